@@ -1,0 +1,53 @@
+"""An attribute of every detected face, by the model that its card names: gender, emotion, age, and any of your own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.messages import Attribute, Crops
+from stages.inference import load_model
+from stages.inference.card import card_hash, load_card
+from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.worker import Answer, Identity, serve
+
+
+def main(settings: Settings, launcher: Launcher) -> None:
+    card = load_card(Path(settings.models[settings.stage]))
+    model = load_model(card)
+    identity = Identity.new(settings.stage, settings.replica, card_hash(card))
+
+    def answer(pieces: list[Crops]) -> list[Answer]:
+        started_s = time.perf_counter()
+        rows = model.answers(np.concatenate([piece.arrays[0] for piece in pieces]))
+        spent_s = (time.perf_counter() - started_s) / len(pieces)
+        ends = np.cumsum([len(piece.arrays[0]) for piece in pieces])[:-1]
+        return [
+            Answer(to_render=attribute_message(identity, piece, share, spent_s))
+            for piece, share in zip(pieces, np.split(rows, ends), strict=True)
+        ]
+
+    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+
+
+def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:
+    """What render is told about one frame: `rows` float32 (faces, K), in the meaning of the card."""
+    return Attribute(
+        run=piece.run,
+        epoch=piece.epoch,
+        source=piece.source,
+        frame=piece.frame,
+        attempt=piece.attempt,
+        stage=identity.stage,
+        replica=identity.replica,
+        incarnation=identity.incarnation,
+        boxes=piece.boxes,
+        answers=rows.tolist(),
+        spent={**piece.spent, identity.stage: spent_s},
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,365 @@
+"""Reads the source and hands out all work: frames to detect, crops to the attribute stages, pictures to render."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from stages.core import flow
+from stages.core.flow import Flow
+from stages.core.frames import CropGeometry, Picture
+from stages.core.messages import (
+    FROM_RENDER,
+    TO_CAPTURE,
+    Ack,
+    Beat,
+    Crops,
+    CutCrops,
+    Drop,
+    End,
+    Finish,
+    Frame,
+    FramePicture,
+    GivenUp,
+    Message,
+    Preview,
+    SourceHello,
+    Welcome,
+    WorkerHello,
+    WorkerRefused,
+    kinds,
+)
+from stages.core.quantiles import Quantiles
+from stages.runtime.link import Links, Waker
+from stages.runtime.process import Launcher, Settings, run_stage
+from stages.sources import Source, open_source
+
+TICK_S = 0.05  # how exactly deadlines are kept
+HELLO_S = 0.05
+PROGRESS_S = 0.5
+
+
+def main(settings: Settings, launcher: Launcher) -> None:
+    spec = settings.source
+    source = open_source(spec.spec, spec.name)
+    links = Links()
+    try:
+        _Capture(settings, launcher, source, links).run()
+    finally:
+        source.close()
+        links.close()
+
+
+class Reader:
+    """Decodes on a thread of its own, one picture ahead of what the window takes."""
+
+    def __init__(self, source: Source, waker: Waker, paced: bool):
+        self.ended = False  # after the last picture was taken
+        self._source, self._waker, self._paced = source, waker, paced
+        self._slot: queue.Queue[Picture | Exception | None] = queue.Queue(1)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+
+    def start(self) -> None:
+        if not self._thread.ident:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.ended = True
+
+    def take(self) -> Picture | None:
+        """The next picture if it is there; raises what the source raised."""
+        if self.ended:
+            return None
+        try:
+            came = self._slot.get_nowait()
+        except queue.Empty:
+            return None
+        if isinstance(came, Exception):
+            self.ended = True
+            raise came
+        self.ended = came is None
+        return came
+
+    def _read(self) -> None:
+        started_s, came = time.monotonic(), None
+        try:
+            for came in self._source.pictures():
+                if self._paced and came.rate:
+                    self._stopped.wait(max(0.0, started_s + came.time - time.monotonic()))
+                if not self._put(came):
+                    return
+            came = None
+        except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
+            came = error
+        self._put(came)
+
+    def _put(self, came: Picture | Exception | None) -> bool:
+        while not self._stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                self._slot.put(came, timeout=0.1)
+                self._waker.wake()
+                return True
+        return False
+
+
+class _Capture:
+    def __init__(self, settings: Settings, launcher: Launcher, source: Source, links: Links):
+        self._launcher, self._source, self._links = launcher, source, links
+        self._workers = links.bind(settings.bind, kinds(*TO_CAPTURE))
+        self._render = links.connect(settings.render, kinds(*FROM_RENDER))
+        self._waker = links.waker()
+        self._reader = Reader(source, self._waker, settings.source.paced)
+        self._geometries = asked_for(settings.geometries)
+        self._flow = Flow(settings.rules(source.live))
+        self._epoch = int(time.time() * 1000)
+        self._run = ""  # named by render
+        self._welcomed: dict[str, int] = {}  # connection -> account
+        self._strangers: set[str] = set()  # heard before the run had a name
+        self._pictures: dict[int, Picture] = {}
+        self._crops: dict[int, CutCrops] = {}
+        self._read_s: dict[int, float] = {}
+        self._finished = False
+        self._account = Account()
+        self._said_hello_s = self._said_progress_s = float("-inf")
+
+    def run(self) -> None:
+        self._launcher.opened(
+            source=self._source.name,
+            description=self._source.description,
+            chosen=self._source.chosen,
+            frames=self._source.frames,
+            live=self._source.live,
+        )
+        self._launcher.ready()
+        while not self._finished:
+            self._links.wait(TICK_S)
+            self._waker.clear()
+            self._listen()
+            self._read()
+            self._step(flow.Tick())
+            self._speak()
+        self._launcher.report(self._account.report(self._source, self._flow.read))
+
+    # --- Hearing ---
+
+    def _listen(self) -> None:
+        for message in self._render.receive():
+            match message:
+                case Welcome() if not self._run:
+                    self._run = message.run
+                    for connection in self._strangers:
+                        self._welcome(connection)
+                case Ack() if (message.run, message.epoch, message.source) == (
+                    self._run,
+                    self._epoch,
+                    self._source.name,
+                ):
+                    self._account.worked(message.worked)
+                    self._step(acked(message))
+        for connection, message in self._workers.receive():
+            if connection not in self._welcomed:
+                self._welcome(connection)
+            elif message.run == self._run:
+                self._hear(connection, message)
+
+    def _welcome(self, connection: str) -> None:
+        if not self._run:
+            self._strangers.add(connection)
+            return
+        account = self._welcomed[connection] = len(self._welcomed) + 1
+        welcome = Welcome(run=self._run, epoch=self._epoch, source=self._source.name, account=account)
+        self._workers.send(connection, welcome)
+
+    def _hear(self, connection: str, message: Message) -> None:
+        match message:
+            case WorkerHello(stage=stage, host=host, replica=replica, incarnation=incarnation, card=card):
+                self._step(flow.WorkerCame(connection, stage, (host, replica), incarnation, card))
+            case Beat(room=room, finished=finished):
+                self._step(flow.WorkerBeat(connection, room, finished))
+            case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces, epoch=epoch, source=source):
+                if (epoch, source) == (self._epoch, self._source.name) and self._fits(message):
+                    size = sum(array.nbytes for array in message.arrays)
+                    self._step(flow.CropsCame(connection, frame, attempt, boxes, faces, size), message)
+
+    def _fits(self, crops: CutCrops) -> bool:
+        """Whether these are the crops that were asked for."""
+        asked = [(crops.faces, g.height, g.width, g.channels) for g in self._geometries] if crops.faces else []
+        return [array.shape for array in crops.arrays] == asked
+
+    # --- Reading ---
+
+    def _read(self) -> None:
+        if self._launcher.stop_requested and not self._reader.ended:
+            self._reader.stop()
+            self._step(flow.Stop())
+        if not self._flow.started or self._reader.ended:
+            return
+        self._reader.start()
+        while (self._flow.may_read or self._source.live) and (picture := self._reader.take()) is not None:
+            self._pictures[self._flow.read] = picture
+            self._step(flow.Read(picture.pixels.nbytes))
+        if self._reader.ended:
+            self._step(flow.ReadAll())
+
+    # --- Doing what the flow decides ---
+
+    def _step(self, event: flow.Event, crops: CutCrops | None = None) -> None:
+        for action in self._flow.step(event, time.monotonic()):
+            self._do(action, crops)
+
+    def _do(self, action: flow.Action, crops: CutCrops | None) -> None:
+        match action:
+            case flow.SendFrame(connection, frame, seq, attempt, skip):
+                self._to_worker(connection, self._frame_message(frame, seq, attempt, skip))
+            case flow.SendCrops(connection, stage, frame, seq):
+                self._to_worker(connection, self._crops_message(stage, frame, seq))
+            case flow.KeepCrops(frame):
+                self._crops[frame] = crops
+            case flow.SendPicture(frame):
+                self._render.send(self._picture_message(frame))
+            case flow.SendPreview(frame):
+                self._render.send(Preview(frame=frame, arrays=(self._pictures[frame].pixels,), **self._id))
+            case flow.SayDrop(first, last, stage, reason):
+                self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
+            case flow.SayGivenUp(frame, stage, reason):
+                self._render.send(GivenUp(frame=frame, stage=stage, reason=reason, **self._id))
+            case flow.SayEnd(frames):
+                self._render.send(End(frames=frames, **self._id))
+            case flow.Refuse(connection, reason):
+                self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
+                self._launcher.say(f"A worker was refused: {reason}.")
+            case flow.Forget(frame, latency_s):
+                self._pictures.pop(frame, None)
+                self._crops.pop(frame, None)
+                self._account.forgotten(frame, latency_s)
+            case flow.Finished():
+                self._finish()
+
+    def _to_worker(self, connection: str, message: Message) -> None:
+        if not self._workers.send(connection, message):
+            self._welcomed.pop(connection, None)
+            self._step(flow.WorkerGone(connection))
+
+    def _finish(self) -> None:
+        for connection in self._welcomed:
+            self._workers.send(connection, Finish(run=self._run, epoch=self._epoch, source=self._source.name))
+        self._finished = True
+
+    # --- Speaking ---
+
+    @property
+    def _id(self) -> dict:
+        return {"run": self._run, "epoch": self._epoch, "source": self._source.name}
+
+    def _speak(self) -> None:
+        now_s = time.monotonic()
+        self._launcher.beat()
+        if not self._flow.acknowledged and now_s - self._said_hello_s >= HELLO_S:
+            self._said_hello_s = now_s
+            self._render.send(SourceHello(live=self._source.live, **self._id))
+        if now_s - self._said_progress_s >= PROGRESS_S:
+            self._said_progress_s = now_s
+            self._launcher.progress(self._account.progress(self._source, self._flow))
+
+    def _frame_message(self, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
+        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
+        pixels = self._pictures[frame].pixels
+        return Frame(
+            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(pixels,), **self._id
+        )
+
+    def _crops_message(self, stage: str, frame: int, seq: int) -> Crops:
+        cut = self._crops[frame]
+        array = cut.arrays[[stage in stages for stages in self._geometries.values()].index(True)]
+        return Crops(
+            frame=frame, seq=seq, attempt=cut.attempt, boxes=cut.boxes, spent=cut.spent, arrays=(array,), **self._id
+        )
+
+    def _picture_message(self, frame: int) -> FramePicture:
+        picture = self._pictures[frame]
+        return FramePicture(
+            frame=frame, file=picture.file, time=picture.time, rate=picture.rate, arrays=(picture.pixels,), **self._id
+        )
+
+
+class Account:
+    """What is told about the run: how many frames, how fast, how late."""
+
+    def __init__(self):
+        self._latency, self._added = Quantiles(), Quantiles()
+        self._worked: dict[int, float] = {}  # frame -> seconds on its longest path, until it is acknowledged
+        self._first_s: float | None = None
+        self._last_s = 0.0
+        self._finished = 0
+
+    def worked(self, frames: list) -> None:
+        self._worked = dict(frames)
+
+    def forgotten(self, frame: int, latency_s: float | None) -> None:
+        worked_s = self._worked.pop(frame, None)
+        if latency_s is None:
+            return
+        self._finished += 1
+        self._last_s = time.monotonic()
+        if self._first_s is None:
+            self._first_s = self._last_s - latency_s
+        self._latency.add(latency_s)
+        if worked_s is not None:
+            self._added.add(max(0.0, latency_s - worked_s))
+
+    @property
+    def _seconds(self) -> float:
+        return self._last_s - self._first_s if self._first_s is not None else 0.0
+
+    def progress(self, source: Source, state: Flow) -> dict:
+        return {
+            "source": source.name,
+            "done": state.done,
+            "frames": source.frames,
+            "fps": self._finished / self._seconds if self._seconds else 0.0,
+            "latency_ms_p50": _ms(self._latency.at(0.5)),
+            "latency_ms_p99": _ms(self._latency.at(0.99)),
+            "waiting": state.waiting,
+        }
+
+    def report(self, source: Source, captured: int) -> dict:
+        return {
+            "source": source.name,
+            "captured": captured,
+            "seconds": round(self._seconds, 3),
+            "latency_ms_p50": _ms(self._latency.at(0.5)),
+            "latency_ms_p99": _ms(self._latency.at(0.99)),
+            "added_latency_ms_p50": _ms(self._added.at(0.5)),
+            "added_latency_ms_p95": _ms(self._added.at(0.95)),
+            "skipped": source.skipped,
+            "notes": list(source.notes),
+        }
+
+
+def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:
+    """Which crops detect is to cut, and for which stages: equal ones are cut and sent once."""
+    asked: dict[CropGeometry, list[str]] = {}
+    for stage, geometry in geometries.items():
+        asked.setdefault(geometry, []).append(stage)
+    return asked
+
+
+def acked(ack: Ack) -> flow.Acked:
+    """An `ack` as an event of the flow."""
+    lacks = {frame: frozenset(wants) for frame, wants in ack.lacks}
+    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,7 @@
+"""The base of every error that is the user's to mend; `run_pipeline.py` prints it as one sentence, without traceback."""
+
+from __future__ import annotations
+
+
+class FacepipeError(Exception):
+    """What is wrong, where, and what to do, in one sentence."""

@@ -1,0 +1,587 @@
+"""Capture's half of the delivery rules: window, credit, retry and dropping for one source.
+
+A pure object: `step(event, now_s) -> actions`, without socket, clock, thread or pixels. It knows frames by number and workers by
+the name of their connection; the pictures and crops themselves stay with the caller until `Forget` names their frame.
+PROTOCOL: work goes out on request, is kept until render has acknowledged the frame, and goes out again when its worker is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+DETECT, PICTURE = "detect", "picture"
+NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says about the flow of one source."""
+
+    attributes: tuple[str, ...]
+    cards: dict[str, str]  # stage -> the hash that its workers must show
+    window: int = 16  # frames between read and acknowledged
+    window_bytes: int = 256_000_000  # pictures and crops of these frames; one frame may always go
+    live: bool = False
+    deadline_s: float = 1.0  # live: a frame is emitted or dropped within it
+    give_up_after_s: float = 5.0  # live: a stage without a worker for so long is not waited for
+    resend_after_s: float = 10.0  # without progress of render, what it lacks is sent again; doubles
+
+
+# --- Events ---
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The next picture was read; frames are numbered in this order."""
+
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAll:
+    """The source has no further picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A person asked to stop: what is under way is finished, what was not handed out yet is as if never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCame:
+    connection: str
+    stage: str
+    worker: tuple[str, int]  # host and replica
+    incarnation: int
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBeat:
+    connection: str
+    room: int  # pieces that it can hold in all
+    finished: int  # the highest seq that it has finished
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGone:
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class CropsCame:
+    connection: str
+    frame: int
+    attempt: int
+    boxes: str
+    faces: int
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """What an `ack` of render says."""
+
+    incarnation: int
+    number: int
+    done: int
+    lacks: dict[int, frozenset[str]]
+    clean: bool
+    preview: int | None  # one more than the newest preview taken, 0 before the first; None: render wants none
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = Read | ReadAll | Stop | WorkerCame | WorkerBeat | WorkerGone | CropsCame | Acked | Tick
+
+
+# --- Actions ---
+
+
+@dataclass(frozen=True, slots=True)
+class SendWelcome:
+    """Greet a connection that has not said hello; with a new account the worker throws away what it holds."""
+
+    connection: str
+    account: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame:
+    connection: str
+    frame: int
+    seq: int
+    attempt: int
+    skip: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendCrops:
+    connection: str
+    stage: str
+    frame: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCrops:
+    """The crops that just came are the frame's: hold them until it is forgotten."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendPicture:
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendPreview:
+    """Offer the newest picture read for showing at once."""
+
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class SayDrop:
+    first: int
+    last: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayGivenUp:
+    frame: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayEnd:
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    connection: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Let go of a frame's picture and crops."""
+
+    frame: int
+    latency_s: float | None  # from reading to the acknowledgement; None if it was dropped or never handed out
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Render has closed the outputs: tell the workers, and end."""
+
+
+Action = (
+    SendWelcome
+    | SendFrame
+    | SendCrops
+    | KeepCrops
+    | SendPicture
+    | SendPreview
+    | SayDrop
+    | SayGivenUp
+    | SayEnd
+    | Refuse
+    | Forget
+    | Finished
+)
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """A frame between read and acknowledged."""
+
+    size: int
+    read_s: float
+    attempt: int = 0  # how often it went to detect
+    crops: CropsCame | None = None  # what is said of the crops at hand
+    holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
+    given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
+
+
+@dataclass(slots=True)
+class _Worker:
+    stage: str
+    worker: tuple[str, int]
+    incarnation: int
+    room: int = 0
+    last_seq: int = 0
+    under_way: set[int] = field(default_factory=set)  # seqs sent and not seen finished
+
+    @property
+    def free(self) -> int:
+        return self.room - len(self.under_way)
+
+
+class Flow:
+    """Hands out the work of one source and decides what is sent again, given up and dropped."""
+
+    def __init__(self, rules: Rules, first_frame: int = 0):
+        self.read = first_frame  # frames read so far; the next one gets this number
+        self.done = first_frame  # every frame below it is acknowledged or dropped
+        self.ignored = 0  # events that came too late to mean anything
+        self._rules = rules
+        self._stages = (DETECT, *rules.attributes)
+        self._frames: dict[int, _InFlight] = {}  # ascending
+        self._due: dict[str, set[int]] = {stage: set() for stage in self._stages}
+        self._workers: dict[str, _Worker] = {}
+        self._accounts: dict[str, int] = {}  # connection -> its account
+        self._accounts_opened = 0
+        self._refused: set[str] = set()
+        self._started = False
+        self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
+        self._bytes = 0
+        self._last_size = 0
+        self._ack: Acked | None = None
+        self._drops: list[SayDrop] = []  # until render has acknowledged them
+        self._ended = False
+        self._finished = False
+        self._said_s = float("-inf")
+        self._progress_s = 0.0
+        self._resend_after_s = rules.resend_after_s
+        self._previewed: int | None = None  # the newest frame offered as preview
+        self._previewed_s = float("-inf")
+
+    @property
+    def started(self) -> bool:
+        """Whether render and every stage have been heard: no frame is read before."""
+        return self._started and self._ack is not None
+
+    @property
+    def may_read(self) -> bool:
+        """Whether another picture fits: a file waits until it does, a camera drops."""
+        if self._ended or not self.started:
+            return False
+        fits = len(self._frames) < self._rules.window and self._bytes + self._last_size <= self._rules.window_bytes
+        return fits or not self._frames
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether render has answered at all."""
+        return self._ack is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further picture will be taken."""
+        return self._ended
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._frames)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        return self._bytes
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Pieces not handed out yet, by stage: where it is the slowest."""
+        return {stage: len(due) for stage, due in self._due.items()}
+
+    def step(self, event: Event, now_s: float) -> list[Action]:
+        """Take one event; return what is to be done, in order."""
+        actions = list(self._take(event, now_s))
+        if self._rules.live:
+            actions += self._give_up_late(now_s)
+        actions += self._resend_without_progress(now_s)
+        actions += self._hand_out()
+        actions += self._repeat_notices(now_s)
+        return actions
+
+    def _take(self, event: Event, now_s: float) -> Iterator[Action]:
+        match event:
+            case Read(size):
+                yield from self._take_picture(size, now_s)
+            case ReadAll():
+                self._end()
+            case Stop():
+                yield from self._stop()
+            case WorkerCame():
+                yield from self._take_worker(event)
+            case WorkerBeat(connection, room, finished):
+                yield from self._take_beat(connection, room, finished)
+            case WorkerGone(connection):
+                self._lose_worker(connection)
+            case CropsCame():
+                yield from self._take_crops(event)
+            case Acked():
+                yield from self._take_ack(event, now_s)
+            case Tick():
+                pass
+
+    @property
+    def _every_stage_is_there(self) -> bool:
+        return {worker.stage for worker in self._workers.values()} >= set(self._stages)
+
+    # --- Reading ---
+
+    def _take_picture(self, size: int, now_s: float) -> Iterator[Action]:
+        number, self.read, self._last_size = self.read, self.read + 1, size
+        if not self._frames:
+            self._progress_s = now_s
+        self._frames[number] = _InFlight(size, now_s)
+        self._bytes += size
+        self._due[DETECT].add(number)
+        if self._rules.live:
+            yield from self._preview(number, now_s)
+            if len(self._frames) > self._rules.window or self._bytes > self._rules.window_bytes:
+                yield from self._make_room(number)
+
+    def _make_room(self, newest: int) -> Iterator[Action]:
+        """Live: the oldest frame that detect has not been given yet goes; if it has been given all, the newest."""
+        if len(self._frames) > 1:
+            unsent = self._due[DETECT] - {f for f in self._due[DETECT] if self._frames[f].attempt}
+            yield from self._drop(min(unsent, default=newest), DETECT, "queue full")
+
+    def _preview(self, frame: int, now_s: float) -> Iterator[Action]:
+        """Offer the newest picture, one at a time; one that was lost on the way is not waited for longer than a second."""
+        taken = self._ack.preview if self._ack is not None else None
+        if taken is None or frame == self._previewed or frame not in self._frames:
+            return
+        if taken > (self._previewed if self._previewed is not None else -1) or now_s - self._previewed_s >= 1.0:
+            self._previewed, self._previewed_s = frame, now_s
+            yield SendPreview(frame)
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._said_s = float("-inf")
+
+    def _stop(self) -> Iterator[Action]:
+        # Only the tail can be taken back, because frames are numbered without holes.
+        while not self._ended and (frame := self._frames.get(self.read - 1)) is not None and not frame.attempt:
+            self.read -= 1
+            yield from self._forget(self.read, None)
+        self._end()
+
+    # --- Workers ---
+
+    def _take_beat(self, connection: str, room: int, finished: int) -> Iterator[Action]:
+        worker = self._workers.get(connection)
+        if worker is not None:
+            worker.room = room
+            worker.under_way = {seq for seq in worker.under_way if seq > finished}
+        elif connection not in self._refused:
+            if connection not in self._accounts:
+                self._accounts_opened += 1
+                self._accounts[connection] = self._accounts_opened
+            yield SendWelcome(connection, self._accounts[connection])
+
+    def _take_worker(self, came: WorkerCame) -> Iterator[Action]:
+        if came.connection in self._workers:
+            return  # It was welcomed twice because two of its messages came before its hello.
+        same = {c: w for c, w in self._workers.items() if (w.stage, w.worker) == (came.stage, came.worker)}
+        if reason := self._reason_to_refuse(came, same.values()):
+            self._refused.add(came.connection)
+            yield Refuse(came.connection, reason)
+            return
+        for connection in same:
+            self._lose_worker(connection)
+        self._workers[came.connection] = _Worker(came.stage, came.worker, came.incarnation)
+        self._started = self._started or self._every_stage_is_there
+
+    def _reason_to_refuse(self, came: WorkerCame, same: Iterable[_Worker]) -> str | None:
+        if came.stage not in self._due:
+            return f"this run has no stage {came.stage}"
+        if came.card != self._rules.cards[came.stage]:
+            return f"the {came.stage} of this run has another model card or other settings"
+        if any(worker.incarnation > came.incarnation for worker in same):
+            return f"a later incarnation of this {came.stage} is already here"
+        return None
+
+    def _lose_worker(self, connection: str) -> None:
+        """Every piece that this worker ever held and render still lacks is due again."""
+        self._accounts.pop(connection, None)  # If it is heard again, its account starts anew.
+        self._refused.discard(connection)
+        worker = self._workers.pop(connection, None)
+        if worker is None:
+            return
+        for number, frame in self._frames.items():
+            if frame.holders.get(worker.stage) == connection:
+                del frame.holders[worker.stage]
+                self._make_due(number, worker.stage)
+
+    def _make_due(self, number: int, stage: str) -> None:
+        """Hand out a piece again if its answer is still wanted."""
+        frame = self._frames[number]
+        if stage in frame.given_up or DETECT in frame.given_up:
+            return
+        lacks = self._lacks(number)
+        if stage == DETECT:
+            if frame.crops is None or frame.crops.attempt < frame.attempt or DETECT in lacks:
+                self._due[DETECT].add(number)
+        elif stage in lacks:
+            # Its crops may be gone with the detect that cut them; then it is detect's piece that is lacking.
+            if frame.crops is None:
+                if DETECT not in frame.holders:
+                    self._due[DETECT].add(number)
+            elif frame.crops.faces:
+                self._due[stage].add(number)
+
+    def _lacks(self, number: int) -> frozenset[str]:
+        everything = frozenset((PICTURE, *self._stages))
+        return self._ack.lacks.get(number, everything) if self._ack is not None else everything
+
+    def _take_crops(self, came: CropsCame) -> Iterator[Action]:
+        frame = self._frames.get(came.frame)
+        if frame is None or DETECT in frame.given_up:
+            self.ignored += 1
+            return
+        known = frame.crops
+        if known is not None and (known.attempt >= came.attempt or known.boxes == came.boxes):
+            self.ignored += 1
+            known_try = max(known.attempt, came.attempt)
+            frame.crops = replace(known, attempt=known_try)
+            return
+        frame.crops = came
+        added = came.size - (known.size if known is not None else 0)
+        frame.size += added
+        self._bytes += added
+        self._due[DETECT].discard(came.frame)
+        yield KeepCrops(came.frame)
+        if came.faces:
+            for stage in self._rules.attributes:
+                if stage not in frame.given_up:
+                    self._due[stage].add(came.frame)
+
+    # --- Acknowledgement ---
+
+    def _take_ack(self, ack: Acked, now_s: float) -> Iterator[Action]:
+        known = self._ack
+        if known is not None and (ack.incarnation, ack.number) <= (known.incarnation, known.number):
+            self.ignored += 1
+            return
+        self._ack = ack
+        if known is None:
+            self._said_s = float("-inf")
+        if ack.done > self.done:
+            for number in [n for n in self._frames if n < ack.done]:
+                yield from self._forget(number, now_s - self._frames[number].read_s)
+            self.done = ack.done
+            self._progress_s, self._resend_after_s = now_s, self._rules.resend_after_s
+            self._drops = [drop for drop in self._drops if drop.last >= self.done]
+        yield from self._preview(self.read - 1, now_s)
+        if ack.clean and self._ended and not self._finished:
+            self._finished = True
+            yield Finished()
+
+    def _resend_without_progress(self, now_s: float) -> Iterator[Action]:
+        """Guards against lost messages: one timer for the whole source, so that a stall makes no storm."""
+        if not self._frames or not self._every_stage_is_there or now_s - self._progress_s < self._resend_after_s:
+            return
+        self._progress_s, self._resend_after_s = now_s, self._resend_after_s * 2
+        for worker in self._workers.values():
+            worker.under_way.clear()
+        for number, frame in self._frames.items():
+            lacks = self._lacks(number)
+            if PICTURE in lacks and frame.attempt:
+                yield SendPicture(number)
+            for stage in self._stages:
+                if stage in lacks or stage == DETECT:
+                    frame.holders.pop(stage, None)
+                    self._make_due(number, stage)
+
+    # --- Handing out ---
+
+    def _hand_out(self) -> Iterator[Action]:
+        for stage in reversed(self._stages):  # Attributes first: what is nearly done frees the window.
+            due = self._due[stage]
+            while due and (connection := self._roomiest(stage)) is not None:
+                number = min(due)
+                due.discard(number)
+                yield from self._send(stage, number, connection)
+
+    def _roomiest(self, stage: str) -> str | None:
+        free = {c: w.free for c, w in self._workers.items() if w.stage == stage and w.free > 0}
+        return max(free, key=free.__getitem__) if free else None
+
+    def _send(self, stage: str, number: int, connection: str) -> Iterator[Action]:
+        frame, worker = self._frames[number], self._workers[connection]
+        worker.last_seq += 1
+        worker.under_way.add(worker.last_seq)
+        frame.holders[stage] = connection
+        if stage != DETECT:
+            yield SendCrops(connection, stage, number, worker.last_seq)
+            return
+        frame.attempt += 1
+        if frame.attempt == 1:
+            yield SendPicture(number)
+        yield SendFrame(connection, number, worker.last_seq, frame.attempt, tuple(frame.given_up))
+
+    # --- Dropping and giving up: live sources only ---
+
+    def _give_up_late(self, now_s: float) -> Iterator[Action]:
+        gone = set(self._stages_gone(now_s))
+        for number, frame in list(self._frames.items()):
+            late = now_s - frame.read_s >= self._rules.deadline_s
+            if not late and not gone:
+                break  # Frames are held in the order in which they were read.
+            lost = late and self._lacks(number) & {PICTURE, DETECT}
+            if lost or (frame.crops is None and (late or DETECT in gone)):
+                yield from self._drop(number, DETECT, "late" if late else "stage gone")
+            elif frame.crops is not None and frame.crops.faces:
+                stages = self._rules.attributes if late else [s for s in self._rules.attributes if s in gone]
+                self._give_up(number, frame, stages, "late" if late else "stage gone")
+
+    def _stages_gone(self, now_s: float) -> Iterable[str]:
+        present = {worker.stage for worker in self._workers.values()}
+        for stage in self._stages:
+            if stage in present:
+                self._without_worker_since[stage] = None
+            elif self._without_worker_since[stage] is None:
+                self._without_worker_since[stage] = now_s
+            elif now_s - self._without_worker_since[stage] >= self._rules.give_up_after_s:
+                yield stage
+
+    def _give_up(self, number: int, frame: _InFlight, stages: Iterable[str], reason: str) -> None:
+        lacks = self._lacks(number)
+        for stage in stages:
+            if stage in lacks and stage not in frame.given_up:
+                frame.given_up[stage] = reason
+                self._due[stage].discard(number)
+                self._said_s = float("-inf")
+
+    def _drop(self, number: int, stage: str, reason: str) -> Iterator[Action]:
+        yield from self._forget(number, None)
+        self._said_s = float("-inf")
+        last = self._drops[-1] if self._drops else None
+        if last is not None and (last.last, last.stage, last.reason) == (number - 1, stage, reason):
+            self._drops[-1] = SayDrop(last.first, number, stage, reason)
+        else:
+            self._drops.append(SayDrop(number, number, stage, reason))
+
+    def _forget(self, number: int, latency_s: float | None) -> Iterator[Action]:
+        frame = self._frames.pop(number)
+        self._bytes -= frame.size
+        for due in self._due.values():
+            due.discard(number)
+        yield Forget(number, latency_s)
+
+    # --- What is said until it is acknowledged ---
+
+    def _repeat_notices(self, now_s: float) -> Iterator[Action]:
+        if now_s - self._said_s < NOTICE_S or self._ack is None or self._finished:
+            return
+        self._said_s = now_s
+        yield from self._drops
+        for number, frame in self._frames.items():
+            lacks = self._lacks(number)
+            for stage, reason in frame.given_up.items():
+                if stage in lacks:
+                    yield SayGivenUp(number, stage, reason)
+        if self._ended:
+            yield SayEnd(self.read)

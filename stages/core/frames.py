@@ -1,0 +1,85 @@
+"""What the plug-ins take and return: pictures, detections, crop geometries, answers and finished frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
+class Picture:
+    """One picture as a source yields it; its number is its place in the order of yielding."""
+
+    pixels: np.ndarray  # uint8 (H, W, 3), BGR, upright, rows first
+    time: float  # seconds from the start of its file, or since the camera was opened; 0.0 for a still
+    rate: float | None  # nominal frames a second of its video or camera; None for a still
+    file: str | None = None  # which file of a folder or glob it comes from, relative, with /; None where there is one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The faces found in one picture, framed alike whichever detector found them; N may be 0.
+
+    Ordered left to right, then top to bottom, so that the order does not depend on the detector's.
+    """
+
+    boxes: np.ndarray  # float64 (N, 4): x, y, width, height in pixels of the frame; may reach beyond its edges
+    scores: np.ndarray  # float64 (N,): the detector's confidence in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CropGeometry:
+    """What a model wants cut around a face: a square of `scale` times the box's side, warped to width x height."""
+
+    width: int  # pixels
+    height: int  # pixels
+    channels: int  # 1 grey, 3 BGR
+    scale: float  # side of the square, in units of the normalised box's
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The answer of a classifier for one face."""
+
+    label: str
+    confidence: float  # probability of `label`
+    scores: dict[str, float]  # a probability for every label, in the order of the card
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """The age of one face, with the range that holds it in eight of ten cases by the model's own account."""
+
+    years: float
+    low: float
+    high: float
+    group: str  # "30-39"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The answer of a regression for one face."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of a finished frame; an attribute whose stage gave no answer is absent."""
+
+    box: tuple[float, float, float, float]  # x, y, width, height in pixels of the frame
+    score: float  # the detector's, in [0, 1]
+    answers: dict[str, Classes | Age | Value] = field(default_factory=dict)  # by stage, in the order of the config
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedFrame:
+    """A joined frame on its way to the outputs."""
+
+    source: str
+    frame: int  # counts from 0 within the source
+    picture: Picture
+    faces: list[Face]
+    missing: list[str] = field(default_factory=list)  # attribute stages whose answer was given up
+    error: str | None = None  # why the frame could not be analysed at all

@@ -1,0 +1,251 @@
+"""Render's half of the delivery rules: joins what the stages say about a frame, in the order of the frames.
+
+A pure object per source: `step(event) -> actions`. What it joins is opaque to it. It never waits for a clock: what is late
+is capture's to decide, which says `Dropped` or `GivenUp` and repeats it until the state that `lacks` describes has taken it in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+PICTURE, DETECT = "picture", "detect"
+
+
+# --- Events ---
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStarted:
+    """Capture reads this source in this incarnation; whatever it had said in an older one is void."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCame:
+    frame: int
+    picture: object
+
+
+@dataclass(frozen=True, slots=True)
+class FacesCame:
+    frame: int
+    attempt: int
+    boxes: str  # hash of the boxes
+    count: int  # how many faces; without any, no attribute is waited for
+    faces: object
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeCame:
+    frame: int
+    attempt: int
+    boxes: str  # hash of the boxes that the crops were cut along
+    stage: str
+    answers: object
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    first: int
+    last: int  # included
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    frame: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEnded:
+    frames: int
+
+
+Event = SourceStarted | PictureCame | FacesCame | AttributeCame | Dropped | GivenUp | SourceEnded
+
+
+# --- Actions ---
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Write this frame to the outputs. Frames are emitted in ascending order, each once."""
+
+    frame: int
+    picture: object
+    faces: object | None  # None: detect was given up
+    answers: dict[str, object]  # by stage; empty where there are no faces
+    missing: tuple[str, ...]  # attribute stages that were given up
+    error: str | None  # why the frame could not be analysed at all
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOutputs:
+    """The last frame has been emitted: nothing more comes from this source."""
+
+
+Action = Emit | CloseOutputs
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one stage said about a frame, and along which boxes."""
+
+    attempt: int
+    boxes: str
+    value: object
+
+
+@dataclass(slots=True)
+class _Open:
+    """A frame that render has heard of and not emitted yet."""
+
+    picture: object | None = None
+    faces: _Part | None = None
+    face_count: int = 0
+    answers: dict[str, _Part] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
+
+
+class Join:
+    """Joins the parts of the frames of one source."""
+
+    def __init__(self, attributes: tuple[str, ...], most_open: int = 10_000):
+        """`attributes` are the stages waited for where there are faces, in the order in which answers are given back."""
+        self.done = 0  # every frame below it has been emitted or dropped
+        self.epoch: int | None = None
+        self.ended = False  # everything up to the last frame has been emitted
+        self.emitted = 0
+        self.dropped: Counter[tuple[str, str]] = Counter()  # frames by (stage, reason)
+        self.ignored: Counter[str] = Counter()  # parts that changed nothing, by why
+        self._attributes = attributes
+        self._most_open = most_open
+        self._open: dict[int, _Open] = {}
+        self._drops: list[Dropped] = []
+        self._frames: int | None = None  # how many there are, once capture has said so
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    @property
+    def highest(self) -> int:
+        """The highest frame heard of, -1 before the first: a restarted live capture continues above it."""
+        return max([self.done - 1, *self._open, *(drop.last for drop in self._drops)])
+
+    def lacks(self) -> list[tuple[int, list[str]]]:
+        """Every frame heard of and not emitted, with what it wants; one that is not listed wants everything."""
+        return [(frame, self._wants(self._open[frame])) for frame in sorted(self._open)]
+
+    def step(self, event: Event) -> list[Action]:
+        """Take one event; return the frames that it completed, oldest first, often none."""
+        match event:
+            case SourceStarted(epoch):
+                self._start(epoch)
+            case Dropped():
+                self._drop(event)
+            case SourceEnded(frames):
+                self._frames = frames
+            case _:
+                self._take(event)
+        return list(self._advance())
+
+    def _start(self, epoch: int) -> None:
+        if self.epoch is not None and epoch <= self.epoch:
+            return  # The hello is repeated until it is acknowledged.
+        self.epoch = epoch
+        self._open.clear()
+        self._drops.clear()
+        self._frames = None
+
+    def _drop(self, drop: Dropped) -> None:
+        if drop.last >= self.done and drop not in self._drops:
+            self._drops.append(drop)
+            self._drops.sort(key=lambda d: (d.first, d.last))
+            for frame in [f for f in self._open if drop.first <= f <= drop.last]:
+                del self._open[frame]
+
+    def _take(self, event: PictureCame | FacesCame | AttributeCame | GivenUp) -> None:
+        if event.frame < self.done or any(d.first <= event.frame <= d.last for d in self._drops):
+            self.ignored["after the frame was emitted or dropped"] += 1
+            return
+        frame = self._open.get(event.frame)
+        if frame is None:
+            # Capture's window bounds what is open; this bounds what a peer that does not keep to it can cost.
+            if len(self._open) >= self._most_open:
+                self.ignored["beyond the frames that may be open"] += 1
+                return
+            frame = self._open[event.frame] = _Open()
+        match event:
+            case PictureCame(_, picture):
+                if frame.picture is None:
+                    frame.picture = picture
+                else:
+                    self.ignored["repeated"] += 1
+            case FacesCame(_, attempt, boxes, count, faces):
+                part = self._newer(frame.faces, _Part(attempt, boxes, faces))
+                if part is not frame.faces:
+                    frame.faces, frame.face_count = part, count
+            case AttributeCame(_, attempt, boxes, stage, answers):
+                frame.answers[stage] = self._newer(frame.answers.get(stage), _Part(attempt, boxes, answers))
+                if frame.faces is not None and attempt > frame.faces.attempt and boxes != frame.faces.boxes:
+                    frame.faces = None  # They are of an older try, and the newer ones were lost on the way.
+            case GivenUp(_, stage, reason):
+                frame.given_up.setdefault(stage, reason)
+
+    def _newer(self, known: _Part | None, came: _Part) -> _Part:
+        """The first answer is joined and its repeats are not; one along other boxes counts only if it is a newer try's."""
+        if known is None or (came.boxes != known.boxes and came.attempt > known.attempt):
+            return came
+        self.ignored["repeated"] += 1
+        return known
+
+    def _wants(self, frame: _Open) -> list[str]:
+        wants = [] if frame.picture is not None else [PICTURE]
+        if DETECT in frame.given_up:
+            return wants
+        if frame.faces is None:
+            return [
+                *wants,
+                DETECT,
+                *(s for s in self._attributes if s not in frame.given_up and s not in frame.answers),
+            ]
+        if frame.face_count:
+            wants += [s for s in self._attributes if s not in frame.given_up and self._answer(frame, s) is None]
+        return wants
+
+    def _answer(self, frame: _Open, stage: str) -> _Part | None:
+        part = frame.answers.get(stage)
+        return part if part is not None and part.boxes == frame.faces.boxes else None
+
+    def _advance(self):
+        while True:
+            self._drops = [drop for drop in self._drops if drop.last >= self.done]
+            if self._drops and self._drops[0].first <= self.done:
+                drop = self._drops[0]
+                self.dropped[drop.stage, drop.reason] += drop.last + 1 - self.done
+                self.done = drop.last + 1
+            elif (frame := self._open.get(self.done)) is not None and not self._wants(frame):
+                del self._open[self.done]
+                yield self._emit(self.done, frame)
+                self.done += 1
+                self.emitted += 1
+            else:
+                break
+        if self._frames is not None and self.done >= self._frames and not self.ended:
+            self.ended = True
+            yield CloseOutputs()
+
+    def _emit(self, number: int, frame: _Open) -> Emit:
+        if DETECT in frame.given_up:
+            return Emit(number, frame.picture, None, {}, (), frame.given_up[DETECT])
+        if not frame.face_count:
+            return Emit(number, frame.picture, frame.faces.value, {}, (), None)
+        found = {s: part.value for s in self._attributes if (part := self._answer(frame, s)) is not None}
+        missing = tuple(s for s in self._attributes if s not in found)
+        return Emit(number, frame.picture, frame.faces.value, found, missing, None)

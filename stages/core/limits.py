@@ -1,0 +1,25 @@
+"""Every limit of the pipeline in one table, each with what happens beyond it."""
+
+from __future__ import annotations
+
+# Beyond: the message is refused before it is decoded, and counted.
+HEADER_BYTES = (
+    256_000  # 256 faces with 64 scores each take 150 kB; as nothing but empty maps it takes 16 MB for a moment
+)
+PART_BYTES = 512_000_000
+PARTS = 64  # buffers behind one header
+NAME_CHARACTERS = 200
+TEXT_CHARACTERS = 2000
+COUNT = 2**53  # frame numbers, sequence numbers and sizes: what a float64 still holds exactly
+
+# Beyond: the faces with the highest scores are kept, and the run says so once.
+FACES = 256
+
+# Beyond: the picture is refused by the source, before its pixels are decoded where its header tells the size.
+PICTURE_PIXELS = 100_000_000
+
+# A piece of an attribute stage's work is inferred together with others up to so many faces, then the stage beats.
+BATCH_FACES = 32
+
+# What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle.
+ROOM = 2

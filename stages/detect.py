@@ -1,0 +1,70 @@
+"""The faces of every frame: boxes for render, and the crops that the attribute stages ask for."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from stages.core import limits
+from stages.core.frames import CropGeometry, Detections
+from stages.core.messages import CutCrops, Faces, Frame, boxes_hash
+from stages.detectors import make_detector, settings_hash
+from stages.detectors.framing import cut
+from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.worker import Answer, Identity, serve
+
+
+def main(settings: Settings, launcher: Launcher) -> None:
+    options = settings.detector
+    detector = make_detector(**options)
+    identity = Identity.new(settings.stage, settings.replica, settings_hash(**options))
+
+    def answer(pieces: list[Frame]) -> list[Answer]:
+        return [_answer(identity, detector, piece) for piece in pieces]
+
+    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+
+
+def _answer(identity: Identity, detector, piece: Frame) -> Answer:
+    started_s = time.perf_counter()
+    pixels = piece.arrays[0]
+    found, capped = most_certain(detector.detect(pixels), limits.FACES)
+    crops = [
+        np.stack([cut(pixels, box, CropGeometry(width, height, channels, scale)) for box in found.boxes])
+        for width, height, channels, scale, _ in piece.geometries
+        if len(found.boxes)
+    ]
+    rectangles, spent = found.boxes.tolist(), {identity.stage: time.perf_counter() - started_s}
+    common = {
+        "run": piece.run,
+        "epoch": piece.epoch,
+        "source": piece.source,
+        "frame": piece.frame,
+        "attempt": piece.attempt,
+        "boxes": boxes_hash(rectangles),
+        "spent": spent,
+    }
+    return Answer(
+        to_render=Faces(
+            replica=identity.replica,
+            incarnation=identity.incarnation,
+            rectangles=rectangles,
+            scores=found.scores.tolist(),
+            capped=capped,
+            **common,
+        ),
+        to_capture=CutCrops(faces=len(rectangles), arrays=tuple(crops), **common),
+    )
+
+
+def most_certain(found: Detections, most: int) -> tuple[Detections, int]:
+    """At most so many faces, those with the highest scores, in their old order; and how many were left out."""
+    if len(found.boxes) <= most:
+        return found, 0
+    keep = np.sort(np.argsort(-found.scores, kind="stable")[:most])
+    return Detections(found.boxes[keep], found.scores[keep]), len(found.boxes) - most
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,9 @@
+"""Gender of every detected face, by the model that its card names."""
+
+from __future__ import annotations
+
+from stages.attribute import main
+from stages.runtime.process import run_stage
+
+if __name__ == "__main__":
+    run_stage(main, stage="gender")

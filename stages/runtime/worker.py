@@ -1,0 +1,157 @@
+"""The loop of detect and of the attribute stages: take work from every capture, answer it, say how much room there is.
+
+A worker holds nothing across frames. It may be started before, during or after a run, and any number of its kind may work
+beside it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from stages.core import limits
+from stages.core.desk import Desk
+from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Message, WorkerHello, kinds
+from stages.runtime.link import Connected, Links
+
+BEAT_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker says about one piece of work."""
+
+    to_render: Message
+    to_capture: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this worker is, as its messages say it."""
+
+    stage: str
+    replica: int
+    incarnation: int
+    card: str
+
+    @classmethod
+    def new(cls, stage: str, replica: int, card: str) -> Identity:
+        """A new incarnation. The wall clock is right here: it is never subtracted, only compared with that of a predecessor."""
+        return cls(stage, replica, int(time.time() * 1000), card)
+
+
+def serve(
+    identity: Identity,
+    render: str,
+    captures: Iterable[str],
+    answer: Callable[[list[Frame | Crops]], list[Answer]],
+    launcher,
+    once: bool = False,
+) -> None:
+    """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
+
+    `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece, and
+    returns one answer for each.
+    """
+    links = Links()
+    try:
+        _Worker(identity, links, render, captures, answer, launcher, once).run()
+    finally:
+        links.close()
+
+
+class _Worker:
+    def __init__(self, identity, links, render, captures, answer, launcher, once):
+        self._identity, self._links, self._launcher, self._once = identity, links, launcher, once
+        self._answer = answer
+        self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
+        listens_to = kinds(*TO_WORKER)
+        self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
+        self._beat_due_s = 0.0
+        self._refusals: set[str] = set()
+
+    def run(self) -> None:
+        self._launcher.ready()
+        while not self._launcher.stop_requested and not (self._once and self._served):
+            self._receive()
+            link, pieces = self._take_batch()
+            if pieces:
+                self._work(link, pieces)
+            if time.monotonic() >= self._beat_due_s:
+                self._beat()
+            if not any(desk.waiting for _, desk in self._desks):
+                self._links.wait(self._beat_due_s - time.monotonic())
+
+    @property
+    def _served(self) -> bool:
+        welcomed = [desk for _, desk in self._desks if desk.run]
+        return bool(welcomed) and all(desk.served for desk in welcomed)
+
+    def _receive(self) -> None:
+        for _ in self._render.receive():
+            pass  # Render's welcome changes nothing for a worker: what it lacks, capture sends again.
+        for link, desk in self._desks:
+            for message in link.receive():
+                if desk.take(message):
+                    self._say_hello(link, desk)
+                if desk.refused and desk.refused not in self._refusals:
+                    self._refusals.add(desk.refused)
+                    self._launcher.say(f"{self._identity.stage} is refused by capture: {desk.refused}.")
+
+    def _take_batch(self) -> tuple[tuple[Connected, Desk] | None, list[Frame | Crops]]:
+        """What waits on the fullest desk, up to a batch of faces; a picture goes alone."""
+        if not self._desks:
+            return None, []
+        link, desk = max(self._desks, key=lambda d: len(d[1].waiting))
+        batch, faces = [], 0
+        while desk.waiting:
+            size = len(desk.waiting[0].arrays[0]) if isinstance(desk.waiting[0], Crops) else limits.BATCH_FACES
+            if batch and faces + size > limits.BATCH_FACES:
+                break
+            batch.append(desk.waiting.popleft())
+            faces += size
+        return (link, desk), batch
+
+    def _work(self, at: tuple[Connected, Desk], pieces: list[Frame | Crops]) -> None:
+        link, desk = at
+        for piece, answer in zip(pieces, self._answer(pieces), strict=True):
+            self._render.send(answer.to_render)
+            if answer.to_capture is not None:
+                link.send(answer.to_capture)
+            desk.answered(piece)
+        self._beat()
+
+    def _say_hello(self, link: Connected, desk: Desk) -> None:
+        me = self._identity
+        link.send(
+            WorkerHello(
+                run=desk.run,
+                stage=me.stage,
+                host=socket.gethostname(),
+                replica=me.replica,
+                incarnation=me.incarnation,
+                card=me.card,
+            )
+        )
+        self._beat_to(link, desk)
+
+    def _beat(self) -> None:
+        self._beat_due_s = time.monotonic() + BEAT_S
+        self._launcher.beat()
+        for link, desk in self._desks:
+            self._beat_to(link, desk)
+
+    def _beat_to(self, link: Connected, desk: Desk) -> None:
+        me = self._identity
+        link.send(
+            Beat(
+                run=desk.run,
+                stage=me.stage,
+                replica=me.replica,
+                incarnation=me.incarnation,
+                room=desk.room,
+                finished=desk.finished,
+            )
+        )

@@ -1,0 +1,89 @@
+"""Random histories of the whole pipeline: what must hold in every one of them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.simulation.world import Plan, ended
+
+HISTORIES = 150
+
+
+def plans(seed: int, **fixed) -> Plan:
+    draw = random.Random(seed)
+    drawn = {
+        "frames": draw.choice((0, 1, 7, 30, 60)),
+        "attributes": draw.choice(((), ("gender",), ("gender", "emotion", "age"))),
+        "window": draw.choice((1, 2, 5, 16)),
+        "window_bytes": draw.choice((1, 3500, 10**9)),
+        "replicas": {"detect": draw.choice((1, 2, 3)), "gender": draw.choice((1, 2))},
+        "service_s": {"detect": draw.choice((0.002, 0.03)), "gender": draw.choice((0.001, 0.2))},
+        "repeat": draw.choice((0.0, 0.3)),
+        "shuffle": draw.random() < 0.5,
+    }
+    return Plan(**{**drawn, **fixed})
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_in_order_and_once(seed):
+    plan = plans(seed)
+    world = ended(plan, seed)
+    assert [emit.frame for emit in world.emitted] == list(range(plan.frames))
+    assert all(emit.missing == () and emit.error is None for emit in world.emitted)
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_whichever_workers_die_and_come_back(seed):
+    plan = plans(seed, kills=8, frames=60)
+    world = ended(plan, seed)
+    assert [emit.frame for emit in world.emitted] == list(range(60))
+    assert all(emit.missing == () for emit in world.emitted)
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_although_messages_are_lost(seed):
+    world = ended(plans(seed, lose=0.03, frames=30, resend_after_s=2.0), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(30))
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_answers_are_joined_only_with_the_boxes_that_they_were_cut_along(seed):
+    plan = plans(seed, kills=6, frames=40, differing_boxes=True, replicas={"detect": 3}, resend_after_s=2.0)
+    assert len(ended(plan, seed).emitted) == 40
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_camera_drops_what_it_must_and_the_account_balances(seed):
+    slow = {"service_s": {"detect": 0.1, "age": 0.3}, "attributes": ("gender", "age")}
+    world = ended(plans(seed, live=True, frames=120, **slow), seed)
+    assert world.flow.read == 120
+    assert world.join.dropped.total() + len(world.emitted) == 120
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_camera_goes_on_whichever_workers_die_and_whatever_is_lost(seed):
+    world = ended(plans(seed, live=True, frames=150, kills=5, lose=0.02), seed)
+    assert world.flow.read == 150
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_file_that_a_person_stops_ends_with_what_was_under_way(seed):
+    world = ended(plans(seed, frames=10_000, window_bytes=10**9, stop_at_s=3.0), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(world.flow.read))
+    assert world.flow.read < 10_000
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_stage_that_leaves_a_camera_is_missed_and_not_waited_for(seed):
+    swift = {"service_s": {}, "window": 16, "window_bytes": 10**9, "attributes": ("gender", "age")}
+    world = ended(plans(seed, live=True, frames=400, leave="age", **swift), seed)
+    missed = [emit for emit in world.emitted if emit.missing]
+    assert missed and all(emit.missing == ("age",) for emit in missed)
+
+
+def test_no_work_is_handed_out_twice_when_nothing_goes_wrong():
+    world = ended(Plan(frames=50, attributes=("gender", "age"), shuffle=True), seed=1)
+    with_faces = sum(frame % 5 != 0 for frame in range(50))
+    assert world.sent == {"detect": 50, "gender": with_faces, "age": with_faces}

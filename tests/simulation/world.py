@@ -1,0 +1,386 @@
+"""A whole pipeline in one thread: the real flow, desks and join, with simulated sockets, clock and workers.
+
+Everything that happens is drawn from one seed, so that a history that breaks an invariant can be played again. After every
+event the safety invariants are checked; after the faults have stopped the run has to end by itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+from stages.core import flow, join
+from stages.core.desk import Desk
+from stages.core.messages import Crops, Finish, Frame, Welcome
+
+EPOCH, SOURCE, RUN = 5, "clip", "run"
+SIZE = 1000  # bytes of a picture
+FACE_SIZE = 10  # bytes of the crops of one face
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What kind of history is to be drawn."""
+
+    frames: int = 30
+    attributes: tuple[str, ...] = ("gender", "age")
+    replicas: dict[str, int] = field(default_factory=dict)  # stage -> how many; 1 where it is not named
+    window: int = 4
+    window_bytes: int = 10**9
+    live: bool = False
+    interval_s: float = 0.04  # live: between two pictures
+    service_s: dict[str, float] = field(default_factory=dict)  # stage -> mean
+    kills: int = 0
+    lose: float = 0.0  # share of all messages between stages that vanish
+    repeat: float = 0.0  # share that comes twice
+    shuffle: bool = False  # acks overtake each other
+    differing_boxes: bool = False  # each detect replica frames faces a little differently
+    resend_after_s: float = 10.0
+    stop_at_s: float | None = None  # a person asks to stop
+    slow_from_s: tuple[float, str] | None = None  # from then on this stage is ten times slower
+    leave: str | None = None  # live: the only worker of this stage goes and does not come back
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def faces_in(frame: int) -> int:
+    return (0, 1, 3, 1, 2)[frame % 5]
+
+
+class World:
+    def __init__(self, plan: Plan, seed: int):
+        self.plan, self.random, self.now_s = plan, random.Random(seed), 0.0
+        self._queue: list = []
+        self._order = 0
+        self._wire_free_s: Counter = Counter()  # a link delivers in order
+        rules = flow.Rules(
+            attributes=plan.attributes,
+            cards={stage: "card" for stage in ("detect", *plan.attributes)},
+            window=plan.window,
+            window_bytes=plan.window_bytes,
+            live=plan.live,
+            resend_after_s=plan.resend_after_s,
+        )
+        self.flow = flow.Flow(rules)
+        self.join = join.Join(plan.attributes)
+        self.workers: dict[str, Worker] = {}
+        self.emitted: list[join.Emit] = []
+        self.pictures_at_capture: set[int] = set()
+        self.crops_at_capture: dict[int, flow.CropsCame] = {}
+        self.sent: Counter = Counter()  # pieces handed out, by stage
+        self.previews: list[int] = []
+        self.finished = False
+        self._to_read = plan.frames
+        self._connections = 0
+        self._ack_number = 0
+        self._next_read_s = 0.0
+        self._incarnations: Counter = Counter()
+        for stage in ("detect", *plan.attributes):
+            for replica in range(plan.replicas.get(stage, 1)):
+                self.after(self.random.uniform(0, 1), self._start_worker, stage, replica)
+        self.after(0.05, self._tick)
+        self.after(self.random.uniform(0, 1), self._hello)
+        self.after(0.2, self._ack_regularly)
+        for _ in range(plan.kills):
+            self.after(self.random.uniform(0.5, 5), self._kill_one)
+        if plan.stop_at_s is not None:
+            self.after(plan.stop_at_s, self._flow, flow.Stop())
+        if plan.leave is not None:
+            self.after(1.5, self._leave, plan.leave)
+
+    # --- Running ---
+
+    def run(self, longest_s: float = 600.0) -> World:
+        while self._queue and not self.finished:
+            self.now_s, _, do, arguments = heapq.heappop(self._queue)
+            if self.now_s > longest_s:
+                raise Broken(
+                    f"it does not end: done {self.join.done} of {self.flow.read}, lacks {self.join.lacks()[:3]}"
+                )
+            do(*arguments)
+            self._check()
+        self._check_end()
+        return self
+
+    def after(self, delay_s: float, do, *arguments) -> None:
+        self._order += 1
+        heapq.heappush(self._queue, (self.now_s + delay_s, self._order, do, arguments))
+
+    def _check(self) -> None:
+        numbers = [emit.frame for emit in self.emitted[-2:]]
+        if len(numbers) == 2 and numbers[0] >= numbers[1]:
+            raise Broken(f"frame {numbers[1]} was emitted after {numbers[0]}")
+        most = self.plan.window
+        if self.flow.in_flight > most:
+            raise Broken(f"{self.flow.in_flight} frames in flight, {most} allowed")
+        if self.flow.bytes_in_flight > self.plan.window_bytes + 3 * FACE_SIZE * most and self.flow.in_flight > 1:
+            raise Broken(f"{self.flow.bytes_in_flight} bytes in flight")
+        if len(self.pictures_at_capture) != self.flow.in_flight:
+            raise Broken("capture keeps pictures that the flow has forgotten, or has lost some that it needs")
+        if self.join.open_count > 2 * most:
+            raise Broken(f"{self.join.open_count} frames open at render")
+
+    def _check_end(self) -> None:
+        if not self.finished:
+            raise Broken("nothing is left to happen, and the run has not ended")
+        dropped = self.join.dropped.total()
+        if self.flow.read != len(self.emitted) + dropped:
+            raise Broken(f"captured {self.flow.read}, rendered {len(self.emitted)}, dropped {dropped}")
+        if not self.plan.live and dropped:
+            raise Broken(f"{dropped} frames of a file were dropped")
+        if self.flow.in_flight or self.pictures_at_capture or self.crops_at_capture or self.join.open_count:
+            raise Broken("something is kept after the end")
+        for emit in self.emitted:
+            self._check_frame(emit)
+
+    def _check_frame(self, emit: join.Emit) -> None:
+        if emit.picture != f"picture {emit.frame}":
+            raise Broken(f"frame {emit.frame} has {emit.picture}")
+        if emit.error is None and emit.faces[0] != faces_in(emit.frame):
+            raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
+        expected = set(self.plan.attributes) if emit.error is None and emit.faces[0] else set()
+        if set(emit.answers) | set(emit.missing) != expected or set(emit.answers) & set(emit.missing):
+            raise Broken(f"frame {emit.frame} has {set(emit.answers)}, lacks {emit.missing}")
+        for stage, answer in emit.answers.items():
+            if answer != (stage, emit.frame, emit.faces[1]):
+                raise Broken(f"frame {emit.frame} was joined with {answer}")
+
+    # --- The network ---
+
+    def _deliver(self, link: tuple[str, str], do, *arguments, may_overtake: bool = False) -> None:
+        """Hand a message over after a random delay, in order within its link."""
+        if self.random.random() < self.plan.lose:
+            return
+        for _ in range(1 + (self.random.random() < self.plan.repeat)):
+            due_s = self.now_s + self.random.choice((0.0, 0.001, 0.01, 0.1))
+            if not may_overtake:
+                due_s = self._wire_free_s[link] = max(due_s, self._wire_free_s[link])
+            self.after(due_s - self.now_s, do, *arguments)
+
+    # --- Capture ---
+
+    def _tick(self) -> None:
+        self._flow(flow.Tick())
+        self._read()
+        self.after(0.05, self._tick)
+
+    def _read(self) -> None:
+        while self._to_read and self._may_read():
+            self._to_read -= 1
+            self._next_read_s = self.now_s + self.plan.interval_s
+            self.pictures_at_capture.add(self.flow.read)
+            self._flow(flow.Read(SIZE))
+        if not self._to_read:
+            self._flow(flow.ReadAll())
+
+    def _may_read(self) -> bool:
+        if self.plan.live:
+            return self.flow.started and self.now_s >= self._next_read_s and not self.flow.ended
+        return self.flow.may_read
+
+    def _flow(self, event: flow.Event) -> None:
+        for action in self.flow.step(event, self.now_s):
+            self._do(action, event)
+
+    def _do(self, action: flow.Action, event: flow.Event) -> None:
+        render = ("capture", "render")
+        match action:
+            case flow.SendWelcome(connection, account):
+                self._to_worker(connection, Welcome(run=RUN, epoch=EPOCH, source=SOURCE, account=account))
+            case flow.SendFrame(connection, frame, seq, attempt, _):
+                self._check_kept(frame)
+                piece = Frame(
+                    run=RUN, epoch=EPOCH, source=SOURCE, frame=frame, seq=seq, attempt=attempt, skip=[], geometries=[]
+                )
+                self._to_worker(connection, piece)
+            case flow.SendCrops(connection, _, frame, seq):
+                crops = self.crops_at_capture[frame]
+                piece = Crops(
+                    run=RUN,
+                    epoch=EPOCH,
+                    source=SOURCE,
+                    frame=frame,
+                    seq=seq,
+                    attempt=crops.attempt,
+                    boxes=crops.boxes,
+                    spent={},
+                )
+                self._to_worker(connection, piece)
+            case flow.KeepCrops(frame):
+                self.crops_at_capture[frame] = event
+            case flow.SendPicture(frame):
+                self._check_kept(frame)
+                self._deliver(render, self._join, join.PictureCame(frame, f"picture {frame}"))
+            case flow.SendPreview(frame):
+                self._check_kept(frame)
+                self._deliver(render, self.previews.append, frame)
+            case flow.SayDrop(first, last, stage, reason):
+                self._deliver(render, self._join, join.Dropped(first, last, stage, reason))
+            case flow.SayGivenUp(frame, stage, reason):
+                self._deliver(render, self._join, join.GivenUp(frame, stage, reason))
+            case flow.SayEnd(frames):
+                self._deliver(render, self._join, join.SourceEnded(frames))
+            case flow.Forget(frame):
+                self.pictures_at_capture.remove(frame)
+                self.crops_at_capture.pop(frame, None)
+            case flow.Finished():
+                for worker in self.workers.values():
+                    worker.desk.take(Finish(run=RUN, epoch=EPOCH, source=SOURCE))
+                self.finished = True
+            case flow.Refuse(connection, reason):
+                if connection in self.workers:  # A dead worker's hello may come after its successor's.
+                    raise Broken(f"a good worker was refused: {reason}")
+
+    def _check_kept(self, frame: int) -> None:
+        if frame not in self.pictures_at_capture:
+            raise Broken(f"the picture of frame {frame} is wanted and was forgotten")
+
+    def _to_worker(self, connection: str, piece: Welcome | Frame | Crops) -> None:
+        worker = self.workers.get(connection)
+        if worker is not None and not isinstance(piece, Welcome):
+            self.sent[worker.stage] += 1
+        if worker is None:
+            self.after(0, self._flow, flow.WorkerGone(connection))  # As a send that fails says.
+        else:
+            self._deliver(("capture", connection), worker.receive, piece)
+
+    # --- Render ---
+
+    def _hello(self) -> None:
+        """Repeated until it is acknowledged."""
+        if self.flow.acknowledged:
+            return
+        self._deliver(("capture", "render"), self._join, join.SourceStarted(EPOCH))
+        self.after(0.1, self._hello)
+
+    def _join(self, event: join.Event) -> None:
+        actions = self.join.step(event)
+        self.emitted += [action for action in actions if isinstance(action, join.Emit)]
+        if actions or isinstance(event, join.SourceStarted):
+            self._ack()
+
+    def _ack_regularly(self) -> None:
+        self._ack()
+        self.after(0.2, self._ack_regularly)
+
+    def _ack(self) -> None:
+        if self.join.epoch is None:
+            return
+        self._ack_number += 1
+        lacks = {frame: frozenset(wants) for frame, wants in self.join.lacks()}
+        preview = max(self.previews, default=-1) + 1 if self.plan.live else None
+        ack = flow.Acked(1, self._ack_number, self.join.done, lacks, self.join.ended, preview)
+        self._deliver(("render", "capture"), self._flow_and_read, ack, may_overtake=self.plan.shuffle)
+
+    def _flow_and_read(self, event: flow.Event) -> None:
+        self._flow(event)
+        self._read()
+
+    # --- Workers ---
+
+    def _start_worker(self, stage: str, replica: int) -> None:
+        self._connections += 1
+        self._incarnations[stage, replica] += 1
+        worker = Worker(self, f"c{self._connections}", stage, replica, self._incarnations[stage, replica])
+        self.workers[worker.connection] = worker
+        worker.start()
+
+    def _kill_one(self) -> None:
+        if self.workers and not self.finished:
+            connection = self.random.choice(sorted(self.workers))
+            worker = self.workers.pop(connection)
+            worker.dead = True
+            if self.random.random() < 0.7:
+                self.after(self.random.choice((0.0, 0.05, 1.0)), self._flow, flow.WorkerGone(connection))
+            self.after(self.random.choice((0.0, 0.3, 2.0)), self._start_worker, worker.stage, worker.replica)
+
+    def _leave(self, stage: str) -> None:
+        for connection, worker in list(self.workers.items()):
+            if worker.stage == stage:
+                worker.dead = True
+                del self.workers[connection]
+                self._flow(flow.WorkerGone(connection))
+
+
+class Worker:
+    """A worker with the real desk; what it computes takes a random time."""
+
+    def __init__(self, world: World, connection: str, stage: str, replica: int, incarnation: int):
+        self.world, self.connection, self.stage, self.replica, self.incarnation = (
+            world,
+            connection,
+            stage,
+            replica,
+            incarnation,
+        )
+        self.desk, self.dead, self._working = Desk(), False, False
+
+    def start(self) -> None:
+        self._beat_regularly()
+
+    def receive(self, message) -> None:
+        if self.dead:
+            return
+        if self.desk.take(message):
+            self._say(flow.WorkerCame(self.connection, self.stage, ("here", self.replica), self.incarnation, "card"))
+            self._beat()
+        self._work()
+
+    def _work(self) -> None:
+        if self.desk.waiting and not self._working and not self.dead:
+            self._working = True
+            pieces = [self.desk.waiting.popleft()]
+            while self.stage != "detect" and self.desk.waiting:
+                pieces.append(self.desk.waiting.popleft())
+            mean_s = self.world.plan.service_s.get(self.stage, 0.01)
+            slow = self.world.plan.slow_from_s
+            if slow is not None and slow[1] == self.stage and self.world.now_s >= slow[0]:
+                mean_s *= 10
+            self.world.after(self.world.random.uniform(0, 2 * mean_s), self._answer, pieces)
+
+    def _answer(self, pieces: list) -> None:
+        if self.dead:
+            return
+        self._working = False
+        for piece in pieces:
+            self._answer_one(piece)
+            self.desk.answered(piece)
+        self._beat()
+        self._work()
+
+    def _answer_one(self, piece: Frame | Crops) -> None:
+        world, faces = self.world, faces_in(piece.frame)
+        to_render = (self.connection, "render")
+        if isinstance(piece, Frame):
+            boxes = f"boxes of {piece.frame}" + (f" by {self.replica}" if world.plan.differing_boxes else "")
+            came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
+            world._deliver(to_render, world._join, came)
+            if world.plan.kills and world.random.random() < 0.02:
+                return  # It will be killed between its two answers.
+            crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
+            self._say(crops)
+        else:
+            answer = (self.stage, piece.frame, piece.boxes)
+            event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
+            world._deliver(to_render, world._join, event)
+
+    def _beat_regularly(self) -> None:
+        if not self.dead:
+            self._beat()
+            self.world.after(0.1, self._beat_regularly)
+
+    def _beat(self) -> None:
+        self._say(flow.WorkerBeat(self.connection, self.desk.room, self.desk.finished))
+
+    def _say(self, event: flow.Event) -> None:
+        if not self.desk.served:
+            self.world._deliver((self.connection, "capture"), self.world._flow_and_read, event)
+
+
+def ended(plan: Plan, seed: int) -> World:
+    """The world at the end of one history."""
+    return World(plan, seed).run()
