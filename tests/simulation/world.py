@@ -30,6 +30,7 @@ class Plan:
     window: int = 4
     window_bytes: int = 10**9
     live: bool = False
+    deadline_s: float = 1.0
     interval_s: float = 0.04  # live: between two pictures
     service_s: dict[str, float] = field(default_factory=dict)  # stage -> mean
     kills: int = 0
@@ -63,6 +64,7 @@ class World:
             window=plan.window,
             window_bytes=plan.window_bytes,
             live=plan.live,
+            deadline_s=plan.deadline_s,
             resend_after_s=plan.resend_after_s,
         )
         self.flow = flow.Flow(rules)
@@ -78,6 +80,8 @@ class World:
         self._connections = 0
         self._ack_number = 0
         self._next_read_s = 0.0
+        self._read_at_s: dict[int, float] = {}
+        self._stopped = False
         self._incarnations: Counter = Counter()
         for stage in ("detect", *plan.attributes):
             for replica in range(plan.replicas.get(stage, 1)):
@@ -88,14 +92,16 @@ class World:
         for _ in range(plan.kills):
             self.after(self.random.uniform(0.5, 5), self._kill_one)
         if plan.stop_at_s is not None:
-            self.after(plan.stop_at_s, self._flow, flow.Stop())
+            self.after(plan.stop_at_s, self._stop)
         if plan.leave is not None:
             self.after(1.5, self._leave, plan.leave)
 
     # --- Running ---
 
-    def run(self, longest_s: float = 600.0) -> World:
-        while self._queue and not self.finished:
+    def run(self, longest_s: float = 600.0, most_events: int = 200_000) -> World:
+        for _ in range(most_events):
+            if not self._queue or self.finished:
+                break
             self.now_s, _, do, arguments = heapq.heappop(self._queue)
             if self.now_s > longest_s:
                 raise Broken(
@@ -140,6 +146,8 @@ class World:
     def _check_frame(self, emit: join.Emit) -> None:
         if emit.picture != f"picture {emit.frame}":
             raise Broken(f"frame {emit.frame} has {emit.picture}")
+        if not self.plan.live and (emit.missing or emit.error):
+            raise Broken(f"frame {emit.frame} of a file lacks {emit.missing or emit.error}")
         if emit.error is None and emit.faces[0] != faces_in(emit.frame):
             raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
         expected = set(self.plan.attributes) if emit.error is None and emit.faces[0] else set()
@@ -173,6 +181,7 @@ class World:
             self._to_read -= 1
             self._next_read_s = self.now_s + self.plan.interval_s
             self.pictures_at_capture.add(self.flow.read)
+            self._read_at_s[self.flow.read] = self.now_s
             self._flow(flow.Read(SIZE))
         if not self._to_read:
             self._flow(flow.ReadAll())
@@ -193,6 +202,8 @@ class World:
                 self._to_worker(connection, Welcome(run=RUN, epoch=EPOCH, source=SOURCE, account=account))
             case flow.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
+                if self._stopped and attempt == 1:
+                    raise Broken(f"frame {frame} was handed out after the person had asked to stop")
                 piece = Frame(
                     run=RUN, epoch=EPOCH, source=SOURCE, frame=frame, seq=seq, attempt=attempt, skip=[], geometries=[]
                 )
@@ -211,6 +222,8 @@ class World:
                 )
                 self._to_worker(connection, piece)
             case flow.KeepCrops(frame):
+                if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
+                    raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
                 self.crops_at_capture[frame] = event
             case flow.SendPicture(frame):
                 self._check_kept(frame)
@@ -259,7 +272,12 @@ class World:
 
     def _join(self, event: join.Event) -> None:
         actions = self.join.step(event)
-        self.emitted += [action for action in actions if isinstance(action, join.Emit)]
+        for emit in (action for action in actions if isinstance(action, join.Emit)):
+            self.emitted.append(emit)
+            # What was given up is said at once, and travels for a tenth of a second at most.
+            late_s = self.now_s - self._read_at_s[emit.frame] - self.plan.deadline_s
+            if self.plan.live and not self.plan.lose and late_s > 0.5:
+                raise Broken(f"frame {emit.frame} was emitted {late_s:.2f} s after its deadline")
         if actions or isinstance(event, join.SourceStarted):
             self._ack()
 
@@ -291,12 +309,19 @@ class World:
 
     def _kill_one(self) -> None:
         if self.workers and not self.finished:
-            connection = self.random.choice(sorted(self.workers))
-            worker = self.workers.pop(connection)
-            worker.dead = True
-            if self.random.random() < 0.7:
-                self.after(self.random.choice((0.0, 0.05, 1.0)), self._flow, flow.WorkerGone(connection))
-            self.after(self.random.choice((0.0, 0.3, 2.0)), self._start_worker, worker.stage, worker.replica)
+            self.kill(self.random.choice(sorted(self.workers)))
+
+    def kill(self, connection: str) -> None:
+        """A worker dies; capture is told soon, late or never, and the worker comes back in a new incarnation."""
+        worker = self.workers.pop(connection)
+        worker.dead = True
+        if self.random.random() < 0.7:
+            self.after(self.random.choice((0.0, 0.05, 1.0)), self._flow, flow.WorkerGone(connection))
+        self.after(self.random.choice((0.0, 0.3, 2.0)), self._start_worker, worker.stage, worker.replica)
+
+    def _stop(self) -> None:
+        self._flow(flow.Stop())
+        self._stopped = True
 
     def _leave(self, stage: str) -> None:
         for connection, worker in list(self.workers.items()):
@@ -328,6 +353,8 @@ class Worker:
         if self.desk.take(message):
             self._say(flow.WorkerCame(self.connection, self.stage, ("here", self.replica), self.incarnation, "card"))
             self._beat()
+        if len(self.desk.waiting) > self.desk.room and not self.world.plan.repeat and not self.world.plan.lose:
+            raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.room}")
         self._work()
 
     def _work(self) -> None:
@@ -348,6 +375,8 @@ class Worker:
         self._working = False
         for piece in pieces:
             self._answer_one(piece)
+            if self.dead:
+                return
             self.desk.answered(piece)
         self._beat()
         self._work()
@@ -360,7 +389,8 @@ class Worker:
             came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
             world._deliver(to_render, world._join, came)
             if world.plan.kills and world.random.random() < 0.02:
-                return  # It will be killed between its two answers.
+                world.kill(self.connection)  # Between its two answers.
+                return
             crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
             self._say(crops)
         else:

@@ -1,0 +1,115 @@
+"""The simulation is worth something only if it notices broken code: each of these breaks one rule, and has to be found."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.core import flow, join
+from tests.simulation import world
+from tests.simulation.test_flow_and_join import plans
+
+BROKEN = {
+    "frames are emitted as soon as their picture is there": (
+        join,
+        "wants = [] if frame.picture is not None else [PICTURE]",
+        "wants = [] if frame.picture is not None else [PICTURE]\n        if not wants and frame.faces:\n            return wants",
+    ),
+    "frames are emitted in any order": (
+        join,
+        "            elif (frame := self._open.get(self.done)) is not None and not self._wants(frame):",
+        "            elif (frame := self._open.get(self.done + 1)) is not None and not self._wants(frame):\n"
+        "                self.done += 1",
+    ),
+    "a part that comes after its frame is kept": (join, "if event.frame < self.done or", "if"),
+    "answers are joined along any boxes": (
+        join,
+        "part is not None and part.boxes == frame.faces.boxes",
+        "part is not None",
+    ),
+    "dropped frames are waited for": (join, "self._drops[0].first <= self.done", "False"),
+    "drops are counted short": (join, "+= drop.last + 1 - self.done", "+= drop.last - self.done"),
+    "a newer try does not replace an older one": (join, "and came.attempt > known.attempt", "and False"),
+    "faces of an older try stay": (join, "                    frame.faces = None", "                    pass"),
+    "a worker that dies takes its work with it": (
+        flow,
+        "                self._make_due(number, worker.stage)",
+        "                pass",
+    ),
+    "the window is one too wide": (
+        flow,
+        "len(self._frames) < self._rules.window",
+        "len(self._frames) <= self._rules.window",
+    ),
+    "room is not counted": (flow, "return self.room - len(self.under_way)", "return 1"),
+    "pictures are forgotten when detect has them": (
+        flow,
+        "        yield KeepCrops(came.frame)\n",
+        "        yield KeepCrops(came.frame)\n        yield Forget(came.frame, None)\n",
+    ),
+    "nothing is sent again without progress": (flow, "now_s - self._progress_s < self._resend_after_s", "True"),
+    "a drop is said once": (
+        flow,
+        "        yield from self._drops\n",
+        "        yield from self._drops\n        self._drops = []\n",
+    ),
+    "what is late is waited for": (flow, "late = now_s - frame.read_s >= self._rules.deadline_s", "late = False"),
+    "crops of any try are kept": (
+        flow,
+        "known is not None and (known.attempt >= came.attempt or known.boxes == came.boxes)",
+        "False",
+    ),
+    "a stopped source counts what it never handed out": (flow, "            self.read -= 1\n", "            break\n"),
+    "the end is said before the last frame": (flow, "yield SayEnd(self.read)", "yield SayEnd(max(0, self.read - 1))"),
+    "a worker is welcomed once": (
+        flow,
+        "            yield SendWelcome(connection, self._accounts[connection])",
+        "                yield SendWelcome(connection, self._accounts[connection])",
+    ),
+}
+
+
+def rewritten(module, old: str, new: str):
+    """The module with one place of its source replaced, under the same name."""
+    source = Path(module.__file__).read_text()
+    assert source.count(old) == 1, f"this place is not there once any more: {old}"
+    made = importlib.util.module_from_spec(importlib.util.spec_from_file_location(module.__name__, module.__file__))
+    sys.modules[module.__name__], kept = made, sys.modules[module.__name__]
+    try:
+        exec(compile(source.replace(old, new), module.__file__, "exec"), made.__dict__)
+    finally:
+        sys.modules[module.__name__] = kept
+    return made
+
+
+def histories():
+    """Of every kind some, the most telling first."""
+    for seed in range(40):
+        yield plans(seed, kills=8, frames=60, repeat=0.0, resend_after_s=1e6), seed
+        yield plans(seed, lose=0.05, frames=30, resend_after_s=2.0, kills=3), seed
+        yield plans(seed, live=True, frames=100, service_s={"detect": 0.1, "age": 0.3}, lose=0.02), seed
+        yield plans(seed, live=True, frames=100, attributes=("gender", "age"), service_s={"age": 2.0}), seed
+        yield (
+            plans(
+                seed, kills=6, frames=40, differing_boxes=True, replicas={"detect": 3}, resend_after_s=2.0, lose=0.02
+            ),
+            seed,
+        )
+        yield plans(seed, frames=10_000, window_bytes=10**9, stop_at_s=3.0, service_s={"detect": 0.05}), seed
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_simulation_notices_when(rule, monkeypatch):
+    module, old, new = BROKEN[rule]
+    monkeypatch.setattr(world, module.__name__.rpartition(".")[2], rewritten(module, old, new))
+    for plan, seed in histories():
+        try:
+            emitted = world.ended(plan, seed).emitted
+        except Exception:  # Whatever goes wrong, it is noticed.
+            return
+        if not plan.live and plan.stop_at_s is None and [emit.frame for emit in emitted] != list(range(plan.frames)):
+            return
+    pytest.fail(f"no history noticed that {rule}")
