@@ -35,6 +35,7 @@ from stages.core.messages import (
     kinds,
 )
 from stages.core.quantiles import Quantiles
+from stages.detectors import settings_hash
 from stages.runtime.link import Links, Waker
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.sources import Source, open_source
@@ -117,14 +118,11 @@ class _Capture:
         self._waker = links.waker()
         self._reader = Reader(source, self._waker, settings.source.paced)
         self._geometries = asked_for(settings.geometries)
-        self._flow = Flow(settings.rules(source.live))
+        self._flow = Flow(rules(settings, source.live))
         self._epoch = int(time.time() * 1000)
         self._run = ""  # named by render
-        self._welcomed: dict[str, int] = {}  # connection -> account
-        self._strangers: set[str] = set()  # heard before the run had a name
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
-        self._read_s: dict[int, float] = {}
         self._finished = False
         self._account = Account()
         self._said_hello_s = self._said_progress_s = float("-inf")
@@ -154,8 +152,6 @@ class _Capture:
             match message:
                 case Welcome() if not self._run:
                     self._run = message.run
-                    for connection in self._strangers:
-                        self._welcome(connection)
                 case Ack() if (message.run, message.epoch, message.source) == (
                     self._run,
                     self._epoch,
@@ -164,25 +160,18 @@ class _Capture:
                     self._account.worked(message.worked)
                     self._step(acked(message))
         for connection, message in self._workers.receive():
-            if connection not in self._welcomed:
-                self._welcome(connection)
-            elif message.run == self._run:
+            if self._run:  # Before it has a name nobody can be welcomed; workers beat again.
                 self._hear(connection, message)
-
-    def _welcome(self, connection: str) -> None:
-        if not self._run:
-            self._strangers.add(connection)
-            return
-        account = self._welcomed[connection] = len(self._welcomed) + 1
-        welcome = Welcome(run=self._run, epoch=self._epoch, source=self._source.name, account=account)
-        self._workers.send(connection, welcome)
 
     def _hear(self, connection: str, message: Message) -> None:
         match message:
+            case Beat(run=run, room=room, finished=finished):
+                # A beat for another run says only that somebody is there, and the flow greets whom it does not know.
+                self._step(flow.WorkerBeat(connection, *((room, finished) if run == self._run else (0, 0))))
+            case _ if message.run != self._run:
+                pass
             case WorkerHello(stage=stage, host=host, replica=replica, incarnation=incarnation, card=card):
                 self._step(flow.WorkerCame(connection, stage, (host, replica), incarnation, card))
-            case Beat(room=room, finished=finished):
-                self._step(flow.WorkerBeat(connection, room, finished))
             case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces, epoch=epoch, source=source):
                 if (epoch, source) == (self._epoch, self._source.name) and self._fits(message):
                     size = sum(array.nbytes for array in message.arrays)
@@ -216,6 +205,8 @@ class _Capture:
 
     def _do(self, action: flow.Action, crops: CutCrops | None) -> None:
         match action:
+            case flow.SendWelcome(connection, account):
+                self._to_worker(connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch))
             case flow.SendFrame(connection, frame, seq, attempt, skip):
                 self._to_worker(connection, self._frame_message(frame, seq, attempt, skip))
             case flow.SendCrops(connection, stage, frame, seq):
@@ -244,11 +235,10 @@ class _Capture:
 
     def _to_worker(self, connection: str, message: Message) -> None:
         if not self._workers.send(connection, message):
-            self._welcomed.pop(connection, None)
             self._step(flow.WorkerGone(connection))
 
     def _finish(self) -> None:
-        for connection in self._welcomed:
+        for connection in self._flow.connections:
             self._workers.send(connection, Finish(run=self._run, epoch=self._epoch, source=self._source.name))
         self._finished = True
 
@@ -341,6 +331,21 @@ class Account:
             "skipped": source.skipped,
             "notes": list(source.notes),
         }
+
+
+def rules(settings: Settings, live: bool) -> flow.Rules:
+    """What the configuration says about the flow of this source."""
+    pipeline = settings.pipeline
+    return flow.Rules(
+        attributes=tuple(settings.cards),
+        cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
+        window=pipeline.window,
+        window_bytes=pipeline.window_memory,
+        live=live,
+        deadline_s=pipeline.deadline,
+        give_up_after_s=pipeline.give_up_after,
+        resend_after_s=pipeline.resend_after,
+    )
 
 
 def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:

@@ -280,6 +280,11 @@ class Flow:
         return self._ended
 
     @property
+    def connections(self) -> list[str]:
+        """The connections of all workers that have said hello."""
+        return list(self._workers)
+
+    @property
     def in_flight(self) -> int:
         return len(self._frames)
 

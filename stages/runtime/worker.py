@@ -17,6 +17,7 @@ from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Mes
 from stages.runtime.link import Connected, Links
 
 BEAT_S = 0.1
+KNOCK_S = 0.02  # until the first capture has answered: everything is started at once, and the first frame waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ class _Worker:
         self._beat_to(link, desk)
 
     def _beat(self) -> None:
-        self._beat_due_s = time.monotonic() + BEAT_S
+        welcomed = all(desk.run for _, desk in self._desks)
+        self._beat_due_s = time.monotonic() + (BEAT_S if welcomed else KNOCK_S)
         self._launcher.beat()
         for link, desk in self._desks:
             self._beat_to(link, desk)

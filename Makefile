@@ -1,0 +1,67 @@
+# Everything happens in .venv; nothing is installed elsewhere. With another Python: make test PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+TEST_OPTIONS ?=
+
+.PHONY: help install install-demo install-keras install-train install-dev demo test lint clean
+
+help:
+	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
+	@echo 'make test            installs everything and runs every test'
+	@echo 'make install         what the pipeline needs to run'
+	@echo 'make install-demo    and the photographs of the demo'
+	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
+	@echo 'make install-train   and what training takes'
+	@echo 'make install-dev     and what the tests take'
+	@echo 'make lint            checks the style of the code'
+	@echo 'make clean           removes .venv and everything that was made'
+	@echo 'With another Python: make test PYTHON=python3.12'
+
+demo: install-demo
+	$(BIN)/python run_pipeline.py --config pipeline.yaml --source demo
+	@echo 'The results are in out/results.jsonl, the pictures with boxes and labels in out/annotated/.'
+
+test: install-demo install-train install-dev
+	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install: $(VENV)/.runtime
+install-demo: $(VENV)/.demo
+install-keras: $(VENV)/.keras
+install-train: $(VENV)/.train
+install-dev: $(VENV)/.dev
+
+# One stamp for each group: what is installed already is not looked at again.
+$(VENV)/.demo $(VENV)/.keras $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
+	$(INSTALL) --group $*
+	@touch $@
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing into $(VENV): some hundred megabytes, some minutes the first time.'
+	$(INSTALL) --upgrade pip
+	$(INSTALL) --group runtime
+	@# On a machine without libGL the headless build of the same version does all but open a window.
+	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { \
+	    tail -n 1 $(VENV)/cv2.log; \
+	    echo 'OpenCV cannot use the screen here: taking opencv-python-headless, which works all the same, without a window.'; \
+	    version=$$(sed -n 's/^opencv-python==//p' constraints.txt); \
+	    $(PIP) uninstall --quiet --yes opencv-python && \
+	    $(PIP) install --quiet --no-deps --force-reinstall opencv-python-headless==$$version && \
+	    $(BIN)/python -c 'import cv2'; }
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'facepipe needs Python 3.11 or newer, and $(PYTHON) is not; name another one: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo '$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu install python3-venv.' >&2; exit 1; }

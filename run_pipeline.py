@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Runs a pipeline: starts its stages as processes, watches over them, and says what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+
+from stages.core.config import Pipeline
+from stages.core.errors import FacepipeError
+from stages.core.reading import Override
+from stages.core.supervision import DONE, REFUSED
+from stages.plan import Plan, read_pipeline
+from stages.run import run, shown
+
+VERSION = "0.1.0"
+
+EXAMPLES = """\
+examples:
+  run_pipeline.py                                  the camera if there is one, else the demo
+  run_pipeline.py --source clip.mp4                a video; the results are in out/
+  run_pipeline.py --source 0 --seconds 60          camera 0, for a minute
+  run_pipeline.py --source shots/ --output shown   every picture and video of a folder
+  run_pipeline.py --source rtsp://192.168.7.30/1   a stream
+  run_pipeline.py --detector dlib                  another face detector
+  run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
+  run_pipeline.py --config door.yaml --check       is the configuration right? starts nothing
+  run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
+
+The results of an earlier run in the same folder are replaced; files of others are never touched.
+Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
+source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    arguments = _arguments(argv)
+    try:
+        if arguments.list_cameras:
+            return _list_cameras()
+        pipeline, folder = read_pipeline(arguments.config, _overrides(arguments))
+        if arguments.check:
+            return _check(pipeline, folder)
+        return run(
+            pipeline,
+            folder,
+            only=arguments.only,
+            once=arguments.once,
+            seconds=arguments.seconds,
+            quiet=arguments.quiet,
+        )
+    except FacepipeError as error:
+        if arguments.debug:
+            traceback.print_exc()
+        print(f"facepipe: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:  # Before anything was started.
+        return 130
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="run_pipeline.py",
+        description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
+    parser.add_argument("--source", metavar="S", help="camera number, file, folder, glob, URL, demo or auto")
+    parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
+    parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
+    parser.add_argument("--display", metavar="WHERE", help="auto, window or none")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the configuration")
+    parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
+    parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
+    parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
+    parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
+    parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
+    parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return number
+
+
+def _overrides(arguments: argparse.Namespace) -> list[Override]:
+    """The options that set keys: the short ones count after `--set`."""
+    short = {
+        "source": arguments.source,
+        "stages.detect.detector": arguments.detector,
+        "render.output": arguments.output,
+        "render.display": arguments.display,
+    }
+    overrides = [Override.parse(text) for text in arguments.set]
+    for key, value in short.items():
+        if value is not None:
+            # Taken as it is, not as YAML: a file may be called 1e3 or no.
+            taken = int(value) if key == "source" and value.isascii() and value.isdigit() else value
+            overrides.append(Override(key, taken, f"--{key.rpartition('.')[2]} {value}"))
+    return overrides
+
+
+# --- Without running anything ---
+
+
+def _list_cameras() -> int:
+    from stages.sources.camera import list_cameras
+
+    for camera in list_cameras() or ["no camera was found"]:
+        print(camera)
+    return DONE
+
+
+def _check(pipeline: Pipeline, folder: Path) -> int:
+    """Look at everything that a run would refuse, short of loading the models."""
+    from stages.sources import open_source
+
+    plan = Plan.of(pipeline, folder)
+    for name, spec in pipeline.all_sources().items():
+        source = open_source(spec, name)
+        print(f"source {source.name}: {source.description}")
+        source.close()
+    print(f"detector {pipeline.detect.detector}")
+    for stage, card in plan.cards.items():
+        print(f"{stage}: {shown(plan.models[stage])}, crops of {card.width} x {card.height}")
+    print(f"output {shown(plan.output)}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

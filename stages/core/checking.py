@@ -1,0 +1,191 @@
+"""Checks a configuration that was parsed against the schema, and words what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from stages.core.config import (
+    KNOWN_ATTRIBUTES,
+    RESERVED_STAGE_NAMES,
+    SOURCE_NAME,
+    STAGE_NAME,
+    Attribute,
+    Detect,
+    Pipeline,
+    Render,
+    default_model,
+)
+from stages.core.keys import keys_of
+from stages.core.strict_yaml import described, short
+
+KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
+
+DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
+
+_NEED_A_MODEL = ("dlib-cnn", "yunet")
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at a key; the sentence is without place and full stop."""
+
+    path: KeyPath
+    says: str
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as it is written: stages.detect.detector."""
+    return ".".join(short(part) for part in path)
+
+
+def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
+    """Make a pipeline of a document whose `stages` are there; None if there are problems with single keys."""
+    problems: list[Problem] = []
+    if isinstance(memory := document.get("window_memory"), str):
+        document["window_memory"] = _bytes(memory)
+    stages, render = document.pop("stages"), document.pop("render", None)
+    top = _section(Pipeline, document, (), problems)
+    render = _section(Render, {} if render is None else render, ("render",), problems)
+    stages = _stages(stages, problems)
+    if problems:
+        return None, problems
+    pipeline = replace(top, stages=stages, render=render)
+    return pipeline, list(_contradictions(pipeline, document))
+
+
+def _bytes(text: str) -> int | str:
+    """'256 MB' as a number; anything else stays as it is, for the schema to refuse."""
+    found = _SIZE.fullmatch(text.strip())
+    return round(float(found[1]) * _UNITS[found[2].lower()]) if found else text
+
+
+def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attribute]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        problems.append(_wrong_value(Pipeline, ("stages",), given))
+        return {}
+    given = {"detect": {}, **given}
+    return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
+    path = ("stages", name)
+    if name == "detect":
+        return _section(Detect, keys, path, problems)
+    if not re.fullmatch(STAGE_NAME, name) or name in RESERVED_STAGE_NAMES:
+        problems.append(Problem(path, _bad_stage_name(name)))
+        return None
+    if isinstance(keys, dict) and name in KNOWN_ATTRIBUTES:
+        keys = {"model": default_model(name), **keys}
+    elif isinstance(keys, dict) and not {"kind", "model"} <= keys.keys():
+        needs = "a stage of your own needs 'kind: attribute' and 'model: CARD'"
+        problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
+        return None
+    return _section(Attribute, keys, path, problems)
+
+
+def _bad_stage_name(name: str) -> str:
+    if name in RESERVED_STAGE_NAMES:
+        return f"stages.{name} cannot be: the name is taken by the program; choose another"
+    return (
+        f"{short(repr(name))} is no name for a stage; write 1 to 32 of the characters a-z 0-9 _ -, a letter first"
+        f"{_nearest(name, _known_stages())}"
+    )
+
+
+def _known_stages() -> list[str]:
+    return ["detect", *KNOWN_ATTRIBUTES]
+
+
+def _section(section: type, keys: object, path: KeyPath, problems: list[Problem]) -> object:
+    """One dataclass of the schema from the keys given for it; what is wrong is added to `problems`."""
+    if not isinstance(keys, dict):
+        names = ", ".join(keys_of(section))
+        problems.append(Problem(path, f"{dotted(path)} is {described(keys)}; write below it any of the keys {names}"))
+        return None
+    try:
+        # Through JSON, because pydantic in strict mode takes a dict for a dataclass from there only.
+        return _adapter(section).validate_json(json.dumps(keys))
+    except ValidationError as error:
+        problems += [_problem(section, path, keys, e["type"], e["loc"]) for e in error.errors(include_url=False)]
+        return None
+
+
+@functools.cache  # Building one costs a few milliseconds, and several stages share the one of an attribute.
+def _adapter(section: type) -> TypeAdapter:
+    return TypeAdapter(section)
+
+
+def _problem(section: type, path: KeyPath, keys: dict, kind: str, location: tuple) -> Problem:
+    """A complaint of pydantic in our words. Of its location only the key counts: the rest are branches of a union."""
+    key = location[0]
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        return _unknown_key(section, (*path, key))
+    if key == "sources" and len(location) > 1:
+        return _wrong_source(location[1], keys["sources"].get(location[1]), is_name=location[-1] == "[key]")
+    return _wrong_value(section, (*path, key), keys[key])
+
+
+def _unknown_key(section: type, path: KeyPath) -> Problem:
+    known = keys_of(section)
+    guess = _nearest(path[-1], known) or _elsewhere(path[-1])
+    return Problem(path, f"{dotted(path)} is not a key; write one of {', '.join(known)}{guess}")
+
+
+def _wrong_value(section: type, path: KeyPath, found: object) -> Problem:
+    key = keys_of(section)[path[-1]]
+    guess = _nearest(found, key.choices) if isinstance(found, str) and len(key.choices) > 1 else ""
+    return Problem(path, f"{dotted(path)} is {described(found)}; write {key.allowed}{guess}")
+
+
+def _wrong_source(name: str, found: object, is_name: bool) -> Problem:
+    path = ("sources", name)
+    if is_name:
+        return Problem(path, f"{short(repr(name))} is no name for a source; write {SOURCE_NAME.words}")
+    return Problem(path, f"{dotted(path)} is {described(found)}; write {keys_of(Pipeline)['source'].allowed}")
+
+
+def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
+    """What is wrong only together; `document` tells what was given from what is a default."""
+    if "source" in document and "sources" in document:
+        yield Problem(("sources",), "both source and sources are given; keep one of them")
+    seen: dict[str, str] = {}
+    for name in pipeline.sources:
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:  # Their outputs are files of these names, which are one on macOS and Windows.
+            yield Problem(("sources", name), f"the sources {twin} and {name} differ only in case; rename one of them")
+    for name in pipeline.stages:
+        stage, _, replica = name.rpartition("-")
+        if replica.isdecimal() and stage in pipeline.stages:  # Processes and their logs are named so.
+            says = f"stages.{name} is what a process of stages.{stage} is called; choose another name"
+            yield Problem(("stages", name), says)
+    detect = pipeline.detect
+    needs_model, key = detect.detector in _NEED_A_MODEL, dotted(DETECTOR_MODEL)
+    if needs_model and detect.model is None:
+        yield Problem(DETECTOR, f"the detector {detect.detector} needs a model file; write its path at {key}")
+    if not needs_model and detect.model is not None:
+        choice = f"leave it out or choose {' or '.join(_NEED_A_MODEL)}"
+        yield Problem(DETECTOR_MODEL, f"{key} is given, but the detector {detect.detector} takes none; {choice}")
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word[:64], list(words), 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def _elsewhere(word: str) -> str:
+    """The full name of a key that was written in the wrong section."""
+    sections = {"stages.NAME": Attribute, "stages.detect": Detect, "render": Render, "": Pipeline}
+    for prefix, section in sections.items():
+        if word in keys_of(section):
+            return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"
+    return ""

@@ -1,0 +1,205 @@
+"""The schema of the configuration: the complete list of keys, with what they allow, their defaults and what they do.
+
+`stages.core.reading` makes a `Pipeline` of a YAML file, `python -m stages.core.reference` prints the list as a page.
+The stages are given the finished `Pipeline` as JSON; they import neither pydantic nor yaml for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from stages.core.errors import FacepipeError
+from stages.core.keys import Between, Matching
+
+
+class ConfigError(FacepipeError):
+    """Something in the configuration is wrong: what, at which key and line, and what is allowed there."""
+
+
+KNOWN_ATTRIBUTES = ("gender", "emotion", "age")  # each has a model of the project's own
+STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
+# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`
+# and `score` in a face of results.jsonl.
+RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score")
+MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
+
+FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
+ModelPath = Annotated[str, Matching("the path of a file", r"[^\0]*", fewest=1, most=4096)]
+SourceSpec = (
+    Annotated[int, Between(0, 255, words="the number of a camera")]
+    | Annotated[str, Matching("a file, folder, glob or URL", r"[^\0]*", fewest=1, most=4096)]
+)
+SOURCE_NAME = Matching(
+    "1 to 64 of the characters A-Z a-z 0-9 _ . -, and not '.' or '..'", r"(?!\.\.?$)[A-Za-z0-9_.-]{1,64}"
+)
+SourceName = Annotated[str, SOURCE_NAME]
+Replicas = Annotated[int, Between(1, 64)] | Literal["auto"]
+
+_STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, no '5' and no true for 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detect:
+    """The stage that finds the faces."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    detector: Annotated[
+        Literal["haar", "dlib", "dlib-cnn", "yunet"],
+        "What finds the faces: OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or OpenCV's YuNet.",
+    ] = "haar"
+    model: Annotated[
+        ModelPath | None,
+        "The detector's model file. `dlib-cnn` and `yunet` need one; the others bring their own and take none.",
+    ] = None
+    longest_side: Annotated[
+        int,
+        Between(32, 16384),
+        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels.",
+    ] = 640
+    smallest_face: Annotated[
+        float,
+        Between(0, 1, above=True),
+        "Side of the smallest face that is looked for, as a share of the picture's shorter side.",
+    ] = 0.1
+    step: Annotated[float, Between(1.01, 2), "`haar`: the factor between two sizes of face that are looked for."] = 1.2
+    neighbours: Annotated[
+        int,
+        Between(0, 50),
+        "`haar`: how many overlapping finds make a face; fewer find more, also what is none.",
+    ] = 5
+    replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """A stage that says one thing about every face."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    kind: Annotated[
+        Literal["attribute"],
+        "What the stage is. `gender`, `emotion` and `age` may leave it out, a stage of your own may not.",
+    ] = "attribute"
+    model: Annotated[
+        ModelPath,
+        "The model card. `gender`, `emotion` and `age` have `models/NAME.yaml`; a stage of your own needs one.",
+    ]
+    replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """The stage that joins, draws, shows and writes."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    display: Annotated[
+        Literal["auto", "window", "none"], "Whether a window shows the pictures. `auto`: if the machine has a screen."
+    ] = "auto"
+    show: Annotated[
+        Literal["latest", "exact"],
+        "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
+    ] = "latest"
+    output: Annotated[
+        FolderPath, "The folder for the results; a relative one counts from where the command is run."
+    ] = "out"
+    annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+
+
+def _default_stages() -> dict[str, Detect | Attribute]:
+    return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
+
+
+def default_model(name: str) -> str:
+    """The card of one of `KNOWN_ATTRIBUTES`."""
+    return f"models/{name}.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A whole configuration; `Pipeline()` is the default one.
+
+    Paths stand as they were written. A relative one of a model counts from the folder of the configuration file, or
+    from the project's folder if it is not there; who opens the files looks for them.
+    """
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    source: Annotated[
+        SourceSpec,
+        "What is analysed: the number of a camera, a video, a picture, a folder, a glob, a URL, `demo`, or `auto`: a"
+        " camera if one opens, else the demo.",
+    ] = "auto"
+    sources: Annotated[
+        dict[SourceName, SourceSpec],
+        Matching("1 to 64 names, each with its source, such as {door: 0, yard: yard.mp4}", fewest=1, most=64),
+        "Several sources by name, in place of `source`.",
+    ] = field(default_factory=dict)
+    port: Annotated[
+        int,
+        Between(1024, 65000),
+        "Names the run on its machine, and is the first of its TCP ports if it needs any: two runs at once need two.",
+    ] = 5600
+    window: Annotated[int, Between(1, 1000), "At most so many frames of a source are under way at once."] = 16
+    window_memory: Annotated[
+        int,
+        Between(10**6, 10**12, words="a size from 1 MB to 1000 GB such as 256 MB"),
+        "At most so much memory is held by the frames of a source that are under way; one may always be.",
+    ] = 256_000_000
+    pace: Annotated[
+        bool | Literal["auto"],
+        "Whether a file is read at its own speed, not as fast as it can be analysed. `auto`: where a window shows it.",
+    ] = "auto"
+    deadline: Annotated[
+        float, Between(0.01, 60), "Live sources: a frame is shown or dropped within so many seconds."
+    ] = 1.0
+    give_up_after: Annotated[
+        float,
+        Between(0.1, 3600),
+        "Live sources: a stage that has had no process for so many seconds is not waited for.",
+    ] = 5.0
+    resend_after: Annotated[
+        float,
+        Between(0.5, 3600),
+        "After so many seconds without progress the work that is not finished is handed out again.",
+    ] = 10.0
+    hang: Annotated[
+        float, Between(1, 3600), "A stage that shows no sign of life for so many seconds counts as hung."
+    ] = 5.0
+    stages: Annotated[
+        dict[str, Detect | Attribute],
+        Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
+        "The stages that run. If given, only those named run, and `detect`, which always does.",
+    ] = field(default_factory=_default_stages)
+    render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "What is shown and written."] = (
+        field(default_factory=Render)
+    )
+
+    @property
+    def detect(self) -> Detect:
+        return self.stages["detect"]
+
+    def attributes(self) -> dict[str, Attribute]:
+        """The attribute stages by name, in the order of the configuration."""
+        return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    def all_sources(self) -> dict[str | None, str | int]:
+        """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
+        return dict(self.sources) or {None: self.source}
+
+    def replicas(self, cores: int) -> dict[str, int]:
+        """How many processes each of `stages` has on a machine of so many cores."""
+        automatic = {name: 1 for name in self.stages} | {"detect": max(1, min(cores, MOST_DETECT_REPLICAS))}
+        return {name: automatic[name] if s.replicas == "auto" else s.replicas for name, s in self.stages.items()}
+
+    def to_json(self) -> dict:
+        """The configuration as plain dicts, texts and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict) -> Pipeline:
+        """The inverse of `to_json`; it takes its word for what is in it."""
+        stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
+        return cls(**{**plain, "stages": stages, "render": Render(**plain["render"])})

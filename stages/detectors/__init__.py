@@ -1,0 +1,79 @@
+"""Face detectors behind one interface: each finds faces in its own way, all return the same boxes for them.
+
+A new detector is one file with a `Finder` and one line in `DETECTORS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from stages.core.frames import Detections
+from stages.detectors.detector import Detector, DetectorError, Finder, Settings
+
+# Modules by name, so that a detector's library is imported only where that detector is used.
+DETECTORS = {
+    "haar": "stages.detectors.haar:HaarFinder",
+    "dlib": "stages.detectors.dlib_hog:DlibHogFinder",
+    "dlib-cnn": "stages.detectors.dlib_cnn:DlibCnnFinder",
+    "yunet": "stages.detectors.yunet:YuNetFinder",
+}
+
+
+class FaceDetector(Protocol):
+    """What the stage `detect` needs of a detector."""
+
+    def detect(self, pixels: np.ndarray) -> Detections:
+        """Find the faces of one picture, uint8 (H, W, 3) BGR; the same picture gives the same answer, bit for bit."""
+
+
+def make_detector(
+    name: str, *, longest_side: int, smallest_face: float, step: float, neighbours: int, model: str | None = None
+) -> FaceDetector:
+    """Load a detector; the settings are those of `Settings`.
+
+    Sets OpenCV to one thread in this process, which the sameness of the answers needs. Raises `DetectorError` where the
+    name is unknown or the model file is missing or not one.
+    """
+    settings = Settings(longest_side, smallest_face, step, neighbours, model)
+    return Detector(finder_class(name)(settings), settings)
+
+
+def settings_hash(
+    name: str, *, longest_side: int, smallest_face: float, step: float, neighbours: int, model: str | None = None
+) -> str:
+    """Name what the detector computes, 64 hexadecimal digits, for two hosts to compare: settings, framing and contents of files.
+
+    Where a file lies does not count, nor do the builds of the libraries, as little as for the cards of the other models.
+    Loads no model. Raises `DetectorError` as `make_detector` does, except for a file that is there but is no model.
+    """
+    finder = finder_class(name)
+    file = finder.file(model)
+    described = {
+        "detector": name,
+        "longest_side": longest_side,
+        "smallest_face": float(smallest_face),
+        "step": float(step),
+        "neighbours": neighbours,
+        "framing": [finder.framing.side, finder.framing.right, finder.framing.down],
+        "file": None if file is None else _sha256(file),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def finder_class(name: str) -> type[Finder]:
+    """The class behind a name of `DETECTORS`; raises `DetectorError` for any other name."""
+    if name not in DETECTORS:
+        raise DetectorError(f"stages.detect.detector is {name!r}; write one of {', '.join(DETECTORS)}.")
+    module, _, class_name = DETECTORS[name].partition(":")
+    return getattr(importlib.import_module(module), class_name)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

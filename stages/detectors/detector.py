@@ -1,0 +1,150 @@
+"""What all detectors share: the size at which they look, one framing, one box per face, one order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+
+from stages.core.errors import FacepipeError
+from stages.core.frames import Detections
+from stages.detectors.framing import Framing
+
+SAME_FACE = 0.5  # two normalised boxes that overlap by more than this (intersection over union) frame one face
+
+
+class DetectorError(FacepipeError):
+    """A detector that does not exist, or whose model file is missing or not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The keys of `stages.detect` that decide what is found."""
+
+    longest_side: int  # pixels: detection runs on a picture no larger than this
+    smallest_face: float  # least side of a normalised box, in units of the picture's shorter side
+    step: float  # Haar only: ratio of one window size to the next
+    neighbours: int  # Haar only: how many overlapping hits make a face
+    model: str | None = None  # file of the detectors that need one
+
+
+class Finder(Protocol):
+    """What one detector does in its own way."""
+
+    framing: ClassVar[Framing]  # from its boxes to normalised ones, by `python -m stages.detectors.measure`
+    colour: ClassVar[bool]  # whether it looks at BGR, else at grey
+    least: ClassVar[float]  # pixels: side of the smallest face that it can find at all, by its own boxes
+
+    def __init__(self, settings: Settings) -> None:
+        """Load what it needs; raises `DetectorError` where the model file is missing or not one."""
+
+    @staticmethod
+    def file(model: str | None) -> Path | None:
+        """The file whose content decides what is found, if there is one; raises `DetectorError` where it is missing."""
+
+    def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
+        """Its own boxes, (N, 4) x, y, width, height in pixels of what it was given, and (N,) scores.
+
+        `pixels` are uint8 (H, W, 3) BGR or (H, W) grey; faces of less than `smallest` pixels by its own boxes are not
+        wanted. Overlaps, order, scores beyond [0, 1] and boxes that are not finite are seen to by the caller.
+        """
+
+
+class Detector:
+    """Makes a `FaceDetector` of a finder."""
+
+    def __init__(self, finder: Finder, settings: Settings) -> None:
+        # With several threads OpenCV collects Haar's hits in the order in which the threads come by, and means of them
+        # differ in the last digits. One thread per process is what the pipeline wants in any case.
+        cv2.setNumThreads(1)
+        self._finder = finder
+        self._settings = settings
+
+    def detect(self, pixels: np.ndarray) -> Detections:
+        """Find the faces of one picture, uint8 (H, W, 3) BGR."""
+        height, width = pixels.shape[:2]
+        smallest = self._settings.smallest_face * min(height, width)  # of a normalised box, pixels of the frame
+        scale = self._scale(height, width, smallest)
+        seen = _resized(pixels, scale) if self._finder.colour else _grey(pixels, scale)
+        found, scores = self._finder.find(seen, smallest * scale / self._finder.framing.side)
+        found, scores = _sound(found, scores)
+        # Sides are rounded to whole pixels on their own, so each has its own ratio.
+        to_frame = np.array([width / seen.shape[1], height / seen.shape[0]] * 2)
+        boxes = self._finder.framing.normalised(found * to_frame)
+        return one_per_face(boxes, scores, smallest)
+
+    def _scale(self, height: int, width: int, smallest: float) -> float:
+        """From the frame to what the finder sees.
+
+        A large picture shrinks to `longest_side`. A small one grows, at most to `longest_side`, where the smallest face
+        wanted would be too small for this finder: what a detector can find is up to the settings, not to its window.
+        """
+        largest = self._settings.longest_side / max(height, width)
+        wanted = self._finder.least * self._finder.framing.side / smallest
+        return min(largest, max(1.0, wanted))
+
+
+def one_per_face(boxes: np.ndarray, scores: np.ndarray, smallest: float = 0.0) -> Detections:
+    """Order normalised boxes (N, 4) left to right, then top to bottom, and keep the most certain of each face.
+
+    Drops boxes with a side below `smallest`; takes scores beyond [0, 1] to the nearer end.
+    """
+    large = boxes[:, 2] >= smallest
+    boxes, scores = boxes[large], np.clip(scores[large], 0.0, 1.0)
+    kept: list[int] = []
+    # Equally certain boxes compete in the order of their places, lest the detector's own order decides.
+    for i in np.lexsort((boxes[:, 2], boxes[:, 1], boxes[:, 0], -scores)):
+        if all(overlap(boxes[i], boxes[j]) <= SAME_FACE for j in kept):
+            kept.append(i)
+    boxes, scores = boxes[kept], scores[kept]
+    order = np.lexsort((scores, boxes[:, 2], boxes[:, 1], boxes[:, 0]))
+    return Detections(boxes[order], scores[order])
+
+
+def overlap(one, other) -> float:
+    """Intersection over union of two boxes x, y, width, height."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    return float(wide * high / (one[2] * one[3] + other[2] * other[3] - wide * high))
+
+
+def users_file(model: str | None, detector: str, where: str) -> Path:
+    """The file that the user has to bring for a detector; raises `DetectorError`, saying where there is one."""
+    if model is None:
+        raise DetectorError(f"detector {detector} needs a model file: get {where} and set stages.detect.model to it.")
+    file = Path(model).expanduser()
+    if not file.is_file():
+        raise DetectorError(
+            f"stages.detect.model is {model!r}, where there is no file; detector {detector} needs {where}."
+        )
+    return file
+
+
+def not_a_model(file: Path, detector: str, where: str) -> DetectorError:
+    """What to say about a file that does not load."""
+    return DetectorError(f"{file} is not a model for detector {detector}, which needs {where}.")
+
+
+def _sound(boxes, scores) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes (N, 4) and scores (N,) that are finite and have an area, as float64."""
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    scores = np.asarray(scores, dtype=np.float64).reshape(-1)
+    sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & (boxes[:, 2:] > 0).all(axis=1)
+    return boxes[sound], scores[sound]
+
+
+def _grey(pixels: np.ndarray, scale: float) -> np.ndarray:
+    return cv2.cvtColor(_resized(pixels, scale), cv2.COLOR_BGR2GRAY)
+
+
+def _resized(pixels: np.ndarray, scale: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height):
+        return pixels
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

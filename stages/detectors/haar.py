@@ -1,0 +1,46 @@
+"""Haar cascade of Viola and Jones, the frontal one that comes with OpenCV: fast, for faces that look into the camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.detectors.detector import Settings
+from stages.detectors.framing import Framing
+
+
+class HaarFinder:
+    """`cv2.CascadeClassifier` on a grey picture."""
+
+    framing = Framing(side=0.970, right=0.006, down=0.091)
+    colour = False
+    least = 24.0  # the cascade's window
+
+    def __init__(self, settings: Settings) -> None:
+        self._step = settings.step
+        self._neighbours = settings.neighbours
+        self._cascade = cv2.CascadeClassifier(str(self.file(None)))
+
+    @staticmethod
+    def file(model: str | None) -> Path:
+        """OpenCV's own cascade; `model` is for other detectors."""
+        return Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+
+    def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
+        """Squares, with the sum of the last stage squashed to a score."""
+        side = round(smallest)
+        boxes, _, sums = self._cascade.detectMultiScale3(
+            pixels, self._step, self._neighbours, minSize=(side, side), outputRejectLevels=True
+        )
+        return np.asarray(boxes), _score(np.asarray(sums, dtype=np.float64))
+
+
+def _score(sums: np.ndarray) -> np.ndarray:
+    """The share of hits with this sum of the last stage that are faces: 0.53 at 0, 0.82 at 2, 0.99 at 6.
+
+    A logistic curve fitted to 233 hits at step 1.2 with 5 neighbours, 222 of them faces by YuNet at twice the size (every
+    6th frame of a video of 275, 13 photographs, 270 of FairFace with wide surround). At step 1.1 the curve lies 0.1 lower.
+    """
+    return 1 / (1 + np.exp(-0.12 - 0.67 * sums))

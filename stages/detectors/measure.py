@@ -1,0 +1,94 @@
+"""Measures how each detector frames a face: `python -m stages.detectors.measure PICTURE_DIR [--yunet FILE] [--dlib-cnn FILE]`.
+
+The pictures' own frame has to be the normalised box, as it is in UTKFace's aligned and cropped set. Each is enlarged and
+given a border, so that boxes are not cut off at its edge; only pictures in which every detector finds the face count,
+so that all are measured over the same faces. The medians are the constants of the detectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.detectors import finder_class
+from stages.detectors.detector import Finder, Settings
+
+# Detectors look at a coarse grid of sizes and places (dlib: 6/5 and 8 pixels). Faces of one size in one place would all
+# be found in the same cell of it, and the median would be that cell's; spread out, they average over the cells.
+SIDES = tuple(range(160, 250, 6))  # pixels of the enlarged picture
+BORDERS = tuple(range(90, 106))  # pixels of replicated edge around it
+STEP, NEIGHBOURS = 1.05, 5  # Haar's: finer than in the pipeline, so that its grid does not stand in the spread
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path, metavar="PICTURE_DIR")
+    parser.add_argument("--count", type=int, default=500, help="how many pictures, evenly over their names")
+    parser.add_argument("--yunet", metavar="FILE", help="YuNet's model, to measure it as well")
+    parser.add_argument("--dlib-cnn", metavar="FILE", help="the model of dlib's CNN detector, to measure it as well")
+    options = parser.parse_args()
+    models = {"haar": None, "dlib": None, "dlib-cnn": options.dlib_cnn, "yunet": options.yunet}
+    names = [name for name, model in models.items() if model or name in ("haar", "dlib")]
+    cv2.setNumThreads(1)
+    finders = {name: finder_class(name)(Settings(500, 0.2, STEP, NEIGHBOURS, models[name])) for name in names}
+    pictures = evenly(sorted(p for p in options.pictures.rglob("*") if p.is_file()), options.count)
+    print(table(measured(finders, pictures)))
+
+
+def measured(finders: dict[str, Finder], pictures: list[Path]) -> dict[str, np.ndarray]:
+    """The framing of each face by each detector, (N, 3): side, right, down of `Framing`; NaN where there is no face."""
+    rows = {name: [] for name in finders}
+    for i, picture in enumerate(pictures):
+        pixels = cv2.imread(str(picture))
+        if pixels is None:
+            continue
+        side, border = SIDES[i % len(SIDES)], BORDERS[i % len(BORDERS)]
+        bordered = with_border(pixels, side, border)
+        for name, finder in finders.items():
+            rows[name].append(framing_of(finder, bordered, side, border))
+    return {name: np.array(found).reshape(-1, 3) for name, found in rows.items()}
+
+
+def with_border(pixels: np.ndarray, side: int, border: int) -> np.ndarray:
+    """A picture of any size as a square of `side` pixels with `border` pixels of its replicated edge around it."""
+    enlarged = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_CUBIC)
+    return cv2.copyMakeBorder(enlarged, border, border, border, border, cv2.BORDER_REPLICATE)
+
+
+def framing_of(finder: Finder, bordered: np.ndarray, side: int, border: int) -> tuple[float, float, float]:
+    """Side, right and down that take the surest box of a plausible size to the picture within the border."""
+    seen = bordered if finder.colour else cv2.cvtColor(bordered, cv2.COLOR_BGR2GRAY)
+    boxes, scores = finder.find(seen, side / 3)
+    best, best_score = (np.nan, np.nan, np.nan), -np.inf
+    middle = border + side / 2
+    for (x, y, width, height), score in zip(np.asarray(boxes).reshape(-1, 4), scores, strict=True):
+        framing = side / max(width, height), (middle - x - width / 2) / side, (middle - y - height / 2) / side
+        is_the_face = 0.4 < framing[0] < 2.5 and max(abs(framing[1]), abs(framing[2])) < 0.35
+        if is_the_face and score > best_score:
+            best, best_score = framing, score
+    return best
+
+
+def table(framings: dict[str, np.ndarray]) -> str:
+    """What was measured, over the faces that all detectors found: median (10th to 90th percentile)."""
+    common = np.all([np.isfinite(rows).all(axis=1) for rows in framings.values()], axis=0)
+    lines = [f"{common.sum()} of {len(common)} pictures, those in which all find the face: median (10 % to 90 %)"]
+    lines.append(f"{'detector':10}{'found':>6}   {'side':24}{'right':24}{'down':24}")
+    for name, rows in framings.items():
+        low, middle, high = np.percentile(rows[common], [10, 50, 90], axis=0)
+        cells = (f"{m:.3f} ({a:.3f} to {b:.3f})" for a, m, b in zip(low, middle, high, strict=True))
+        lines.append(f"{name:10}{np.isfinite(rows[:, 0]).sum():6}   " + "".join(f"{cell:24}" for cell in cells))
+    return "\n".join(lines)
+
+
+def evenly(items: list, count: int) -> list:
+    """At most so many of the items, evenly spaced."""
+    return [items[i] for i in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Runs the nets: a model card in, a batch of crops in, answers out. Which runtime: by the kind of the file."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stages.inference.card import Card
+    from stages.inference.model import Model
+
+# A new runtime is one module with `open_net(card) -> Net`, and its line here.
+RUNTIMES = {
+    ".tflite": "stages.inference.litert",
+    ".keras": "stages.inference.keras",
+    ".h5": "stages.inference.keras",
+    ".hdf5": "stages.inference.keras",
+    "SavedModel folder": "stages.inference.keras",
+}
+
+
+def load_model(card: Card) -> Model:
+    """Open the model of a card and check everything that the card says of it; CardError if something is not so."""
+    from stages.inference.model import Model, check_file, check_model
+
+    check_file(card)
+    net = importlib.import_module(_runtime(card)).open_net(card)
+    model = Model(card, net)
+    check_model(model, net)
+    return model
+
+
+def _runtime(card: Card) -> str:
+    from stages.inference.card import CardError
+
+    kind = "SavedModel folder" if (card.file / "saved_model.pb").is_file() else card.file.suffix.lower()
+    if kind not in RUNTIMES:
+        raise CardError(
+            f"{card.path}: file is {card.file.name}, of no known kind; give a file of one of {', '.join(RUNTIMES)}."
+        )
+    return RUNTIMES[kind]

@@ -1,0 +1,49 @@
+"""Which model it is: hashes by which two hosts can compare."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.inference.fields import CardError
+
+if TYPE_CHECKING:
+    from stages.inference.card import Card
+
+
+def card_hash(card: Card) -> str:
+    """Hex SHA-256 over everything that changes answers, so that two hosts can compare their models.
+
+    Without `sha256` in the card the file itself is read; CardError if it is not there.
+    """
+    meaning = {
+        "weights": card.sha256 or file_sha256(card),
+        "task": card.task,
+        "input": [card.input.dtype, card.input.order, card.input.scale, card.input.offset],
+        "crop": [card.geometry.width, card.geometry.height, card.geometry.channels, card.geometry.scale],
+        "outputs": card.outputs,
+        "labels": card.labels,
+        "keep": card.keep,
+        "temperature": card.temperature,
+    }
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(card: Card) -> str:
+    """Hex SHA-256 of the weights; of a folder: of its files' relative paths and SHA-256s, in the order of the paths."""
+    try:
+        if not card.file.exists():
+            raise CardError(f"{card.path}: file names {card.file}, which does not exist; put the model there.")
+        if not card.file.is_dir():
+            return _digest(card.file)
+        paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
+        return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
+    except OSError as error:
+        raise CardError(f"{card.path}: {card.file} cannot be read: {error.strerror}; mend its permissions.") from error
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,48 @@
+"""Runs .tflite files with LiteRT on one thread."""
+
+from __future__ import annotations
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from stages.inference.card import Card
+from stages.inference.fields import CardError
+
+
+def open_net(card: Card) -> LiteRtNet:
+    """CardError if the file is not a model, or not one of pictures."""
+    try:
+        # One thread means no thread pool: the stages are processes already, and sums keep their order.
+        interpreter = Interpreter(model_path=str(card.file), num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise CardError(
+            f"{card.path}: {card.file} is not a LiteRT model or is damaged ({' '.join(str(error).split())});"
+            " put the right file there."
+        ) from error
+    return LiteRtNet(card, interpreter)
+
+
+class LiteRtNet:
+    """A net of one picture in and one row of numbers out."""
+
+    def __init__(self, card: Card, interpreter: Interpreter):
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise CardError(
+                f"{card.path}: {card.file.name} has {len(inputs)} inputs and {len(outputs)} outputs; export a model"
+                " with one of each."
+            )
+        self.input_shape = tuple(int(side) for side in inputs[0]["shape"])
+        self.input_dtype = np.dtype(inputs[0]["dtype"]).name
+        self._interpreter, self._input, self._output = interpreter, inputs[0]["index"], outputs[0]["index"]
+        self._output_scale, self._output_zero = outputs[0]["quantization"]  # 0.0 and 0 where it is not quantised
+
+    def run(self, values: np.ndarray) -> np.ndarray:
+        """float32 (L,) for one preprocessed face (1, H, W, C)."""
+        self._interpreter.set_tensor(self._input, values)
+        self._interpreter.invoke()
+        outputs = self._interpreter.get_tensor(self._output).ravel()
+        if self._output_scale:
+            return (outputs.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
+        return outputs.astype(np.float32)

@@ -1,0 +1,103 @@
+"""Draws what is known about each face onto a copy of the picture: a box, and a plate with labels and confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from stages.core.frames import Face
+from stages.outputs.labels import NEUTRAL, Line, lines_about
+from stages.outputs.placement import place_plates
+from stages.outputs.plates import draw_plate, lay_out
+
+# Height of capitals: a share of the face's side, within these shares of the picture's shorter side.
+_CAPITAL_OF_FACE, _CAPITAL_LEAST, _CAPITAL_MOST = 0.11, 0.014, 0.030
+_CAPITAL_LEAST_IN_A_CROWD, _CROWD = 0.009, 8  # for more faces than that: larger plates would hide the faces
+
+_RIM = (24, 24, 24)  # the dark edge of a box, so that it shows on a bright ground too
+_SIDE_WITH_RIM = 16  # pixels; a rim would fill a smaller box
+_CORNER_OF_SIDE = 0.10  # radius of a box's corners
+_FRACTION_BITS = 3  # of the coordinates: boxes move by eighths of a pixel rather than jump
+_NOTICE = (80, 160, 255)  # orange
+
+
+def annotate(
+    pixels: np.ndarray,
+    faces: Sequence[Face],
+    show: frozenset[str] | None = None,
+    missing: Sequence[str] = (),
+    error: str | None = None,
+) -> np.ndarray:
+    """A copy of a picture, uint8 (H, W, 3) BGR, with every face in a box and its labels beside it.
+
+    show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame, and error:
+    why it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
+    """
+    drawn = np.array(pixels, order="C")
+    height, width = drawn.shape[:2]
+    short = min(height, width)
+    least = (_CAPITAL_LEAST if len(faces) <= _CROWD else _CAPITAL_LEAST_IN_A_CROWD) * short
+    boxes = np.array([_visible(face.box, width, height) for face in faces]).reshape(-1, 4)
+    labels = [lines_about(face, show) for face in faces]
+    for box, lines in zip(boxes, labels, strict=True):
+        _draw_box(drawn, box, lines[0].bgr if lines else NEUTRAL)
+    capitals = [_capital(box, least, _CAPITAL_MOST * short) for box in boxes]
+    plates = [lay_out(lines, capital, width, height) for lines, capital in zip(labels, capitals, strict=True)]
+    sizes = [plate.size if plate else (0, 0) for plate in plates]
+    for corner, plate in zip(place_plates(boxes, sizes, _gap(short), width, height), plates, strict=True):
+        if plate:
+            draw_plate(drawn, corner, plate)
+    _draw_notice(drawn, missing, error)
+    return drawn
+
+
+def _visible(box: tuple[float, float, float, float], width: int, height: int) -> tuple[float, float, float, float]:
+    """x1, y1, x2, y2 of the part of a box that lies in the picture, so that all four of its sides can be seen."""
+    x, y, wide, high = box
+    right, lower = width - 1, height - 1
+    return min(max(x, 0), right), min(max(y, 0), lower), min(max(x + wide, 0), right), min(max(y + high, 0), lower)
+
+
+def _capital(box: np.ndarray, least: float, most: float) -> int:
+    """Height of the capitals on a face's plate, in pixels."""
+    return round(min(max(_CAPITAL_OF_FACE * max(box[2] - box[0], box[3] - box[1]), least), most))
+
+
+def _gap(short: int) -> int:
+    return max(2, round(short * 0.01))
+
+
+def _draw_box(drawn: np.ndarray, box: np.ndarray, bgr: tuple[int, int, int]) -> None:
+    """A thin rounded rectangle with a dark rim, as thick as suits picture and face."""
+    side = max(1.0, min(box[2] - box[0], box[3] - box[1]))
+    thick = max(1, round(min(min(drawn.shape[:2]) * 0.0045, side * 0.03)))
+    outline = _rounded_rectangle(box, side * _CORNER_OF_SIDE)
+    if side >= _SIDE_WITH_RIM:
+        cv2.polylines(drawn, [outline], True, _RIM, thick + 2, cv2.LINE_AA, _FRACTION_BITS)
+    cv2.polylines(drawn, [outline], True, bgr, thick, cv2.LINE_AA, _FRACTION_BITS)
+
+
+_QUARTER = np.linspace(0, np.pi / 2, 6)
+_ARCS = np.concatenate([np.stack([np.cos(_QUARTER + a), np.sin(_QUARTER + a)], axis=1) for a in np.arange(4) * np.pi / 2])
+
+
+def _rounded_rectangle(box: np.ndarray, radius: float) -> np.ndarray:
+    """The outline as int32 (24, 1, 2) with _FRACTION_BITS bits behind the point."""
+    x1, y1, x2, y2 = box[0] + radius, box[1] + radius, box[2] - radius, box[3] - radius
+    centres = np.repeat([(x2, y2), (x1, y2), (x1, y1), (x2, y1)], len(_QUARTER), axis=0)
+    return np.rint((centres + radius * _ARCS) * 2**_FRACTION_BITS).astype(np.int32)[:, None]
+
+
+def _draw_notice(drawn: np.ndarray, missing: Sequence[str], error: str | None) -> None:
+    """Say in the lower left corner what this frame lacks."""
+    texts = [f"no answer: {', '.join(missing)}"] if missing else []
+    texts += [f"not analysed: {error}"] if error is not None else []
+    height, width = drawn.shape[:2]
+    capital = max(8, round(_CAPITAL_LEAST * 1.3 * min(height, width)))
+    room = max(4, int(width / (0.95 * capital)) - 4)  # characters
+    lines = [Line(t if len(t) <= room else f"{t[: room - 3]}...", _NOTICE) for t in texts]
+    plate = lay_out(lines, capital, width, height)
+    if plate:
+        draw_plate(drawn, (0, height - plate.size[1]), plate)

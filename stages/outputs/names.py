@@ -1,0 +1,58 @@
+"""Under which name the annotated form of a picture or video is written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from zlib import crc32
+
+_PICTURES_KEPT = {".jpg", ".jpeg", ".png"}
+_VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
+_PICTURES = _PICTURES_KEPT | {".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".avif"}
+_ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/]+')  # what some file system refuses or reads as a path
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows keeps for itself
+_BYTES = 180  # of a name: file systems take 255, and segments and temporary files add to it
+
+
+def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:
+    """The path, relative to the folder of annotated outputs, for a picture (`still`) or video of a source.
+
+    JPEG and PNG pictures and mp4 videos keep their name; others get '.png' or '.mp4' after it, so that clip.gif and
+    clip.mp4 do not meet. `file` keeps its sub-folders. No result is absolute or leads out of the folder.
+    """
+    if file is None:
+        parts = [_without_odd_characters(source)]
+    else:
+        parts = [_apart(part) for part in file.split("/") if part not in ("", ".")] or ["_"]
+    return PurePosixPath(*parts[:-1], _with_suffix(parts[-1], still))
+
+
+def _apart(part: str) -> str:
+    """A safe name for one part of a path; one that had to be changed is kept apart from others by a hash."""
+    safe = _without_odd_characters(part)
+    if safe == part:
+        return safe
+    stem, dot, suffix = safe.rpartition(".")
+    mark = f"{crc32(part.encode('utf-8', 'surrogatepass')):08x}"
+    return f"{stem}-{mark}.{suffix}" if dot and stem else f"{safe}-{mark}"
+
+
+def _without_odd_characters(name: str) -> str:
+    name = _ODD.sub("_", name).strip(". ") or "_"
+    if _DEVICE.match(name):
+        name = f"_{name}"
+    if len(name.encode("utf-8", "surrogatepass")) > _BYTES:
+        suffix = PurePosixPath(name).suffix[:8]
+        name = name.encode("utf-8", "surrogatepass")[: _BYTES - 16].decode("utf-8", "ignore") + suffix
+    return name
+
+
+def _with_suffix(name: str, still: bool) -> str:
+    path = PurePosixPath(name)
+    suffix = path.suffix.lower()
+    kept = suffix in _PICTURES_KEPT if still else suffix == ".mp4"
+    # A file that is really called clip.gif.mp4 must not meet what clip.gif becomes.
+    looks_appended = PurePosixPath(path.stem).suffix.lower() in (_PICTURES if still else _VIDEOS)
+    if kept and not looks_appended:
+        return name
+    return f"{name}.png" if still else f"{name}.mp4"

@@ -1,0 +1,65 @@
+"""Annotated pictures, each beside its like under the name that it had."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.core.frames import FinishedFrame
+from stages.outputs import OutputError, cannot_write
+from stages.outputs.names import output_name
+
+JPEG_QUALITY = 92
+_PNG_COMPRESSION = 3  # of 9; 6 takes three times as long for a twentieth less
+_JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
+
+
+class AnnotatedPictures:
+    """Writes one picture per frame below a folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def write(self, frame: FinishedFrame, drawn: np.ndarray) -> Path:
+        """Write the picture of one frame, uint8 (H, W, 3) BGR, and say where; raises OutputError."""
+        path = self._folder / output_name(frame.source, frame.picture.file, still=True)
+        write_picture(path, drawn)
+        return path
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) BGR as JPEG or PNG, by the name's end; the file appears whole or not at all.
+
+    Raises OutputError.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(_encoded(path, pixels))
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # It may never have come to be.
+            temporary.unlink()
+        raise cannot_write(path, error) from error
+
+
+def _encoded(path: Path, pixels: np.ndarray) -> bytes:
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        if max(pixels.shape[:2]) > _JPEG_SIDE:
+            raise OutputError(
+                f"cannot write {path}: a JPEG has at most {_JPEG_SIDE} pixels a side and this picture is "
+                f"{pixels.shape[1]} x {pixels.shape[0]}; give it as PNG."
+            )
+        done, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    else:
+        done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
+    if not done:
+        raise OutputError(f"cannot write {path}: OpenCV could not encode its {pixels.shape[1]} x {pixels.shape[0]} pixels.")
+    return encoded.tobytes()

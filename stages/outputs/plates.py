@@ -1,0 +1,81 @@
+"""A dark translucent plate with lines of white text, each with a bar in its label's colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from stages.outputs.labels import Line
+from stages.outputs.lettering import base_line, text_mask
+
+_LEGIBLE = 8  # pixels of a capital; smaller ones only where nothing else finds room
+_TINY = 5
+
+_KEEPS = 0.22  # of the picture below
+_GREY = 26.0  # and so much on top: white ground becomes grey 82, which white text stands out from by 7.6 : 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plate:
+    """A plate that is laid out but not yet drawn."""
+
+    cover: np.ndarray  # uint8 (height, width): how much of each pixel the text covers
+    bars: tuple[tuple[tuple[int, int, int, int], tuple[int, int, int]], ...]  # x1, y1, x2, y2 exclusive; BGR
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.cover.shape[1], self.cover.shape[0]
+
+
+def lay_out(lines: Sequence[Line], capital: int, width: int, height: int) -> Plate | None:
+    """A plate no larger than width x height with capitals of `capital` pixels, or smaller where there is no room.
+
+    None without lines, and where even tiny letters find no room.
+    """
+    for size in (max(capital, _LEGIBLE), _LEGIBLE, _TINY) if lines else ():
+        plate = _laid_out(lines, size)
+        if plate.size[0] <= width and plate.size[1] <= height:
+            return plate
+    return None
+
+
+def draw_plate(drawn: np.ndarray, corner: tuple[int, int], plate: Plate) -> None:
+    """Draw onto uint8 (H, W, 3) BGR; only the plate's region is touched."""
+    (left, top), (width, height) = corner, plate.size
+    region = drawn[top : top + height, left : left + width]
+    # All in terms of what is missing to white: the plate leaves some of it, the text takes its share away.
+    missing = cv2.convertScaleAbs(region, alpha=-_KEEPS, beta=255 - _GREY)
+    uncovered = cv2.cvtColor(cv2.bitwise_not(plate.cover), cv2.COLOR_GRAY2BGR)
+    filled = cv2.bitwise_not(cv2.multiply(missing, uncovered, scale=1 / 255))
+    for (x1, y1, x2, y2), bgr in plate.bars:
+        filled[y1:y2, x1:x2] = bgr
+    cv2.copyTo(filled, _rounded(width, height, max(1, min(width, height) // 10)), region)
+
+
+def _laid_out(lines: Sequence[Line], capital: int) -> Plate:
+    masks = [text_mask(line.text, capital) for line in lines]
+    pad, leading, bar = max(2, round(capital * 0.5)), round(capital * 0.3), max(2, round(capital * 0.28))
+    step, left = masks[0].shape[0] + leading, 2 * pad + bar
+    cover = np.zeros((step * len(lines) - leading + 2 * pad, left + max(m.shape[1] for m in masks) + pad), np.uint8)
+    bars = []
+    for place, (line, mask) in enumerate(zip(lines, masks, strict=True)):
+        top = pad + place * step
+        cover[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+        bars.append(((pad, top, pad + bar, top + base_line(capital) + 1), line.bgr))
+    return Plate(cover, tuple(bars))
+
+
+@lru_cache(maxsize=64)
+def _rounded(width: int, height: int, radius: int) -> np.ndarray:
+    """A rectangle with round corners, as a mask: uint8 (height, width), 0 or 255."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[radius : height - radius] = 255
+    mask[:, radius : width - radius] = 255
+    for x in (radius, width - 1 - radius):
+        for y in (radius, height - 1 - radius):
+            cv2.circle(mask, (x, y), radius, 255, cv2.FILLED)
+    return mask

@@ -1,0 +1,82 @@
+"""All that is written about one source: results.jsonl, and the annotated videos and pictures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.frames import FinishedFrame
+from stages.outputs.jsonl import JsonLines
+from stages.outputs.names import output_name
+from stages.outputs.pictures import AnnotatedPictures
+from stages.outputs.segments import segments_folder
+from stages.outputs.video import VideoWriter
+
+
+class Recorder:
+    """Takes the finished frames of one source in order; each video of a folder gets a video of its own."""
+
+    def __init__(self, folder: Path, spec: str | int | None, annotated: bool):
+        """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here."""
+        self.paths: list[Path] = []  # everything that was written
+        self.notes: list[str] = []  # what a person should know of it, in sentences
+        self._lines = JsonLines(folder / "results.jsonl")
+        self.paths.append(folder / "results.jsonl")
+        self._annotated = folder / "annotated" if annotated else None
+        self._spec = spec
+        self._pictures = AnnotatedPictures(folder / "annotated")
+        self._video: VideoWriter | None = None
+        self._video_of: str | None = None  # the file of the source that is being written
+        self._closed = False
+
+    @property
+    def draws(self) -> bool:
+        """Whether the annotated picture is wanted at all."""
+        return self._annotated is not None
+
+    def write(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
+        """Write the line, then the picture, uint8 (H, W, 3) BGR; raises OutputError."""
+        self._lines.write(frame)
+        if self._annotated is None:
+            return
+        still = frame.picture.rate is None
+        if self._video is not None and (still or frame.picture.file != self._video_of):
+            self._end_video()
+        if still:
+            self.paths.append(self._pictures.write(frame, drawn))
+            return
+        if self._video is None:
+            self._start_video(frame)
+        self._video.write(frame, drawn)
+
+    def close(self) -> None:
+        """Bring all outputs into their final form; closing again does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._end_video()
+            self._lines.close()
+
+    def _start_video(self, frame: FinishedFrame) -> None:
+        path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
+        # What an earlier run left unfinished is not part of this one.
+        shutil.rmtree(segments_folder(path), ignore_errors=True)
+        self._video = VideoWriter(path, frame.picture.rate, frame.frame)
+        self._video_of = frame.picture.file
+
+    def _end_video(self) -> None:
+        if self._video is None:
+            return
+        video, self._video = self._video, None
+        sound = video.close(self._original(self._video_of))
+        self.paths.append(video.path)
+        self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound else [])]
+
+    def _original(self, file: str | None) -> Path | None:
+        """The file that the video was made of, if it can be seen from here."""
+        if not isinstance(self._spec, str):
+            return None
+        spec = Path(self._spec).expanduser()
+        candidates = [spec] if file is None else [spec / file, Path(file)]
+        return next((path for path in candidates if path.is_file()), None)

@@ -1,0 +1,153 @@
+"""The parts of a video that is being written: .NAME.parts/00000000.mp4, named by their first frame, joined at the end."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from stages.outputs.sound import Sound
+
+TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
+
+
+def segments_folder(path: Path) -> Path:
+    """Where the segments of the video `path` lie until it is joined."""
+    return path.with_name(f".{path.name}.parts")
+
+
+def new_segment(folder: Path, first_frame: int) -> Path:
+    """The path of a segment that begins with `first_frame`; what the folder held from there on is deleted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for segment in _segments(folder):
+        if int(segment.stem) >= first_frame:
+            segment.unlink()
+    return folder / f"{first_frame:08}.mp4"
+
+
+def size_of_first(folder: Path) -> tuple[int, int] | None:
+    """Width and height of the first segment: those after it must have the same to be joined."""
+    for segment in _segments(folder):
+        if _cut_torn_end(segment):
+            with av.open(str(segment.absolute())) as container:
+                return container.streams.video[0].width, container.streams.video[0].height
+    return None
+
+
+def join_segments(folder: Path, path: Path, rate: Fraction, sound_from: Path | None = None) -> str | None:
+    """Join the segments in `folder` into `path` and delete them; nothing is encoded again.
+
+    The first frame's time becomes 0. Where a segment reaches beyond the start of the next, the next counts: it was
+    written after a restart. Killed at any moment, this leaves the segments or the whole video. Without a frame no video
+    is written. Returns what became of the sound of `sound_from`, in a few words.
+    """
+    spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
+    said = None
+    if spans:
+        temporary = path.with_name(f".{path.name}.joining")
+        try:
+            said = _write(spans, temporary, round(1 / rate / TIME_BASE), sound_from)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    shutil.rmtree(folder)
+    return said
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What can be read of a segment; times in units of TIME_BASE."""
+
+    segment: Path
+    first: int
+    last: int
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.mp4"), key=lambda segment: int(segment.stem))
+
+
+def _span(segment: Path) -> _Span | None:
+    """None for a segment whose process was killed before the first frame was whole."""
+    if not _cut_torn_end(segment):
+        return None
+    times = [packet.pts for packet in _read(segment)]
+    return _Span(segment, times[0], times[-1])
+
+
+def _cut_torn_end(segment: Path) -> bool:
+    """Cut off what a killed process or a full disk left half written; return whether a frame is left.
+
+    FFmpeg refuses the whole file where it ends within a fragment's header, so the boxes of the file are walked here:
+    each begins with its length and its name, and a frame is whole where its `mdat` is.
+    """
+    position = whole = 0
+    with segment.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        while len(head := file.read(16)) >= 8:
+            length, name = int.from_bytes(head[:4]), head[4:8]
+            if length == 1:  # The length does not fit into four bytes; eight more follow the name.
+                length = int.from_bytes(head[8:])
+            position += length
+            if length < 8 or position > size:
+                break
+            whole = position if name == b"mdat" else whole
+            file.seek(position)
+        if whole:
+            file.truncate(whole)
+    return whole > 0
+
+
+def _read(segment: Path) -> Iterator[av.Packet]:
+    """The frames of a segment, encoded, in order."""
+    with av.open(str(segment.absolute())) as container:
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:  # The last one is empty: it tells a decoder to give out what it holds.
+                yield packet
+
+
+def _write(spans: list[_Span], path: Path, last_duration: int, sound_from: Path | None) -> str | None:
+    start = spans[0].first
+    end = spans[-1].last + last_duration
+    sound = Sound(sound_from, start * TIME_BASE, end * TIME_BASE) if sound_from else None
+    with (
+        av.open(str(spans[0].segment.absolute())) as template,
+        av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as joined,
+    ):
+        video = joined.add_stream_from_template(template.streams.video[0])
+        video.time_base = TIME_BASE
+        pictures = _retimed(_continued(spans), start, end, video)
+        sounds = sound.packets(joined) if sound else iter(())
+        # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
+        for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
+            joined.mux(packet)
+    return sound.said if sound else None
+
+
+def _continued(spans: list[_Span]) -> Iterator[av.Packet]:
+    """The frames of all segments, each up to where a later one begins."""
+    for place, span in enumerate(spans):
+        limit = min((later.first for later in spans[place + 1 :]), default=span.last + 1)
+        for packet in _read(span.segment):
+            if packet.pts >= limit:
+                break
+            yield packet
+
+
+def _retimed(packets: Iterator[av.Packet], start: int, end: int, stream: av.VideoStream) -> Iterator[av.Packet]:
+    """Let the times count from `start`, and every frame last until the next, the last one until `end`."""
+    held = None
+    for packet in packets:
+        if held is not None:
+            held.duration = packet.pts - start - held.pts
+            yield held
+        packet.pts = packet.dts = packet.pts - start
+        packet.stream, held = stream, packet
+    held.duration = end - start - held.pts
+    yield held

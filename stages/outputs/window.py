@@ -1,0 +1,113 @@
+"""A window with the annotated pictures, and its keys. The only file that calls OpenCV's windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+KEYS = "G gender, E emotion, A age, S save, space pause, Q quit"
+_SWITCHES = {"g": "gender", "e": "emotion", "a": "age"}
+_ESCAPE = "\x1b"
+_FIRST_WIDTH, _FIRST_HEIGHT = 1280, 720  # pixels; larger pictures are scaled into it, the person may enlarge it
+_LONGEST_SIDE = 2560  # pixels handed to the window; scaling 8000 x 6000 inside it takes half a second a frame
+_KEYS_AT_ONCE = 8  # taken in one `poll`: each costs a turn of the window's own loop
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the person at the window asked for so far."""
+
+    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
+    paused: bool = False  # the display stands still; the pipeline does not
+    saves: int = 0  # how often a picture was to be saved
+    quit: bool = False
+
+    def show(self, stages: Iterable[str]) -> frozenset[str]:
+        """Which of the stages have their labels drawn."""
+        return frozenset(stages) - self.hidden
+
+
+def on_key(view: View, key: str) -> View:
+    """What a key does: g, e and a switch labels, s saves, space pauses, q and Escape quit; others do nothing."""
+    key = key.lower()
+    if key in _SWITCHES:
+        return replace(view, hidden=view.hidden ^ {_SWITCHES[key]})
+    if key == " ":
+        return replace(view, paused=not view.paused)
+    if key == "s":
+        return replace(view, saves=view.saves + 1)
+    if key in ("q", _ESCAPE):
+        return replace(view, quit=True)
+    return view
+
+
+class Window:
+    """Opens with the first picture. Ask `window_available` before: without a screen OpenCV ends the process."""
+
+    def __init__(self, title: str, on_save: Callable[[np.ndarray], None] | None = None):
+        """on_save is given the picture that is shown, in its full size, when the person presses S."""
+        self.view = View()
+        self._name = f"facepipe {id(self)}"
+        self._title, self._on_save = title, on_save
+        self._shown: np.ndarray | None = None
+
+    def show(self, picture: np.ndarray) -> None:
+        """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller heeds `view.paused`."""
+        if self._shown is None:
+            self._open(picture)
+        self._shown = picture
+        cv2.imshow(self._name, _no_larger(picture, _LONGEST_SIDE, _LONGEST_SIDE))
+
+    def poll(self) -> View:
+        """Let the window work, take the keys pressed since the last call and return the view; never waits."""
+        if self._shown is None or self.view.quit:
+            return self.view
+        for _ in range(_KEYS_AT_ONCE):
+            code = cv2.pollKey()
+            if code < 0:
+                break
+            self._press(code)
+        if self._closed_by_its_button():
+            self.view = replace(self.view, quit=True)
+        return self.view
+
+    def close(self) -> None:
+        if self._shown is not None:
+            self._shown = None
+            if not self._closed_by_its_button():
+                cv2.destroyWindow(self._name)
+                cv2.pollKey()  # The window goes in a turn of its loop.
+
+    def _open(self, picture: np.ndarray) -> None:
+        cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        height, width = _no_larger(picture, _FIRST_WIDTH, _FIRST_HEIGHT).shape[:2]
+        cv2.resizeWindow(self._name, max(width, 320), max(height, 180))
+        self._set_title()
+
+    def _press(self, code: int) -> None:
+        before, self.view = self.view, on_key(self.view, chr(code & 0xFF))
+        if self.view.saves > before.saves and self._on_save:
+            self._on_save(self._shown)
+        if self.view.paused != before.paused:
+            self._set_title()
+
+    def _set_title(self) -> None:
+        """The keys stand in the title, where they hide nothing."""
+        cv2.setWindowTitle(self._name, f"{self._title}{' (paused)' if self.view.paused else ''}: {KEYS}")
+
+    def _closed_by_its_button(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._name, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # Some of OpenCV's toolkits no longer know a window that was closed.
+            return True
+
+
+def _no_larger(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    if scale >= 1:
+        return picture
+    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,143 @@
+"""From the configuration to what every process of the run is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.config import ConfigError, Pipeline
+from stages.core.reading import Override, read_config
+from stages.runtime.run_directory import Addresses, addresses
+from stages.runtime.settings import CardSettings, Settings, SourceSettings
+
+PROJECT = Path(__file__).resolve().parents[1]
+BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
+DEFAULT_CONFIG = PROJECT / "pipeline.yaml"
+
+
+def read_pipeline(config: str | None, overrides: Iterable[str | Override] = ()) -> tuple[Pipeline, Path]:
+    """Read a configuration file, by default the project's own; returns it with the folder that its models count from.
+
+    Raises `ConfigError`.
+    """
+    path = Path(config) if config is not None else DEFAULT_CONFIG
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; name the configuration with --config FILE.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not a text in UTF-8; name the configuration with --config FILE.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}; name the configuration with --config FILE."
+        ) from None
+    return read_config(text, path.name if config is None else config, overrides), path.parent
+
+
+def processes_of(pipeline: Pipeline, only: Iterable[str] | None, cores: int) -> dict[str, tuple[str, int]]:
+    """The processes of a run by label, each a stage and a replica; raises `ConfigError` for a stage that it has not.
+
+    `only`: the stages to start, if not all. Render and capture come first: they are what the others wait for.
+    """
+    counts = {"render": 1, "capture": len(pipeline.all_sources()), **pipeline.replicas(cores)}
+    for stage in only or ():
+        if stage not in counts:
+            raise ConfigError(f"--only {stage}: this pipeline has no such stage; it has {', '.join(counts)}.")
+    wanted = {stage: count for stage, count in counts.items() if only is None or stage in only}
+    # Helpers of a run that was started elsewhere, perhaps on this machine, must not take its replicas' numbers.
+    first = 0 if wanted.keys() & BINDING else os.getpid()
+    return {
+        stage if count == 1 and not first else f"{stage}-{first + i}": (stage, first + i)
+        for stage, count in wanted.items()
+        for i in range(count)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the processes of one run are told."""
+
+    pipeline: Pipeline
+    addresses: Addresses
+    models: dict[str, str]  # as in `Settings`
+    cards: dict[str, CardSettings]
+    output: str  # absolute
+    unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, folder: Path) -> Plan:
+        """Look for the models and read their cards; `folder` is the configuration's.
+
+        Loads no model. Raises `ConfigError` for a file that is not there and `CardError` for a card that is not one.
+        """
+        # numpy comes with it, and only here: the stages are starting meanwhile.
+        from stages.inference.card import card_hash, load_card, unchecked
+
+        models = find_models(pipeline, folder)
+        cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
+        crops = {stage: card.geometry for stage, card in cards.items()}
+        return cls(
+            pipeline,
+            addresses(pipeline.port, len(pipeline.all_sources())),
+            models,
+            {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
+            os.path.abspath(pipeline.render.output),
+            tuple(filter(None, map(unchecked, cards.values()))),
+        )
+
+    def settings(self, stage: str, replica: int, *, once: bool = False) -> Settings:
+        """What one process is told; raises `ConfigError` for one that this run does not have."""
+        if stage not in (*self.pipeline.stages, "capture", "render"):
+            have = ", ".join(("capture", *self.pipeline.stages, "render"))
+            raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
+        sources = self._sources()
+        if stage == "capture" and not 0 <= replica < len(sources):
+            raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
+        return Settings(
+            stage=stage,
+            replica=replica,
+            pipeline=self.pipeline,
+            render=self.addresses.render,
+            captures=self.addresses.captures,
+            sources=sources,
+            models=self.models,
+            cards=self.cards,
+            output=self.output,
+            once=once,
+        )
+
+    def _sources(self) -> tuple[SourceSettings, ...]:
+        pipeline = self.pipeline
+        paced = pipeline.pace is True or (
+            pipeline.pace == "auto" and will_show(pipeline.render.display, os.environ, sys.platform)
+        )
+        return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
+
+
+def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
+    """Absolute paths of the model of every stage that has one; raises `ConfigError` for one that is not there.
+
+    A relative path counts from the configuration's folder, or from the project's if it is not there.
+    """
+    return {
+        name: _find(name, stage.model, folder) for name, stage in pipeline.stages.items() if stage.model is not None
+    }
+
+
+def will_show(display: str, environment: Mapping[str, str], platform: str) -> bool:
+    """Whether a window is to be expected: render finds out, but capture has to know earlier at what pace to read."""
+    has_screen = platform in ("darwin", "win32") or environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return display == "window" or (display == "auto" and bool(has_screen))
+
+
+def _find(stage: str, model: str, folder: Path) -> str:
+    # A set and not a list: for the project's own configuration both are one.
+    places = list(dict.fromkeys(Path(os.path.abspath(base / Path(model).expanduser())) for base in (folder, PROJECT)))
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        where = " nor ".join(str(place) for place in places)
+        raise ConfigError(f"stages.{stage}.model is {model!r}, but there is no {where}; write the path of its file.")
+    return str(found)

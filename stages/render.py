@@ -1,0 +1,263 @@
+"""Joins what the stages say about each frame, in order, and draws, shows and writes it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+from stages.core import join
+from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.join import Join
+from stages.core.messages import (
+    TO_RENDER,
+    Ack,
+    Attribute,
+    Drop,
+    End,
+    Faces,
+    FramePicture,
+    GivenUp,
+    Message,
+    Preview,
+    SourceHello,
+    Welcome,
+    kinds,
+)
+from stages.inference.card import Card, answer, load_card
+from stages.outputs.draw import annotate
+from stages.outputs.recorder import Recorder
+from stages.outputs.screen import Screen
+from stages.runtime.link import Bound, Links
+from stages.runtime.process import Launcher, Settings, run_stage
+
+ACK_S = 0.2  # at least so often, besides after every emission
+WAIT_S = 0.05
+WINDOW_WAIT_S = 0.01  # how soon a key is noticed
+
+
+def main(settings: Settings, launcher: Launcher) -> None:
+    links = Links()
+    try:
+        _Render(settings, launcher, links).run()
+    finally:
+        links.close()
+
+
+class _Render:
+    def __init__(self, settings: Settings, launcher: Launcher, links: Links):
+        self._settings, self._launcher, self._links = settings, launcher, links
+        self._run, self._incarnation = uuid.uuid4().hex[:12], int(time.time() * 1000)
+        self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
+        self._screen = Screen.opened(settings.pipeline.render.display, Path(settings.output), launcher.say)
+        self._peers: Bound = links.bind(settings.bind, kinds(*TO_RENDER))
+        self._welcomed: set[str] = set()
+        self._sources: dict[str, _Source] = {}
+
+    def run(self) -> None:
+        self._launcher.ready()
+        try:
+            while not self._launcher.stop_requested:
+                self._links.wait(WINDOW_WAIT_S if self._screen else WAIT_S)
+                for connection, message in self._peers.receive():
+                    self._welcome(connection)
+                    self._hear(connection, message)
+                if self._screen and self._screen.quit_requested():
+                    self._launcher.quit()
+                for source in self._sources.values():
+                    source.acknowledge()
+                self._launcher.beat()
+        finally:
+            for source in self._sources.values():
+                source.close()
+            if self._screen:
+                self._screen.close()
+        self._launcher.report(self._report())
+
+    def _welcome(self, connection: str) -> None:
+        if connection not in self._welcomed:
+            self._welcomed.add(connection)
+            self._peers.send(connection, Welcome(run=self._run, incarnation=self._incarnation))
+
+    def _hear(self, connection: str, message: Message) -> None:
+        if isinstance(message, SourceHello):
+            self._hello(connection, message)
+        elif message.run == self._run and (source := self._sources.get(getattr(message, "source", None))):
+            source.hear(message)
+
+    def _hello(self, connection: str, hello: SourceHello) -> None:
+        source = self._sources.get(hello.source)
+        if source is None:
+            if len(self._sources) >= len(self._settings.captures):
+                return  # A capture that this run does not know; it says hello again, and is never answered.
+            source = self._sources[hello.source] = self._new_source(hello)
+        source.start(connection, hello)
+
+    def _new_source(self, hello: SourceHello) -> _Source:
+        settings = self._settings.pipeline
+        folder = Path(self._settings.output)
+        if len(self._settings.captures) > 1:
+            folder = folder / hello.source
+        specs = {s.name or hello.source: s.spec for s in self._settings.sources}
+        recorder = Recorder(folder, specs.get(hello.source), annotated=settings.render.annotated)
+        previews = self._screen is not None and hello.live and settings.render.show == "latest"
+        return _Source(
+            hello.source, self._run, self._incarnation, self._cards, recorder, self._peers, self._screen, previews
+        )
+
+    def _report(self) -> dict:
+        reports = {name: source.report() for name, source in self._sources.items()}
+        outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
+        notes = [note for source in self._sources.values() for note in source.recorder.notes]
+        return {"sources": reports, "outputs": outputs, "notes": notes}
+
+
+class _Source:
+    """One source at render: its join, its outputs, and what is said to its capture."""
+
+    def __init__(
+        self,
+        name: str,
+        run: str,
+        incarnation: int,
+        cards: dict[str, Card],
+        recorder: Recorder,
+        peers: Bound,
+        screen: Screen | None,
+        previews: bool,
+    ):
+        self.recorder = recorder
+        self._name, self._run, self._incarnation = name, run, incarnation
+        self._cards, self._peers, self._screen, self._previews = cards, peers, screen, previews
+        self._join = Join(tuple(cards))
+        self._connection: str | None = None
+        self._clean = False
+        self._due, self._number, self._said_s = False, 0, 0.0
+        self._worked: list[tuple[int, float]] = []
+        self._preview_taken = 0
+        self._newest: FinishedFrame | None = None
+        self._counts: Counter[str] = Counter()
+        self._spent_s: Counter[str] = Counter()
+
+    def start(self, connection: str, hello: SourceHello) -> None:
+        if hello.epoch >= (self._join.epoch or 0):
+            self._connection = connection
+            self._step(join.SourceStarted(hello.epoch))
+            self._due = True
+
+    def hear(self, message: Message) -> None:
+        if message.epoch != self._join.epoch:
+            self._counts["ignored"] += 1
+            return
+        match message:
+            case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
+                self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
+            case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
+                if len(scores) == len(rectangles):
+                    self._step(join.FacesCame(frame, attempt, _boxes(message, len(scores)), len(scores), message))
+            case Attribute(frame=frame, attempt=attempt, stage=stage, answers=answers):
+                if stage in self._cards and all(len(row) == len(self._cards[stage].shown) for row in answers):
+                    self._step(join.AttributeCame(frame, attempt, _boxes(message, len(answers)), stage, message))
+            case Drop(first=first, last=last, stage=stage, reason=reason):
+                self._step(join.Dropped(first, last, stage, reason))
+            case GivenUp(frame=frame, stage=stage, reason=reason):
+                self._step(join.GivenUp(frame, stage, reason))
+            case End(frames=frames):
+                self._step(join.SourceEnded(frames))
+            case Preview(frame=frame):
+                self._preview(frame, message)
+
+    def acknowledge(self) -> None:
+        """Say what is in the outputs and what is lacking: after every change, and now and then for an ack that was lost."""
+        now_s = time.monotonic()
+        if self._connection is None or not (self._due or now_s - self._said_s >= ACK_S):
+            return
+        self._due, self._said_s = False, now_s
+        self._number += 1
+        ack = Ack(
+            run=self._run,
+            source=self._name,
+            epoch=self._join.epoch,
+            incarnation=self._incarnation,
+            number=self._number,
+            done=self._join.done,
+            lacks=[list(lack) for lack in self._join.lacks()],
+            clean=self._clean,
+            preview=self._preview_taken if self._screen else None,
+            worked=self._worked,
+        )
+        self._worked = []
+        self._peers.send(self._connection, ack)
+
+    def close(self) -> None:
+        """Bring the outputs in order, whether or not the source has ended."""
+        self.recorder.close()
+
+    def report(self) -> dict:
+        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]
+        names = ("faces", "missing", "errors", "capped", "ignored")
+        counts = {name: self._counts[name] for name in names}
+        spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
+        return {"rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
+
+    def _step(self, event: join.Event) -> None:
+        for action in self._join.step(event):
+            match action:
+                case join.Emit():
+                    self._emit(action)
+                case join.CloseOutputs():
+                    self.recorder.close()
+                    self._clean = True
+            self._due = True
+
+    def _emit(self, emit: join.Emit) -> None:
+        started_s = time.perf_counter()
+        frame = finished(self._name, emit, self._cards)
+        drawn = None
+        if self.recorder.draws or (self._screen and not self._previews):
+            drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
+        self.recorder.write(frame, drawn)
+        self._newest = frame
+        if self._screen and not self._previews:
+            self._screen.show(frame, drawn)
+        self._count(emit, frame, time.perf_counter() - started_s)
+
+    def _preview(self, frame: int, message: Preview) -> None:
+        """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
+        self._preview_taken, self._due = max(self._preview_taken, frame + 1), True
+        if self._screen and self._previews:
+            faces = self._newest.faces if self._newest else []
+            picture = Picture(message.arrays[0], 0.0, None)
+            self._screen.show(FinishedFrame(self._name, frame, picture, faces), None)
+
+    def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
+        self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)
+        self._spent_s["render"] += drawing_s
+        said = [emit.faces, *emit.answers.values()] if emit.faces is not None else []
+        if emit.faces is not None:
+            self._counts["capped"] += emit.faces.capped
+            self._spent_s["detect"] += emit.faces.spent.get("detect", 0.0)
+        for stage, message in emit.answers.items():
+            self._spent_s[stage] += message.spent.get(stage, 0.0)
+        longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
+        self._worked.append((emit.frame, longest_s + drawing_s))
+
+
+def _boxes(message: Faces | Attribute, count: int) -> str:
+    """What answers are joined by: the hash of the boxes and their number, so that there is an answer for each."""
+    return f"{message.boxes}/{count}"
+
+
+def finished(source: str, emit: join.Emit, cards: dict[str, Card]) -> FinishedFrame:
+    """A joined frame in the form that the outputs take: numbers become labels by the cards."""
+    faces = []
+    if emit.faces is not None:
+        for place, (box, score) in enumerate(zip(emit.faces.rectangles, emit.faces.scores, strict=True)):
+            answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
+            faces.append(Face(tuple(box), score, answers))
+    return FinishedFrame(source, emit.frame, emit.picture, faces, list(emit.missing), emit.error)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,148 @@
+"""One run: its places are held, its processes started and watched, its account told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+from stages.core.config import ConfigError, Pipeline
+from stages.core.supervision import FAILED, Member
+from stages.plan import BINDING, Plan, processes_of
+from stages.runtime.account import Account, account, last_line, lines
+from stages.runtime.child import Start, stage_command
+from stages.runtime.launcher import Outcome, launch
+from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
+from stages.runtime.run_directory import addresses, claim
+from stages.runtime.view import TerminalView
+
+CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
+
+Processes = dict[str, tuple[str, int]]  # label -> stage and replica
+
+
+def run(
+    pipeline: Pipeline,
+    folder: Path,
+    *,
+    only: Iterable[str] | None = None,
+    once: bool = False,
+    seconds: float | None = None,
+    quiet: bool = False,
+) -> int:
+    """Run a pipeline to its end; returns the exit status.
+
+    `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
+    the run that they work for does; `seconds`: the run is ended after so long. Raises a `FacepipeError` where the run
+    is refused.
+    """
+    processes = processes_of(pipeline, only, cores())
+    stages = {stage for stage, _ in processes.values()}
+    if once and stages & BINDING:
+        raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
+    with ExitStack() as held:
+        held.enter_context(claim(_bound(pipeline, processes), pipeline.port))
+        results = _results(pipeline, stages, held)
+        view = TerminalView(
+            sys.stderr,
+            quiet=quiet,
+            detector=pipeline.detect.detector,
+            output=shown(str(results.path)),
+            window=pipeline.window,
+        )
+        try:
+            outcome = launch(
+                _starts(pipeline, processes),
+                _settings(pipeline, folder, processes, once, results, view),
+                results.logs,
+                view,
+                once=once,
+                seconds=seconds,
+            )
+        finally:
+            view.close()
+        return _tell(outcome, processes, results, quiet)
+
+
+def shown(path: str) -> str:
+    """A path as short as it can be said from here."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def may_exist(source: str | int) -> bool:
+    """False for a file that certainly is not there: a mistyped name must not cost the results of an earlier run."""
+    is_plain_path = isinstance(source, str) and source not in ("auto", "demo") and not any(c in source for c in "*?[:")
+    return not is_plain_path or source.isdigit() or os.path.exists(os.path.expanduser(source))
+
+
+def _bound(pipeline: Pipeline, processes: Processes) -> list[str]:
+    places = addresses(pipeline.port, len(pipeline.all_sources()))
+    return [
+        places.render if stage == "render" else places.captures[replica]
+        for stage, replica in processes.values()
+        if stage in BINDING
+    ]
+
+
+def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFolder:
+    path = Path(os.path.abspath(pipeline.render.output))
+    return held.enter_context(output_folder(path, pipeline.sources)) if "render" in stages else logs_only(path)
+
+
+def _starts(pipeline: Pipeline, processes: Processes) -> list[Start]:
+    slow = {"detect": max(pipeline.hang, CNN_HANG_S)} if pipeline.detect.detector == "dlib-cnn" else {}
+    return [
+        Start(Member(label, stage, slow.get(stage, pipeline.hang)), stage_command(stage))
+        for label, (stage, _) in processes.items()
+    ]
+
+
+def _settings(
+    pipeline: Pipeline, folder: Path, processes: Processes, once: bool, results: OutputFolder, view: TerminalView
+) -> Callable[[], dict[str, dict]]:
+    def settings() -> dict[str, dict]:
+        plan = Plan.of(pipeline, folder)
+        told = {label: plan.settings(s, replica, once=once).to_json() for label, (s, replica) in processes.items()}
+        for sentence in plan.unchecked:
+            view.say(sentence)
+        # Only now: up to here the run could be refused, and what an earlier one left would be lost for nothing.
+        if all(map(may_exist, pipeline.all_sources().values())) and results.clear():
+            view.say(f"replacing the results of an earlier run in {shown(str(results.path))}")
+        return told
+
+    return settings
+
+
+def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
+    """Say what came of the run, and leave its summary; returns the exit status."""
+    came = _account(outcome, processes)
+    if results.results:
+        inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
+        ended = {"status": outcome.status, "failure": outcome.sentence}
+        try:
+            results.write_summary({**ended, **came.to_json(), "outputs": inside})
+        except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
+            outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
+    if came.sources and not quiet:
+        print(*lines(came), last_line(came, shown), sep="\n", flush=True)
+    if outcome.sentence:
+        print(f"facepipe: {outcome.sentence}", file=sys.stderr)
+    return outcome.status
+
+
+def _account(outcome: Outcome, processes: Processes) -> Account:
+    captures = [
+        outcome.reports.get(label) or outcome.progress[label]  # One that was killed has at least said where it was.
+        for label, (stage, _) in processes.items()
+        if stage == "capture" and (label in outcome.reports or label in outcome.progress)
+    ]
+    replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
+    return account(captures, outcome.reports.get("render"), replicas)

@@ -1,0 +1,60 @@
+"""Locks that the operating system gives back when their holder dies, however it dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: there the port itself is what can be had only once.
+    fcntl = None
+
+
+class Taken(Exception):
+    """Somebody else holds the lock."""
+
+    def __init__(self, holder: str):
+        super().__init__(holder)
+        self.holder = holder  # "process 1234", or "another process" where it cannot be told
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, and remove it afterwards; raises `Taken`."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = _lock(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # Before it is given back: afterwards it may be somebody else's.
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).strip().decode(errors="replace")
+            os.close(descriptor)
+            raise Taken(f"process {holder}" if holder.isdigit() else "another process") from None
+        if _is_still(path, descriptor):
+            return descriptor
+        os.close(
+            descriptor
+        )  # Its holder removed it between our opening and our locking: lock the file that is there now.
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,115 @@
+"""The folder for the results: one run at a time writes to it, and replaces what an earlier one wrote, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.errors import FacepipeError
+from stages.runtime.locks import Taken, locked
+
+LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
+LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
+
+
+class OutputFolderError(FacepipeError):
+    """The folder for the results is taken or cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """A folder that this run alone writes to."""
+
+    path: Path
+    results: tuple[Path, ...]  # every results.jsonl of this run
+
+    @property
+    def logs(self) -> Path:
+        return self.path / LOGS
+
+    def clear(self) -> bool:
+        """Remove what an earlier run has left; returns whether there was anything."""
+        old = list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed()]))
+        for path in old:
+            path.unlink(missing_ok=True)
+        (self.path / SUMMARY).unlink(missing_ok=True)  # Last: until then it says what is left.
+        return bool(old)
+
+    def write_summary(self, summary: dict) -> None:
+        """Leave summary.json; raises `OutputFolderError`."""
+        try:
+            text = json.dumps(summary, indent=1, ensure_ascii=False)
+            (self.path / SUMMARY).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise OutputFolderError(f"{self.path / SUMMARY} could not be written: {error.strerror}.") from None
+
+    def _listed(self) -> list[Path]:
+        """The outputs that the summary of the earlier run names, so far as they lie in this folder."""
+        try:
+            names = json.loads((self.path / SUMMARY).read_bytes())["outputs"]
+            paths = [self.path / name for name in names]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return []
+        inside = self.path.resolve()
+        return [path for path in paths if path.is_file() and path.resolve().is_relative_to(inside)]
+
+
+@contextmanager
+def output_folder(path: Path, sources: Iterable[str]) -> Iterator[OutputFolder]:
+    """Make the folder and hold it against other runs; nothing in it is changed yet.
+
+    `sources`: the names of several sources, each with a folder of its own within. Raises `OutputFolderError`, also
+    where a results.jsonl in it was not written by facepipe.
+    """
+    folder = OutputFolder(path, (path / RESULTS, *(path / name / RESULTS for name in sources)))
+    with ExitStack() as held:
+        with _sentences(path):
+            folder.logs.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(path / LOCK))
+            _refuse_foreign(folder)
+        yield folder
+
+
+def logs_only(path: Path) -> OutputFolder:
+    """The folder for processes that leave nothing but their logs; raises `OutputFolderError`."""
+    folder = OutputFolder(path, ())
+    with _sentences(path):
+        folder.logs.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Taken as taken:
+        raise OutputFolderError(
+            f"{path} is being written to by another run ({taken.holder}); choose another one with --output."
+        ) from None
+    except OSError as error:
+        raise OutputFolderError(
+            f"{error.filename or path} cannot be used for the results: {error.strerror};"
+            " choose another folder with --output."
+        ) from None
+
+
+def _refuse_foreign(folder: OutputFolder) -> None:
+    foreign = next((path for path in folder.results if path.is_file() and not _is_ours(path)), None)
+    if foreign:
+        raise OutputFolderError(
+            f"{foreign} was not written by facepipe; move it away, or choose another folder with --output."
+        )
+
+
+def _is_ours(results: Path) -> bool:
+    with results.open("rb") as lines:
+        first = lines.readline(LINE_BYTES)
+    if not first:
+        return True  # Of a run that was ended before its first frame.
+    try:
+        return {"source", "frame", "faces"} <= json.loads(first).keys()
+    except (ValueError, AttributeError):
+        return False

@@ -1,0 +1,121 @@
+"""Where the processes of a run meet on one machine: addresses that follow from the port, and a lock on each.
+
+A stage that is started by hand computes the same addresses from the same configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.errors import FacepipeError
+from stages.runtime.locks import Taken, locked
+
+IPC = "ipc://"
+HAS_IPC = sys.platform != "win32"  # libzmq's Windows wheels are built without it
+PATH_BYTES = 107  # what a Unix socket's address holds, without the zero at its end
+
+
+class RunDirectoryError(FacepipeError):
+    """The place where the processes of a run meet is taken or cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What render and each capture bind, and everybody else connects to."""
+
+    render: str
+    captures: tuple[str, ...]  # in the order of the sources
+
+
+def addresses(port: int, sources: int) -> Addresses:
+    """The addresses of the run with this port, whether or not it is running."""
+    if HAS_IPC:
+        folder = _folder(port)
+        places = [f"{IPC}{folder / name}" for name in ("render", *(f"capture-{i}" for i in range(sources)))]
+        _check_length(places)
+    else:
+        places = [f"tcp://127.0.0.1:{port + i}" for i in range(sources + 1)]
+    return Addresses(places[0], tuple(places[1:]))
+
+
+@contextmanager
+def claim(places: Iterable[str], port: int) -> Iterator[None]:
+    """Hold these addresses against other runs, and clear away what a dead one left; raises `RunDirectoryError`."""
+    with ExitStack() as held:
+        for place in places:
+            held.enter_context(_claim_ipc(place, port) if place.startswith(IPC) else _claim_tcp(place, port))
+        yield
+
+
+def _folder(port: int) -> Path:
+    if os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(os.environ["XDG_RUNTIME_DIR"]) / f"facepipe-{port}"
+    return Path(tempfile.gettempdir()) / f"facepipe-{os.getuid()}-{port}"
+
+
+def _check_length(places: list[str]) -> None:
+    longest = max(places, key=len).removeprefix(IPC)
+    if len(os.fsencode(longest)) > PATH_BYTES:
+        variable = "XDG_RUNTIME_DIR" if os.environ.get("XDG_RUNTIME_DIR") else "TMPDIR"
+        raise RunDirectoryError(
+            f"{longest} is longer than the {PATH_BYTES} bytes of a socket's path; set {variable} to a shorter folder."
+        )
+
+
+@contextmanager
+def _claim_ipc(place: str, port: int) -> Iterator[None]:
+    path = Path(place.removeprefix(IPC))
+    _make_private(path.parent)
+    try:
+        with locked(path.with_suffix(".lock")):
+            path.unlink(missing_ok=True)  # Left by a run that was killed: its lock is free.
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+    except Taken as taken:
+        raise _is_taken(port, f" ({taken.holder})") from None
+    finally:
+        with contextlib.suppress(OSError):  # Another stage of ours still holds its part, or somebody removed it.
+            path.parent.rmdir()
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{folder} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own."
+        ) from None
+    # In a folder that others may write to, somebody else could have put it there, and would be given our pictures.
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise RunDirectoryError(
+            f"{folder} is not a folder of yours alone; remove it, or choose another place: --set port=N."
+        )
+
+
+@contextmanager
+def _claim_tcp(place: str, port: int) -> Iterator[None]:
+    host, _, number = place.removeprefix("tcp://").rpartition(":")
+    try:
+        with socket.socket() as trial:
+            trial.bind((host, int(number)))
+    except OSError:
+        raise _is_taken(port, "") from None
+    yield
+
+
+def _is_taken(port: int, holder: str) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"port {port} is taken by another run{holder}; choose another one: --set port={port + 100}."
+    )

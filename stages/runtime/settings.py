@@ -1,0 +1,120 @@
+"""What a stage process is told at its start: the whole configuration, its own place in it, addresses and cards.
+
+Only the standard library and the schema are imported at the top: every stage process pays for what stands there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from stages.core.config import Pipeline
+
+if TYPE_CHECKING:
+    from stages.core.flow import Rules
+    from stages.core.frames import CropGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What one capture reads."""
+
+    spec: str | int
+    name: str | None  # None: the source is named after what it is
+    paced: bool  # whether a file is read at its own speed
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """What capture has to know of the model of an attribute stage, without loading it."""
+
+    hash: str  # what a worker must show
+    width: int  # pixels of the crop
+    height: int
+    channels: int
+    scale: float  # side of the square cut, in units of the normalised box's
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that one stage process is told; it travels as one line of JSON, never on the command line."""
+
+    stage: str
+    replica: int  # counts from 0 within the stage; of capture: the place of its source in the configuration
+    pipeline: Pipeline
+    render: str  # address that render binds
+    captures: tuple[str, ...]  # address that each capture binds, in the order of the sources
+    sources: tuple[SourceSettings, ...]  # in the same order
+    models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
+    cards: dict[str, CardSettings]  # attribute stage -> what its card asks for
+    output: str  # absolute path of the folder for the results
+    once: bool = False  # a worker ends when every capture that welcomed it has said that it needs nothing more
+
+    @property
+    def source(self) -> SourceSettings:
+        """What this capture reads."""
+        return self.sources[self.replica]
+
+    @property
+    def bind(self) -> str:
+        """The address that this process binds; only capture and render do."""
+        return self.render if self.stage == "render" else self.captures[self.replica]
+
+    @property
+    def detector(self) -> dict:
+        """The arguments of `stages.detectors.make_detector`."""
+        detect = self.pipeline.detect
+        return {
+            "name": detect.detector,
+            "longest_side": detect.longest_side,
+            "smallest_face": detect.smallest_face,
+            "step": detect.step,
+            "neighbours": detect.neighbours,
+            "model": self.models.get("detect"),
+        }
+
+    @property
+    def geometries(self) -> dict[str, CropGeometry]:
+        """The crop that each attribute stage wants, by stage in the order of the configuration."""
+        from stages.core.frames import CropGeometry
+
+        return {
+            stage: CropGeometry(card.width, card.height, card.channels, card.scale)
+            for stage, card in self.cards.items()
+        }
+
+    def rules(self, live: bool) -> Rules:
+        """The rules of the flow of this capture's source."""
+        from stages.core.flow import Rules
+
+        # The one import from below: detect's hash needs OpenCV, which the launcher is spared and capture has anyway.
+        from stages.detectors import settings_hash
+
+        pipeline = self.pipeline
+        return Rules(
+            attributes=tuple(self.cards),
+            cards={"detect": settings_hash(**self.detector)} | {stage: card.hash for stage, card in self.cards.items()},
+            window=pipeline.window,
+            window_bytes=pipeline.window_memory,
+            live=live,
+            deadline_s=pipeline.deadline,
+            give_up_after_s=pipeline.give_up_after,
+            resend_after_s=pipeline.resend_after,
+        )
+
+    def to_json(self) -> dict:
+        """Everything as plain dicts, lists, texts and numbers."""
+        return asdict(self) | {"pipeline": self.pipeline.to_json()}
+
+    @classmethod
+    def from_json(cls, plain: dict) -> Settings:
+        """The inverse of `to_json`; it takes its word for what is in it."""
+        return cls(
+            **plain
+            | {
+                "pipeline": Pipeline.from_json(plain["pipeline"]),
+                "captures": tuple(plain["captures"]),
+                "sources": tuple(SourceSettings(**source) for source in plain["sources"]),
+                "cards": {stage: CardSettings(**card) for stage, card in plain["cards"].items()},
+            }
+        )

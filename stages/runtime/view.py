@@ -1,0 +1,99 @@
+"""What a person sees while a run goes on: sentences, and on a terminal one line that lives."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from typing import TextIO
+
+REDRAW_S = 0.2
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class TerminalView:
+    """Writes to `stream`, normally stderr; a live line only if it is a terminal, and nothing at all if `quiet`."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str, window: int):
+        self._stream, self._quiet = stream, quiet
+        self._detector, self._output, self._window = detector, output, window
+        self._is_live = not quiet and stream.isatty()
+        self._has_bars = "utf" in (stream.encoding or "").lower()
+        self._progress: dict[str, dict] = {}
+        self._shown = ""
+        self._drawn_s = 0.0
+
+    def opened(self, source: dict) -> None:
+        """The line at the start, for each source."""
+        if source.get("chosen"):
+            self.say(source["chosen"])
+        self.say(f"{source['source']}, {source['description']}, detector {self._detector} → {self._output}")
+
+    def say(self, sentence: str) -> None:
+        """A sentence of its own, above the live line."""
+        if not self._quiet:
+            self._write(self._cleared() + f"facepipe: {sentence}\n" + self._shown)
+
+    def progress(self, label: str, progress: dict) -> None:
+        """Draw the live line anew, some times a second."""
+        if "done" in progress:
+            self._progress[label] = progress
+        now_s = time.monotonic()
+        if self._is_live and self._progress and now_s - self._drawn_s >= REDRAW_S:
+            self._drawn_s = now_s
+            line = live_line(list(self._progress.values()), self._window if self._has_bars else None)
+            cleared = self._cleared()
+            self._shown = line[: shutil.get_terminal_size().columns - 1]
+            self._write(cleared + self._shown)
+
+    def close(self) -> None:
+        """Take the live line away."""
+        self._write(self._cleared())
+        self._shown = ""
+        self._is_live = False
+
+    def _cleared(self) -> str:
+        return "\r\x1b[K" if self._shown else ""
+
+    def _write(self, text: str) -> None:
+        # A terminal that was closed must not end the run: its results are on the disk.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def live_line(sources: list[dict], window: int | None) -> str:
+    """Where the captures are, in one line; `window`: how much waiting work makes a full bar, None for no bars."""
+    if len(sources) > 1:
+        return " " + "   ".join(f"{s['source']} {_count(s)}  {s['fps']:.1f} fps" for s in sources)
+    [source] = sources
+    parts = [f" {_count(source)} frames", f"{source['fps']:.1f} fps"]
+    if source.get("latency_ms_p50") is not None:
+        parts.append(f"latency p50 {source['latency_ms_p50']:.0f} ms  p99 {source['latency_ms_p99']:.0f} ms")
+    if window and source.get("waiting"):
+        parts.append(_bars(source["waiting"], window))
+    if source.get("frames") and source["fps"]:
+        parts.append(f"{_duration(max(0, source['frames'] - source['done']) / source['fps'])} left")
+    return "   ".join(parts)
+
+
+def _count(source: dict) -> str:
+    return f"{source['done']}/{source['frames']}" if source.get("frames") else str(source["done"])
+
+
+def _bars(waiting: dict[str, int], window: int) -> str:
+    """How much work waits for each stage, as in `age ▂  emotion ▇ slowest`."""
+    slowest = max(waiting, key=waiting.get) if any(waiting.values()) else None
+    bars = []
+    for stage, pieces in sorted(waiting.items()):
+        height = min(len(BARS) - 1, pieces * len(BARS) // (window + 1))
+        bars.append(f"{stage} {BARS[height]}" + (" slowest" if stage == slowest else ""))
+    return "  ".join(bars)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

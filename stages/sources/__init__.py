@@ -1,0 +1,100 @@
+"""Where pictures come from: camera, file, folder, glob, stream, demo. A new kind of source is one file and one line here."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from difflib import get_close_matches
+from pathlib import Path
+
+from stages.sources.base import Source, SourceError
+
+__all__ = ["Source", "SourceError", "open_source"]
+
+# The kinds are imported where they are opened: a video needs neither the demo's photographs nor the camera's OpenCV.
+
+
+def open_source(spec: str | int, name: str | None = None) -> Source:
+    """Open what the configuration's `source` names; raises `SourceError`.
+
+    `spec` is `auto`, `demo`, the number of a camera (0 or "0"), a path, a folder, a glob such as `shots/**/*.jpg`, or a
+    URL (rtsp, http, https and what else FFmpeg speaks). A file that is called `demo` is `./demo`. `name` replaces the
+    source's own name in results and outputs.
+    """
+    source = _open(spec)
+    if name is not None:
+        source.name = name
+    return source
+
+
+def _open(spec: str | int) -> Source:
+    if isinstance(spec, int):
+        return _camera(spec)
+    if spec == "auto":
+        return _camera_or_demo()
+    if spec == "demo":
+        from stages.sources.demo import Demo
+
+        return Demo()
+    if device := re.fullmatch(r"(?:/dev/video)?([0-9]{1,4})", spec):
+        return _camera(int(device[1]))
+    if "://" in spec:
+        return _stream(spec)
+    if not spec or "\0" in spec:
+        raise SourceError("The source is empty; write a file, a folder, a glob, a URL, a camera number, demo or auto.")
+    return _path(spec)
+
+
+def _camera(number: int) -> Source:
+    from stages.sources.camera import Camera
+
+    return Camera(number)
+
+
+def _camera_or_demo() -> Source:
+    from stages.sources.camera import first_camera
+    from stages.sources.demo import Demo
+
+    other = "--source 0, a file, a folder, a URL or demo chooses another"
+    if camera := first_camera():
+        camera.chosen = f"{camera.name} opens, so it is shown; {other}."
+        return camera
+    demo = Demo()
+    demo.chosen = f"No camera opens, so the demo is shown; {other}."
+    return demo
+
+
+def _stream(spec: str) -> Source:
+    if spec.startswith("file://"):
+        return _path(spec.removeprefix("file://"))
+    from stages.sources.stream import open_stream
+
+    return open_stream(spec)
+
+
+def _path(spec: str) -> Source:
+    from stages.sources.pictures import Pictures, open_file
+
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return Pictures.of_folder(path)
+    if path.exists():
+        return open_file(path)
+    if glob.has_magic(spec):
+        return Pictures.of_glob(os.path.expanduser(spec))
+    raise SourceError(f"There is no file or folder {spec}{_nearest(path)}; write a path, a camera number, demo or auto.")
+
+
+def _nearest(missing: Path) -> str:
+    """The part of the path that is wrong, and the name beside it that is most like it."""
+    while not missing.parent.is_dir() and missing.parent != missing:
+        missing = missing.parent
+    try:
+        beside = os.listdir(missing.parent)
+    except OSError:  # Not allowed to look: then there is nothing to suggest.
+        return ""
+    near = get_close_matches(missing.name, beside, n=1, cutoff=0.7)
+    if near:
+        return f" (did you mean {missing.parent / near[0]}?)"
+    return f" ({missing.parent} has no {missing.name})" if missing.parent != Path(".") else ""

@@ -1,0 +1,75 @@
+"""What every source is: a name, a description, and pictures in order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from stages.core.errors import FacepipeError
+from stages.core.frames import Picture
+from stages.core.limits import NAME_CHARACTERS
+
+
+class SourceError(FacepipeError):
+    """The source cannot be read: what is wrong with it, and what to do."""
+
+
+class Source(ABC):
+    """Pictures in order. One reading is under way at a time; the same source read again yields the same, unless it is live."""
+
+    name: str  # base name of the file or folder, camera0, host and path of a URL, demo; or the name given
+    live = False  # camera, stream: what is not taken in time is lost, so frames are dropped rather than waited for
+    description: str  # for one line: "1280 x 720 at 25 frames/s", "30 pictures and 2 videos"
+    chosen: str | None = None  # of `auto`: which source was chosen, and how to choose another
+    frames: int | None = None  # how many are to be expected, for the progress line only: a header may be wrong
+    notes: list[str]  # sentences that came up while reading: a file that was skipped, a video that ended early
+    skipped = 0  # files that could not be read in this reading; they take no number
+
+    def __init__(self, name: str, description: str):
+        self.name = name[:NAME_CHARACTERS]
+        self.description = description
+        self.notes = []
+        self._reading: Iterator[Picture] | None = None
+
+    def pictures(self, start: int = 0) -> Iterator[Picture]:
+        """Read from frame `start`: decoded from the first to this very one, so that it is the same one every time.
+
+        A live source cannot go back: it gives what comes, whatever `start` is. A reading that was under way ends.
+        Raises `SourceError` here or while iterating.
+        """
+        if start < 0:
+            raise ValueError(f"start is {start}; frames count from 0")
+        self.close()
+        self._reading = self._read(start)
+        return self._reading
+
+    def close(self) -> None:
+        """End the reading and give back its files; call it on the thread that reads. May be called again."""
+        if self._reading is not None:
+            with closing(self._reading):
+                self._reading = None
+
+    @abstractmethod
+    def _read(self, start: int) -> Iterator[Picture]:
+        """A generator of the pictures from `start`; it frees what it holds when it is closed."""
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:  # A second reading meets the same defects.
+            self.notes.append(sentence)
+
+
+def name_of(path: Path) -> str:
+    """The base name, also of `.` and of the root of a disk."""
+    return path.name or path.resolve().name or "folder"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 picture, 2 pictures."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_and_rate(width: int, height: int, rate: float | None) -> str:
+    """1280 x 720 at 25 frames/s."""
+    return f"{width} x {height}" + (f" at {rate:.4g} frames/s" if rate else "")

@@ -1,0 +1,121 @@
+"""Several files as one source: the pictures and videos of a folder or a glob, in natural order."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.core.frames import Picture
+from stages.sources.base import Source, SourceError, counted, name_of
+from stages.sources.still import PICTURES, Still, read_picture
+from stages.sources.video import VIDEOS, Clip, Video
+
+_PHONE_PICTURES = frozenset({".heic", ".heif"})  # FFmpeg would take one tile of theirs for the whole
+_VIDEOS_COUNTED = 32  # so many headers are read for an estimate; in a folder with more, nothing is estimated
+
+
+def open_file(path: Path) -> Source:
+    """A single picture or video, by its name, and by its content where the name says nothing."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise SourceError(f"{path} is not a file, a folder or a camera.")
+    if suffix in _PHONE_PICTURES:
+        raise SourceError(f"{path} is a HEIC picture, which is not read; save it as JPEG or PNG.")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty.")
+    return Still(path) if suffix in PICTURES else Video(path)
+
+
+class Pictures(Source):
+    """Frames count on from file to file; a file that cannot be read is noted and takes no number."""
+
+    def __init__(self, name: str, root: Path, files: list[Path]):
+        """`files` are in the order of reading; each is called by its path below `root`."""
+        self._root = root
+        self._files = [file for file in files if file.suffix.lower() in PICTURES | VIDEOS]
+        self._unreadable: set[Path] = set()
+        super().__init__(name, _contents(self._files))
+        self.frames = _frames(self._files)
+        if left_out := [file for file in files if file not in set(self._files)]:
+            kinds = ", ".join(sorted({file.suffix.lower() or "without suffix" for file in left_out}))
+            self._note(f"{counted(len(left_out), 'file')} of {name} left out, neither picture nor video by name ({kinds}).")
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> Pictures:
+        """The files directly in the folder, hidden ones left alone."""
+        try:
+            files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        except OSError as error:
+            raise SourceError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+        source = cls(name_of(folder), folder, sorted(files, key=natural))
+        return source._not_empty(f"The folder {folder} holds", f"the glob '{folder / '**' / '*'}' takes its subfolders too")
+
+    @classmethod
+    def of_glob(cls, pattern: str) -> Pictures:
+        """The files that match, `**` going through folders; the name is that of the last folder before the first wildcard."""
+        parts = Path(pattern).parts
+        fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+        root = Path(*parts[:fixed])
+        files = sorted((Path(path) for path in glob.glob(pattern, recursive=True) if Path(path).is_file()), key=natural)
+        return cls(name_of(root), root, files)._not_empty(f"The glob {pattern} matches", "'**' stands for any subfolders")
+
+    @property
+    def skipped(self) -> int:
+        return len(self._unreadable)
+
+    def _not_empty(self, what: str, hint: str) -> Pictures:
+        if self._files:
+            return self
+        raise SourceError(f"{what} no picture and no video (.jpg, .png, .mp4, .mkv, .gif and the like); {hint}.")
+
+    def _read(self, start: int) -> Iterator[Picture]:
+        self._unreadable = set()
+        count = 0
+        for path in self._files:
+            file = path.relative_to(self._root).as_posix()
+            try:
+                if path.suffix.lower() in PICTURES:
+                    # Decoded also before `start`: only then is it known whether the file takes a number.
+                    pixels, remark = read_picture(path, file)
+                    if remark:
+                        self._note(remark)
+                    if count >= start:
+                        yield Picture(pixels, 0.0, None, file)
+                    count += 1
+                else:
+                    with Clip(str(path), file) as clip:
+                        yield from clip.pictures(self._note, start - count, file)
+                        count += clip.count
+            except SourceError as error:
+                self._unreadable.add(path)
+                self._note(f"Skipped: {error}")
+        if count == 0:
+            raise SourceError(f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}")
+
+
+def natural(path: Path) -> list:
+    """Sorts img2 before img10, and capitals beside small letters."""
+    folded = [[(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", part.casefold())] for part in path.parts]
+    return [folded, str(path)]
+
+
+def _contents(files: list[Path]) -> str:
+    videos = sum(file.suffix.lower() in VIDEOS for file in files)
+    kinds = [(len(files) - videos, "picture"), (videos, "video")]
+    return " and ".join(counted(number, noun) for number, noun in kinds if number)
+
+
+def _frames(files: list[Path]) -> int | None:
+    videos = [file for file in files if file.suffix.lower() in VIDEOS]
+    if len(videos) > _VIDEOS_COUNTED:
+        return None
+    frames = len(files) - len(videos)
+    for video in videos:
+        try:
+            with Clip(str(video), video.name) as clip:
+                frames += clip.frames or 0
+        except SourceError:  # Told when it is its turn to be read.
+            continue
+    return frames

@@ -1,0 +1,98 @@
+"""Streams over the network, read by PyAV, which has the timeouts that OpenCV's reader lacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from stages.core.frames import Picture
+from stages.sources.base import Source, SourceError, counted
+from stages.sources.still import PICTURES
+from stages.sources.video import VIDEOS, Clip
+
+_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
+_ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
+_TIMEOUT_S = 5.0
+
+
+def open_stream(url: str) -> Source:
+    """An http URL that ends like a file is read like a file, without loss; every other URL is live."""
+    address = _Address(url)
+    suffix = PurePosixPath(address.path).suffix.lower()
+    if address.scheme in ("http", "https") and suffix in (VIDEOS | PICTURES) - _ENDLESS:
+        return RemoteFile(address)
+    return Stream(address)
+
+
+class _Address:
+    """A URL and what may be shown of it: neither user nor password, nor the query, which often holds a token."""
+
+    def __init__(self, url: str):
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port = "", None
+        # An unescaped / in a password ends the host, and the password would be taken for a path and shown.
+        password_as_path = "@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc if host else False
+        if not host or password_as_path:
+            raise SourceError("The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @.")
+        if parts.scheme not in _SCHEMES:
+            raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(_SCHEMES)}.")
+        self.url, self.scheme, self.path = url, parts.scheme, parts.path
+        self.name = host + parts.path.rstrip("/")
+        self.label = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+
+    def open(self) -> Clip:
+        # RTSP over TCP: over UDP, which is FFmpeg's default, every lost packet smears the picture until the next key frame.
+        options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else {}
+        return Clip(self.url, self.label, options, _TIMEOUT_S)
+
+
+class RemoteFile(Source):
+    """A finite file on a server: nothing is dropped, and it can be read again."""
+
+    def __init__(self, address: _Address):
+        self._address = address
+        with address.open() as clip:
+            super().__init__(address.name, clip.description)
+            self.frames = clip.frames
+
+    def _read(self, start: int) -> Iterator[Picture]:
+        with self._address.open() as clip:
+            yield from clip.pictures(self._note, start)
+
+
+class Stream(Source):
+    """A live stream; it ends, with a note, when it is lost."""
+
+    live = True
+
+    def __init__(self, address: _Address):
+        self._address = address
+        # Kept open for the first reading: opening a camera's stream takes seconds, and some allow one reader only.
+        self._clip: Clip | None = address.open()
+        super().__init__(address.name, self._clip.description)
+
+    def close(self) -> None:
+        super().close()
+        if self._clip is not None:
+            self._clip.close()
+            self._clip = None
+
+    def pictures(self, start: int = 0) -> Iterator[Picture]:
+        clip, self._clip = self._clip, None
+        super().close()
+        self._reading = self._read_clip(clip)
+        return self._reading
+
+    def _read(self, start: int) -> Iterator[Picture]:
+        # By the time of arrival: many cameras send no time stamps, or ones that jump.
+        with self._clip_of_first_reading() as clip:
+            opened_s = time.monotonic()
+            for picture in clip.pictures(self._note):
+                yield replace(picture, time=time.monotonic() - opened_s)
+        self._note(f"{self._address.label}: the stream ended after {counted(clip.count, 'frame')}.")

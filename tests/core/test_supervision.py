@@ -1,0 +1,197 @@
+"""What the launcher decides, with a hand-driven clock."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.core.supervision import (
+    Beat,
+    Exited,
+    Kill,
+    Member,
+    Ready,
+    Stop,
+    StopAsked,
+    Supervision,
+    TellStop,
+    Terminate,
+    Tick,
+    after_exit,
+)
+
+MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
+LABELS = [member.label for member in MEMBERS]
+
+
+def started(**options) -> Supervision:
+    return Supervision(list(MEMBERS), 0.0, **options)
+
+
+def all_ready(**options) -> Supervision:
+    supervision = started(**options)
+    for label in LABELS:
+        assert supervision.step(Ready(label), 0.0) == []
+    return supervision
+
+
+def tick_until(supervision: Supervision, since_s: float, until_s: float, beating=LABELS) -> list:
+    """Let time pass in steps of a tenth of a second; returns (when, action)."""
+    done, now_s = [], since_s
+    while now_s < until_s:
+        now_s = round(now_s + 0.1, 3)
+        for event in (*map(Beat, beating), Tick()):
+            done += [(now_s, action) for action in supervision.step(event, now_s)]
+    return done
+
+
+def test_after_the_last_capture_the_others_are_told_to_stop_and_the_run_is_done():
+    supervision = all_ready()
+    assert supervision.step(Exited("capture", 0), 1.0) == [TellStop("render"), TellStop("gender")]
+    assert supervision.step(Exited("gender", 0), 1.1) == []
+    assert supervision.step(Exited("render", 0), 1.2) == []
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 0, None)
+
+
+def test_a_run_with_two_captures_goes_on_after_the_first_has_ended():
+    members = [*MEMBERS, Member("capture-1", "capture", 5.0)]
+    supervision = Supervision(members, 0.0)
+    assert supervision.step(Exited("capture", 0), 0.5) == []
+    assert supervision.step(Exited("capture-1", 0), 0.6) == [TellStop("render"), TellStop("gender")]
+
+
+def test_who_does_not_stop_when_told_is_terminated_after_2_s_and_killed_soon_after():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 0), 0.5)
+    supervision.step(Exited("gender", 0), 0.5)
+    done = tick_until(supervision, 0.5, 2.9, beating=["render"])
+    assert done == [(2.5, Terminate("render")), (2.8, Kill("render"))]
+
+
+def test_after_ctrl_c_capture_has_2_5_s_and_render_2_s_more_and_all_are_dead_within_5_s():
+    supervision = all_ready()
+    assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
+    assert tick_until(supervision, 0.0, 4.9) == [
+        *((2.5, TellStop(label)) for label in LABELS),
+        *((4.5, Terminate(label)) for label in LABELS),
+        *((4.8, Kill(label)) for label in LABELS),
+    ]
+    for label in LABELS:
+        supervision.step(Exited(label, -9), 4.9)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 130, None)
+
+
+def test_every_further_ctrl_c_goes_on_to_the_next_step_at_once():
+    supervision = all_ready()
+    assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
+    assert supervision.step(StopAsked(130), 0.1) == [TellStop(label) for label in LABELS]
+    assert supervision.step(StopAsked(130), 0.2) == [Terminate(label) for label in LABELS]
+    assert supervision.step(StopAsked(130), 0.3) == [Kill(label) for label in LABELS]
+
+
+def test_after_seconds_the_run_ends_as_if_a_person_had_quit_counted_from_when_all_were_ready():
+    supervision = started(seconds=3.0)
+    supervision.step(Ready("render"), 0.5)
+    supervision.step(Ready("capture"), 0.5)
+    assert supervision.step(Ready("gender"), 1.0) == []
+    assert tick_until(supervision, 1.0, 4.2) == [(4.0, TellStop("capture"))]
+    assert supervision.status == 0
+
+
+def test_a_stage_that_ends_unasked_ends_the_run_with_its_last_words():
+    supervision = all_ready()
+    done = supervision.step(Exited("gender", 1, last_words="ValueError: bad magic"), 1.0)
+    assert done == [TellStop("render"), TellStop("capture")]
+    # Without the stage the capture can finish nothing: when render has closed its outputs it is not waited for.
+    assert supervision.step(Exited("render", 0), 1.1) == [Kill("capture")]
+    supervision.step(Exited("capture", -9), 1.2)
+    assert supervision.is_over
+    assert supervision.status == 1
+    assert supervision.sentence == "gender ended with status 1: ValueError: bad magic (logs/gender.log)."
+
+
+@pytest.mark.parametrize(
+    ("exited", "decision"),
+    [
+        (Exited("capture", 0), None),
+        (Exited("gender", 0), Stop(1, "gender ended although it was not asked to (logs/gender.log).")),
+        (Exited("gender", 2, "no such card."), Stop(2, "no such card.")),
+        (Exited("capture", 1, "the disk is full."), Stop(1, "the disk is full.")),
+        (Exited("render", -11), Stop(1, "render was killed by SIGSEGV (logs/render.log).")),
+        (Exited("render", -9, None, "Killed"), Stop(1, "render was killed by SIGKILL: Killed (logs/render.log).")),
+    ],
+)
+def test_what_an_end_means_that_nobody_asked_for(exited, decision):
+    assert after_exit(exited, exited.label, once=False) == decision
+
+
+def test_a_helper_that_was_started_for_one_run_may_end_by_itself():
+    supervision = Supervision([Member("gender-7", "gender", 5.0)], 0.0, once=True)
+    assert supervision.step(Exited("gender-7", 0), 1.0) == []
+    assert (supervision.is_over, supervision.status) == (True, 0)
+
+
+def test_the_first_failure_is_the_one_that_is_told():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 2, "there is no clip.mp4."), 1.0)
+    supervision.step(Exited("render", 1, "it went down with the others."), 1.1)
+    assert (supervision.status, supervision.sentence) == (2, "there is no clip.mp4.")
+
+
+def test_an_output_that_cannot_be_closed_is_a_failure_even_of_a_run_that_was_stopped():
+    supervision = all_ready()
+    supervision.step(StopAsked(130), 0.0)
+    supervision.step(Exited("capture", 0), 0.1)
+    supervision.step(Exited("gender", -15), 0.2)  # a worker may end as it likes
+    supervision.step(Exited("render", 1, "the disk is full."), 0.3)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, "the disk is full.")
+
+
+def test_a_stage_without_a_beat_for_as_long_as_hang_is_killed_and_the_run_ends():
+    supervision = all_ready()
+    done = tick_until(supervision, 0.0, 5.1, beating=["render", "capture"])
+    assert done == [(5.1, Kill("gender")), *((5.1, TellStop(label)) for label in LABELS)]
+    assert supervision.status == 1
+    assert supervision.sentence == "gender hung: no sign of life for 5 s (logs/gender.log)."
+
+
+def test_a_stage_may_be_silent_for_120_s_until_it_is_ready():
+    supervision = started()
+    for label in ("render", "capture"):
+        supervision.step(Ready(label), 0.0)
+    assert tick_until(supervision, 0.0, 119.9, beating=["render", "capture"]) == []
+    tick_until(supervision, 119.9, 120.2, beating=["render", "capture"])
+    assert supervision.sentence == "gender did not become ready: no sign of life for 120 s (logs/gender.log)."
+
+
+def test_a_launcher_that_stood_still_blames_nobody_for_it():
+    supervision = all_ready()
+    assert supervision.step(Tick(), 60.0) == []
+    assert tick_until(supervision, 60.0, 64.9, beating=[]) == []
+    assert supervision.status == 0
+
+
+events = st.one_of(
+    st.builds(Beat, st.sampled_from(LABELS)),
+    st.builds(Ready, st.sampled_from(LABELS)),
+    st.builds(StopAsked, st.sampled_from([0, 130, 143])),
+    st.just(Tick()),
+    st.builds(Exited, st.sampled_from(LABELS), st.sampled_from([0, 1, 2, -9]), st.sampled_from([None, "sentence."])),
+)
+
+
+@given(st.lists(st.tuples(events, st.floats(0, 3)), max_size=30))
+def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_within_5_s_of_ticks(history):
+    supervision, now_s, gone = started(), 0.0, set()
+    for event, after_s in history:
+        now_s += after_s
+        if isinstance(event, Exited):
+            if event.label in gone:
+                continue
+            gone.add(event.label)
+        supervision.step(event, now_s)
+    if supervision.phase > 0:
+        killed = {action.label for _, action in tick_until(supervision, now_s, now_s + 5.0) if isinstance(action, Kill)}
+        assert killed >= set(LABELS) - gone
+    assert supervision.is_over == (gone == set(LABELS))

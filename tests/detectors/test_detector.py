@@ -1,0 +1,134 @@
+"""What all detectors share, shown with a finder that says what it is told to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.detectors.detector import Detector, Settings, one_per_face, overlap
+from stages.detectors.framing import Framing
+
+
+class Told:
+    """A finder that reports given boxes and remembers what it was asked."""
+
+    framing = Framing(side=1.0)
+    colour = True
+    least = 10.0
+
+    def __init__(self, *boxes, scores=None, colour=True, side=1.0):
+        self.boxes, self.scores = np.array(boxes, float).reshape(-1, 4), scores or [0.5] * len(boxes)
+        self.colour, self.framing = colour, Framing(side=side)
+
+    def find(self, pixels, smallest):
+        self.seen, self.smallest = pixels, smallest
+        return self.boxes, np.array(self.scores, float)
+
+
+def detect(finder: Told, height: int, width: int, longest_side: int = 640, smallest_face: float = 0.1):
+    pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)
+    return Detector(finder, Settings(longest_side, smallest_face, 1.2, 3)).detect(pixels)
+
+
+def test_a_large_picture_is_looked_at_small_and_its_boxes_are_in_pixels_of_the_frame():
+    finder = Told((32, 16, 80, 80))
+    found = detect(finder, 720, 1280)
+    assert finder.seen.shape == (360, 640, 3)
+    assert found.boxes.tolist() == [[64, 32, 160, 160]]
+
+
+def test_each_side_is_mapped_back_by_its_own_ratio():
+    finder = Told((0, 0, 640, 1))
+    found = detect(finder, 3, 1000, smallest_face=0.5)
+    assert finder.seen.shape == (2, 640, 3)
+    assert found.boxes[0].tolist() == [0, 0.75 - 500, 1000, 1000]
+
+
+def test_shrinking_averages_areas():
+    pixels = np.zeros((1280, 1280, 3), np.uint8)
+    pixels[::2, ::2] = 200
+    finder = Told()
+    Detector(finder, Settings(640, 0.1, 1.2, 3)).detect(pixels)
+    assert (finder.seen == 50).all()
+
+
+def test_a_picture_that_is_small_enough_is_looked_at_as_it_is():
+    finder = Told()
+    detect(finder, 200, 300)
+    assert finder.seen.shape == (200, 300, 3)
+
+
+def test_a_small_picture_grows_until_the_finder_can_see_the_smallest_face_wanted():
+    finder = Told((0, 0, 20, 20))
+    found = detect(finder, 40, 60)  # the smallest face wanted has 4 pixels, the finder sees those of 10
+    assert finder.seen.shape == (100, 150, 3)
+    assert finder.smallest == 10
+    assert found.boxes.tolist() == [[0, 0, 8, 8]]
+
+
+def test_a_picture_never_grows_beyond_the_longest_side():
+    finder = Told()
+    detect(finder, 40, 60, longest_side=90)
+    assert finder.seen.shape == (60, 90, 3)
+
+
+def test_a_finder_that_looks_at_grey_gets_luma():
+    finder = Told(colour=False)
+    detect(finder, 100, 100)
+    assert finder.seen.shape == (100, 100)
+    assert finder.seen[0, 0] == round(0.114 * 10 + 0.587 * 20 + 0.299 * 30)
+
+
+def test_the_smallest_face_is_a_share_of_the_shorter_side_and_measured_by_the_normalised_box():
+    finder = Told((0, 0, 24, 24), (100, 0, 26, 26), side=2.0)
+    found = detect(finder, 500, 600)
+    assert finder.smallest == 25
+    assert found.boxes[:, 2].tolist() == [52]
+
+
+def test_faces_are_ordered_left_to_right_then_top_to_bottom():
+    found = detect(Told((200, 5, 80, 80), (5, 300, 80, 80), (5, 100, 80, 80), scores=[0.1, 0.2, 0.3]), 480, 640)
+    assert found.boxes[:, :2].tolist() == [[5, 100], [5, 300], [200, 5]]
+    assert found.scores.tolist() == [0.3, 0.2, 0.1]
+
+
+def test_two_boxes_of_one_face_become_the_more_certain_one():
+    found = detect(Told((100, 100, 80, 80), (105, 100, 90, 90), (300, 100, 80, 80), scores=[0.6, 0.9, 0.2]), 480, 640)
+    assert found.boxes[:, 0].tolist() == [105, 300]
+    assert found.scores.tolist() == [0.9, 0.2]
+
+
+def test_neighbours_that_overlap_a_little_are_two_faces():
+    assert len(detect(Told((100, 100, 80, 80), (140, 100, 80, 80)), 480, 640).boxes) == 2
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
+def test_the_order_in_which_a_finder_reports_does_not_matter(order):
+    boxes = np.array([[100.0, 100, 80, 80], [102, 100, 80, 80], [140, 100, 80, 80]])[order]
+    found = one_per_face(boxes, np.array([0.5, 0.5, 0.5]))
+    assert found.boxes[:, 0].tolist() == [100, 140]
+
+
+def test_scores_end_in_zero_to_one():
+    found = detect(Told((0, 0, 80, 80), (200, 0, 80, 80), (400, 0, 80, 80), scores=[-0.2, 0.4, 1.3]), 480, 640)
+    assert found.scores.tolist() == [0.0, 0.4, 1.0]
+
+
+def test_what_is_not_finite_or_has_no_area_is_no_face():
+    nan, inf = float("nan"), float("inf")
+    boxes = [(nan, 0, 80, 80), (0, 0, inf, 80), (0, 0, 0, 0), (9, 9, -80, -80), (1, 1, 80, 80), (200, 1, 80, 80)]
+    found = detect(Told(*boxes, scores=[0.5, 0.5, 0.5, 0.5, nan, 0.7]), 480, 640)
+    assert found.boxes.tolist() == [[200, 1, 80, 80]]
+
+
+def test_no_faces_are_arrays_without_rows():
+    found = detect(Told(), 480, 640)
+    assert found.boxes.shape == (0, 4) and found.boxes.dtype == np.float64
+    assert found.scores.shape == (0,) and found.scores.dtype == np.float64
+
+
+def test_overlap_is_intersection_over_union():
+    assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(50 / 150)
+    assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0
+    assert overlap((0, 0, 10, 10), (20, 20, 10, 10)) == 0
+    assert overlap((3, 4, 10, 20), (3, 4, 10, 20)) == 1

@@ -1,0 +1,114 @@
+"""The account of a run, from what its captures and render report."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.runtime.account import account, last_line, limit_sentence, lines
+
+CAPTURE = {
+    "source": "clip.mp4",
+    "captured": 275,
+    "seconds": 11.0,
+    "latency_ms_p50": 71.4,
+    "latency_ms_p99": 133.2,
+    "skipped": 0,
+    "notes": [],
+}
+RENDER = {
+    "sources": {
+        "clip.mp4": {
+            "rendered": 275,
+            "dropped": [],
+            "faces": 550,
+            "missing": 0,
+            "errors": 0,
+            "spent": {"detect": 19.8, "gender": 0.55, "render": 2.2},
+        }
+    },
+    "outputs": ["out/results.jsonl", "out/annotated/clip.mp4"],
+    "notes": ["the sound track was copied"],
+}
+REPLICAS = {"render": 1, "capture": 1, "detect": 2, "gender": 1}
+
+
+def with_source(**changes) -> dict:
+    return {**RENDER, "sources": {"clip.mp4": {**RENDER["sources"]["clip.mp4"], **changes}}}
+
+
+def test_a_run_in_which_nothing_was_lost():
+    came = account([CAPTURE], RENDER, REPLICAS)
+    assert lines(came) == [
+        "source    frames  faces  dropped  frames/s  latency p50  latency p99",
+        "clip.mp4     275    550        0      25.0        71 ms       133 ms",
+        "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy), render 8.0 ms (20 % busy)",
+        "detect was the limit: a smaller stages.detect.longest_side, a larger smallest_face or more replicas would help",
+        "the sound track was copied",
+    ]
+    assert last_line(came) == (
+        "275 frames in 11.0 s, none missing. Wrote out/results.jsonl and out/annotated/clip.mp4."
+    )
+
+
+def test_what_was_dropped_is_told_by_stage_and_reason_and_the_account_balances():
+    dropped = [{"stage": "capture", "reason": "full", "count": 12}, {"stage": "detect", "reason": "late", "count": 3}]
+    came = account([CAPTURE], with_source(rendered=260, dropped=dropped, missing=4, errors=1), REPLICAS)
+    assert came.sources[0].unaccounted == 0
+    assert lines(came)[2] == (
+        "clip.mp4: 275 captured = 260 rendered + 12 dropped at capture (full) + 3 dropped at detect (late)"
+    )
+    assert last_line(came).startswith("260 frames in 11.0 s, 15 dropped, 4 answers given up, 1 not analysed. Wrote")
+
+
+def test_frames_that_were_under_way_when_the_run_was_ended_are_not_hidden():
+    came = account([CAPTURE], with_source(rendered=270), REPLICAS)
+    assert lines(came)[2] == "clip.mp4: 275 captured = 270 rendered + 5 under way when the run was ended"
+    assert "5 not finished" in last_line(came)
+
+
+def test_a_capture_that_was_killed_leaves_the_number_unknown_not_0():
+    came = account([{"source": "clip.mp4", "done": 200, "fps": 25.0}], RENDER, REPLICAS)
+    assert lines(came)[2] == "clip.mp4: an unknown number captured = 275 rendered"
+
+
+def test_a_render_that_was_killed_leaves_what_its_captures_know():
+    came = account([{**CAPTURE, "skipped": 2}], None, REPLICAS)
+    assert (came.sources[0].captured, came.sources[0].rendered, came.outputs) == (275, 0, [])
+    assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 2 files not read."
+
+
+def test_where_no_stage_is_busy_none_is_blamed():
+    came = account([{**CAPTURE, "seconds": 110.0}], RENDER, REPLICAS)
+    assert limit_sentence(came) == "no stage was the limit: the busiest, detect, worked 9 % of the time"
+
+
+def test_a_slow_attribute_stage_is_helped_by_replicas():
+    came = account([CAPTURE], with_source(spent={"glasses": 10.5, "detect": 3.0}), REPLICAS)
+    assert limit_sentence(came) == "glasses was the limit: more stages.glasses.replicas would help"
+
+
+def test_two_sources_share_the_table_and_the_stages():
+    other = {**CAPTURE, "source": "yard", "captured": 10, "latency_ms_p99": None}
+    yard = {"rendered": 10, "dropped": [], "faces": 0, "missing": 0, "errors": 0, "spent": {"detect": 2.2}}
+    came = account([CAPTURE, other], {**RENDER, "sources": {**RENDER["sources"], "yard": yard}}, REPLICAS)
+    assert [source.source for source in came.sources] == ["clip.mp4", "yard"]
+    assert came.busy["detect"] == (19.8 + 2.2) / 11.0 / 2
+    assert lines(came)[2] == "yard          10      0        0       0.9        71 ms            –"
+    assert last_line(came).startswith("285 frames")
+
+
+def test_many_outputs_are_not_all_named():
+    came = account([CAPTURE], {**RENDER, "outputs": [f"{n}.jpg" for n in range(30)]}, REPLICAS)
+    assert last_line(came, lambda path: "out/" + path).endswith("Wrote out/0.jpg, out/1.jpg, out/2.jpg and 27 others.")
+
+
+counts = st.integers(0, 1000)
+
+
+@given(counts, st.lists(counts, max_size=3), counts)
+def test_captured_is_always_rendered_plus_dropped_plus_what_is_named_as_neither(captured, drops, rendered):
+    dropped = [{"stage": "detect", "reason": str(n), "count": count} for n, count in enumerate(drops)]
+    came = account([{**CAPTURE, "captured": captured}], with_source(rendered=rendered, dropped=dropped), REPLICAS)
+    [told] = came.to_json()["sources"]
+    assert told["captured"] == told["rendered"] + sum(d["count"] for d in told["dropped"]) + told["unaccounted"]

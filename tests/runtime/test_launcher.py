@@ -1,0 +1,176 @@
+"""The launcher with real processes: they die, refuse, hang, do not listen, print garbage, and none is ever left."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import psutil
+import pytest
+
+from stages.core.errors import FacepipeError
+from stages.runtime.launcher import launch
+from tests.runtime.stages_for_tests import CAPTURES, DEAF, SERVES, LauncherProcess, Seen, program, run, settings, start
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these stages are killed with signals")
+
+
+def test_a_run_ends_when_its_captures_have_ended_and_every_stage_has_reported(tmp_path):
+    view = Seen()
+    outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES, gender=SERVES)
+    assert (outcome.status, outcome.sentence) == (0, None)
+    assert outcome.reports == {
+        "render": {"stage": "render"},
+        "capture": {"captured": 3},
+        "gender": {"stage": "gender"},
+    }
+    assert outcome.progress == {"capture": {"done": 3}}
+    assert view.sources == [{"source": "clip.mp4", "description": "3 frames"}]
+
+
+def test_a_stage_that_dies_of_an_exception_ends_the_run_with_the_last_line_of_its_traceback(tmp_path):
+    outcome = run(tmp_path, render=SERVES, capture=SERVES, gender="def main(s, l): l.ready(); [].pop()")
+    assert outcome.status == 1
+    assert outcome.sentence == "gender ended with status 1: IndexError: pop from empty list (logs/gender.log)."
+    assert "Traceback" in (tmp_path / "gender.log").read_text()
+    assert "render" in outcome.reports  # it closed its outputs
+
+
+def test_a_stage_that_is_killed_ends_the_run(tmp_path):
+    killed = "def main(s, l): l.ready(); os.kill(os.getpid(), signal.SIGKILL)"
+    outcome = run(tmp_path, render=SERVES, capture=SERVES, age=killed)
+    assert (outcome.status, outcome.sentence) == (1, "age was killed by SIGKILL (logs/age.log).")
+
+
+def test_the_last_words_of_a_library_that_crashes_are_the_crash(tmp_path):
+    crash = "def main(s, l): l.ready(); import ctypes; ctypes.string_at(0)"
+    outcome = run(tmp_path, render=SERVES, capture=SERVES, age=crash)
+    expected = "age was killed by SIGSEGV: Fatal Python error: Segmentation fault (logs/age.log)."
+    assert (outcome.status, outcome.sentence) == (1, expected)
+
+
+def test_a_stage_that_refuses_what_it_was_told_ends_the_run_with_2_and_its_sentence(tmp_path):
+    refuses = "def main(s, l): raise FacepipeError('emotion.yaml:3: there is no such file.')"
+    outcome = run(tmp_path, render=SERVES, capture=SERVES, emotion=refuses)
+    assert (outcome.status, outcome.sentence) == (2, "emotion.yaml:3: there is no such file.")
+
+
+def test_the_same_error_after_it_was_ready_is_a_failure(tmp_path):
+    fails = "def main(s, l): l.ready(); raise FacepipeError('the disk is full.')"
+    outcome = run(tmp_path, render=fails, capture=SERVES)
+    assert (outcome.status, outcome.sentence) == (1, "the disk is full.")
+
+
+def test_a_stage_whose_work_loop_stands_still_is_killed(tmp_path):
+    hangs = "def main(s, l): l.ready(); time.sleep(600)"
+    outcome = run(tmp_path, render=SERVES, capture=SERVES, gender=hangs, hang_s=1.5)
+    assert (outcome.status, outcome.sentence) == (1, "gender hung: no sign of life for 1.5 s (logs/gender.log).")
+
+
+def test_a_stage_that_is_deaf_to_stop_and_to_sigterm_is_killed_and_its_children_with_it(tmp_path):
+    with_child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n" + DEAF
+    outcome = run(tmp_path, render=with_child, capture=CAPTURES)
+    assert (outcome.status, outcome.reports) == (0, {"capture": {"captured": 3}})
+
+
+def test_what_libraries_print_goes_to_the_log_and_harms_nothing(tmp_path):
+    prints = (
+        "print('{\"ready\": 1}', [1] * 9); os.write(1, b'\\xff\\xfe half a line'); sys.stdout.flush()\n"
+        "def main(s, l):\n  print('{\"failed\": \"not ours\"}'); os.write(1, b'raw\\n'); l.say('hello')"
+    )
+    view = Seen()
+    outcome = run(tmp_path, view, render=SERVES, capture=prints)
+    assert (outcome.status, outcome.sentence, view.said) == (0, None, ["hello"])
+    log = (tmp_path / "capture.log").read_bytes()
+    assert all(words in log for words in (b"[1, 1", b"\xff\xfe half a line", b"not ours", b"raw"))
+
+
+def test_a_stage_that_cannot_be_started_leaves_none_of_the_others(tmp_path):
+    render, missing = start(program(tmp_path, "render", SERVES)), start(tmp_path / "capture.py")
+    broken = type(missing)(missing.member, ("/nowhere/python",))
+    with pytest.raises(FileNotFoundError):
+        launch([render, broken], dict, tmp_path, Seen())
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_what_is_found_wrong_while_the_stages_start_ends_them_all(tmp_path):
+    def refuse() -> dict:
+        raise FacepipeError("there is no such card.")
+
+    with pytest.raises(FacepipeError, match="there is no such card"):
+        launch([start(program(tmp_path, "render", SERVES))], refuse, tmp_path, Seen())
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_a_stage_that_ends_before_it_is_told_anything_is_noticed(tmp_path):
+    path = tmp_path / "gender.py"
+    path.write_text("import sys; sys.exit('gender: no numpy here')")
+    outcome = launch([start(path)], lambda: {"gender": settings("gender")}, tmp_path, Seen())
+    assert outcome.sentence == "gender ended with status 1: gender: no numpy here (logs/gender.log)."
+
+
+def test_a_person_who_quits_in_the_window_ends_the_run_well(tmp_path):
+    quits = "def main(s, l):\n  l.ready(); [l.quit() for _ in range(9)]\n  serve(l); l.report({'closed': True})"
+    outcome = run(tmp_path, render=quits, capture=SERVES)
+    assert (outcome.status, outcome.sentence) == (0, None)
+    assert outcome.reports == {"render": {"closed": True}, "capture": {"stage": "capture"}}
+
+
+SAYS = "def main(settings, launcher):\n  launcher.ready(); launcher.say(settings.stage); serve(launcher)\n"
+DEAF_SAYS = DEAF.replace("launcher.ready()", "launcher.ready(); launcher.say(settings.stage)")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_end_the_run_in_order(tmp_path, number, status):
+    launcher = LauncherProcess(tmp_path, render=SAYS, capture=SAYS)
+    launcher.wait_for("render", "capture")
+    children = launcher.children()
+    launcher.send(number)
+    assert launcher.end() == (status, "None")
+    assert len(children) == 2
+    assert not any(child.is_running() for child in children)
+
+
+STUBBORN = """
+def main(settings, launcher):
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("terminated"))
+    launcher.ready()
+    launcher.say(settings.stage)
+    serve(launcher)
+    launcher.say(f"{settings.stage} told")
+    while not heard:
+        time.sleep(0.01)
+    launcher.say(f"{settings.stage} terminated")
+    time.sleep(600)
+"""
+
+
+def test_every_further_ctrl_c_goes_a_step_on_at_once_even_with_stages_that_are_deaf(tmp_path):
+    launcher = LauncherProcess(tmp_path, render=STUBBORN, capture=STUBBORN)
+    launcher.wait_for("render", "capture")
+    children = launcher.children()
+    for answers in (["capture told"], ["render told"], ["render terminated", "capture terminated"], []):
+        launcher.send(signal.SIGINT)
+        launcher.wait_for(*answers)
+    assert launcher.end() == (130, "None")
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux's")
+def test_no_stage_outlives_a_launcher_that_was_killed_not_even_one_that_is_stopped(tmp_path):
+    stopped = "def main(s, l): l.ready(); l.say('age'); os.kill(os.getpid(), signal.SIGSTOP)"
+    launcher = LauncherProcess(tmp_path, render=SAYS, capture=DEAF_SAYS, age=stopped)
+    launcher.wait_for("render", "capture", "age")
+    children = launcher.children()
+    launcher.send(signal.SIGKILL)
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_without_the_help_of_the_kernel_the_end_of_the_pipe_ends_a_stage(tmp_path):
+    portable = "process._die_with_the_launcher = lambda: None\n" + DEAF_SAYS
+    launcher = LauncherProcess(tmp_path, render=portable)
+    launcher.wait_for("render")
+    children = launcher.children()
+    launcher.send(signal.SIGKILL)
+    assert psutil.wait_procs(children, timeout=10)[1] == []

@@ -1,0 +1,128 @@
+"""Addresses that follow from the port, and the locks on them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.runtime import run_directory
+from stages.runtime.run_directory import Addresses, RunDirectoryError, addresses, claim
+from tests.runtime.stages_for_tests import PROJECT
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the addresses are tcp")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """A runtime directory of the test's own; gives the folder of port 5600 in it."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "facepipe-5600"
+
+
+def test_the_addresses_of_a_run_follow_from_its_port_and_the_number_of_its_sources(place):
+    assert addresses(5600, 2) == Addresses(
+        f"ipc://{place}/render", (f"ipc://{place}/capture-0", f"ipc://{place}/capture-1")
+    )
+
+
+def test_without_a_runtime_directory_the_temporary_folder_is_taken_with_the_user_in_the_name(monkeypatch):
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    assert addresses(5601, 1).render == f"ipc:///tmp/facepipe-{os.getuid()}-5601/render"
+
+
+def test_without_ipc_the_addresses_are_ports_on_loopback(monkeypatch):
+    monkeypatch.setattr(run_directory, "HAS_IPC", False)
+    assert addresses(5600, 2) == Addresses("tcp://127.0.0.1:5600", ("tcp://127.0.0.1:5601", "tcp://127.0.0.1:5602"))
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/" + 100 * "x")
+    with pytest.raises(RunDirectoryError, match="107 bytes of a socket's path; set XDG_RUNTIME_DIR to a shorter"):
+        addresses(5600, 1)
+
+
+def test_a_claimed_place_is_private_and_gone_afterwards(place):
+    with claim([addresses(5600, 1).render, *addresses(5600, 1).captures], 5600):
+        assert place.stat().st_mode & 0o777 == 0o700
+        assert sorted(path.name for path in place.iterdir()) == ["capture-0.lock", "render.lock"]
+        (place / "render").touch()  # the socket
+    assert not place.exists()
+
+
+def test_a_second_run_on_the_same_port_is_refused_and_told_by_whom(place):
+    render = addresses(5600, 1).render
+    with claim([render], 5600):
+        with pytest.raises(RunDirectoryError) as refusal, claim([render], 5600):
+            pass
+        # The one who was refused must not have cleared the other's place away.
+        assert (place / "render.lock").exists()
+    expected = f"port 5600 is taken by another run (process {os.getpid()}); choose another one: --set port=5700."
+    assert str(refusal.value) == expected
+
+
+def test_processes_that_bind_different_addresses_share_a_port(place):
+    both = addresses(5600, 1)
+    with claim([both.render], 5600):
+        with claim(list(both.captures), 5600):
+            pass
+        assert (place / "render.lock").exists()
+
+
+def test_what_a_killed_run_left_is_cleared_away(place):
+    killed = (
+        "from stages.runtime.run_directory import *\nimport os, signal\n"
+        "with claim([addresses(5600, 1).render], 5600):\n"
+        "    open(addresses(5600, 1).render[6:], 'w').close(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", killed], cwd=PROJECT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert sorted(path.name for path in place.iterdir()) == ["render", "render.lock"]
+    with claim([addresses(5600, 1).render], 5600):
+        assert [path.name for path in place.iterdir()] == ["render.lock"]
+    assert not place.exists()
+
+
+def test_a_folder_that_others_may_enter_is_refused(place):
+    place.mkdir()
+    place.chmod(0o755)
+    with (
+        pytest.raises(RunDirectoryError, match="is not a folder of yours alone"),
+        claim([addresses(5600, 1).render], 5600),
+    ):
+        pass
+
+
+def test_a_link_in_place_of_the_folder_is_refused(place, tmp_path):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    place.symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(RunDirectoryError, match="is not a folder of yours alone"),
+        claim([addresses(5600, 1).render], 5600),
+    ):
+        pass
+
+
+def test_a_runtime_directory_that_is_not_there_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
+    with (
+        pytest.raises(RunDirectoryError, match="cannot be made: No such file"),
+        claim([addresses(5600, 1).render], 5600),
+    ):
+        pass
+
+
+def test_a_tcp_port_that_is_in_use_is_refused():
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(RunDirectoryError, match=f"port {port} is taken"), claim([f"tcp://127.0.0.1:{port}"], port):
+            pass

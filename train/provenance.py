@@ -1,0 +1,34 @@
+"""What a card says about where its weights come from and what they are not for."""
+
+from __future__ import annotations
+
+DATA = {
+    "fer2013": "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too",
+    "utkface": "UTKFace (Zhang, Song, Qi 2017), part train of split.csv",
+    "fairface": "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set, men and women",
+    "web": "faces of public figures collected on the web, by gender (zukost/DSCA on GitHub), part train of split.csv",
+}
+LICENCES = {
+    "fer2013": "FER2013: from a Kaggle competition, for research",
+    "utkface": "UTKFace: for non-commercial research",
+    "fairface": "FairFace: CC BY 4.0",
+    "web": "faces from the web: no licence stated",
+}
+LIMITS = {
+    "emotion": (
+        "Names the look of a face, not what a person feels; people agree with the labels it learned from in about two "
+        "of three cases. Weakest on fear, disgust and sadness. Not for judging people: no hiring, policing, teaching, "
+        "medicine or credit."
+    ),
+    "gender": (
+        "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Worse on "
+        "children, on the old, on the dark-skinned and on faces seen from the side; see the groups that train.evaluate "
+        "prints. Not for any decision about a person."
+    ),
+    "age": (
+        "Guesses the age that a face looks like, from aligned portraits. Errors grow with age and with the angle; "
+        "above 100 years it cannot answer. Not for proof of age or any decision about a person."
+    ),
+}
+# On which data sets, and for which parts, a card gives figures: held-out ones only.
+FIGURES_ON = {"emotion": ("fer2013",), "gender": ("utkface", "fairface"), "age": ("utkface", "fairface")}
