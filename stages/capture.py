@@ -6,9 +6,6 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
-
-import numpy as np
 
 from stages.core import flow
 from stages.core.flow import Flow
@@ -206,7 +203,9 @@ class _Capture:
     def _do(self, action: flow.Action, crops: CutCrops | None) -> None:
         match action:
             case flow.SendWelcome(connection, account):
-                self._to_worker(connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch))
+                self._to_worker(
+                    connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
+                )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
                 self._to_worker(connection, self._frame_message(frame, seq, attempt, skip))
             case flow.SendCrops(connection, stage, frame, seq):

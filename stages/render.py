@@ -26,9 +26,9 @@ from stages.core.messages import (
     kinds,
 )
 from stages.inference.card import Card, answer, load_card
+from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
-from stages.outputs.screen import Screen
 from stages.runtime.link import Bound, Links
 from stages.runtime.process import Launcher, Settings, run_stage
 
@@ -50,7 +50,8 @@ class _Render:
         self._settings, self._launcher, self._links = settings, launcher, links
         self._run, self._incarnation = uuid.uuid4().hex[:12], int(time.time() * 1000)
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
-        self._screen = Screen.opened(settings.pipeline.render.display, Path(settings.output), launcher.say)
+        shown = settings.pipeline.render.display
+        self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
         self._peers: Bound = links.bind(settings.bind, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
@@ -59,20 +60,22 @@ class _Render:
         self._launcher.ready()
         try:
             while not self._launcher.stop_requested:
-                self._links.wait(WINDOW_WAIT_S if self._screen else WAIT_S)
+                self._links.wait(WINDOW_WAIT_S if self._display else WAIT_S)
                 for connection, message in self._peers.receive():
                     self._welcome(connection)
                     self._hear(connection, message)
-                if self._screen and self._screen.quit_requested():
-                    self._launcher.quit()
+                if self._display:
+                    self._display.poll()
+                    if self._display.quit_requested:
+                        self._launcher.quit()
                 for source in self._sources.values():
                     source.acknowledge()
                 self._launcher.beat()
         finally:
             for source in self._sources.values():
                 source.close()
-            if self._screen:
-                self._screen.close()
+            if self._display:
+                self._display.close()
         self._launcher.report(self._report())
 
     def _welcome(self, connection: str) -> None:
@@ -101,9 +104,9 @@ class _Render:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         recorder = Recorder(folder, specs.get(hello.source), annotated=settings.render.annotated)
-        previews = self._screen is not None and hello.live and settings.render.show == "latest"
+        previews = self._display is not None and hello.live and settings.render.show == "latest"
         return _Source(
-            hello.source, self._run, self._incarnation, self._cards, recorder, self._peers, self._screen, previews
+            hello.source, self._run, self._incarnation, self._cards, recorder, self._peers, self._display, previews
         )
 
     def _report(self) -> dict:
@@ -124,12 +127,12 @@ class _Source:
         cards: dict[str, Card],
         recorder: Recorder,
         peers: Bound,
-        screen: Screen | None,
+        display: Display | None,
         previews: bool,
     ):
         self.recorder = recorder
         self._name, self._run, self._incarnation = name, run, incarnation
-        self._cards, self._peers, self._screen, self._previews = cards, peers, screen, previews
+        self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         self._join = Join(tuple(cards))
         self._connection: str | None = None
         self._clean = False
@@ -169,7 +172,7 @@ class _Source:
                 self._preview(frame, message)
 
     def acknowledge(self) -> None:
-        """Say what is in the outputs and what is lacking: after every change, and now and then for an ack that was lost."""
+        """Say what is in the outputs and what is lacking: after every change, and now and then in any case."""
         now_s = time.monotonic()
         if self._connection is None or not (self._due or now_s - self._said_s >= ACK_S):
             return
@@ -183,8 +186,8 @@ class _Source:
             number=self._number,
             done=self._join.done,
             lacks=[list(lack) for lack in self._join.lacks()],
-            clean=self._clean,
-            preview=self._preview_taken if self._screen else None,
+            clean=self._clean and not (self._display and self._display.waits_for(self._name)),
+            preview=self._preview_taken if self._display else None,
             worked=self._worked,
         )
         self._worked = []
@@ -215,21 +218,21 @@ class _Source:
         started_s = time.perf_counter()
         frame = finished(self._name, emit, self._cards)
         drawn = None
-        if self.recorder.draws or (self._screen and not self._previews):
+        if self.recorder.draws or (self._display and not self._previews):
             drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
         self.recorder.write(frame, drawn)
         self._newest = frame
-        if self._screen and not self._previews:
-            self._screen.show(frame, drawn)
+        if self._display and not self._previews:
+            self._display.show(frame, drawn)
         self._count(emit, frame, time.perf_counter() - started_s)
 
     def _preview(self, frame: int, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
         self._preview_taken, self._due = max(self._preview_taken, frame + 1), True
-        if self._screen and self._previews:
+        if self._display and self._previews:
             faces = self._newest.faces if self._newest else []
             picture = Picture(message.arrays[0], 0.0, None)
-            self._screen.show(FinishedFrame(self._name, frame, picture, faces), None)
+            self._display.show(FinishedFrame(self._name, frame, picture, faces), None)
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)

@@ -1,8 +1,9 @@
 """Capture's half of the delivery rules: window, credit, retry and dropping for one source.
 
-A pure object: `step(event, now_s) -> actions`, without socket, clock, thread or pixels. It knows frames by number and workers by
-the name of their connection; the pictures and crops themselves stay with the caller until `Forget` names their frame.
-PROTOCOL: work goes out on request, is kept until render has acknowledged the frame, and goes out again when its worker is gone.
+A pure object: `step(event, now_s) -> actions`, without socket, clock, thread or pixels. It knows frames by number and
+workers by the name of their connection; the pictures and crops themselves stay with the caller until `Forget` names
+their frame. Work goes out on request, is kept until render has acknowledged the frame, and goes out again when its worker
+is gone.
 """
 
 from __future__ import annotations
@@ -353,7 +354,7 @@ class Flow:
             yield from self._drop(min(unsent, default=newest), DETECT, "queue full")
 
     def _preview(self, frame: int, now_s: float) -> Iterator[Action]:
-        """Offer the newest picture, one at a time; one that was lost on the way is not waited for longer than a second."""
+        """Offer the newest picture, one at a time; one that was lost is not waited for longer than a second."""
         taken = self._ack.preview if self._ack is not None else None
         if taken is None or frame == self._previewed or frame not in self._frames:
             return

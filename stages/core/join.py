@@ -1,7 +1,7 @@
 """Render's half of the delivery rules: joins what the stages say about a frame, in the order of the frames.
 
-A pure object per source: `step(event) -> actions`. What it joins is opaque to it. It never waits for a clock: what is late
-is capture's to decide, which says `Dropped` or `GivenUp` and repeats it until the state that `lacks` describes has taken it in.
+A pure object per source: `step(event) -> actions`. What it joins is opaque to it. It never waits for a clock: what is
+late is capture's to decide, which says `Dropped` or `GivenUp` and repeats it until `done` or `lacks` show that it came.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Join:
     """Joins the parts of the frames of one source."""
 
     def __init__(self, attributes: tuple[str, ...], most_open: int = 10_000):
-        """`attributes` are the stages waited for where there are faces, in the order in which answers are given back."""
+        """`attributes` are the stages waited for where there are faces, in the order of the answers given back."""
         self.done = 0  # every frame below it has been emitted or dropped
         self.epoch: int | None = None
         self.ended = False  # everything up to the last frame has been emitted
@@ -199,7 +199,7 @@ class Join:
                 frame.given_up.setdefault(stage, reason)
 
     def _newer(self, known: _Part | None, came: _Part) -> _Part:
-        """The first answer is joined and its repeats are not; one along other boxes counts only if it is a newer try's."""
+        """The first answer is joined, not its repeats; one along other boxes counts only if it is a newer try's."""
         if known is None or (came.boxes != known.boxes and came.attempt > known.attempt):
             return came
         self.ignored["repeated"] += 1

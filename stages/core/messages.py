@@ -1,8 +1,8 @@
 """Every message of the pipeline: what it carries, how it is packed, and how it is checked on arrival.
 
-A message is a multipart: part 0 is a msgpack map, the header; the parts after it are raw buffers of pixels, which are sent
-and received without a copy. `pack` and `unpack` are the only two functions that know this. Nothing is allocated for a
-message before its header has been checked, and no buffer is touched that its header does not describe exactly.
+A message is a multipart: part 0 is a msgpack map, the header; the parts after it are raw buffers of pixels, which are
+sent and received without a copy. `pack` and `unpack` are the only two functions that know this. Nothing is allocated
+for a message before its header has been checked, and no buffer is touched that its header does not describe exactly.
 """
 
 from __future__ import annotations
@@ -62,8 +62,11 @@ def _geometry(value: object) -> bool:
 
 _name = _text(limits.NAME_CHARACTERS, shortest=1)
 _names = _list_of(_name, 64)
-_lack = lambda value: type(value) is list and len(value) == 2 and _whole(0)(value[0]) and _names(value[1])  # noqa: E731
-_work = lambda value: type(value) is list and len(value) == 2 and _whole(0)(value[0]) and _number(0)(value[1])  # noqa: E731
+
+
+def _pair(first: Callable, second: Callable) -> Callable:
+    return lambda value: type(value) is list and len(value) == 2 and first(value[0]) and second(value[1])
+
 
 Name = Annotated[str, _name]
 MaybeName = Annotated[str | None, _or_none(_name)]
@@ -83,8 +86,8 @@ Boxes = Annotated[list, _list_of(_list_of(_number(), 4, length=4), limits.FACES)
 Scores = Annotated[list, _list_of(_number(), limits.FACES)]
 Answers = Annotated[list, _list_of(_list_of(_number(), 1024), limits.FACES)]
 Geometries = Annotated[list, _list_of(_geometry, 64)]
-Lacks = Annotated[list, _list_of(_lack, 100_000)]
-Works = Annotated[list, _list_of(_work, 100_000)]
+Lacks = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
+Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
 
 
 # --- The messages. `arrays` are uint8 pixels, one per buffer behind the header. ---
@@ -260,7 +263,7 @@ class FramePicture(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Preview(Message):
-    """The newest picture of a live source, shown at once with the newest labels; it is outside the window and may be lost."""
+    """The newest picture of a live source, shown at once with the newest labels; it may be lost."""
 
     kind: ClassVar[str] = "preview"
     buffers: ClassVar = (1, 1)

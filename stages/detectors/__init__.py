@@ -47,10 +47,10 @@ def make_detector(
 def settings_hash(
     name: str, *, longest_side: int, smallest_face: float, step: float, neighbours: int, model: str | None = None
 ) -> str:
-    """Name what the detector computes, 64 hexadecimal digits, for two hosts to compare: settings, framing and contents of files.
+    """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
 
-    Where a file lies does not count, nor do the builds of the libraries, as little as for the cards of the other models.
-    Loads no model. Raises `DetectorError` as `make_detector` does, except for a file that is there but is no model.
+    Settings, framing and content of the model's file count; where that file lies and the builds of the libraries do not,
+    as little as for the cards of the other models. Loads no model. Raises `DetectorError` as `make_detector` does, except for a file that is there but is no model.
     """
     finder = finder_class(name)
     file = finder.file(model)

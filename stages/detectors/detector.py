@@ -13,6 +13,7 @@ from stages.core.errors import FacepipeError
 from stages.core.frames import Detections
 from stages.detectors.framing import Framing
 
+FEWEST_PIXELS = 8  # side of a normalised box below which there is too little of a face to enlarge the picture for
 SAME_FACE = 0.5  # two normalised boxes that overlap by more than this (intersection over union) frame one face
 
 
@@ -69,8 +70,11 @@ class Detector:
         smallest = self._settings.smallest_face * min(height, width)  # of a normalised box, pixels of the frame
         scale = self._scale(height, width, smallest)
         seen = _resized(pixels, scale) if self._finder.colour else _grey(pixels, scale)
-        found, scores = self._finder.find(seen, smallest * scale / self._finder.framing.side)
-        found, scores = _sound(found, scores)
+        if min(seen.shape[:2]) < self._finder.least / 2:
+            # No face has room in so thin a strip, on which a net either fails or answers at random. Half, because
+            # finders also see faces that reach beyond the edge, and some a little smaller than they promise.
+            return one_per_face(np.zeros((0, 4)), np.zeros(0))
+        found, scores = _sound(*self._finder.find(seen, smallest * scale / self._finder.framing.side))
         # Sides are rounded to whole pixels on their own, so each has its own ratio.
         to_frame = np.array([width / seen.shape[1], height / seen.shape[0]] * 2)
         boxes = self._finder.framing.normalised(found * to_frame)
@@ -83,7 +87,7 @@ class Detector:
         wanted would be too small for this finder: what a detector can find is up to the settings, not to its window.
         """
         largest = self._settings.longest_side / max(height, width)
-        wanted = self._finder.least * self._finder.framing.side / smallest
+        wanted = self._finder.least * self._finder.framing.side / max(smallest, FEWEST_PIXELS)
         return min(largest, max(1.0, wanted))
 
 

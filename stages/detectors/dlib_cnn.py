@@ -1,4 +1,4 @@
-"""dlib's convolutional detector (max-margin object detection): the surest, and over a second a picture on a processor."""
+"""dlib's convolutional detector (max-margin object detection), with weights of the user's: sure, over a second a picture."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ WHERE = "mmod_human_face_detector.dat, unpacked from http://dlib.net/files/mmod_
 class DlibCnnFinder:
     """`dlib.cnn_face_detection_model_v1` on a colour picture, with weights that the user brings."""
 
-    framing = Framing(side=1.115, right=0.06, down=0.068)
+    # Medians over 280 faces of UTKFace; 10 % to 90 %: side 1.006 to 1.232, right -0.013 to 0.096, down 0.033 to 0.123.
+    framing = Framing(side=1.141, right=0.048, down=0.070)
     colour = True
-    least = 80.0
+    least = 80.0  # of 24 faces it found none at 60 pixels, all at 90
 
     def __init__(self, settings: Settings) -> None:
         import dlib  # Only here: the other detectors do without it.

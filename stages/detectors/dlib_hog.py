@@ -11,9 +11,12 @@ from stages.detectors.framing import Framing
 class DlibHogFinder:
     """`dlib.get_frontal_face_detector` on a grey picture."""
 
+    # Medians over 482 faces of UTKFace; 10 % to 90 %: side 0.991 to 1.227, right -0.035 to 0.043, down -0.033 to 0.054.
     framing = Framing(side=1.107, right=0.005, down=0.010)
     colour = False
-    least = 80.0  # its window
+    # Its window. It sees no smaller faces whatever `smallest_face` says, unless the picture grows: only a larger
+    # `longest_side` finds smaller faces, at a cost that grows with its square (640: 16 ms a frame, 1280: 61 ms).
+    least = 80.0
 
     def __init__(self, settings: Settings) -> None:
         import dlib  # Only here: the other detectors do without it.

@@ -15,7 +15,6 @@ import numpy as np
 
 from stages.core.frames import CropGeometry
 
-
 FINEST = 8  # a crop is averaged from at most so many times its size, each way
 
 
@@ -71,8 +70,8 @@ def _near(
     """The part of the picture that a square needs, with the square's centre and side in it.
 
     A square of many times the network's input is averaged over blocks of whole pixels first: without that, a face that
-    fills a picture of 48 megapixels would be warped through 240 MB. The part alone, because OpenCV warps nothing that is
-    32767 pixels wide.
+    fills a picture of 48 megapixels would be warped through 240 MB. The part alone, because OpenCV warps nothing that
+    is 32767 pixels wide.
     """
     longest = max(pixels.shape[:2])
     block = min(longest, max(1, math.ceil(side / (FINEST * min(geometry.width, geometry.height)))))

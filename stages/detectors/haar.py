@@ -1,4 +1,4 @@
-"""Haar cascade of Viola and Jones, the frontal one that comes with OpenCV: fast, for faces that look into the camera."""
+"""The frontal Haar cascade that comes with OpenCV: fast, for faces that look into the camera."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stages.detectors.framing import Framing
 class HaarFinder:
     """`cv2.CascadeClassifier` on a grey picture."""
 
+    # Medians over 482 faces of UTKFace; 10 % to 90 %: side 0.889 to 1.074, right -0.012 to 0.026, down 0.067 to 0.113.
     framing = Framing(side=0.970, right=0.006, down=0.091)
     colour = False
     least = 24.0  # the cascade's window
@@ -40,7 +41,7 @@ class HaarFinder:
 def _score(sums: np.ndarray) -> np.ndarray:
     """The share of hits with this sum of the last stage that are faces: 0.53 at 0, 0.82 at 2, 0.99 at 6.
 
-    A logistic curve fitted to 233 hits at step 1.2 with 5 neighbours, 222 of them faces by YuNet at twice the size (every
-    6th frame of a video of 275, 13 photographs, 270 of FairFace with wide surround). At step 1.1 the curve lies 0.1 lower.
+    A logistic curve fitted to 233 hits at step 1.2 with 5 neighbours, 222 of them faces by YuNet at twice the size
+    (46 frames of a video, 13 photographs, 270 of FairFace with wide surround). At step 1.1 it lies about 0.1 lower.
     """
     return 1 / (1 + np.exp(-0.12 - 0.67 * sums))

@@ -1,8 +1,8 @@
-"""Measures how each detector frames a face: `python -m stages.detectors.measure PICTURE_DIR [--yunet FILE] [--dlib-cnn FILE]`.
+"""Measures how each detector frames a face: `python -m stages.detectors.measure PICTURE_DIR [--yunet FILE]`.
 
-The pictures' own frame has to be the normalised box, as it is in UTKFace's aligned and cropped set. Each is enlarged and
-given a border, so that boxes are not cut off at its edge; only pictures in which every detector finds the face count,
-so that all are measured over the same faces. The medians are the constants of the detectors.
+The pictures' own frame has to be the normalised box, as it is in UTKFace's aligned and cropped set. Each is enlarged
+and given a border, so that boxes are not cut off at its edge; only pictures in which every detector finds the face
+count, so that all are measured over the same faces. The medians are the constants of the detectors.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def main() -> None:
     cv2.setNumThreads(1)
     finders = {name: finder_class(name)(Settings(500, 0.2, STEP, NEIGHBOURS, models[name])) for name in names}
     pictures = evenly(sorted(p for p in options.pictures.rglob("*") if p.is_file()), options.count)
-    print(table(measured(finders, pictures)))
+    framings = measured(finders, pictures)
+    if not any(np.isfinite(rows).any() for rows in framings.values()):
+        parser.error(f"{options.pictures} has no picture in which a face was found; name a folder of aligned faces")
+    print(table(framings))
 
 
 def measured(finders: dict[str, Finder], pictures: list[Path]) -> dict[str, np.ndarray]:

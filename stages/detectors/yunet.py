@@ -12,22 +12,26 @@ from stages.detectors.framing import Framing
 
 NAME = "yunet"
 WHERE = (
-    "face_detection_yunet_2023mar.onnx from "
-    "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+    "face_detection_yunet_2023mar.onnx from https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 )
+# OpenCV's own 0.9 leaves out turned and blurred faces; at 0.7 every box looked at in 14 photographs and a video was a face.
+CERTAIN = 0.7
 
 
 class YuNetFinder:
     """`cv2.FaceDetectorYN` on a colour picture, with weights that the user brings."""
 
-    framing = Framing(side=1.794, right=0.012, down=0.009)
+    # Medians over 482 faces of UTKFace; 10 % to 90 %: side 1.686 to 1.930, right -0.005 to 0.031, down -0.008 to 0.026.
+    framing = Framing(side=1.791, right=0.012, down=0.010)
     colour = True
-    least = 6.0
+    least = 6.0  # faces of about 10 pixels
 
     def __init__(self, settings: Settings) -> None:
         file = self.file(settings.model)
         try:
-            self._detector = cv2.FaceDetectorYN.create(str(file), "", (64, 64), 0.7, 0.3, 5000)
+            self._detector = cv2.FaceDetectorYN.create(
+                str(file), "", (64, 64), score_threshold=CERTAIN, nms_threshold=0.3, top_k=5000
+            )
             # Any ONNX file loads; only a picture shows whether it is this net.
             self.find(np.zeros((64, 64, 3), np.uint8), 0.0)
         except cv2.error as error:

@@ -124,7 +124,10 @@ def load_card(path: Path) -> Card:
 
 def unchecked(card: Card) -> str | None:
     """One line that says what is not checked because the card leaves it out; None if everything is."""
-    what = {"sha256": (card.sha256, "whether the file is the right one"), "golden": (card.golden, "whether it answers right")}
+    what = {
+        "sha256": (card.sha256, "whether the file is the right one"),
+        "golden": (card.golden, "whether it answers right"),
+    }
     missing = {key: unknown for key, (given, unknown) in what.items() if given is None}
     if not missing:
         return None

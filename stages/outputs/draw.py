@@ -32,8 +32,8 @@ def annotate(
 ) -> np.ndarray:
     """A copy of a picture, uint8 (H, W, 3) BGR, with every face in a box and its labels beside it.
 
-    show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame, and error:
-    why it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
+    show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame; error: why
+    it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
     """
     drawn = np.array(pixels, order="C")
     height, width = drawn.shape[:2]
@@ -80,7 +80,9 @@ def _draw_box(drawn: np.ndarray, box: np.ndarray, bgr: tuple[int, int, int]) -> 
 
 
 _QUARTER = np.linspace(0, np.pi / 2, 6)
-_ARCS = np.concatenate([np.stack([np.cos(_QUARTER + a), np.sin(_QUARTER + a)], axis=1) for a in np.arange(4) * np.pi / 2])
+_ARCS = np.concatenate(
+    [np.stack([np.cos(_QUARTER + a), np.sin(_QUARTER + a)], axis=1) for a in np.arange(4) * np.pi / 2]
+)
 
 
 def _rounded_rectangle(box: np.ndarray, radius: float) -> np.ndarray:

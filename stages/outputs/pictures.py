@@ -61,5 +61,7 @@ def _encoded(path: Path, pixels: np.ndarray) -> bytes:
     else:
         done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
     if not done:
-        raise OutputError(f"cannot write {path}: OpenCV could not encode its {pixels.shape[1]} x {pixels.shape[0]} pixels.")
+        raise OutputError(
+            f"cannot write {path}: OpenCV could not encode its {pixels.shape[1]} x {pixels.shape[0]} pixels."
+        )
     return encoded.tobytes()

@@ -1,4 +1,4 @@
-"""The parts of a video that is being written: .NAME.parts/00000000.mp4, named by their first frame, joined at the end."""
+"""The parts of a video that is being written, .NAME.parts/FIRST-FRAME.mp4, and how they are joined at the end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def join_segments(folder: Path, path: Path, rate: Fraction, sound_from: Path | N
 
     The first frame's time becomes 0. Where a segment reaches beyond the start of the next, the next counts: it was
     written after a restart. Killed at any moment, this leaves the segments or the whole video. Without a frame no video
-    is written. Returns what became of the sound of `sound_from`, in a few words.
+    is written. Returns what became of the sound of `sound_from` in a few words, None where there is none.
     """
     spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
     said = None

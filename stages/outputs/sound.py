@@ -15,7 +15,8 @@ class Sound:
     """The sound of a video file between two times, in seconds from its first picture."""
 
     def __init__(self, source: Path, start: Fraction, end: Fraction):
-        self.said = "sound copied"  # or why not; final when the packets have been taken
+        # What became of it, final when the packets have been taken; None where there is no sound that could be missed.
+        self.said: str | None = "sound copied"
         self._source, self._start, self._end = source, start, end
 
     def packets(self, joined: av.container.OutputContainer) -> Iterator[av.Packet]:
@@ -27,7 +28,7 @@ class Sound:
             return iter(())
         track = next(iter(container.streams.audio), None)
         if track is None:
-            self.said = f"no sound in {self._source.name}"
+            self.said = None
         elif track.codec.canonical_name not in _HELD_BY_MP4:
             self.said = f"sound not copied: mp4 does not hold {track.codec.canonical_name}"
         else:
@@ -59,7 +60,7 @@ class Sound:
                 self.said = f"sound copied as far as {self._source.name} could be read ({error.strerror})"
                 return
             if last is None:
-                self.said = f"no sound in {self._source.name} beside the pictures"
+                self.said = None
 
     def _first_picture_s(self) -> Fraction:
         """When the first picture of the source is shown, in its own time: what the frames' times are counted from."""

@@ -29,15 +29,15 @@ _ENCODER = {
 _GROUP_S = 2.0  # from one key frame to the next: how exactly a player can jump
 _DEFAULT_RATE = 25.0  # frames a second of a source that names none
 
-# Level 5.1, the largest that browsers and graphics cards commonly decode: 36864 blocks of 16 x 16 pixels in a frame, and
-# no side longer than the root of eight times as many.
+# Level 5.1, the largest that browsers and graphics cards commonly decode: 36864 blocks of 16 x 16 pixels in a frame,
+# and no side longer than the root of eight times as many.
 _LARGEST_PIXELS = 36_864 * 256
 _LONGEST_SIDE = 8_688
 _SHORTEST_SIDE = 16  # Encoders take 2 x 2; not every player does.
 
 
 class VideoWriter:
-    """Writes annotated frames to one mp4. The first frame decides the size; later ones of another size are fitted in."""
+    """Writes annotated frames to one mp4. The first one decides the size; later ones of another size are fitted in."""
 
     def __init__(self, path: Path, rate: float | None, first_frame: int = 0):
         """Start a segment at `first_frame`: what earlier segments hold is kept, later ones are deleted.
@@ -76,7 +76,7 @@ class VideoWriter:
     def close(self, sound_from: Path | None = None) -> str | None:
         """Join the segments into the video, with the sound track of `sound_from`; raises OutputError.
 
-        Returns what became of the sound in a few words: "sound copied", or why not.
+        Returns what became of the sound in a few words, "sound copied" or why not; None where the source has none.
         """
         if self._closed:
             return None
@@ -85,7 +85,7 @@ class VideoWriter:
             self._end_segment()
             return join_segments(self._folder, self.path, Fraction(self._rate).limit_denominator(100_000), sound_from)
         except (OSError, av.FFmpegError) as error:
-            raise cannot_write(self.path, error) from error
+            raise cannot_write(f"{self.path} (its parts are kept in {self._folder})", error) from error
 
     def _open(self, drawn: np.ndarray) -> None:
         height, width = drawn.shape[:2]
@@ -96,11 +96,13 @@ class VideoWriter:
                 self.notes.append(
                     f"{self.path.name} is scaled from {width} x {height} to {wide} x {high}, the most that players take"
                 )
-        # frag_discont keeps the times of a segment that does not begin at 0.
+        # frag_discont and avoid_negative_ts keep the times of a segment that does not begin at 0.
         movflags = "frag_every_frame+empty_moov+default_base_moof+frag_discont"
-        options = {"movflags": movflags, "flush_packets": "1"}
+        options = {"movflags": movflags, "flush_packets": "1", "avoid_negative_ts": "disabled"}
         self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=options)
-        stream = self._segment.add_stream("libx264", rate=Fraction(self._rate).limit_denominator(1001), options=_ENCODER)
+        stream = self._segment.add_stream(
+            "libx264", rate=Fraction(self._rate).limit_denominator(1001), options=_ENCODER
+        )
         stream.width, stream.height, stream.pix_fmt, stream.time_base = *self._size, "yuv420p", TIME_BASE
         encoder = stream.codec_context
         encoder.time_base, encoder.thread_count = TIME_BASE, 1
@@ -110,7 +112,7 @@ class VideoWriter:
         self._stream, self._reformatter = stream, VideoReformatter()
 
     def _pts(self, time: float) -> int:
-        """The frame's time in units of TIME_BASE; mp4 asks that times ascend, so one that does not is moved a tick on."""
+        """The time in units of TIME_BASE; mp4 asks that times ascend, so one that does not is moved a tick on."""
         pts = round(time / TIME_BASE)
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)
@@ -136,7 +138,7 @@ def encoded_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture in exactly `size`: an odd or tiny one gets its last column and row repeated, another is letterboxed."""
+    """The picture in exactly `size`: an odd or tiny one has its last column and row repeated, others are letterboxed."""
     width, height = size
     high, wide = pixels.shape[:2]
     if (wide, high) == size:

@@ -113,7 +113,8 @@ class Child:
             while line := stdout.readline(LINE_BYTES):
                 said = _parse(self.label, line)
                 if said is None:
-                    os.write(self._log, line)  # A library that prints.
+                    # A library that prints. An empty line is how a stage begins to speak.
+                    os.write(self._log, line.lstrip(b"\n"))
                     continue
                 if said.kind in ("refused", "failed"):
                     self._last_sentence = said.what

@@ -1,8 +1,8 @@
 """Sockets: the only file that imports zmq.
 
-Capture and render each bind one ROUTER, everyone else connects a DEALER. Routing IDs stay unset, because a ROUTER takes a
-second peer of the same name for the first; a `hello` says who speaks. Sends never block: what cannot be sent is lost here and
-sent again by the rules of the core, which alone bound what is ever under way, so the high-water marks are off.
+Capture and render each bind one ROUTER, everyone else connects a DEALER. Routing IDs stay unset, because a ROUTER takes
+a second peer of the same name for the first; a `hello` says who speaks. Sends never block: what cannot be sent is lost
+here and sent again by the rules of the core, which alone bound what is ever under way, so the high-water marks are off.
 """
 
 from __future__ import annotations

@@ -169,6 +169,7 @@ def _take_over_stdout() -> TextIO:
     said = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     said.write("\n")  # Ends a line that a library has begun while it was imported.
+    said.flush()
     return said
 
 

@@ -1,7 +1,7 @@
 """The loop of detect and of the attribute stages: take work from every capture, answer it, say how much room there is.
 
-A worker holds nothing across frames. It may be started before, during or after a run, and any number of its kind may work
-beside it.
+A worker holds nothing across frames. It may be started before, during or after a run, and any number of its kind may
+work beside it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Identity:
 
     @classmethod
     def new(cls, stage: str, replica: int, card: str) -> Identity:
-        """A new incarnation. The wall clock is right here: it is never subtracted, only compared with that of a predecessor."""
+        """A new incarnation. The wall clock is right here: it is only compared with a predecessor's, never subtracted."""
         return cls(stage, replica, int(time.time() * 1000), card)
 
 

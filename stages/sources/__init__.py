@@ -1,4 +1,4 @@
-"""Where pictures come from: camera, file, folder, glob, stream, demo. A new kind of source is one file and one line here."""
+"""Where pictures come from: camera, file, folder, glob, stream, demo. A new kind is one file, and one line here."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def _path(spec: str) -> Source:
         return open_file(path)
     if glob.has_magic(spec):
         return Pictures.of_glob(os.path.expanduser(spec))
-    raise SourceError(f"There is no file or folder {spec}{_nearest(path)}; write a path, a camera number, demo or auto.")
+    raise SourceError(
+        f"There is no file or folder {spec}{_nearest(path)}; write a path, a camera number, demo or auto."
+    )
 
 
 def _nearest(missing: Path) -> str:

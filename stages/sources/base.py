@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
@@ -17,7 +16,7 @@ class SourceError(FacepipeError):
 
 
 class Source(ABC):
-    """Pictures in order. One reading is under way at a time; the same source read again yields the same, unless it is live."""
+    """Pictures in order, by one reading at a time. Read again it yields the same, unless it is live."""
 
     name: str  # base name of the file or folder, camera0, host and path of a URL, demo; or the name given
     live = False  # camera, stream: what is not taken in time is lost, so frames are dropped rather than waited for
@@ -31,7 +30,7 @@ class Source(ABC):
         self.name = name[:NAME_CHARACTERS]
         self.description = description
         self.notes = []
-        self._reading: Iterator[Picture] | None = None
+        self._reading: Generator[Picture, None, None] | None = None
 
     def pictures(self, start: int = 0) -> Iterator[Picture]:
         """Read from frame `start`: decoded from the first to this very one, so that it is the same one every time.
@@ -41,19 +40,22 @@ class Source(ABC):
         """
         if start < 0:
             raise ValueError(f"start is {start}; frames count from 0")
-        self.close()
+        self._end_reading()
         self._reading = self._read(start)
         return self._reading
 
     def close(self) -> None:
-        """End the reading and give back its files; call it on the thread that reads. May be called again."""
-        if self._reading is not None:
-            with closing(self._reading):
-                self._reading = None
+        """End the reading and give back what it held; call it on the thread that reads. May be called again."""
+        self._end_reading()
 
     @abstractmethod
-    def _read(self, start: int) -> Iterator[Picture]:
+    def _read(self, start: int) -> Generator[Picture, None, None]:
         """A generator of the pictures from `start`; it frees what it holds when it is closed."""
+
+    def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:  # A second reading meets the same defects.

@@ -1,7 +1,7 @@
 """Cameras, read by OpenCV.
 
-OpenCV rather than PyAV: it opens a camera by its number on every system (V4L2, AVFoundation, DirectShow), where FFmpeg wants
-another name and other options on each, and the PyAV wheels have no camera support on some.
+OpenCV rather than PyAV: it opens a camera by its number on every system (V4L2, AVFoundation, DirectShow), where FFmpeg
+wants another format, name and options on each.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import numpy as np
 
 from stages.core.frames import Picture
 from stages.sources.base import Source, SourceError, counted, size_and_rate
+from stages.sources.quiet import silent_opencv
 
-_FIRST_PICTURE_S = 5.0
-_LOST_AFTER_S = 5.0
-_PROBED = 4  # where the system cannot be asked, so many numbers are tried
+_SILENT_FOR_S = 5.0  # a camera that gives nothing for so long is broken, taken or gone
+_ASK_AGAIN_S = 0.05
+_PROBED = 4  # so many numbers are tried where the system cannot be asked for its cameras
+_USUAL_RATE = 30.0  # frames a second, of a camera that does not tell
 _BACKENDS = {"linux": cv2.CAP_V4L2, "darwin": cv2.CAP_AVFOUNDATION, "win32": cv2.CAP_DSHOW}
-_CAMERAS = Path("/sys/class/video4linux")
+_DEVICES, _DESCRIPTIONS = Path("/dev"), Path("/sys/class/video4linux")
 
 
 def list_cameras() -> list[str]:
@@ -39,3 +41,116 @@ def first_camera() -> Camera | None:
         except SourceError:  # Taken by another program, or broken: the next one may do.
             continue
     return None
+
+
+def open_capture(number: int) -> cv2.VideoCapture:
+    """OpenCV's capture, opened or not."""
+    with silent_opencv():
+        return cv2.VideoCapture(number, _BACKENDS.get(sys.platform, cv2.CAP_ANY))
+
+
+class Camera(Source):
+    """A camera; it ends, with a note, when it is lost."""
+
+    live = True
+
+    def __init__(self, number: int, open_capture: Callable[[int], cv2.VideoCapture] = open_capture):
+        """Open it and wait for its first picture; raises `SourceError` after 5 s without one."""
+        self._number, self._open_capture = number, open_capture
+        self._capture: cv2.VideoCapture | None = None
+        height, width = self._open().shape[:2]
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self._rate = rate if 1 <= rate <= 1000 else _USUAL_RATE
+        super().__init__(f"camera{number}", size_and_rate(width, height, self._rate))
+
+    def close(self) -> None:
+        super().close()
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _read(self, start: int) -> Iterator[Picture]:
+        if self._capture is None:
+            self._open()
+        count, last_s = 0, (opened_s := time.monotonic())
+        while (now_s := time.monotonic()) - last_s < _SILENT_FOR_S:
+            there, pixels = self._capture.read()
+            if not there:
+                time.sleep(_ASK_AGAIN_S)  # An unplugged camera answers at once, and would take a whole core.
+                continue
+            last_s = now_s = time.monotonic()
+            yield Picture(pixels, now_s - opened_s, self._rate)
+            count += 1
+        self._note(f"Camera {self._number} gave {counted(count, 'frame')} and then nothing for {_SILENT_FOR_S:g} s.")
+
+    def _open(self) -> np.ndarray:
+        """Sets the capture; gives its first picture, which is dropped: many cameras begin with a dark one."""
+        if sys.platform == "linux" and self._number not in _cameras():
+            raise SourceError(f"There is no camera {self._number}; {_there_are()}.")
+        capture = self._open_capture(self._number)
+        if not capture.isOpened():
+            raise SourceError(f"Camera {self._number} does not open, another program may have it; {_there_are()}.")
+        pixels = _first_picture(capture)
+        if pixels is None:
+            raise SourceError(
+                f"Camera {self._number} opens but gave no picture in {_SILENT_FOR_S:g} s; {_there_are()}."
+            )
+        self._capture = capture
+        return pixels
+
+
+def _first_picture(capture: cv2.VideoCapture) -> np.ndarray | None:
+    """Read on a thread of its own: the drivers' timeouts are longer than ours, or missing."""
+    pixels: list[np.ndarray] = []
+    given_up = threading.Event()
+
+    def read() -> None:
+        while not given_up.is_set():
+            there, picture = capture.read()
+            if there:
+                pixels.append(picture)
+                return
+            given_up.wait(_ASK_AGAIN_S)
+        capture.release()
+
+    reader = threading.Thread(target=read, name="first picture", daemon=True)
+    reader.start()
+    reader.join(_SILENT_FOR_S)
+    given_up.set()
+    return pixels[0] if pixels else None
+
+
+def _there_are() -> str:
+    cameras = list_cameras()
+    return (
+        f"there are: {', '.join(cameras)}"
+        if cameras
+        else "no camera was found; a file, a folder, a URL or demo will do"
+    )
+
+
+def _cameras() -> dict[int, str]:
+    """The cameras by number. On Linux the system tells, so that no device is opened and nothing is printed."""
+    if sys.platform == "linux":
+        numbers = (re.fullmatch(r"video([0-9]+)", device.name) for device in _DEVICES.glob("video*"))
+        return {number: name for number in sorted(int(n[1]) for n in numbers if n) if (name := _name_on_linux(number))}
+    return {number: "camera" for number in range(_PROBED) if _opens(number)}
+
+
+def _name_on_linux(number: int) -> str | None:
+    """What the driver calls it; None for the second device that many webcams have, which gives metadata only."""
+    device, description = _DEVICES / f"video{number}", _DESCRIPTIONS / f"video{number}"
+    try:
+        if (description / "index").read_text().strip() != "0":
+            return None
+        return f"{(description / 'name').read_text().strip()} ({device})"
+    except OSError:  # No /sys, as in some containers.
+        return str(device)
+
+
+def _opens(number: int) -> bool:
+    capture = open_capture(number)
+    try:
+        return capture.isOpened()
+    finally:
+        capture.release()

@@ -54,7 +54,9 @@ def _png(file: bytes) -> Header:
     width, height, _, colour_type = struct.unpack_from(">IIBB", file, 16)
     chunks = dict(_chunks(file, 8, ">I4s", size_first=True, trailer=4))
     exif = chunks.get(b"eXIf", b"")
-    return Header(width, height, bool(colour_type & 4) or b"tRNS" in chunks, _exif_orientation(exif), moves=b"acTL" in chunks)
+    return Header(
+        width, height, bool(colour_type & 4) or b"tRNS" in chunks, _exif_orientation(exif), moves=b"acTL" in chunks
+    )
 
 
 def _webp(file: bytes) -> Header:

@@ -40,7 +40,9 @@ class Pictures(Source):
         self.frames = _frames(self._files)
         if left_out := [file for file in files if file not in set(self._files)]:
             kinds = ", ".join(sorted({file.suffix.lower() or "without suffix" for file in left_out}))
-            self._note(f"{counted(len(left_out), 'file')} of {name} left out, neither picture nor video by name ({kinds}).")
+            self._note(
+                f"{counted(len(left_out), 'file')} of {name} left out, neither picture nor video by name ({kinds})."
+            )
 
     @classmethod
     def of_folder(cls, folder: Path) -> Pictures:
@@ -50,16 +52,20 @@ class Pictures(Source):
         except OSError as error:
             raise SourceError(f"The folder {folder} cannot be read: {error.strerror}.") from error
         source = cls(name_of(folder), folder, sorted(files, key=natural))
-        return source._not_empty(f"The folder {folder} holds", f"the glob '{folder / '**' / '*'}' takes its subfolders too")
+        return source._not_empty(
+            f"The folder {folder} holds", f"the glob '{folder / '**' / '*'}' takes its subfolders too"
+        )
 
     @classmethod
     def of_glob(cls, pattern: str) -> Pictures:
-        """The files that match, `**` going through folders; the name is that of the last folder before the first wildcard."""
+        """The files that match, `**` going through folders; named after the last folder before a wildcard."""
         parts = Path(pattern).parts
         fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
         root = Path(*parts[:fixed])
         files = sorted((Path(path) for path in glob.glob(pattern, recursive=True) if Path(path).is_file()), key=natural)
-        return cls(name_of(root), root, files)._not_empty(f"The glob {pattern} matches", "'**' stands for any subfolders")
+        return cls(name_of(root), root, files)._not_empty(
+            f"The glob {pattern} matches", "'**' stands for any subfolders"
+        )
 
     @property
     def skipped(self) -> int:
@@ -92,12 +98,16 @@ class Pictures(Source):
                 self._unreadable.add(path)
                 self._note(f"Skipped: {error}")
         if count == 0:
-            raise SourceError(f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}")
+            raise SourceError(
+                f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}"
+            )
 
 
 def natural(path: Path) -> list:
     """Sorts img2 before img10, and capitals beside small letters."""
-    folded = [[(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", part.casefold())] for part in path.parts]
+    folded = [
+        [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", part.casefold())] for part in path.parts
+    ]
     return [folded, str(path)]
 
 

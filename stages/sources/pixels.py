@@ -7,7 +7,7 @@ import numpy as np
 
 
 def over_white(bgra: np.ndarray) -> np.ndarray:
-    """Lay uint8 (H, W, 4) over white paper: what lies under full transparency is arbitrary, and often black or garish."""
+    """Lay uint8 (H, W, 4) over white paper: what lies under full transparency is arbitrary, often black or garish."""
     alpha = bgra[:, :, 3:]
     if alpha.min() == 255:
         return cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR)

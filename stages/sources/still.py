@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -14,8 +13,10 @@ from stages.core.limits import PICTURE_PIXELS
 from stages.sources.base import Source, SourceError, name_of, size_and_rate
 from stages.sources.header import Header, read_header
 from stages.sources.pixels import over_white, to_8_bits
+from stages.sources.quiet import silent_opencv
 
-PICTURES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .pgm .ppm .pbm .pnm".split())
+_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .pgm .ppm .pbm .pnm"
+PICTURES = frozenset(_SUFFIXES.split())
 
 _FILE_BYTES = 1_000_000_000  # 100 megapixels of 16 bits uncompressed are 600 MB; more is no picture
 
@@ -63,9 +64,11 @@ def read_picture(path: Path, label: str) -> tuple[np.ndarray, str | None]:
         raise SourceError(f"{label} {what}, whatever its name says.")
     if header.width * header.height > PICTURE_PIXELS:
         most = PICTURE_PIXELS // 1_000_000
-        raise SourceError(f"{label} says it has {header.width} x {header.height} pixels; at most {most} megapixels are read.")
+        raise SourceError(
+            f"{label} says it has {header.width} x {header.height} pixels; at most {most} megapixels are read."
+        )
     try:
-        with _silent_opencv():
+        with silent_opencv():
             pixels = _decode(np.frombuffer(file, np.uint8), header)
     except cv2.error:  # Such as a header that the decoder finds absurd.
         pixels = None
@@ -91,14 +94,3 @@ def _decode(file: np.ndarray, header: Header) -> np.ndarray | None:
             return _UPRIGHT[header.orientation](pixels) if header.orientation > 1 else pixels
     pixels = cv2.imdecode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     return None if pixels is None else to_8_bits(pixels, header.brightest if pixels.dtype == np.uint16 else None)
-
-
-@contextmanager
-def _silent_opencv() -> Iterator[None]:
-    """A damaged picture is told in a sentence; OpenCV's own lines on stderr tell nobody anything more."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)

@@ -39,7 +39,9 @@ class _Address:
         # An unescaped / in a password ends the host, and the password would be taken for a path and shown.
         password_as_path = "@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc if host else False
         if not host or password_as_path:
-            raise SourceError("The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @.")
+            raise SourceError(
+                "The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @."
+            )
         if parts.scheme not in _SCHEMES:
             raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(_SCHEMES)}.")
         self.url, self.scheme, self.path = url, parts.scheme, parts.path
@@ -47,7 +49,7 @@ class _Address:
         self.label = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
 
     def open(self) -> Clip:
-        # RTSP over TCP: over UDP, which is FFmpeg's default, every lost packet smears the picture until the next key frame.
+        # RTSP over TCP: over UDP, FFmpeg's default, a lost packet smears the picture until the next key frame.
         options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else {}
         return Clip(self.url, self.label, options, _TIMEOUT_S)
 
@@ -83,16 +85,11 @@ class Stream(Source):
             self._clip.close()
             self._clip = None
 
-    def pictures(self, start: int = 0) -> Iterator[Picture]:
-        clip, self._clip = self._clip, None
-        super().close()
-        self._reading = self._read_clip(clip)
-        return self._reading
-
     def _read(self, start: int) -> Iterator[Picture]:
-        # By the time of arrival: many cameras send no time stamps, or ones that jump.
-        with self._clip_of_first_reading() as clip:
-            opened_s = time.monotonic()
+        clip, self._clip = self._clip or self._address.open(), None
+        opened_s = time.monotonic()
+        with clip:
+            # By the time of arrival: many cameras send no time stamps, or ones that jump.
             for picture in clip.pictures(self._note):
                 yield replace(picture, time=time.monotonic() - opened_s)
         self._note(f"{self._address.label}: the stream ended after {counted(clip.count, 'frame')}.")

@@ -22,9 +22,8 @@ from stages.core.limits import PICTURE_PIXELS
 from stages.sources.base import Source, SourceError, counted, name_of, size_and_rate
 from stages.sources.pixels import over_white
 
-VIDEOS = frozenset(
-    ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mjpeg .mjpg .y4m .gif .apng".split()
-)
+_SUFFIXES = ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mjpeg .mjpg .gif .apng"
+VIDEOS = frozenset(_SUFFIXES.split())
 
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _LATER_S = 0.001  # how far a frame is put behind its predecessor where the file says that it is not later
@@ -48,7 +47,9 @@ class Video(Source):
 class Clip:
     """One opened video, to be read once and closed."""
 
-    def __init__(self, location: str, label: str, options: dict[str, str] | None = None, timeout_s: float | None = None):
+    def __init__(
+        self, location: str, label: str, options: dict[str, str] | None = None, timeout_s: float | None = None
+    ):
         """Open the file or URL and decode its first frame. `label` names it in sentences and holds no password.
 
         Raises `SourceError` where no frame can be had.
@@ -162,15 +163,15 @@ class _Convert:
     def __init__(self, size: tuple[int, int], label: str, note: Callable[[str], None]):
         self._size, self._label, self._note = size, label, note
         self._reformat = VideoReformatter()
+        self._said_so = False  # that the size changes
 
     def __call__(self, frame: av.VideoFrame, number: int) -> np.ndarray:
         turns = _quarter_turns(frame)
         size = _upright_size(frame)
-        if size != self._size:
-            self._note(
-                f"{self._label}: the size changes from {size_and_rate(*self._size, None)} to {size_and_rate(*size, None)}"
-                f" at frame {number}; frames are scaled to the first one's size."
-            )
+        if size != self._size and not self._said_so:
+            old, new = (size_and_rate(*s, None) for s in (self._size, size))
+            self._note(f"{self._label}: the size changes from {old} to {new} at frame {number} and is scaled back.")
+            self._said_so = True
         width, height = self._size[::-1] if turns % 2 else self._size
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
         # One thread: starting swscale's own for every frame takes longer than the conversion (640 x 360: 0.5 ms more).

@@ -14,11 +14,11 @@ class Told:
 
     framing = Framing(side=1.0)
     colour = True
-    least = 10.0
+    seen = None
 
-    def __init__(self, *boxes, scores=None, colour=True, side=1.0):
+    def __init__(self, *boxes, scores=None, colour=True, side=1.0, least=1.0):
         self.boxes, self.scores = np.array(boxes, float).reshape(-1, 4), scores or [0.5] * len(boxes)
-        self.colour, self.framing = colour, Framing(side=side)
+        self.colour, self.least, self.framing = colour, least, Framing(side=side)
 
     def find(self, pixels, smallest):
         self.seen, self.smallest = pixels, smallest
@@ -59,17 +59,30 @@ def test_a_picture_that_is_small_enough_is_looked_at_as_it_is():
 
 
 def test_a_small_picture_grows_until_the_finder_can_see_the_smallest_face_wanted():
-    finder = Told((0, 0, 20, 20))
-    found = detect(finder, 40, 60)  # the smallest face wanted has 4 pixels, the finder sees those of 10
-    assert finder.seen.shape == (100, 150, 3)
-    assert finder.smallest == 10
-    assert found.boxes.tolist() == [[0, 0, 8, 8]]
+    finder = Told((0, 0, 50, 50), least=30.0)
+    found = detect(finder, 120, 200)  # the smallest face wanted has 12 pixels
+    assert finder.seen.shape == (300, 500, 3)
+    assert finder.smallest == 30
+    assert found.boxes.tolist() == [[0, 0, 20, 20]]
 
 
 def test_a_picture_never_grows_beyond_the_longest_side():
-    finder = Told()
-    detect(finder, 40, 60, longest_side=90)
-    assert finder.seen.shape == (60, 90, 3)
+    finder = Told(least=30.0)
+    detect(finder, 120, 200, longest_side=300)
+    assert finder.seen.shape == (180, 300, 3)
+
+
+def test_a_picture_never_grows_for_the_sake_of_faces_of_less_than_8_pixels():
+    finder = Told(least=16.0)
+    detect(finder, 20, 30)
+    assert finder.seen.shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 10_000), (10_000, 2), (9, 640)])
+def test_a_picture_without_room_for_a_face_is_not_looked_at(height, width):
+    finder = Told((0, 0, 5, 5), least=20.0)
+    assert len(detect(finder, height, width).boxes) == 0
+    assert finder.seen is None
 
 
 def test_a_finder_that_looks_at_grey_gets_luma():

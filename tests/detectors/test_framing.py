@@ -75,10 +75,14 @@ def test_enlarging_interpolates_between_pixels():
 @pytest.mark.parametrize("shift", [0.0, 0.25, 0.5, 0.75])
 def test_the_crop_lies_where_the_box_lies_to_a_fraction_of_a_pixel(side, shift):
     picture = bright_spot(x=500.0, y=500.0, spread=0.12 * side)
-    crop = cut(picture, (500 - side / 2 + shift, 500 - side / 2 - shift, side, side), geometry(48))[:, :, 0].astype(float)
+    crop = cut(picture, (500 - side / 2 + shift, 500 - side / 2 - shift, side, side), geometry(48))[:, :, 0].astype(
+        float
+    )
     columns, rows = np.arange(48) + 0.5, np.arange(48)[:, None] + 0.5
     to_picture = side / 48
-    assert ((crop * columns).sum() / crop.sum() - 24) * to_picture == pytest.approx(-shift, abs=0.03 * max(1, to_picture))
+    assert ((crop * columns).sum() / crop.sum() - 24) * to_picture == pytest.approx(
+        -shift, abs=0.03 * max(1, to_picture)
+    )
     assert ((crop * rows).sum() / crop.sum() - 24) * to_picture == pytest.approx(shift, abs=0.03 * max(1, to_picture))
 
 

@@ -115,7 +115,8 @@ class Printing(Seen):
         print(sentence, flush=True)
 
 starts = [start(Path(path)) for path in sys.argv[2:]]
-outcome = launch(starts, lambda: {s.member.label: settings(s.member.stage) for s in starts}, Path(sys.argv[1]), Printing())
+told = {s.member.label: settings(s.member.stage) for s in starts}
+outcome = launch(starts, lambda: told, Path(sys.argv[1]), Printing())
 print(outcome.sentence, flush=True)
 sys.exit(outcome.status)
 """
@@ -124,12 +125,13 @@ sys.exit(outcome.status)
 class LauncherProcess:
     """A launcher as a process of its own, for what cannot be done to the one that runs the tests."""
 
-    def __init__(self, folder: Path, **stages: str):
+    def __init__(self, folder: Path, *wrapper: str, **stages: str):
+        """`wrapper`: a command that runs the launcher's."""
         script = folder / "launcher_for_test.py"
         script.write_text(LAUNCHER)
         paths = [str(program(folder, name.replace("_", "-"), body)) for name, body in stages.items()]
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(folder), *paths],
+            [*wrapper, sys.executable, str(script), str(folder), *paths],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(PROJECT)},

@@ -42,8 +42,10 @@ def test_a_run_in_which_nothing_was_lost():
     assert lines(came) == [
         "source    frames  faces  dropped  frames/s  latency p50  latency p99",
         "clip.mp4     275    550        0      25.0        71 ms       133 ms",
-        "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy), render 8.0 ms (20 % busy)",
-        "detect was the limit: a smaller stages.detect.longest_side, a larger smallest_face or more replicas would help",
+        "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy),"
+        " render 8.0 ms (20 % busy)",
+        "detect was the limit:"
+        " a smaller stages.detect.longest_side, a larger smallest_face or more replicas would help",
         "the sound track was copied",
     ]
     assert last_line(came) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 
@@ -68,15 +69,19 @@ def test_a_stage_whose_work_loop_stands_still_is_killed(tmp_path):
 
 
 def test_a_stage_that_is_deaf_to_stop_and_to_sigterm_is_killed_and_its_children_with_it(tmp_path):
-    with_child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n" + DEAF
-    outcome = run(tmp_path, render=with_child, capture=CAPTURES)
+    child = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    view = Seen()
+    deaf = child + DEAF.replace("launcher.ready()", "launcher.ready(); launcher.say(str(child.pid))")
+    outcome = run(tmp_path, view, render=deaf, capture=CAPTURES)
     assert (outcome.status, outcome.reports) == (0, {"capture": {"captured": 3}})
+    [pid] = map(int, view.said)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_what_libraries_print_goes_to_the_log_and_harms_nothing(tmp_path):
     prints = (
         "print('{\"ready\": 1}', [1] * 9); os.write(1, b'\\xff\\xfe half a line'); sys.stdout.flush()\n"
-        "def main(s, l):\n  print('{\"failed\": \"not ours\"}'); os.write(1, b'raw\\n'); l.say('hello')"
+        "def main(s, l):\n  print('{\"say\": \"not ours\"}', flush=True); os.write(1, b'raw\\n'); l.say('hello')"
     )
     view = Seen()
     outcome = run(tmp_path, view, render=SERVES, capture=prints)
@@ -131,6 +136,15 @@ def test_ctrl_c_and_sigterm_end_the_run_in_order(tmp_path, number, status):
     assert not any(child.is_running() for child in children)
 
 
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="needs nohup")
+def test_under_nohup_a_run_survives_the_end_of_its_terminal(tmp_path):
+    launcher = LauncherProcess(tmp_path, "nohup", render=SAYS, capture=SAYS)
+    launcher.wait_for("render", "capture")
+    launcher.send(signal.SIGHUP)
+    launcher.send(signal.SIGTERM)
+    assert launcher.end() == (143, "None")
+
+
 STUBBORN = """
 def main(settings, launcher):
     heard = []
@@ -164,6 +178,7 @@ def test_no_stage_outlives_a_launcher_that_was_killed_not_even_one_that_is_stopp
     launcher.wait_for("render", "capture", "age")
     children = launcher.children()
     launcher.send(signal.SIGKILL)
+    assert launcher.end()[0] == -signal.SIGKILL
     assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
@@ -173,4 +188,5 @@ def test_without_the_help_of_the_kernel_the_end_of_the_pipe_ends_a_stage(tmp_pat
     launcher.wait_for("render")
     children = launcher.children()
     launcher.send(signal.SIGKILL)
+    assert launcher.end()[0] == -signal.SIGKILL
     assert psutil.wait_procs(children, timeout=10)[1] == []

