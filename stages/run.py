@@ -132,7 +132,8 @@ def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: 
         except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
     if came.sources and not quiet:
-        print(*lines(came), last_line(came, shown), sep="\n", flush=True)
+        stopped = "Stopped: " if outcome.status > 128 else ""
+        print(*lines(came), stopped + last_line(came, shown), sep="\n", flush=True)
     if outcome.sentence:
         print(f"facepipe: {outcome.sentence}", file=sys.stderr)
     return outcome.status

@@ -106,10 +106,3 @@ def read_cache(path: Path) -> dict[str, np.ndarray]:
     if missing:
         raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; write it again with train.prepare.")
     return cache
-
-
-def joined(several: list[Faces]) -> list[Faces]:
-    """Check that there is something to learn from; sets stay apart because their pictures differ in size."""
-    if not several or not sum(map(len, several)):
-        raise DataError("There is no picture to train on; prepare a data set first.")
-    return several

@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
+import keras
 import numpy as np
 import yaml
 
@@ -31,9 +32,11 @@ from stages.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Faces
 from train.evaluate import faces_of, figures_of
+from train.fit import Progress, parts_of, scaled
 from train.measures import best_temperature
 from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS
 from train.recipe import Recipe, read_recipe
+from train.targets import probabilities
 
 PRECISIONS = ("float16", "float32")
 # Rounding weights to float16 moves probabilities by a thousandth or so; a converter that lost a layer moves them far.
@@ -68,8 +71,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def export(run: Path, name: str, models: Path, precision: str, data: Path | None, say: Callable[[str], None]) -> None:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; ExportError if they do not agree."""
-    from train.fit import parts_of  # imports Keras
-
     recipe = read_recipe(run)
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
@@ -107,8 +108,6 @@ def export(run: Path, name: str, models: Path, precision: str, data: Path | None
 
 
 def trained_model(run: Path):
-    import keras
-
     path = run / "best.keras"
     try:
         return keras.saving.load_model(path, compile=False)
@@ -125,14 +124,11 @@ def validation_answers(model, recipe: Recipe, validation: list[Faces]) -> tuple[
 
 
 def keras_logits(model, recipe: Recipe, crops: np.ndarray) -> np.ndarray:
-    from train.fit import scaled
-
     return np.asarray(model.predict(scaled(crops, recipe), batch_size=256, verbose=0))
 
 
 def converted(model, recipe: Recipe, precision: str) -> bytes:
     """The model as a .tflite file of one face a call; the runtime decides how it batches."""
-    import keras
     import tensorflow as tf
 
     shape = (1, recipe.side, recipe.side, recipe.what.channels)
@@ -156,7 +152,9 @@ def contract(recipe: Recipe) -> dict:
     task = recipe.what
     labels = [int(label) for label in task.labels] if task.kind == "age" else list(task.labels)
     size = {"width": recipe.side, "height": recipe.side, "channels": task.channels}
-    scaling = {"dtype": "float32", "range": [recipe.low, recipe.high], "order": "bgr"}
+    scaling = {"dtype": "float32", "range": [recipe.low, recipe.high]}
+    if task.channels == 3:
+        scaling["order"] = "bgr"
     return {
         "task": task.kind,
         "input": {**size, **scaling},
@@ -168,8 +166,6 @@ def contract(recipe: Recipe) -> dict:
 
 def check_agreement(draft: Path, model, recipe: Recipe, validation: list[Faces], precision: str, temperature: float):
     """The largest difference between the card's answers and Keras's own; ExportError if it is too large."""
-    from train.targets import probabilities
-
     crops = np.concatenate(
         [plain(faces.where(np.arange(len(faces)) < CHECKED), recipe.geometry) for faces in validation]
     )
@@ -199,17 +195,24 @@ def golden(draft: Path, recipe: Recipe) -> dict:
 
 def provenance(run: Path, recipe: Recipe, precision: str) -> dict:
     sources = list(recipe.what.sources)
-    licences = [LICENCES[source] for source in sources]
-    if recipe.start is not None:
+    if recipe.start is not None:  # its weights come from what the other run was trained on, too
         start = read_recipe(Path(recipe.start))
-        also = [source for source in start.what.sources if source not in sources]
-        licences += [LICENCES[source] for source in also]
+        sources += [source for source in start.what.sources if source not in sources]
     return {
         "data": [DATA[source] for source in sources],
-        "licence": "; ".join(licences),
+        "licence": "; ".join(LICENCES[source] for source in sources),
         "command": command(recipe),
+        "run": ended(run),
         "weights": f"stored as {precision}, computed with as float32",
     }
+
+
+def ended(run: Path) -> str:
+    """How long the run took and where it got; a run with --seconds comes to fewer epochs on a slower machine."""
+    history = Progress.read(run).history
+    best = min(history, key=lambda row: row["error"])
+    took = f"{len(history)} epochs in {history[-1]['seconds']:.0f} s"
+    return f"{took}, best on the validation part after epoch {best['epoch']}"
 
 
 def command(recipe: Recipe) -> str:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from train.augment import Strength, augmented, plain
-from train.data import DataError, Faces, joined, load
+from train.data import DataError, Faces, load
 from train.nets import residual, start_from
 from train.recipe import Recipe, read_recipe, save_recipe
 from train.report import draw_confusion, draw_curves, write_log
@@ -24,8 +24,8 @@ def fit(recipe: Recipe, run: Path, resume: bool, say: Callable[[str], None]) -> 
     """Train by the recipe into the folder `run`; with `resume`, go on with the recipe and epoch found there."""
     cv2.setNumThreads(1)
     progress, recipe = begin(recipe, run, resume)
-    train = joined(parts_of(recipe, "train"))
-    validation = joined(parts_of(recipe, "validation"))
+    train = parts_of(recipe, "train")
+    validation = parts_of(recipe, "validation")
     held_out = np.concatenate([plain(faces, recipe.geometry) for faces in validation])
     answers = np.concatenate([faces.labels for faces in validation])
     model = progress.load_model() or new_model(recipe)

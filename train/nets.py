@@ -9,8 +9,8 @@ from keras import layers
 def residual(input_shape: tuple[int, int, int], outputs: int, widths: tuple[int, ...], dropout: float) -> keras.Model:
     """A small residual net: (N, height, width, channels) in [-1, 1] -> logits (N, outputs).
 
-    Plain 3 x 3 convolutions rather than separable ones: on a CPU they trained 1.7 times as fast as a mini-Xception of a
-    quarter of the parameters, and at these sizes they are as fast in LiteRT.
+    Plain 3 x 3 convolutions rather than separable ones: on a two-core CPU this trained 1.7 times as fast as a
+    mini-Xception of a quarter of the parameters, and LiteRT takes 0.48 ms of CPU time a face of 64 x 64 against 0.64.
     """
     picture = keras.Input(input_shape, name="crop")
     x = relu(normalised(convolution(picture, widths[0], 3, strides=2)))

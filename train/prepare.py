@@ -198,7 +198,7 @@ FOLDERS = {"fer2013": "fer2013", "utkface": "UTKFace", "fairface": "fairface", "
 
 
 def add_picture(read: Read, folder: Path, place: dict, labels: dict, box: tuple, resample: bool = False) -> None:
-    """Append one picture with its box (as UTKFACE_BOX says), or count why not; `resample` makes it a square of WEB_SIDE."""
+    """Append one picture with its box (as UTKFACE_BOX), or count why not; `resample` makes it a square of WEB_SIDE."""
     if place["part"] not in PARTS:
         read.skipped["unknown part"] += 1
         return

@@ -14,6 +14,7 @@ import yaml
 from stages.core.errors import FacepipeError
 
 MOST_BYTES = 1_000_000
+DEEPEST = 16
 
 _REQUIRED = object()
 
@@ -42,7 +43,7 @@ def read_mapping(path: Path) -> dict:
         raise CardError(
             f"{path}:{line}: {' '.join((error.problem or error.context).split())}; mend the YAML."
         ) from error
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise CardError(f"{path}: is not YAML ({type(error).__name__}); write the path of a model card.") from error
     if not isinstance(document, dict):
         raise CardError(f"{path}: is {described(document)}; a model card has keys such as 'file: emotion.tflite'.")
@@ -146,11 +147,18 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.2's idea of plain words, so that the labels yes and no stay words, and no key twice."""
 
     yaml_implicit_resolvers: dict = {}
+    _depth = 0
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):  # A few lines of them expand to gigabytes.
             raise self._mistake("an alias is not read; write the value out", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
+        if self._depth == DEEPEST:
+            raise self._mistake(f"values stand more than {DEEPEST} deep in others", self.peek_event().start_mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_mapping(self, node, deep=False):
         keys = set()

@@ -45,7 +45,7 @@ def _rendered(text: str, capital: int) -> np.ndarray:
     return canvas if finer == 1 else cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-_kept = lru_cache(maxsize=512)(_rendered)  # Percentages and ages come again: 97 of 100 lines of a clip were there.
+_kept = lru_cache(maxsize=512)(_rendered)  # Percentages and ages come again, in the next frame if not in this one.
 
 
 def _ascii(text: str) -> str:

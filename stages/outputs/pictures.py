@@ -14,7 +14,6 @@ from stages.outputs import OutputError, cannot_write
 from stages.outputs.names import output_name
 
 JPEG_QUALITY = 92
-_PNG_COMPRESSION = 3  # of 9; 6 takes three times as long for a twentieth less
 _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
 
 
@@ -59,7 +58,7 @@ def _encoded(path: Path, pixels: np.ndarray) -> bytes:
             )
         done, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     else:
-        done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
+        done, encoded = cv2.imencode(".png", pixels)
     if not done:
         raise OutputError(
             f"cannot write {path}: OpenCV could not encode its {pixels.shape[1]} x {pixels.shape[0]} pixels."

@@ -47,8 +47,8 @@ class Sound:
                     if packet.pts is None:
                         continue
                     zero = round(zero_s / packet.time_base)
-                    if packet.pts + (packet.duration or 1) <= zero:
-                        continue  # Before the first picture.
+                    if packet.pts + 2 * (packet.duration or 1) <= zero:
+                        continue  # One packet before the first picture stays: a decoder needs it to begin cleanly.
                     if (packet.pts - zero) * packet.time_base >= self._end - self._start:
                         return
                     packet.pts -= zero

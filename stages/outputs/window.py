@@ -12,7 +12,7 @@ KEYS = "G gender, E emotion, A age, S save, space pause, Q quit"
 _SWITCHES = {"g": "gender", "e": "emotion", "a": "age"}
 _ESCAPE = "\x1b"
 _FIRST_WIDTH, _FIRST_HEIGHT = 1280, 720  # pixels; larger pictures are scaled into it, the person may enlarge it
-_LONGEST_SIDE = 2560  # pixels handed to the window; scaling 8000 x 6000 inside it takes half a second a frame
+_LONGEST_SIDE = 2560  # pixels handed to the window, which copies and scales what it gets anew at every repaint
 _KEYS_AT_ONCE = 8  # taken in one `poll`: each costs a turn of the window's own loop
 
 

@@ -176,9 +176,12 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
         (sum(source.errors for source in account.sources), "not analysed"),
         (sum(source.skipped for source in account.sources), "files not read"),
     ]
-    losses = ", ".join(f"{count} {what}" for count, what in lost if count) or "none missing"
+    losses = [f"{count} {what}" for count, what in lost if count]
+    if any(source.captured is None for source in account.sources):
+        losses.append("an unknown number not finished")  # Its capture was killed.
+    took = f" in {seconds:.1f} s" if seconds else ""
     wrote = f" Wrote {_and([shown(path) for path in account.outputs])}." if account.outputs else ""
-    return f"{rendered} frame{'s' * (rendered != 1)} in {seconds:.1f} s, {losses}.{wrote}"
+    return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(losses) or 'none missing'}.{wrote}"
 
 
 def _and(paths: list[str]) -> str:

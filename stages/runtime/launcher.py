@@ -84,7 +84,7 @@ def launch(
 
 @contextmanager
 def _signals_into(events: SimpleQueue[Event | Said]) -> Iterator[None]:
-    # A hang-up is ignored where the shell said so (nohup); an interrupt counts even if a script runs us in the background.
+    # A hang-up is ignored where the shell said so (nohup); an interrupt counts even for a script's background job.
     heard = [n for n in SIGNALS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
     # Putting into a SimpleQueue is safe in a handler, which may interrupt the very call that takes from it.
     before = {number: signal.signal(number, lambda n, _: events.put(StopAsked(128 + n))) for number in heard}

@@ -7,7 +7,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_WIDTH, _HEIGHT, _ORIENTATION, _EXTRA_SAMPLES = 256, 257, 274, 338  # tags of TIFF, and so of EXIF
+# Tags of TIFF, and so of EXIF.
+_WIDTH, _HEIGHT, _COLOURS, _ORIENTATION, _SAMPLES = 256, 257, 262, 274, 277
+_CMYK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def _webp(file: bytes) -> Header:
 
 def _tiff(file: bytes) -> Header:
     tags = _tiff_tags(file)
-    return Header(tags[_WIDTH], tags[_HEIGHT], _EXTRA_SAMPLES in tags)
+    # By the samples of a pixel: many writers, OpenCV among them, do not say that the fourth is alpha.
+    return Header(tags[_WIDTH], tags[_HEIGHT], tags.get(_SAMPLES) in (2, 4) and tags.get(_COLOURS) != _CMYK)
 
 
 def _bmp(file: bytes) -> Header:

@@ -93,4 +93,7 @@ def _decode(file: np.ndarray, header: Header) -> np.ndarray | None:
             pixels = over_white(to_8_bits(pixels))
             return _UPRIGHT[header.orientation](pixels) if header.orientation > 1 else pixels
     pixels = cv2.imdecode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if pixels is None:  # OpenCV gives grey floats as they are only.
+        pixels = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
+        pixels = cv2.merge([pixels] * 3) if pixels is not None and pixels.ndim == 2 else None
     return None if pixels is None else to_8_bits(pixels, header.brightest if pixels.dtype == np.uint16 else None)

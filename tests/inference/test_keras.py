@@ -11,7 +11,6 @@ import pytest
 from stages.inference import load_model
 from stages.inference.answers import answer
 from stages.inference.card import CardError, load_card
-from stages.inference.golden import picture
 from tests.inference.test_litert import assert_independent_of_batches
 
 FER2013 = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]

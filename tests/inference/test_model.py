@@ -36,7 +36,7 @@ def test_a_model_answers_every_face(write_card):
 
 
 def test_no_face_is_no_answer(write_card):
-    assert checked(write_card(), FakeNet([0, 0, 1])).answers(np.zeros((0, 24, 24, 1), np.uint8)).shape == (0, 3)
+    assert checked(write_card(), FakeNet([0, 0, 2])).answers(np.zeros((0, 24, 24, 1), np.uint8)).shape == (0, 3)
 
 
 def test_an_age_has_three_columns(write_card):
@@ -56,16 +56,16 @@ def test_an_age_has_three_columns(write_card):
 )
 def test_an_input_that_the_net_does_not_take_is_said_at_start(write_card, shape, says):
     with pytest.raises(CardError, match=f"input is 1 x 24 x 24 x 1, but emotion.tflite {says} .*write what it takes"):
-        checked(write_card(), FakeNet([0, 0, 1], shape))
+        checked(write_card(), FakeNet([0, 0, 2], shape))
 
 
 def test_a_size_that_the_net_leaves_open_is_the_cards(write_card):
-    checked(write_card(), FakeNet([0, 0, 1], (None, None, None, 1)))
+    checked(write_card(), FakeNet([0, 0, 2], (None, None, None, 1)))
 
 
 def test_a_quantised_net_behind_a_card_of_floats_is_said_at_start(write_card):
     with pytest.raises(CardError, match=r"input\.dtype is float32, but emotion\.tflite takes int8"):
-        checked(write_card(), FakeNet([0, 0, 1], input_dtype="int8"))
+        checked(write_card(), FakeNet([0, 0, 2], input_dtype="int8"))
 
 
 @pytest.mark.parametrize("outputs", [[0.5], [0.5, 0.5], [0.25] * 4])
@@ -101,7 +101,7 @@ def test_probabilities_taken_for_logits_are_said_at_start(write_card):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_never_an_answer(write_card, number):
-    net = FakeNet([0, 0, 1])
+    net = FakeNet([0, 0, 2])
     model = checked(write_card(), net)
     net._outputs = [0, number, 1]
     with pytest.raises(CardError, match=r"emotion\.tflite gives numbers that are not finite"):
@@ -129,7 +129,7 @@ def test_the_golden_answer_is_that_to_the_test_picture(write_card):
 
 def test_a_file_with_another_hash_is_not_opened(write_card, tmp_path):
     (tmp_path / "emotion.tflite").write_bytes(b"other weights")
-    with pytest.raises(CardError, match=r"sha256 is 000000000000…, but .*emotion\.tflite has 5ac6d9b4f42c…"):
+    with pytest.raises(CardError, match=r"sha256 is 000000000000…, but .*emotion\.tflite has 53959fa102f3…"):
         load_model(load_card(write_card(sha256="0" * 64)))
 
 

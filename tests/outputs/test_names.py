@@ -29,7 +29,7 @@ def test_names_stay_and_other_formats_get_theirs_after_it(source, file, still, e
 
 
 def test_names_that_end_like_an_output_do_not_meet_that_output():
-    videos = ["clip.gif", "clip.mp4", "clip.gif.mp4", "clip.gif.mp4.mp4", "clip"]
+    videos = ["clip.gif", "clip.mp4", "clip.gif.mp4", "clip.gif.mp4.mp4", "clip.mov"]
     assert len({output_name("folder", name, still=False) for name in videos}) == len(videos)
     stills = ["a.bmp", "a.png", "a.bmp.png", "a.jpg"]
     assert len({output_name("folder", name, still=True) for name in stills}) == len(stills)
@@ -40,7 +40,9 @@ def test_files_whose_names_had_to_be_changed_are_kept_apart():
     assert len({output_name("folder", name, still=True) for name in names}) == len(names)
 
 
-@pytest.mark.parametrize("evil", ["..", "../../x.jpg", "/etc/passwd", "a/../../b.jpg", "C:\\x.jpg", "C:/x.jpg", "", "/"])
+@pytest.mark.parametrize(
+    "evil", ["..", "../../x.jpg", "/etc/passwd", "a/../../b.jpg", "C:\\x.jpg", "C:/x.jpg", "", "/"]
+)
 def test_no_name_leads_out_of_the_folder(tmp_path, evil):
     for source, file in ((evil, None), ("folder", evil)):
         for still in (True, False):

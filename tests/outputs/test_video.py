@@ -244,10 +244,12 @@ def test_sound_stays_with_the_picture_when_it_began_earlier_and_ends_with_the_vi
     assert writer.close(source) == "sound copied"
     before, after = dict(map(reversed, sound_packets(source))), sound_packets(tmp_path / "clip.mp4")
     assert [before[content] - time for time, content in after] == pytest.approx([1.0] * len(after), abs=2e-3)
-    assert -0.03 < after[0][0] <= 0 and 0.95 < after[-1][0] < 1.0
+    assert -0.05 < after[0][0] <= 0 and 0.95 < after[-1][0] < 1.0
 
 
-@pytest.mark.parametrize("codec, suffix", [("libmp3lame", ".mkv"), ("ac3", ".mkv"), ("libopus", ".mkv"), ("flac", ".mkv")])
+@pytest.mark.parametrize(
+    "codec, suffix", [("libmp3lame", ".mkv"), ("ac3", ".mkv"), ("libopus", ".mkv"), ("flac", ".mkv")]
+)
 def test_other_kinds_of_sound_that_mp4_holds_are_copied(tmp_path: Path, codec, suffix):
     source = sine_clip(tmp_path / f"source{suffix}", codec, seconds=0.5)
     writer = VideoWriter(tmp_path / "clip.mp4", 25)
@@ -311,6 +313,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_stays(tmp_path: Path):
         with pytest.raises(OutputError, match="^cannot write .*clip.mp4: .*; make room or choose another folder"):
             for number in range(100):
                 writer.write(frame(number), noise)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))  # Now the joined video does not fit either.
         with pytest.raises(OutputError, match="its parts are kept in .*clip.mp4.parts"):
             writer.close()
     finally:

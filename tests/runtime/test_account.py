@@ -72,6 +72,7 @@ def test_frames_that_were_under_way_when_the_run_was_ended_are_not_hidden():
 def test_a_capture_that_was_killed_leaves_the_number_unknown_not_0():
     came = account([{"source": "clip.mp4", "done": 200, "fps": 25.0}], RENDER, REPLICAS)
     assert lines(came)[2] == "clip.mp4: an unknown number captured = 275 rendered"
+    assert last_line(came).startswith("275 frames, an unknown number not finished. Wrote")
 
 
 def test_a_render_that_was_killed_leaves_what_its_captures_know():

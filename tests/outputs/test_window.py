@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import reduce
+from pathlib import Path
+
+import pytest
+
+from stages.outputs.window import View, on_key
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def press(keys: str, view: View | None = None) -> View:
+    return reduce(on_key, keys, view or View())
+
+
+def test_g_e_and_a_switch_their_labels_off_and_on():
+    assert press("g").hidden == {"gender"}
+    assert press("gEa").hidden == {"gender", "emotion", "age"}
+    assert press("gGeA").hidden == {"emotion", "age"}
+    assert press("e").show(["gender", "emotion", "glasses"]) == {"gender", "glasses"}
+
+
+def test_space_pauses_and_goes_on():
+    assert press(" ").paused and not press("  ").paused
+
+
+def test_s_asks_for_one_picture_each_time():
+    assert press("sS").saves == 2
+
+
+@pytest.mark.parametrize("key", ["q", "Q", "\x1b"])
+def test_q_and_escape_quit(key):
+    assert press(key).quit
+
+
+def test_other_keys_do_nothing():
+    assert press("xyz1\t\r\xff") == View()
+
+
+# The window runs in a program of its own, because Qt takes the program's display for good. It is told by a line what to
+# do, and answers by one: so neither side guesses how long the other takes.
+SHOWN = """
+import sys
+import cv2
+from skimage.data import astronaut
+from stages.outputs.window import View, Window
+scale, saved = int(sys.argv[1]), []
+picture = cv2.resize(astronaut()[:, :, ::-1], None, fx=scale, fy=scale)
+window = Window("clip.mp4", saved.append)
+window.show(picture)
+for order in sys.stdin:
+    if order == "wait\\n":
+        before = window.view
+        while window.poll() == before:
+            pass
+    elif order == "close\\n":
+        cv2.destroyWindow(window._name)  # what is left when its button was pressed
+        window.poll()
+    elif order == "again\\n":
+        window.close()
+        window = Window("other.mp4")
+        window.show(picture)
+        for _ in range(50):
+            window.poll()
+    else:
+        for _ in range(50):
+            window.poll()
+    shapes = [p.shape for p in saved]
+    print(sorted(window.view.hidden), window.view.paused, window.view.quit, shapes, flush=True)
+window.close()
+"""
+
+
+class Shown:
+    """A window on a screen of its own, and a hand at its keys."""
+
+    def __init__(self, environment: dict[str, str], scale: int):
+        self._environment = environment
+        self._program = subprocess.Popen(
+            [sys.executable, "-c", SHOWN, str(scale)],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.tell("turn")
+        self._xdotool("mousemove", "60", "60")
+
+    def tell(self, order: str) -> str:
+        self._program.stdin.write(order + "\n")
+        self._program.stdin.flush()
+        return self._program.stdout.readline().strip()
+
+    def press(self, key: str) -> str:
+        self._xdotool("key", key)
+        return self.tell("wait")
+
+    def end(self) -> int:
+        self._program.stdin.close()
+        return self._program.wait(timeout=30)
+
+    def title(self) -> str:
+        return self._xdotool("search", "--name", ".mp4", "getwindowname")
+
+    def _xdotool(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["xdotool", *arguments], env=self._environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def on_screen(screen):
+    if not shutil.which("xdotool"):
+        pytest.skip("needs xdotool to press keys")
+    return screen.environment
+
+
+def test_the_keys_work_in_a_real_window(on_screen):
+    shown = Shown(on_screen, scale=1)
+    assert shown.title() == "clip.mp4: G gender, E emotion, A age, S save, space pause, Q quit"
+    assert shown.press("g") == "['gender'] False False []"
+    assert shown.press("s") == "['gender'] False False [(512, 512, 3)]"
+    assert shown.press("space") == "['gender'] True False [(512, 512, 3)]"
+    assert shown.title().startswith("clip.mp4 (paused): ")
+    assert shown.press("Escape") == "['gender'] True True [(512, 512, 3)]"
+    assert shown.end() == 0
+
+
+def test_closing_the_window_by_its_button_quits_and_another_may_open(on_screen):
+    shown = Shown(on_screen, scale=1)
+    assert shown.tell("close") == "[] False True []"
+    assert shown.tell("again") == "[] False False []"
+    assert shown.end() == 0
+
+
+def test_a_picture_larger_than_the_screen_is_shown_whole_and_saved_in_full(on_screen):
+    shown = Shown(on_screen, scale=6)
+    assert shown.press("s") == "[] False False [(3072, 3072, 3)]"
+    assert shown.end() == 0

@@ -1,0 +1,283 @@
+"""Single pictures, folders and globs."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.sources import SourceError, open_source
+from stages.sources.pictures import natural
+from tests.sources.material import (
+    exif,
+    jpeg_with_exif,
+    numbered,
+    red_corner,
+    write_picture,
+    write_video,
+)
+
+GREY = np.full((6, 8), 120, np.uint8)
+
+
+def pixels_of(path) -> np.ndarray:
+    (picture,) = open_source(str(path)).pictures()
+    assert picture.pixels.dtype == np.uint8 and picture.pixels.shape[2] == 3
+    return picture.pixels
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm", ".webp", ".jpg", ".JPG"])
+def test_every_kind_of_picture_is_read(tmp_path, suffix):
+    write_picture(tmp_path / f"face{suffix}", numbered(20, (64, 48)))
+    source = open_source(str(tmp_path / f"face{suffix}"))
+    (picture,) = source.pictures()
+    assert np.abs(picture.pixels[-20:, -20:].astype(int) - 90).max() <= 2
+    assert red_corner(picture.pixels) == "upper left"
+    assert (picture.time, picture.rate, picture.file) == (0.0, None, None)
+    assert (source.name, source.description, source.frames, source.live) == (f"face{suffix}", "64 x 48", 1, False)
+    assert list(source.pictures(start=1)) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm", ".jpg", ".bmp"])
+def test_a_grey_picture_has_three_equal_channels(tmp_path, suffix):
+    pixels = pixels_of(write_picture(tmp_path / f"grey{suffix}", GREY))
+    assert pixels.shape == (6, 8, 3)
+    assert np.abs(pixels.astype(int) - 120).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+def test_16_bits_are_scaled_to_8(tmp_path, suffix):
+    deep = np.array([[0, 257 * 100, 65535]], np.uint16)
+    assert pixels_of(write_picture(tmp_path / f"deep{suffix}", deep))[0, :, 0].tolist() == [0, 100, 255]
+
+
+def test_white_is_where_the_file_says_it_is(tmp_path):
+    (tmp_path / "ten.pgm").write_bytes(b"P5\n# ten bits\n3 1\n1023\n" + np.array([0, 512, 1023], ">u2").tobytes())
+    assert pixels_of(tmp_path / "ten.pgm")[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_floats_are_white_at_one(tmp_path):
+    write_picture(tmp_path / "float.tif", np.array([[-1.0, 0.0, 0.5, 1.0, 7.0, np.nan]], np.float32))
+    assert pixels_of(tmp_path / "float.tif")[0, :, 0].tolist() == [0, 0, 128, 255, 255, 0]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_what_is_transparent_lies_on_white(tmp_path, suffix):
+    rgba = np.zeros((16, 24, 4), np.uint8)
+    rgba[:] = (10, 20, 200, 0)
+    rgba[:, :8, 3] = 255
+    rgba[:, 8:16, 3] = 128
+    parameters = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
+    (tmp_path / f"clear{suffix}").write_bytes(cv2.imencode(suffix, rgba, parameters)[1].tobytes())
+    pixels = pixels_of(tmp_path / f"clear{suffix}")
+    assert pixels[8, 4].tolist() == [10, 20, 200]
+    assert pixels[8, 20].tolist() == [255, 255, 255]
+    assert pixels[8, 12].tolist() == [132, 137, 227]
+
+
+def test_a_picture_of_one_pixel_is_read(tmp_path):
+    assert pixels_of(write_picture(tmp_path / "dot.png", np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
+
+
+def test_a_picture_of_48_megapixels_is_read(tmp_path):
+    path = write_picture(tmp_path / "huge.jpg", np.full((6000, 8000, 3), 99, np.uint8))
+    assert open_source(str(path)).description == "8000 x 6000"
+
+
+CORNERS = {
+    1: "upper left",
+    2: "upper right",
+    3: "lower right",
+    4: "lower left",
+    5: "upper left",
+    6: "upper right",
+    7: "lower right",
+    8: "lower left",
+}
+
+
+@pytest.mark.parametrize(("orientation", "corner"), CORNERS.items())
+def test_exif_turns_the_picture_upright(tmp_path, orientation, corner):
+    (tmp_path / "turned.jpg").write_bytes(jpeg_with_exif(numbered(30, (64, 48)), orientation))
+    pixels = pixels_of(tmp_path / "turned.jpg")
+    assert red_corner(pixels) == corner
+    assert pixels.shape == ((64, 48, 3) if orientation >= 5 else (48, 64, 3))
+
+
+@pytest.mark.parametrize(("orientation", "corner"), CORNERS.items())
+def test_exif_turns_a_transparent_picture_likewise(tmp_path, orientation, corner):
+    rgba = cv2.cvtColor(numbered(30, (64, 48)), cv2.COLOR_BGR2BGRA)
+    rgba[-4:, :, 3] = 0
+    file = cv2.imencode(".png", rgba)[1].tobytes()
+    (tmp_path / "turned.png").write_bytes(file[:33] + _chunk(b"eXIf", exif(orientation)) + file[33:])
+    pixels = pixels_of(tmp_path / "turned.png")
+    assert red_corner(pixels) == corner
+    assert pixels.shape == ((64, 48, 3) if orientation >= 5 else (48, 64, 3))
+
+
+def test_names_outside_ascii_are_read(tmp_path):
+    assert pixels_of(write_picture(tmp_path / "Gesicht ä 顔 🙂.png", numbered(1, (8, 8)))).shape == (8, 8, 3)
+
+
+def test_a_picture_is_read_by_its_content_whatever_its_name(tmp_path):
+    (tmp_path / "really-a-png.jpg").write_bytes(cv2.imencode(".png", GREY)[1].tobytes())
+    assert pixels_of(tmp_path / "really-a-png.jpg").shape == (6, 8, 3)
+    (tmp_path / "without-suffix").write_bytes(cv2.imencode(".jpg", GREY)[1].tobytes())
+    assert pixels_of(tmp_path / "without-suffix").shape == (6, 8, 3)
+
+
+def test_an_animated_webp_shows_its_first_picture_and_says_so(tmp_path):
+    moving = cv2.Animation()
+    moving.frames, moving.durations = [numbered(1, (32, 32)), numbered(40, (32, 32))], np.array([100, 100], np.int32)
+    assert cv2.imwriteanimation(str(tmp_path / "wave.webp"), moving)
+    source = open_source(str(tmp_path / "wave.webp"))
+    assert len(list(source.pictures())) == 1
+    assert source.notes == ["wave.webp is an animation; its first picture is shown."]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def _cut_off(suffix: str) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    file = cv2.imencode(suffix, noise)[1].tobytes()
+    return file[: len(file) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.jpg", b"", "is empty"),
+        ("text.jpg", b"Dear diary\n" * 9, "is not a JPEG, PNG, WebP, TIFF, BMP or PNM picture"),
+        ("phone.heic", b"\0\0\0\x18ftypheic", "is a HEIC picture, which is not read; save it as JPEG or PNG"),
+        ("cut.png", _cut_off(".png"), "cannot be decoded: it is damaged or cut off"),
+        ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "is not a JPEG"),
+        ("none.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0" * 8 + b"\x08\x02\0\0\0\0\0\0\0", "cannot be decoded"),
+        (
+            "bomb.png",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 20000, 20000) + b"\x08\x02\0\0\0\0\0\0\0",
+            "says it has 20000 x 20000 pixels; at most 100 megapixels are read",
+        ),
+        ("bomb.pgm", b"P5 100000 100000 255\n", "says it has 100000 x 100000 pixels"),
+        ("bomb.bmp", b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, 30000, -30000) + b"\0" * 24, "says it has 30000 x 30000"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(tmp_path, capfd, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError) as error:
+        open_source(str(tmp_path / name))
+    assert f"{tmp_path / name} {said}" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "OpenCV" not in capfd.readouterr().err
+
+
+def test_a_folder_is_read_in_natural_order_counting_on(tmp_path):
+    write_picture(tmp_path / "img10.png", numbered(10, (50, 30)))
+    write_picture(tmp_path / "img2.png", numbered(2, (32, 48)))
+    write_picture(tmp_path / "IMG1.png", numbered(1, (64, 24)))
+    write_video(tmp_path / "img3.mp4", frames=3)
+    write_picture(tmp_path / ".hidden.png", numbered(5, (64, 48)))
+    (tmp_path / "deeper").mkdir()
+    write_picture(tmp_path / "deeper" / "img4.png", numbered(4, (64, 48)))
+    source = open_source(str(tmp_path))
+    pictures = list(source.pictures())
+    assert [(p.file, p.rate, round(p.time, 2), p.pixels.shape[:2]) for p in pictures] == [
+        ("IMG1.png", None, 0.0, (24, 64)),
+        ("img2.png", None, 0.0, (48, 32)),
+        ("img3.mp4", 25.0, 0.0, (48, 64)),
+        ("img3.mp4", 25.0, 0.04, (48, 64)),
+        ("img3.mp4", 25.0, 0.08, (48, 64)),
+        ("img10.png", None, 0.0, (30, 50)),
+    ]
+    assert (source.name, source.description, source.frames) == (tmp_path.name, "3 pictures and 1 video", 6)
+    assert (source.notes, source.skipped, source.live) == ([], 0, False)
+    for start in range(8):
+        assert [(p.file, p.time) for p in source.pictures(start)] == [(p.file, p.time) for p in pictures[start:]]
+
+
+def test_a_real_folder_is_read(media):
+    source = open_source(str(media))
+    pictures = source.pictures(start=4 + 1)  # behind the GIF of four frames and a PNG
+    assert next(pictures).file == "biden.jpg"
+    assert source.description == "9 pictures and 3 videos"
+    source.close()
+
+
+def test_files_that_cannot_be_read_are_skipped_and_take_no_number(tmp_path):
+    write_picture(tmp_path / "a.png", numbered(1, (64, 48)))
+    (tmp_path / "b.jpg").write_bytes(b"")
+    (tmp_path / "c.mp4").write_bytes(b"not a video")
+    write_picture(tmp_path / "d.png", numbered(4, (64, 48)))
+    (tmp_path / "e.txt").write_text("nothing to see")
+    source = open_source(str(tmp_path))
+    for _ in range(2):
+        assert [p.file for p in source.pictures()] == ["a.png", "d.png"]
+        assert source.skipped == 2
+    assert [p.file for p in source.pictures(start=1)] == ["d.png"]
+    assert source.notes == [
+        f"1 file of {tmp_path.name} left out, neither picture nor video by name (.txt).",
+        "Skipped: b.jpg is empty, whatever its name says.",
+        "Skipped: c.mp4 is not a video that can be read: its content is of no known format, or cut off at a vital place.",
+    ]
+
+
+def test_a_folder_in_which_nothing_can_be_read_is_an_error(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "b.png").write_bytes(b"text")
+    source = open_source(str(tmp_path))
+    with pytest.raises(SourceError, match=f"None of the 2 files of {tmp_path.name} can be read. Skipped: b.png is not"):
+        list(source.pictures())
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    (tmp_path / "readme.md").write_text("nothing")
+    with pytest.raises(SourceError, match="holds no picture and no video"):
+        open_source(str(tmp_path))
+
+
+def test_a_glob_takes_what_matches(tmp_path, monkeypatch):
+    for name in ("a1.png", "a2.png", "b1.png", "a3.txt"):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", GREY)[1].tobytes())
+    source = open_source(str(tmp_path / "a*.png"))
+    assert [p.file for p in source.pictures()] == ["a1.png", "a2.png"]
+    assert source.name == tmp_path.name
+    monkeypatch.chdir(tmp_path)
+    relative = open_source("a?.png")
+    assert [p.file for p in relative.pictures()] == ["a1.png", "a2.png"]
+    assert relative.name == tmp_path.name
+
+
+def test_two_stars_go_through_folders(tmp_path):
+    for name in ("shots/x.png", "shots/day 10/y.png", "shots/day 9/deep/z.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_picture(tmp_path / name, GREY)
+    source = open_source(str(tmp_path / "shots" / "**" / "*.png"))
+    assert [p.file for p in source.pictures()] == ["day 9/deep/z.png", "day 10/y.png", "x.png"]
+    assert source.name == "shots"
+
+
+def test_a_glob_without_a_match_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match=r"The glob .*/\*\.png matches no picture and no video"):
+        open_source(str(tmp_path / "*.png"))
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path):
+    assert pixels_of(write_picture(tmp_path / "face[1].png", GREY)).shape == (6, 8, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(SourceError, match="is not a file, a folder or a camera"):
+        open_source(str(tmp_path / "pipe.mp4"))
+
+
+def test_natural_order_compares_numbers_by_value(tmp_path):
+    names = ["b", "a10", "A9", "a1b", "a01", "a", "10", "9"]
+    paths = sorted((tmp_path / name for name in names), key=natural)
+    assert [path.name for path in paths] == ["9", "10", "a", "a01", "a1b", "A9", "a10", "b"]

@@ -1,0 +1,162 @@
+"""Streams, from a server on this machine."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+import cv2
+import pytest
+
+from stages.sources import SourceError, open_source, stream
+from tests.sources.material import number_of, numbered, write_video
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serves `files` by their path, and /live as motion JPEG; gives the address as host:port."""
+    monkeypatch.setattr(stream, "_TIMEOUT_S", 2.0)
+    files: dict[str, bytes] = {}
+    silent = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802  the library's name
+            path = self.path.partition("?")[0]
+            if path == "/silent":
+                silent.wait(30)
+            elif path.startswith("/live"):
+                self._live(hangs=path == "/live-and-hang")
+            elif path in files:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(files[path])))
+                self.end_headers()
+                self.wfile.write(files[path])
+            else:
+                self.send_error(404)
+
+        def _live(self, hangs: bool) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            for number in range(20):
+                jpeg = cv2.imencode(".jpg", numbered(number, (64, 48)))[1].tobytes()
+                head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+            if hangs:
+                silent.wait(30)
+
+        def log_message(self, *_):
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        http.files = files
+        http.address = f"127.0.0.1:{http.server_port}"
+        yield http
+        silent.set()
+        http.shutdown()
+        thread.join()
+
+
+def test_a_video_on_a_server_is_read_like_a_file(server, tmp_path):
+    server.files["/shots/clip.mp4"] = write_video(tmp_path / "c.mp4", container={"movflags": "+faststart"}).read_bytes()
+    source = open_source(f"http://anna:secret@{server.address}/shots/clip.mp4?token=hidden")
+    assert (source.name, source.live, source.frames) == ("127.0.0.1/shots/clip.mp4", False, 10)
+    assert source.description == "64 x 48 at 25 frames/s"
+    assert [number_of(p.pixels) for p in source.pictures()] == list(range(10))
+    assert [number_of(p.pixels) for p in source.pictures(start=8)] == [8, 9]
+    assert source.notes == []
+
+
+def test_a_picture_on_a_server_is_a_still(server):
+    server.files["/face.png"] = cv2.imencode(".png", numbered(3, (30, 20)))[1].tobytes()
+    source = open_source(f"http://{server.address}/face.png")
+    assert [(p.pixels.shape, p.time, p.rate) for p in source.pictures()] == [((20, 30, 3), 0.0, None)]
+    assert not source.live
+
+
+def test_motion_jpeg_is_live_and_ends_with_a_note(server):
+    source = open_source(f"http://{server.address}/live")
+    assert (source.name, source.live, source.frames) == ("127.0.0.1/live", True, None)
+    pictures = list(source.pictures())
+    assert [number_of(p.pixels) for p in pictures] == list(range(20))
+    times = [p.time for p in pictures]
+    assert times == sorted(times) and times[0] >= 0
+    assert source.notes == [f"http://{server.address}/live: the stream ended after 20 frames."]
+
+
+def test_a_stream_that_falls_silent_ends_with_a_note(server):
+    source = open_source(f"http://anna:secret@{server.address}/live-and-hang?token=hidden")
+    assert len(list(source.pictures())) in (19, 20)  # The last one is complete only when the next begins.
+    assert "nothing came for 2 s" in source.notes[0]
+    assert not any("secret" in note or "hidden" in note for note in source.notes)
+
+
+def test_a_stream_is_closed_before_and_while_it_is_read(server):
+    open_source(f"http://{server.address}/live").close()
+    source = open_source(f"http://{server.address}/live")
+    next(source.pictures())
+    source.close()
+    assert number_of(next(source.pictures()).pixels) == 0  # Opened anew.
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/nothing.mp4", "cannot be opened: Server returned 404 Not Found"),
+        ("/silent", "gave no picture within 2 s"),
+        ("/text.mp4", "is not a video that can be read"),
+    ],
+)
+def test_what_a_server_cannot_give_is_one_sentence_without_the_password(server, path, said):
+    server.files["/text.mp4"] = b"Dear diary\n" * 50
+    with pytest.raises(SourceError) as error:
+        open_source(f"http://anna:secret@{server.address}{path}?token=hidden")
+    assert f"http://{server.address}{path} {said}" in str(error.value)
+    cause = error.value
+    while cause is not None:
+        assert "secret" not in str(cause) and "hidden" not in str(cause)
+        cause = cause.__cause__ or cause.__context__
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http", "rtmp"])
+def test_a_server_that_is_not_there_is_one_sentence(scheme):
+    with pytest.raises(SourceError, match=rf"^{scheme}://127.0.0.1:1/live cannot be opened: "):
+        open_source(f"{scheme}://anna:secret@127.0.0.1:1/live")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://anna:pass/word@example.org/1",
+        "rtsp://anna:12/word@example.org/1",
+        "rtsp://anna:se:cret@example.org:port/1",
+        "rtsp://[::1/word",
+        "rtsp:///word",
+    ],
+)
+def test_a_malformed_address_is_refused_without_showing_it(url):
+    with pytest.raises(SourceError, match="The source's URL has no valid host; in a password write %2F for /") as error:
+        open_source(url)
+    assert "word" not in str(error.value).replace("password", "")
+    assert "cret" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "live"),
+    [
+        ("http://example.org/a.mp4?x=1", False),
+        ("https://example.org/a.WEBM", False),
+        ("http://example.org/cam.mjpg", True),
+        ("http://example.org/stream", True),
+        ("rtsp://example.org/a.mp4", True),
+        ("http://example.org/@anna/a.mp4", False),
+    ],
+)
+def test_only_http_urls_that_end_like_a_file_are_finite(url, live):
+    assert stream.is_live(stream.Address(url)) is live
