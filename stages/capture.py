@@ -212,6 +212,7 @@ class _Capture:
                 self._to_worker(connection, self._crops_message(stage, frame, seq))
             case flow.KeepCrops(frame):
                 self._crops[frame] = crops
+                self._account.faces += crops.faces
             case flow.SendPicture(frame):
                 self._render.send(self._picture_message(frame))
             case flow.SendPreview(frame):
@@ -282,6 +283,7 @@ class Account:
     """What is told about the run: how many frames, how fast, how late."""
 
     def __init__(self):
+        self.faces = 0
         self._latency, self._added = Quantiles(), Quantiles()
         self._worked: dict[int, float] = {}  # frame -> seconds on its longest path, until it is acknowledged
         self._first_s: float | None = None
@@ -308,23 +310,24 @@ class Account:
         return self._last_s - self._first_s if self._first_s is not None else 0.0
 
     def progress(self, source: Source, state: Flow) -> dict:
+        """Where the work is, for the live line; and the account so far, should this process be killed."""
         return {
-            "source": source.name,
+            **self.report(source, state.read),
             "done": state.done,
             "frames": source.frames,
+            "faces": self.faces,
             "fps": self._finished / self._seconds if self._seconds else 0.0,
-            "latency_ms_p50": _ms(self._latency.at(0.5)),
-            "latency_ms_p99": _ms(self._latency.at(0.99)),
             "waiting": state.waiting,
         }
 
     def report(self, source: Source, captured: int) -> dict:
+        """The account of the whole run."""
         return {
             "source": source.name,
             "captured": captured,
             "seconds": round(self._seconds, 3),
             "latency_ms_p50": _ms(self._latency.at(0.5)),
-            "latency_ms_p99": _ms(self._latency.at(0.99)),
+            "latency_ms_p95": _ms(self._latency.at(0.95)),
             "added_latency_ms_p50": _ms(self._added.at(0.5)),
             "added_latency_ms_p95": _ms(self._added.at(0.95)),
             "skipped": source.skipped,

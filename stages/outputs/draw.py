@@ -32,8 +32,8 @@ def annotate(
 ) -> np.ndarray:
     """A copy of a picture, uint8 (H, W, 3) BGR, with every face in a box and its labels beside it.
 
-    show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame; error: why
-    it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
+    show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame; error:
+    why it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
     """
     drawn = np.array(pixels, order="C")
     height, width = drawn.shape[:2]

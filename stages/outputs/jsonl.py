@@ -56,7 +56,7 @@ class JsonLines:
 def line(frame: FinishedFrame) -> bytes:
     """The frame's line in UTF-8, with its end."""
     text = json.dumps(record(frame), ensure_ascii=False, allow_nan=False)
-    # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back the same
+    # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import cv2
 
-_ANSWER_S = 2.0
+_ANSWER_S = 5.0  # a busy machine's screen takes more than two
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _LOCAL_FAMILY, _ANY_FAMILY = 256, 65535  # of an entry in the authority file
+_open_connections: list[socket.socket] = []
 
 
 def window_available() -> str | None:
@@ -32,21 +33,26 @@ def window_available() -> str | None:
 
 
 def _refusal(display: str) -> str | None:
-    """Why the X server of `display` would not take us, by asking it for a connection and closing it again."""
+    """Why the X server of `display` would not take us, by asking it for a connection."""
     parsed = re.fullmatch(r"(?:unix|(?:tcp/)?(?P<host>[^/]*?)):(?P<number>\d{1,5})(?:\.\d+)?", display)
     if parsed is None:
         return f"DISPLAY is {display!r}, which names no screen"
     host, number = parsed["host"] or "", int(parsed["number"])
     try:
-        with _connected(host, number) as server:
-            cookie = _cookie(number)
-            name = _COOKIE if cookie else b""
-            server.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie)) + _padded(name))
-            server.sendall(_padded(cookie))
-            answer = server.recv(1)
+        server = _connected(host, number)
+        cookie = _cookie(number)
+        method = _COOKIE if cookie else b""
+        setup = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(method), len(cookie))  # X11, little-endian
+        server.sendall(setup + _padded(method) + _padded(cookie))
+        answer = server.recv(1)
     except (OSError, OverflowError) as error:
         return f"no screen answers at DISPLAY {display} ({getattr(error, 'strerror', None) or error})"
-    return None if answer == b"\x01" else f"the screen at DISPLAY {display} refuses us (see xauth)"
+    if answer == b"\x01":
+        # Kept open: a server whose last client leaves starts anew, and turns away who comes meanwhile.
+        _open_connections.append(server)
+        return None
+    server.close()
+    return f"the screen at DISPLAY {display} refuses us (see xauth)"
 
 
 def _connected(host: str, number: int) -> socket.socket:

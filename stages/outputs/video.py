@@ -138,7 +138,7 @@ def encoded_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture in exactly `size`: an odd or tiny one has its last column and row repeated, others are letterboxed."""
+    """The picture in exactly `size`: odd or tiny, its last column and row repeated; of another size, letterboxed."""
     width, height = size
     high, wide = pixels.shape[:2]
     if (wide, high) == size:

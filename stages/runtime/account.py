@@ -2,7 +2,7 @@
 
 Merges what every capture and render report at their end:
 
-    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p99, ..., skipped, notes}
+    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, notes}
     render   {sources: {name: {rendered, dropped, faces, missing, errors, ..., spent}}, outputs, notes}
 """
 
@@ -87,7 +87,7 @@ def account(captures: list[dict], render: dict | None, replicas: dict[str, int])
 def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
     latency = {
         quantile: read[f"latency_ms_{quantile}"]
-        for quantile in ("p50", "p95", "p99")
+        for quantile in ("p50", "p95")
         if read.get(f"latency_ms_{quantile}") is not None
     }
     return SourceAccount(
@@ -118,7 +118,7 @@ def lines(account: Account) -> list[str]:
 
 
 def _table(sources: list[SourceAccount]) -> list[str]:
-    quantiles = [q for q in ("p50", "p95", "p99") if any(q in source.latency_ms for source in sources)]
+    quantiles = [q for q in ("p50", "p95") if any(q in source.latency_ms for source in sources)]
     rows = [["source", "frames", "faces", "dropped", "frames/s", *(f"latency {q}" for q in quantiles)]]
     for source in sources:
         rate = f"{source.rendered / source.seconds:.1f}" if source.seconds else "–"
@@ -140,8 +140,7 @@ def _balance(sources: list[SourceAccount]) -> list[str]:
         if source.unaccounted:
             parts.append(f"{source.unaccounted} under way when the run was ended")
         captured = "an unknown number" if source.captured is None else source.captured
-        if source.captured is None or len(parts) > 1:
-            said.append(f"{source.source}: {captured} captured = {' + '.join(parts)}")
+        said.append(f"{source.source}: {captured} captured = {' + '.join(parts)}")
     return said
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from stages.core.config import Pipeline
 
 if TYPE_CHECKING:
-    from stages.core.flow import Rules
     from stages.core.frames import CropGeometry
 
 
@@ -82,25 +81,6 @@ class Settings:
             stage: CropGeometry(card.width, card.height, card.channels, card.scale)
             for stage, card in self.cards.items()
         }
-
-    def rules(self, live: bool) -> Rules:
-        """The rules of the flow of this capture's source."""
-        from stages.core.flow import Rules
-
-        # The one import from below: detect's hash needs OpenCV, which the launcher is spared and capture has anyway.
-        from stages.detectors import settings_hash
-
-        pipeline = self.pipeline
-        return Rules(
-            attributes=tuple(self.cards),
-            cards={"detect": settings_hash(**self.detector)} | {stage: card.hash for stage, card in self.cards.items()},
-            window=pipeline.window,
-            window_bytes=pipeline.window_memory,
-            live=live,
-            deadline_s=pipeline.deadline,
-            give_up_after_s=pipeline.give_up_after,
-            resend_after_s=pipeline.resend_after,
-        )
 
     def to_json(self) -> dict:
         """Everything as plain dicts, lists, texts and numbers."""

@@ -67,11 +67,11 @@ def live_line(sources: list[dict], window: int | None) -> str:
     if len(sources) > 1:
         return " " + "   ".join(f"{s['source']} {_count(s)}  {s['fps']:.1f} fps" for s in sources)
     [source] = sources
-    parts = [f" {_count(source)} frames", f"{source['fps']:.1f} fps"]
+    parts = [f" {_count(source)} frames", f"{source['faces']} faces", f"{source['fps']:.1f} fps"]
     if source.get("frames") and source["fps"]:
         parts.append(f"{_duration(max(0, source['frames'] - source['done']) / source['fps'])} left")
     if source.get("latency_ms_p50") is not None:
-        parts.append(f"latency p50 {source['latency_ms_p50']:.0f} ms  p99 {source['latency_ms_p99']:.0f} ms")
+        parts.append(f"latency p50 {source['latency_ms_p50']:.0f} ms  p95 {source['latency_ms_p95']:.0f} ms")
     if window and source.get("waiting"):
         parts.append(_bars(source["waiting"], window))
     return "   ".join(parts)

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.core.errors import FacepipeError
 from stages.core.frames import Picture
 from stages.sources.base import Source, SourceError, size_and_rate
 
@@ -52,9 +53,9 @@ _COLLINS = (
     Key(3.3, 730, 570, 1.68, 0.0),
     Key(5.2, 190, 372, 0.95, 0.0),
     Key(6.0, 320, 366, 1.0),
-    Key(6.8, 322, 366, 1.0),
-    Key(8.0, -420, 380, 1.05),
-    Key(8.1, -420, 380, 1.05, 0.0),
+    Key(6.4, 322, 366, 1.0),
+    Key(8.0, -380, 380, 1.0),
+    Key(8.1, -380, 380, 1.0, 0.0),
     Key(8.8, 1000, 400, 1.15, 0.0),
     Key(9.5, 760, 420, 1.2),
     Key(10.0, 740, 424, 1.22),
@@ -213,15 +214,25 @@ def _write(path: str) -> None:
     import av
 
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt, stream.options = WIDTH, HEIGHT, "yuv420p", {"crf": "18"}
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for picture in Demo().pictures():
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.pixels, format="bgr24")))
         container.mux(stream.encode())
 
 
+def _main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m stages.sources.demo OUT.mp4    writes the demo as a video", file=sys.stderr)
+        return 2
+    try:
+        _write(arguments[0])
+    except (FacepipeError, OSError, ValueError) as error:  # PyAV's errors are of the last two.
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{FRAMES} frames written to {arguments[0]}")
+    return 0
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m stages.sources.demo OUT.mp4    writes the demo as a video")
-    _write(sys.argv[1])
-    print(f"{FRAMES} frames written to {sys.argv[1]}")
+    sys.exit(_main(sys.argv[1:]))

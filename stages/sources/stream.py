@@ -20,14 +20,11 @@ _TIMEOUT_S = 5.0
 
 def open_stream(url: str) -> Source:
     """An http URL that ends like a file is read like a file, without loss; every other URL is live."""
-    address = _Address(url)
-    suffix = PurePosixPath(address.path).suffix.lower()
-    if address.scheme in ("http", "https") and suffix in (VIDEOS | PICTURES) - _ENDLESS:
-        return RemoteFile(address)
-    return Stream(address)
+    address = Address(url)
+    return RemoteFile(address) if address.is_file else Stream(address)
 
 
-class _Address:
+class Address:
     """A URL and what may be shown of it: neither user nor password, nor the query, which often holds a token."""
 
     def __init__(self, url: str):
@@ -37,14 +34,15 @@ class _Address:
         except ValueError:
             host, port = "", None
         # An unescaped / in a password ends the host, and the password would be taken for a path and shown.
-        password_as_path = "@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc if host else False
-        if not host or password_as_path:
+        if not host or ("@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc):
             raise SourceError(
                 "The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @."
             )
         if parts.scheme not in _SCHEMES:
             raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(_SCHEMES)}.")
-        self.url, self.scheme, self.path = url, parts.scheme, parts.path
+        suffix = PurePosixPath(parts.path).suffix.lower()
+        self.is_file = parts.scheme in ("http", "https") and suffix in (VIDEOS | PICTURES) - _ENDLESS
+        self.url, self.scheme = url, parts.scheme
         self.name = host + parts.path.rstrip("/")
         self.label = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
 
@@ -57,7 +55,7 @@ class _Address:
 class RemoteFile(Source):
     """A finite file on a server: nothing is dropped, and it can be read again."""
 
-    def __init__(self, address: _Address):
+    def __init__(self, address: Address):
         self._address = address
         with address.open() as clip:
             super().__init__(address.name, clip.description)
@@ -73,7 +71,7 @@ class Stream(Source):
 
     live = True
 
-    def __init__(self, address: _Address):
+    def __init__(self, address: Address):
         self._address = address
         # Kept open for the first reading: opening a camera's stream takes seconds, and some allow one reader only.
         self._clip: Clip | None = address.open()

@@ -30,7 +30,7 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
     cookie = os.urandom(16)
     authority.write_bytes(_entry(cookie))
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-auth", str(authority), "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "800x600x24", "-auth", str(authority), "-noreset"],
         pass_fds=[write], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write)

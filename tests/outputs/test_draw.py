@@ -111,7 +111,7 @@ def test_plates_lie_in_the_picture_and_beside_every_face_where_there_is_room():
     sizes = [(120, 50)] * 3
     corners = place_plates(boxes, sizes, 4, 640, 360)
     plates = [(x, y, x + 120, y + 50) for x, y in corners]
-    assert all(0 <= x1 and x2 <= 640 and 0 <= y1 and y2 <= 360 for x1, y1, x2, y2 in plates)
+    assert all(x1 >= 0 and y1 >= 0 and x2 <= 640 and y2 <= 360 for x1, y1, x2, y2 in plates)
     rectangles = [*map(tuple, boxes), *plates]
     assert [(a, b) for a in plates for b in rectangles if a is not b and overlap(a, b)] == []
 

@@ -97,8 +97,8 @@ class Shown:
         return self.tell("wait")
 
     def end(self) -> int:
-        self._program.stdin.close()
-        return self._program.wait(timeout=30)
+        self._program.communicate(timeout=30)
+        return self._program.returncode
 
     def title(self) -> str:
         return self._xdotool("search", "--name", ".mp4", "getwindowname")

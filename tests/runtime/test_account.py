@@ -12,7 +12,7 @@ CAPTURE = {
     "captured": 275,
     "seconds": 11.0,
     "latency_ms_p50": 71.4,
-    "latency_ms_p99": 133.2,
+    "latency_ms_p95": 133.2,
     "skipped": 0,
     "notes": [],
 }
@@ -40,8 +40,9 @@ def with_source(**changes) -> dict:
 def test_a_run_in_which_nothing_was_lost():
     came = account([CAPTURE], RENDER, REPLICAS)
     assert lines(came) == [
-        "source    frames  faces  dropped  frames/s  latency p50  latency p99",
+        "source    frames  faces  dropped  frames/s  latency p50  latency p95",
         "clip.mp4     275    550        0      25.0        71 ms       133 ms",
+        "clip.mp4: 275 captured = 275 rendered",
         "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy),"
         " render 8.0 ms (20 % busy)",
         "detect was the limit:"
@@ -92,7 +93,7 @@ def test_a_slow_attribute_stage_is_helped_by_replicas():
 
 
 def test_two_sources_share_the_table_and_the_stages():
-    other = {**CAPTURE, "source": "yard", "captured": 10, "latency_ms_p99": None}
+    other = {**CAPTURE, "source": "yard", "captured": 10, "latency_ms_p95": None}
     yard = {"rendered": 10, "dropped": [], "faces": 0, "missing": 0, "errors": 0, "spent": {"detect": 2.2}}
     came = account([CAPTURE, other], {**RENDER, "sources": {**RENDER["sources"], "yard": yard}}, REPLICAS)
     assert [source.source for source in came.sources] == ["clip.mp4", "yard"]

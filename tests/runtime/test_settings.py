@@ -52,13 +52,3 @@ def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
         "neighbours": 5,
         "model": "/m/y.onnx",
     }
-
-
-def test_the_rules_of_the_flow_follow_from_the_configuration():
-    plain = SETTINGS.to_json()
-    plain["pipeline"]["stages"]["detect"] = {**plain["pipeline"]["stages"]["detect"], "detector": "haar"}
-    rules = Settings.from_json({**plain, "models": {}}).rules(live=True)
-    assert (rules.attributes, rules.live, rules.window, rules.window_bytes) == (("glasses",), True, 8, 10_000_000)
-    assert (rules.deadline_s, rules.give_up_after_s, rules.resend_after_s) == (0.5, 5.0, 10.0)
-    assert rules.cards["glasses"] == "ab12"
-    assert len(rules.cards["detect"]) == 64

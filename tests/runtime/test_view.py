@@ -10,12 +10,21 @@ FILE = {
     "source": "clip.mp4",
     "done": 412,
     "frames": 612,
+    "faces": 37,
     "fps": 24.8,
     "latency_ms_p50": 71.0,
-    "latency_ms_p99": 133.0,
+    "latency_ms_p95": 133.0,
     "waiting": {"gender": 0, "emotion": 15, "age": 3},
 }
-CAMERA = {"source": "camera0", "done": 88, "frames": None, "fps": 30.0, "latency_ms_p50": None, "waiting": {}}
+CAMERA = {
+    "source": "camera0",
+    "done": 88,
+    "frames": None,
+    "faces": 0,
+    "fps": 30.0,
+    "latency_ms_p50": None,
+    "waiting": {},
+}
 
 
 class Stream(io.StringIO):
@@ -35,12 +44,12 @@ def view_on(stream, quiet=False) -> TerminalView:
 
 def test_the_line_of_a_file_says_how_far_how_fast_how_late_who_is_slow_and_how_long():
     assert live_line([FILE], 16) == (
-        " 412/612 frames   24.8 fps   8 s left   latency p50 71 ms  p99 133 ms   age ▂  emotion █ slowest  gender ▁"
+        " 412/612 frames   37 faces   24.8 fps   8 s left   latency p50 71 ms  p95 133 ms   age ▂  emotion █ slowest  gender ▁"
     )
 
 
 def test_the_line_of_a_camera_has_no_end():
-    assert live_line([CAMERA], 16) == " 88 frames   30.0 fps"
+    assert live_line([CAMERA], 16) == " 88 frames   0 faces   30.0 fps"
 
 
 def test_several_sources_share_the_line():
@@ -49,7 +58,7 @@ def test_several_sources_share_the_line():
 
 def test_hours_are_not_told_in_seconds():
     assert live_line([{**FILE, "frames": 180_412, "fps": 25.0}], None).startswith(
-        " 412/180412 frames   25.0 fps   2 h 0 min left "
+        " 412/180412 frames   37 faces   25.0 fps   2 h 0 min left "
     )
 
 
@@ -69,7 +78,7 @@ def test_a_sentence_stands_above_the_live_line(monkeypatch):
     view.progress("capture", FILE)
     view.say("a worker was refused.")
     view.close()
-    line = " 412/612 frames   24"  # cut: a line that wraps would not be one
+    line = " 412/612 frames   37"  # cut: a line that wraps would not be one
     assert stream.getvalue() == f"{line}\r\x1b[Kfacepipe: a worker was refused.\n{line}\r\x1b[K"
 
 

@@ -76,7 +76,12 @@ def test_a_camera_is_live_and_gives_what_comes(devices):
     devices(0)
     capture = FakeCapture(pictures=5)
     source = Camera(0, lambda number: capture)
-    assert (source.name, source.description, source.live, source.frames) == ("camera0", "8 x 6 at 15 frames/s", True, None)
+    assert (source.name, source.description, source.live, source.frames) == (
+        "camera0",
+        "8 x 6 at 15 frames/s",
+        True,
+        None,
+    )
     pictures = list(source.pictures(start=3))
     assert [p.pixels[0, 0, 0] for p in pictures] == [1, 2, 3, 4]  # The first was read to see that it works.
     assert {p.rate for p in pictures} == {15.0}
@@ -144,5 +149,7 @@ def test_auto_takes_the_first_camera_that_works(devices, monkeypatch):
     monkeypatch.setattr(Camera.__init__, "__defaults__", (camera.open_capture,))
     source = open_source("auto")
     assert source.name == "camera2"
-    assert source.chosen == "camera2 opens, so it is shown; --source 0, a file, a folder, a URL or demo chooses another."
+    assert (
+        source.chosen == "camera2 opens, so it is shown; --source 0, a file, a folder, a URL or demo chooses another."
+    )
     source.close()

@@ -77,9 +77,7 @@ def test_auto_without_a_camera_is_the_demo_and_says_so(no_camera):
 
 @pytest.mark.parametrize("spec", [0, "0", "/dev/video0"])
 def test_a_camera_that_is_not_there_is_one_sentence(no_camera, capfd, spec):
-    assert refusal(spec) == (
-        "There is no camera 0; no camera was found; a file, a folder, a URL or demo will do."
-    )
+    assert refusal(spec) == ("There is no camera 0; no camera was found; a file, a folder, a URL or demo will do.")
     assert capfd.readouterr().err == ""
 
 

@@ -164,7 +164,11 @@ def _cut_off(suffix: str) -> bytes:
             "says it has 20000 x 20000 pixels; at most 100 megapixels are read",
         ),
         ("bomb.pgm", b"P5 100000 100000 255\n", "says it has 100000 x 100000 pixels"),
-        ("bomb.bmp", b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, 30000, -30000) + b"\0" * 24, "says it has 30000 x 30000"),
+        (
+            "bomb.bmp",
+            b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, 30000, -30000) + b"\0" * 24,
+            "says it has 30000 x 30000",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path, capfd, name, content, said):
@@ -222,7 +226,8 @@ def test_files_that_cannot_be_read_are_skipped_and_take_no_number(tmp_path):
     assert source.notes == [
         f"1 file of {tmp_path.name} left out, neither picture nor video by name (.txt).",
         "Skipped: b.jpg is empty, whatever its name says.",
-        "Skipped: c.mp4 is not a video that can be read: its content is of no known format, or cut off at a vital place.",
+        "Skipped: c.mp4 is not a video that can be read: "
+        "its content is of no known format, or cut off at a vital place.",
     ]
 
 

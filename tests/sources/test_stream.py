@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 
 import cv2
 import pytest
@@ -82,7 +81,7 @@ def test_motion_jpeg_is_live_and_ends_with_a_note(server):
     source = open_source(f"http://{server.address}/live")
     assert (source.name, source.live, source.frames) == ("127.0.0.1/live", True, None)
     pictures = list(source.pictures())
-    assert [number_of(p.pixels) for p in pictures] == list(range(20))
+    assert [round((p.pixels[-8:, -8:].mean() - 10) / 4) for p in pictures] == list(range(20))
     times = [p.time for p in pictures]
     assert times == sorted(times) and times[0] >= 0
     assert source.notes == [f"http://{server.address}/live: the stream ended after 20 frames."]
@@ -148,15 +147,15 @@ def test_a_malformed_address_is_refused_without_showing_it(url):
 
 
 @pytest.mark.parametrize(
-    ("url", "live"),
+    ("url", "is_file"),
     [
-        ("http://example.org/a.mp4?x=1", False),
-        ("https://example.org/a.WEBM", False),
-        ("http://example.org/cam.mjpg", True),
-        ("http://example.org/stream", True),
-        ("rtsp://example.org/a.mp4", True),
-        ("http://example.org/@anna/a.mp4", False),
+        ("http://example.org/a.mp4?x=1", True),
+        ("https://example.org/a.WEBM", True),
+        ("http://example.org/cam.mjpg", False),
+        ("http://example.org/stream", False),
+        ("rtsp://example.org/a.mp4", False),
+        ("http://example.org/@anna/a.mp4", True),
     ],
 )
-def test_only_http_urls_that_end_like_a_file_are_finite(url, live):
-    assert stream.is_live(stream.Address(url)) is live
+def test_only_http_urls_that_end_like_a_file_are_finite(url, is_file):
+    assert stream.Address(url).is_file is is_file

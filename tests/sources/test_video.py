@@ -19,7 +19,9 @@ def test_a_video_yields_every_frame_with_its_time(tmp_path):
     pictures = list(source.pictures())
     assert [number_of(p.pixels) for p in pictures] == list(range(10))
     assert [round(p.time, 6) for p in pictures] == [round(n / 25, 6) for n in range(10)]
-    assert {(p.rate, p.file, p.pixels.shape, p.pixels.dtype.name) for p in pictures} == {(25.0, None, (48, 64, 3), "uint8")}
+    assert {(p.rate, p.file, p.pixels.shape, p.pixels.dtype.name) for p in pictures} == {
+        (25.0, None, (48, 64, 3), "uint8")
+    }
     assert (source.name, source.description) == ("clip.mp4", "64 x 48 at 25 frames/s")
     assert (source.live, source.frames, source.notes, source.skipped, source.chosen) == (False, 10, [], 0, None)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from stages.outputs.display import window_available
+from stages.outputs.screen import window_available
 
 
 @pytest.fixture(autouse=True)
