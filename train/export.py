@@ -11,7 +11,9 @@ the answers of the Keras model.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import os
 import sys
 import tempfile
@@ -138,7 +140,8 @@ def converted(model, recipe: Recipe, precision: str) -> bytes:
     if precision == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content = converter.convert()
+    with contextlib.redirect_stdout(io.StringIO()):  # fifty lines about its own tensors
+        content = converter.convert()
     smallest = model.count_params() * (2 if precision == "float16" else 4) * 0.9
     if len(content) < smallest:
         raise ExportError(

@@ -49,8 +49,9 @@ def settings_hash(
 ) -> str:
     """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
 
-    Settings, framing and content of the model's file count; where that file lies and the builds of the libraries do not,
-    as little as for the cards of the other models. Loads no model. Raises `DetectorError` as `make_detector` does, except for a file that is there but is no model.
+    Settings, framing and content of the model's file count; where it lies and the builds of the libraries do not,
+    as little as for the cards of the other models. Loads no model. Raises `DetectorError` as `make_detector` does, but
+    for a file that is there and is no model.
     """
     finder = finder_class(name)
     file = finder.file(model)

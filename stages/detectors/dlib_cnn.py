@@ -1,4 +1,4 @@
-"""dlib's convolutional detector (max-margin object detection), with weights of the user's: sure, over a second a picture."""
+"""dlib's convolutional detector (max-margin object detection): over a second a picture."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def _main(arguments: list[str]) -> int:
     try:
         _write(arguments[0])
     except (FacepipeError, OSError, ValueError) as error:  # PyAV's errors are of the last two.
-        print(error, file=sys.stderr)
+        print(f"{arguments[0]} cannot be written: {error}", file=sys.stderr)
         return 1
     print(f"{FRAMES} frames written to {arguments[0]}")
     return 0

@@ -119,6 +119,16 @@ def test_a_picture_too_small_or_narrow_for_a_face_does_not_upset_a_net(name, mod
         assert len(detector.detect(np.zeros((*size, 3), np.uint8)).boxes) == 0
 
 
+@pytest.mark.parametrize("size", [(10, 200), (32, 200), (200, 32), (6, 640), (31, 31)])
+def test_yunet_finds_nothing_at_random_in_a_narrow_picture(size, peers):
+    """OpenCV reads memory that nobody has written; other pictures in between leave something else there."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    detector = make_detector("yunet", model=str(peers / YUNET), **SETTINGS)
+    for i in range(20):
+        detector.detect(np.full((96, 96, 3), i, np.uint8))
+        assert len(detector.detect(noise).boxes) == 0
+
+
 def test_a_picture_of_48_megapixels_is_searched(astronaut):
     huge = np.full((6000, 8000, 3), 128, np.uint8)
     huge[:4096, :4096] = cv2.resize(astronaut, (4096, 4096))

@@ -59,8 +59,8 @@ def test_the_finest_stripes_blend_when_shrunk_by_any_factor():
 
 def test_shrinking_one_way_alone_averages_that_way():
     fine = np.zeros((128, 128, 3), np.uint8)
-    fine[::2] = 200
-    crop = cut(fine, (32, 32, 64, 64), geometry(64, height=8))
+    fine[0::4] = fine[1::4] = 200
+    crop = cut(fine, (32, 33, 64, 64), geometry(64, height=8))
     assert crop.shape == (8, 64, 3)
     assert np.abs(crop.astype(int) - 100).max() <= 1
 
@@ -107,12 +107,14 @@ def test_a_face_at_the_edge_is_not_moved():
     np.testing.assert_array_equal(cut(picture, (-8, 8, 16, 16), geometry(16))[:, 8:], picture[8:24, :8])
 
 
-@pytest.mark.parametrize("block_side", [16, 4000])
-def test_a_box_beyond_the_picture_repeats_the_corner_nearest_to_it(block_side):
+@pytest.mark.parametrize("side", [16, 4000])
+@pytest.mark.parametrize(("x", "y"), [(-9000, -9000), (-9000, 9000), (9000, -9000), (9000, 9000)])
+def test_a_box_beyond_the_picture_repeats_the_corner_nearest_to_it(x, y, side):
     picture = np.zeros((32, 32, 3), np.uint8)
-    picture[16:, 16:] = (10, 20, 30)
-    crop = cut(picture, (9000, 9000, block_side, block_side), geometry(16))
-    assert (crop == (10, 20, 30)).all()
+    nearest = np.s_[:16] if y < 0 else np.s_[16:], np.s_[:16] if x < 0 else np.s_[16:]
+    picture[nearest] = (10, 20, 30)
+    crop = cut(picture, (x, y, side, side), geometry(16))
+    assert np.abs(crop.astype(int) - (10, 20, 30)).max() <= (0 if side == 16 else 30)
 
 
 def test_a_box_without_area_gives_the_colour_at_its_place():
@@ -120,17 +122,24 @@ def test_a_box_without_area_gives_the_colour_at_its_place():
     assert (cut(picture, (10.5, 4.5, 0, 0), geometry(8)) == picture[4, 10]).all()
 
 
-@pytest.mark.parametrize("factor", [9, 20, 37.5])
-def test_a_square_of_many_times_the_size_is_averaged_in_two_steps_and_does_not_move(factor):
+@pytest.mark.parametrize(("factor", "x", "y"), [(9, 1101.3, 957.9), (20, 601.3, 357.9), (37.5, 101.3, 57.9)])
+def test_a_square_of_many_times_the_size_does_not_move(factor, x, y):
     levels = np.linspace(0, 250, 2000)
     across = np.repeat(levels[None, :], 2000, axis=0)
     down = across.T
     picture = np.stack([across, down, (across + down) / 2], axis=2).round().astype(np.uint8)
     side = 48 * factor
-    crop = cut(picture, (101.3, 57.9, side, side), geometry(48)).astype(float)
+    crop = cut(picture, (x, y, side, side), geometry(48)).astype(float)
     centres = (np.arange(48) + 0.5) * factor
-    np.testing.assert_allclose(crop[24, :, 0], np.interp(101.3 + centres - 0.5, np.arange(2000), levels), atol=1)
-    np.testing.assert_allclose(crop[:, 24, 1], np.interp(57.9 + centres - 0.5, np.arange(2000), levels), atol=1)
+    np.testing.assert_allclose(crop[24, :, 0], np.interp(x + centres - 0.5, np.arange(2000), levels), atol=1)
+    np.testing.assert_allclose(crop[:, 24, 1], np.interp(y + centres - 0.5, np.arange(2000), levels), atol=1)
+
+
+def test_every_pixel_of_a_square_of_many_times_the_size_counts():
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 1), dtype=np.uint8).repeat(3, axis=2)
+    crop = cut(noise, (101.3, 57.9, 1440, 1440), geometry(48))
+    # Noise of 74 levels, averaged over the 900 pixels of each of the crop's, leaves 2.5; over 64 samples it would be 6.
+    assert crop.std() < 3.5
 
 
 @pytest.mark.parametrize("side", [1e4, 1e6, 1e9])
@@ -152,6 +161,14 @@ def test_roll_turns_the_square_clockwise():
     crop = cut(picture, (16, 16, 32, 32), geometry(32), roll=90)
     # The upper edge of the square, turned clockwise, is on the right: what was above comes to lie on the left.
     assert crop[:, :15].min() == 200 and crop[:, 17:].max() == 0
+
+
+def test_the_corners_of_a_turned_square_come_from_where_they_lie():
+    picture = np.zeros((200, 200, 3), np.uint8)
+    picture[:, 160:] = 200
+    crop = cut(picture, (50, 50, 100, 100), geometry(100), roll=45)
+    # Turned clockwise by 45 degrees, the upper right corner points to the right, to (171, 100).
+    assert (crop[2, 97] == 200).all() and crop[30, 70].max() == 0
 
 
 def test_a_full_turn_is_no_turn(astronaut):

@@ -19,6 +19,7 @@ from stages.outputs.names import output_name
         ("portrait.png", None, True, "portrait.png"),
         ("folder", "a.jpg", True, "a.jpg"),
         ("folder", "deep/er/b.JPEG", True, "deep/er/b.JPEG"),
+        ("folder", "./a//b.jpg", True, "a/b.jpg"),
         ("folder", "c.bmp", True, "c.bmp.png"),
         ("folder", "männer/男.webp", True, "männer/男.webp.png"),
         ("folder", "clip.mov", False, "clip.mov.mp4"),

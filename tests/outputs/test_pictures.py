@@ -17,13 +17,13 @@ def read(path: Path) -> np.ndarray:
 
 def test_pictures_keep_their_place_and_name(tmp_path: Path, astronaut):
     pictures = AnnotatedPictures(tmp_path)
-    for file in ("a.jpg", "b/ü.png", "c.bmp"):
+    for file in ("a.jpg", "b/ü.png", "c.bmp", "d.JPEG"):
         pictures.write(frame(file=file, rate=None), astronaut)
     pictures.write(frame(source="portrait.png", rate=None), astronaut)
     pictures.close()
     written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert written == ["a.jpg", "b/ü.png", "c.bmp.png", "portrait.png"]
-    assert (tmp_path / "a.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert written == ["a.jpg", "b/ü.png", "c.bmp.png", "d.JPEG", "portrait.png"]
+    assert (tmp_path / "a.jpg").read_bytes()[:2] == (tmp_path / "d.JPEG").read_bytes()[:2] == b"\xff\xd8"
     assert cv2.PSNR(read(tmp_path / "a.jpg"), astronaut) > 35
     assert np.array_equal(read(tmp_path / "b/ü.png"), astronaut)
 

@@ -192,7 +192,9 @@ def test_frames_after_a_restart_have_the_size_of_those_before(tmp_path: Path):
     writer = VideoWriter(path, 25, 2)
     writer.write(frame(2), flat(100, 20, 200))
     writer.close()
-    assert [picture.shape for picture in watch(path).pictures] == [(48, 64, 3)] * 3
+    pictures = watch(path).pictures
+    assert [picture.shape for picture in pictures] == [(48, 64, 3)] * 3
+    assert pictures[2][24].mean() > 180 and pictures[2][2].mean() < 20  # the wide picture, black above and below
 
 
 def test_beginning_again_forgets_what_an_earlier_run_left(tmp_path: Path):

@@ -83,7 +83,8 @@ def test_the_demo_can_be_written_as_a_clip(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["no such folder/demo.mp4", "demo.of-no-known-kind"])
-def test_a_clip_that_cannot_be_written_is_one_sentence(tmp_path, capsys, name):
+def test_a_clip_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setattr(demo, "FRAMES", 1)
     assert demo._main([str(tmp_path / name)]) == 1
     said = capsys.readouterr().err
     assert name in said and said.count("\n") == 1

@@ -84,7 +84,7 @@ def test_motion_jpeg_is_live_and_ends_with_a_note(server):
     assert [round((p.pixels[-8:, -8:].mean() - 10) / 4) for p in pictures] == list(range(20))
     times = [p.time for p in pictures]
     assert times == sorted(times) and times[0] >= 0
-    assert source.notes == [f"http://{server.address}/live: the stream ended after 20 frames."]
+    assert source.notes[-1] == f"http://{server.address}/live: the stream ended after 20 frames."
 
 
 def test_a_stream_that_falls_silent_ends_with_a_note(server):

@@ -1,0 +1,70 @@
+"""What lies on a worker's desk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.core.desk import Desk
+from stages.core.messages import Finish, Frame, Welcome, WorkerRefused
+
+PIXELS = np.zeros((1, 1, 3), np.uint8)
+
+
+def welcome(run: str = "r", epoch: int = 1, account: int = 1) -> Welcome:
+    return Welcome(run=run, epoch=epoch, source="s", account=account)
+
+
+def piece(seq: int, run: str = "r", epoch: int = 1) -> Frame:
+    return Frame(
+        run=run, epoch=epoch, source="s", frame=seq, seq=seq, attempt=1, skip=[], geometries=[], arrays=(PIXELS,)
+    )
+
+
+def test_a_welcome_is_answered_with_a_hello_every_time_and_starts_anew_only_with_something_new():
+    desk = Desk()
+    assert desk.take(welcome())
+    desk.take(piece(1))
+    assert desk.take(welcome()) and len(desk.waiting) == 1
+    assert desk.take(welcome(account=2)) and not desk.waiting
+
+
+def test_a_new_incarnation_of_capture_sweeps_the_desk():
+    desk = Desk()
+    desk.take(welcome()), desk.take(piece(1))
+    desk.answered(desk.waiting.popleft())
+    assert desk.finished == 1
+    desk.take(piece(2)), desk.take(welcome(epoch=2))
+    assert (desk.finished, list(desk.waiting)) == (0, [])
+
+
+def test_work_of_another_run_or_epoch_is_ignored_and_counted():
+    desk = Desk()
+    desk.take(welcome())
+    desk.take(piece(1, run="other")), desk.take(piece(1, epoch=9))
+    assert (list(desk.waiting), desk.ignored) == ([], 2)
+
+
+def test_an_answer_to_work_of_an_older_epoch_is_not_counted_as_finished():
+    desk = Desk()
+    desk.take(welcome()), desk.take(piece(5))
+    old = desk.waiting.popleft()
+    desk.take(welcome(epoch=2))
+    desk.answered(old)
+    assert desk.finished == 0
+
+
+def test_finish_of_this_epoch_ends_the_service_and_a_late_one_of_another_does_not():
+    desk = Desk()
+    desk.take(welcome())
+    desk.take(Finish(run="r", epoch=7, source="s"))
+    assert not desk.served
+    desk.take(Finish(run="r", epoch=1, source="s"))
+    assert desk.served
+    desk.take(welcome(run="next", epoch=2))
+    assert not desk.served
+
+
+def test_a_refusal_is_kept_with_its_reason():
+    desk = Desk()
+    desk.take(welcome()), desk.take(WorkerRefused(run="r", reason="another card"))
+    assert desk.refused == "another card"

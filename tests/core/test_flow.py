@@ -1,0 +1,251 @@
+"""How capture hands out work."""
+
+from __future__ import annotations
+
+from stages.core.flow import (
+    Acked,
+    CropsCame,
+    Finished,
+    Flow,
+    Forget,
+    KeepCrops,
+    Read,
+    ReadAll,
+    Refuse,
+    Rules,
+    SayDrop,
+    SayEnd,
+    SayGivenUp,
+    SendCrops,
+    SendFrame,
+    SendPicture,
+    SendPreview,
+    SendWelcome,
+    Stop,
+    Tick,
+    WorkerBeat,
+    WorkerCame,
+    WorkerGone,
+)
+
+
+def flowing(*, acked: bool = True, **rules) -> Flow:
+    """A flow with one detect `d` and one age `a` that have room for two pieces each."""
+    flow = Flow(Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, **rules))
+    for connection, stage, card in (("d", "detect", "D"), ("a", "age", "A")):
+        flow.step(WorkerCame(connection, stage, ("desk", 0), 1, card), 0.0)
+        flow.step(WorkerBeat(connection, room=2, finished=0), 0.0)
+    if acked:
+        ack(flow)
+    return flow
+
+
+def ack(flow: Flow, done: int = 0, lacks: dict | None = None, now_s: float = 0.0, **said) -> list:
+    ack.number += 1
+    said = {"clean": False, "preview": None, **said}
+    return flow.step(Acked(1, ack.number, done, {f: frozenset(w) for f, w in (lacks or {}).items()}, **said), now_s)
+
+
+ack.number = 0
+
+
+def read(flow: Flow, count: int = 1, now_s: float = 0.0) -> list:
+    return [action for _ in range(count) for action in flow.step(Read(100), now_s)]
+
+
+def cut(flow: Flow, frame: int, faces: int = 1, attempt: int = 1) -> list:
+    return flow.step(CropsCame("d", frame, attempt, "boxes", faces, 10 * faces), 0.0)
+
+
+def test_nothing_is_read_before_every_stage_and_render_have_been_heard():
+    flow = Flow(Rules(attributes=("age",), cards={"detect": "D", "age": "A"}))
+    assert not flow.started
+    flow.step(WorkerCame("d", "detect", ("desk", 0), 1, "D"), 0.0)
+    ack(flow)
+    assert not flow.started
+    flow.step(WorkerCame("a", "age", ("desk", 0), 1, "A"), 0.0)
+    assert flow.started and flow.may_read
+
+
+def test_a_frame_goes_to_detect_and_its_picture_to_render():
+    assert read(flowing()) == [SendPicture(0), SendFrame("d", 0, 1, 1, ())]
+
+
+def test_a_worker_gets_no_more_than_it_has_room_for():
+    flow = flowing()
+    assert [type(action) for action in read(flow, 3)] == [SendPicture, SendFrame] * 2
+    assert flow.waiting["detect"] == 1
+    assert flow.step(WorkerBeat("d", room=2, finished=1), 0.0) == [SendPicture(2), SendFrame("d", 2, 3, 1, ())]
+
+
+def test_work_goes_to_the_worker_with_the_most_room():
+    flow = flowing()
+    flow.step(WorkerCame("e", "detect", ("desk", 1), 1, "D"), 0.0)
+    flow.step(WorkerBeat("e", room=2, finished=0), 0.0)
+    sent = [action.connection for action in read(flow, 4) if isinstance(action, SendFrame)]
+    assert sorted(sent[:2]) == ["d", "e"] and sorted(sent) == ["d", "d", "e", "e"]
+
+
+def test_crops_go_to_every_attribute_stage_and_none_go_out_without_faces():
+    flow = flowing()
+    read(flow, 2)
+    assert cut(flow, 0, faces=2) == [KeepCrops(0), SendCrops("a", "age", 0, 1)]
+    assert cut(flow, 1, faces=0) == [KeepCrops(1)]
+
+
+def test_the_window_holds_frames_until_they_are_acknowledged():
+    flow = flowing(window=2)
+    read(flow, 2)
+    assert not flow.may_read
+    assert ack(flow, done=1, lacks={1: ["age"]}, now_s=0.25) == [Forget(0, 0.25)]
+    assert flow.may_read
+
+
+def test_the_window_holds_bytes_too_but_one_frame_may_always_go():
+    flow = flowing(window_bytes=150)
+    assert flow.may_read
+    read(flow)
+    assert not flow.may_read
+    large = flowing(window_bytes=10)
+    assert large.may_read
+
+
+def test_only_the_newest_acknowledgement_counts():
+    flow = flowing()
+    read(flow, 2)
+    newest, older = Acked(1, 1000, 2, {}, False, None), Acked(1, 999, 1, {}, False, None)
+    flow.step(newest, 0.0)
+    assert flow.step(older, 0.0) == []
+    assert (flow.done, flow.in_flight) == (2, 0)
+
+
+def test_what_a_worker_held_goes_out_again_when_it_is_gone_and_nothing_else():
+    flow = flowing()
+    read(flow, 2)
+    cut(flow, 0)
+    flow.step(WorkerCame("b", "age", ("desk", 1), 1, "A"), 0.0)
+    flow.step(WorkerBeat("b", room=2, finished=0), 0.0)
+    assert flow.step(WorkerGone("a"), 0.0) == [SendCrops("b", "age", 0, 1)]
+
+
+def test_what_render_has_already_is_not_sent_again():
+    flow = flowing()
+    read(flow)
+    cut(flow, 0)
+    ack(flow, lacks={0: ["picture"]})  # The answer of age is there.
+    assert flow.step(WorkerGone("a"), 0.0) == []
+    assert flow.waiting == {"detect": 0, "age": 0}
+
+
+def test_a_frame_whose_crops_died_with_detect_goes_to_detect_again():
+    flow = flowing()
+    read(flow)
+    flow.step(WorkerBeat("d", room=2, finished=1), 0.0)
+    ack(flow, lacks={0: ["age"]})  # Its faces are at render, its crops are nowhere.
+    flow.step(WorkerGone("d"), 0.0)
+    assert flow.waiting["detect"] == 1
+
+
+def test_a_worker_with_another_card_is_refused_once_and_gets_no_work():
+    flow = flowing()
+    [refusal] = flow.step(WorkerCame("x", "age", ("shed", 0), 1, "other card"), 0.0)
+    assert refusal == Refuse("x", "the age of this run has another model card or other settings")
+    assert flow.step(WorkerBeat("x", room=2, finished=0), 0.0) == []
+
+
+def test_a_new_incarnation_of_a_worker_replaces_the_old_one_and_not_the_other_way_round():
+    flow = flowing()
+    read(flow)
+    flow.step(WorkerCame("d2", "detect", ("desk", 0), 2, "D"), 0.0)
+    assert flow.step(WorkerBeat("d2", room=2, finished=0), 0.0) == [SendFrame("d2", 0, 1, 2, ())]
+    assert isinstance(flow.step(WorkerCame("d3", "detect", ("desk", 0), 1, "D"), 0.0)[0], Refuse)
+
+
+def test_a_connection_that_nobody_knows_is_welcomed_until_it_says_hello():
+    flow = flowing()
+    assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == [SendWelcome("n", 1)]
+    assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == [SendWelcome("n", 1)]
+    flow.step(WorkerCame("n", "age", ("desk", 7), 1, "A"), 0.0)
+    assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == []
+
+
+def test_without_progress_what_render_lacks_is_sent_again_after_a_while_that_doubles():
+    flow = flowing(resend_after_s=10.0)
+    read(flow)
+    cut(flow, 0)
+    ack(flow, lacks={0: ["picture", "age"]})
+    assert flow.step(Tick(), 9.9) == []
+    assert flow.step(Tick(), 10.0) == [SendPicture(0), SendCrops("a", "age", 0, 2)]
+    assert flow.step(Tick(), 29.9) == []
+    assert flow.step(Tick(), 30.0) == [SendPicture(0), SendCrops("a", "age", 0, 3)]
+
+
+def test_the_end_is_said_until_render_has_closed_its_outputs():
+    flow = flowing()
+    assert flow.step(ReadAll(), 0.0) == [SayEnd(0)]
+    assert flow.step(Tick(), 0.1) == []
+    assert flow.step(Tick(), 0.2) == [SayEnd(0)]
+    assert ack(flow, clean=True, now_s=0.25) == [Finished()]
+    assert flow.step(Tick(), 1.0) == []
+
+
+def test_a_person_who_stops_a_file_takes_back_what_was_not_handed_out():
+    flow = flowing()
+    read(flow, 5)  # Two are with detect.
+    actions = flow.step(Stop(), 0.0)
+    assert actions == [Forget(4, None), Forget(3, None), Forget(2, None), SayEnd(2)]
+    assert not flow.may_read
+
+
+def test_a_camera_drops_the_oldest_frame_that_was_not_handed_out():
+    flow = flowing(live=True, window=3)
+    read(flow, 3)
+    assert read(flow) == [Forget(2, None), SayDrop(2, 2, "detect", "queue full")]
+    assert flow.in_flight == 3
+
+
+def test_a_camera_drops_the_newest_frame_when_all_others_are_with_detect():
+    flow = flowing(live=True, window=2)
+    read(flow, 2)
+    assert read(flow) == [Forget(2, None), SayDrop(2, 2, "detect", "queue full")]
+
+
+def test_drops_are_said_until_they_are_acknowledged_neighbours_in_one_breath():
+    flow = flowing(live=True, window=2)
+    read(flow, 4)
+    assert flow.step(Tick(), 0.3) == [SayDrop(2, 3, "detect", "queue full")]
+    ack(flow, done=4, now_s=0.4)
+    assert flow.step(Tick(), 0.6) == []
+
+
+def test_an_answer_that_is_late_is_given_up_and_a_frame_without_boxes_dropped():
+    flow = flowing(live=True, deadline_s=1.0)
+    read(flow, 2)
+    cut(flow, 0)
+    ack(flow, lacks={0: ["age"]})
+    actions = flow.step(Tick(), 1.0)
+    assert SayGivenUp(0, "age", "late") in actions
+    assert SayDrop(1, 1, "detect", "late") in actions
+
+
+def test_a_stage_that_is_gone_is_not_waited_for():
+    flow = flowing(live=True, deadline_s=60.0, give_up_after_s=5.0)
+    flow.step(WorkerGone("a"), 0.0)
+    flow.step(Tick(), 0.0)
+    read(flow, now_s=4.0)
+    cut(flow, 0)
+    ack(flow, lacks={0: ["age"]}, now_s=4.1)
+    assert SayGivenUp(0, "age", "stage gone") in flow.step(Tick(), 5.0)
+
+
+def test_the_newest_picture_of_a_camera_is_offered_one_at_a_time():
+    flow = flowing(live=True)
+    ack(flow, preview=0)
+    assert SendPreview(0) in read(flow)
+    assert not any(isinstance(action, SendPreview) for action in read(flow, 3, now_s=0.1))
+    assert SendPreview(3) in ack(flow, preview=1, now_s=0.2)
+
+
+def test_no_preview_is_offered_where_render_wants_none():
+    flow = flowing(live=True)
+    assert not any(isinstance(action, SendPreview) for action in read(flow, 3))

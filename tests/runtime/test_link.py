@@ -1,0 +1,113 @@
+"""Sockets: who hears what, and what is refused."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import zmq
+
+from stages.core.messages import TO_CAPTURE, TO_WORKER, Beat, Frame, Welcome, kinds
+from stages.runtime.link import Links
+
+BEAT = Beat(run="", stage="age", replica=0, incarnation=1, room=2, finished=0)
+WELCOME = Welcome(run="r", epoch=1, source="s")
+
+
+@pytest.fixture
+def links():
+    links = Links()
+    yield links
+    links.close()
+
+
+def first(links: Links, link):
+    """The first message that comes, within five seconds."""
+    for _ in range(500):
+        for message in link.receive():
+            return message
+        links.wait(0.01)
+    raise AssertionError("nothing came")
+
+
+def send(link, message) -> None:
+    """Once there is a connection."""
+    for _ in range(500):
+        if link.send(message):
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("never connected")
+
+
+def pair(links: Links, tmp_path):
+    address = f"ipc://{tmp_path}/capture"
+    return links.bind(address, kinds(*TO_CAPTURE)), links.connect(address, kinds(*TO_WORKER))
+
+
+def test_a_worker_that_connects_is_heard_and_answered(links, tmp_path):
+    bound, connected = pair(links, tmp_path)
+    send(connected, BEAT)
+    connection, beat = first(links, bound)
+    assert (beat.stage, beat.room) == ("age", 2)
+    assert bound.send(connection, WELCOME)
+    assert first(links, connected).run == "r"
+
+
+def test_pixels_arrive_unchanged(links, tmp_path):
+    bound, connected = pair(links, tmp_path)
+    send(connected, BEAT)
+    connection, _ = first(links, bound)
+    pixels = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    frame = Frame(run="r", epoch=1, source="s", frame=0, seq=1, attempt=1, skip=[], geometries=[], arrays=(pixels,))
+    assert bound.send(connection, frame)
+    assert np.array_equal(first(links, connected).arrays[0], pixels)
+
+
+def test_sending_to_a_peer_that_has_gone_says_so_and_does_not_block(links, tmp_path):
+    bound, connected = pair(links, tmp_path)
+    send(connected, BEAT)
+    connection, _ = first(links, bound)
+    connected._socket.close()
+    for _ in range(500):
+        if not bound.send(connection, WELCOME):
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("a message to nobody was taken")
+
+
+def test_with_nobody_there_nothing_is_sent(links, tmp_path):
+    assert not links.connect(f"ipc://{tmp_path}/nobody", {}).send(BEAT)
+
+
+def test_what_is_refused_is_counted_and_the_good_message_behind_it_arrives(links, tmp_path):
+    bound, connected = pair(links, tmp_path)
+    send(connected, BEAT)
+    first(links, bound)
+    stranger = zmq.Context.instance().socket(zmq.DEALER)
+    stranger.connect(f"ipc://{tmp_path}/capture")
+    for parts in ([b""], [b"\xc1" * 100], [b"\x80", b"x", b"y"], [b"\x91" * 100_000]):
+        stranger.send_multipart(parts)
+    send(connected, BEAT)
+    assert first(links, bound)[1].stage == "age"
+    for _ in range(500):
+        if bound.refused.total() == 4:
+            break
+        list(bound.receive())
+        links.wait(0.01)
+    assert bound.refused.total() == 4
+    stranger.close(linger=0)
+
+
+def test_reasons_without_end_are_kept_in_bounds(links, tmp_path):
+    bound, _ = pair(links, tmp_path)
+    for number in range(1000):
+        bound._unpack([zmq.Frame(b"\x82\xa1v\x01\xa4kind\xa4" + f"{number:04}".encode())])
+    assert bound.refused.total() == 1000 and len(bound.refused) <= 101
+
+
+def test_another_thread_can_end_the_wait(links):
+    waker = links.waker()
+    threading.Timer(0.05, waker.wake).start()
+    links.wait(30)
+    waker.clear()
