@@ -14,8 +14,8 @@ NAME = "yunet"
 WHERE = (
     "face_detection_yunet_2023mar.onnx from https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 )
-# OpenCV's own 0.9 leaves out turned and blurred faces: on 28 frames of a video it finds 20, at 0.7 59; on 14 photographs
-# 22 and 24. None was a false alarm.
+# OpenCV's own 0.9 leaves out turned and blurred faces: in 28 frames of a video it finds 20, this one 59 (those of them
+# that were looked at were faces); in 14 photographs 22 and 24.
 CERTAIN = 0.7
 ROOM = 64  # pixels: the least that the net is given, each way
 
@@ -46,8 +46,8 @@ class YuNetFinder:
 
     def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Squares around the landmarks, with YuNet's own score."""
-        # OpenCV fills the net's input up to multiples of 32. Where that leaves 32 pixels in one direction, its last layers
-        # read memory that nobody has written (4.14): faces at random, in an all-black picture too.
+        # OpenCV fills the net's input up to multiples of 32. Where that leaves 32 pixels in one direction, the answer of
+        # OpenCV 4.14 changes from call to call and has faces at random, in an all-black picture too.
         missing = [max(0, ROOM - side) for side in pixels.shape[:2]]
         if any(missing):
             pixels = cv2.copyMakeBorder(pixels, 0, missing[0], 0, missing[1], cv2.BORDER_CONSTANT)

@@ -75,9 +75,7 @@ def _of_saved_model(card: Card, tf) -> KerasNet:
     def function(values):
         return signature(**{name: values})[output]
 
-    net = KerasNet(shape, spec.dtype.name, _compiled(card, tf, function, shape, spec.dtype.name))
-    net.model = model  # A signature does not keep its variables alive.
-    return net
+    return KerasNet(shape, spec.dtype.name, _compiled(card, tf, function, shape, spec.dtype.name))
 
 
 def _compiled(card: Card, tf, function: Callable, shape: tuple, dtype: str) -> Callable:

@@ -45,11 +45,12 @@ def open_display(wanted: str, stages: Iterable[str], saved: Path, say: Callable[
 class _Shown:
     window: Window
     frame: FinishedFrame
+    drawn: np.ndarray | None = None  # what the window shows
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
 
 
 class Display:
-    """Shows the newest frame of every source; keys act on all windows alike, S saves the picture of its own."""
+    """Shows the newest frame of every source. Keys act on all windows alike: OpenCV gives them to any that asks first."""
 
     def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None]):
         self._stages, self._saved, self._say = frozenset(stages), saved, say
@@ -64,18 +65,18 @@ class Display:
         """Show a frame; `drawn` is its picture with all labels, where that is at hand."""
         shown = self._shown.get(frame.source)
         if shown is None:
-            window = Window(frame.source, lambda picture: self._save(self._shown[frame.source].frame, picture))
-            shown = self._shown[frame.source] = _Shown(window, frame)
+            shown = self._shown[frame.source] = _Shown(Window(frame.source), frame)
         if not self._view.paused:
             shown.frame, shown.drawn_with = frame, None
             self._draw(shown, drawn)
 
     def poll(self) -> None:
         """Let the windows work and do what the keys ask for."""
-        # Any window may be given any key, so what counts is how often a switch was pressed in all of them together.
         views = [shown.window.poll() for shown in self._shown.values()]
-        self._view = reduce(_together, views, View())
+        before, self._view = self._view, reduce(_together, views, View())
         for shown in self._shown.values():
+            if self._view.saves > before.saves:
+                self._save(shown.frame, shown.drawn)
             if shown.drawn_with != self._view.show(self._stages) and not self._view.quit:
                 self._draw(shown, None)
 
@@ -92,7 +93,7 @@ class Display:
         show, frame = self._view.show(self._stages), shown.frame
         if drawn is None or show != self._stages:
             drawn = annotate(frame.picture.pixels, frame.faces, show, missing=frame.missing, error=frame.error)
-        shown.drawn_with = show
+        shown.drawn, shown.drawn_with = drawn, show
         shown.window.show(drawn)
 
     def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
@@ -107,4 +108,5 @@ class Display:
 
 
 def _together(one: View, other: View) -> View:
+    """One view of two: a switch that was pressed once in each is where it was."""
     return View(one.hidden ^ other.hidden, one.paused != other.paused, one.saves + other.saves, one.quit or other.quit)

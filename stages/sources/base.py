@@ -27,7 +27,7 @@ class Source(ABC):
     skipped = 0  # files that could not be read in this reading; they take no number
 
     def __init__(self, name: str, description: str):
-        self.name = name[:NAME_CHARACTERS]
+        self.name = as_text(name)[:NAME_CHARACTERS]
         self.description = description
         self.notes = []
         self._reading: Generator[Picture, None, None] | None = None
@@ -58,13 +58,18 @@ class Source(ABC):
             self._reading = None
 
     def _note(self, sentence: str) -> None:
-        if sentence not in self.notes:  # A second reading meets the same defects.
+        if (sentence := as_text(sentence)) not in self.notes:  # A second reading meets the same defects.
             self.notes.append(sentence)
 
 
 def name_of(path: Path) -> str:
     """The base name, also of `.` and of the root of a disk."""
     return path.name or path.resolve().name or "folder"
+
+
+def as_text(name: str) -> str:
+    """A file's name may hold bytes that are no text in any encoding; messages and JSON hold text only."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def counted(number: int, noun: str) -> str:

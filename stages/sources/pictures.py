@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError, counted, name_of
+from stages.sources.base import Source, SourceError, as_text, counted, name_of
 from stages.sources.still import PICTURES, Still, read_picture
 from stages.sources.video import VIDEOS, Clip, Video
 
@@ -80,7 +80,7 @@ class Pictures(Source):
         self._unreadable = set()
         count = 0
         for path in self._files:
-            file = path.relative_to(self._root).as_posix()
+            file = as_text(path.relative_to(self._root).as_posix())
             try:
                 if path.suffix.lower() in PICTURES:
                     # Decoded also before `start`: only then is it known whether the file takes a number.

@@ -76,7 +76,7 @@ def test_the_cnn_of_dlib_frames_a_face_like_the_others(astronaut, peers):
 def test_the_framing_does_not_depend_on_the_size_of_the_picture(name, astronaut):
     """1024 pixels are shrunk, 140 grow."""
     original = detect(name, astronaut).boxes
-    for side in (140, 300, 1024):
+    for side in (140, 1024):
         resized = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA if side < 512 else cv2.INTER_CUBIC)
         found = detect(name, resized)
         assert_same_faces(found.boxes[[found.scores.argmax()]] * 512 / side, original)
@@ -121,7 +121,7 @@ def test_a_picture_too_small_or_narrow_for_a_face_does_not_upset_a_net(name, mod
 
 @pytest.mark.parametrize("size", [(10, 200), (32, 200), (200, 32), (6, 640), (31, 31)])
 def test_yunet_finds_nothing_at_random_in_a_narrow_picture(size, peers):
-    """OpenCV reads memory that nobody has written; other pictures in between leave something else there."""
+    """Other pictures in between, because it hangs on what lies in memory."""
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     detector = make_detector("yunet", model=str(peers / YUNET), **SETTINGS)
     for i in range(20):

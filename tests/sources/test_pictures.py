@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zlib
 
 import cv2
@@ -149,6 +150,11 @@ def _cut_off(suffix: str) -> bytes:
     return file[: len(file) // 2]
 
 
+def _claims_more(suffix: str) -> bytes:
+    file = cv2.imencode(suffix, GREY)[1].tobytes()
+    return file.replace(struct.pack(">HH", 6, 8), struct.pack(">HH", 50000, 60000), 1)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -163,6 +169,7 @@ def _cut_off(suffix: str) -> bytes:
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 20000, 20000) + b"\x08\x02\0\0\0\0\0\0\0",
             "says it has 20000 x 20000 pixels; at most 100 megapixels are read",
         ),
+        ("bomb.jpg", _claims_more(".jpg"), "says it has 60000 x 50000 pixels"),
         ("bomb.pgm", b"P5 100000 100000 255\n", "says it has 100000 x 100000 pixels"),
         (
             "bomb.bmp",
@@ -231,6 +238,15 @@ def test_files_that_cannot_be_read_are_skipped_and_take_no_number(tmp_path):
     ]
 
 
+def test_a_file_that_was_mended_is_no_longer_skipped(tmp_path):
+    write_picture(tmp_path / "a.png", GREY)
+    (tmp_path / "b.png").write_bytes(b"")
+    source = open_source(str(tmp_path))
+    assert (len(list(source.pictures())), source.skipped) == (1, 1)
+    write_picture(tmp_path / "b.png", GREY)
+    assert (len(list(source.pictures())), source.skipped) == (2, 0)
+
+
 def test_a_folder_in_which_nothing_can_be_read_is_an_error(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"text")
@@ -243,6 +259,16 @@ def test_an_empty_folder_is_an_error(tmp_path):
     (tmp_path / "readme.md").write_text("nothing")
     with pytest.raises(SourceError, match="holds no picture and no video"):
         open_source(str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text on this system")
+def test_a_name_that_is_no_text_becomes_text(tmp_path):
+    write_picture(tmp_path / "a.png", GREY).rename(tmp_path / "\udcff.png")
+    (tmp_path / "\udcfe.png").write_bytes(b"")
+    source = open_source(str(tmp_path))
+    assert [p.file for p in source.pictures()] == ["?.png"]
+    assert source.notes == ["Skipped: ?.png is empty, whatever its name says."]
+    assert open_source(str(tmp_path / "\udcff.png")).name == "?.png"
 
 
 def test_a_glob_takes_what_matches(tmp_path, monkeypatch):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -15,7 +18,7 @@ from tests.sources.material import number_of, numbered, write_video
 @pytest.fixture
 def server(monkeypatch):
     """Serves `files` by their path, and /live as motion JPEG; gives the address as host:port."""
-    monkeypatch.setattr(stream, "_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(stream, "_TIMEOUT_S", 1.0)
     files: dict[str, bytes] = {}
     silent = threading.Event()
 
@@ -25,7 +28,8 @@ def server(monkeypatch):
             if path == "/silent":
                 silent.wait(30)
             elif path.startswith("/live"):
-                self._live(hangs=path == "/live-and-hang")
+                with suppress(ConnectionError):  # A reader that has seen enough.
+                    self._live(hangs=path == "/live-and-hang")
             elif path in files:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(files[path])))
@@ -77,20 +81,20 @@ def test_a_picture_on_a_server_is_a_still(server):
     assert not source.live
 
 
-def test_motion_jpeg_is_live_and_ends_with_a_note(server):
+def test_motion_jpeg_is_live_and_ends_with_a_note(server, monkeypatch):
+    monkeypatch.setattr(stream, "time", SimpleNamespace(monotonic=itertools.count(700).__next__))
     source = open_source(f"http://{server.address}/live")
     assert (source.name, source.live, source.frames) == ("127.0.0.1/live", True, None)
     pictures = list(source.pictures())
     assert [round((p.pixels[-8:, -8:].mean() - 10) / 4) for p in pictures] == list(range(20))
-    times = [p.time for p in pictures]
-    assert times == sorted(times) and times[0] >= 0
+    assert [p.time for p in pictures] == list(range(1, 21))  # Since it was opened, by the clock of this machine.
     assert source.notes[-1] == f"http://{server.address}/live: the stream ended after 20 frames."
 
 
 def test_a_stream_that_falls_silent_ends_with_a_note(server):
     source = open_source(f"http://anna:secret@{server.address}/live-and-hang?token=hidden")
     assert len(list(source.pictures())) in (19, 20)  # The last one is complete only when the next begins.
-    assert "nothing came for 2 s" in source.notes[0]
+    assert "nothing came for 1 s" in source.notes[0]
     assert not any("secret" in note or "hidden" in note for note in source.notes)
 
 
@@ -107,7 +111,7 @@ def test_a_stream_is_closed_before_and_while_it_is_read(server):
     ("path", "said"),
     [
         ("/nothing.mp4", "cannot be opened: Server returned 404 Not Found"),
-        ("/silent", "gave no picture within 2 s"),
+        ("/silent", "gave no picture within 1 s"),
         ("/text.mp4", "is not a video that can be read"),
     ],
 )

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.sources import SourceError, open_source
+from stages.sources import SourceError, open_source, video
 from tests.sources.material import number_of, numbered, red_corner, write_video
 
 
@@ -159,6 +159,12 @@ def test_a_video_whose_header_is_missing_is_refused(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError, match="clip.mp4 is not a video that can be read"):
         open_source(str(tmp_path / "clip.mp4"))
+
+
+def test_a_video_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "PICTURE_PIXELS", 3_000_000)
+    with pytest.raises(SourceError, match="clip.mp4 has pictures of 2048 x 1536 pixels; at most 3 megapixels are read"):
+        open_source(str(write_video(tmp_path / "clip.mp4", frames=1, size=(2048, 1536))))
 
 
 def test_a_sound_file_is_refused_for_what_it_is(tmp_path):

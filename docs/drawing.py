@@ -1,0 +1,165 @@
+"""Draws the processes of a pipeline and the messages between them, as SVG, from the configuration that starts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from stages.core.config import MOST_DETECT_REPLICAS, Attribute, Pipeline
+from stages.core.messages import Ack, Crops, CutCrops, Faces, Frame, FramePicture
+from stages.core.messages import Attribute as Answers
+
+WIDTH = 1000  # of the drawing, in its own units
+CAPTURE, WORKER, RENDER = (128, 292), (418, 598), (724, 876)  # left and right edges
+TOP, ROW, GAP = 92, 66, 16  # first row of workers, height of one, between two
+LANE = 44  # of the pictures above the workers, and of the acknowledgements below: distance from the boxes' ends
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours for one kind of page."""
+
+    panel: str
+    rim: str
+    text: str
+    quiet: str
+    arrow: str
+    worker: str
+    worker_rim: str
+    end: str
+    end_rim: str
+
+
+LIGHT = Theme("#f6f8fa", "#d1d9e0", "#1f2328", "#59636e", "#818b98", "#ffffff", "#8250df", "#ddf4ff", "#0969da")
+DARK = Theme("#151b23", "#3d444d", "#f0f6fc", "#9198a1", "#656c76", "#0d1117", "#ab7df8", "#0b2a4d", "#4493f8")
+
+
+def drawing(pipeline: Pipeline, theme: Theme) -> str:
+    """The SVG of a pipeline: one box per stage, and every kind of message on its way."""
+    height = 2 * TOP + len(pipeline.stages) * (ROW + GAP) - GAP
+    parts = [*_frame(height, theme), *_source(height, theme), *_ends(height, theme), *_outputs(pipeline, height, theme)]
+    for row, (name, stage) in enumerate(pipeline.stages.items()):
+        parts += _worker(name, stage, TOP + row * (ROW + GAP), theme)
+    return "\n".join([_beginning(height, theme), *parts, "</svg>", ""])
+
+
+def _beginning(height: int, theme: Theme) -> str:
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + 40}" role="img" \
+font-family="-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif">
+<title>The processes of facepipe and the messages between them</title>
+<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse">
+<path d="M0 0.6 L7.4 4 L0 7.4 Z" fill="{theme.arrow}"/></marker></defs>"""
+
+
+def _frame(height: int, theme: Theme) -> Iterator[str]:
+    yield _box(0.5, 0.5, WIDTH - 1, height + 39, theme.panel, theme.rim, radius=12)
+    below = height + 14
+    yield _box(CAPTURE[0], below - 11, 14, 14, theme.end, theme.end_rim, radius=4)
+    yield _text(CAPTURE[0] + 22, below, "remembers frames until they are written", theme.quiet, 13)
+    yield _box(WORKER[0], below - 11, 14, 14, theme.worker, theme.worker_rim, radius=4)
+    yield _text(WORKER[0] + 22, below, "keeps nothing between two messages", theme.quiet, 13)
+
+
+def _source(height: int, theme: Theme) -> Iterator[str]:
+    middle = height / 2
+    for line, words in enumerate(("camera", "video", "pictures", "stream")):
+        yield _text(54, middle - 25 + 20 * line, words, theme.text, 15, "middle")
+    yield _arrow(92, CAPTURE[0], middle, theme)
+
+
+def _ends(height: int, theme: Theme) -> Iterator[str]:
+    """Capture and render, and what goes directly between them."""
+    lines = {
+        CAPTURE: ("capture", "reads the frames", "and numbers them;", "hands out all work", "on request"),
+        RENDER: ("render", "joins the answers", "by frame number;", "draws, shows, writes", "in order"),
+    }
+    for (left, right), (name, *about) in lines.items():
+        yield _box(left, 24, right - left, height - 48, theme.end, theme.end_rim)
+        middle, y = (left + right) / 2, height / 2 - 34
+        yield _text(middle, y, name, theme.text, 19, "middle", 600)
+        for line, words in enumerate(about):
+            yield _text(middle, y + 28 + 20 * line, words, theme.quiet, 14, "middle")
+    middle = (CAPTURE[1] + RENDER[0]) / 2
+    for y, kind, (start, end) in (
+        (24 + LANE / 2, FramePicture.kind, (CAPTURE[1], RENDER[0])),
+        (height - 24 - LANE / 2, Ack.kind, (RENDER[0], CAPTURE[1])),
+    ):
+        yield _arrow(start, end, y, theme)
+        yield _label(middle, y, kind, theme)
+
+
+def _worker(name: str, stage, y: int, theme: Theme) -> Iterator[str]:
+    """One worker stage and its messages."""
+    left, right = WORKER
+    if stage.replicas != 1:
+        yield _box(left + 6, y + 6, right - left, ROW, theme.worker, theme.worker_rim)
+    yield _box(left, y, right - left, ROW, theme.worker, theme.worker_rim)
+    middle = (left + right) / 2
+    yield _text(middle, y + 29, name, theme.text, 17, "middle", 600)
+    yield _text(middle, y + 50, _about(stage), theme.quiet, 13, "middle")
+    from_capture, to_render = (CAPTURE[1] + left) / 2, (right + RENDER[0]) / 2
+    if isinstance(stage, Attribute):
+        yield _arrow(CAPTURE[1], left, y + ROW / 2, theme)
+        yield _label(from_capture, y + ROW / 2, Crops.kind, theme)
+        yield _arrow(right, RENDER[0], y + ROW / 2, theme)
+        yield _label(to_render, y + ROW / 2, Answers.kind, theme)
+        return
+    for place, kind, (start, end) in ((18, Frame.kind, (CAPTURE[1], left)), (48, CutCrops.kind, (left, CAPTURE[1]))):
+        yield _arrow(start, end, y + place, theme)
+        yield _label(from_capture, y + place, kind, theme)
+    yield _arrow(right + (6 if stage.replicas != 1 else 0), RENDER[0], y + ROW / 2, theme)
+    yield _label(to_render, y + ROW / 2, Faces.kind, theme)
+
+
+def _about(stage) -> str:
+    if isinstance(stage, Attribute):
+        return stage.model + _times(stage.replicas)
+    return stage.detector + _times(stage.replicas)
+
+
+def _times(replicas: int | str) -> str:
+    if replicas == "auto":
+        return f", 1 to {MOST_DETECT_REPLICAS} processes"
+    return f", {replicas} processes" if replicas > 1 else ""
+
+
+def _outputs(pipeline: Pipeline, height: int, theme: Theme) -> Iterator[str]:
+    render = pipeline.render
+    shown = ["window"] if render.display != "none" else []
+    written = ["video or", "pictures"] if render.annotated else []
+    lines = [*shown, *written, "results"]
+    yield _arrow(RENDER[1], RENDER[1] + 34, height / 2, theme)
+    for line, words in enumerate(lines):
+        yield _text(RENDER[1] + 40, height / 2 - 10 * len(lines) + 15 + 20 * line, words, theme.text, 15)
+
+
+# --- Shapes ---
+
+
+def _box(x: float, y: float, width: float, height: float, fill: str, rim: str, radius: int = 10) -> str:
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" fill="{fill}" stroke="{rim}"/>'
+    )
+
+
+def _text(x: float, y: float, words: str, colour: str, size: int, anchor: str = "start", weight: int = 400) -> str:
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" fill="{colour}">'
+        f"{escape(words)}</text>"
+    )
+
+
+def _arrow(start: float, end: float, y: float, theme: Theme) -> str:
+    gap = 5 if end > start else -5
+    return (
+        f'<path d="M{start + gap:g} {y:g} H{end - gap:g}" stroke="{theme.arrow}" stroke-width="1.6" fill="none"'
+        ' marker-end="url(#tip)"/>'
+    )
+
+
+def _label(x: float, y: float, kind: str, theme: Theme) -> str:
+    """The kind of message, on its arrow."""
+    style = f'fill="{theme.quiet}" paint-order="stroke" stroke="{theme.panel}" stroke-width="9"'
+    return f'<text x="{x:g}" y="{y + 4.5:g}" font-size="13.5" text-anchor="middle" {style}>{kind}</text>'

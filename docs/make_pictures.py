@@ -1,0 +1,49 @@
+"""Draws the pictures of the documentation: `make pictures`.
+
+docs/pipeline.svg and docs/pipeline-dark.svg from the default configuration, docs/demo.png by the pipeline from a frame
+of the demo, and the figures of the models in docs/models.md from their cards.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+
+from docs.drawing import DARK, LIGHT, drawing
+from docs.figures import with_figures
+from stages.plan import PROJECT, read_pipeline
+from stages.sources.demo import Demo
+
+DOCS = PROJECT / "docs"
+FRAME = 160  # of the demo: both people, side by side
+SHOWN_WIDTH, SHOWN_HEIGHT = 960, 540  # pixels of docs/demo.png: half the bytes, and pages show it no larger
+
+
+def main() -> int:
+    pipeline, _ = read_pipeline(None)
+    for name, theme in (("pipeline.svg", LIGHT), ("pipeline-dark.svg", DARK)):
+        (DOCS / name).write_text(drawing(pipeline, theme), encoding="utf-8")
+    models = DOCS / "models.md"
+    models.write_text(with_figures(models.read_text(encoding="utf-8"), PROJECT / "models"), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = annotated_frame(Path(folder))
+    small = cv2.resize(drawn, (SHOWN_WIDTH, SHOWN_HEIGHT), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(DOCS / "demo.png"), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return 0
+
+
+def annotated_frame(folder: Path):
+    """One frame of the demo as the pipeline draws it: uint8 (720, 1280, 3) BGR. As a picture, not out of a video."""
+    picture = next(iter(Demo().pictures(FRAME)))
+    cv2.imwrite(str(folder / "demo.png"), picture.pixels)
+    command = [sys.executable, "run_pipeline.py", "--source", str(folder / "demo.png"), "--output", str(folder / "out")]
+    subprocess.run([*command, "--display", "none", "--quiet", "--set", "port=5900"], cwd=PROJECT, check=True)
+    return cv2.imread(str(folder / "out" / "annotated" / "demo.png"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Gives the real command as a person does: in a process of its own, with places of its own to meet and to write."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PROJECT = Path(__file__).resolve().parents[2]
+LONGEST_S = 100.0  # for what a quiet machine does in seconds
+LOOK_AGAIN_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What is left of a run that has ended."""
+
+    status: int
+    out: str  # standard output
+    err: str  # standard error
+    output: Path
+    took_s: float  # from the last signal, or from the start
+
+    @property
+    def results(self) -> bytes:
+        return (self.output / "results.jsonl").read_bytes()
+
+    @property
+    def lines(self) -> list[dict]:
+        """The lines of results.jsonl; every one must be complete."""
+        text = self.results.decode()
+        assert text == "" or text.endswith("\n")
+        return [json.loads(line) for line in text.splitlines()]
+
+    @property
+    def summary(self) -> dict:
+        return json.loads((self.output / "summary.json").read_text(encoding="utf-8"))
+
+    @property
+    def faces(self) -> list[dict]:
+        return [face for line in self.lines for face in line["faces"]]
+
+    @property
+    def complaint(self) -> str:
+        """The one sentence on the standard error, for a run that was refused."""
+        assert "Traceback" not in self.err + self.out
+        [sentence] = [line for line in self.err.splitlines() if not _is_news(line)]
+        return sentence.removeprefix("facepipe: ")
+
+
+def _is_news(line: str) -> bool:
+    """Whether a line says what the run does, rather than what is wrong with it."""
+    return " → " in line or "left out, so nobody checks" in line or "replacing the results" in line
+
+
+class Running:
+    """A command under way."""
+
+    def __init__(self, workplace: Workplace, arguments: list[str], output: Path, **popen):
+        self.output = output
+        self._workplace = workplace
+        number = next(workplace.numbers)
+        self._out, self._err = (workplace.folder / f"{name}-{number}.txt" for name in ("out", "err"))
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                arguments, env=workplace.environment, **{"cwd": PROJECT, "stdout": out, "stderr": err} | popen
+            )
+        self._since_s = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def line_count(self) -> int:
+        results = self.output / "results.jsonl"
+        return results.read_bytes().count(b"\n") if results.exists() else 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
+
+    def stages(self) -> dict[str, list[psutil.Process]]:
+        """Its stage processes, by the module that they were started as."""
+        found: dict[str, list[psutil.Process]] = {}
+        for process in psutil.Process(self.pid).children(recursive=True):
+            if stage := _stage_of(process):
+                found.setdefault(stage, []).append(process)
+        return found
+
+    def until(self, happened: Callable[[], object], what: str) -> Running:
+        """Wait for something outside this process that nobody tells us about; fails where the run ends before."""
+        eventually(lambda: happened() or self.is_over, f"{what}; so far: {self.err}")
+        assert happened(), f"the run ended before {what}: {self.err}{self.out}"
+        return self
+
+    def until_lines(self, count: int) -> Running:
+        return self.until(lambda: self.line_count >= count, f"{count} lines of results")
+
+    def signal(self, number: int) -> Running:
+        self._since_s = time.monotonic()
+        self._process.send_signal(number)
+        return self
+
+    def end(self, timeout_s: float = LONGEST_S) -> Ran:
+        """Wait for the end of the command; nothing that it started may be left."""
+        status = self._process.wait(timeout_s)
+        took_s = time.monotonic() - self._since_s
+        assert self._workplace.processes() == []
+        return Ran(status, self.out, self.err, self.output, took_s)
+
+
+class Workplace:
+    """A folder for outputs and a runtime directory, in which commands are given that others do not meet."""
+
+    def __init__(self, folder: Path, runtime: Path):
+        self.folder, self.runtime = folder, runtime
+        self.numbers = iter(range(10**6))
+        without_screen = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")}
+        self.environment = without_screen | {"XDG_RUNTIME_DIR": str(runtime), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def start(
+        self,
+        source: str | Path | None,
+        *options: str,
+        config: str | Path = "pipeline.yaml",
+        output: str | Path = "out",
+        display: str | None = "none",
+        **popen,
+    ) -> Running:
+        """Start a run; a relative `output` lies in this workplace."""
+        arguments = [sys.executable, str(PROJECT / "run_pipeline.py"), "--config", str(config)]
+        arguments += ["--output", str(self.folder / output)]
+        arguments += ["--source", str(source)] if source is not None else []
+        arguments += ["--display", display] if display else []
+        return Running(self, [*arguments, *options], self.folder / output, **popen)
+
+    def run(self, source: str | Path | None, *options: str, timeout_s: float = LONGEST_S, **places) -> Ran:
+        """Run to the end."""
+        return self.start(source, *options, **places).end(timeout_s)
+
+    def stage(self, module: str, *options: str) -> Running:
+        """Start one stage by hand."""
+        return Running(self, [sys.executable, "-m", f"stages.{module}", *options], self.folder / "out")
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs here, whoever its parent is by now: found by its environment."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def stages(self) -> list[str]:
+        return sorted(filter(None, map(_stage_of, self.processes())))
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            environment = process.environ()
+            return environment.get("XDG_RUNTIME_DIR") == str(self.runtime) and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            return False  # It ended while we looked, or is somebody else's.
+
+
+@contextmanager
+def workplace(folder: Path, runtime: Path) -> Iterator[Workplace]:
+    """A workplace of which no process is left, also where a test has failed."""
+    place = Workplace(folder, runtime)
+    try:
+        yield place
+    finally:
+        for process in place.processes():
+            process.send_signal(signal.SIGKILL)
+
+
+def eventually(happened: Callable[[], object], what: str) -> None:
+    """Look until it has happened: other processes do not call us."""
+    latest_s = time.monotonic() + LONGEST_S
+    while not happened():
+        assert time.monotonic() < latest_s, f"not within {LONGEST_S:g} s: {what}"
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _stage_of(process: psutil.Process) -> str | None:
+    try:
+        words = process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return next((word.removeprefix("stages.") for word in words if word.startswith("stages.")), None)

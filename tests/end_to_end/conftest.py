@@ -1,0 +1,53 @@
+"""What the end-to-end tests share: places of their own, a short film, and one run of it that many of them look at."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.command import PROJECT, Ran, Workplace, workplace
+from tests.end_to_end.material import FACES, scene, write_clip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models() -> Path:
+    """The folder of the project's own models."""
+    folder = PROJECT / "models"
+    missing = [name for name in ("gender", "emotion", "age") if not (folder / f"{name}.yaml").exists()]
+    if missing:
+        pytest.skip(f"needs models/{missing[0]}.yaml, which training leaves")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Workplace]:
+    """A place for the commands of one test."""
+    # Not in tmp_path, which may be too long for the path of a socket.
+    with tempfile.TemporaryDirectory(prefix="fp") as runtime, workplace(tmp_path, Path(runtime)) as here:
+        yield here
+
+
+@pytest.fixture(scope="session")
+def film(astronaut, tmp_path_factory) -> Path:
+    """32 frames at 25 a second with a tone; `FACES` says how many faces each has."""
+    pictures = [scene(astronaut, number) for number in range(len(FACES))]
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", pictures, sound=True)
+
+
+@pytest.fixture(scope="session")
+def slow_film(astronaut, tmp_path_factory) -> Path:
+    """32 frames at 4 a second: read at its own speed it lasts as long as any test needs to do something meanwhile."""
+    pictures = [scene(astronaut, number) for number in range(len(FACES))]
+    return write_clip(tmp_path_factory.mktemp("film") / "slow.mp4", pictures, rate=4)
+
+
+@pytest.fixture(scope="session")
+def shown(film, tmp_path_factory) -> Ran:
+    """The film, run through the default pipeline to its end."""
+    with tempfile.TemporaryDirectory(prefix="fp") as runtime:
+        folder = tmp_path_factory.mktemp("shown")
+        with workplace(folder, Path(runtime)) as here:
+            return here.run(film)

@@ -1,0 +1,126 @@
+"""A video from the command to the labels."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.end_to_end.command import Ran
+from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch
+
+
+def test_a_video_is_run_to_its_end(shown: Ran):
+    assert shown.status == 0, shown.err
+    assert "Traceback" not in shown.err + shown.out
+
+
+def test_there_is_a_line_for_every_frame_in_order(shown: Ran):
+    assert [line["frame"] for line in shown.lines] == list(range(32))
+    assert {line["source"] for line in shown.lines} == {"film.mp4"}
+    assert [line["time"] for line in shown.lines] == pytest.approx([n / 25 for n in range(32)], abs=1e-3)
+    assert {(line["width"], line["height"]) for line in shown.lines} == {(WIDTH, HEIGHT)}
+    assert not any("missing" in line or "error" in line for line in shown.lines)
+
+
+def test_every_face_is_found_and_has_all_labels(shown: Ran, models):
+    assert [len(line["faces"]) for line in shown.lines] == FACES
+    labels = {name: yaml.safe_load((models / f"{name}.yaml").read_text()) for name in ("gender", "emotion")}
+    for face in shown.faces:
+        assert set(face) == {"box", "score", "gender", "emotion", "age"}
+        assert 0 <= face["score"] <= 1
+        for stage, card in labels.items():
+            answer = face[stage]
+            assert list(answer["scores"]) == card.get("keep", card["labels"])
+            assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-3)
+            assert answer["confidence"] == max(answer["scores"].values()) == answer["scores"][answer["label"]]
+        age = face["age"]
+        assert 0 <= age["low"] <= age["years"] <= age["high"] <= 120
+
+
+def test_boxes_lie_on_the_faces_and_go_from_left_to_right(shown: Ran):
+    for line in shown.lines:
+        boxes = [face["box"] for face in line["faces"]]
+        assert boxes == sorted(boxes)
+        # The portrait's face is at (.44, .22) of it and a quarter as wide; the prints are 230 pixels wide.
+        middles = [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
+        left, right = (line["frame"] % 8 + 0.44 * 230, 20 + 0.23 * 230), (WIDTH - 0.44 * 230, 20 + 0.23 * 230)
+        for middle, expected in zip(middles, (left, right), strict=False):
+            assert middle == pytest.approx(expected, abs=20)
+
+
+def test_the_annotated_video_has_the_same_frames_at_the_same_times_and_the_sound(shown: Ran, film):
+    original, annotated = watch(film), watch(shown.output / "annotated/film.mp4")
+    assert annotated.times == pytest.approx(original.times, abs=1e-3)
+    assert (annotated.size, annotated.kind) == ((WIDTH, HEIGHT), "h264 yuv420p")
+    assert annotated.sound_packets == original.sound_packets > 0
+    drawn = (abs(annotated.last.astype(int) - original.last) > 60).any(axis=2)
+    assert 0.01 < drawn.mean() < 0.5
+
+
+def test_it_says_what_it_reads_and_what_came_of_it(shown: Ran):
+    assert f"facepipe: film.mp4, {WIDTH} x {HEIGHT} at 25 frames/s, detector haar → {shown.output}\n" in shown.err
+    said = shown.out.splitlines()
+    assert said[0].split() == "source frames faces dropped frames/s latency p50 latency p95".split()
+    assert said[1].split()[:4] == ["film.mp4", "32", str(sum(FACES)), "0"]
+    assert "film.mp4: 32 captured = 32 rendered" in said
+    assert any("detect" in line and "% busy" in line for line in said)
+    assert any("was the limit" in line for line in said)
+    assert said[-1].startswith("32 frames in ") and ", none missing. Wrote " in said[-1]
+    assert not shown.err.count("\r"), "a live line although nobody looks"
+
+
+def test_the_summary_has_the_account(shown: Ran):
+    summary = shown.summary
+    assert (summary["status"], summary["failure"]) == (0, None)
+    assert summary["outputs"] == ["results.jsonl", "annotated/film.mp4"]
+    [source] = summary["sources"]
+    assert (source["captured"], source["rendered"], source["dropped"]) == (32, 32, [])
+    assert source["faces"] == sum(FACES)
+    assert set(summary["busy"]) == {"detect", "gender", "emotion", "age", "render"}
+
+
+def test_nothing_but_the_results_is_left(shown: Ran):
+    left = {path.name for path in shown.output.iterdir()}
+    assert left == {"results.jsonl", "summary.json", "annotated", "logs"}
+    assert [path.name for path in (shown.output / "annotated").iterdir()] == ["film.mp4"]
+    logs = {path.name for path in (shown.output / "logs").iterdir()}
+    assert logs >= {"capture.log", "render.log", "gender.log", "emotion.log", "age.log"}
+    assert not any((shown.output / "logs" / name).read_text().count("Traceback") for name in logs)
+
+
+# --- The same again ---
+
+
+def test_a_second_run_writes_the_same_and_so_do_two_of_every_worker(shown: Ran, film, place):
+    two = [f"--set=stages.{stage}.replicas=2" for stage in ("detect", "gender", "emotion", "age")]
+    again, doubled = place.run(film, output="again"), place.run(film, *two, output="doubled")
+    assert (again.status, doubled.status) == (0, 0)
+    assert again.results == shown.results
+    assert doubled.results == shown.results
+    assert doubled.summary["replicas"] == {"render": 1, "capture": 1, "detect": 2, "gender": 2, "emotion": 2, "age": 2}
+
+
+def test_one_frame_at_a_time_gives_the_same(shown: Ran, film, place):
+    alone = place.run(film, "--set=window=1", "--set=stages.detect.replicas=1", "--set=render.annotated=false")
+    assert alone.status == 0
+    assert alone.results == shown.results
+    assert not (alone.output / "annotated").exists()
+
+
+def test_quiet_says_nothing_and_does_the_same(shown: Ran, film, place):
+    quiet = place.run(film, "--quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    assert quiet.results == shown.results
+
+
+def test_dlib_finds_the_same_faces_in_the_same_places(shown: Ran, film, place):
+    other = place.run(film, "--detector", "dlib")
+    assert other.status == 0, other.err
+    assert "detector dlib" in other.err
+    assert [line["frame"] for line in other.lines] == list(range(32))
+    found = [(a, b) for a, b in zip(shown.lines, other.lines, strict=True) if len(a["faces"]) == len(b["faces"]) > 0]
+    assert len(found) >= 20
+    for mine, theirs in found:
+        for one, two in zip(mine["faces"], theirs["faces"], strict=True):
+            assert two["box"] == pytest.approx(one["box"], abs=0.35 * one["box"][2])
+            assert {"gender", "emotion", "age"} <= two.keys()

@@ -1,0 +1,140 @@
+"""What a person sees, and what the keys do to it: with windows that keep what they are shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.outputs import display as module
+from stages.outputs.display import Display, DisplayError, open_display
+from stages.outputs.window import View, on_key
+from tests.outputs.frames import face, flat, frame
+
+STAGES = ("gender", "emotion", "age")
+
+
+class KeptWindow:
+    """A window that keeps what it is shown, and is given its keys by the test."""
+
+    opened: list[KeptWindow] = []
+
+    def __init__(self, title: str):
+        self.title, self.view, self.shown, self.closed = title, View(), [], False
+        self.opened.append(self)
+
+    def show(self, picture: np.ndarray) -> None:
+        self.shown.append(picture)
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            self.view = on_key(self.view, key)
+
+    def poll(self) -> View:
+        return self.view
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """A display with a frame of one face in a window."""
+    monkeypatch.setattr(module, "Window", KeptWindow)
+    monkeypatch.setattr(KeptWindow, "opened", [])
+    said = []
+    display = Display(STAGES, tmp_path / "saved", said.append)
+    display.show(frame(7, flat(320, 240), [face(60, 60, 90)]), None)
+    return display, KeptWindow.opened[0], said
+
+
+def test_a_key_takes_a_label_off_the_picture_that_stands_there(shown):
+    display, window, _ = shown
+    window.press("e")
+    display.poll()
+    assert len(window.shown) == 2 and not np.array_equal(*window.shown)
+    window.press("e")
+    display.poll()
+    assert np.array_equal(window.shown[0], window.shown[2])
+
+
+def test_nothing_is_drawn_again_while_nothing_changes(shown):
+    display, window, _ = shown
+    display.poll(), display.poll()
+    assert len(window.shown) == 1
+
+
+def test_a_picture_that_is_drawn_already_is_shown_as_it_is(shown):
+    display, window, _ = shown
+    drawn = flat(320, 240, 77)
+    display.show(frame(8, flat(320, 240)), drawn)
+    assert window.shown[-1] is drawn
+
+
+def test_space_holds_the_picture_and_lets_it_go(shown):
+    display, window, _ = shown
+    window.press(" ")
+    display.poll()
+    display.show(frame(8, flat(320, 240, 9)), None)
+    assert len(window.shown) == 1
+    window.press(" ")
+    display.poll()
+    display.show(frame(9, flat(320, 240, 9)), None)
+    assert len(window.shown) == 2
+
+
+def test_s_saves_the_picture_under_the_name_of_its_frame(shown, tmp_path):
+    display, window, said = shown
+    window.press("s")
+    display.poll()
+    display.poll()
+    assert [path.name for path in (tmp_path / "saved").iterdir()] == ["clip.mp4-7.png"]
+    assert said == [f"saved {tmp_path / 'saved' / 'clip.mp4-7.png'}"]
+
+
+def test_a_picture_that_cannot_be_saved_is_a_sentence_and_not_the_end(shown, tmp_path):
+    display, window, said = shown
+    (tmp_path / "saved").write_text("a file in the way")
+    window.press("s")
+    display.poll()
+    assert said[0].startswith(f"cannot write {tmp_path / 'saved' / 'clip.mp4-7.png'}")
+
+
+def test_q_asks_for_the_end(shown):
+    display, window, _ = shown
+    display.poll()
+    assert not display.quit_requested
+    window.press("q")
+    display.poll()
+    assert display.quit_requested
+
+
+def test_keys_act_on_all_windows_whichever_is_given_them(shown):
+    display, first, _ = shown
+    display.show(frame(0, flat(320, 240), [face(60, 60, 90)], source="yard"), None)
+    second = KeptWindow.opened[1]
+    second.press("g")
+    display.poll()
+    assert len(first.shown) == len(second.shown) == 2
+    first.press("g")
+    display.poll()
+    assert np.array_equal(first.shown[0], first.shown[2])
+
+
+def test_a_still_picture_stays_until_the_person_has_seen_it_and_a_video_does_not(shown):
+    display, window, _ = shown
+    assert not display.waits_for("clip.mp4")
+    display.show(frame(0, flat(320, 240), rate=None), None)
+    assert display.waits_for("clip.mp4") and not display.waits_for("yard")
+    window.press("q")
+    display.poll()
+    assert not display.waits_for("clip.mp4")
+
+
+def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "window_available", lambda: "no screen: DISPLAY is not set")
+    said = []
+    assert open_display("auto", STAGES, tmp_path, said.append) is None
+    assert said == ["no window: no screen: DISPLAY is not set; the results are written all the same"]
+    assert open_display("none", STAGES, tmp_path, said.append) is None
+    with pytest.raises(DisplayError, match="render.display is window, but no screen"):
+        open_display("window", STAGES, tmp_path, said.append)
