@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Iterator
 
 from stages.core import flow
 from stages.core.flow import Flow
@@ -39,17 +40,19 @@ from stages.sources import Source, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05
+CLOSE_S = 1.0
 PROGRESS_S = 0.5
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    spec = settings.source
-    source = open_source(spec.spec, spec.name)
-    links = Links()
+    source, links = open_source(settings.source.spec, settings.source.name), Links()
     try:
-        _Capture(settings, launcher, source, links).run()
+        reader = Reader(source, links.waker(), settings.source.paced)
+        try:
+            _Capture(settings, launcher, source, reader, links).run()
+        finally:
+            reader.close()
     finally:
-        source.close()
         links.close()
 
 
@@ -68,8 +71,21 @@ class Reader:
             self._thread.start()
 
     def stop(self) -> None:
+        """Read no more."""
         self._stopped.set()
         self.ended = True
+
+    def close(self) -> None:
+        """Let go of the source, unless a camera's driver or a broken stream still holds the thread that reads it."""
+        self.stop()
+        if self._thread.ident:
+            self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():
+            self._source.close()
+
+    def clear_wakes(self) -> None:
+        """The owner of the loop is awake: only what is read from now on wakes it again."""
+        self._waker.clear()
 
     def take(self) -> Picture | None:
         """The next picture if it is there; raises what the source raised."""
@@ -86,17 +102,24 @@ class Reader:
         return came
 
     def _read(self) -> None:
-        started_s, came = time.monotonic(), None
+        last: Exception | None = None
         try:
-            for came in self._source.pictures():
-                if self._paced and came.rate:
-                    self._stopped.wait(max(0.0, started_s + came.time - time.monotonic()))
-                if not self._put(came):
+            for picture in self._at_its_pace(self._source.pictures()):
+                if not self._put(picture):
                     return
-            came = None
         except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
-            came = error
-        self._put(came)
+            last = error
+        self._put(last)
+
+    def _at_its_pace(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
+        """The pictures of each video when their time has come, if that is asked for; a live source is at its own pace."""
+        file, started_s = None, None
+        for picture in pictures:
+            if self._paced and picture.rate and not self._source.live:
+                if started_s is None or picture.file != file:
+                    file, started_s = picture.file, time.monotonic() - picture.time
+                self._stopped.wait(max(0.0, started_s + picture.time - time.monotonic()))
+            yield picture
 
     def _put(self, came: Picture | Exception | None) -> bool:
         while not self._stopped.is_set():
@@ -108,12 +131,10 @@ class Reader:
 
 
 class _Capture:
-    def __init__(self, settings: Settings, launcher: Launcher, source: Source, links: Links):
-        self._launcher, self._source, self._links = launcher, source, links
+    def __init__(self, settings: Settings, launcher: Launcher, source: Source, reader: Reader, links: Links):
+        self._launcher, self._source, self._reader, self._links = launcher, source, reader, links
         self._workers = links.bind(settings.bind, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
-        self._waker = links.waker()
-        self._reader = Reader(source, self._waker, settings.source.paced)
         self._geometries = asked_for(settings.geometries)
         self._flow = Flow(rules(settings, source.live))
         self._epoch = int(time.time() * 1000)
@@ -135,7 +156,7 @@ class _Capture:
         self._launcher.ready()
         while not self._finished:
             self._links.wait(TICK_S)
-            self._waker.clear()
+            self._reader.clear_wakes()
             self._listen()
             self._read()
             self._step(flow.Tick())

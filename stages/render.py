@@ -103,7 +103,8 @@ class _Render:
         if len(self._settings.captures) > 1:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
-        recorder = Recorder(folder, specs.get(hello.source), annotated=settings.render.annotated)
+        spec = specs.get(hello.source)
+        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently)
         previews = self._display is not None and hello.live and settings.render.show == "latest"
         return _Source(
             hello.source, self._run, self._incarnation, self._cards, recorder, self._peers, self._display, previews

@@ -1,7 +1,7 @@
 """A worker's half of the delivery rules: what lies on its desk for one capture, and what it says about it.
 
-Pure, like `flow` and `join`. A worker keeps nothing that is not on its desk: what a new welcome sweeps away, capture sends
-again.
+Pure, like `flow` and `join`. A worker keeps nothing that is not on its desk: what a new welcome sweeps away, capture
+sends again.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A pure object: `step(event, now_s) -> actions`, without socket, clock, thread or pixels. It knows frames by number and
 workers by the name of their connection; the pictures and crops themselves stay with the caller until `Forget` names
-their frame. Work goes out on request, is kept until render has acknowledged the frame, and goes out again when its worker
-is gone.
+their frame. Work goes out on request, is kept until render has acknowledged the frame, and goes out again when its
+worker is gone.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class _Shown:
 
 
 class Display:
-    """Shows the newest frame of every source. Keys act on all windows alike: OpenCV gives them to any that asks first."""
+    """Shows the newest frame of every source. Keys act on all windows: OpenCV gives them to any that asks first."""
 
     def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None]):
         self._stages, self._saved, self._say = frozenset(stages), saved, say

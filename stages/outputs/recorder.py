@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,23 @@ from stages.outputs.video import VideoWriter
 class Recorder:
     """Takes the finished frames of one source in order; each video of a folder gets a video of its own."""
 
-    def __init__(self, folder: Path, spec: str | int | None, annotated: bool):
-        """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here."""
+    def __init__(
+        self,
+        folder: Path,
+        spec: str | int | None,
+        annotated: bool,
+        patiently: Callable[[Callable[[], object]], object] = lambda work: work(),
+    ):
+        """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
+
+        `patiently` runs what takes long, the joining of a video, while its caller shows that it is alive.
+        """
         self.paths: list[Path] = []  # everything that was written
         self.notes: list[str] = []  # what a person should know of it, in sentences
         self._lines = JsonLines(folder / "results.jsonl")
         self.paths.append(folder / "results.jsonl")
         self._annotated = folder / "annotated" if annotated else None
-        self._spec = spec
+        self._spec, self._patiently = spec, patiently
         self._pictures = AnnotatedPictures(folder / "annotated")
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
@@ -69,7 +79,7 @@ class Recorder:
         if self._video is None:
             return
         video, self._video = self._video, None
-        sound = video.close(self._original(self._video_of))
+        sound = self._patiently(lambda: video.close(self._original(self._video_of)))
         self.paths.append(video.path)
         self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound else [])]
 

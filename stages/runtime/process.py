@@ -73,6 +73,16 @@ class Launcher:
             self._beats += 1
             self._tell("beat", self._beats)
 
+    def patiently(self, work: Callable[[], object]) -> object:
+        """Do what may take long and cannot beat itself, such as closing a large file; raises what it raises."""
+        from concurrent.futures import ThreadPoolExecutor, wait  # Only render needs it, once or twice in a run.
+
+        with ThreadPoolExecutor(1) as aside:
+            done = aside.submit(work)
+            while not wait([done], BEAT_S).done:
+                self.beat()
+            return done.result()
+
     def opened(self, **source: object) -> None:
         """Capture has opened its source: name, description, why it was chosen, frames if known, whether it is live."""
         self._tell("opened", source)

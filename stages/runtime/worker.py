@@ -39,7 +39,7 @@ class Identity:
 
     @classmethod
     def new(cls, stage: str, replica: int, card: str) -> Identity:
-        """A new incarnation. The wall clock is right here: it is only compared with a predecessor's, never subtracted."""
+        """A new incarnation. The wall clock is right here: it is compared with a predecessor's, never subtracted."""
         return cls(stage, replica, int(time.time() * 1000), card)
 
 
@@ -53,8 +53,8 @@ def serve(
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
-    `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece, and
-    returns one answer for each.
+    `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
+    and returns one answer for each.
     """
     links = Links()
     try:

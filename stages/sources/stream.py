@@ -33,8 +33,8 @@ class Address:
             host, port = parts.hostname or "", parts.port
         except ValueError:
             host, port = "", None
-        # An unescaped / in a password ends the host, and the password would be taken for a path and shown.
-        if not host or ("@" in parts.path and ":" in parts.netloc and "@" not in parts.netloc):
+        # An unescaped /, ? or # in a password ends the host, and user and password would be taken for it and shown.
+        if not host or ("@" in (parts.path or url) and ":" in parts.netloc and "@" not in parts.netloc):
             raise SourceError(
                 "The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @."
             )

@@ -11,18 +11,19 @@ import cv2
 import numpy as np
 
 WIDTH, HEIGHT = 480, 270
+PRINT = 230  # pixels, side of a portrait
 FACES = [0] * 4 + [1] * 14 + [2] * 14  # in every frame of `scene`
 
 
 def scene(portrait: np.ndarray, number: int) -> np.ndarray:
     """Frame `number` of a short film, uint8 (270, 480, 3) BGR: nobody, then a portrait, then its mirror image too."""
     canvas = np.full((HEIGHT, WIDTH, 3), (150, 130, 110), np.uint8)
-    print_ = cv2.resize(portrait, (230, 230), interpolation=cv2.INTER_AREA)
+    print_ = cv2.resize(portrait[:280, 80:360], (PRINT, PRINT), interpolation=cv2.INTER_AREA)
     faces = FACES[number % len(FACES)]
     if faces > 0:
-        canvas[20:250, number % 8 : number % 8 + 230] = print_
+        canvas[20 : 20 + PRINT, number % 8 : number % 8 + PRINT] = print_
     if faces > 1:
-        canvas[20:250, WIDTH - 230 :] = print_[:, ::-1]
+        canvas[20 : 20 + PRINT, WIDTH - PRINT :] = print_[:, ::-1]
     return canvas
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.end_to_end.command import Ran
-from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch
+from tests.end_to_end.material import FACES, HEIGHT, PRINT, WIDTH, watch
 
 
 def test_a_video_is_run_to_its_end(shown: Ran):
@@ -41,9 +41,9 @@ def test_boxes_lie_on_the_faces_and_go_from_left_to_right(shown: Ran):
     for line in shown.lines:
         boxes = [face["box"] for face in line["faces"]]
         assert boxes == sorted(boxes)
-        # The portrait's face is at (.44, .22) of it and a quarter as wide; the prints are 230 pixels wide.
+        # Of a print the face has its middle at (.52, .41).
         middles = [(x + w / 2, y + h / 2) for x, y, w, h in boxes]
-        left, right = (line["frame"] % 8 + 0.44 * 230, 20 + 0.23 * 230), (WIDTH - 0.44 * 230, 20 + 0.23 * 230)
+        left, right = (line["frame"] % 8 + 0.52 * PRINT, 20 + 0.41 * PRINT), (WIDTH - 0.52 * PRINT, 20 + 0.41 * PRINT)
         for middle, expected in zip(middles, (left, right), strict=False):
             assert middle == pytest.approx(expected, abs=20)
 
@@ -119,7 +119,7 @@ def test_dlib_finds_the_same_faces_in_the_same_places(shown: Ran, film, place):
     assert "detector dlib" in other.err
     assert [line["frame"] for line in other.lines] == list(range(32))
     found = [(a, b) for a, b in zip(shown.lines, other.lines, strict=True) if len(a["faces"]) == len(b["faces"]) > 0]
-    assert len(found) >= 20
+    assert len(found) == sum(count > 0 for count in FACES)
     for mine, theirs in found:
         for one, two in zip(mine["faces"], theirs["faces"], strict=True):
             assert two["box"] == pytest.approx(one["box"], abs=0.35 * one["box"][2])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from stages.runtime.process import Launcher
 from tests.runtime.stages_for_tests import HEAD, PROJECT
 
 MAIN = """
@@ -132,3 +135,27 @@ def test_a_stage_of_the_users_own_is_an_attribute_stage():
     assert stage_command("plan")[-2:] == ("stages.attribute", "--launched")
     assert stage_command("gender")[-2:] == ("stages.gender", "--launched")
     assert Path(PROJECT / "stages" / "gender.py").exists()
+
+
+def test_what_takes_long_is_done_while_the_stage_shows_that_it_is_alive():
+    said = io.StringIO()
+    launcher = Launcher(said)
+    beaten = threading.Event()
+
+    def work() -> str:
+        # Ends only once a beat has been heard meanwhile.
+        while not beaten.is_set():
+            if "beat" in said.getvalue():
+                beaten.set()
+            beaten.wait(0.01)
+        return "done"
+
+    assert launcher.patiently(work) == "done"
+
+
+def test_what_goes_wrong_meanwhile_is_raised():
+    def work() -> None:
+        raise ValueError("the disk is full")
+
+    with pytest.raises(ValueError, match="the disk is full"):
+        Launcher(io.StringIO()).patiently(work)

@@ -1,4 +1,4 @@
-"""The simulation is worth something only if it notices broken code: each of these breaks one rule, and has to be found."""
+"""The simulation is worth something only if it notices broken code: each of these breaks one rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ BROKEN = {
     "frames are emitted as soon as their picture is there": (
         join,
         "wants = [] if frame.picture is not None else [PICTURE]",
-        "wants = [] if frame.picture is not None else [PICTURE]\n        if not wants and frame.faces:\n            return wants",
+        "wants = [] if frame.picture is not None else [PICTURE]\n"
+        "        if not wants and frame.faces:\n            return wants",
     ),
     "frames are emitted in any order": (
         join,

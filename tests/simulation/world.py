@@ -1,7 +1,7 @@
 """A whole pipeline in one thread: the real flow, desks and join, with simulated sockets, clock and workers.
 
-Everything that happens is drawn from one seed, so that a history that breaks an invariant can be played again. After every
-event the safety invariants are checked; after the faults have stopped the run has to end by itself.
+Everything that happens is drawn from one seed, so that a history that breaks an invariant can be played again. After
+every event the safety invariants are checked; after the faults have stopped the run has to end by itself.
 """
 
 from __future__ import annotations

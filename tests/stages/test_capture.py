@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from stages.capture import asked_for, rules
-from stages.core.config import Attribute, Pipeline
-from stages.core.frames import CropGeometry
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
+import time
 
+import numpy as np
+import pytest
+
+from stages.capture import Reader, asked_for, rules
+from stages.core.config import Attribute, Pipeline
+from stages.core.frames import CropGeometry, Picture
+from stages.runtime.link import Links
+from stages.runtime.settings import CardSettings, Settings, SourceSettings
+from stages.sources import SourceError
+
+PIXELS = np.zeros((2, 2, 3), np.uint8)
 GREY, COLOUR = CropGeometry(64, 64, 1, 1.0), CropGeometry(64, 64, 3, 1.2)
 
 
@@ -33,3 +41,64 @@ def test_the_rules_of_the_flow_follow_from_the_configuration():
 def test_crops_that_two_stages_want_alike_are_asked_for_once():
     asked = asked_for({"gender": COLOUR, "emotion": GREY, "age": COLOUR})
     assert asked == {COLOUR: ["gender", "age"], GREY: ["emotion"]}
+
+
+class Clip:
+    """A source of two files with three pictures each, 0.05 s apart."""
+
+    name, live = "clips", False
+
+    def __init__(self):
+        self.closed = False
+
+    def pictures(self, start: int = 0):
+        for file in ("a.mp4", "b.mp4"):
+            for number in range(3):
+                yield Picture(PIXELS, number * 0.05, 20.0, file)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Camera(Clip):
+    """One that breaks after its first picture."""
+
+    live = True
+
+    def pictures(self, start: int = 0):
+        yield Picture(PIXELS, 5.0, 20.0)
+        raise SourceError("the camera was unplugged.")
+
+
+def taken(source, paced: bool) -> list[tuple[str, float]]:
+    """All pictures of a source: the file, and when it was given out."""
+    links = Links()
+    reader = Reader(source, links.waker(), paced)
+    reader.start()
+    came = []
+    try:
+        while not reader.ended:
+            links.wait(5)
+            reader.clear_wakes()
+            while (picture := reader.take()) is not None:
+                came.append((picture.file, time.monotonic()))
+    finally:
+        reader.close()
+        links.close()
+    return came
+
+
+def test_pictures_come_in_order_and_the_source_is_closed():
+    clip = Clip()
+    assert [file for file, _ in taken(clip, paced=False)] == ["a.mp4"] * 3 + ["b.mp4"] * 3
+    assert clip.closed
+
+
+def test_a_file_that_is_shown_keeps_its_own_pace_each_file_anew():
+    came = taken(Clip(), paced=True)
+    assert came[2][1] - came[0][1] >= 0.09 and came[5][1] - came[3][1] >= 0.09
+
+
+def test_what_the_source_raises_reaches_the_loop():
+    with pytest.raises(SourceError, match="unplugged"):
+        taken(Camera(), paced=True)

@@ -1,0 +1,109 @@
+"""What all measurements have in common: options, the clip, the plan of the pipeline, a folder for what they write."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.table import Figure, table
+from stages.core.config import Pipeline
+from stages.core.errors import FacepipeError
+from stages.plan import read_pipeline
+from stages.run import cores
+
+
+class BenchError(FacepipeError):
+    """A measurement cannot be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to measure."""
+
+    config: str | None
+    overrides: tuple[str, ...]  # KEY=VALUE
+    clip: str | None  # None: the demo
+    frames: int
+    rounds: int
+    skip: frozenset[str]
+    folder: Path  # for everything that is written; it is removed afterwards
+
+    def pipeline(self, *overrides: str) -> tuple[Pipeline, Path]:
+        """The configuration that is measured, with the folder that its models count from."""
+        return read_pipeline(self.config, (*self.overrides, *overrides))
+
+    def with_overrides(self, *overrides: str) -> Options:
+        """The same, with these keys unless the person has set them."""
+        own = {key_value.partition("=")[0] for key_value in self.overrides}
+        added = tuple(o for o in overrides if o.partition("=")[0] not in own)
+        return replace(self, overrides=(*added, *self.overrides))
+
+
+Measurement = Callable[[Options], list[Figure]]
+
+
+def command(measure: Measurement, description: str, argv: Sequence[str] | None = None) -> int:
+    """One measurement as a command: prints its table; returns the exit status."""
+    return commands({description: measure}, argv)
+
+
+def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = None) -> int:
+    """Several measurements, each with its title; prints a table of each as soon as it is known."""
+    try:
+        with _options(argv, " ".join(measurements)) as options:
+            print(f"{machine()}; {settings(options)}", flush=True)
+            for title, measure in measurements.items():
+                print("\n" + table(title, measure(options)), flush=True)
+    except FacepipeError as error:
+        print(f"facepipe: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def machine() -> str:
+    """Where and under which load it is measured."""
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    return f"{platform.machine()} {platform.system()}, {cores()} cores{load}"
+
+
+def settings(options: Options) -> str:
+    """What is measured: detector and settings decide most of what a frame costs."""
+    detect = options.pipeline()[0].detect
+    said = f"detector {detect.detector} (longest side {detect.longest_side}, smallest face {detect.smallest_face:g}"
+    return said + (f", step {detect.step:g})" if detect.detector == "haar" else ")")
+
+
+@contextmanager
+def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", metavar="FILE", help="the pipeline to measure (default: the project's)")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
+    parser.add_argument("--clip", metavar="FILE", help="measure with this video, repeated (default: the demo)")
+    parser.add_argument("--frames", metavar="N", type=_positive, default=600, help="frames of a run (default: 600)")
+    parser.add_argument("--rounds", metavar="N", type=_positive, default=3, help="rounds of a comparison (default: 3)")
+    parser.add_argument("--skip", metavar="WHAT", action="append", default=[], help="leave out: today, pinned")
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="facepipe-bench-") as folder:
+        yield Options(
+            given.config,
+            tuple(given.set),
+            given.clip,
+            given.frames,
+            given.rounds,
+            frozenset(given.skip),
+            Path(folder),
+        )
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{shlex.quote(text)} is not a number above 0")
+    return int(text)

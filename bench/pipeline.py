@@ -1,0 +1,140 @@
+"""Runs the pipeline as run_pipeline.py does, and tells what each of its processes has cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.options import BenchError, Options
+from stages.core.supervision import Member
+from stages.plan import Plan, processes_of
+from stages.run import cores
+from stages.runtime.child import Start
+from stages.runtime.launcher import Outcome, launch
+from stages.runtime.run_directory import claim
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of the pipeline has cost."""
+
+    frames: int  # that were finished
+    seconds: float  # from the first picture's reading to the last acknowledgement
+    began_s: float  # when it was started, on the monotonic clock, as `began_s`, `imported_s` and `ready_s` of the stages
+    launcher_s: float  # seconds of processor time since everybody had been told what to do
+    stages: dict[str, dict]  # by NAME-REPLICA, what bench/stage.py wrote down
+    capture: dict  # its report
+    render: dict  # its report on the source
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of all processes, from where they were ready."""
+        return self.launcher_s + sum(stage["cpu_s"] for stage in self.stages.values())
+
+    @property
+    def cpu_ms_a_frame(self) -> float:
+        return 1000 * self.cpu_s / self.frames
+
+    @property
+    def frames_a_second(self) -> float:
+        return self.frames / self.seconds
+
+
+def run(
+    options: Options,
+    source: str | Path,
+    *overrides: str,
+    spans: bool = False,
+    seconds: float | None = None,
+) -> Run:
+    """Run the pipeline on `source` to its end, or for so many seconds; raises a `FacepipeError` where it fails.
+
+    `overrides` are KEY=VALUE. Nothing is shown. To be called from the main thread.
+    """
+    output = options.folder / f"run-{time.monotonic_ns()}"
+    logs = output / "logs"
+    logs.mkdir(parents=True)
+    pipeline, folder = options.pipeline(
+        *overrides, f"source={source}", f"render.output={output}", "render.display=none", f"port={_port()}"
+    )
+    began_s, view = time.monotonic(), _Quiet()
+    processes = processes_of(pipeline, None, cores())
+    starts = [
+        Start(Member(label, stage, pipeline.hang), _command(stage, output, spans))
+        for label, (stage, _) in processes.items()
+    ]
+    told = [0.0]
+
+    def settings() -> dict[str, dict]:
+        plan = Plan.of(pipeline, folder)
+        plain = {label: plan.settings(stage, replica).to_json() for label, (stage, replica) in processes.items()}
+        told[0] = time.process_time()
+        return plain
+
+    # Claimed before the plan is made, as in stages/run.py: the folder of the sockets has to be there.
+    with claim(_bound(pipeline, folder), pipeline.port):
+        outcome = launch(starts, settings, logs, view, seconds=seconds)
+    launcher_s = time.process_time() - told[0]
+    return _told(outcome, output, began_s, launcher_s, view)
+
+
+@contextmanager
+def pinned(core_count: int) -> Iterator[None]:
+    """This process and all that it starts have so many cores meanwhile; where that cannot be asked for, all of them."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(before)[:core_count]))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class _Quiet:
+    """Keeps what the stages say, in case it explains a failure."""
+
+    def __init__(self):
+        self.said: list[str] = []
+
+    def opened(self, source: dict) -> None:
+        """Nobody looks."""
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+    def progress(self, label: str, progress: dict) -> None:
+        """Nobody looks."""
+
+
+def _command(stage: str, output: Path, spans: bool) -> tuple[str, ...]:
+    wanted = ["spans"] if spans else []
+    return (sys.executable, "-P", "-m", "bench.stage", stage, str(output), *wanted)
+
+
+def _bound(pipeline, folder: Path) -> list[str]:
+    at = Plan.of(pipeline, folder).addresses
+    return [at.render, *at.captures]
+
+
+def _port() -> int:
+    """Names the run on its machine: measuring beside a pipeline that is at work is possible, if not wise."""
+    return 20_000 + os.getpid() % 40_000
+
+
+def _told(outcome: Outcome, output: Path, began_s: float, launcher_s: float, view: _Quiet) -> Run:
+    if outcome.status or outcome.sentence:
+        said = f" ({view.said[-1]})" if view.said else ""
+        raise BenchError(f"the pipeline could not be measured: {outcome.sentence or 'it was stopped'}{said}")
+    stages = {path.stem: json.loads(path.read_text()) for path in output.glob("*-*.json")}
+    [rendered] = outcome.reports["render"]["sources"].values()
+    read = outcome.reports["capture"]
+    if not read["seconds"]:
+        raise BenchError("the pipeline could not be measured: no frame was finished; take more frames.")
+    return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered)

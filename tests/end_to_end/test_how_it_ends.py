@@ -1,0 +1,134 @@
+"""However a run ends, what was written is whole and no process is left."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import psutil
+import pytest
+
+from tests.end_to_end.command import Ran, eventually
+from tests.end_to_end.material import FACES, watch
+
+SIX = {"capture", "detect", "gender", "emotion", "age", "render"}
+ONE_DETECT = "--set=stages.detect.replicas=1"
+PACED = "--set=pace=true"
+
+
+def assert_whole(ran: Ran, fewest: int) -> None:
+    """The lines are complete and in order, and the video has the same frames, or the one before the last line's."""
+    lines = ran.lines
+    assert [line["frame"] for line in lines] == list(range(len(lines)))
+    assert fewest <= len(lines) < len(FACES)
+    assert all({"gender", "emotion", "age"} <= face.keys() for line in lines for face in line["faces"])
+    videos = list((ran.output / "annotated").rglob("*.mp4"))
+    assert len(videos) == 1, videos
+    assert len(watch(videos[0]).times) in (len(lines), len(lines) - 1)
+
+
+def test_six_processes_while_it_runs_and_none_after(place, slow_film):
+    run = place.start(slow_film, PACED, ONE_DETECT).until_lines(2)
+    stages = run.stages()
+    assert {stage: len(processes) for stage, processes in stages.items()} == dict.fromkeys(SIX, 1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    assert len(children) == 6, [child.cmdline() for child in children]
+    ran = run.signal(signal.SIGINT).end()  # It looks for processes that are left.
+    assert ran.status == 130
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_in_the_middle_ends_it_in_order_within_five_seconds(place, slow_film, number, status):
+    ran = place.start(slow_film, PACED).until_lines(6).signal(number).end()
+    assert ran.status == status
+    assert ran.took_s < 5
+    assert_whole(ran, fewest=6)
+    assert watch(ran.output / "annotated/slow.mp4").times == pytest.approx([n / 4 for n in range(len(ran.lines))])
+    assert ran.summary["status"] == status
+    [source] = ran.summary["sources"]
+    assert source["captured"] == source["rendered"] == len(ran.lines)
+    assert ran.out.splitlines()[-1].startswith(f"Stopped: {len(ran.lines)} frames in ")
+    assert ran.err.count("\n") <= 5 and "Traceback" not in ran.err
+
+
+def test_a_second_ctrl_c_is_not_slower(place, slow_film):
+    run = place.start(slow_film, PACED).until_lines(4)
+    ran = run.signal(signal.SIGINT).signal(signal.SIGINT).end()
+    assert ran.status == 130
+    assert ran.took_s < 5
+    assert_whole(ran, fewest=4)
+
+
+def test_ctrl_c_while_the_stages_are_starting(place, slow_film):
+    run = place.start(slow_film)
+    run.until(lambda: len(place.stages()) >= 2, "two stages")
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130
+    assert ran.took_s < 6
+    assert "Traceback" not in ran.err
+
+
+def test_seconds_end_it_as_if_the_person_had_quit(place, slow_film):
+    ran = place.run(slow_film, PACED, "--seconds", "1.5")
+    assert ran.status == 0
+    assert_whole(ran, fewest=3)
+    assert ran.summary["status"] == 0
+
+
+# --- A stage that dies. Starting it again comes with a later version; until then the run ends and says why. ---
+
+
+@pytest.mark.parametrize("stage", sorted(SIX))
+def test_a_stage_that_is_killed_ends_the_run_which_names_it(place, slow_film, stage):
+    run = place.start(slow_film, PACED, ONE_DETECT).until_lines(6)
+    run.stages()[stage][0].kill()
+    ran = run.end()
+    assert ran.status == 1
+    assert ran.took_s < 60
+    assert f"facepipe: {stage} was killed by SIGKILL (logs/{stage}.log).\n" in ran.err
+    assert ran.summary["status"] == 1
+    assert ran.summary["failure"] == f"{stage} was killed by SIGKILL (logs/{stage}.log)."
+    if stage != "render":
+        assert_whole(ran, fewest=6)
+
+
+def test_what_a_killed_render_has_written_can_be_read(place, slow_film):
+    run = place.start(slow_film, PACED).until_lines(8)
+    run.stages()["render"][0].kill()
+    ran = run.end()
+    assert [line["frame"] for line in ran.lines][:8] == list(range(8))
+    [segment] = (ran.output / "annotated").rglob("*.mp4")  # Its parts are not joined: nobody was left to do it.
+    assert len(watch(segment).times) in (len(ran.lines), len(ran.lines) - 1)
+
+
+def test_a_killed_launcher_takes_every_process_with_it(place, slow_film):
+    run = place.start(slow_film, PACED).until_lines(4)
+    run.signal(signal.SIGKILL)
+    eventually(lambda: place.processes() == [], "the end of the stages of a killed launcher")
+    assert run.end().status == -signal.SIGKILL
+    # The next run in the same places finds nothing in its way.
+    after = place.run(slow_film)
+    assert after.status == 0, after.err
+    assert "replacing the results of an earlier run" in after.err
+    assert len(after.lines) == len(FACES)
+    assert [path.name for path in (after.output / "annotated").iterdir()] == ["slow.mp4"]
+
+
+def test_a_stage_that_hangs_is_ended_and_named(place, slow_film):
+    run = place.start(slow_film, PACED, "--set=hang=1").until_lines(4)
+    run.stages()["emotion"][0].suspend()
+    ran = run.end()
+    assert ran.status == 1
+    assert "facepipe: emotion hung: no sign of life for 1 s (logs/emotion.log).\n" in ran.err
+    assert_whole(ran, fewest=4)
+
+
+def test_a_launcher_that_stood_still_blames_nobody(place, film):
+    run = place.start(film, "--set=hang=1", "--set=window=1")
+    run.until(lambda: len(place.stages()) >= 6, "all stages")
+    launcher = psutil.Process(run.pid)
+    launcher.suspend()
+    eventually(lambda: Counter(place.stages()) and run.line_count >= 20, "the run going on by itself")
+    launcher.resume()
+    ran = run.end()
+    assert (ran.status, len(ran.lines)) == (0, len(FACES)), ran.err

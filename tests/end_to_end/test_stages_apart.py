@@ -1,0 +1,107 @@
+"""Stages that are started apart: by hand, in a second command, under somebody else's supervisor."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import yaml
+
+from tests.end_to_end.command import Ran, eventually
+from tests.end_to_end.material import FACES
+
+
+@pytest.mark.parametrize("workers_first", [True, False], ids=["workers first", "workers later"])
+def test_the_two_ends_in_one_command_and_the_workers_in_another(place, film, shown: Ran, workers_first):
+    def ends():
+        return place.start(film, "--only", "capture", "render")
+
+    def workers():
+        return place.start(film, "--only", "detect", "gender", "emotion", "age", "--once", output="others")
+
+    if workers_first:
+        helping = workers()
+        helping.until(lambda: len(place.stages()) >= 4, "the workers")
+        run = ends()
+    else:
+        run = ends()
+        run.until(lambda: "film.mp4" in run.err, "capture having opened its source")
+        assert run.line_count == 0
+        helping = workers()
+    ran_status = run._process.wait(60)
+    helped = helping.end()
+    assert (ran_status, helped.status) == (0, 0), run.err + helped.err
+    assert (run.output / "results.jsonl").read_bytes() == shown.results
+    assert not (helped.output / "results.jsonl").exists()
+
+
+def test_a_second_gender_by_hand_joins_a_run_and_stays_for_the_next(place, slow_film):
+    run = place.start(slow_film, "--set=pace=true").until_lines(3)
+    helper = place.start(slow_film, "--only", "gender", output="helper")
+    helper.until(lambda: place.stages().count("gender") == 2, "a second gender")
+    run.stages()["gender"][0].kill()  # For now this ends the run; the helper is not part of it.
+    assert run._process.wait(60) == 1
+    assert place.stages() == ["gender"]
+
+    # The next run has no gender of its own and is served by the one that stayed.
+    others = ["capture", "detect", "emotion", "age", "render"]
+    after = place.start(slow_film, "--only", *others)
+    assert after._process.wait(60) == 0, after.err
+    assert after.line_count == len(FACES)
+    assert helper.signal(signal.SIGTERM).end().status == 143
+
+
+def test_a_stage_under_somebody_elses_supervisor(place, film, shown: Ran):
+    gender = place.stage("gender", "--config", "pipeline.yaml")
+    others = ["capture", "detect", "emotion", "age", "render"]
+    run = place.start(film, "--only", *others)
+    assert run._process.wait(60) == 0, run.err
+    assert (run.output / "results.jsonl").read_bytes() == shown.results
+    ended = gender.signal(signal.SIGTERM).end()
+    assert (ended.status, ended.out, ended.err) == (143, "", "")
+
+
+def test_every_stage_can_be_started_by_hand(place, film, shown: Ran):
+    options = ["--config", "pipeline.yaml", f"--set=source={film}", f"--set=render.output={place.folder / 'out'}"]
+    options += ["--set=render.display=none"]
+    by_hand = {
+        name: place.stage(name, *options) for name in ("render", "capture", "detect", "gender", "emotion", "age")
+    }
+    assert by_hand["capture"]._process.wait(60) == 0, by_hand["capture"].err
+    for name, stage in by_hand.items():
+        if name != "capture":
+            stage.signal(signal.SIGINT)
+    statuses = {name: stage._process.wait(60) for name, stage in by_hand.items()}
+    assert statuses == {"capture": 0} | dict.fromkeys(("render", "detect", "gender", "emotion", "age"), 130)
+    assert [stage.err for stage in by_hand.values()] == [""] * 6
+    assert by_hand["capture"].end().results == shown.results
+
+
+def test_a_worker_with_another_card_is_refused_and_does_no_work(place, film, shown: Ran, models, tmp_path):
+    card = yaml.safe_load((models / "gender.yaml").read_text())
+    other = tmp_path / "other.yaml"
+    turned = {**card, "file": str(models / card["file"]), "labels": card["labels"][::-1]}
+    turned.pop("golden", None)
+    other.write_text(yaml.safe_dump(turned))
+    stranger = place.stage("gender", "--config", "pipeline.yaml", f"--set=stages.gender.model={other}")
+    run = place.start(film, "--set=window=1")
+    assert run._process.wait(60) == 0, run.err
+    assert (run.output / "results.jsonl").read_bytes() == shown.results
+    refusal = "the gender of this run has another model card or other settings"
+    assert f"facepipe: A worker was refused: {refusal}.\n" in run.err
+    eventually(lambda: f"gender is refused by capture: {refusal}" in stranger.err, "the worker saying so too")
+    assert stranger.signal(signal.SIGTERM).end().status == 143
+
+
+def test_two_sources_share_the_workers_and_one_ends_before_the_other(place, film, slow_film, shown: Ran, tmp_path):
+    config = tmp_path / "two.yaml"
+    config.write_text(
+        f"sources: {{door: {film}, yard: {slow_film}}}\nstages: {{detect: {{}}, gender: {{}}, age: {{}}, emotion: {{}}}}\n"
+    )
+    ran = place.run(None, config=config)
+    assert ran.status == 0, ran.err
+    door, yard = ((ran.output / name / "results.jsonl").read_bytes() for name in ("door", "yard"))
+    assert door.count(b"\n") == yard.count(b"\n") == len(FACES)
+    assert door == shown.results.replace(b'"source": "film.mp4"', b'"source": "door"')
+    assert {source["source"]: source["rendered"] for source in ran.summary["sources"]} == {"door": 32, "yard": 32}
+    assert (ran.output / "door/annotated").is_dir() and (ran.output / "yard/annotated").is_dir()
