@@ -67,7 +67,9 @@ class Loop:
     def finish(self, source: str, number: int, picture: Picture) -> FinishedFrame:
         """The faces of a picture with everything that the models say."""
         found = self._detector.detect(picture.pixels)
-        faces = [Face(tuple(box), score) for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)]
+        faces = [
+            Face(tuple(box), score) for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+        ]
         if faces:
             crops = {
                 geometry: np.stack([cut(picture.pixels, box, geometry) for box in found.boxes])

@@ -19,13 +19,16 @@ from stages.runtime.child import Start
 from stages.runtime.launcher import Outcome, launch
 from stages.runtime.run_directory import claim
 
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one run of the pipeline has cost."""
 
     frames: int  # that were finished
     seconds: float  # from the first picture's reading to the last acknowledgement
-    began_s: float  # when it was started, on the monotonic clock, as `began_s`, `imported_s` and `ready_s` of the stages
+    began_s: (
+        float  # when it was started, on the monotonic clock, as `began_s`, `imported_s` and `ready_s` of the stages
+    )
     launcher_s: float  # seconds of processor time since everybody had been told what to do
     stages: dict[str, dict]  # by NAME-REPLICA, what bench/stage.py wrote down
     capture: dict  # its report

@@ -43,7 +43,9 @@ def table(title: str, figures: Sequence[Figure]) -> str:
     head = (title, "median", "from .. to", "aim", "")
     rows = [head, *(figure.row for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     return "\n".join([lines[0], "| " + " | ".join("-" * max(3, width) for width in widths) + " |", *lines[1:]])
 
 

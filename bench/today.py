@@ -45,7 +45,10 @@ def main() -> None:
         for x, y, width, height in cascade.detectMultiScale(grey, float(step), int(neighbours), minSize=(side, side)):
             crop = cv2.resize(grey[y : y + height, x : x + width], (64, 64)).astype(np.float32)
             crop = (crop / 255 - 0.5)[None, :, :, None] * 2
-            said = GENDERS[gender.predict(crop, verbose=0).argmax()], EMOTIONS[emotion.predict(crop, verbose=0).argmax()]
+            said = (
+                GENDERS[gender.predict(crop, verbose=0).argmax()],
+                EMOTIONS[emotion.predict(crop, verbose=0).argmax()],
+            )
             cv2.rectangle(picture, (x, y), (x + width, y + height), (0, 255, 0), 2)
             cv2.putText(picture, " ".join(said), (x, y - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 255, 0), 2)
             faces += 1

@@ -112,7 +112,7 @@ class Reader:
         self._put(last)
 
     def _at_its_pace(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
-        """The pictures of each video when their time has come, if that is asked for; a live source is at its own pace."""
+        """The pictures of each video when their time has come, if that is asked for; a live source has its own pace."""
         file, started_s = None, None
         for picture in pictures:
             if self._paced and picture.rate and not self._source.live:
@@ -161,7 +161,8 @@ class _Capture:
             self._read()
             self._step(flow.Tick())
             self._speak()
-        self._launcher.report(self._account.report(self._source, self._flow.read))
+        report = self._account.report(self._source, self._flow.read)
+        self._launcher.report({**report, "refused": dict(self._workers.refused)})
 
     # --- Hearing ---
 

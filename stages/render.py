@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from stages.core import join
+from stages.core import join, limits
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -113,8 +113,8 @@ class _Render:
     def _report(self) -> dict:
         reports = {name: source.report() for name, source in self._sources.items()}
         outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
-        notes = [note for source in self._sources.values() for note in source.recorder.notes]
-        return {"sources": reports, "outputs": outputs, "notes": notes}
+        notes = [note for source in self._sources.values() for note in source.notes]
+        return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(self._peers.refused)}
 
 
 class _Source:
@@ -197,6 +197,13 @@ class _Source:
     def close(self) -> None:
         """Bring the outputs in order, whether or not the source has ended."""
         self.recorder.close()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of what was written."""
+        capped = self._counts["capped"]
+        beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
+        return [*self.recorder.notes, *([beyond] if capped else [])]
 
     def report(self) -> dict:
         dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]

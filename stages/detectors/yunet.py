@@ -46,8 +46,8 @@ class YuNetFinder:
 
     def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Squares around the landmarks, with YuNet's own score."""
-        # OpenCV fills the net's input up to multiples of 32. Where that leaves 32 pixels in one direction, the answer of
-        # OpenCV 4.14 changes from call to call and has faces at random, in an all-black picture too.
+        # OpenCV fills the net's input up to multiples of 32. Where that leaves 32 pixels in one direction, its answer
+        # changes from call to call (4.14): faces at random, in an all-black picture too.
         missing = [max(0, ROOM - side) for side in pixels.shape[:2]]
         if any(missing):
             pixels = cv2.copyMakeBorder(pixels, 0, missing[0], 0, missing[1], cv2.BORDER_CONSTANT)

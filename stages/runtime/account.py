@@ -2,8 +2,8 @@
 
 Merges what every capture and render report at their end:
 
-    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, notes}
-    render   {sources: {name: {rendered, dropped, faces, missing, errors, ..., spent}}, outputs, notes}
+    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, notes, refused}
+    render   {sources: {name: {rendered, dropped, faces, missing, errors, ..., spent}}, outputs, notes, refused}
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Account:
     outputs: list[str]  # as render named them
     notes: list[str]
     replicas: dict[str, int]
+    refused: dict[str, int] = field(default_factory=dict)  # messages that were no good, by reason
 
     @property
     def busy(self) -> dict[str, float]:
@@ -71,6 +72,7 @@ class Account:
             "replicas": self.replicas,
             "outputs": self.outputs,
             "notes": self.notes,
+            "refused": self.refused,
         }
 
 
@@ -81,7 +83,10 @@ def account(captures: list[dict], render: dict | None, replicas: dict[str, int])
     rendered = render.get("sources", {})
     sources = [_source(name, read.get(name, {}), rendered.get(name, {})) for name in dict.fromkeys([*read, *rendered])]
     notes = [note for report in captures for note in report.get("notes", [])] + render.get("notes", [])
-    return Account(sources, render.get("outputs", []), notes, replicas)
+    refused: dict[str, int] = {}
+    for reason, count in (item for report in [*captures, render] for item in report.get("refused", {}).items()):
+        refused[reason] = refused.get(reason, 0) + count
+    return Account(sources, render.get("outputs", []), notes, replicas, refused)
 
 
 def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
@@ -114,7 +119,7 @@ def lines(account: Account) -> list[str]:
         return [*account.notes]
     said = [*_table(account.sources), *_balance(account.sources)]
     limit = limit_sentence(account)
-    return [*said, *_work(account), *([limit] if limit else []), *account.notes]
+    return [*said, *_work(account), *([limit] if limit else []), *account.notes, *_refusals(account)]
 
 
 def _table(sources: list[SourceAccount]) -> list[str]:
@@ -152,6 +157,13 @@ def _work(account: Account) -> list[str]:
         many = f" in {account.replicas[stage]} processes" if account.replicas.get(stage, 1) > 1 else ""
         parts.append(f"{stage} {1000 * spent_s / frames:.1f} ms{many} ({100 * share:.0f} % busy)")
     return [f"work per frame: {', '.join(parts)}"] if parts else []
+
+
+def _refusals(account: Account) -> list[str]:
+    if not account.refused:
+        return []
+    count, reason = sum(account.refused.values()), max(account.refused, key=account.refused.get)
+    return [f"{count} message{'s' * (count != 1)} refused, most of all {reason}"]
 
 
 def limit_sentence(account: Account) -> str | None:

@@ -71,6 +71,7 @@ class _Worker:
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
         self._beat_due_s = 0.0
+        self._render_heard = False  # until then an answer would be lost on the way to it
         self._refusals: set[str] = set()
 
     def run(self) -> None:
@@ -92,7 +93,9 @@ class _Worker:
 
     def _receive(self) -> None:
         for _ in self._render.receive():
-            pass  # Render's welcome changes nothing for a worker: what it lacks, capture sends again.
+            if not self._render_heard:
+                self._render_heard = True
+                self._beat_due_s = 0.0  # There is room now: say so at once.
         for link, desk in self._desks:
             for message in link.receive():
                 if desk.take(message):
@@ -139,21 +142,25 @@ class _Worker:
         self._beat_to(link, desk)
 
     def _beat(self) -> None:
-        welcomed = all(desk.run for _, desk in self._desks)
+        welcomed = self._render_heard and all(desk.run for _, desk in self._desks)
         self._beat_due_s = time.monotonic() + (BEAT_S if welcomed else KNOCK_S)
         self._launcher.beat()
+        if not self._render_heard:
+            self._render.send(self._beat_message(run="", room=0, finished=0))
         for link, desk in self._desks:
             self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
+        room = desk.room if self._render_heard else 0
+        link.send(self._beat_message(desk.run, room, desk.finished))
+
+    def _beat_message(self, run: str, room: int, finished: int) -> Beat:
         me = self._identity
-        link.send(
-            Beat(
-                run=desk.run,
-                stage=me.stage,
-                replica=me.replica,
-                incarnation=me.incarnation,
-                room=desk.room,
-                finished=desk.finished,
-            )
+        return Beat(
+            run=run,
+            stage=me.stage,
+            replica=me.replica,
+            incarnation=me.incarnation,
+            room=room,
+            finished=finished,
         )

@@ -42,9 +42,9 @@ def test_the_one_face_of_a_portrait_is_found_and_framed_from_forehead_to_chin(na
     x, y, width, height = found.boxes[0]
     assert width == height
     # By hand: the eyes lie at (209, 103) and (246, 101), the mouth at (231, 140).
-    assert x + 0.30 * width == pytest.approx(209, abs=0.12 * width)
-    assert x + 0.69 * width == pytest.approx(246, abs=0.12 * width)
-    assert y + 0.285 * height == pytest.approx(102, abs=0.12 * height)
+    assert x + 0.30 * width == pytest.approx(209, abs=0.08 * width)
+    assert x + 0.69 * width == pytest.approx(246, abs=0.08 * width)
+    assert y + 0.285 * height == pytest.approx(102, abs=0.05 * height)
 
 
 def test_both_built_in_detectors_frame_the_same_face_alike(astronaut):

@@ -116,3 +116,10 @@ def test_captured_is_always_rendered_plus_dropped_plus_what_is_named_as_neither(
     came = account([{**CAPTURE, "captured": captured}], with_source(rendered=rendered, dropped=dropped), REPLICAS)
     [told] = came.to_json()["sources"]
     assert told["captured"] == told["rendered"] + sum(d["count"] for d in told["dropped"]) + told["unaccounted"]
+
+
+def test_messages_that_were_refused_are_counted_over_all_sockets():
+    capture = {**CAPTURE, "refused": {"a header that is not msgpack": 3}}
+    came = account([capture], {**RENDER, "refused": {"a header that is not msgpack": 4, "other": 1}}, REPLICAS)
+    assert came.to_json()["refused"] == {"a header that is not msgpack": 7, "other": 1}
+    assert lines(came)[-1] == "8 messages refused, most of all a header that is not msgpack"

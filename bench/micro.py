@@ -1,0 +1,193 @@
+"""What one message of each kind costs: packing, sending, receiving, unpacking, deciding. In one process, no waiting."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from stages.core import flow, join
+from stages.core.flow import Flow
+from stages.core.join import Join
+from stages.core.messages import (
+    ALL,
+    Ack,
+    Attribute,
+    Beat,
+    Crops,
+    CutCrops,
+    Faces,
+    Frame,
+    FramePicture,
+    Message,
+    kinds,
+    pack,
+    unpack,
+)
+from stages.runtime.link import Links
+
+BOXES = "0123456789abcdef"
+STAGES = ("gender", "emotion", "age")
+EACH = {"run": "0123456789ab", "epoch": 1_790_000_000_000, "source": "clip.mp4", "frame": 1234}
+WORKER = {"replica": 0, "incarnation": 1_790_000_000_000}
+
+
+def messages_of_a_frame() -> list[tuple[str, Message]]:
+    """The messages that one 640 x 480 frame with a face takes, in order; beats as at full load, one for each answer."""
+    picture = np.zeros((480, 640, 3), np.uint8)
+    grey, colour = np.zeros((1, 64, 64, 1), np.uint8), np.zeros((1, 64, 64, 3), np.uint8)
+    spent = {"detect": 0.0123}
+    geometries = [[64, 64, 1, 1.3, ["emotion"]], [64, 64, 3, 1.5, ["gender", "age"]]]
+    beat = Beat(run=EACH["run"], stage="detect", **WORKER, room=2, finished=1234)
+    rows = {"gender": [0.5] * 2, "emotion": [0.14] * 7, "age": [31.2, 25.0, 38.0]}
+    return [
+        ("picture", FramePicture(**EACH, file=None, time=41.2, rate=30.0, arrays=(picture,))),
+        ("frame", Frame(**EACH, seq=1234, attempt=1, skip=[], geometries=geometries, arrays=(picture,))),
+        (
+            "faces",
+            Faces(
+                **EACH,
+                attempt=1,
+                **WORKER,
+                boxes=BOXES,
+                rectangles=[[201.5, 88.25, 120.0, 120.0]],
+                scores=[0.98],
+                capped=0,
+                spent=spent,
+            ),
+        ),
+        ("crops cut", CutCrops(**EACH, attempt=1, boxes=BOXES, faces=1, spent=spent, arrays=(grey, colour))),
+        ("beat", beat),
+        *(
+            (f"crops, {stage}", Crops(**EACH, seq=9, attempt=1, boxes=BOXES, spent=spent, arrays=(colour,)))
+            for stage in STAGES
+        ),
+        *(
+            (
+                f"attribute, {stage}",
+                Attribute(
+                    **EACH, attempt=1, stage=stage, **WORKER, boxes=BOXES, answers=[rows[stage]], spent={"detect": 0.01}
+                ),
+            )
+            for stage in STAGES
+        ),
+        *((f"beat, {stage}", beat) for stage in STAGES),
+        *(("ack", _ack(lacks)) for lacks in (4, 4)),  # After an emission, and as often after something else came.
+    ]
+
+
+def _ack(lacks: int) -> Ack:
+    waiting = [[1235 + i, ["detect", *STAGES]] for i in range(lacks)]
+    return Ack(
+        run=EACH["run"],
+        source=EACH["source"],
+        epoch=EACH["epoch"],
+        incarnation=EACH["epoch"],
+        number=1300,
+        done=1235,
+        lacks=waiting,
+        clean=False,
+        worked=[[1234, 0.0243]],
+    )
+
+
+def pack_us(message: Message) -> float:
+    """Microseconds."""
+    return _each_us(lambda: pack(message), 2000)
+
+
+def unpack_us(message: Message) -> float:
+    """Microseconds, with all checks."""
+    parts, table = [memoryview(part).cast("B") for part in pack(message)], kinds(type(message))
+    return _each_us(lambda: unpack(parts, table), 2000)
+
+
+def hop_us(message: Message) -> float:
+    """Microseconds of all threads to send and receive it once over a local link, without packing and unpacking."""
+    number = 300
+    with tempfile.TemporaryDirectory() as folder:
+        links = Links()
+        try:
+            table = kinds(*ALL)
+            bound = links.bind(f"ipc://{Path(folder) / 'hop'}", table | kinds(type(message)))
+            connected = links.connect(f"ipc://{Path(folder) / 'hop'}", table)
+            _handed_over(links, bound, connected, message, 1)
+            began_s = time.process_time()
+            _handed_over(links, bound, connected, message, number)
+            whole_us = (time.process_time() - began_s) / number * 1e6
+        finally:
+            links.close()
+    return max(0.0, whole_us - pack_us(message) - unpack_us(message))
+
+
+def decide_us(frames: int = 500) -> tuple[float, float]:
+    """Microseconds of the flow and of the join for a whole frame, at a full window."""
+    began_s = time.process_time()
+    _flow_through(frames)
+    flowed_s = time.process_time()
+    _join_through(frames)
+    return (flowed_s - began_s) / frames * 1e6, (time.process_time() - flowed_s) / frames * 1e6
+
+
+def _each_us(call: Callable[[], object], number: int) -> float:
+    began_s = time.process_time()
+    for _ in range(number):
+        call()
+    return (time.process_time() - began_s) / number * 1e6
+
+
+def _handed_over(links: Links, bound, connected, message: Message, number: int) -> None:
+    """Sent and received so many times, one after the other."""
+    sent = received = 0
+    while received < number:
+        if sent == received:
+            sent += connected.send(message)
+        links.wait(0.1)
+        received += sum(1 for _ in bound.receive())
+
+
+def _flow_through(frames: int) -> None:
+    """What capture's flow is told for so many frames with a face."""
+    cards = dict.fromkeys(("detect", *STAGES), "card")
+    state = Flow(flow.Rules(attributes=STAGES, cards=cards))
+    finished = dict.fromkeys(cards, 0)
+    state.step(flow.Acked(1, 0, 0, {}, False, None), 0.0)
+    for stage in cards:
+        state.step(flow.WorkerCame(stage, stage, ("host", 0), 1, "card"), 0.0)
+        state.step(flow.WorkerBeat(stage, 2, 0), 0.0)
+    to_answer: list = []
+    number = 0
+    while state.done < frames:
+        now_s = state.done / 100
+        while state.may_read and state.read < frames:
+            to_answer += state.step(flow.Read(640 * 480 * 3), now_s)
+        given = to_answer
+        to_answer = state.step(flow.Tick(), now_s)
+        for action in given:
+            match action:
+                case flow.SendFrame(connection, frame, seq):
+                    to_answer += state.step(flow.CropsCame(connection, frame, 1, BOXES, 1, 16_384), now_s)
+                    to_answer += state.step(flow.WorkerBeat(connection, 2, seq), now_s)
+                case flow.SendCrops(connection, stage, frame, seq):
+                    finished[stage] += 1
+                    to_answer += state.step(flow.WorkerBeat(connection, 2, seq), now_s)
+        done = min(finished[stage] for stage in STAGES)
+        for _ in range(2):
+            number += 1
+            lacks = {f: frozenset(("detect", *STAGES)) for f in range(done, min(done + 4, state.read))}
+            to_answer += state.step(flow.Acked(1, number, done, lacks, False, None), now_s)
+
+
+def _join_through(frames: int) -> None:
+    """What render's join is told for so many frames with a face."""
+    state = Join(STAGES)
+    state.step(join.SourceStarted(1))
+    for frame in range(frames):
+        state.step(join.PictureCame(frame, None))
+        state.step(join.FacesCame(frame, 1, BOXES, 1, None))
+        for stage in STAGES:
+            state.step(join.AttributeCame(frame, 1, BOXES, stage, None))
+            state.lacks()

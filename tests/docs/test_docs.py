@@ -1,0 +1,317 @@
+"""The documentation is checked against the program: options, keys, cards, links, messages, pictures and figures."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import run_pipeline
+from docs.drawing import DARK, LIGHT, drawing
+from docs.figures import NoPlace, table, with_figures
+from stages.core import messages
+from stages.core.config import Attribute, ConfigError, Detect, Pipeline, Render
+from stages.core.frames import Age, Classes, Face, FinishedFrame, Picture
+from stages.core.keys import keys_of
+from stages.core.reading import read_config
+from stages.detectors import dlib_cnn, yunet
+from stages.inference.card import CardError, load_card
+from stages.outputs.jsonl import record
+from stages.plan import read_pipeline
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+TEXTS = {page.relative_to(PROJECT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+CARDS = sorted((PROJECT / "models").glob("*.yaml"))
+
+
+# --- Taking pages apart ---
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The contents of the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backticks, outside of blocks."""
+    return re.findall(r"`([^`\n]+)`", without_blocks(text))
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    """Every command of a page: the lines of its shell blocks without their comments, and spans that hold one."""
+    lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    lines += [span for span in spans(text) if re.search(r"python|run_pipeline|^make |^--", span)]
+    return [line for line in (re.sub(r"(^|\s)#\s.*", "", line).strip(" &") for line in lines) if line]
+
+
+def targets(text: str) -> list[str]:
+    """What links and pictures point at, but for other sites."""
+    text = without_blocks(text)
+    found = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset|href)="([^"]+)"', text)
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def headings(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", without_blocks(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def everywhere(part) -> list:
+    """(page, what) for all that `part` finds in the pages."""
+    return [pytest.param(name, what, id=f"{name}: {str(what)[:60]}") for name in TEXTS for what in part(TEXTS[name])]
+
+
+# --- Commands ---
+
+
+def options_of(command: str) -> set[str]:
+    """The options that the program of a command has."""
+    module = re.search(r"python -m ([\w.]+)", command)
+    if module is None:
+        return set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
+    name = "stages.runtime.process" if module[1].startswith("stages.") and "measure" not in module[1] else module[1]
+    source = find_spec(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).origin
+    return {*re.findall(r'"(--[a-z][a-z-]*)"', Path(source).read_text(encoding="utf-8")), "--help"}
+
+
+def help_of_the_command() -> str:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        run_pipeline.main(["--help"])
+    return printed.getvalue()
+
+
+def ours(text: str) -> list[str]:
+    """The commands whose options are ours to check."""
+    begins = r"(\S*python run_pipeline\.py|run_pipeline\.py|\S*python -m|ExecStart=\S*python -m|--[a-z])"
+    return [c for c in commands(text) if re.match(begins, c) and "docker" not in c and "--device" not in c]
+
+
+@pytest.mark.parametrize(("page", "command"), everywhere(ours))
+def test_every_option_that_the_documentation_names_exists(page, command):
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", command))
+    assert named <= options_of(command), f"{page} names an option that `{command}` does not have"
+
+
+@pytest.mark.parametrize(("page", "command"), everywhere(lambda text: [c for c in commands(text) if "-m " in c]))
+def test_every_module_that_the_documentation_runs_exists(page, command):
+    for module in re.findall(r"python -m ([\w.]+)", command):
+        assert find_spec(module), f"{page} runs {module}"
+
+
+@pytest.mark.parametrize(("page", "command"), everywhere(lambda text: [c for c in commands(text) if c[:5] == "make "]))
+def test_every_target_of_make_that_the_documentation_names_exists(page, command):
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), f"{page} says `{command}`"
+
+
+@pytest.mark.parametrize(("page", "command"), everywhere(ours))
+def test_every_set_of_the_documentation_is_accepted(page, command):
+    words = shlex.split(command)
+    given = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
+    if "KEY=VALUE" in given or given == ["source=..."]:
+        return  # The form, not an example.
+    read_config("", page, given)
+
+
+# --- Configurations, cards and results ---
+
+
+def configurations(text: str) -> list[str]:
+    return [block for block in blocks(text, "yaml") if "task" not in yaml.safe_load(block)]
+
+
+def cards(text: str) -> list[str]:
+    return [block for block in blocks(text, "yaml") if "task" in yaml.safe_load(block)]
+
+
+@pytest.mark.parametrize(("page", "block"), everywhere(configurations))
+def test_every_configuration_of_the_documentation_is_accepted(page, block):
+    read_config(block, page)
+
+
+@pytest.mark.parametrize(("page", "block"), everywhere(cards))
+def test_every_card_of_the_documentation_is_accepted(page, block, tmp_path):
+    (tmp_path / "card.yaml").write_text(block, encoding="utf-8")
+    load_card(tmp_path / "card.yaml")
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    everywhere(lambda text: [s for s in spans(text) if re.fullmatch(r"(stages\.\w+|render)\.[a-z_]+(: .*)?", s)]),
+)
+def test_every_key_that_the_documentation_names_exists(page, key):
+    section, _, name = key.partition(":")[0].rpartition(".")
+    schema = Render if section == "render" else Detect if section == "stages.detect" else Attribute
+    # `stages.core.config` and the like are modules.
+    assert name in keys_of(schema) or find_spec(f"{section}.{name}"), f"{page} names {key}"
+
+
+@pytest.mark.parametrize(
+    ("page", "setting"),
+    everywhere(
+        lambda text: [s for s in spans(text) if re.fullmatch(r"(window|window_memory|pace|port|show): \S.*", s)]
+    ),
+)
+def test_every_setting_that_the_documentation_names_is_accepted(page, setting):
+    read_config(f"render: {{{setting}}}" if setting.startswith("show") else setting, page)
+
+
+@pytest.mark.parametrize(
+    "key", ["deadline", "give_up_after", "resend_after", "hang", "window", "window_memory", "port"]
+)
+def test_the_keys_of_the_flow_are_called_what_the_design_calls_them(key):
+    assert f"`{key}`" in TEXTS["docs/design.md"]
+    assert key in keys_of(Pipeline)
+
+
+def shape(value):
+    """What keys there are; scores by label are as many as the model has."""
+    match value:
+        case {"scores": _}:
+            return sorted(value)
+        case dict():
+            return {key: shape(inner) for key, inner in value.items()}
+        case list():
+            return [shape(value[0])] if value else []
+    return None
+
+
+def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
+    [shown] = blocks(TEXTS["README.md"], "json")
+    scores = {"man": 0.1, "woman": 0.9}
+    answers = {
+        "gender": Classes("woman", 0.9, scores),
+        "emotion": Classes("happy", 1.0, {"happy": 1.0}),
+        "age": Age(31.0, 25.0, 38.0, "30-39"),
+    }
+    face = Face((1.0, 2.0, 30.0, 30.0), 0.9, answers)
+    frame = FinishedFrame("demo", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0), [face])
+    assert shape(json.loads(shown)) == shape(record(frame))
+    extra = FinishedFrame("d", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0, "a.jpg"), [], ["age"], "why")
+    for key in record(extra).keys() - record(frame).keys():
+        assert f"`{key}`" in TEXTS["README.md"]
+
+
+# --- Links, pictures and tables ---
+
+
+@pytest.mark.parametrize(("page", "target"), everywhere(targets))
+def test_every_relative_link_and_picture_exists(page, target):
+    path, _, anchor = target.partition("#")
+    file = (PROJECT / page).parent / path if path else PROJECT / page
+    assert file.exists(), f"{page} points at {target}"
+    if anchor:
+        assert anchor in headings(file.read_text(encoding="utf-8")), f"{page} points at {target}"
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    everywhere(lambda text: [s for s in spans(text) if re.fullmatch(r"(stages|train|tests|models|docs)/[\w./-]*", s)]),
+)
+def test_every_file_of_the_project_that_the_documentation_names_exists(page, path):
+    assert (PROJECT / path).exists(), f"{page} names {path}"
+
+
+def test_the_design_lists_the_kinds_of_messages_that_there_are():
+    rows = re.findall(r"^\| `(\w+)` \| [^|]*→", TEXTS["docs/design.md"], re.MULTILINE)
+    kinds = [message.kind for message in messages.ALL]
+    assert sorted(set(rows)) == sorted(set(kinds))
+
+
+def test_the_readme_says_of_every_dependency_what_it_is_for():
+    groups = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    names = {re.match(r"[\w-]+", entry)[0] for group in groups.values() for entry in group if isinstance(entry, str)}
+    rows = re.findall(r"^\| ([\w, -]+) \| .* \| .* \|$", TEXTS["README.md"], re.MULTILINE)
+    assert {name for row in rows for name in row.split(", ")} >= names
+
+
+def test_the_readme_says_where_the_detectors_get_their_model_files():
+    for where in (yunet.WHERE, dlib_cnn.WHERE):
+        assert re.search(r"https?://\S+", where)[0] in TEXTS["README.md"]
+
+
+@pytest.mark.parametrize(("name", "theme"), [("pipeline.svg", LIGHT), ("pipeline-dark.svg", DARK)])
+def test_the_drawing_of_the_pipeline_is_the_one_of_today(name, theme):
+    pipeline, _ = read_pipeline(None)
+    assert (PROJECT / "docs" / name).read_text(encoding="utf-8") == drawing(pipeline, theme), "run make pictures"
+
+
+def test_the_drawing_shows_the_stages_of_the_configuration():
+    drawn = drawing(read_config("stages: {glasses: {kind: attribute, model: g.yaml, replicas: 3}}", "mine.yaml"), LIGHT)
+    assert ">glasses<" in drawn and "g.yaml, 3 processes" in drawn
+    assert ">gender<" not in drawn
+
+
+@pytest.mark.skipif(not CARDS, reason="there are no models")
+def test_the_figures_of_the_models_are_those_of_their_cards():
+    page = TEXTS["docs/models.md"]
+    assert page == with_figures(page, PROJECT / "models"), "run make pictures"
+
+
+@pytest.mark.skipif(not CARDS, reason="there are no models")
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
+def test_the_readme_names_what_the_models_were_trained_on(card):
+    trained = yaml.safe_load(card.read_text(encoding="utf-8"))["trained"]
+    terms = TEXTS["README.md"].partition("## Licences")[2]
+    for licence in trained["licence"].split("; "):
+        words = {"faces from the web": "faces of public figures from the web"}
+        name = licence.partition(":")[0]
+        [row] = [line for line in terms.splitlines() if line.startswith(f"| {words.get(name, name)}")]
+        assert card.stem in row
+
+
+def test_a_page_without_a_place_for_figures_is_refused():
+    with pytest.raises(NoPlace, match="needs the lines"):
+        with_figures("# Models\n", PROJECT / "models")
+
+
+def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
+    (tmp_path / "n.tflite").write_bytes(bytes(2000))
+    (tmp_path / "n.yaml").write_text(
+        "name: n\nfile: n.tflite\ninput: {width: 48, height: 40, channels: 1}\nlimits: none known\n"
+        "trained: {data: [a set], licence: free, command: python -m train n}\n"
+        "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, pictures: 3589, command: python -m x}}\n"
+    )
+    shown = table(tmp_path)
+    for part in ("weights of 2 kB; takes 48 x 40", "in grey", "62.1%", "| 5.5 |", "| 3589 |", "`python -m x`"):
+        assert part in shown
+
+
+# --- These checks notice what they are for ---
+
+
+def test_an_option_that_does_not_exist_would_be_noticed():
+    [command] = ours("Write `python run_pipeline.py --fresh`.")
+    assert "--fresh" not in options_of(command)
+    [stage] = ours("```sh\npython -m stages.attribute --stage glasses --fast &   # see below\n```\n")
+    assert "--stage" in options_of(stage) and "--fast" not in options_of(stage)
+
+
+def test_a_key_that_does_not_exist_would_be_noticed():
+    [block] = configurations("```yaml\nwindows: 3\n```\n")
+    with pytest.raises(ConfigError, match="windows"):
+        read_config(block, "page.md")
+    [block] = cards("```yaml\ntask: classes\nfiel: n.tflite\n```\n")
+    assert "fiel" in block and issubclass(CardError, Exception)
+
+
+def test_links_and_anchors_are_found():
+    text = 'See [that](docs/a.md#b-c), [there](https://x.org) and ![it](p.png).\n<img src="q.svg">\n## B, c\n'
+    assert targets(text) == ["docs/a.md#b-c", "p.png", "q.svg"]
+    assert headings(text) == {"b-c"}
