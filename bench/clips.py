@@ -23,7 +23,7 @@ def long_clip(path: Path, frames: int, of: str | None = None) -> Path:
 
 def portrait_clip(path: Path, frames: int) -> Path:
     """640 x 480 with one face that moves a little: what a message costs is told for such a frame."""
-    portrait = next(_demo_portrait())
+    portrait = _demo_portrait()
     return write_clip(path, (_shifted(portrait, number) for number in range(frames)))
 
 
@@ -46,13 +46,13 @@ def _again_and_again(spec: str) -> Iterator[np.ndarray]:
         source.close()
 
 
-def _demo_portrait() -> Iterator[np.ndarray]:
-    """The first picture of the demo, one portrait before a backdrop, as 4:3."""
+def _demo_portrait() -> np.ndarray:
+    """The head in the first picture of the demo, uint8 (480, 640, 3) BGR."""
     source = open_source("demo")
     pixels = next(iter(source.pictures())).pixels
     source.close()
-    left = 40  # of 1280 x 720: the portrait stands in the middle of what is kept
-    yield cv2.resize(pixels[:, left : left + 960], (640, 480), interpolation=cv2.INTER_AREA)
+    left, top, width, height = 295, 60, 348, 261  # pixels of the demo
+    return cv2.resize(pixels[top : top + height, left : left + width], (640, 480), interpolation=cv2.INTER_CUBIC)
 
 
 def _shifted(pixels: np.ndarray, number: int) -> np.ndarray:

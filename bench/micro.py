@@ -61,21 +61,18 @@ def messages_of_a_frame() -> list[tuple[str, Message]]:
         ),
         ("crops cut", CutCrops(**EACH, attempt=1, boxes=BOXES, faces=1, spent=spent, arrays=(grey, colour))),
         ("beat", beat),
-        *(
-            (f"crops, {stage}", Crops(**EACH, seq=9, attempt=1, boxes=BOXES, spent=spent, arrays=(colour,)))
-            for stage in STAGES
-        ),
+        *[("crops", Crops(**EACH, seq=9, attempt=1, boxes=BOXES, spent=spent, arrays=(colour,)))] * len(STAGES),
         *(
             (
-                f"attribute, {stage}",
+                "attribute",
                 Attribute(
                     **EACH, attempt=1, stage=stage, **WORKER, boxes=BOXES, answers=[rows[stage]], spent={"detect": 0.01}
                 ),
             )
             for stage in STAGES
         ),
-        *((f"beat, {stage}", beat) for stage in STAGES),
-        *(("ack", _ack(lacks)) for lacks in (4, 4)),  # After an emission, and as often after something else came.
+        *[("beat", beat)] * len(STAGES),
+        *[("ack", _ack(4))] * 2,  # After an emission, and as often after something else came.
     ]
 
 
@@ -186,8 +183,8 @@ def _join_through(frames: int) -> None:
     state = Join(STAGES)
     state.step(join.SourceStarted(1))
     for frame in range(frames):
-        state.step(join.PictureCame(frame, None))
-        state.step(join.FacesCame(frame, 1, BOXES, 1, None))
+        state.step(join.PictureCame(frame, object()))
+        state.step(join.FacesCame(frame, 1, BOXES, 1, object()))
         for stage in STAGES:
-            state.step(join.AttributeCame(frame, 1, BOXES, stage, None))
+            state.step(join.AttributeCame(frame, 1, BOXES, stage, object()))
             state.lacks()

@@ -62,13 +62,13 @@ class Detect:
         float,
         Between(0, 1, above=True),
         "Side of the smallest face that is looked for, as a share of the picture's shorter side.",
-    ] = 0.1
+    ] = 0.08
     step: Annotated[float, Between(1.01, 2), "`haar`: the factor between two sizes of face that are looked for."] = 1.2
     neighbours: Annotated[
         int,
         Between(0, 50),
         "`haar`: how many overlapping finds make a face; fewer find more, also what is none.",
-    ] = 5
+    ] = 3
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
 
 

@@ -39,7 +39,7 @@ def test_a_configuration_without_keys_is_the_default_pipeline(text):
 def test_the_default_pipeline_runs_four_stages_on_the_camera_or_the_demo():
     pipeline = Pipeline()
     assert pipeline.all_sources() == {None: "auto"}
-    assert pipeline.detect == Detect(detector="haar", longest_side=640, smallest_face=0.1, step=1.2, replicas="auto")
+    assert pipeline.detect == Detect(detector="haar", longest_side=640, smallest_face=0.08, step=1.2, replicas="auto")
     assert pipeline.attributes() == {
         "gender": Attribute(model="models/gender.yaml"),
         "emotion": Attribute(model="models/emotion.yaml"),

@@ -47,8 +47,8 @@ def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
     assert SETTINGS.detector == {
         "name": "yunet",
         "longest_side": 640,
-        "smallest_face": 0.1,
+        "smallest_face": 0.08,
         "step": 1.2,
-        "neighbours": 5,
+        "neighbours": 3,
         "model": "/m/y.onnx",
     }

@@ -1,0 +1,47 @@
+"""How much later than its work a live picture is finished: from its reading to the acknowledgement, as capture sees it."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.clips import RATE, long_clip
+from bench.live import MOST_FRAMES, camera
+from bench.options import Options, command
+from bench.pipeline import Run, run
+from bench.table import Figure, figure
+from stages.run import cores
+
+TITLE = "latency of a camera at 30 frames a second"
+HALF_LOAD = ("stages.detect.longest_side=320", "stages.detect.smallest_face=0.2")
+
+
+def measure(options: Options) -> list[Figure]:
+    """Added latency, the whole latency, and how busy the machine was with it."""
+    options = options.with_overrides(*HALF_LOAD)
+    clip = long_clip(options.folder / "clip.mp4", min(options.frames, MOST_FRAMES), options.clip)
+    with camera(clip, RATE) as url:
+        runs = [run(options, url, seconds=options.frames / RATE) for _ in range(options.rounds)]
+    return [
+        figure("added latency p50", _said(runs, "added_latency_ms_p50"), "ms", "3", "beyond the work on the longest path"),
+        figure("added latency p95", _said(runs, "added_latency_ms_p95"), "ms", "8"),
+        figure("latency p50", _said(runs, "latency_ms_p50"), "ms"),
+        figure("latency p95", _said(runs, "latency_ms_p95"), "ms"),
+        figure("load by the pipeline", [_load(ran) for ran in runs], "%", "50", f"of {cores()} cores"),
+        figure("dropped", [_dropped(ran) for ran in runs], "%", "", "of the frames that were captured"),
+    ]
+
+
+def _said(runs: list[Run], name: str) -> list[float]:
+    return [ran.capture[name] for ran in runs]
+
+
+def _load(ran: Run) -> float:
+    return 100 * ran.cpu_s / ran.seconds / cores()
+
+
+def _dropped(ran: Run) -> float:
+    return 100 * (1 - ran.frames / ran.capture["captured"])
+
+
+if __name__ == "__main__":
+    sys.exit(command(measure, TITLE))
