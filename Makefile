@@ -17,6 +17,7 @@ help:
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
+	@echo 'make pictures        draws the pictures and figures of the documentation anew'
 	@echo 'make clean           removes .venv and everything that was made'
 	@echo 'With another Python: make test PYTHON=python3.12'
 
@@ -26,6 +27,11 @@ demo: install-demo
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+# From the configuration, the demo and the model cards: what the documentation shows is what the program does.
+.PHONY: pictures
+pictures: install-demo
+	$(BIN)/python -m docs.make_pictures
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""How much later than its work a live picture is finished: from its reading to the acknowledgement, as capture sees it."""
+"""How much later than the work on it a live picture is finished: from its reading to the acknowledgement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def measure(options: Options) -> list[Figure]:
     with camera(clip, RATE) as url:
         runs = [run(options, url, seconds=options.frames / RATE) for _ in range(options.rounds)]
     return [
-        figure("added latency p50", _said(runs, "added_latency_ms_p50"), "ms", "3", "beyond the work on the longest path"),
+        figure(
+            "added latency p50", _said(runs, "added_latency_ms_p50"), "ms", "3", "beyond the work on the longest path"
+        ),
         figure("added latency p95", _said(runs, "added_latency_ms_p95"), "ms", "8"),
         figure("latency p50", _said(runs, "latency_ms_p50"), "ms"),
         figure("latency p95", _said(runs, "latency_ms_p95"), "ms"),

@@ -29,9 +29,8 @@ QUALITY = 90
 def camera(clip: Path, rate: float) -> Iterator[str]:
     """The URL of such a camera, in a process of its own, while it is there."""
     server = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bench.live", str(clip), str(rate)],
+        [sys.executable, "-m", "bench.live", str(clip), str(rate)],
         cwd=PROJECT,
-        env=None,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,7 @@ class Options:
     frames: int
     rounds: int
     skip: frozenset[str]
+    chart: Path | None  # where a chart of the speeds goes
     folder: Path  # for everything that is written; it is removed afterwards
 
     def pipeline(self, *overrides: str) -> tuple[Pipeline, Path]:
@@ -58,10 +58,17 @@ def command(measure: Measurement, description: str, argv: Sequence[str] | None =
 def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = None) -> int:
     """Several measurements, each with its title; prints a table of each as soon as it is known."""
     try:
-        with _options(argv, " ".join(measurements)) as options:
+        with _options(argv, "; ".join(measurements)) as options:
             print(f"{machine()}; {settings(options)}", flush=True)
+            figures = []
             for title, measure in measurements.items():
-                print("\n" + table(title, measure(options)), flush=True)
+                figures += (found := measure(options))
+                print("\n" + table(title, found), flush=True)
+            if options.chart is not None:
+                # Here, because a chart is not always wanted, and its library is not among what runs the pipeline.
+                from bench.chart import draw
+
+                draw(figures, options.chart)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
@@ -89,7 +96,15 @@ def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
     parser.add_argument("--clip", metavar="FILE", help="measure with this video, repeated (default: the demo)")
     parser.add_argument("--frames", metavar="N", type=_positive, default=600, help="frames of a run (default: 600)")
     parser.add_argument("--rounds", metavar="N", type=_positive, default=3, help="rounds of a comparison (default: 3)")
-    parser.add_argument("--skip", metavar="WHAT", action="append", default=[], help="leave out: today, pinned")
+    parser.add_argument(
+        "--skip",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        choices=["today", "pinned"],
+        help="leave out: today, pinned",
+    )
+    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the speeds: speeds.png, speeds.svg")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="facepipe-bench-") as folder:
         yield Options(
@@ -99,11 +114,12 @@ def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
             given.frames,
             given.rounds,
             frozenset(given.skip),
+            given.chart,
             Path(folder),
         )
 
 
 def _positive(text: str) -> int:
     if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{shlex.quote(text)} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return int(text)

@@ -1,13 +1,14 @@
 """One stage of the pipeline as a program, as `python -m stages.NAME`, that also writes down what it has cost.
 
-python -m bench.stage NAME FOLDER [spans]: leaves FOLDER/NAME-REPLICA.json. With `spans` it also says which functions the
-time of its main thread went to (bench/spans.py).
+python -m bench.stage NAME FOLDER [spans]: leaves FOLDER/NAME-REPLICA.json. With `spans` it also says to which functions
+the time of its main thread went (bench/spans.py).
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -20,13 +21,14 @@ def main() -> None:
     stage, folder, *options = sys.argv[1:]
     sys.argv[1:] = ["--launched"]
     from stages.runtime.child import STAGE_MODULES
+    from stages.runtime.link import Links
     from stages.runtime.process import run_stage
 
     module = importlib.import_module(f"stages.{stage if stage in STAGE_MODULES else 'attribute'}")
     imported_s = time.monotonic()
 
     def measured(settings, launcher) -> None:
-        notes = {"began_s": BEGAN_S, "imported_s": imported_s, "spans": {}}
+        notes = {"pid": os.getpid(), "began_s": BEGAN_S, "imported_s": imported_s, "spans": {}}
         told_ready, spans = launcher.ready, None
 
         def ready() -> None:
@@ -36,7 +38,13 @@ def main() -> None:
             spans = _spans() if "spans" in options else None
             notes.update(ready_s=time.monotonic(), cpu_s=-time.process_time(), main_s=-time.thread_time())
 
-        launcher.ready = ready
+        closes = Links.close
+
+        def close(links: Links) -> None:
+            notes["links_s"] = _links_threads_s()  # They end with the sockets.
+            closes(links)
+
+        launcher.ready, Links.close = ready, close
         module.main(settings, launcher)
         notes["cpu_s"] += time.process_time()
         notes["main_s"] += time.thread_time()
@@ -45,6 +53,15 @@ def main() -> None:
         (Path(folder) / f"{stage}-{settings.replica}.json").write_text(json.dumps(notes))
 
     run_stage(measured, stage)
+
+
+def _links_threads_s() -> float:
+    """Processor time of the threads in which ZeroMQ sends and receives; 0 where the system does not tell."""
+    spent_ns = 0
+    for task in Path("/proc/self/task").glob("*"):
+        if (task / "comm").read_text().startswith("ZMQ"):
+            spent_ns += int((task / "schedstat").read_text().split()[0])
+    return spent_ns / 1e9
 
 
 def _spans():

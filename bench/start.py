@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 from bench.clips import long_clip
 from bench.options import BenchError, Options, command
@@ -55,16 +56,18 @@ def _first_frame_s(options: Options, clip: Path) -> float:
 
 
 def _moments(options: Options, clip: Path) -> list[Figure]:
-    """When each process ran its first line, had imported its modules, and was ready: since the start of the launcher."""
+    """When each process ran its first line, had imported its modules, and was ready: since the launcher began."""
     runs = [run(options, clip) for _ in range(options.rounds)]
     moments: defaultdict[str, list[tuple[float, ...]]] = defaultdict(list)
     for ran in runs:
         for label, notes in ran.stages.items():
-            moments[label].append(tuple(notes[f"{m}_s"] - ran.began_s for m in ("began", "imported", "ready")))
+            moments[label].append(
+                tuple(notes[f"{moment}_s"] - ran.began_s for moment in ("began", "imported", "ready"))
+            )
     figures = []
-    for label, several in sorted(moments.items(), key=lambda item: max(ready for *_, ready in item[1])):
+    for label, several in sorted(moments.items()):
         began, imported, ready = zip(*several, strict=True)
-        note = f"began after {sorted(began)[len(began) // 2]:.2f}, imported after {sorted(imported)[len(began) // 2]:.2f} s"
+        note = f"began at {median(began):.2f}, had imported at {median(imported):.2f}"
         figures.append(figure(f"{label} ready", ready, "s", "", note))
     return figures
 

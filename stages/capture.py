@@ -41,6 +41,8 @@ from stages.sources import Source, open_source
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05
 CLOSE_S = 1.0
+WAIT_TOLD_S = 10.0  # a person who starts stages by hand should not have to guess which one is missing
+LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
 
 
@@ -142,7 +144,10 @@ class _Capture:
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
         self._finished = False
+        self._leaving: set[str] = set()  # workers that have not answered `finish` yet
+        self._leave_by_s = 0.0
         self._account = Account()
+        self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
 
     def run(self) -> None:
@@ -154,7 +159,7 @@ class _Capture:
             live=self._source.live,
         )
         self._launcher.ready()
-        while not self._finished:
+        while not self._finished or (self._leaving and time.monotonic() < self._leave_by_s):
             self._links.wait(TICK_S)
             self._reader.clear_wakes()
             self._listen()
@@ -185,6 +190,8 @@ class _Capture:
     def _hear(self, connection: str, message: Message) -> None:
         match message:
             case Beat(run=run, room=room, finished=finished):
+                if self._finished and not room:
+                    self._leaving.discard(connection)
                 # A beat for another run says only that somebody is there, and the flow greets whom it does not know.
                 self._step(flow.WorkerBeat(connection, *((room, finished) if run == self._run else (0, 0))))
             case _ if message.run != self._run:
@@ -260,7 +267,9 @@ class _Capture:
             self._step(flow.WorkerGone(connection))
 
     def _finish(self) -> None:
-        for connection in self._flow.connections:
+        # What a socket sends just before it closes is thrown away at the other end: stay until they have heard it.
+        self._leaving, self._leave_by_s = set(self._flow.connections), time.monotonic() + LEAVE_S
+        for connection in self._leaving:
             self._workers.send(connection, Finish(run=self._run, epoch=self._epoch, source=self._source.name))
         self._finished = True
 
@@ -276,6 +285,9 @@ class _Capture:
         if not self._flow.acknowledged and now_s - self._said_hello_s >= HELLO_S:
             self._said_hello_s = now_s
             self._render.send(SourceHello(live=self._source.live, **self._id))
+        if not self._flow.started and now_s >= self._wait_told_s:
+            self._wait_told_s = float("inf")
+            self._launcher.say(f"still waiting for {', '.join(self._flow.awaited)}: no process of it has answered yet")
         if now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))

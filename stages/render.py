@@ -30,6 +30,7 @@ from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
 from stages.runtime.link import Bound, Links
+from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 
 ACK_S = 0.2  # at least so often, besides after every emission
@@ -100,6 +101,9 @@ class _Render:
     def _new_source(self, hello: SourceHello) -> _Source:
         settings = self._settings.pipeline
         folder = Path(self._settings.output)
+        # Only now: before its source was opened the run could fail, and what an earlier one left be lost for nothing.
+        if not self._sources and OutputFolder.at(folder, settings.sources).clear():
+            self._launcher.say(f"replacing the results of an earlier run in {folder}")
         if len(self._settings.captures) > 1:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from stages.core.config import ConfigError, Pipeline
-from stages.core.supervision import FAILED, Member
+from stages.core.supervision import FAILED, REFUSED, Member
 from stages.plan import BINDING, Plan, processes_of
 from stages.runtime.account import Account, account, last_line, lines
 from stages.runtime.child import Start, stage_command
@@ -77,12 +77,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def may_exist(source: str | int) -> bool:
-    """False for a file that certainly is not there: a mistyped name must not cost the results of an earlier run."""
-    is_plain_path = isinstance(source, str) and source not in ("auto", "demo") and not any(c in source for c in "*?[:")
-    return not is_plain_path or source.isdigit() or os.path.exists(os.path.expanduser(source))
-
-
 def _bound(pipeline: Pipeline, processes: Processes) -> list[str]:
     places = addresses(pipeline.port, len(pipeline.all_sources()))
     return [
@@ -113,9 +107,7 @@ def _settings(
         told = {label: plan.settings(s, replica, once=once).to_json() for label, (s, replica) in processes.items()}
         for sentence in plan.unchecked:
             view.say(sentence)
-        # Only now: up to here the run could be refused, and what an earlier one left would be lost for nothing.
-        if all(map(may_exist, pipeline.all_sources().values())) and results.clear():
-            view.say(f"replacing the results of an earlier run in {shown(str(results.path))}")
+        results.refuse_sources(pipeline.all_sources().values())
         return told
 
     return settings
@@ -124,7 +116,8 @@ def _settings(
 def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
     came = _account(outcome, processes)
-    if results.results:
+    # A run that was refused has changed nothing, and the summary of the earlier one still says what is here.
+    if results.results and (came.sources or outcome.status != REFUSED):
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
         ended = {"status": outcome.status, "failure": outcome.sentence}
         try:

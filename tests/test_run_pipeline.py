@@ -16,7 +16,6 @@ import run_pipeline
 import stages.run
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
-from stages.run import may_exist
 from stages.runtime.run_directory import addresses, claim
 from tests.runtime.stages_for_tests import SERVES, program
 
@@ -87,11 +86,20 @@ def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here,
     assert not (here / "facepipe-5600").exists()
 
 
-def test_the_results_of_an_earlier_run_are_replaced_and_it_says_so(command, capsys):
+def test_quiet_says_nothing(command, capsys):
     assert command("--quiet") == 0
     assert capsys.readouterr() == ("", "")
-    assert command() == 0
-    assert "replacing the results of an earlier run in out" in capsys.readouterr().err
+
+
+def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(command, here, capsys):
+    assert command("--quiet") == 0
+    assert command("--source", "out/results.jsonl") == 2
+    assert capsys.readouterr().err == (
+        "facepipe: out/results.jsonl holds results of an earlier run that this one would replace;"
+        " choose another folder with --output.\n"
+    )
+    assert (here / "out/results.jsonl").exists()
+    assert json.loads((here / "out/summary.json").read_text())["status"] == 0
 
 
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
@@ -242,12 +250,3 @@ def test_pace_is_what_the_configuration_says(tmp_path, monkeypatch):
     for pace, paced in ((True, True), (False, False), ("auto", True)):
         plan = Plan.of(Pipeline(pace=pace, stages=only_detect), tmp_path)
         assert plan.settings("capture", 0).source.paced is paced
-
-
-@pytest.mark.parametrize("source", ["auto", "demo", 0, "0", "rtsp://camera/1", "shots/*.jpg", "clip.mp4", "."])
-def test_a_source_that_may_be_there_is_tried(here, source):
-    assert may_exist(source)
-
-
-def test_a_file_that_is_not_there_certainly_is_not(here):
-    assert not may_exist("clop.mp4")

@@ -42,6 +42,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--epochs", type=positive, help="default: the recipe's")
     parser.add_argument("--seconds", type=positive, help="let the learning rate down so as to end by then")
+    parser.add_argument("--learning-rate", type=float, help="at its peak (2e-3)")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="take the weights of its best.keras")
     parser.add_argument("--data", type=Path, help="where train.prepare wrote its caches (data)")
@@ -58,7 +59,7 @@ def positive(text: str) -> int:
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    given = {name: getattr(options, name) for name in ("epochs", "seconds", "seed")}
+    given = {name: getattr(options, name) for name in ("epochs", "seconds", "learning_rate", "seed")}
     if options.data is not None:
         given["data"] = str(options.data)
     if options.start is not None:

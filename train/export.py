@@ -219,14 +219,15 @@ def ended(run: Path) -> str:
 
 
 def command(recipe: Recipe) -> str:
-    """The command that trains this again, and the one that it starts from."""
+    """The command that trains this again, after those of the runs that it starts from."""
     words = ["python -m train", recipe.task, f"--epochs {recipe.epochs}", f"--seed {recipe.seed}"]
+    words.append(f"--learning-rate {recipe.learning_rate:g}")
     if recipe.seconds is not None:
         words.append(f"--seconds {recipe.seconds}")
     if recipe.start is None:
         return " ".join(words)
-    start = read_recipe(Path(recipe.start))
-    return f"{command(start)} && {' '.join(words)} --from runs/{start.task}"
+    start = Path(recipe.start)
+    return f"{command(read_recipe(start))} --out runs/{start.name} && {' '.join(words)} --from runs/{start.name}"
 
 
 def figures(draft: Path, recipe: Recipe, card_name: str) -> dict:

@@ -263,6 +263,12 @@ class Flow:
         return self._started and self._ack is not None
 
     @property
+    def awaited(self) -> list[str]:
+        """Who has not been heard yet, of those that have to be there before the first frame is read."""
+        present = {worker.stage for worker in self._workers.values()}
+        return [*(["render"] if self._ack is None else []), *(stage for stage in self._stages if stage not in present)]
+
+    @property
     def may_read(self) -> bool:
         """Whether another picture fits: a file waits until it does, a camera drops."""
         if self._ended or not self.started:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 BUSY = 0.6  # a stage that works less than this share of the time is not what the others wait for
 HELP = {
-    "detect": "a smaller stages.detect.longest_side, a larger smallest_face or more replicas",
+    "detect": "a smaller stages.detect.longest_side, a larger smallest_face, or more replicas on more cores",
     "render": "render.annotated: false",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ LINE_BYTES = 64_000_000  # a report names every file that could not be read; a l
 ENDING_S = 5.0  # what a killed process may take to end: one that waits for a broken device never does
 LAST_WORDS_BYTES = 8192  # of the log, in which the last words are looked for
 LAST_WORDS_CHARACTERS = 300
+CHATTER = re.compile(r"(INFO|WARNING|[IW]\d{4})\b")  # LiteRT's and TensorFlow's, which is never the reason
 KINDS = {
     "ready": bool,
     "beat": int,
@@ -128,7 +130,7 @@ def last_words(log: Path) -> str | None:
         lines = opened.read().decode(errors="replace").splitlines()
     crash = next((line for line in lines if line.startswith("Fatal Python error")), None)
     # The last line of a traceback is its reason; those that are indented say where.
-    spoken = [line.strip() for line in lines if line.strip() and not line[0].isspace()]
+    spoken = [line.strip() for line in lines if line.strip() and not line[0].isspace() and not CHATTER.match(line)]
     words = crash or (spoken[-1] if spoken else None)
     return words and words[:LAST_WORDS_CHARACTERS].rstrip(".")
 

@@ -30,13 +30,34 @@ class OutputFolder:
     def logs(self) -> Path:
         return self.path / LOGS
 
+    @classmethod
+    def at(cls, path: Path, sources: Iterable[str]) -> OutputFolder:
+        """The folder of a run; `sources`: the names of several sources, each with a folder of its own within."""
+        return cls(path, (path / RESULTS, *(path / name / RESULTS for name in sources)))
+
     def clear(self) -> bool:
         """Remove what an earlier run has left; returns whether there was anything."""
-        old = list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed()]))
+        old = self._left()
         for path in old:
             path.unlink(missing_ok=True)
         (self.path / SUMMARY).unlink(missing_ok=True)  # Last: until then it says what is left.
         return bool(old)
+
+    def refuse_sources(self, sources: Iterable[str | int]) -> None:
+        """Raise `OutputFolderError` for a source that this run would remove, because an earlier one wrote it here."""
+        old = {path.resolve() for path in self._left()}
+        for source in sources:
+            path = Path(str(source)).expanduser().resolve()
+            inside = [result for result in old if result == path or path in result.parents]
+            if inside:
+                raise OutputFolderError(
+                    f"{source} holds results of an earlier run that this one would replace;"
+                    " choose another folder with --output."
+                )
+
+    def _left(self) -> list[Path]:
+        """Every file that an earlier run has left here, so far as is known."""
+        return list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed()]))
 
     def write_summary(self, summary: dict) -> None:
         """Leave summary.json; raises `OutputFolderError`."""
@@ -61,10 +82,10 @@ class OutputFolder:
 def output_folder(path: Path, sources: Iterable[str]) -> Iterator[OutputFolder]:
     """Make the folder and hold it against other runs; nothing in it is changed yet.
 
-    `sources`: the names of several sources, each with a folder of its own within. Raises `OutputFolderError`, also
-    where a results.jsonl in it was not written by facepipe.
+    `sources`: as in `OutputFolder.at`. Raises `OutputFolderError`, also where a results.jsonl in it was not written by
+    facepipe.
     """
-    folder = OutputFolder(path, (path / RESULTS, *(path / name / RESULTS for name in sources)))
+    folder = OutputFolder.at(path, sources)
     with ExitStack() as held:
         with _sentences(path):
             folder.logs.mkdir(parents=True, exist_ok=True)

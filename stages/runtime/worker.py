@@ -100,6 +100,8 @@ class _Worker:
             for message in link.receive():
                 if desk.take(message):
                     self._say_hello(link, desk)
+                elif desk.served:
+                    self._beat_to(link, desk)  # Capture waits for it: what it says last would else be lost as it ends.
                 if desk.refused and desk.refused not in self._refusals:
                     self._refusals.add(desk.refused)
                     self._launcher.say(f"{self._identity.stage} is refused by capture: {desk.refused}.")
@@ -151,7 +153,7 @@ class _Worker:
             self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
-        room = desk.room if self._render_heard else 0
+        room = desk.room if self._render_heard and not desk.served else 0
         link.send(self._beat_message(desk.run, room, desk.finished))
 
     def _beat_message(self, run: str, room: int, finished: int) -> Beat:

@@ -19,7 +19,7 @@ def first(place, slow_film):
 
 def test_a_second_run_on_the_same_port_is_refused(place, film, first):
     second = place.start(film, output="second")
-    assert second._process.wait(60) == 2
+    assert second.end(alone=False).status == 2
     assert second.err == (
         f"facepipe: port 5600 is taken by another run (process {first.pid}); choose another one: --set port=5700.\n"
     )
@@ -30,7 +30,7 @@ def test_a_second_run_on_the_same_port_is_refused(place, film, first):
 def test_a_second_run_into_the_same_folder_is_refused(place, film, first):
     before = first.line_count
     second = place.start(film, "--set=port=5700")
-    assert second._process.wait(60) == 2
+    assert second.end(alone=False).status == 2
     assert second.err == (
         f"facepipe: {first.output} is being written to by another run (process {first.pid});"
         " choose another one with --output.\n"
@@ -42,14 +42,14 @@ def test_a_second_run_into_the_same_folder_is_refused(place, film, first):
 
 def test_two_runs_side_by_side_do_not_meet(place, film, first, shown: Ran):
     second = place.start(film, "--set=port=5700", output="second")
-    assert second._process.wait(60) == 0, second.err
+    assert second.end(alone=False).status == 0, second.err
     assert (second.output / "results.jsonl").read_bytes() == shown.results
     assert first.signal(signal.SIGINT).end().status == 130
 
 
 def test_a_stage_of_the_running_pipeline_cannot_be_started_twice(place, film, first):
-    second = place.stage("render", "--config", "pipeline.yaml")
-    assert second._process.wait(60) == 2
+    second = place.stage("render", "--config", "pipeline.yaml", "--set=render.display=none")
+    assert second.end(alone=False).status == 2
     assert "port 5600 is taken by another run" in second.err
     ran = first.signal(signal.SIGINT).end()
     assert ran.status == 130

@@ -11,13 +11,22 @@ from tests.end_to_end.command import Ran, eventually
 from tests.end_to_end.material import FACES
 
 
+def sentences(err: str) -> list[str]:
+    """What a stage has said itself: libraries may chat."""
+    return [line for line in err.splitlines() if line.startswith(("facepipe:", "Traceback"))]
+
+
+WORKERS = ["detect", "gender", "emotion", "age"]
+
+
 @pytest.mark.parametrize("workers_first", [True, False], ids=["workers first", "workers later"])
 def test_the_two_ends_in_one_command_and_the_workers_in_another(place, film, shown: Ran, workers_first):
     def ends():
         return place.start(film, "--only", "capture", "render")
 
     def workers():
-        return place.start(film, "--only", "detect", "gender", "emotion", "age", "--once", output="others")
+        # One of each: a second detect could come too late for this run, and would wait for the next.
+        return place.start(film, "--set=stages.detect.replicas=1", "--only", *WORKERS, "--once", output="others")
 
     if workers_first:
         helping = workers()
@@ -28,10 +37,10 @@ def test_the_two_ends_in_one_command_and_the_workers_in_another(place, film, sho
         run.until(lambda: "film.mp4" in run.err, "capture having opened its source")
         assert run.line_count == 0
         helping = workers()
-    ran_status = run._process.wait(60)
+    ran = run.end(alone=False)
     helped = helping.end()
-    assert (ran_status, helped.status) == (0, 0), run.err + helped.err
-    assert (run.output / "results.jsonl").read_bytes() == shown.results
+    assert (ran.status, helped.status) == (0, 0), ran.err + helped.err
+    assert ran.results == shown.results
     assert not (helped.output / "results.jsonl").exists()
 
 
@@ -40,13 +49,13 @@ def test_a_second_gender_by_hand_joins_a_run_and_stays_for_the_next(place, slow_
     helper = place.start(slow_film, "--only", "gender", output="helper")
     helper.until(lambda: place.stages().count("gender") == 2, "a second gender")
     run.stages()["gender"][0].kill()  # For now this ends the run; the helper is not part of it.
-    assert run._process.wait(60) == 1
+    assert run.end(alone=False).status == 1
     assert place.stages() == ["gender"]
 
     # The next run has no gender of its own and is served by the one that stayed.
     others = ["capture", "detect", "emotion", "age", "render"]
     after = place.start(slow_film, "--only", *others)
-    assert after._process.wait(60) == 0, after.err
+    assert after.end(alone=False).status == 0, after.err
     assert after.line_count == len(FACES)
     assert helper.signal(signal.SIGTERM).end().status == 143
 
@@ -55,10 +64,10 @@ def test_a_stage_under_somebody_elses_supervisor(place, film, shown: Ran):
     gender = place.stage("gender", "--config", "pipeline.yaml")
     others = ["capture", "detect", "emotion", "age", "render"]
     run = place.start(film, "--only", *others)
-    assert run._process.wait(60) == 0, run.err
+    assert run.end(alone=False).status == 0, run.err
     assert (run.output / "results.jsonl").read_bytes() == shown.results
     ended = gender.signal(signal.SIGTERM).end()
-    assert (ended.status, ended.out, ended.err) == (143, "", "")
+    assert (ended.status, ended.out, sentences(ended.err)) == (143, "", [])
 
 
 def test_every_stage_can_be_started_by_hand(place, film, shown: Ran):
@@ -67,13 +76,13 @@ def test_every_stage_can_be_started_by_hand(place, film, shown: Ran):
     by_hand = {
         name: place.stage(name, *options) for name in ("render", "capture", "detect", "gender", "emotion", "age")
     }
-    assert by_hand["capture"]._process.wait(60) == 0, by_hand["capture"].err
+    assert by_hand["capture"].end(alone=False).status == 0, by_hand["capture"].err
     for name, stage in by_hand.items():
         if name != "capture":
             stage.signal(signal.SIGINT)
-    statuses = {name: stage._process.wait(60) for name, stage in by_hand.items()}
+    statuses = {name: stage.end(alone=False).status for name, stage in by_hand.items()}
     assert statuses == {"capture": 0} | dict.fromkeys(("render", "detect", "gender", "emotion", "age"), 130)
-    assert [stage.err for stage in by_hand.values()] == [""] * 6
+    assert [sentences(stage.err) for stage in by_hand.values()] == [[]] * 6
     assert by_hand["capture"].end().results == shown.results
 
 
@@ -85,7 +94,7 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, film, sho
     other.write_text(yaml.safe_dump(turned))
     stranger = place.stage("gender", "--config", "pipeline.yaml", f"--set=stages.gender.model={other}")
     run = place.start(film, "--set=window=1")
-    assert run._process.wait(60) == 0, run.err
+    assert run.end(alone=False).status == 0, run.err
     assert (run.output / "results.jsonl").read_bytes() == shown.results
     refusal = "the gender of this run has another model card or other settings"
     assert f"facepipe: A worker was refused: {refusal}.\n" in run.err
@@ -95,9 +104,7 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, film, sho
 
 def test_two_sources_share_the_workers_and_one_ends_before_the_other(place, film, slow_film, shown: Ran, tmp_path):
     config = tmp_path / "two.yaml"
-    config.write_text(
-        f"sources: {{door: {film}, yard: {slow_film}}}\nstages: {{detect: {{}}, gender: {{}}, age: {{}}, emotion: {{}}}}\n"
-    )
+    config.write_text(f"sources: {{door: {film}, yard: {slow_film}}}\n")
     ran = place.run(None, config=config)
     assert ran.status == 0, ran.err
     door, yard = ((ran.output / name / "results.jsonl").read_bytes() for name in ("door", "yard"))

@@ -46,7 +46,7 @@ def test_a_run_in_which_nothing_was_lost():
         "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy),"
         " render 8.0 ms (20 % busy)",
         "detect was the limit:"
-        " a smaller stages.detect.longest_side, a larger smallest_face or more replicas would help",
+        " a smaller stages.detect.longest_side, a larger smallest_face, or more replicas on more cores would help",
         "the sound track was copied",
     ]
     assert last_line(came) == (

@@ -64,7 +64,7 @@ def test_the_card_says_what_the_stages_need_to_know(place):
     assert card_of(place, "age")["input"]["order"] == "bgr"
     assert card["crop"] == {"scale": 1.0}
     assert 0.5 <= card["temperature"] <= 4
-    assert card["trained"]["command"] == "python -m train emotion --epochs 1 --seed 1"
+    assert card["trained"]["command"] == "python -m train emotion --epochs 1 --seed 1 --learning-rate 0.002"
 
 
 def test_the_stages_take_the_exports_and_check_them_against_the_golden_answer(place):

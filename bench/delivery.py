@@ -1,0 +1,87 @@
+"""What it costs to deliver surely: beats, acknowledgements, a fragment of video and a write for every frame."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import av
+
+from bench.clips import long_clip
+from bench.options import Options, command
+from bench.pipeline import Run, run
+from bench.table import Figure, figure
+
+TITLE = "what delivery costs"
+# The spans of bench/spans.py that are there for delivery alone.
+BEATS = ("send beat", "unpack beat", "flow WorkerBeat", "flow Tick", "tell the launcher")
+ACKS = ("send ack", "unpack ack", "flow Acked")
+# As stages/outputs/video.py has its segments written.
+SEGMENT = {
+    "movflags": "frag_every_frame+empty_moov+default_base_moof+frag_discont",
+    "flush_packets": "1",
+    "avoid_negative_ts": "disabled",
+}
+LINE, LINES = b"x" * 600 + b"\n", 2000  # about what a frame with a face has to say
+
+
+def measure(options: Options) -> list[Figure]:
+    """By spans in a run with everything on; fragments and writes by doing the same with and without."""
+    clip = long_clip(options.folder / "clip.mp4", options.frames, options.clip)
+    rounds = [_round(options, clip) for _ in range(options.rounds)]
+    shares, beats, acks, fragments, writes, whole = zip(*rounds, strict=True)
+    return [
+        figure("delivery of all processor time", shares, "%", "3"),
+        figure("beats", beats, "ms a frame", "", "main threads: packed, sent, received, unpacked, decided on"),
+        figure("acknowledgements", acks, "ms a frame", "", "the same"),
+        figure("a fragment for each frame", fragments, "ms a frame", "", "beyond an ordinary mp4 of the same packets"),
+        figure("a write for each line", writes, "ms a frame", "", "beyond writing many of them at once"),
+        figure("all processor time", whole, "ms a frame"),
+    ]
+
+
+def _round(options: Options, clip: Path) -> tuple[float, ...]:
+    ran = run(options, clip, spans=True)
+    fragments = _muxed_ms(clip, options.folder / "fragments.mp4", SEGMENT)
+    fragments -= _muxed_ms(clip, options.folder / "ordinary.mp4", {})
+    writes = _written_ms(options.folder / "lines", buffering=0) - _written_ms(options.folder / "lines", buffering=-1)
+    parts = (_spent_ms(ran, BEATS), _spent_ms(ran, ACKS), fragments, writes)
+    return (100 * sum(parts) / ran.cpu_ms_a_frame, *parts, ran.cpu_ms_a_frame)
+
+
+def _spent_ms(ran: Run, names: tuple[str, ...]) -> float:
+    """Per frame, on the main threads of all stages, with these messages' share of what receiving takes."""
+    seconds = 0.0
+    for notes in ran.stages.values():
+        spans = {name: (0, 0.0) for name in ("receive", *names)} | notes["spans"]
+        seconds += sum(spans[name][1] for name in names)
+        ours = sum(spans[name][0] for name in names if name.startswith("unpack"))
+        seconds += spans["receive"][1] * ours / max(1, spans["receive"][0])
+    return 1000 * seconds / ran.frames
+
+
+def _muxed_ms(clip: Path, path: Path, options: dict[str, str]) -> float:
+    """Processor time per frame to write the encoded frames of a clip into an mp4 with these options."""
+    with av.open(str(clip)) as read, av.open(str(path), "w", format="mp4", options=options) as written:
+        packets = [packet for packet in read.demux(read.streams.video[0]) if packet.size]
+        stream = written.add_stream_from_template(read.streams.video[0])
+        began_s = time.process_time()
+        for packet in packets:
+            packet.stream = stream
+            written.mux(packet)
+        return 1000 * (time.process_time() - began_s) / len(packets)
+
+
+def _written_ms(path: Path, buffering: int) -> float:
+    """Processor time per line."""
+    with path.open("wb", buffering=buffering) as opened:
+        began_s = time.process_time()
+        for _ in range(LINES):
+            opened.write(LINE)
+        opened.flush()
+        return 1000 * (time.process_time() - began_s) / LINES
+
+
+if __name__ == "__main__":
+    sys.exit(command(measure, TITLE))

@@ -1,0 +1,175 @@
+"""What cannot be run is refused in one sentence, with status 2; what is only odd is run."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.end_to_end.command import Workplace
+from tests.end_to_end.material import FACES, HEIGHT, WIDTH, scene, watch, write_clip
+
+
+def refusal(place: Workplace, source: object, *options: str, **places) -> str:
+    """The sentence of a run that is refused, which must not touch the results of an earlier one... nor leave any."""
+    ran = place.run(source, *options, **places)
+    assert ran.status == 2, ran.err
+    assert not (ran.output / "results.jsonl").exists()
+    assert "frames in" not in ran.out
+    return ran.complaint
+
+
+# --- Sources ---
+
+
+def test_a_file_that_is_not_there_with_the_nearest_name(place, film):
+    wrong = film.with_name("flim.mp4")
+    assert refusal(place, wrong) == (
+        f"There is no file or folder {wrong} (did you mean {film}?); write a path, a camera number, demo or auto."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("letter.mp4", b"Dear diary,\n" * 40, "is not a video that can be read"),
+        ("noise.mp4", bytes(range(256)) * 40, "is not a video that can be read"),
+        ("empty.mp4", b"", "is empty."),
+        ("empty.jpg", b"", "is empty."),
+        ("letter.jpg", b"Dear diary", "is not a JPEG, PNG"),
+        ("letter.txt", b"Dear diary", "is not a video that can be read"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says(place, name, content, said):
+    (place.folder / name).write_bytes(content)
+    complaint = refusal(place, place.folder / name)
+    assert complaint.startswith(f"{place.folder / name} ") and said in complaint
+
+
+def test_a_folder_without_pictures_and_a_glob_without_matches(place):
+    (place.folder / "none").mkdir()
+    assert "none holds no picture and no video" in refusal(place, place.folder / "none")
+    assert "*.jpg matches no picture and no video" in refusal(place, place.folder / "none/*.jpg")
+
+
+def test_a_folder_in_which_nothing_can_be_read(place):
+    (place.folder / "bad").mkdir()
+    (place.folder / "bad/a.jpg").write_text("no picture")
+    ran = place.run(place.folder / "bad")
+    assert ran.status in (1, 2)  # Found out only when it is read.
+    assert "None of the 1 file of bad can be read." in ran.complaint
+
+
+def test_a_camera_that_does_not_open(place):
+    complaint = refusal(place, "63")
+    assert complaint.startswith(("There is no camera 63; ", "Camera 63 does not open"))
+
+
+def test_a_stream_that_nobody_serves_does_not_show_the_password(place):
+    complaint = refusal(place, "rtsp://anna:secret@127.0.0.1:9/door")
+    assert "rtsp://127.0.0.1:9/door cannot be opened: Connection refused" in complaint
+    assert "secret" not in complaint
+
+
+def test_a_video_that_ends_early_gives_what_it_has(place, astronaut):
+    whole = write_clip(place.folder / "whole.mkv", [scene(astronaut, n) for n in range(32)])
+    half = place.folder / "half.mkv"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    ran = place.run(half)
+    assert ran.status == 0, ran.err
+    assert 8 <= len(ran.lines) < 32
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    assert len(watch(ran.output / "annotated/half.mkv.mp4").times) == len(ran.lines)
+    assert "half.mkv: read " in ran.out
+
+
+def test_a_rotation_flag_is_heeded(place, astronaut):
+    lying = [scene(astronaut, n).swapaxes(0, 1)[:, ::-1].copy() for n in (20, 21, 22)]  # Turned clockwise.
+    ran = place.run(write_clip(place.folder / "turned.mp4", lying, turned=90))
+    assert ran.status == 0, ran.err
+    assert [(line["width"], line["height"], len(line["faces"])) for line in ran.lines] == [(WIDTH, HEIGHT, 2)] * 3
+    assert watch(ran.output / "annotated/turned.mp4").size == (WIDTH, HEIGHT)
+
+
+def test_a_variable_frame_rate_is_kept(place, astronaut):
+    times_s = [0.0, 0.04, 0.08, 0.5, 0.54, 2.0, 2.02]
+    ran = place.run(write_clip(place.folder / "vfr.mp4", [scene(astronaut, n) for n in range(7)], times_s=times_s))
+    assert ran.status == 0, ran.err
+    assert [line["time"] for line in ran.lines] == pytest.approx(times_s, abs=2e-3)
+    assert watch(ran.output / "annotated/vfr.mp4").times == pytest.approx(times_s, abs=2e-3)
+
+
+def test_a_video_of_odd_size(place, astronaut):
+    # H.264 in yuv420p has even sizes only; this is a lossless RGB one.
+    import av
+
+    path = place.folder / "odd.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 479, 269, "bgr0"
+        for number in (20, 21):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(scene(astronaut, number)[:269, :479].copy(), "bgr24")))
+        out.mux(stream.encode())
+    ran = place.run(path)
+    assert ran.status == 0, ran.err
+    assert [(line["width"], line["height"], len(line["faces"])) for line in ran.lines] == [(479, 269, 2)] * 2
+    assert watch(ran.output / "annotated/odd.mkv.mp4").size == (480, 270)
+
+
+@pytest.mark.parametrize(
+    "name", ["with space & 'quotes' %d.mp4", "Füße-日本語.mp4", "new\nline.mp4", "x" * 250 + ".mp4", "-v.mp4"]
+)
+def test_a_file_with_an_odd_name(place, film, name):
+    shutil.copy(film, place.folder / name)
+    ran = place.run(place.folder / name)
+    assert ran.status == 0, ran.err
+    assert len(ran.lines) == len(FACES)
+    assert ran.lines[0]["source"] == name[:200]
+    [annotated] = (ran.output / "annotated").iterdir()
+    assert len(watch(annotated).times) == len(FACES)
+
+
+# --- Configuration ---
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("windov: 3", "mine.yaml:1: windov is not a key; write one of "),
+        ("window: 0", "mine.yaml:1: window is 0; write a whole number from 1 to 1000"),
+        ("window: '5'", "mine.yaml:1: window is '5'; write a whole number from 1 to 1000"),
+        ("window: true", "mine.yaml:1: window is true; write a whole number from 1 to 1000"),
+        ("stages: {detect: {detector: harr}}", "mine.yaml:1: stages.detect.detector is 'harr'; write "),
+        ("source: clip.mp4\nstages: [gender]", "mine.yaml:2: stages is "),
+        ("stages:\n  glasses: {}", "mine.yaml:2: stages.glasses is not a known stage"),
+        ("render: {display: wall}", "mine.yaml:1: render.display is 'wall'; write one of auto, window, none"),
+        ("window: 3\nwindow: 4", "mine.yaml:2: "),
+        ("window: [", "mine.yaml:"),
+        ("- a list", "mine.yaml: the file is "),
+        ("\x00", "mine.yaml"),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration(place, film, text, said):
+    config = place.folder / "mine.yaml"
+    config.write_text(text)
+    complaint = refusal(place, film, config=config)
+    assert said in complaint
+
+
+def test_check_finds_the_same_and_starts_nothing(place, film):
+    good = place.run(film, "--check")
+    assert (good.status, good.err) == (0, "")
+    assert f"source film.mp4: {WIDTH} x {HEIGHT} at 25 frames/s" in good.out
+    assert not good.output.exists()
+    assert "windov" in refusal(place, film, "--check", "--set=windov=3")
+    assert "There is no file or folder" in refusal(place, "nowhere.mp4", "--check")
+
+
+def test_a_mistake_keeps_the_results_of_an_earlier_run(place, film):
+    earlier = place.folder / "out/results.jsonl"
+    earlier.parent.mkdir()
+    earlier.write_text('{"source": "a", "frame": 0, "faces": []}\n')
+    (place.folder / "letter.mp4").write_text("Dear diary")
+    for source, options in ((film, ["--detector", "harr"]), ("nowhere.mp4", []), (place.folder / "letter.mp4", [])):
+        assert place.run(source, *options).status == 2
+        assert earlier.read_text() == '{"source": "a", "frame": 0, "faces": []}\n'

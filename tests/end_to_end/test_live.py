@@ -1,0 +1,118 @@
+"""A live source is never waited for: what cannot be analysed in time is dropped and accounted for."""
+
+from __future__ import annotations
+
+import signal
+
+import psutil
+import pytest
+
+from tests.end_to_end.command import Ran, Running
+from tests.end_to_end.material import scene
+from tests.end_to_end.server import camera
+
+
+@pytest.fixture
+def door(astronaut):
+    with camera(lambda number: scene(astronaut, number), rate=15) as live:
+        yield live
+
+
+def assert_balanced(ran: Ran) -> dict:
+    """captured = rendered + drops; the lines ascend and are those that were rendered."""
+    [source] = ran.summary["sources"]
+    dropped = sum(drop["count"] for drop in source["dropped"])
+    assert source["captured"] == source["rendered"] + dropped + source["unaccounted"]
+    frames = [line["frame"] for line in ran.lines]
+    assert frames == sorted(set(frames)) and len(frames) == source["rendered"]
+    assert all(drop["stage"] and drop["reason"] for drop in source["dropped"])
+    return source
+
+
+def memory(run: Running) -> dict[str, int]:
+    """Resident bytes by stage."""
+    return {stage: sum(p.memory_info().rss for p in processes) for stage, processes in run.stages().items()}
+
+
+def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
+    run = place.start(door.url).until_lines(20)
+    door.ended.set()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    source = assert_balanced(ran)
+    assert source["unaccounted"] == 0
+    # FFmpeg knows that a picture is whole only when the next begins.
+    assert source["captured"] in (door.sent, door.sent - 1)
+    assert source["source"] == "127.0.0.1/door"
+    assert "the stream ended after" in ran.out
+    assert len(list((ran.output / "annotated").glob("*.mp4"))) == 1
+
+
+def test_a_stream_runs_for_so_many_seconds(place, door):
+    ran = place.run(door.url, "--seconds", "2")
+    assert ran.status == 0, ran.err
+    assert assert_balanced(ran)["rendered"] > 0
+
+
+def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, door):
+    """Age is held for good: frames with faces go on without it, marked, each within the deadline."""
+    run = place.start(door.url, "--set=deadline=0.3", "--set=hang=60").until_lines(10)
+    before = memory(run)
+    run.stages()["age"][0].suspend()
+    held_at = run.line_count
+    run.until_lines(held_at + 90)
+    after = memory(run)
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130
+    source = assert_balanced(ran)
+    without = [line for line in ran.lines if line.get("missing") == ["age"]]
+    assert source["missing"] == len(without) >= 30
+    for line in without:
+        assert line["faces"] and all({"gender", "emotion"} <= face.keys() for face in line["faces"])
+    for stage in ("capture", "render", "detect", "gender", "emotion"):
+        assert after[stage] < before[stage] + 60_000_000, f"{stage} grew from {before[stage]} to {after[stage]} bytes"
+
+
+def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, door):
+    run = place.start(
+        door.url, "--set=deadline=0.3", "--set=hang=60", "--set=stages.detect.replicas=1", "--set=window=4"
+    )
+    run.until_lines(5)
+    [detect] = run.stages()["detect"]
+    detect.suspend()
+    sent = door.sent
+    run.until(lambda: door.sent >= sent + 30, "two seconds of pictures")
+    detect.resume()
+    run.until_lines(run.line_count + 10)  # It goes on where the source is now.
+    door.ended.set()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    source = assert_balanced(ran)
+    assert source["unaccounted"] == 0
+    assert {drop["stage"] for drop in source["dropped"]} == {"detect"}
+    assert {drop["reason"] for drop in source["dropped"]} <= {"late", "queue full"}
+    assert sum(drop["count"] for drop in source["dropped"]) >= 20
+    assert "dropped at detect (" in ran.out
+
+
+def test_a_detector_that_is_too_slow_for_the_camera(place, door):
+    """A picture takes the niced detector longer than the camera's beat, so frames go, and memory stays."""
+    slow = [
+        "--set=stages.detect.longest_side=480",
+        "--set=stages.detect.smallest_face=0.02",
+        "--set=stages.detect.step=1.01",
+    ]
+    run = place.start(
+        door.url, *slow, "--set=stages.detect.replicas=1", "--set=deadline=5", "--set=window=4"
+    ).until_lines(3)
+    before = memory(run)
+    run.until_lines(8)
+    after = memory(run)
+    door.ended.set()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    source = assert_balanced(ran)
+    assert any(drop["reason"] == "queue full" and drop["count"] > 5 for drop in source["dropped"])
+    assert sum(after.values()) < sum(before.values()) + 100_000_000
+    assert psutil.pid_exists(1)
+    assert "detect was the limit" in ran.out

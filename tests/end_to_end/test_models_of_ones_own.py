@@ -1,0 +1,146 @@
+"""Which attributes there are and which models give them is a matter of configuration alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.end_to_end.command import Ran, Workplace
+from tests.end_to_end.material import FACES, scene, write_picture
+
+EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+
+
+def write_card(path: Path, card: dict) -> Path:
+    path.write_text(yaml.safe_dump(card, sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def gender_card(models) -> dict:
+    """The project's card of gender, so changed that it may lie anywhere and have other labels."""
+    card = yaml.safe_load((models / "gender.yaml").read_text())
+    card.pop("golden", None)
+    return card | {"file": str(models / card["file"])}
+
+
+def configured(place: Workplace, stages: dict) -> Path:
+    return write_card(place.folder / "mine.yaml", {"stages": stages})
+
+
+def test_a_keras_file_of_somebody_else_becomes_the_emotion_model_by_its_card_alone(place, film, shown: Ran, peers):
+    pytest.importorskip("tensorflow", reason="a .hdf5 file needs TensorFlow")
+    card = write_card(
+        place.folder / "emotion.yaml",
+        {
+            "name": "emotion",
+            "file": str(peers / "fer2013_mini_XCEPTION.102-0.66.hdf5"),
+            "task": "classes",
+            "input": {"width": 64, "height": 64, "channels": 1, "range": [-1, 1]},
+            "labels": EMOTIONS,
+        },
+    )
+    ran = place.run(film, f"--set=stages.emotion.model={card}")
+    assert ran.status == 0, ran.err
+    assert [len(line["faces"]) for line in ran.lines] == FACES
+    assert all(list(face["emotion"]["scores"]) == EMOTIONS for face in ran.faces)
+    assert any(face["emotion"]["label"] == "happy" for face in ran.faces)  # Eileen Collins smiles.
+    assert [face["gender"] for face in ran.faces] == [face["gender"] for face in shown.faces]
+    assert "emotion.yaml: sha256 and golden left out" in ran.err
+
+
+def test_an_attribute_of_ones_own_is_a_stage_like_the_others(place, film, gender_card, shown: Ran):
+    write_card(place.folder / "glasses.yaml", gender_card | {"name": "glasses", "labels": ["bare", "glasses"]})
+    glasses = {"kind": "attribute", "model": "glasses.yaml"}
+    run = place.start(film, config=configured(place, {"gender": {}, "glasses": glasses}))
+    run.until(lambda: len(run.stages()) >= 5, "all stages")
+    assert set(run.stages()) == {"capture", "detect", "gender", "attribute", "render"}
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert all(set(face) == {"box", "score", "gender", "glasses"} for face in ran.faces)
+    for mine, before in zip(ran.faces, shown.faces, strict=True):
+        assert mine["gender"] == before["gender"]
+        assert list(mine["glasses"]["scores"].values()) == list(before["gender"]["scores"].values())
+        assert set(mine["glasses"]["scores"]) == {"bare", "glasses"}
+
+
+@pytest.mark.parametrize("names", [["gender"], ["emotion"], []], ids=["gender only", "emotion only", "no attribute"])
+def test_only_the_stages_that_are_listed_run(place, film, shown: Ran, names):
+    run = place.start(film, config=configured(place, {"detect": {}} | {name: {} for name in names}))
+    run.until(lambda: len(run.stages()) == 3 + len(names), "all stages")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert [face["box"] for face in ran.faces] == [face["box"] for face in shown.faces]
+    assert all(set(face) == {"box", "score", *names} for face in ran.faces)
+    for name in names:
+        assert [face[name] for face in ran.faces] == [face[name] for face in shown.faces]
+
+
+# --- What does not fit is refused, and nothing already there is lost ---
+
+
+def refusal(place: Workplace, film: Path, **stages: str) -> str:
+    earlier = place.folder / "out/results.jsonl"
+    earlier.parent.mkdir(exist_ok=True)
+    earlier.write_text('{"source": "a", "frame": 0, "faces": []}\n')
+    ran = place.run(film, *(f"--set=stages.{name}.model={card}" for name, card in stages.items()))
+    assert ran.status == 2, ran.err
+    return ran.complaint
+
+
+def test_a_card_that_is_not_there(place, film):
+    card = place.folder / "nowhere.yaml"
+    assert f"stages.age.model is '{card}', but there is no {card}" in refusal(place, film, age=card)
+
+
+def test_a_model_in_place_of_its_card(place, film, gender_card):
+    assert "is not UTF-8 text, so it is no model card" in refusal(place, film, gender=gender_card["file"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"labels": ["a", "b", "c"]}, "labels"),
+        ({"input": {"width": 50, "height": 50, "channels": 1, "range": [-1, 1]}}, "50"),
+        ({"sha256": "0" * 64}, "sha256"),
+        ({"golden": {"scores": [0.123, 0.877], "tolerance": 1e-6}}, "golden"),
+        ({"task": "clases"}, "task is 'clases'; write classes or age or regression"),
+        ({"labls": ["a"]}, "labls is not a key of a model card"),
+        ({"file": "text.tflite"}, "text.tflite"),
+        ({"file": "nowhere.tflite"}, "nowhere.tflite"),
+        ({"file": "text.xyz"}, "text.xyz"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_card_that_does_not_fit_its_model_or_a_model_that_is_none(place, film, gender_card, change, said):
+    for name in ("text.tflite", "text.xyz"):
+        (place.folder / name).write_text("This is no model.")
+    gender_card.pop("sha256", None)
+    card = write_card(place.folder / "gender.yaml", gender_card | change)
+    complaint = refusal(place, film, gender=card)
+    assert said in complaint
+    assert str(card) in complaint or str(place.folder / "text") in complaint
+
+
+def test_a_detectors_model_that_is_none(place, film):
+    text = place.folder / "yunet.onnx"
+    text.write_text("This is no model.")
+    ran = place.run(film, "--detector", "yunet", f"--set=stages.detect.model={text}")
+    assert ran.status == 2
+    assert str(text) in ran.complaint
+
+
+@pytest.mark.parametrize(
+    ("detector", "file"), [("yunet", "face_detection_yunet_2023mar.onnx"), ("dlib-cnn", "mmod_human_face_detector.dat")]
+)
+def test_detectors_that_need_a_model_file(place, astronaut, peers, detector, file):
+    picture = write_picture(place.folder / "two.png", scene(astronaut, 20))
+    haar = place.run(picture)
+    ran = place.run(picture, "--detector", detector, f"--set=stages.detect.model={peers / file}")
+    assert ran.status == 0, ran.err
+    assert len(ran.faces) == len(haar.faces) == 2
+    for mine, haars in zip(ran.faces, haar.faces, strict=True):
+        assert mine["box"] == pytest.approx(haars["box"], abs=0.35 * haars["box"][2])
+        assert {"gender", "emotion", "age"} <= mine.keys()

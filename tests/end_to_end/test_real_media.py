@@ -1,0 +1,74 @@
+"""Real clips and photographs; they lie beside the checkout and are not part of the project."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.end_to_end.command import Ran
+from tests.end_to_end.material import watch
+
+LABELS = {"box", "score", "gender", "emotion", "age"}
+
+
+def assert_labelled(ran: Ran, frames: int) -> None:
+    assert ran.status == 0, ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(frames))
+    assert all(set(face) == LABELS for face in ran.faces)
+    assert not any("missing" in line or "error" in line for line in ran.lines)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("detector", ["haar", "dlib"])
+def test_hamilton(place, media, detector):
+    ran = place.run(media / "hamilton.mp4", "--detector", detector, timeout_s=200)
+    assert_labelled(ran, 275)
+    assert len(ran.faces) > 100
+    annotated, original = watch(ran.output / "annotated/hamilton.mp4"), watch(media / "hamilton.mp4")
+    assert len(annotated.times) == 275
+    assert annotated.times == pytest.approx(original.times, abs=1e-3)
+    assert annotated.size == (640, 360)
+    assert annotated.sound_packets > 0
+
+
+def test_gifs_and_photographs_as_one_folder(place, media):
+    ran = place.run(media, timeout_s=200)
+    files: dict[str, list[dict]] = {}
+    for line in ran.lines:
+        files.setdefault(line["file"], []).append(line)
+    assert_labelled(ran, len(ran.lines))
+    counts = {name: len(lines) for name, lines in files.items()}
+    videos = {"hamilton.mp4": 275, "animated_hopper.gif": 4, "interactive_face_detection.gif": 15}
+    assert counts == {name: videos.get(name, 1) for name in counts}
+    assert videos.keys() <= counts.keys() and len(counts) == 12
+    faces = {name: len(lines[0]["faces"]) for name, lines in files.items()}
+    assert (faces["astronaut.png"], faces["obama.jpg"], faces["biden.jpg"]) == (1, 1, 1)
+    assert faces["two_people.jpg"] == 2 and faces["solvay1927.jpg"] >= 5 and faces["group.jpg"] >= 3
+    annotated = {path.name for path in (ran.output / "annotated").iterdir()}
+    assert {"astronaut.png", "group.jpg", "hamilton.mp4", "animated_hopper.gif.mp4"} <= annotated
+
+
+def test_labels_mean_something(place, media):
+    """Not how good the nets are, which their cards say; only that they are plugged in the right way round."""
+    ran = place.run(f"{media}/*.*g", "--set=render.annotated=false")
+    faces = {line["file"]: line["faces"] for line in ran.lines}
+    assert faces["obama.jpg"][0]["gender"]["label"] == "man"
+    assert faces["astronaut.png"][0]["gender"]["label"] == "woman"
+    assert faces["astronaut.png"][0]["emotion"]["label"] == "happy"
+    assert faces["biden.jpg"][0]["age"]["years"] > faces["obama.jpg"][0]["age"]["years"] - 10 > 20
+
+
+def test_the_demo_is_the_default_where_there_is_no_camera(place):
+    from stages.sources.camera import list_cameras
+
+    if list_cameras():
+        pytest.skip("there is a camera here, which is the default")
+    ran = place.run(None, "--seconds", "3")
+    assert ran.status == 0, ran.err
+    assert (
+        "No camera opens, so the demo is shown; --source 0, a file, a folder, a URL or demo chooses another." in ran.err
+    )
+    assert len(ran.lines) > 10
+    assert json.loads(ran.results.splitlines()[-1])["source"] == "demo"
+    assert any(line["faces"] for line in ran.lines)

@@ -1,0 +1,161 @@
+"""With and without a screen."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+
+import cv2
+import pytest
+
+from tests.end_to_end.command import LOOK_AGAIN_S, Ran, Running, eventually
+from tests.end_to_end.material import FACES
+from tests.outputs.conftest import screen  # noqa: F401  (a fixture)
+
+
+def test_without_a_screen_it_says_so_in_one_line_and_goes_on(place, film, shown: Ran):
+    ran = place.run(film, display=None)  # The configuration says auto.
+    assert ran.status == 0, ran.err
+    [line] = [line for line in ran.err.splitlines() if "window" in line]
+    assert line == "facepipe: no window: no screen: DISPLAY is not set; the results are written all the same"
+    assert ran.results == shown.results
+
+
+def test_a_window_that_is_asked_for_and_cannot_be_is_refused(place, film):
+    ran = place.run(film, display="window")
+    assert ran.status == 2
+    assert ran.complaint == (
+        "render.display is window, but no screen: DISPLAY is not set;"
+        " write none, or auto to have one where it is possible."
+    )
+
+
+def test_on_a_terminal_one_live_line_says_where_it_is(place, slow_film):
+    terminal, stderr = pty.openpty()
+    try:
+        run = place.start(slow_film, "--set=pace=true", stderr=stderr).until_lines(8)
+        os.close(stderr)
+        ran = run.signal(signal.SIGINT).end()
+        said = _read_all(terminal)
+    finally:
+        os.close(terminal)
+    assert ran.status == 130
+    drawn = [part for part in said.replace("\x1b[K", "").split("\r") if "frames" in part and "fps" in part]
+    assert drawn and "/32 frames" in drawn[-1] and "faces" in drawn[-1] and "left" in drawn[-1]
+    assert said.rstrip("\r\n").endswith(("\x1b[K", "\n")) or "fps" not in said.splitlines()[-1]
+
+
+def _read_all(terminal: int) -> str:
+    said = b""
+    try:
+        while part := os.read(terminal, 65536):
+            said += part
+    except OSError:  # How Linux says that the other end is closed.
+        pass
+    return said.decode()
+
+
+# --- Under a screen without a monitor ---
+
+
+class Keyboard:
+    """A hand at the keys of the window of one run."""
+
+    def __init__(self, run: Running, environment: dict[str, str]):
+        self._environment = environment
+        run.until(lambda: self.titles(), "the window")
+        self.run = run
+        self._xdotool("mousemove", "60", "60")
+
+    def titles(self) -> list[str]:
+        found = self._xdotool("search", "--name", ": G gender", "getwindowname", "%@", check=False)
+        return [title for title in found.splitlines() if title]
+
+    def press(self, key: str) -> None:
+        self._xdotool("key", key)
+
+    def _xdotool(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["xdotool", *arguments], env=self._environment, capture_output=True, text=True, check=check
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def on_screen(place, screen):  # noqa: F811
+    if not shutil.which("xdotool"):
+        pytest.skip("needs xdotool to press keys")
+    place.environment |= {key: screen.environment[key] for key in ("DISPLAY", "XAUTHORITY", "QT_LOGGING_RULES")}
+    return place
+
+
+def saved(run: Running, count: int):
+    """The pictures that S has saved, once there are so many."""
+    folder = run.output / "saved"
+    eventually(lambda: len(list(folder.glob("*.png"))) >= count, f"{count} saved pictures")
+    return [cv2.imread(str(path)) for path in sorted(folder.glob("*.png"), key=os.path.getmtime)]
+
+
+def test_the_keys_of_the_window_work_while_it_runs(on_screen, slow_film):
+    run = on_screen.start(slow_film, display=None)  # auto: a window, as there is a screen; then a file has its own pace
+    keys = Keyboard(run, on_screen.environment)
+    assert keys.titles() == ["slow.mp4: G gender, E emotion, A age, S save, space pause, Q quit"]
+    run.until_lines(8)
+    keys.press("space")
+    eventually(lambda: "(paused)" in keys.titles()[0], "the pause in the title")
+    keys.press("s")
+    [labelled] = saved(run, 1)
+    assert labelled.shape == (270, 480, 3)
+    held_at = run.line_count
+    run.until_lines(held_at + 2)  # The display pauses, the work does not.
+    keys.press("q")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert ran.took_s > LOOK_AGAIN_S
+    assert 10 <= len(ran.lines) < len(FACES)
+    assert ran.summary["status"] == 0
+
+
+def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_switched(on_screen, astronaut):
+    picture = on_screen.folder / "face.png"
+    cv2.imwrite(str(picture), astronaut)
+    run = on_screen.start(picture, display="window")
+    keys = Keyboard(run, on_screen.environment)
+    run.until_lines(1)
+    keys.press("s")
+    [with_labels] = saved(run, 1)
+    (run.output / "saved").rename(run.output / "first")
+    for key in "gea":
+        keys.press(key)
+    keys.press("s")
+    [without] = saved(run, 1)
+    assert not run.is_over
+    keys.press("Escape")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    changed = [(abs(p.astype(int) - astronaut) > 30).any(axis=2).mean() for p in (with_labels, without)]
+    assert changed[0] > changed[1] > 0  # The box is drawn in both, the words in one.
+
+
+def test_the_window_shows_the_newest_picture_of_a_live_source(on_screen, astronaut):
+    from tests.end_to_end.material import scene
+    from tests.end_to_end.server import camera
+
+    with camera(lambda number: scene(astronaut, number), rate=10) as door:
+        run = on_screen.start(door.url, display="window", output="live").until_lines(5)
+        keys = Keyboard(run, on_screen.environment)
+        assert keys.titles()[0].startswith("127.0.0.1/door: ")
+        keys.press("s")
+        [picture] = saved(run, 1)
+        assert picture.shape == (270, 480, 3)
+        keys.press("q")
+        ran = run.end()
+    assert ran.status == 0, ran.err
+    [source] = ran.summary["sources"]
+    assert (
+        source["captured"]
+        == source["rendered"] + sum(drop["count"] for drop in source["dropped"]) + source["unaccounted"]
+    )
