@@ -18,6 +18,7 @@ help:
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
 	@echo 'make clean           removes .venv and everything that was made'
 	@echo 'With another Python: make test PYTHON=python3.12'
 
@@ -27,6 +28,12 @@ demo: install-demo
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+# On a machine that does nothing else, or only the ratios mean something. BENCH_OPTIONS='--frames 200 --rounds 1' is quick.
+BENCH_OPTIONS ?=
+.PHONY: bench
+bench: install-demo install-dev
+	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures

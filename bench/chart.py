@@ -29,6 +29,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     axes.set_xlabel("frames a second")
     axes.spines[["top", "right"]].set_visible(False)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(path, dpi=150)
     except (OSError, ValueError) as error:
         raise BenchError(f"the chart {path} cannot be written: {error}.") from None

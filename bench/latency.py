@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.clips import RATE, long_clip
+from bench.clips import RATE, long_clip, portrait_clip
 from bench.live import MOST_FRAMES, camera
 from bench.options import Options, command
 from bench.pipeline import Run, run
@@ -18,7 +18,9 @@ HALF_LOAD = ("stages.detect.longest_side=320", "stages.detect.smallest_face=0.2"
 def measure(options: Options) -> list[Figure]:
     """Added latency, the whole latency, and how busy the machine was with it."""
     options = options.with_overrides(*HALF_LOAD)
-    clip = long_clip(options.folder / "clip.mp4", min(options.frames, MOST_FRAMES), options.clip)
+    few = min(options.frames, MOST_FRAMES)
+    path = options.folder / "clip.mp4"
+    clip = long_clip(path, few, options.clip) if options.clip else portrait_clip(path, few)
     with camera(clip, RATE) as url:
         runs = [run(options, url, seconds=options.frames / RATE) for _ in range(options.rounds)]
     return [
@@ -29,6 +31,7 @@ def measure(options: Options) -> list[Figure]:
         figure("latency p50", _said(runs, "latency_ms_p50"), "ms"),
         figure("latency p95", _said(runs, "latency_ms_p95"), "ms"),
         figure("load by the pipeline", [_load(ran) for ran in runs], "%", "50", f"of {cores()} cores"),
+        figure("faces", [ran.render["faces"] / ran.frames for ran in runs], "a frame"),
         figure("dropped", [_dropped(ran) for ran in runs], "%", "", "of the frames that were captured"),
     ]
 

@@ -66,7 +66,9 @@ class Sampler:
         while not self._stopped.wait(SAMPLE_S):
             for process in us.children(recursive=True):
                 with suppress(psutil.NoSuchProcess):  # It has ended since.
-                    self.sizes_mb[process.pid].append((time.monotonic(), process.memory_info().rss / 1e6))
+                    size = process.memory_info().rss
+                    if size:  # One that has ended and is not buried yet has none.
+                        self.sizes_mb[process.pid].append((time.monotonic(), size / 1e6))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from bench.loops import loop, side_by_side
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
+from stages.core.messages import CutCrops
 from stages.run import cores
 
 TITLE = "what the messages cost, per 640 x 480 frame with a face"
@@ -47,14 +48,14 @@ def measure(options: Options) -> list[Figure]:
 
 def _one_by_one() -> list[Figure]:
     """The messages of a frame by kind, each by itself: what all of them together must at least cost."""
-    costs_us: dict[str, list[tuple[float, float, float]]] = {}
-    for kind, message in micro.messages_of_a_frame():
-        costs_us.setdefault(kind, []).append((micro.pack_us(message), micro.unpack_us(message), micro.hop_us(message)))
     figures = []
-    for kind, several in costs_us.items():
-        pack_us, unpack_us, hop_us = map(sum, zip(*several, strict=True))
-        note = f"{len(several)} a frame; pack {pack_us:.0f}, unpack {unpack_us:.0f}, send and receive {hop_us:.0f} µs"
-        figures.append(figure(f"by itself: {kind}", (pack_us + unpack_us + hop_us) / 1000, "ms", "", note))
+    for message, number in micro.messages_of_a_frame():
+        costs_us = [number * cost_us(message) for cost_us in (micro.pack_us, micro.unpack_us, micro.hop_us)]
+        said = (
+            f"{number} a frame; pack {costs_us[0]:.0f}, unpack {costs_us[1]:.0f}, send and receive {costs_us[2]:.0f} µs"
+        )
+        name = "crops to capture" if isinstance(message, CutCrops) else message.kind
+        figures.append(figure(f"by itself: {name}", sum(costs_us) / 1000, "ms", "", said))
     flow_us, join_us = micro.decide_us()
     note = f"flow {flow_us:.0f}, join {join_us:.0f} µs"
     figures.append(figure("by themselves: all decisions", (flow_us + join_us) / 1000, "ms", "", note))

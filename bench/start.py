@@ -26,13 +26,13 @@ BIGGEST = 4  # imports of a stage that are told
 def measure(options: Options) -> list[Figure]:
     """The whole, then the moments of every process, then what their imports take."""
     clip = long_clip(options.folder / "clip.mp4", FRAMES, options.clip)
-    _first_frame_s(options, clip)  # Files warm.
+    moments = _moments(options, clip)  # First: it also warms the files.
     whole = [_first_frame_s(options, clip) for _ in range(options.rounds)]
     return [
         figure("the first line of results.jsonl", whole, "s", "1.5"),
-        *_moments(options, clip),
+        *moments,
         *[_imports(stage) for stage in ("capture", "detect", "gender", "render")],
-        _imports("run", "run_pipeline"),
+        _imports("run_pipeline", "run_pipeline"),
     ]
 
 

@@ -46,7 +46,7 @@ def relu(x):
 
 
 def start_from(model: keras.Model, other: keras.Model) -> int:
-    """Take over the weights from a net of the same build, of the last layer only where it fits; return how many arrays."""
+    """Take over the weights of a net of the same build, its last layer only where that fits; return how many arrays."""
     taken = 0
     for mine, theirs in zip(model.layers, other.layers, strict=True):
         if [w.shape for w in mine.weights] != [w.shape for w in theirs.weights]:

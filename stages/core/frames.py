@@ -11,10 +11,14 @@ import numpy as np
 class Picture:
     """One picture as a source yields it; its number is its place in the order of yielding."""
 
-    pixels: np.ndarray  # uint8 (H, W, 3), BGR, upright, rows first
+    pixels: np.ndarray  # uint8 (H, W, 3), BGR, upright, rows first, C-contiguous
     time: float  # seconds from the start of its file, or since the camera was opened; 0.0 for a still
     rate: float | None  # nominal frames a second of its video or camera; None for a still
     file: str | None = None  # which file of a folder or glob it comes from, relative, with /; None where there is one
+
+    def __post_init__(self) -> None:
+        # Checked where a source makes it, because a socket would refuse it only much later.
+        assert self.pixels.dtype == np.uint8 and self.pixels.ndim == 3 and self.pixels.flags.c_contiguous
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -176,7 +176,8 @@ class _Convert:
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
         # One thread: starting swscale's own for every frame takes longer than the conversion (640 x 360: 0.5 ms more).
         frame = self._reformat.reformat(frame, width, height, "bgra" if has_alpha else "bgr24", threads=1)
-        pixels = over_white(frame.to_ndarray()) if has_alpha else frame.to_ndarray()
+        # FFmpeg pads the rows of widths that are no multiple of 32.
+        pixels = over_white(frame.to_ndarray()) if has_alpha else np.ascontiguousarray(frame.to_ndarray())
         return cv2.rotate(pixels, _TURN_BACK[turns]) if turns else pixels
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -176,14 +177,16 @@ class Workplace:
 
 
 @contextmanager
-def workplace(folder: Path, runtime: Path) -> Iterator[Workplace]:
+def somewhere(folder: Path) -> Iterator[Workplace]:
     """A workplace of which no process is left, also where a test has failed."""
-    place = Workplace(folder, runtime)
-    try:
-        yield place
-    finally:
-        for process in place.processes():
-            process.send_signal(signal.SIGKILL)
+    # The runtime directory is not below `folder`, which may be too long for the path of a socket.
+    with tempfile.TemporaryDirectory(prefix="fp") as runtime:
+        place = Workplace(folder, Path(runtime))
+        try:
+            yield place
+        finally:
+            for process in place.processes():
+                process.send_signal(signal.SIGKILL)
 
 
 def eventually(happened: Callable[[], object], what: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command import PROJECT, Ran, Workplace, workplace
+from tests.end_to_end.command import PROJECT, Ran, Workplace, somewhere
 from tests.end_to_end.material import FACES, scene, write_clip
 
 
@@ -25,8 +24,7 @@ def models() -> Path:
 @pytest.fixture
 def place(tmp_path) -> Iterator[Workplace]:
     """A place for the commands of one test."""
-    # Not in tmp_path, which may be too long for the path of a socket.
-    with tempfile.TemporaryDirectory(prefix="fp") as runtime, workplace(tmp_path, Path(runtime)) as here:
+    with somewhere(tmp_path) as here:
         yield here
 
 
@@ -47,7 +45,5 @@ def slow_film(astronaut, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def shown(film, tmp_path_factory) -> Ran:
     """The film, run through the default pipeline to its end."""
-    with tempfile.TemporaryDirectory(prefix="fp") as runtime:
-        folder = tmp_path_factory.mktemp("shown")
-        with workplace(folder, Path(runtime)) as here:
-            return here.run(film)
+    with somewhere(tmp_path_factory.mktemp("shown")) as here:
+        return here.run(film)

@@ -34,9 +34,13 @@ def write_clip(
     times_s: list[float] | None = None,
     sound: bool = False,
     turned: int = 0,
+    index_first: bool = False,
 ) -> Path:
-    """An H.264 clip, each picture at its time (default: `rate` a second), perhaps with a tone or a rotation flag."""
-    with av.open(str(path), "w") as out:
+    """An H.264 clip, each picture at its time (default: `rate` a second), perhaps with a tone or a rotation flag.
+
+    `index_first`: what is cut off at its end can still be read.
+    """
+    with av.open(str(path), "w", options={"movflags": "faststart"} if index_first else {}) as out:
         video = out.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "g": "12"})
         video.height, video.width = pictures[0].shape[:2]
         video.pix_fmt, video.codec_context.time_base = "yuv420p", Fraction(1, 1000)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.end_to_end.command import Ran
+from tests.end_to_end.command import Ran, somewhere
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH, scene, watch, write_clip, write_picture
 
 
@@ -72,22 +72,24 @@ def _turned_jpeg(pixels: np.ndarray) -> bytes:
 
 @pytest.fixture(scope="module")
 def ran(album, tmp_path_factory) -> Ran:
-    import tempfile
-    from pathlib import Path
-
-    from tests.end_to_end.command import workplace
-
-    with tempfile.TemporaryDirectory(prefix="fp") as runtime:
-        with workplace(tmp_path_factory.mktemp("ran"), Path(runtime)) as here:
-            return here.run(album)
+    with somewhere(tmp_path_factory.mktemp("ran")) as here:
+        return here.run(album)
 
 
 def test_a_folder_is_read_in_natural_order_and_frames_count_on(ran: Ran):
     assert ran.status == 0, ran.err
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     assert list(by_file(ran)) == [
-        "film.mp4", "grey.png", "img2.png", "img10.jpg", "rgba.png", "sixteen.png", "tiny.png", "turned.jpg", "wide.png",
-    ]  # fmt: skip
+        "film.mp4",
+        "grey.png",
+        "img2.png",
+        "img10.jpg",
+        "rgba.png",
+        "sixteen.png",
+        "tiny.png",
+        "turned.jpg",
+        "wide.png",
+    ]
     assert [line["time"] for line in by_file(ran)["film.mp4"]] == pytest.approx([n / 25 for n in range(32)])
 
 
