@@ -29,7 +29,7 @@ demo: install-demo
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
-# On a machine that does nothing else, or only the ratios mean something. BENCH_OPTIONS='--frames 200 --rounds 1' is quick.
+# To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev

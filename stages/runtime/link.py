@@ -39,10 +39,10 @@ class Link:
 
     def _receive(self) -> Iterator[list[zmq.Frame]]:
         for _ in range(MESSAGES_A_TURN):
-            try:
-                yield self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            # Asking costs a third of the exception that a receive without a message raises.
+            if not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
                 return
+            yield self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
 
     def _unpack(self, frames: list[zmq.Frame]) -> Message | None:
         try:
@@ -161,9 +161,8 @@ class Waker:
 
     def clear(self) -> None:
         """Take the wakes that have come."""
-        with contextlib.suppress(zmq.Again):
-            while True:
-                self.receiving.recv(zmq.NOBLOCK)
+        while self.receiving.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self.receiving.recv(zmq.NOBLOCK)
 
     def close(self) -> None:
         self.receiving.close()
