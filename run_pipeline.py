@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
+import os
+import signal
 import sys
+
+if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing has been started yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import argparse
+import contextlib
 import traceback
 from pathlib import Path
 
@@ -136,5 +143,18 @@ def _check(pipeline: Pipeline, folder: Path) -> int:
     return DONE
 
 
+def _as_a_program() -> None:
+    """Run as a process: nobody has to listen to what it says, and no name can be too strange to be said."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)  # The interpreter would try to flush once more, and complain.
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _as_a_program()

@@ -41,7 +41,7 @@ from stages.sources import Source, open_source
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05
 CLOSE_S = 1.0
-WAIT_TOLD_S = 10.0  # a person who starts stages by hand should not have to guess which one is missing
+WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
 from stages.core.supervision import FAILED, REFUSED, Member
@@ -126,10 +128,16 @@ def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: 
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
     if came.sources and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
-        print(*lines(came), stopped + last_line(came, shown), sep="\n", flush=True)
+        _print(sys.stdout, *lines(came), stopped + last_line(came, shown))
     if outcome.sentence:
-        print(f"facepipe: {outcome.sentence}", file=sys.stderr)
+        _print(sys.stderr, f"facepipe: {outcome.sentence}")
     return outcome.status
+
+
+def _print(stream: TextIO, *lines: str) -> None:
+    # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
+    with contextlib.suppress(OSError, ValueError):
+        print(*lines, sep="\n", file=stream, flush=True)
 
 
 def _account(outcome: Outcome, processes: Processes) -> Account:

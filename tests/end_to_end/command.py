@@ -72,8 +72,9 @@ class Running:
         number = next(workplace.numbers)
         self._out, self._err = (workplace.folder / f"{name}-{number}.txt" for name in ("out", "err"))
         with self._out.open("wb") as out, self._err.open("wb") as err:
+            usual = {"cwd": PROJECT, "stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
             self._process = subprocess.Popen(
-                arguments, env=workplace.environment, **{"cwd": PROJECT, "stdout": out, "stderr": err} | popen
+                arguments, env=workplace.environment, start_new_session=True, **usual | popen
             )
         self._since_s = time.monotonic()
 
@@ -116,8 +117,12 @@ class Running:
         return self.until(lambda: self.line_count >= count, f"{count} lines of results")
 
     def signal(self, number: int) -> Running:
+        """Send a signal, as whoever sends it does: a terminal sends to its whole foreground group."""
         self._since_s = time.monotonic()
-        self._process.send_signal(number)
+        if number in (signal.SIGINT, signal.SIGHUP):
+            os.killpg(self.pid, number)
+        else:
+            self._process.send_signal(number)
         return self
 
     def end(self, timeout_s: float = LONGEST_S, alone: bool = True) -> Ran:

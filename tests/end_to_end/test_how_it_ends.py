@@ -87,17 +87,8 @@ def test_a_stage_that_is_killed_ends_the_run_which_names_it(place, slow_film, st
     assert f"facepipe: {stage} was killed by SIGKILL (logs/{stage}.log).\n" in ran.err
     assert ran.summary["status"] == 1
     assert ran.summary["failure"] == f"{stage} was killed by SIGKILL (logs/{stage}.log)."
-    if stage != "render":
-        assert_whole(ran, fewest=6)
-
-
-def test_what_a_killed_render_has_written_can_be_read(place, slow_film):
-    run = place.start(slow_film, PACED).until_lines(8)
-    run.stages()["render"][0].kill()
-    ran = run.end()
-    assert [line["frame"] for line in ran.lines][:8] == list(range(8))
-    [segment] = (ran.output / "annotated").rglob("*.mp4")  # Its parts are not joined: nobody was left to do it.
-    assert len(watch(segment).times) in (len(ran.lines), len(ran.lines) - 1)
+    # Of a killed render a part of the video is left, not joined: nobody was there to do it.
+    assert_whole(ran, fewest=6)
 
 
 def test_a_killed_launcher_takes_every_process_with_it(place, slow_film):

@@ -105,18 +105,13 @@ def test_a_model_in_place_of_its_card(place, film, gender_card):
         ({"labels": ["a", "b", "c"]}, "labels"),
         ({"input": {"width": 50, "height": 50, "channels": 1, "range": [-1, 1]}}, "50"),
         ({"sha256": "0" * 64}, "sha256"),
-        ({"golden": {"scores": [0.123, 0.877], "tolerance": 1e-6}}, "golden"),
-        ({"task": "clases"}, "task is 'clases'; write classes or age or regression"),
-        ({"labls": ["a"]}, "labls is not a key of a model card"),
         ({"file": "text.tflite"}, "text.tflite"),
         ({"file": "nowhere.tflite"}, "nowhere.tflite"),
-        ({"file": "text.xyz"}, "text.xyz"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_card_that_does_not_fit_its_model_or_a_model_that_is_none(place, film, gender_card, change, said):
-    for name in ("text.tflite", "text.xyz"):
-        (place.folder / name).write_text("This is no model.")
+    (place.folder / "text.tflite").write_text("This is no model.")
     gender_card.pop("sha256", None)
     card = write_card(place.folder / "gender.yaml", gender_card | change)
     complaint = refusal(place, film, gender=card)

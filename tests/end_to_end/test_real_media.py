@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.command import Ran
+from tests.end_to_end.command import Ran, somewhere
 from tests.end_to_end.material import watch
 
 LABELS = {"box", "score", "gender", "emotion", "age"}
@@ -32,31 +32,35 @@ def test_hamilton(place, media, detector):
     assert annotated.sound_packets > 0
 
 
-def test_gifs_and_photographs_as_one_folder(place, media):
-    ran = place.run(media, timeout_s=200)
+@pytest.fixture(scope="module")
+def album(media, tmp_path_factory) -> Ran:
+    """The GIFs and photographs, as one source."""
+    with somewhere(tmp_path_factory.mktemp("album")) as here:
+        return here.run(f"{media}/[!h]*.*")
+
+
+def test_gifs_and_photographs_as_one_source(album: Ran):
     files: dict[str, list[dict]] = {}
-    for line in ran.lines:
+    for line in album.lines:
         files.setdefault(line["file"], []).append(line)
-    assert_labelled(ran, len(ran.lines))
-    counts = {name: len(lines) for name, lines in files.items()}
-    videos = {"hamilton.mp4": 275, "animated_hopper.gif": 4, "interactive_face_detection.gif": 15}
-    assert counts == {name: videos.get(name, 1) for name in counts}
-    assert videos.keys() <= counts.keys() and len(counts) == 12
+    assert_labelled(album, len(album.lines))
+    gifs = {"animated_hopper.gif": 4, "interactive_face_detection.gif": 15}
+    assert {name: len(lines) for name, lines in files.items()} == {name: gifs.get(name, 1) for name in files}
+    assert gifs.keys() <= files.keys() and len(files) == 10
     faces = {name: len(lines[0]["faces"]) for name, lines in files.items()}
     assert (faces["astronaut.png"], faces["obama.jpg"], faces["biden.jpg"]) == (1, 1, 1)
     assert faces["two_people.jpg"] == 2 and faces["solvay1927.jpg"] >= 5 and faces["group.jpg"] >= 3
-    annotated = {path.name for path in (ran.output / "annotated").iterdir()}
-    assert {"astronaut.png", "group.jpg", "hamilton.mp4", "animated_hopper.gif.mp4"} <= annotated
+    annotated = {path.name for path in (album.output / "annotated").iterdir()}
+    assert annotated == {f"{name}.mp4" if name in gifs else name for name in files}
 
 
-def test_labels_mean_something(place, media):
+def test_labels_mean_something(album: Ran):
     """Not how good the nets are, which their cards say; only that they are plugged in the right way round."""
-    ran = place.run(f"{media}/*.*g", "--set=render.annotated=false")
-    faces = {line["file"]: line["faces"] for line in ran.lines}
+    faces = {line["file"]: line["faces"] for line in album.lines}
     assert faces["obama.jpg"][0]["gender"]["label"] == "man"
     assert faces["astronaut.png"][0]["gender"]["label"] == "woman"
     assert faces["astronaut.png"][0]["emotion"]["label"] == "happy"
-    assert faces["biden.jpg"][0]["age"]["years"] > faces["obama.jpg"][0]["age"]["years"] - 10 > 20
+    assert 35 < faces["obama.jpg"][0]["age"]["years"] < 70
 
 
 def test_the_demo_is_the_default_where_there_is_no_camera(place):

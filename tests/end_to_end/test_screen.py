@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import shutil
-import signal
 import subprocess
 
 import cv2
@@ -31,31 +29,6 @@ def test_a_window_that_is_asked_for_and_cannot_be_is_refused(place, film):
         "render.display is window, but no screen: DISPLAY is not set;"
         " write none, or auto to have one where it is possible."
     )
-
-
-def test_on_a_terminal_one_live_line_says_where_it_is(place, slow_film):
-    terminal, stderr = pty.openpty()
-    try:
-        run = place.start(slow_film, "--set=pace=true", stderr=stderr).until_lines(8)
-        os.close(stderr)
-        ran = run.signal(signal.SIGINT).end()
-        said = _read_all(terminal)
-    finally:
-        os.close(terminal)
-    assert ran.status == 130
-    drawn = [part for part in said.replace("\x1b[K", "").split("\r") if "frames" in part and "fps" in part]
-    assert drawn and "/32 frames" in drawn[-1] and "faces" in drawn[-1] and "left" in drawn[-1]
-    assert said.rstrip("\r\n").endswith(("\x1b[K", "\n")) or "fps" not in said.splitlines()[-1]
-
-
-def _read_all(terminal: int) -> str:
-    said = b""
-    try:
-        while part := os.read(terminal, 65536):
-            said += part
-    except OSError:  # How Linux says that the other end is closed.
-        pass
-    return said.decode()
 
 
 # --- Under a screen without a monitor ---
