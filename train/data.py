@@ -20,6 +20,8 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("man", "woman")
 AGES = tuple(float(year) for year in range(101))  # bin centres in years
 UTKFACE_RACES = ("White", "Black", "Asian", "Indian", "others")
+AGE_BAND_STARTS = (0, 10, 20, 40, 60)  # years: the bands by which figures are told apart
+AGE_BANDS = ("0-9", "10-19", "20-39", "40-59", "60+")
 UNKNOWN = -1  # a label that a picture does not have
 
 
@@ -79,6 +81,8 @@ def load(task: Task, source: str, part: str, folder: Path) -> Faces:
         raise DataError(f"{path}: has no picture with a label for {task.name} in its {part} part; choose another part.")
     labels = cache[task.name][chosen].astype(np.float32 if task.kind == "age" else np.int32)
     groups = {name: cache[name][chosen] for name in ("race", "source", "also_in_training") if name in cache}
+    if "age" in cache:
+        groups["ages"] = np.array(AGE_BANDS)[np.digitize(cache["age"][chosen], AGE_BAND_STARTS[1:])]
     return Faces(cache["pictures"][chosen], cache["boxes"][chosen], labels, groups)
 
 

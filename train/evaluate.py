@@ -56,11 +56,8 @@ def evaluate(card_path: Path, dataset: str, part: str, data: Path) -> list[str]:
     held_out = HELD_OUT_NAMES.get(dataset, {}).get(part, part)
     lines = [f"{card.name} on {dataset} {held_out}: {len(faces)} pictures, {milliseconds:.2f} ms a face"]
     lines += shown(figures_of(card, task, answers, faces, is_grouped))
-    for title, chosen in groups_of(faces):
-        group = faces.where(chosen)
-        figures = figures_of(card, task, answers[chosen], group, is_grouped)
-        main_name, main_value = next(iter(figures.items()))
-        lines.append(f"  {title}, {len(group)} pictures: {main_name} {formatted(main_name, main_value)}")
+    for title, (count, name, value) in group_figures(card, task, answers, faces, is_grouped).items():
+        lines.append(f"  {title}, {count} pictures: {name} {formatted(name, value)}")
     return lines
 
 
@@ -93,12 +90,21 @@ def figures_of(card: Card, task: Task, answers: np.ndarray, faces: Faces, is_gro
     return class_figures(probabilities, faces.labels, task.labels)
 
 
+def group_figures(card: Card, task: Task, answers: np.ndarray, faces: Faces, is_grouped: bool) -> dict[str, tuple]:
+    """For each group its number of pictures and the first figure: (count, name, value)."""
+    found = {}
+    for title, chosen in groups_of(faces):
+        figures = figures_of(card, task, answers[chosen], faces.where(chosen), is_grouped)
+        found[title] = (int(chosen.sum()), *next(iter(figures.items())))
+    return found
+
+
 def groups_of(faces: Faces) -> list[tuple[str, np.ndarray]]:
     """Titles and masks (N,) of the groups that the data set tells apart."""
     groups = []
     if "also_in_training" in faces.groups:
         groups.append(("without pictures that stand in Training too", ~faces.groups["also_in_training"]))
-    for name in ("race", "source"):
+    for name in ("race", "ages", "source"):
         values = faces.groups.get(name, np.array([]))
         groups += [(f"{name} {value}", values == value) for value in np.unique(values)]
     return groups

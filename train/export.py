@@ -33,7 +33,7 @@ from stages.inference.card import load_card
 from stages.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Faces
-from train.evaluate import faces_of, figures_of
+from train.evaluate import faces_of, figures_of, group_figures
 from train.fit import Progress, parts_of, scaled
 from train.measures import best_temperature
 from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS
@@ -106,7 +106,10 @@ def export(run: Path, name: str, models: Path, precision: str, data: Path | None
         f"{card['temperature']}, differs from Keras by at most {difference:.4f} on {min(CHECKED, len(truth))} pictures"
     )
     for title, row in card["figures"].items():
-        say(f"  {title}: " + ", ".join(f"{key} {value}" for key, value in row.items() if key != "command"))
+        say(
+            f"  {title}: "
+            + ", ".join(f"{key} {value}" for key, value in row.items() if key not in ("command", "groups"))
+        )
 
 
 def trained_model(run: Path):
@@ -240,17 +243,17 @@ def figures(draft: Path, recipe: Recipe, card_name: str) -> dict:
             continue
         faces, is_grouped = faces_of(recipe.what, dataset, "test", Path(recipe.data))
         answers = model.answers(plain(faces, recipe.geometry))
-        row = {
-            **figures_of(card, recipe.what, answers, faces, is_grouped),
-            "pictures": len(faces),
-            "command": f"python -m train.evaluate {card_name} {dataset}",
-        }
-        if "also_in_training" in faces.groups:
-            alone = ~faces.groups["also_in_training"]
-            apart = figures_of(card, recipe.what, answers[alone], faces.where(alone), is_grouped)
-            row["accuracy without pictures that stand in Training too"] = apart["accuracy"]
-        found[f"{dataset}, test part"] = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+        row = rounded(figures_of(card, recipe.what, answers, faces, is_grouped))
+        groups = group_figures(card, recipe.what, answers, faces, is_grouped)
+        row["groups"] = rounded({title: value for title, (_, _, value) in groups.items()})  # of the first figure
+        row["pictures"] = len(faces)
+        row["command"] = f"python -m train.evaluate {card_name} {dataset}"
+        found[f"{dataset}, test part"] = row
     return found
+
+
+def rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def written(card: dict) -> str:

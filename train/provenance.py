@@ -21,13 +21,12 @@ LIMITS = {
         "medicine or credit."
     ),
     "gender": (
-        "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Worse on "
-        "children, on the old, on the dark-skinned and on faces seen from the side; see the groups that train.evaluate "
-        "prints. Not for any decision about a person."
+        "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Far "
+        "worse on children, worse on the old, and not equally good on all races: see groups below figures. Not for any decision about a person."
     ),
     "age": (
-        "Guesses the age that a face looks like, from aligned portraits. Errors grow with age and with the angle; "
-        "above 100 years it cannot answer. Not for proof of age or any decision about a person."
+        "Guesses the age that a face looks like, from aligned portraits. Draws children up and the old "
+        "down, the old by many years: see groups below figures. Above 100 years it cannot answer. Not for proof of age or any decision about a person."
     ),
 }
 # On which data sets, and for which parts, a card gives figures: held-out ones only.

@@ -110,6 +110,9 @@ def test_age_is_measured_in_years_and_by_group(place):
     lines = evaluate(place / "models/age.yaml", "utkface", "test", place / "data")
     assert lines[1].startswith("  mean absolute error (years): ")
     assert sum("race " in line for line in lines) == 1  # the made-up test part has one race
+    assert "  ages 10-19, 2 pictures: mean absolute error (years) " in "\n".join(lines)
+    (row,) = card_of(place, "age")["figures"].values()
+    assert set(row["groups"]) == {"race others", "ages 10-19", "ages 20-39", "ages 40-59", "ages 60+"}
 
 
 @pytest.mark.parametrize(
