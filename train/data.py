@@ -102,7 +102,7 @@ def read_cache(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; write it with: python -m train.prepare DATA_DIR --out {path.parent}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             cache = {name: arrays[name] for name in arrays.files}
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
         raise DataError(f"{path}: is not a cache of faces ({error}); write it again with train.prepare.") from error

@@ -22,11 +22,13 @@ LIMITS = {
     ),
     "gender": (
         "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Far "
-        "worse on children, worse on the old, and not equally good on all races: see groups below figures. Not for any decision about a person."
+        "worse on children, worse on the old, and not equally good on all races: see groups below figures. Not for any "
+        "decision about a person."
     ),
     "age": (
-        "Guesses the age that a face looks like, from aligned portraits. Draws children up and the old "
-        "down, the old by many years: see groups below figures. Above 100 years it cannot answer. Not for proof of age or any decision about a person."
+        "Guesses the age that a face looks like, from aligned portraits. Makes children older and the old "
+        "younger, these by many years: see groups below figures. Above 100 years it cannot answer. Not for proof of "
+        "age or any decision about a person."
     ),
 }
 # On which data sets, and for which parts, a card gives figures: held-out ones only.

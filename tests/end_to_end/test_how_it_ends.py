@@ -105,19 +105,19 @@ def test_a_killed_launcher_takes_every_process_with_it(place, slow_film):
 
 
 def test_a_stage_that_hangs_is_ended_and_named(place, slow_film):
-    run = place.start(slow_film, PACED, "--set=hang=1").until_lines(4)
+    run = place.start(slow_film, PACED, "--set=hang=3").until_lines(4)
     run.stages()["emotion"][0].suspend()
     ran = run.end()
     assert ran.status == 1
-    assert "facepipe: emotion hung: no sign of life for 1 s (logs/emotion.log).\n" in ran.err
+    assert "facepipe: emotion hung: no sign of life for 3 s (logs/emotion.log).\n" in ran.err
     assert_whole(ran, fewest=4)
 
 
 def test_a_launcher_that_stood_still_blames_nobody(place, slow_film):
-    run = place.start(slow_film, PACED, "--set=hang=1").until_lines(3)
+    run = place.start(slow_film, PACED, "--set=hang=2").until_lines(3)
     launcher = psutil.Process(run.pid)
     launcher.suspend()
-    run.until_lines(13)  # Two and a half seconds later: the stages go on by themselves.
+    run.until_lines(14)  # Nearly three seconds later: the stages go on by themselves.
     launcher.resume()
     run.until_lines(18)
     ran = run.signal(signal.SIGINT).end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import psutil
 import pytest
 
 from tests.end_to_end.command import Ran, Running
@@ -60,7 +59,7 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
     before = memory(run)
     run.stages()["age"][0].suspend()
     held_at = run.line_count
-    run.until_lines(held_at + 90)
+    run.until_lines(held_at + 60)
     after = memory(run)
     ran = run.signal(signal.SIGINT).end()
     assert ran.status == 130
@@ -96,14 +95,14 @@ def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, d
 
 
 def test_a_detector_that_is_too_slow_for_the_camera(place, door):
-    """A picture takes the niced detector longer than the camera's beat, so frames go, and memory stays."""
+    """Every picture takes it longer than the next one takes to come, so frames go, and memory stays."""
     slow = [
         "--set=stages.detect.longest_side=480",
         "--set=stages.detect.smallest_face=0.02",
-        "--set=stages.detect.step=1.01",
+        "--set=stages.detect.step=1.03",
     ]
     run = place.start(
-        door.url, *slow, "--set=stages.detect.replicas=1", "--set=deadline=5", "--set=window=4"
+        door.url, *slow, "--set=stages.detect.replicas=1", "--set=deadline=20", "--set=window=4"
     ).until_lines(3)
     before = memory(run)
     run.until_lines(8)
@@ -114,5 +113,4 @@ def test_a_detector_that_is_too_slow_for_the_camera(place, door):
     source = assert_balanced(ran)
     assert any(drop["reason"] == "queue full" and drop["count"] > 5 for drop in source["dropped"])
     assert sum(after.values()) < sum(before.values()) + 100_000_000
-    assert psutil.pid_exists(1)
     assert "detect was the limit" in ran.out

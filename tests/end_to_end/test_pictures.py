@@ -138,7 +138,7 @@ def test_pictures_of_48_megapixels_go_one_at_a_time(place, astronaut):
     folder.mkdir()
     canvas = np.full((6000, 8000, 3), 120, np.uint8)
     canvas[500:5500, 1500:6500] = cv2.resize(astronaut, (5000, 5000))
-    for name in ("a.jpg", "b.jpg", "c.jpg"):
+    for name in ("a.jpg", "b.jpg"):
         write_picture(folder / name, canvas)
     run = place.start(folder, "--set=render.annotated=false")
     peak = 0
@@ -147,10 +147,10 @@ def test_pictures_of_48_megapixels_go_one_at_a_time(place, astronaut):
         nonlocal peak
         held = [p.memory_info().rss for processes in run.stages().values() for p in processes]
         peak = max(peak, sum(held))
-        return run.line_count >= 3
+        return run.line_count >= 2
 
-    run.until(over, "three lines")
+    run.until(over, "two lines")
     ended = run.end()
     assert ended.status == 0, ended.err
-    assert [(line["width"], line["height"], len(line["faces"])) for line in ended.lines] == [(8000, 6000, 1)] * 3
+    assert [(line["width"], line["height"], len(line["faces"])) for line in ended.lines] == [(8000, 6000, 1)] * 2
     assert peak < 2_500_000_000  # A picture has 144 MB, and no process needs more than a few of them.
