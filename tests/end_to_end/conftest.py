@@ -43,6 +43,13 @@ def slow_film(astronaut, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def endless_film(astronaut, tmp_path_factory) -> Path:
+    """As `slow_film`, for a minute: it outlasts several other runs on a busy machine, and is broken off."""
+    pictures = [scene(astronaut, number % len(FACES)) for number in range(240)]
+    return write_clip(tmp_path_factory.mktemp("film") / "endless.mp4", pictures, rate=4)
+
+
+@pytest.fixture(scope="session")
 def shown(film, tmp_path_factory) -> Ran:
     """The film, run through the default pipeline to its end."""
     with somewhere(tmp_path_factory.mktemp("shown")) as here:

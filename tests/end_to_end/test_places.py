@@ -12,9 +12,9 @@ from tests.end_to_end.material import FACES
 
 
 @pytest.fixture
-def first(place, slow_film):
+def first(place, endless_film):
     """A run in the middle."""
-    return place.start(slow_film, "--set=pace=true").until_lines(3)
+    return place.start(endless_film, "--set=pace=true").until_lines(3)
 
 
 def test_a_second_run_in_the_same_place_is_refused_and_another_place_will_do(place, film, first, shown: Ran):
