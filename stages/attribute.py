@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.core import limits
 from stages.core.messages import Attribute, Crops
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
@@ -21,7 +22,12 @@ def main(settings: Settings, launcher: Launcher) -> None:
 
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
-        rows = model.answers(np.concatenate([piece.arrays[0] for piece in pieces]))
+        crops = np.concatenate([piece.arrays[0] for piece in pieces])
+        parts = []
+        for first in range(0, len(crops), limits.BATCH_FACES):
+            launcher.beat()  # One frame may have hundreds of faces.
+            parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
+        rows = np.concatenate(parts)
         spent_s = (time.perf_counter() - started_s) / len(pieces)
         ends = np.cumsum([len(piece.arrays[0]) for piece in pieces])[:-1]
         return [

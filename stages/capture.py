@@ -143,6 +143,7 @@ class _Capture:
         self._run = ""  # named by render
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
+        self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
@@ -228,6 +229,8 @@ class _Capture:
     def _step(self, event: flow.Event, crops: CutCrops | None = None) -> None:
         for action in self._flow.step(event, time.monotonic()):
             self._do(action, crops)
+        while self._gone:  # Only now: the actions of one step belong together.
+            self._step(flow.WorkerGone(self._gone.pop()))
 
     def _do(self, action: flow.Action, crops: CutCrops | None) -> None:
         match action:
@@ -264,7 +267,7 @@ class _Capture:
 
     def _to_worker(self, connection: str, message: Message) -> None:
         if not self._workers.send(connection, message):
-            self._step(flow.WorkerGone(connection))
+            self._gone.append(connection)
 
     def _finish(self) -> None:
         # What a socket sends just before it closes is thrown away at the other end: stay until they have heard it.

@@ -191,12 +191,17 @@ class _Source:
             number=self._number,
             done=self._join.done,
             lacks=[list(lack) for lack in self._join.lacks()],
-            clean=self._clean and not (self._display and self._display.waits_for(self._name)),
-            preview=self._preview_taken if self._display else None,
+            clean=self._clean and not self._is_looked_at,
+            preview=self._preview_taken if self._previews else None,
             worked=self._worked,
         )
         self._worked = []
         self._peers.send(self._connection, ack)
+
+    @property
+    def _is_looked_at(self) -> bool:
+        """Whether a person still has the last picture of a folder before them; a stream's is no still picture."""
+        return self._display is not None and not self._previews and self._display.waits_for(self._name)
 
     def close(self) -> None:
         """Bring the outputs in order, whether or not the source has ended."""
@@ -217,7 +222,10 @@ class _Source:
         return {"rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
 
     def _step(self, event: join.Event) -> None:
-        for action in self._join.step(event):
+        done = self._join.done
+        actions = self._join.step(event)
+        self._due = self._due or self._join.done != done
+        for action in actions:
             match action:
                 case join.Emit():
                     self._emit(action)

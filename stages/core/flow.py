@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 DETECT, PICTURE = "detect", "picture"
+STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -221,7 +222,7 @@ class _Worker:
     incarnation: int
     room: int = 0
     last_seq: int = 0
-    under_way: set[int] = field(default_factory=set)  # seqs sent and not seen finished
+    under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
 
     @property
     def free(self) -> int:
@@ -254,6 +255,8 @@ class Flow:
         self._said_s = float("-inf")
         self._progress_s = 0.0
         self._resend_after_s = rules.resend_after_s
+        self._stalls = 0  # how often it was sent again since the last progress
+        self._ahead: set[int] = set()  # dropped when they were with render already: it will work on them all the same
         self._previewed: int | None = None  # the newest frame offered as preview
         self._previewed_s = float("-inf")
 
@@ -361,7 +364,7 @@ class Flow:
 
     def _preview(self, frame: int, now_s: float) -> Iterator[Action]:
         """Offer the newest picture, one at a time; one that was lost is not waited for longer than a second."""
-        taken = self._ack.preview if self._ack is not None else None
+        taken = self._ack.preview if self._ack is not None and self._rules.live else None
         if taken is None or frame == self._previewed or frame not in self._frames:
             return
         if taken > (self._previewed if self._previewed is not None else -1) or now_s - self._previewed_s >= 1.0:
@@ -386,7 +389,7 @@ class Flow:
         worker = self._workers.get(connection)
         if worker is not None:
             worker.room = room
-            worker.under_way = {seq for seq in worker.under_way if seq > finished}
+            worker.under_way = {seq: frame for seq, frame in worker.under_way.items() if seq > finished}
         elif connection not in self._refused:
             if connection not in self._accounts:
                 self._accounts_opened += 1
@@ -484,7 +487,8 @@ class Flow:
             for number in [n for n in self._frames if n < ack.done]:
                 yield from self._forget(number, now_s - self._frames[number].read_s)
             self.done = ack.done
-            self._progress_s, self._resend_after_s = now_s, self._rules.resend_after_s
+            self._progress_s, self._resend_after_s, self._stalls = now_s, self._rules.resend_after_s, 0
+            self._ahead = {number for number in self._ahead if number >= self.done}
             self._drops = [drop for drop in self._drops if drop.last >= self.done]
         yield from self._preview(self.read - 1, now_s)
         if ack.clean and self._ended and not self._finished:
@@ -496,16 +500,23 @@ class Flow:
         if not self._frames or not self._every_stage_is_there or now_s - self._progress_s < self._resend_after_s:
             return
         self._progress_s, self._resend_after_s = now_s, self._resend_after_s * 2
-        for worker in self._workers.values():
-            worker.under_way.clear()
+        self._stalls += 1
+        if self._stalls >= STALLS:
+            for worker in self._workers.values():
+                worker.under_way.clear()
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
             if PICTURE in lacks and frame.attempt:
                 yield SendPicture(number)
             for stage in self._stages:
-                if stage in lacks or stage == DETECT:
+                if (stage in lacks or stage == DETECT) and not self._is_at_work(number, frame.holders.get(stage)):
                     frame.holders.pop(stage, None)
                     self._make_due(number, stage)
+
+    def _is_at_work(self, number: int, connection: str | None) -> bool:
+        """Whether a worker that is here has not said yet that it has finished this frame: slow is not lost."""
+        worker = self._workers.get(connection)
+        return worker is not None and number in worker.under_way.values()
 
     # --- Handing out ---
 
@@ -514,8 +525,15 @@ class Flow:
             due = self._due[stage]
             while due and (connection := self._roomiest(stage)) is not None:
                 number = min(due)
+                if stage == DETECT and not self._frames[number].attempt and self._render_is_full:
+                    break
                 due.discard(number)
                 yield from self._send(stage, number, connection)
+
+    @property
+    def _render_is_full(self) -> bool:
+        """Whether render has a whole window before it; a frame that was dropped meanwhile still lies in its queue."""
+        return sum(frame.attempt > 0 for frame in self._frames.values()) + len(self._ahead) >= self._rules.window
 
     def _roomiest(self, stage: str) -> str | None:
         free = {c: w.free for c, w in self._workers.items() if w.stage == stage and w.free > 0}
@@ -524,7 +542,7 @@ class Flow:
     def _send(self, stage: str, number: int, connection: str) -> Iterator[Action]:
         frame, worker = self._frames[number], self._workers[connection]
         worker.last_seq += 1
-        worker.under_way.add(worker.last_seq)
+        worker.under_way[worker.last_seq] = number
         frame.holders[stage] = connection
         if stage != DETECT:
             yield SendCrops(connection, stage, number, worker.last_seq)
@@ -542,7 +560,9 @@ class Flow:
             late = now_s - frame.read_s >= self._rules.deadline_s
             if not late and not gone:
                 break  # Frames are held in the order in which they were read.
-            lost = late and self._lacks(number) & {PICTURE, DETECT}
+            # What render lacks is known from its last ack: only if that is from well after the deadline it is lost.
+            long_late = now_s - frame.read_s >= self._rules.deadline_s + 2 * NOTICE_S
+            lost = long_late and self._lacks(number) & {PICTURE, DETECT}
             if lost or (frame.crops is None and (late or DETECT in gone)):
                 yield from self._drop(number, DETECT, "late" if late else "stage gone")
             elif frame.crops is not None and frame.crops.faces:
@@ -568,6 +588,8 @@ class Flow:
                 self._said_s = float("-inf")
 
     def _drop(self, number: int, stage: str, reason: str) -> Iterator[Action]:
+        if self._frames[number].attempt:
+            self._ahead.add(number)
         yield from self._forget(number, None)
         self._said_s = float("-inf")
         last = self._drops[-1] if self._drops else None

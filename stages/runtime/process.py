@@ -18,6 +18,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TextIO
 
 from stages.core.errors import FacepipeError
@@ -144,13 +146,20 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     _stop_on_signals(launcher)
     # Needs pydantic, yaml and numpy, which a launched stage is spared.
     from stages.plan import Plan, read_pipeline
+    from stages.runtime.output_folder import output_folder
     from stages.runtime.run_directory import claim
 
     try:
         pipeline, folder = read_pipeline(arguments.config, arguments.set)
         plan = Plan.of(pipeline, folder)
         settings = plan.settings(arguments.stage, arguments.replica, once=arguments.once)
-        with claim([settings.bind] if arguments.stage in ("capture", "render") else [], pipeline.port):
+        with ExitStack() as held:
+            held.enter_context(
+                claim([settings.bind] if arguments.stage in ("capture", "render") else [], pipeline.port)
+            )
+            if arguments.stage == "render":
+                folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources))
+                folder.refuse_sources(pipeline.all_sources().values())
             status = _work(main, settings, launcher)
     except FacepipeError as error:
         launcher.refused(str(error))

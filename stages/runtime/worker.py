@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stages.core import limits
 from stages.core.desk import Desk
-from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Message, WorkerHello, kinds
+from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Message, Welcome, WorkerHello, kinds
 from stages.runtime.link import Connected, Links
 
 BEAT_S = 0.1
@@ -71,7 +71,7 @@ class _Worker:
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
         self._beat_due_s = 0.0
-        self._render_heard = False  # until then an answer would be lost on the way to it
+        self._render_run: str | None = None  # until render has welcomed us to a run, answers would be lost on their way
         self._refusals: set[str] = set()
 
     def run(self) -> None:
@@ -89,12 +89,12 @@ class _Worker:
     @property
     def _served(self) -> bool:
         welcomed = [desk for _, desk in self._desks if desk.run]
-        return bool(welcomed) and all(desk.served for desk in welcomed)
+        return bool(welcomed) and all(desk.served or desk.refused for desk in welcomed)
 
     def _receive(self) -> None:
-        for _ in self._render.receive():
-            if not self._render_heard:
-                self._render_heard = True
+        for message in self._render.receive():
+            if isinstance(message, Welcome) and message.run != self._render_run:
+                self._render_run = message.run
                 self._beat_due_s = 0.0  # There is room now: say so at once.
         for link, desk in self._desks:
             for message in link.receive():
@@ -107,10 +107,12 @@ class _Worker:
                     self._launcher.say(f"{self._identity.stage} is refused by capture: {desk.refused}.")
 
     def _take_batch(self) -> tuple[tuple[Connected, Desk] | None, list[Frame | Crops]]:
-        """What waits on the fullest desk, up to a batch of faces; a picture goes alone."""
-        if not self._desks:
+        """What waits on one desk, up to a batch of faces; a picture goes alone. The desks take turns."""
+        place = next((n for n, (_, desk) in enumerate(self._desks) if desk.waiting), None)
+        if place is None:
             return None, []
-        link, desk = max(self._desks, key=lambda d: len(d[1].waiting))
+        link, desk = self._desks.pop(place)
+        self._desks.append((link, desk))
         batch, faces = [], 0
         while desk.waiting:
             size = len(desk.waiting[0].arrays[0]) if isinstance(desk.waiting[0], Crops) else limits.BATCH_FACES
@@ -127,7 +129,7 @@ class _Worker:
             if answer.to_capture is not None:
                 link.send(answer.to_capture)
             desk.answered(piece)
-        self._beat()
+        self._beat(at_work=True)
 
     def _say_hello(self, link: Connected, desk: Desk) -> None:
         me = self._identity
@@ -143,17 +145,17 @@ class _Worker:
         )
         self._beat_to(link, desk)
 
-    def _beat(self) -> None:
-        welcomed = self._render_heard and all(desk.run for _, desk in self._desks)
+    def _beat(self, at_work: bool = False) -> None:
+        welcomed = all(desk.run and desk.run == self._render_run for _, desk in self._desks)
         self._beat_due_s = time.monotonic() + (BEAT_S if welcomed else KNOCK_S)
         self._launcher.beat()
-        if not self._render_heard:
-            self._render.send(self._beat_message(run="", room=0, finished=0))
+        if not at_work:  # Render needs no more than to be found again after it was away.
+            self._render.send(self._beat_message(run=self._render_run or "", room=0, finished=0))
         for link, desk in self._desks:
             self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
-        room = desk.room if self._render_heard and not desk.served else 0
+        room = desk.room if desk.run == self._render_run and not desk.served else 0
         link.send(self._beat_message(desk.run, room, desk.finished))
 
     def _beat_message(self, run: str, room: int, finished: int) -> Beat:

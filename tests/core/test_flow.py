@@ -174,10 +174,31 @@ def test_without_progress_what_render_lacks_is_sent_again_after_a_while_that_dou
     read(flow)
     cut(flow, 0)
     ack(flow, lacks={0: ["picture", "age"]})
+    flow.step(WorkerBeat("d", room=2, finished=1), 0.0), flow.step(WorkerBeat("a", room=2, finished=1), 0.0)
     assert flow.step(Tick(), 9.9) == []
     assert flow.step(Tick(), 10.0) == [SendPicture(0), SendCrops("a", "age", 0, 2)]
+    flow.step(WorkerBeat("a", room=2, finished=2), 11.0)
     assert flow.step(Tick(), 29.9) == []
     assert flow.step(Tick(), 30.0) == [SendPicture(0), SendCrops("a", "age", 0, 3)]
+
+
+def test_a_slow_worker_is_not_a_lost_one():
+    flow = flowing(resend_after_s=10.0)
+    read(flow)
+    ack(flow)
+    assert flow.step(Tick(), 10.0) == [SendPicture(0)]  # Detect is still at it.
+    assert flow.step(Tick(), 30.0) == [SendPicture(0)]
+    # After the third stall in a row even what it holds is taken for lost.
+    assert flow.step(Tick(), 70.0) == [SendPicture(0), SendFrame("d", 0, 2, 2, ())]
+
+
+def test_what_was_dropped_on_its_way_to_a_slow_render_still_counts_against_the_window():
+    flow = flowing(live=True, window=2, deadline_s=1.0)
+    flow.step(WorkerBeat("d", room=9, finished=0), 0.0)
+    read(flow, 2)
+    flow.step(Tick(), 1.5)  # Both are late, and dropped; but they lie in the queue of render.
+    assert not any(isinstance(action, SendFrame) for action in read(flow, 2, now_s=1.6))
+    assert any(isinstance(action, SendFrame) for action in ack(flow, done=2, now_s=1.7))
 
 
 def test_the_end_is_said_until_render_has_closed_its_outputs():

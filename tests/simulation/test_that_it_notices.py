@@ -88,7 +88,13 @@ def rewritten(module, old: str, new: str):
 
 def histories():
     """Of every kind some, the most telling first."""
-    for seed in range(40):
+    for seed in range(80):
+        yield (
+            plans(
+                seed, kills=6, frames=60, differing_boxes=True, replicas={"detect": 3}, resend_after_s=1.0, lose=0.08
+            ),
+            seed,
+        )
         yield plans(seed, kills=8, frames=60, repeat=0.0, resend_after_s=1e6), seed
         yield plans(seed, lose=0.05, frames=30, resend_after_s=2.0, kills=3), seed
         yield plans(seed, live=True, frames=100, service_s={"detect": 0.1, "age": 0.3}, lose=0.02), seed
