@@ -139,8 +139,10 @@ class Workplace:
     def __init__(self, folder: Path, runtime: Path):
         self.folder, self.runtime = folder, runtime
         self.numbers = iter(range(10**6))
-        without_screen = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")}
-        self.environment = without_screen | {"XDG_RUNTIME_DIR": str(runtime), "PYTHONDONTWRITEBYTECODE": "1"}
+        # No screen; and compiled modules are kept, as they are for a person: every process would compile them anew.
+        left_out = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "PYTHONDONTWRITEBYTECODE")
+        kept = {name: value for name, value in os.environ.items() if name not in left_out}
+        self.environment = kept | {"XDG_RUNTIME_DIR": str(runtime)}
 
     def start(
         self,
