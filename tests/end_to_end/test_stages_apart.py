@@ -86,12 +86,12 @@ def test_every_stage_can_be_started_by_hand(place, film, shown: Ran):
     assert by_hand["capture"].end().results == shown.results
 
 
-def test_a_worker_with_another_card_is_refused_and_does_no_work(place, slow_film, models, tmp_path):
+def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_film, models, tmp_path):
     card = yaml.safe_load((models / "gender.yaml").read_text())
     card.pop("golden", None)
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(card | {"file": str(models / card["file"]), "labels": ["other", "another"]}))
-    run = place.start(slow_film, "--set=pace=true")
+    run = place.start(endless_film, "--set=pace=true")
     stranger = place.stage("gender", "--config", "pipeline.yaml", f"--set=stages.gender.model={other}")
     refusal = "the gender of this run has another model card or other settings"
     run.until(lambda: f"facepipe: A worker was refused: {refusal}.\n" in run.err, "the refusal")
