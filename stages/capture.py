@@ -215,13 +215,16 @@ class _Capture:
         if self._launcher.stop_requested and not self._reader.ended:
             self._reader.stop()
             self._step(flow.Stop())
-        if not self._flow.started or self._reader.ended:
+        if self._flow.ended:
             return
-        self._reader.start()
+        if self._flow.started or self._source.live:
+            self._reader.start()
         while (self._flow.may_read or self._source.live) and (picture := self._reader.take()) is not None:
-            self._pictures[self._flow.read] = picture
-            self._step(flow.Read(picture.pixels.nbytes))
-        if self._reader.ended:
+            # What a camera saw before everybody was there would be a second old, and in the way of what it sees now.
+            if self._flow.started:
+                self._pictures[self._flow.read] = picture
+                self._step(flow.Read(picture.pixels.nbytes))
+        if self._reader.ended and self._flow.started:
             self._step(flow.ReadAll())
 
     # --- Doing what the flow decides ---
