@@ -57,7 +57,11 @@ BROKEN = {
         "        yield from self._drops\n",
         "        yield from self._drops\n        self._drops = []\n",
     ),
-    "what is late is waited for": (flow, "late = now_s - frame.read_s >= self._rules.deadline_s", "late = False"),
+    "what is late is waited for": (
+        flow,
+        "            late = now_s - frame.read_s >= self._rules.deadline_s\n",
+        "            late = False\n",
+    ),
     "crops of any try are kept": (
         flow,
         "known is not None and (known.attempt >= came.attempt or known.boxes == came.boxes)",
