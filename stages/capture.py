@@ -103,6 +103,11 @@ class Reader:
         self.ended = came is None
         return came
 
+    def let_go(self) -> None:
+        """Throw away what has come; raises what the source raised."""
+        while self.take() is not None:
+            pass
+
     def _read(self) -> None:
         last: Exception | None = None
         try:
@@ -217,14 +222,17 @@ class _Capture:
             self._step(flow.Stop())
         if self._flow.ended:
             return
-        if self._flow.started or self._source.live:
-            self._reader.start()
+        if not self._flow.started:
+            if self._source.live:
+                # What a camera saw before everybody was there would be old, and in the way of what it sees now.
+                self._reader.start()
+                self._reader.let_go()
+            return
+        self._reader.start()
         while (self._flow.may_read or self._source.live) and (picture := self._reader.take()) is not None:
-            # What a camera saw before everybody was there would be a second old, and in the way of what it sees now.
-            if self._flow.started:
-                self._pictures[self._flow.read] = picture
-                self._step(flow.Read(picture.pixels.nbytes))
-        if self._reader.ended and self._flow.started:
+            self._pictures[self._flow.read] = picture
+            self._step(flow.Read(picture.pixels.nbytes))
+        if self._reader.ended:
             self._step(flow.ReadAll())
 
     # --- Doing what the flow decides ---

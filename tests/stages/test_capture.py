@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -68,6 +69,42 @@ class Camera(Clip):
     def pictures(self, start: int = 0):
         yield Picture(PIXELS, 5.0, 20.0)
         raise SourceError("the camera was unplugged.")
+
+
+class Stream(Clip):
+    """One that has sent three pictures before anybody could look at them."""
+
+    live = True
+
+    def __init__(self):
+        super().__init__()
+        self.looked_at = threading.Event()
+        self.waits = threading.Event()
+
+    def pictures(self, start: int = 0):
+        for number in range(3):
+            yield Picture(PIXELS, float(number), 20.0)
+        self.waits.set()
+        assert self.looked_at.wait(10)
+        yield Picture(PIXELS, 3.0, 20.0)
+
+
+def test_what_came_before_anybody_could_look_is_let_go():
+    stream, links = Stream(), Links()
+    reader = Reader(stream, links.waker(), paced=False)
+    try:
+        reader.start()
+        while not stream.waits.is_set():
+            reader.let_go()
+        reader.let_go()
+        stream.looked_at.set()
+        while (picture := reader.take()) is None:
+            links.wait(5)
+            reader.clear_wakes()
+        assert picture.time == 3.0
+    finally:
+        reader.close()
+        links.close()
 
 
 def taken(source, paced: bool) -> list[tuple[str, float]]:
