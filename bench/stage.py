@@ -36,7 +36,8 @@ def main() -> None:
             told_ready()
             # Not before: by now the stage has imported all that there is to be timed.
             spans = _spans() if "spans" in options else None
-            notes.update(ready_s=time.monotonic(), cpu_s=-time.process_time(), main_s=-time.thread_time())
+            notes.update(ready_s=time.monotonic(), start_cpu_s=time.process_time())
+            notes.update(cpu_s=-time.process_time(), main_s=-time.thread_time())
 
         closes = Links.close
 

@@ -62,12 +62,17 @@ def _moments(options: Options, clip: Path) -> list[Figure]:
     for ran in runs:
         for label, notes in ran.stages.items():
             moments[label].append(
-                tuple(notes[f"{moment}_s"] - ran.began_s for moment in ("began", "imported", "ready"))
+                (
+                    *(notes[f"{moment}_s"] - ran.began_s for moment in ("began", "imported", "ready")),
+                    notes["start_cpu_s"],
+                )
             )
     figures = []
     for label, several in sorted(moments.items()):
-        began, imported, ready = zip(*several, strict=True)
-        note = f"began at {median(began):.2f}, had imported at {median(imported):.2f}"
+        began, imported, ready, cpu = zip(*several, strict=True)
+        note = (
+            f"began at {median(began):.2f}, had imported at {median(imported):.2f}; took {median(cpu):.2f} s of a core"
+        )
         figures.append(figure(f"{label} ready", ready, "s", "", note))
     return figures
 
