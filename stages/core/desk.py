@@ -22,7 +22,9 @@ class Desk:
     source: str | None = None
     epoch: int = 0
     account: int = 0
+    received: int = 0  # the highest seq taken
     finished: int = 0  # the highest seq answered
+    said: int = 0  # the highest seq that capture has been told is finished
     refused: str | None = None  # why capture does not take this worker
     served: bool = False  # capture has said that it needs nothing more
     waiting: deque[Frame | Crops] = field(default_factory=deque)
@@ -40,6 +42,7 @@ class Desk:
             case Frame() | Crops():
                 if (message.run, message.epoch, message.source) == (self.run, self.epoch, self.source):
                     self.waiting.append(message)
+                    self.received = max(self.received, message.seq)
                 else:
                     self.ignored += 1
             case Finish():
@@ -53,8 +56,21 @@ class Desk:
         if piece.epoch == self.epoch and piece.run == self.run:
             self.finished = max(self.finished, piece.seq)
 
+    @property
+    def credit_is_spent(self) -> bool:
+        """Whether capture, by what it has been told, can send nothing more: then it must hear of what is finished.
+
+        As long as it can, the regular beat is soon enough, and half of the messages about credit are saved.
+        """
+        return self.finished > self.said and self.received - self.said >= self.room
+
+    def told(self) -> None:
+        """Capture has been told what is finished, by a beat or by the crops of a frame."""
+        self.said = self.finished
+
     def _start_anew(self, welcome: Welcome) -> None:
         self.run, self.source = welcome.run, welcome.source
         self.epoch, self.account = welcome.epoch, welcome.account
-        self.finished, self.refused, self.served = 0, None, False
+        self.received = self.finished = self.said = 0
+        self.refused, self.served = None, False
         self.waiting.clear()

@@ -452,6 +452,7 @@ class Flow:
         return self._ack.lacks.get(number, everything) if self._ack is not None else everything
 
     def _take_crops(self, came: CropsCame) -> Iterator[Action]:
+        self._free_credit(came)
         frame = self._frames.get(came.frame)
         if frame is None or DETECT in frame.given_up:
             self.ignored += 1
@@ -466,12 +467,19 @@ class Flow:
         added = came.size - (known.size if known is not None else 0)
         frame.size += added
         self._bytes += added
-        self._due[DETECT].discard(came.frame)
+        # If detect is due again it stays so: these crops may be of one that died before render had its faces.
         yield KeepCrops(came.frame)
         if came.faces:
             for stage in self._rules.attributes:
                 if stage not in frame.given_up:
                     self._due[stage].add(came.frame)
+
+    def _free_credit(self, came: CropsCame) -> None:
+        """Crops say that their piece is finished, as a beat does: detect need not send both."""
+        worker = self._workers.get(came.connection)
+        pieces = [seq for seq, frame in worker.under_way.items() if frame == came.frame] if worker is not None else []
+        if pieces:
+            del worker.under_way[min(pieces)]
 
     # --- Acknowledgement ---
 
@@ -548,9 +556,10 @@ class Flow:
             yield SendCrops(connection, stage, number, worker.last_seq)
             return
         frame.attempt += 1
+        # The frame first: render will be waiting for what detect finds in it, not for the picture.
+        yield SendFrame(connection, number, worker.last_seq, frame.attempt, tuple(frame.given_up))
         if frame.attempt == 1:
             yield SendPicture(number)
-        yield SendFrame(connection, number, worker.last_seq, frame.attempt, tuple(frame.given_up))
 
     # --- Dropping and giving up: live sources only ---
 

@@ -25,7 +25,7 @@ class Answer:
     """What a worker says about one piece of work."""
 
     to_render: Message
-    to_capture: Message | None = None
+    to_capture: Message | None = None  # the crops, which also say that the piece is finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,15 @@ class _Worker:
     def _work(self, at: tuple[Connected, Desk], pieces: list[Frame | Crops]) -> None:
         link, desk = at
         for piece, answer in zip(pieces, self._answer(pieces), strict=True):
-            self._render.send(answer.to_render)
+            # Capture first: others wait for the crops, and render will wait for them.
             if answer.to_capture is not None:
                 link.send(answer.to_capture)
+            self._render.send(answer.to_render)
             desk.answered(piece)
-        self._beat(at_work=True)
+            if answer.to_capture is not None:
+                desk.told()
+        if desk.credit_is_spent:
+            self._beat_to(link, desk)
 
     def _say_hello(self, link: Connected, desk: Desk) -> None:
         me = self._identity
@@ -145,18 +149,19 @@ class _Worker:
         )
         self._beat_to(link, desk)
 
-    def _beat(self, at_work: bool = False) -> None:
+    def _beat(self) -> None:
         welcomed = all(desk.run and desk.run == self._render_run for _, desk in self._desks)
         self._beat_due_s = time.monotonic() + (BEAT_S if welcomed else KNOCK_S)
         self._launcher.beat()
-        if not at_work:  # Render needs no more than to be found again after it was away.
-            self._render.send(self._beat_message(run=self._render_run or "", room=0, finished=0))
+        # Render needs no more than to be found again after it was away.
+        self._render.send(self._beat_message(run=self._render_run or "", room=0, finished=0))
         for link, desk in self._desks:
             self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
         room = desk.room if desk.run == self._render_run and not desk.served else 0
         link.send(self._beat_message(desk.run, room, desk.finished))
+        desk.told()
 
     def _beat_message(self, run: str, room: int, finished: int) -> Beat:
         me = self._identity

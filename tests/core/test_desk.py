@@ -68,3 +68,14 @@ def test_a_refusal_is_kept_with_its_reason():
     desk = Desk()
     desk.take(welcome()), desk.take(WorkerRefused(run="r", reason="another card"))
     assert desk.refused == "another card"
+
+
+def test_capture_has_to_hear_at_once_what_is_finished_when_it_can_send_nothing_more():
+    desk = Desk(room=2)
+    desk.take(welcome()), desk.take(piece(1))
+    desk.answered(desk.waiting.popleft())
+    assert not desk.credit_is_spent  # One more can be sent: the regular beat is soon enough.
+    desk.take(piece(2))
+    assert desk.credit_is_spent
+    desk.told()
+    assert not desk.credit_is_spent

@@ -68,14 +68,20 @@ def test_nothing_is_read_before_every_stage_and_render_have_been_heard():
 
 
 def test_a_frame_goes_to_detect_and_its_picture_to_render():
-    assert read(flowing()) == [SendPicture(0), SendFrame("d", 0, 1, 1, ())]
+    assert read(flowing()) == [SendFrame("d", 0, 1, 1, ()), SendPicture(0)]
 
 
 def test_a_worker_gets_no_more_than_it_has_room_for():
     flow = flowing()
-    assert [type(action) for action in read(flow, 3)] == [SendPicture, SendFrame] * 2
+    assert [type(action) for action in read(flow, 3)] == [SendFrame, SendPicture] * 2
     assert flow.waiting["detect"] == 1
-    assert flow.step(WorkerBeat("d", room=2, finished=1), 0.0) == [SendPicture(2), SendFrame("d", 2, 3, 1, ())]
+    assert flow.step(WorkerBeat("d", room=2, finished=1), 0.0) == [SendFrame("d", 2, 3, 1, ()), SendPicture(2)]
+
+
+def test_crops_free_the_credit_of_their_piece_without_a_beat():
+    flow = flowing()
+    read(flow, 3)
+    assert cut(flow, 0, faces=0) == [KeepCrops(0), SendFrame("d", 2, 3, 1, ()), SendPicture(2)]
 
 
 def test_work_goes_to_the_worker_with_the_most_room():

@@ -378,7 +378,10 @@ class Worker:
             if self.dead:
                 return
             self.desk.answered(piece)
-        self._beat()
+            if isinstance(piece, Frame):
+                self.desk.told()
+        if self.desk.credit_is_spent:
+            self._beat()
         self._work()
 
     def _answer_one(self, piece: Frame | Crops) -> None:
@@ -386,13 +389,13 @@ class Worker:
         to_render = (self.connection, "render")
         if isinstance(piece, Frame):
             boxes = f"boxes of {piece.frame}" + (f" by {self.replica}" if world.plan.differing_boxes else "")
-            came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
-            world._deliver(to_render, world._join, came)
+            crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
+            self._say(crops)
             if world.plan.kills and world.random.random() < 0.02:
                 world.kill(self.connection)  # Between its two answers.
                 return
-            crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
-            self._say(crops)
+            came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
+            world._deliver(to_render, world._join, came)
         else:
             answer = (self.stage, piece.frame, piece.boxes)
             event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
@@ -405,6 +408,7 @@ class Worker:
 
     def _beat(self) -> None:
         self._say(flow.WorkerBeat(self.connection, self.desk.room, self.desk.finished))
+        self.desk.told()
 
     def _say(self, event: flow.Event) -> None:
         if not self.desk.served:
