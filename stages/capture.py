@@ -139,7 +139,8 @@ class Reader:
 
 class _Capture:
     def __init__(self, settings: Settings, launcher: Launcher, source: Source, reader: Reader, links: Links):
-        self._launcher, self._source, self._reader, self._links = launcher, source, reader, links
+        self._settings, self._launcher, self._links = settings, launcher, links
+        self._source, self._reader = source, reader
         self._workers = links.bind(settings.bind, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
@@ -165,6 +166,8 @@ class _Capture:
             live=self._source.live,
         )
         self._launcher.ready()
+        if self._source.live or not self._settings.source.paced:
+            self._reader.start()  # Opening the codec takes a tenth of a second: the first picture waits for the others.
         while not self._finished or (self._leaving and time.monotonic() < self._leave_by_s):
             self._links.wait(TICK_S)
             self._reader.clear_wakes()
@@ -225,7 +228,6 @@ class _Capture:
         if not self._flow.started:
             if self._source.live:
                 # What a camera saw before everybody was there would be old, and in the way of what it sees now.
-                self._reader.start()
                 self._reader.let_go()
             return
         self._reader.start()

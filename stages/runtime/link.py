@@ -18,7 +18,7 @@ from stages.core.messages import Message, Refused, pack, unpack
 
 MESSAGES_A_TURN = 8  # taken from one socket before the others get their turn
 RECONNECT_MS = 10  # at first: everything is started at once, and binds within the first tenths of a second
-RECONNECT_MOST_MS = 1000
+RECONNECT_MOST_MS = 100  # a longer pause would be waited for whenever somebody binds later than the others
 LINGER_MS = 500  # the last words of a process that ends; more would hang on a peer that has gone
 
 
