@@ -5,16 +5,15 @@ Written by hand: a classifier stage starts fast and stays small, so pydantic is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import yaml
-
+from stages.core import strict_yaml
+from stages.core.config import ConfigError
 from stages.core.errors import FacepipeError
+from stages.core.strict_yaml import parse, short
 
 MOST_BYTES = 1_000_000
-DEEPEST = 16
 
 _REQUIRED = object()
 
@@ -35,16 +34,11 @@ def read_mapping(path: Path) -> dict:
     if len(content) > MOST_BYTES:
         raise CardError(f"{path}: is larger than {MOST_BYTES} bytes, so it is no model card; write the path of a card.")
     try:
-        document = yaml.load(content.decode("utf-8"), _Loader)  # noqa: S506  (_Loader is a SafeLoader)
+        document, _ = parse(content.decode("utf-8"), lambda line: f"{path}:{line}")
     except UnicodeDecodeError as error:
         raise CardError(f"{path}: is not UTF-8 text, so it is no model card; write the path of a card.") from error
-    except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark or error.context_mark).line + 1
-        raise CardError(
-            f"{path}:{line}: {' '.join((error.problem or error.context).split())}; mend the YAML."
-        ) from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise CardError(f"{path}: is not YAML ({type(error).__name__}); write the path of a model card.") from error
+    except ConfigError as error:
+        raise CardError(str(error)) from error
     if not isinstance(document, dict):
         raise CardError(f"{path}: is {described(document)}; a model card has keys such as 'file: emotion.tflite'.")
     return document
@@ -92,16 +86,8 @@ class Fields:
 
 
 def described(value: object) -> str:
-    """A value as an error's sentence shows it, at most 60 characters."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "a mapping"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value as an error's sentence shows it; the lists of a card are short, and shown."""
+    return short(repr(value)) if isinstance(value, list) else strict_yaml.described(value)
 
 
 # --- Checks: each makes of a value what the card keeps, or None. ---
@@ -138,47 +124,3 @@ def list_of(check: Callable, fewest: int, most: int) -> Callable:
         return None if None in entries else entries
 
     return checked
-
-
-# --- YAML ---
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of plain words, so that the labels yes and no stay words, and no key twice."""
-
-    yaml_implicit_resolvers: dict = {}
-    _depth = 0
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):  # A few lines of them expand to gigabytes.
-            raise self._mistake("an alias is not read; write the value out", self.peek_event().start_mark)
-        if self._depth == DEEPEST:
-            raise self._mistake(f"values stand more than {DEEPEST} deep in others", self.peek_event().start_mark)
-        self._depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
-
-    def construct_mapping(self, node, deep=False):
-        keys = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise self._mistake("a key is not a word", key_node.start_mark)
-            if key_node.value in keys:
-                raise self._mistake(f"{key_node.value} stands twice", key_node.start_mark)
-            keys.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-    @staticmethod
-    def _mistake(problem: str, mark: yaml.Mark) -> yaml.constructor.ConstructorError:
-        return yaml.constructor.ConstructorError(None, None, problem, mark)
-
-
-for _tag, _pattern, _starts in (
-    ("null", r"^(~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?(0|[1-9][0-9]*)$", list("-+0123456789")),
-    ("float", r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$", list("-+.0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _starts)
