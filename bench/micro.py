@@ -137,7 +137,7 @@ def _flow_through(frames: int) -> None:
     number = 0
     while state.done < frames:
         now_s = state.done / 100
-        while state.may_read and state.read < frames:
+        while state.may_read(640 * 480 * 3) and state.read < frames:
             to_answer += state.step(flow.Read(640 * 480 * 3), now_s)
         given = to_answer
         to_answer = state.step(flow.Tick(), now_s)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from stages.core import flow
@@ -64,7 +63,8 @@ class Reader:
     def __init__(self, source: Source, waker: Waker, paced: bool):
         self.ended = False  # after the last picture was taken
         self._source, self._waker, self._paced = source, waker, paced
-        self._slot: queue.Queue[Picture | Exception | None] = queue.Queue(1)
+        self._came: deque[Picture | Exception | None] = deque()
+        self._room = threading.Semaphore(1)  # for one picture
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -91,17 +91,22 @@ class Reader:
 
     def take(self) -> Picture | None:
         """The next picture if it is there; raises what the source raised."""
-        if self.ended:
+        if self.ended or not self._came:
             return None
-        try:
-            came = self._slot.get_nowait()
-        except queue.Empty:
-            return None
+        came = self._came.popleft()
+        self._room.release()
         if isinstance(came, Exception):
             self.ended = True
             raise came
         self.ended = came is None
         return came
+
+    @property
+    def next_size(self) -> int:
+        """Bytes of the picture that `take` would give; 0 where there is none."""
+        # A snapshot: what the other thread adds meanwhile has woken us again.
+        came = self._came[0] if self._came else None
+        return came.pixels.nbytes if isinstance(came, Picture) else 0
 
     def let_go(self) -> None:
         """Throw away what has come; raises what the source raised."""
@@ -130,8 +135,8 @@ class Reader:
 
     def _put(self, came: Picture | Exception | None) -> bool:
         while not self._stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                self._slot.put(came, timeout=0.1)
+            if self._room.acquire(timeout=0.1):
+                self._came.append(came)
                 self._waker.wake()
                 return True
         return False
@@ -231,7 +236,9 @@ class _Capture:
                 self._reader.let_go()
             return
         self._reader.start()
-        while (self._flow.may_read or self._source.live) and (picture := self._reader.take()) is not None:
+        while self._flow.may_read(self._reader.next_size) or self._source.live:
+            if (picture := self._reader.take()) is None:
+                break
             self._pictures[self._flow.read] = picture
             self._step(flow.Read(picture.pixels.nbytes))
         if self._reader.ended:

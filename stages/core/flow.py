@@ -247,7 +247,6 @@ class Flow:
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._bytes = 0
-        self._last_size = 0
         self._ack: Acked | None = None
         self._drops: list[SayDrop] = []  # until render has acknowledged them
         self._ended = False
@@ -271,12 +270,11 @@ class Flow:
         present = {worker.stage for worker in self._workers.values()}
         return [*(["render"] if self._ack is None else []), *(stage for stage in self._stages if stage not in present)]
 
-    @property
-    def may_read(self) -> bool:
-        """Whether another picture fits: a file waits until it does, a camera drops."""
+    def may_read(self, size: int) -> bool:
+        """Whether a picture of so many bytes fits: a file waits until it does, a camera drops."""
         if self._ended or not self.started:
             return False
-        fits = len(self._frames) < self._rules.window and self._bytes + self._last_size <= self._rules.window_bytes
+        fits = len(self._frames) < self._rules.window and self._bytes + size <= self._rules.window_bytes
         return fits or not self._frames
 
     @property
@@ -345,7 +343,7 @@ class Flow:
     # --- Reading ---
 
     def _take_picture(self, size: int, now_s: float) -> Iterator[Action]:
-        number, self.read, self._last_size = self.read, self.read + 1, size
+        number, self.read = self.read, self.read + 1
         if not self._frames:
             self._progress_s = now_s
         self._frames[number] = _InFlight(size, now_s)

@@ -64,7 +64,7 @@ def test_nothing_is_read_before_every_stage_and_render_have_been_heard():
     ack(flow)
     assert not flow.started
     flow.step(WorkerCame("a", "age", ("desk", 0), 1, "A"), 0.0)
-    assert flow.started and flow.may_read
+    assert flow.started and flow.may_read(100)
 
 
 def test_a_frame_goes_to_detect_and_its_picture_to_render():
@@ -102,18 +102,16 @@ def test_crops_go_to_every_attribute_stage_and_none_go_out_without_faces():
 def test_the_window_holds_frames_until_they_are_acknowledged():
     flow = flowing(window=2)
     read(flow, 2)
-    assert not flow.may_read
+    assert not flow.may_read(100)
     assert ack(flow, done=1, lacks={1: ["age"]}, now_s=0.25) == [Forget(0, 0.25)]
-    assert flow.may_read
+    assert flow.may_read(100)
 
 
 def test_the_window_holds_bytes_too_but_one_frame_may_always_go():
     flow = flowing(window_bytes=150)
-    assert flow.may_read
+    assert flow.may_read(1000)
     read(flow)
-    assert not flow.may_read
-    large = flowing(window_bytes=10)
-    assert large.may_read
+    assert flow.may_read(50) and not flow.may_read(51)
 
 
 def test_only_the_newest_acknowledgement_counts():
@@ -221,7 +219,7 @@ def test_a_person_who_stops_a_file_takes_back_what_was_not_handed_out():
     read(flow, 5)  # Two are with detect.
     actions = flow.step(Stop(), 0.0)
     assert actions == [Forget(4, None), Forget(3, None), Forget(2, None), SayEnd(2)]
-    assert not flow.may_read
+    assert not flow.may_read(100)
 
 
 def test_a_camera_drops_the_oldest_frame_that_was_not_handed_out():

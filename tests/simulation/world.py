@@ -189,7 +189,7 @@ class World:
     def _may_read(self) -> bool:
         if self.plan.live:
             return self.flow.started and self.now_s >= self._next_read_s and not self.flow.ended
-        return self.flow.may_read
+        return self.flow.may_read(SIZE)
 
     def _flow(self, event: flow.Event) -> None:
         for action in self.flow.step(event, self.now_s):
