@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+
+import numpy as np
 
 from stages.core import join, limits
 from stages.core.frames import Face, FinishedFrame, Picture
@@ -33,6 +37,7 @@ from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 
+LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
@@ -59,25 +64,31 @@ class _Render:
 
     def run(self) -> None:
         self._launcher.ready()
-        try:
-            while not self._launcher.stop_requested:
-                self._links.wait(WINDOW_WAIT_S if self._display else WAIT_S)
-                for connection, message in self._peers.receive():
-                    self._welcome(connection)
-                    self._hear(connection, message)
-                if self._display:
-                    self._display.poll()
-                    if self._display.quit_requested:
-                        self._launcher.quit()
-                for source in self._sources.values():
-                    source.acknowledge()
-                self._launcher.beat()
-        finally:
-            for source in self._sources.values():
-                source.close()
+        with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
             if self._display:
-                self._display.close()
+                opened.callback(self._display.close)
+            opened.callback(self._close_sources)
+            while not self._launcher.stop_requested:
+                self._turn()
         self._launcher.report(self._report())
+
+    def _turn(self) -> None:
+        self._links.wait(WINDOW_WAIT_S if self._display else WAIT_S)
+        for connection, message in self._peers.receive():
+            self._welcome(connection)
+            self._hear(connection, message)
+        if self._display:
+            self._display.poll()
+            if self._display.quit_requested:
+                self._launcher.quit()
+        for source in self._sources.values():
+            source.acknowledge()
+        self._launcher.beat()
+
+    def _close_sources(self) -> None:
+        with ExitStack() as sources:
+            for source in self._sources.values():
+                sources.callback(source.close)
 
     def _welcome(self, connection: str) -> None:
         if connection not in self._welcomed:
@@ -111,7 +122,15 @@ class _Render:
         recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently)
         previews = self._display is not None and hello.live and settings.render.show == "latest"
         return _Source(
-            hello.source, self._run, self._incarnation, self._cards, recorder, self._peers, self._display, previews
+            hello.source,
+            self._run,
+            self._incarnation,
+            self._cards,
+            recorder,
+            self._peers,
+            self._display,
+            previews,
+            self._launcher.patiently,
         )
 
     def _report(self) -> dict:
@@ -134,8 +153,10 @@ class _Source:
         peers: Bound,
         display: Display | None,
         previews: bool,
+        patiently: Callable[[Callable[[], object]], object],
     ):
         self.recorder = recorder
+        self._patiently = patiently
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         self._join = Join(tuple(cards))
@@ -237,14 +258,21 @@ class _Source:
     def _emit(self, emit: join.Emit) -> None:
         started_s = time.perf_counter()
         frame = finished(self._name, emit, self._cards)
-        drawn = None
-        if self.recorder.draws or (self._display and not self._previews):
-            drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
-        self.recorder.write(frame, drawn)
+        # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
+        is_large = frame.picture.pixels.nbytes > LARGE_BYTES
+        drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
         self._newest = frame
         if self._display and not self._previews:
             self._display.show(frame, drawn)
         self._count(emit, frame, time.perf_counter() - started_s)
+
+    def _record(self, frame: FinishedFrame) -> np.ndarray | None:
+        """Write the frame to its outputs; return the annotated picture if anybody wants it."""
+        drawn = None
+        if self.recorder.draws or (self._display and not self._previews):
+            drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
+        self.recorder.write(frame, drawn)
+        return drawn
 
     def _preview(self, frame: int, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
