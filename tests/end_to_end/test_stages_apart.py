@@ -96,7 +96,7 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
     refusal = "the gender of this run has another model card or other settings"
     run.until(lambda: f"facepipe: A worker was refused: {refusal}.\n" in run.err, "the refusal")
     eventually(lambda: f"gender is refused by capture: {refusal}" in stranger.err, "the worker saying so too")
-    run.until_lines(run.line_count + 8)
+    run.until_lines(run.line_count + 12)
     ran = run.signal(signal.SIGINT).end(alone=False)
     assert ran.status == 130, ran.err
     assert all(set(face["gender"]["scores"]) == set(card["labels"]) for face in ran.faces) and len(ran.faces) > 4
