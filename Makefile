@@ -18,6 +18,7 @@ help:
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
 	@echo 'make clean           removes .venv and everything that was made'
 	@echo 'With another Python: make test PYTHON=python3.12'
@@ -34,6 +35,13 @@ BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev
 	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
+
+# Longer, or with another clip: make chaos CHAOS_MINUTES=60 CHAOS_OPTIONS='--clip clip.mp4'
+CHAOS_MINUTES ?= 3
+CHAOS_OPTIONS ?=
+.PHONY: chaos
+chaos: install-demo install-dev
+	$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS_OPTIONS)
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures

@@ -36,7 +36,8 @@ examples:
   run_pipeline.py --config door.yaml --check       is the configuration right? starts nothing
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
 
-The results of an earlier run in the same folder are replaced; files of others are never touched.
+The results of an earlier run in the same folder are replaced, those of one that was broken off only with --fresh;
+files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
 """
@@ -58,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
             once=arguments.once,
             seconds=arguments.seconds,
             quiet=arguments.quiet,
+            resume=arguments.resume,
+            fresh=arguments.fresh,
         )
     except FacepipeError as error:
         if arguments.debug:
@@ -84,6 +87,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
+    again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
     parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")

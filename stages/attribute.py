@@ -18,7 +18,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card)
-    identity = Identity.new(settings.stage, settings.replica, card_hash(card))
+    identity = Identity.new(settings.stage, settings.replica, card_hash(card), settings.incarnation)
 
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()

@@ -18,7 +18,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     options = settings.detector
     detector = make_detector(**options)
-    identity = Identity.new(settings.stage, settings.replica, settings_hash(**options))
+    identity = Identity.new(settings.stage, settings.replica, settings_hash(**options), settings.incarnation)
 
     def answer(pieces: list[Frame]) -> list[Answer]:
         return [_answer(identity, detector, piece) for piece in pieces]

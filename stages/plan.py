@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.core.config import ConfigError, Pipeline
 from stages.core.reading import Override, read_config
 from stages.runtime.run_directory import Addresses, addresses
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
+from stages.runtime.settings import CardSettings, Settings, SourceSettings, detector_arguments, stamp
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -65,6 +65,7 @@ class Plan:
     models: dict[str, str]  # as in `Settings`
     cards: dict[str, CardSettings]
     output: str  # absolute
+    inputs: dict  # all that the results depend on, by names for a person; for run.json
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
 
     @classmethod
@@ -85,10 +86,11 @@ class Plan:
             models,
             {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
             os.path.abspath(pipeline.render.output),
+            _inputs(pipeline, models, {stage: card_hash(card) for stage, card in cards.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
         )
 
-    def settings(self, stage: str, replica: int, *, once: bool = False) -> Settings:
+    def settings(self, stage: str, replica: int, *, once: bool = False, run: str = "") -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
         if stage not in (*self.pipeline.stages, "capture", "render"):
             have = ", ".join(("capture", *self.pipeline.stages, "render"))
@@ -106,6 +108,8 @@ class Plan:
             models=self.models,
             cards=self.cards,
             output=self.output,
+            run=run,
+            inputs=self.inputs,
             once=once,
         )
 
@@ -115,6 +119,15 @@ class Plan:
             pipeline.pace == "auto" and will_show(pipeline.render.display, os.environ, sys.platform)
         )
         return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
+
+
+def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -> dict:
+    from stages.detectors import settings_hash
+
+    detect = detector_arguments(pipeline, models)
+    sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
+    stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
+    return {**sources, **stages, "render.annotated": pipeline.render.annotated}
 
 
 def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:

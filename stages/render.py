@@ -30,16 +30,19 @@ from stages.core.messages import (
     kinds,
 )
 from stages.inference.card import Card, answer, load_card
+from stages.outputs import cannot_write
 from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.run_file import RunFile
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
+PROGRESS_S = 0.5
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
@@ -54,13 +57,25 @@ def main(settings: Settings, launcher: Launcher) -> None:
 class _Render:
     def __init__(self, settings: Settings, launcher: Launcher, links: Links):
         self._settings, self._launcher, self._links = settings, launcher, links
-        self._run, self._incarnation = uuid.uuid4().hex[:12], int(time.time() * 1000)
+        self._folder = Path(settings.output)
+        before = RunFile.read(self._folder)
+        self._continuing = before is not None and self._is_ours(before)
+        self._run = before.run if self._continuing else settings.run or uuid.uuid4().hex[:12]
+        last = before.incarnation if self._continuing else 0
+        self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render.display
         self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
         self._peers: Bound = links.bind(settings.bind, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
+        self._said_progress_s, self._said_finished = float("-inf"), False
+
+    def _is_ours(self, before: RunFile) -> bool:
+        """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
+        if self._settings.run:
+            return before.run == self._settings.run
+        return before.ended != "finished" and before.difference(self._settings.inputs) is None
 
     def run(self) -> None:
         self._launcher.ready()
@@ -82,13 +97,36 @@ class _Render:
             if self._display.quit_requested:
                 self._launcher.quit()
         for source in self._sources.values():
-            source.acknowledge()
-        self._launcher.beat()
+            if source.acknowledge():
+                self._launcher.finished()
+        self._speak()
 
     def _close_sources(self) -> None:
         with ExitStack() as sources:
             for source in self._sources.values():
                 sources.callback(source.close)
+
+    def _speak(self) -> None:
+        self._launcher.beat()
+        now_s = time.monotonic()
+        if self._sources and now_s - self._said_progress_s >= PROGRESS_S:
+            self._said_progress_s = now_s
+            self._launcher.progress(self._report())  # The account so far, should this process be killed.
+        # A launcher knows better whether it is the end, or a person who has asked for it.
+        if not self._settings.run and not self._said_finished and self._is_clean:
+            self._said_finished = True
+            self._write_run_file("finished")
+
+    @property
+    def _is_clean(self) -> bool:
+        everything = len(self._sources) == len(self._settings.captures)
+        return everything and all(source.is_clean for source in self._sources.values())
+
+    def _write_run_file(self, ended: str | None = None) -> None:
+        try:
+            RunFile(self._run, self._settings.inputs, self._incarnation, ended).write(self._folder)
+        except OSError as error:
+            raise cannot_write(self._folder, error) from error
 
     def _welcome(self, connection: str) -> None:
         if connection not in self._welcomed:
@@ -112,14 +150,17 @@ class _Render:
     def _new_source(self, hello: SourceHello) -> _Source:
         settings = self._settings.pipeline
         folder = Path(self._settings.output)
-        # Only now: before its source was opened the run could fail, and what an earlier one left be lost for nothing.
-        if not self._sources and OutputFolder.at(folder, settings.sources).clear():
-            self._launcher.say(f"replacing the results of an earlier run in {folder}")
+        if not self._sources:
+            # Only now: before its source was opened the run could fail, and what an earlier one left be lost for
+            # nothing.
+            if not self._continuing and OutputFolder.at(folder, settings.sources).clear():
+                self._launcher.say(f"replacing the results of an earlier run in {folder}")
+            self._write_run_file()
         if len(self._settings.captures) > 1:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
-        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently)
+        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently, self._continuing)
         previews = self._display is not None and hello.live and settings.render.show == "latest"
         return _Source(
             hello.source,
@@ -159,14 +200,18 @@ class _Source:
         self._patiently = patiently
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
-        self._join = Join(tuple(cards))
+        before = recorder.restored
+        self._join = Join(tuple(cards), done=before.position)
+        self._rendered_before, self._dropped_before = before.counts.pop("rendered", 0), before.dropped
         self._connection: str | None = None
         self._clean = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._worked: list[tuple[int, float]] = []
         self._preview_taken = 0
         self._newest: FinishedFrame | None = None
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = before.counts
+        self._given_up: set[tuple[int, str]] = set()  # written down already
+        self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
 
     def start(self, connection: str, hello: SourceHello) -> None:
@@ -191,17 +236,24 @@ class _Source:
             case Drop(first=first, last=last, stage=stage, reason=reason):
                 self._step(join.Dropped(first, last, stage, reason))
             case GivenUp(frame=frame, stage=stage, reason=reason):
+                if frame >= self._join.done and (frame, stage) not in self._given_up:
+                    self._given_up.add((frame, stage))
+                    self.recorder.losses.given_up(frame, stage, reason)
                 self._step(join.GivenUp(frame, stage, reason))
             case End(frames=frames):
                 self._step(join.SourceEnded(frames))
             case Preview(frame=frame):
                 self._preview(frame, message)
 
-    def acknowledge(self) -> None:
-        """Say what is in the outputs and what is lacking: after every change, and now and then in any case."""
+    def acknowledge(self) -> bool:
+        """Say what is in the outputs and what is lacking: after every change, and now and then in any case.
+
+        Returns whether there is more in them than the last time.
+        """
         now_s = time.monotonic()
         if self._connection is None or not (self._due or now_s - self._said_s >= ACK_S):
-            return
+            return False
+        has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
         self._number += 1
         ack = Ack(
@@ -214,10 +266,18 @@ class _Source:
             lacks=[list(lack) for lack in self._join.lacks()],
             clean=self._clean and not self._is_looked_at,
             preview=self._preview_taken if self._previews else None,
+            heard=self._join.heard,
             worked=self._worked,
         )
         self._worked = []
-        self._peers.send(self._connection, ack)
+        if not self._peers.send(self._connection, ack):
+            self._connection = None
+        return has_moved
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the source has ended and its outputs are closed."""
+        return self._clean
 
     @property
     def _is_looked_at(self) -> bool:
@@ -236,11 +296,12 @@ class _Source:
         return [*self.recorder.notes, *([beyond] if capped else [])]
 
     def report(self) -> dict:
-        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]
+        counted = self._dropped_before + self._join.dropped
+        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(counted.items())]
         names = ("faces", "missing", "errors", "capped", "ignored")
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
-        return {"rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
+        return {"rendered": self._rendered_before + self._join.emitted, "dropped": dropped, **counts, "spent": spent}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done
@@ -250,6 +311,8 @@ class _Source:
             match action:
                 case join.Emit():
                     self._emit(action)
+                case join.Skipped(first, last, stage, reason):
+                    self.recorder.losses.dropped(first, last, stage, reason)
                 case join.CloseOutputs():
                     self.recorder.close()
                     self._clean = True

@@ -22,6 +22,7 @@ STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
 # Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`
 # and `score` in a face of results.jsonl.
 RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score")
+CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -166,8 +167,15 @@ class Pipeline:
         "After so many seconds without progress the work that is not finished is handed out again.",
     ] = 10.0
     hang: Annotated[
-        float, Between(1, 3600), "A stage that shows no sign of life for so many seconds counts as hung."
+        float,
+        Between(1, 3600),
+        "A stage that shows no sign of life for so many seconds is killed and started again; `dlib-cnn` has 60.",
     ] = 5.0
+    tries: Annotated[
+        int,
+        Between(1, 100),
+        "So often a frame may end or hang a stage that has nothing else in hand, before its answer is given up.",
+    ] = 3
     stages: Annotated[
         dict[str, Detect | Attribute],
         Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
@@ -188,6 +196,11 @@ class Pipeline:
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
         return dict(self.sources) or {None: self.source}
+
+    def hang_s(self, stage: str) -> float:
+        """How long a stage may be silent."""
+        cnn = stage == "detect" and self.detect.detector == "dlib-cnn"
+        return max(self.hang, CNN_HANG_S) if cnn else self.hang
 
     def replicas(self, cores: int) -> dict[str, int]:
         """How many processes each of `stages` has on a machine of so many cores."""

@@ -5,13 +5,36 @@ Only the standard library and the schema are imported at the top: every stage pr
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from stages.core.config import Pipeline
 
 if TYPE_CHECKING:
     from stages.core.frames import CropGeometry
+
+
+def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
+    """The arguments of `stages.detectors.make_detector`."""
+    detect = pipeline.detect
+    return {
+        "name": detect.detector,
+        "longest_side": detect.longest_side,
+        "smallest_face": detect.smallest_face,
+        "step": detect.step,
+        "neighbours": detect.neighbours,
+        "model": models.get("detect"),
+    }
+
+
+def stamp(spec: str | int) -> list | None:
+    """Size and time of a source's file, by which it is noticed that it is another one now; None where it has none."""
+    try:
+        found = os.stat(os.path.expanduser(spec)) if isinstance(spec, str) else None
+    except (OSError, ValueError):  # A glob, a URL, or what opening the source will complain of.
+        return None
+    return [found.st_size, found.st_mtime_ns] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,9 @@ class Settings:
     models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
     cards: dict[str, CardSettings]  # attribute stage -> what its card asks for
     output: str  # absolute path of the folder for the results
+    run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
+    inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
+    incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
     once: bool = False  # a worker ends when every capture that welcomed it has said that it needs nothing more
 
     @property
@@ -62,15 +88,7 @@ class Settings:
     @property
     def detector(self) -> dict:
         """The arguments of `stages.detectors.make_detector`."""
-        detect = self.pipeline.detect
-        return {
-            "name": detect.detector,
-            "longest_side": detect.longest_side,
-            "smallest_face": detect.smallest_face,
-            "step": detect.step,
-            "neighbours": detect.neighbours,
-            "model": self.models.get("detect"),
-        }
+        return detector_arguments(self.pipeline, self.models)
 
     @property
     def geometries(self) -> dict[str, CropGeometry]:

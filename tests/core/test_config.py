@@ -19,7 +19,10 @@ from stages.core.reading import Override, read_config
 from stages.core.reference import page
 
 PROJECT = Path(__file__).resolve().parents[2]
-TOP = "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, stages, render"
+TOP = (
+    "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, tries, stages,"
+    " render"
+)
 
 
 def error(text: str, *overrides: str | Override) -> str:
