@@ -11,6 +11,7 @@ from stages.core import limits
 from stages.core.messages import Attribute, Crops
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
+from stages.runtime.chaos import disorder_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -35,7 +36,7 @@ def main(settings: Settings, launcher: Launcher) -> None:
             for piece, share in zip(pieces, np.split(rows, ends), strict=True)
         ]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+    serve(identity, settings.render, settings.captures, answer, launcher, settings.once, disorder_of(settings))
 
 
 def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:

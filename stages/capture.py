@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stages.core import flow
 from stages.core.flow import Flow
@@ -36,6 +36,7 @@ from stages.core.messages import (
 )
 from stages.core.quantiles import Quantiles
 from stages.detectors import settings_hash
+from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.link import Links, Waker
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.sources import Source, open_source
@@ -51,9 +52,16 @@ PROGRESS_S = 0.5
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    source, links = open_source(settings.source.spec, settings.source.name), Links()
+    disorder = disorder_of(settings)
+    source, links = open_source(settings.source.spec, settings.source.name), links_with(disorder)
+
+    def met(frame: int) -> None:
+        if settings.life:  # One that has died before names the frame that it may die at again.
+            launcher.at(f"frame {frame} of {source.name}")
+        meet(disorder, frame)
+
     try:
-        reader = Reader(source, links.waker(), settings.source.paced)
+        reader = Reader(source, links.waker(), settings.source.paced, met)
         try:
             _Capture(settings, launcher, source, reader, links).run()
         finally:
@@ -65,9 +73,10 @@ def main(settings: Settings, launcher: Launcher) -> None:
 class Reader:
     """Decodes on a thread of its own, one picture ahead of what the window takes; can go back to an earlier frame."""
 
-    def __init__(self, source: Source, waker: Waker, paced: bool):
+    def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
+        """`met` is called, on that thread, with the frame that is read next."""
         self.ended = False  # after the last picture was taken
-        self._source, self._waker, self._paced = source, waker, paced
+        self._source, self._waker, self._paced, self._met = source, waker, paced, met
         self._reading: _Reading | None = None
         self._next = 0  # the frame that the next picture is
         self._given: dict[int, Picture] = {}  # the last ones: what is in flight, and KEPT more
@@ -87,7 +96,7 @@ class Reader:
             self._end_reading()
             self._given.clear()
             self._exhausted_at = None
-            self._reading = _Reading(self._source, self._waker, self._paced, frame)
+            self._reading = _Reading(self._source, self._waker, self._paced, frame, self._met)
         self._next = frame
         self.ended = self._next == self._exhausted_at
 
@@ -150,8 +159,8 @@ class Reader:
 class _Reading:
     """One reading of the source, from a certain frame on."""
 
-    def __init__(self, source: Source, waker: Waker, paced: bool, start: int):
-        self.ended = False
+    def __init__(self, source: Source, waker: Waker, paced: bool, start: int, met: Callable[[int], None]):
+        self.ended, self._met = False, met
         self._source, self._waker, self._paced, self._start = source, waker, paced, start
         self._came: deque[Picture | Exception | None] = deque()
         self._room = threading.Semaphore(1)  # for one picture
@@ -187,9 +196,11 @@ class _Reading:
     def _read(self) -> None:
         last: Exception | None = None
         try:
-            for picture in self._at_its_pace(self._source.pictures(self._start)):
+            self._met(self._start)
+            for number, picture in enumerate(self._at_its_pace(self._source.pictures(self._start)), self._start):
                 if not self._put(picture):
                     return
+                self._met(number + 1)
         except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
             last = error
         self._put(last)

@@ -11,6 +11,7 @@ from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.framing import cut
+from stages.runtime.chaos import disorder_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -23,7 +24,7 @@ def main(settings: Settings, launcher: Launcher) -> None:
     def answer(pieces: list[Frame]) -> list[Answer]:
         return [_answer(identity, detector, piece) for piece in pieces]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+    serve(identity, settings.render, settings.captures, answer, launcher, settings.once, disorder_of(settings))
 
 
 def _answer(identity: Identity, detector, piece: Frame) -> Answer:

@@ -34,6 +34,7 @@ from stages.outputs import cannot_write
 from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
+from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -47,16 +48,23 @@ WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    links = Links()
+    disorder = disorder_of(settings)
+    links = links_with(disorder)
+
+    def met(frame: int, source: str) -> None:
+        if settings.life:  # One that has died before names the frame that it may die at again.
+            launcher.at(f"frame {frame} of {source}")
+        meet(disorder, frame)
+
     try:
-        _Render(settings, launcher, links).run()
+        _Render(settings, launcher, links, met).run()
     finally:
         links.close()
 
 
 class _Render:
-    def __init__(self, settings: Settings, launcher: Launcher, links: Links):
-        self._settings, self._launcher, self._links = settings, launcher, links
+    def __init__(self, settings: Settings, launcher: Launcher, links: Links, met: Callable[[int, str], None]):
+        self._settings, self._launcher, self._links, self._met = settings, launcher, links, met
         self._folder = Path(settings.output)
         before = RunFile.read(self._folder)
         self._continuing = before is not None and self._is_ours(before)
@@ -90,7 +98,7 @@ class _Render:
     def _turn(self) -> None:
         self._links.wait(WINDOW_WAIT_S if self._display else WAIT_S)
         for connection, message in self._peers.receive():
-            self._welcome(connection)
+            self._welcome(connection, message.run)
             self._hear(connection, message)
         if self._display:
             self._display.poll()
@@ -128,8 +136,9 @@ class _Render:
         except OSError as error:
             raise cannot_write(self._folder, error) from error
 
-    def _welcome(self, connection: str) -> None:
-        if connection not in self._welcomed:
+    def _welcome(self, connection: str, run: str) -> None:
+        """Who does not know the run yet, or knows another one, is told again: a welcome may be lost."""
+        if connection not in self._welcomed or run != self._run:
             self._welcomed.add(connection)
             self._peers.send(connection, Welcome(run=self._run, incarnation=self._incarnation))
 
@@ -172,6 +181,7 @@ class _Render:
             self._display,
             previews,
             self._launcher.patiently,
+            self._met,
         )
 
     def _report(self) -> dict:
@@ -195,8 +205,9 @@ class _Source:
         display: Display | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
+        met: Callable[[int, str], None],
     ):
-        self.recorder = recorder
+        self.recorder, self._met = recorder, met
         self._patiently = patiently
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
@@ -319,6 +330,7 @@ class _Source:
             self._due = True
 
     def _emit(self, emit: join.Emit) -> None:
+        self._met(emit.frame, self._name)
         started_s = time.perf_counter()
         frame = finished(self._name, emit, self._cards)
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.

@@ -17,6 +17,7 @@ from stages.core.config import (
     SOURCE_NAME,
     STAGE_NAME,
     Attribute,
+    Chaos,
     Detect,
     Pipeline,
     Render,
@@ -52,13 +53,14 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    stages, render = document.pop("stages"), document.pop("render", None)
+    stages, render, chaos = document.pop("stages"), document.pop("render", None), document.pop("chaos", None)
     top = _section(Pipeline, document, (), problems)
     render = _section(Render, {} if render is None else render, ("render",), problems)
     stages = _stages(stages, problems)
+    chaos = _chaos(chaos, stages, problems)
     if problems:
         return None, problems
-    pipeline = replace(top, stages=stages, render=render)
+    pipeline = replace(top, stages=stages, render=render, chaos=chaos)
     return pipeline, list(_contradictions(pipeline, document))
 
 
@@ -75,6 +77,19 @@ def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attrib
         return {}
     given = {"detect": {}, **given}
     return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Chaos]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        problems.append(_wrong_value(Pipeline, ("chaos",), given))
+        return {}
+    known = ("capture", *stages, "render")
+    for name in given:
+        if name not in known:
+            says = f"{dotted(('chaos', name))} is no stage of this pipeline; write one of {', '.join(known)}"
+            problems.append(Problem(("chaos", name), says + _nearest(name, known)))
+    return {name: _section(Chaos, {} if k is None else k, ("chaos", name), problems) for name, k in given.items()}
 
 
 def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
@@ -184,7 +199,7 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 def _elsewhere(word: str) -> str:
     """The full name of a key that was written in the wrong section."""
-    sections = {"stages.NAME": Attribute, "stages.detect": Detect, "render": Render, "": Pipeline}
+    sections = {"stages.NAME": Attribute, "stages.detect": Detect, "render": Render, "": Pipeline, "chaos.STAGE": Chaos}
     for prefix, section in sections.items():
         if word in keys_of(section):
             return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"

@@ -109,6 +109,32 @@ class Render:
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
 
 
+Share = Annotated[float, Between(0, 1)]
+FrameNumbers = Annotated[list[int], Matching("a list of numbers of frames, such as [7, 12]", most=1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chaos:
+    """What is done to one stage on purpose, so that a person or a test can see what comes of it."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    seed: Annotated[int, Between(0, 10**9), "Another one, another course of events."] = 0
+    delay: Annotated[
+        float, Between(0, 60), "So many seconds, on average, every message that the stage sends is late."
+    ] = 0.0
+    drop: Annotated[Share, "The share of its messages that is lost."] = 0.0
+    duplicate: Annotated[Share, "The share of its messages that is sent twice."] = 0.0
+    reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
+    corrupt: Annotated[Share, "The share of its messages of which a byte of the header is another one."] = 0.0
+    crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
+    crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
+    hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)
+    fail_at: Annotated[FrameNumbers, "`detect` and attributes: the frames at which it always raises an exception."] = (
+        field(default_factory=list)
+    )
+
+
 def _default_stages() -> dict[str, Detect | Attribute]:
     return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
 
@@ -184,6 +210,11 @@ class Pipeline:
     render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "What is shown and written."] = (
         field(default_factory=Render)
     )
+    chaos: Annotated[
+        dict[str, Chaos],
+        Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
+        "What is done to stages on purpose: delays, losses, crashes. For tests, and to see what comes of it.",
+    ] = field(default_factory=dict)
 
     @property
     def detect(self) -> Detect:
@@ -215,4 +246,5 @@ class Pipeline:
     def from_json(cls, plain: dict) -> Pipeline:
         """The inverse of `to_json`; it takes its word for what is in it."""
         stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
-        return cls(**{**plain, "stages": stages, "render": Render(**plain["render"])})
+        chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
+        return cls(**{**plain, "stages": stages, "render": Render(**plain["render"]), "chaos": chaos})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Detect, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Chaos, Detect, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -30,6 +30,7 @@ _SECTIONS = (
     ("The detector: `stages.detect`", "stages.detect.", Detect),
     ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
     ("What is shown and written: `render`", "render.", Render),
+    ("Faults on purpose: `chaos.STAGE`", "chaos.STAGE.", Chaos),
 )
 
 
@@ -53,7 +54,7 @@ def _default(key: Key) -> str:
             return f"`{str(key.default).lower()}`"
         case None:
             return "none"
-        case dict() if not key.default:
+        case dict() | list() if not key.default:
             return "none"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)

@@ -99,6 +99,7 @@ class _Crew:
         self._logs, self._events = logs, events
         self._told: dict[str, dict] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
 
     def start(self, label: str, again: bool = False) -> None:
         if again:
@@ -107,6 +108,7 @@ class _Crew:
         self._incarnations[label] = max(int(time.time() * 1000), self._incarnations[label] + 1)
         self.children[label] = Child(self._starts[label], self._logs / f"{label}.log", self._events, again)
         if again:
+            self._lives[label] += 1
             self._tell_settings(label)
 
     def tell_settings(self, told: dict[str, dict]) -> None:
@@ -123,7 +125,8 @@ class _Crew:
                 self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})
 
     def _tell_settings(self, label: str) -> None:
-        self.children[label].tell({**self._told[label], "incarnation": self._incarnations[label]})
+        now = {"incarnation": self._incarnations[label], "life": self._lives[label]}
+        self.children[label].tell({**self._told[label], **now})
 
 
 @contextmanager

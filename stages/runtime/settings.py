@@ -73,6 +73,7 @@ class Settings:
     run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
     inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
     incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    life: int = 0  # how often the process has been started again
     once: bool = False  # a worker ends when every capture that welcomed it has said that it needs nothing more
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from stages.core import limits
 from stages.core.desk import Desk
+from stages.core.disorder import Disorder
 from stages.core.messages import (
     FROM_RENDER,
     TO_WORKER,
@@ -27,7 +28,8 @@ from stages.core.messages import (
     WorkerHello,
     kinds,
 )
-from stages.runtime.link import Connected, Links
+from stages.runtime.chaos import links_with, meet
+from stages.runtime.link import Connected
 
 BEAT_S = 0.1
 REASON_CHARACTERS = 300  # of what a detector or a net raised
@@ -64,23 +66,24 @@ def serve(
     answer: Callable[[list[Frame | Crops]], list[Answer]],
     launcher,
     once: bool = False,
+    disorder: Disorder | None = None,
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
     `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
-    and returns one answer for each.
+    and returns one answer for each. `disorder`: faults on purpose.
     """
-    links = Links()
+    links = links_with(disorder)
     try:
-        _Worker(identity, links, render, captures, answer, launcher, once).run()
+        _Worker(identity, links, render, captures, answer, launcher, once, disorder).run()
     finally:
         links.close()
 
 
 class _Worker:
-    def __init__(self, identity, links, render, captures, answer, launcher, once):
+    def __init__(self, identity, links, render, captures, answer, launcher, once, disorder):
         self._identity, self._links, self._launcher, self._once = identity, links, launcher, once
-        self._answer = answer
+        self._answer, self._disorder = answer, disorder
         self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
@@ -166,6 +169,8 @@ class _Worker:
     def _answers(self, pieces: list[Frame | Crops]) -> Iterator[tuple[Frame | Crops, Answer | Exception]]:
         """Each piece with its answer. One that raises is told to capture, which decides whether it is tried again."""
         try:
+            for piece in pieces:
+                meet(self._disorder, piece.frame)
             yield from zip(pieces, self._answer(pieces), strict=True)
         except Exception as error:  # Whatever a detector or a net raises over a picture, the next one may be well.
             if len(pieces) == 1:

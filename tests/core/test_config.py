@@ -21,7 +21,7 @@ from stages.core.reference import page
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
     "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, tries, stages,"
-    " render"
+    " render, chaos"
 )
 
 
@@ -152,7 +152,12 @@ MISTAKES = {
         "3: stages.detect.detector is 'harr'; write one of haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "port: 5600\nwindw: 3": f"2: windw is not a key; write one of {TOP} (did you mean 'window'?).",
-    "hosts: {desk: {}}": f"1: hosts is not a key; write one of {TOP}.",
+    "hosts: {desk: {}}": f"1: hosts is not a key; write one of {TOP} (did you mean 'chaos'?).",
+    "chaos: {gendre: {}}": "1: chaos.gendre is no stage of this pipeline; write one of capture, detect, gender,"
+    " emotion, age, render (did you mean 'gender'?).",
+    "chaos: {age: {drop: 2}}": "1: chaos.age.drop is 2; write a number from 0 to 1.",
+    "chaos: {age: {crash_at: 7}}": "1: chaos.age.crash_at is 7; write a list of numbers of frames, such as"
+    " [7, 12].",
     "keys: x": f"1: keys is not a key; write one of {TOP}.",
     "detector: dlib": f"1: detector is not a key; write one of {TOP} (did you mean 'stages.detect.detector'?).",
     "'': 1": f"1: '' is not a key; write one of {TOP}.",

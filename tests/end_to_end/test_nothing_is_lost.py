@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -58,6 +59,44 @@ def test_render_killed_at_the_end_while_it_joins_the_video_or_just_after(place, 
     run = place.start(slow_film, "--set=pace=false", QUICKLY).until_lines(len(FACES) - 1)
     run.stages()["render"][0].kill()
     assert_same(run.end(), calm)
+
+
+def test_messages_that_are_late_lost_doubled_overtaken_and_spoilt_change_nothing(place, film, shown: Ran):
+    unruly = "{delay: 0.005, drop: 0.03, duplicate: 0.1, reorder: 0.1, corrupt: 0.02}"
+    chaos = ", ".join(f"{stage}: {unruly}" for stage in ("capture", "detect", "gender", "age", "render"))
+    ran = place.run(film, f"--set=chaos={{{chaos}}}", "--set=resend_after=0.5")
+    assert ran.status == 0, ran.err
+    assert ran.results == shown.results
+
+
+# --- A frame that is too much for a stage ---
+
+
+def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
+    chaos = "--set=chaos={age: {crash_at: [7]}, detect: {fail_at: [20, 21]}}"
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1")
+    assert ran.status == 0, ran.err
+    marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
+    reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
+    assert marked == [(7, ["age"], None), (20, None, reason), (21, None, reason)]
+    clean = [(a, b) for n, (a, b) in enumerate(zip(ran.lines, shown.lines, strict=True)) if n not in (7, 20, 21)]
+    assert all(a == b for a, b in clean)
+    assert frames_of(ran.output / "annotated/film.mp4") == len(FACES)
+    account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
+    assert {loss["what"] for loss in account} == {"given up"}
+    assert sorted((loss["first"], loss["stage"]) for loss in account) == [(7, "age"), (20, "detect"), (21, "detect")]
+    assert ran.out.splitlines()[-1].startswith("32 frames in ")
+    assert "1 answers given up, 2 not analysed" in ran.out
+
+
+@pytest.mark.parametrize("stage", ["capture", "render"])
+def test_a_frame_that_always_ends_capture_or_render_stops_the_run_which_names_it(place, film, stage):
+    ran = place.run(film, f"--set=chaos={{{stage}: {{crash_at: [9]}}}}")
+    assert ran.status == 1
+    assert f"facepipe: {stage} was killed by SIGABRT" in ran.err
+    assert f", 3 times at frame 9 of film.mp4 (logs/{stage}.log).\n" in ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    assert len(ran.lines) <= 9
 
 
 # --- The launcher itself ---
