@@ -11,6 +11,7 @@ TEST_OPTIONS ?=
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
 	@echo 'make test            installs everything and runs every test'
+	@echo 'make test-long       runs the tests that take minutes'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
@@ -29,6 +30,10 @@ demo: install-demo
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+
+.PHONY: test-long
+test-long: install-demo install-train install-dev
+	$(BIN)/python -m pytest -m long $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 BENCH_OPTIONS ?=

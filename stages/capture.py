@@ -6,8 +6,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from stages.core import flow
+from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
 from stages.core.messages import (
@@ -39,11 +41,13 @@ from stages.detectors import settings_hash
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.link import Links, Waker
 from stages.runtime.process import Launcher, Settings, run_stage
-from stages.sources import Source, open_source
+from stages.runtime.settings import stamp
+from stages.sources import Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05
 HELLO_AGAIN_S = 0.2
+OPEN_AGAIN_S = 0.5
 CLOSE_S = 1.0
 KEPT = 2  # pictures of frames that are done: of a render that dies the video lacks one or two that have a line
 WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
@@ -53,7 +57,8 @@ PROGRESS_S = 0.5
 
 def main(settings: Settings, launcher: Launcher) -> None:
     disorder = disorder_of(settings)
-    source, links = open_source(settings.source.spec, settings.source.name), links_with(disorder)
+    source, links = opened(settings, launcher), links_with(disorder)
+    source.reconnect_s, source.tell = settings.pipeline.reconnect, launcher.say
 
     def met(frame: int) -> None:
         if settings.life:  # One that has died before names the frame that it may die at again.
@@ -68,6 +73,31 @@ def main(settings: Settings, launcher: Launcher) -> None:
             reader.close()
     finally:
         links.close()
+
+
+def opened(settings: Settings, launcher: Launcher) -> Source:
+    """Open the source; in a later life the same as in the first, and a live one as soon as it is there again."""
+    spec, name, was = settings.source.spec, settings.source.name, settings.opened_as
+    if was and spec == "auto" and name is None:
+        spec = int(was.removeprefix("camera")) if was.startswith("camera") else was
+    is_live = isinstance(spec, int) or "://" in spec or spec.startswith("/dev/")
+    until_s = time.monotonic() + (settings.pipeline.reconnect if was and is_live else 0.0)
+    while True:
+        try:
+            return open_source(spec, name)
+        except SourceError:
+            if time.monotonic() >= until_s:
+                raise
+            launcher.beat()
+            time.sleep(OPEN_AGAIN_S)
+
+
+class SourceTaken(FacepipeError):
+    """Another capture reads a source of this name, for the same render."""
+
+
+class SourceChanged(FacepipeError):
+    """The source is another one than that which the run was begun with."""
 
 
 class Reader:
@@ -247,6 +277,8 @@ class _Capture:
         self._said_hello_s = self._said_progress_s = float("-inf")
 
     def run(self) -> None:
+        # A camera's times count on from its first opening, also when this process is not the one that did it.
+        self._later_s = time.monotonic() - self._settings.opened_s if self._settings.opened_s else 0.0
         self._launcher.opened(
             source=self._source.name,
             description=self._source.description,
@@ -273,6 +305,8 @@ class _Capture:
     def _listen(self) -> None:
         for message in self._render.receive():
             match message:
+                case WorkerRefused(reason=reason):
+                    raise SourceTaken(reason)
                 case Welcome():
                     self._run = self._run or message.run
                     self._said_hello_s = float("-inf")
@@ -340,15 +374,30 @@ class _Capture:
             return
         if not self._reader.is_reading or self._must_go_back:
             self._must_go_back = False
+            self._refuse_another_file()
             self._reader.read_from(self._flow.read)
         self._reader.forget(self._flow.done)
         while self._flow.may_read(self._reader.next_size) or self._source.live:
             if (picture := self._reader.take()) is None:
                 break
+            if self._source.live and self._later_s:
+                picture = replace(picture, time=picture.time + self._later_s)
             self._pictures[self._flow.read] = picture
             self._step(flow.Read(picture.pixels.nbytes))
         if self._reader.ended:
+            if not self._source.live:
+                self._refuse_another_file()
             self._step(flow.ReadAll())
+
+    def _refuse_another_file(self) -> None:
+        """Half of the results from one file and half from another would be those of neither."""
+        source = self._settings.source
+        begun_with = self._settings.inputs.get(f"source {source.name or source.spec}")
+        if begun_with and begun_with[1] != stamp(source.spec):
+            raise SourceChanged(
+                f"{source.spec} was changed while it was read: what is written so far is of the file that it was;"
+                " --fresh begins anew."
+            )
 
     # --- Doing what the flow decides ---
 

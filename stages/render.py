@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import join, limits
+from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -27,10 +28,11 @@ from stages.core.messages import (
     Preview,
     SourceHello,
     Welcome,
+    WorkerRefused,
     kinds,
 )
 from stages.inference.card import Card, answer, load_card
-from stages.outputs import cannot_write
+from stages.outputs import OutputError, cannot_write
 from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
@@ -154,7 +156,8 @@ class _Render:
             if len(self._sources) >= len(self._settings.captures):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)
-        source.start(connection, hello)
+        if reason := source.start(connection, hello):
+            self._peers.send(connection, WorkerRefused(run=hello.run, reason=reason))
 
     def _new_source(self, hello: SourceHello) -> _Source:
         settings = self._settings.pipeline
@@ -170,6 +173,10 @@ class _Render:
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
         recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently, self._continuing)
+        if recorder.restored.source not in (None, hello.source):
+            raise OutputError(
+                f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
+            )
         previews = self._display is not None and hello.live and settings.render.show == "latest"
         return _Source(
             hello.source,
@@ -214,7 +221,8 @@ class _Source:
         before = recorder.restored
         self._join = Join(tuple(cards), done=before.position)
         self._rendered_before, self._dropped_before = before.counts.pop("rendered", 0), before.dropped
-        self._connection: str | None = None
+        self._claim = Claim()
+        self._is_live = False
         self._clean = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._worked: list[tuple[int, float]] = []
@@ -225,11 +233,16 @@ class _Source:
         self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
 
-    def start(self, connection: str, hello: SourceHello) -> None:
+    def start(self, connection: str, hello: SourceHello) -> str | None:
+        """Take a capture's hello; returns why it is refused: another one has this name and still beats."""
+        has_name = self._claim.hello(connection, time.monotonic())
+        if not has_name:
+            return None if has_name is None else f"{self._name} is already read by another capture"
+        self._is_live = hello.live
         if hello.epoch >= (self._join.epoch or 0):
-            self._connection = connection
             self._step(join.SourceStarted(hello.epoch))
             self._due = True
+        return None
 
     def hear(self, message: Message) -> None:
         if message.epoch != self._join.epoch:
@@ -262,7 +275,7 @@ class _Source:
         Returns whether there is more in them than the last time.
         """
         now_s = time.monotonic()
-        if self._connection is None or not (self._due or now_s - self._said_s >= ACK_S):
+        if self._claim.holder is None or not (self._due or now_s - self._said_s >= ACK_S):
             return False
         has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
@@ -281,8 +294,8 @@ class _Source:
             worked=self._worked,
         )
         self._worked = []
-        if not self._peers.send(self._connection, ack):
-            self._connection = None
+        if not self._peers.send(self._claim.holder, ack):
+            self._claim.lost()
         return has_moved
 
     @property
@@ -338,7 +351,7 @@ class _Source:
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
         self._newest = frame
         if self._display and not self._previews:
-            self._display.show(frame, drawn)
+            self._display.show(frame, drawn, self._is_live)
         self._count(emit, frame, time.perf_counter() - started_s)
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
@@ -355,7 +368,7 @@ class _Source:
         if self._display and self._previews:
             faces = self._newest.faces if self._newest else []
             picture = Picture(message.arrays[0], 0.0, None)
-            self._display.show(FinishedFrame(self._name, frame, picture, faces), None)
+            self._display.show(FinishedFrame(self._name, frame, picture, faces), None, live=True)
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)

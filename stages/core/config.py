@@ -187,6 +187,11 @@ class Pipeline:
         Between(0.1, 3600),
         "Live sources: a stage that has had no process for so many seconds is not waited for.",
     ] = 5.0
+    reconnect: Annotated[
+        float,
+        Between(0, 86400),
+        "Live sources: a camera or stream that was lost is looked for so many seconds before the run ends.",
+    ] = 60.0
     resend_after: Annotated[
         float,
         Between(0.5, 3600),

@@ -368,7 +368,7 @@ class Ack(Message):
 TO_CAPTURE = (WorkerHello, Beat, CutCrops, Reserved, Failed)
 TO_WORKER = (Welcome, WorkerRefused, Frame, Crops, Reserve, Finish)
 TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Faces, Attribute, Beat)
-FROM_RENDER = (Welcome, Ack)
+FROM_RENDER = (Welcome, Ack, WorkerRefused)
 ALL = (*TO_CAPTURE, *TO_WORKER, *TO_RENDER, Ack)
 
 

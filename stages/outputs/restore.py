@@ -20,6 +20,7 @@ class Restored:
     """What the outputs of one source hold."""
 
     position: int = 0  # the first frame that they lack
+    source: str | None = None  # whose frames they are
     counts: Counter[str] = field(default_factory=Counter)  # rendered, faces, missing, errors
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)  # frames by (stage, reason)
     paths: list[Path] = field(default_factory=list)  # annotated pictures and videos
@@ -43,6 +44,7 @@ def restore(folder: Path, annotated: bool) -> Restored:
         _cut(results, records, kept)
         for _, record in records[:kept]:
             _count(record, restored.counts)
+        restored.source = records[0][1]["source"] if records else None
         restored.position = records[kept - 1][1]["frame"] + 1 if kept else 0
         if annotated:
             restored.paths = _paths(folder / "annotated", [record for _, record in records[:kept]])

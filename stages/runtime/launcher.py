@@ -81,7 +81,7 @@ def launch(
         supervision = Supervision([start.member for start in starts], time.monotonic(), once, seconds)
         outcome = Outcome(DONE, None)
         while not supervision.is_over:
-            event = _next_event(events, outcome, view)
+            event = _next_event(events, outcome, view, crew)
             for action in supervision.step(event, time.monotonic()):
                 _do(action, crew, view)
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
@@ -100,6 +100,7 @@ class _Crew:
         self._told: dict[str, dict] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
 
     def start(self, label: str, again: bool = False) -> None:
         if again:
@@ -116,6 +117,12 @@ class _Crew:
         for label in told:
             self._tell_settings(label)
 
+    def opened(self, label: str, name: str | None) -> bool:
+        """A capture has opened its source; returns whether it had done so in an earlier life."""
+        is_again = label in self._opened
+        self._opened.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
+        return is_again
+
     def tell_gone(self, label: str, cause: str) -> None:
         """Tell every capture that a worker's process is gone."""
         member = self._starts[label].member
@@ -125,7 +132,7 @@ class _Crew:
                 self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})
 
     def _tell_settings(self, label: str) -> None:
-        now = {"incarnation": self._incarnations[label], "life": self._lives[label]}
+        now = {"incarnation": self._incarnations[label], "life": self._lives[label], **self._opened.get(label, {})}
         self.children[label].tell({**self._told[label], **now})
 
 
@@ -157,7 +164,7 @@ def _crew(starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]) ->
             child.close()
 
 
-def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View) -> Event:
+def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View, crew: _Crew) -> Event:
     """The next event for the supervision; what is said to others goes to them."""
     try:
         event = events.get(timeout=TICK_S)
@@ -173,6 +180,8 @@ def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View)
         case Said(label, "at", place):
             return At(label, place)
         case Said(label):
+            if event.kind == "opened" and crew.opened(label, event.what.get("source")):
+                return Beat(label)  # The person knows what is read.
             _note(event, outcome, view)
             return Beat(label)
     return event

@@ -30,11 +30,18 @@ def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
 
 def stamp(spec: str | int) -> list | None:
     """Size and time of a source's file, by which it is noticed that it is another one now; None where it has none."""
+    if not isinstance(spec, str):
+        return None
+    path = os.path.expanduser(spec)
     try:
-        found = os.stat(os.path.expanduser(spec)) if isinstance(spec, str) else None
+        if os.path.isdir(path):
+            # Each file's own: the folder's time changes with everything that is written beside them.
+            files = (entry for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith("."))
+            return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)
+        found = os.stat(path)
     except (OSError, ValueError):  # A glob, a URL, or what opening the source will complain of.
         return None
-    return [found.st_size, found.st_mtime_ns] if found else None
+    return [found.st_size, found.st_mtime_ns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class Settings:
     run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
     inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
     incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
+    opened_as: str | None = None  # the name that it had then
     life: int = 0  # how often the process has been started again
     once: bool = False  # a worker ends when every capture that welcomed it has said that it needs nothing more
 

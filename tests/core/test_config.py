@@ -20,8 +20,8 @@ from stages.core.reference import page
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
-    "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, tries, stages,"
-    " render, chaos"
+    "source, sources, port, window, window_memory, pace, deadline, give_up_after, reconnect, resend_after, hang, tries,"
+    " stages, render, chaos"
 )
 
 
