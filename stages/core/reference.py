@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Detect, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Detect, Host, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -30,6 +30,8 @@ _SECTIONS = (
     ("The detector: `stages.detect`", "stages.detect.", Detect),
     ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
     ("What is shown and written: `render`", "render.", Render),
+    ("Where the sources are read: `capture`", "capture.", Capture),
+    ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
 )
 
 
@@ -57,8 +59,10 @@ def _default(key: Key) -> str:
             return "none"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render():
+        case Render() | Capture():
             return "see below"
+        case _ if key.name == "address":
+            return "none: it has to be given"
         case _ if key.default is MISSING:
             return "`models/NAME.yaml`"
         case _ if key.name == "window_memory":
