@@ -11,6 +11,7 @@ from stages.core import limits
 from stages.core.messages import Attribute, Crops
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
+from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -18,7 +19,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card)
-    identity = Identity.new(settings.stage, settings.replica, card_hash(card))
+    identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card))
 
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
@@ -35,7 +36,8 @@ def main(settings: Settings, launcher: Launcher) -> None:
             for piece, share in zip(pieces, np.split(rows, ends), strict=True)
         ]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+    locks = security_of(settings)
+    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once, security=locks)
 
 
 def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:

@@ -33,12 +33,14 @@ from stages.core.messages import (
 )
 from stages.core.quantiles import Quantiles
 from stages.detectors import settings_hash
+from stages.runtime.curve import security_of
 from stages.runtime.link import Links, Waker
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.sources import Source, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
-HELLO_S = 0.05
+HELLO_S = 0.05  # until render has answered
+SILENT_S, HELLO_AGAIN_S = 1.0, 0.5  # render says something five times a second: here is a new connection, or none
 CLOSE_S = 1.0
 WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
@@ -46,7 +48,8 @@ PROGRESS_S = 0.5
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    source, links = open_source(settings.source.spec, settings.source.name), Links()
+    source = open_source(settings.source.spec, settings.source.name)
+    links = Links(security_of(settings), launcher.say)
     try:
         reader = Reader(source, links.waker(), settings.source.paced)
         try:
@@ -146,7 +149,7 @@ class _Capture:
     def __init__(self, settings: Settings, launcher: Launcher, source: Source, reader: Reader, links: Links):
         self._settings, self._launcher, self._links = settings, launcher, links
         self._source, self._reader = source, reader
-        self._workers = links.bind(settings.bind, kinds(*TO_CAPTURE))
+        self._workers = links.bind(settings.binds, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
         self._flow = Flow(rules(settings, source.live))
@@ -160,7 +163,7 @@ class _Capture:
         self._leave_by_s = 0.0
         self._account = Account()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
-        self._said_hello_s = self._said_progress_s = float("-inf")
+        self._said_hello_s = self._said_progress_s = self._heard_render_s = float("-inf")
 
     def run(self) -> None:
         self._launcher.opened(
@@ -195,6 +198,7 @@ class _Capture:
                     self._epoch,
                     self._source.name,
                 ):
+                    self._heard_render_s = time.monotonic()
                     self._account.worked(message.worked)
                     self._step(acked(message))
         for connection, message in self._workers.receive():
@@ -305,7 +309,8 @@ class _Capture:
     def _speak(self) -> None:
         now_s = time.monotonic()
         self._launcher.beat()
-        if not self._flow.acknowledged and now_s - self._said_hello_s >= HELLO_S:
+        silent = now_s - self._heard_render_s > SILENT_S
+        if silent and now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
             self._said_hello_s = now_s
             self._render.send(SourceHello(live=self._source.live, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:

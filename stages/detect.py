@@ -11,6 +11,7 @@ from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.framing import cut
+from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -18,12 +19,13 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     options = settings.detector
     detector = make_detector(**options)
-    identity = Identity.new(settings.stage, settings.replica, settings_hash(**options))
+    identity = Identity.new(settings.stage, settings.host, settings.replica, settings_hash(**options))
 
     def answer(pieces: list[Frame]) -> list[Answer]:
         return [_answer(identity, detector, piece) for piece in pieces]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once)
+    locks = security_of(settings)
+    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once, security=locks)
 
 
 def _answer(identity: Identity, detector, piece: Frame) -> Answer:

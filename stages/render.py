@@ -33,6 +33,7 @@ from stages.inference.card import Card, answer, load_card
 from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
+from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -44,7 +45,7 @@ WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    links = Links()
+    links = Links(security_of(settings), launcher.say)
     try:
         _Render(settings, launcher, links).run()
     finally:
@@ -58,7 +59,7 @@ class _Render:
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render.display
         self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
-        self._peers: Bound = links.bind(settings.bind, kinds(*TO_RENDER))
+        self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
 
@@ -68,7 +69,7 @@ class _Render:
             if self._display:
                 opened.callback(self._display.close)
             opened.callback(self._close_sources)
-            while not self._launcher.stop_requested:
+            while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
         self._launcher.report(self._report())
 
@@ -89,6 +90,12 @@ class _Render:
         with ExitStack() as sources:
             for source in self._sources.values():
                 sources.callback(source.close)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether every capture has heard that its outputs are closed, and has gone."""
+        everybody = len(self._sources) == len(self._settings.captures)
+        return everybody and all(source.is_left for source in self._sources.values())
 
     def _welcome(self, connection: str) -> None:
         if connection not in self._welcomed:
@@ -157,6 +164,7 @@ class _Source:
     ):
         self.recorder = recorder
         self._patiently = patiently
+        self.is_left = False  # by its capture, after all was done
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         self._join = Join(tuple(cards))
@@ -168,6 +176,7 @@ class _Source:
         self._newest: FinishedFrame | None = None
         self._counts: Counter[str] = Counter()
         self._spent_s: Counter[str] = Counter()
+        self._frames: int | None = None  # how many there are, once capture has said so
 
     def start(self, connection: str, hello: SourceHello) -> None:
         if hello.epoch >= (self._join.epoch or 0):
@@ -193,6 +202,7 @@ class _Source:
             case GivenUp(frame=frame, stage=stage, reason=reason):
                 self._step(join.GivenUp(frame, stage, reason))
             case End(frames=frames):
+                self._frames = frames
                 self._step(join.SourceEnded(frames))
             case Preview(frame=frame):
                 self._preview(frame, message)
@@ -217,7 +227,8 @@ class _Source:
             worked=self._worked,
         )
         self._worked = []
-        self._peers.send(self._connection, ack)
+        sent = self._peers.send(self._connection, ack)
+        self.is_left = ack.clean and not sent
 
     @property
     def _is_looked_at(self) -> bool:
@@ -240,7 +251,7 @@ class _Source:
         names = ("faces", "missing", "errors", "capped", "ignored")
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
-        return {"rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
+        return {"captured": self._frames, "rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.placement import HERE, Placement
 from stages.core.supervision import FAILED, REFUSED, Member
-from stages.plan import BINDING, Plan, processes_of
+from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines
 from stages.runtime.child import Start, stage_command
+from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, launch
 from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
-from stages.runtime.run_directory import addresses, claim
+from stages.runtime.places import Places
+from stages.runtime.run_directory import claim
 from stages.runtime.view import TerminalView
 
 CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
@@ -33,19 +36,22 @@ def run(
     once: bool = False,
     seconds: float | None = None,
     quiet: bool = False,
+    host: str = HERE,
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
-    the run that they work for does; `seconds`: the run is ended after so long. Raises a `FacepipeError` where the run
-    is refused.
+    the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
+    machine is. Raises a `FacepipeError` where the run is refused.
     """
-    processes = processes_of(pipeline, only, cores())
+    processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
     if once and stages & BINDING:
         raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
+    if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
+        read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
     with ExitStack() as held:
-        held.enter_context(claim(_bound(pipeline, processes), pipeline.port))
+        held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
         results = _results(pipeline, stages, held)
         view = TerminalView(
             sys.stderr,
@@ -57,7 +63,7 @@ def run(
         try:
             outcome = launch(
                 _starts(pipeline, processes),
-                _settings(pipeline, folder, processes, once, results, view),
+                _settings(pipeline, folder, processes, once, results, view, host),
                 results.logs,
                 view,
                 once=once,
@@ -79,13 +85,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _bound(pipeline: Pipeline, processes: Processes) -> list[str]:
-    places = addresses(pipeline.port, len(pipeline.all_sources()))
-    return [
-        places.render if stage == "render" else places.captures[replica]
-        for stage, replica in processes.values()
-        if stage in BINDING
-    ]
+def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
+    places = Places.of(pipeline, host)
+    return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
 def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFolder:
@@ -102,11 +104,22 @@ def _starts(pipeline: Pipeline, processes: Processes) -> list[Start]:
 
 
 def _settings(
-    pipeline: Pipeline, folder: Path, processes: Processes, once: bool, results: OutputFolder, view: TerminalView
+    pipeline: Pipeline,
+    folder: Path,
+    processes: Processes,
+    once: bool,
+    results: OutputFolder,
+    view: TerminalView,
+    host: str,
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
-        plan = Plan.of(pipeline, folder)
-        told = {label: plan.settings(s, replica, once=once).to_json() for label, (s, replica) in processes.items()}
+        plan = Plan.of(pipeline, folder, host)
+        # Render ends with the last capture. Where there is none to be watched here, it has to notice that by itself.
+        alone = all(stage != "capture" for stage, _ in processes.values())
+        told = {
+            label: plan.settings(stage, replica, once=once or (alone and stage == "render")).to_json()
+            for label, (stage, replica) in processes.items()
+        }
         for sentence in plan.unchecked:
             view.say(sentence)
         results.refuse_sources(pipeline.all_sources().values())

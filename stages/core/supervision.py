@@ -185,15 +185,20 @@ class Supervision:
 
     def _after_exit(self, exited: Exited) -> list[Action]:
         member = self._alive.pop(exited.label)
-        stop = after_exit(exited, member.stage, self.once)
+        stop = after_exit(exited, member.stage, self.once or self._ends_by_itself(member))
         if stop and self._is_failure(exited, member.stage):
             self._blame(stop)
             return self._close()
-        if member.stage == "capture" and not self._count("capture"):
+        if self._ends_by_itself(member) and not self._count(member.stage):
             return self._close()
         if member.stage == "render" and self._count("capture"):
             return self._kill()  # Nobody is left for whom the captures could finish anything.
         return []
+
+    def _ends_by_itself(self, member: Member) -> bool:
+        """Whether this one ends when all is done: the captures, or render where these run on other machines."""
+        here = {member.stage for member in self.members}
+        return member.stage == ("capture" if "capture" in here else "render")
 
     def _is_failure(self, exited: Exited, stage: str) -> bool:
         if self.phase == Phase.RUNNING:

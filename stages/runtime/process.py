@@ -147,16 +147,15 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     # Needs pydantic, yaml and numpy, which a launched stage is spared.
     from stages.plan import Plan, read_pipeline
     from stages.runtime.output_folder import output_folder
+    from stages.runtime.places import this_host
     from stages.runtime.run_directory import claim
 
     try:
         pipeline, folder = read_pipeline(arguments.config, arguments.set)
-        plan = Plan.of(pipeline, folder)
+        plan = Plan.of(pipeline, folder, this_host(pipeline, arguments.host))
         settings = plan.settings(arguments.stage, arguments.replica, once=arguments.once)
         with ExitStack() as held:
-            held.enter_context(
-                claim([settings.bind] if arguments.stage in ("capture", "render") else [], pipeline.port)
-            )
+            held.enter_context(claim(settings.binds, pipeline.port))
             if arguments.stage == "render":
                 folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources))
                 folder.refuse_sources(pipeline.all_sources().values())
@@ -238,6 +237,7 @@ def _arguments(stage: str | None) -> argparse.Namespace:
         type=int,
         help="capture: which source, counted from 0; others: a number that no other process of the stage has",
     )
+    parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--once", action="store_true", help="end when the run is over; otherwise stay for the next one")
     own_name = stage is None and _module_name() == "attribute"
     if own_name:

@@ -6,7 +6,6 @@ work beside it.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from stages.core import limits
 from stages.core.desk import Desk
 from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Message, Welcome, WorkerHello, kinds
+from stages.runtime.curve import Security
 from stages.runtime.link import Connected, Links
 
 BEAT_S = 0.1
@@ -33,14 +33,15 @@ class Identity:
     """Who this worker is, as its messages say it."""
 
     stage: str
+    host: str
     replica: int
     incarnation: int
     card: str
 
     @classmethod
-    def new(cls, stage: str, replica: int, card: str) -> Identity:
+    def new(cls, stage: str, host: str, replica: int, card: str) -> Identity:
         """A new incarnation. The wall clock is right here: it is compared with a predecessor's, never subtracted."""
-        return cls(stage, replica, int(time.time() * 1000), card)
+        return cls(stage, host, replica, int(time.time() * 1000), card)
 
 
 def serve(
@@ -50,13 +51,14 @@ def serve(
     answer: Callable[[list[Frame | Crops]], list[Answer]],
     launcher,
     once: bool = False,
+    security: Security | None = None,
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
     `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
-    and returns one answer for each.
+    and returns one answer for each. `security`: the locks, where the run spans several machines.
     """
-    links = Links()
+    links = Links(security, launcher.say)
     try:
         _Worker(identity, links, render, captures, answer, launcher, once).run()
     finally:
@@ -141,7 +143,7 @@ class _Worker:
             WorkerHello(
                 run=desk.run,
                 stage=me.stage,
-                host=socket.gethostname(),
+                host=me.host,
                 replica=me.replica,
                 incarnation=me.incarnation,
                 card=me.card,
