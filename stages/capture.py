@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
+
 from stages.core import flow
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
@@ -18,6 +20,7 @@ from stages.core.messages import (
     Crops,
     CutCrops,
     Drop,
+    Encoded,
     End,
     Finish,
     Frame,
@@ -31,10 +34,12 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
+from stages.core.placement import Placement
 from stages.core.quantiles import Quantiles
 from stages.detectors import settings_hash
 from stages.runtime.curve import security_of
 from stages.runtime.link import Links, Waker
+from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.sources import Source, open_source
 
@@ -155,6 +160,7 @@ class _Capture:
         self._flow = Flow(rules(settings, source.live))
         self._epoch = int(time.time() * 1000)
         self._run = ""  # named by render
+        self._encoding = FrameEncoding(settings)
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
         self._gone: list[str] = []  # connections that a message could not be sent to
@@ -263,7 +269,7 @@ class _Capture:
                     connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
                 )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
-                self._to_worker(connection, self._frame_message(frame, seq, attempt, skip))
+                self._to_worker(connection, self._frame_message(connection, frame, seq, attempt, skip))
             case flow.SendCrops(connection, stage, frame, seq):
                 self._to_worker(connection, self._crops_message(stage, frame, seq))
             case flow.KeepCrops(frame):
@@ -272,7 +278,7 @@ class _Capture:
             case flow.SendPicture(frame):
                 self._render.send(self._picture_message(frame))
             case flow.SendPreview(frame):
-                self._render.send(Preview(frame=frame, arrays=(self._pictures[frame].pixels,), **self._id))
+                self._render.send(Preview(frame=frame, arrays=(self._for_render(frame),), **self._id))
             case flow.SayDrop(first, last, stage, reason):
                 self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
             case flow.SayGivenUp(frame, stage, reason):
@@ -320,11 +326,15 @@ class _Capture:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
 
-    def _frame_message(self, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
+    def _for_render(self, frame: int) -> np.ndarray | Encoded:
+        return self._encoding.to_render(frame, self._pictures[frame].pixels)
+
+    def _frame_message(self, connection: str, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
         geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
-        pixels = self._pictures[frame].pixels
+        beyond = self._workers.is_beyond(connection)
+        array = self._encoding.to_detect(frame, self._pictures[frame].pixels, beyond)
         return Frame(
-            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(pixels,), **self._id
+            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(array,), **self._id
         )
 
     def _crops_message(self, stage: str, frame: int, seq: int) -> Crops:
@@ -337,8 +347,39 @@ class _Capture:
     def _picture_message(self, frame: int) -> FramePicture:
         picture = self._pictures[frame]
         return FramePicture(
-            frame=frame, file=picture.file, time=picture.time, rate=picture.rate, arrays=(picture.pixels,), **self._id
+            frame=frame,
+            file=picture.file,
+            time=picture.time,
+            rate=picture.rate,
+            arrays=(self._for_render(frame),),
+            **self._id,
         )
+
+
+class FrameEncoding:
+    """In which form detect and render are given the pictures: raw within a machine, as configured beyond it."""
+
+    def __init__(self, settings: Settings):
+        placed, self._frames = Placement.of(settings.pipeline), settings.pipeline.frames
+        here = placed.captures[settings.replica]
+        beyond = self._frames.encoding != "raw"
+        self._render = beyond and placed.render != here
+        # What a JPEG loses must not depend on who is given a frame: if one detect gets JPEGs, all do.
+        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(settings.replica)
+        self._some_detects = beyond
+        self._last: tuple[int, Encoded] | None = None  # Render and detect are given a picture in one go.
+
+    def to_detect(self, frame: int, pixels: np.ndarray, beyond: bool) -> np.ndarray | Encoded:
+        """`beyond`: whether this detect is on another machine."""
+        return self._encoded(frame, pixels) if self._every_detect or (beyond and self._some_detects) else pixels
+
+    def to_render(self, frame: int, pixels: np.ndarray) -> np.ndarray | Encoded:
+        return self._encoded(frame, pixels) if self._render else pixels
+
+    def _encoded(self, frame: int, pixels: np.ndarray) -> Encoded:
+        if self._last is None or self._last[0] != frame:
+            self._last = frame, encoded(pixels, self._frames.encoding, self._frames.quality)
+        return self._last[1]
 
 
 class Account:

@@ -20,6 +20,7 @@ from stages.core.config import (
     Attribute,
     Capture,
     Detect,
+    Frames,
     Host,
     Pipeline,
     Render,
@@ -33,7 +34,7 @@ KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 
 DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
 
-_SECTIONS = {"render": Render, "capture": Capture}
+_SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
 MOST_HOSTS = 64
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -249,7 +250,14 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 def _elsewhere(word: str) -> str:
     """The full name of a key that was written in the wrong section."""
-    sections = {"stages.NAME": Attribute, "stages.detect": Detect, "render": Render, "": Pipeline, "hosts.NAME": Host}
+    sections = {
+        "stages.NAME": Attribute,
+        "stages.detect": Detect,
+        "render": Render,
+        "": Pipeline,
+        "hosts.NAME": Host,
+        "frames": Frames,
+    }
     for prefix, section in sections.items():
         if word in keys_of(section):
             return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"

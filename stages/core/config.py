@@ -120,6 +120,19 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """How pictures travel between machines; within one they are always raw."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    encoding: Annotated[
+        Literal["jpeg", "png", "raw"],
+        "`jpeg` is small and changes the pixels a little; `png` and `raw` change nothing and need a fast network.",
+    ] = "jpeg"
+    quality: Annotated[int, Between(1, 100), "`jpeg`: more is larger, and nearer to the original."] = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A machine that stages of the pipeline run on."""
 
@@ -235,6 +248,9 @@ class Pipeline:
     capture: Annotated[
         Capture, Matching("the keys of capture, such as {host: door}"), "Where the sources are read."
     ] = field(default_factory=Capture)
+    frames: Annotated[
+        Frames, Matching("the keys of frames, such as {encoding: png}"), "How pictures travel between machines."
+    ] = field(default_factory=Frames)
     hosts: Annotated[
         dict[str, Host],
         Matching("names of machines, each with its address, such as {desk: {address: 192.168.7.10}}"),
@@ -272,5 +288,6 @@ class Pipeline:
         """The inverse of `to_json`; it takes its word for what is in it."""
         stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
         hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
-        sections = {"render": Render(**plain["render"]), "capture": Capture(**plain["capture"])}
+        classes = {"render": Render, "capture": Capture, "frames": Frames}
+        sections = {name: section(**plain[name]) for name, section in classes.items()}
         return cls(**{**plain, **sections, "stages": stages, "hosts": hosts})

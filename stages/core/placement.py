@@ -46,6 +46,10 @@ class Placement:
         """The hosts that a capture hears from."""
         return {host for hosts in self.workers.values() for host in hosts}
 
+    def detects_beyond(self, capture: int) -> bool:
+        """Whether any detect is on another host than this capture."""
+        return set(self.workers["detect"]) != {self.captures[capture]}
+
     def stages_on(self, host: str) -> list[str]:
         """The stages that have a process on this host, in the order in which they are started."""
         ends = ["render"] * (self.render == host) + ["capture"] * (host in self.captures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Detect, Host, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Detect, Frames, Host, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -31,6 +31,7 @@ _SECTIONS = (
     ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
     ("What is shown and written: `render`", "render.", Render),
     ("Where the sources are read: `capture`", "capture.", Capture),
+    ("How pictures travel between machines: `frames`", "frames.", Frames),
     ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
 )
 
@@ -59,7 +60,7 @@ def _default(key: Key) -> str:
             return "none"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render() | Capture():
+        case Render() | Capture() | Frames():
             return "see below"
         case _ if key.name == "address":
             return "none: it has to be given"

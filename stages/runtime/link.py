@@ -21,6 +21,7 @@ from stages.core import limits
 from stages.core.errors import FacepipeError
 from stages.core.messages import Message, Refused, pack, unpack
 from stages.runtime.curve import FAILED_HANDSHAKES, Gate, Security, failed_handshakes
+from stages.runtime.pictures import decoded
 from stages.runtime.run_directory import TCP, resolved
 
 MESSAGES_A_TURN = 8  # taken from one socket before the others get their turn
@@ -82,10 +83,14 @@ class Link:
 
     def _unpack(self, frames: list[zmq.Frame]) -> Message | None:
         try:
-            return unpack([frame.buffer for frame in frames], self._listens_to)
+            message = unpack([frame.buffer for frame in frames], self._listens_to)
+            return decoded(message) if self._is_theirs_to_say(frames[0], message) else None
         except Refused as refusal:
             self._count(str(refusal)[:80])
             return None
+
+    def _is_theirs_to_say(self, frame: zmq.Frame, message: Message) -> bool:
+        return True  # Who is connected to one other only has proved whose it is.
 
     def _count(self, reason: str, times: int = 1) -> None:
         self.refused[reason] += times
@@ -118,10 +123,12 @@ class Bound(Link):
         self._security, self._gate, self._say = security, gate, say
         self._said: set[str] = set()
         self._monitors: list[zmq.Socket] = []
+        self._beyond: list[bool] = []  # of each socket: whether its peers are on other machines
 
     def open(self, context: zmq.Context, address: str) -> None:
         socket = self._open(context, zmq.ROUTER, address)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # Otherwise a message to a peer that has gone vanishes silently.
+        self._beyond.append(address.startswith(TCP) and self._security is not None)
         self._bind(socket, address)
 
     def receive(self) -> Iterator[tuple[str, Message]]:
@@ -129,7 +136,7 @@ class Bound(Link):
         for place, socket in enumerate(self.sockets):
             for frames in self._receive(socket):
                 message = self._unpack(frames[1:])
-                if message is not None and self._is_theirs_to_say(frames[1], message):
+                if message is not None:
                     yield f"{place}-{frames[0].bytes.hex()}", message
         self._hear_of_strangers()
 
@@ -137,6 +144,10 @@ class Bound(Link):
         """Whether the message is on its way; False: that connection is gone."""
         place, _, name = connection.partition("-")
         return self._send(self.sockets[int(place)], [bytes.fromhex(name), *pack(message)])
+
+    def is_beyond(self, connection: str) -> bool:
+        """Whether the peer is on another machine."""
+        return self._beyond[int(connection.partition("-")[0])]
 
     def close(self) -> None:
         for monitor in self._monitors:

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core.config import Attribute, Capture, ConfigError, Detect, Host, Pipeline, Render
+from stages.core.config import Attribute, Capture, ConfigError, Detect, Frames, Host, Pipeline, Render
 from stages.core.keys import keys_of
 from stages.core.reading import Override, read_config
 from stages.core.reference import page
@@ -21,7 +21,7 @@ from stages.core.reference import page
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
     "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, stages, render,"
-    " capture, hosts, keys"
+    " capture, frames, hosts, keys"
 )
 
 
@@ -60,7 +60,7 @@ def test_the_reference_page_is_printed_from_the_schema():
     assert (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8") == page(), f"run {command}"
 
 
-@pytest.mark.parametrize("section", [Pipeline, Detect, Attribute, Render, Capture, Host])
+@pytest.mark.parametrize("section", [Pipeline, Detect, Attribute, Render, Capture, Frames, Host])
 def test_every_key_has_a_description_and_says_what_is_allowed(section):
     assert [key.name for key in keys_of(section).values()] == [f.name for f in fields(section)]
     for key in keys_of(section).values():
@@ -152,6 +152,7 @@ def test_stages_are_put_on_machines_by_a_word_each():
         stages: {detect: {host: [desk, shed]}, age: {host: shed}}
         capture: {host: {yard: shed}}
         keys: mine/keys
+        frames: {encoding: png}
     """
     assert read_config(text, "p") == Pipeline(
         sources={"door": 0, "yard": "yard.mp4"},
@@ -162,6 +163,7 @@ def test_stages_are_put_on_machines_by_a_word_each():
         },
         capture=Capture(host={"yard": "shed"}),
         keys="mine/keys",
+        frames=Frames(encoding="png"),
     )
 
 
@@ -208,6 +210,8 @@ MISTAKES = {
     "hosts: {shed: {address: x}}\nsources: {door: 0}\ncapture: {host: {yard: shed}}": (
         "3: capture.host.yard is none of sources; name a source."
     ),
+    "frames: {encoding: jpg}": "1: frames.encoding is 'jpg'; write one of jpeg, png, raw (did you mean 'jpeg'?).",
+    "frames: {quality: 101}": "1: frames.quality is 101; write a whole number from 1 to 100.",
     "keys: 5": "1: keys is 5; write the path of a folder.",
     "detector: dlib": f"1: detector is not a key; write one of {TOP} (did you mean 'stages.detect.detector'?).",
     "'': 1": f"1: '' is not a key; write one of {TOP}.",
@@ -529,6 +533,7 @@ pipelines = st.builds(
         host=st.none() | st.just("desk"),
     ),
     capture=st.builds(Capture, host=st.none() | st.just("shed")),
+    frames=st.builds(Frames, encoding=st.sampled_from(["jpeg", "png", "raw"]), quality=st.integers(1, 100)),
     hosts=st.just({"desk": Host(address="192.168.7.10"), "shed": Host(address="::1", port=7000)}),
     keys=paths,
 ) | st.builds(Pipeline, source=specs)
