@@ -11,6 +11,7 @@ TEST_OPTIONS ?=
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
 	@echo 'make test            installs everything and runs every test'
+	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
@@ -28,6 +29,11 @@ demo: install-demo
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+
+# Machines are network namespaces here: needs Linux, root, iproute2, and iptables where the kernel has no netem.
+.PHONY: test-network
+test-network: install-demo install-train install-dev
+	$(BIN)/python -m pytest -m 'long or not long' tests/network $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 BENCH_OPTIONS ?=
