@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -22,7 +23,7 @@ from stages.core.errors import FacepipeError
 from stages.core.messages import Message, Refused, pack, unpack
 from stages.runtime.curve import FAILED_HANDSHAKES, Gate, Security, failed_handshakes
 from stages.runtime.pictures import decoded
-from stages.runtime.run_directory import TCP, resolved
+from stages.runtime.run_directory import IPC, TCP, resolved
 
 MESSAGES_A_TURN = 8  # taken from one socket before the others get their turn
 RECONNECT_MS = 10  # at first: everything is started at once, and binds within the first tenths of a second
@@ -168,6 +169,8 @@ class Bound(Link):
             socket.bind(address)
         except zmq.ZMQError as error:
             raise LinkError(f"{address} cannot be opened: {error.strerror}; see hosts and port.") from None
+        if address.startswith(IPC):
+            os.chmod(address.removeprefix(IPC), 0o600)  # Its folder keeps others out already.
 
     def _is_theirs_to_say(self, frame: zmq.Frame, message: Message) -> bool:
         if self._security is None:

@@ -22,6 +22,7 @@ from stages.runtime.locks import Taken, locked
 
 IPC, TCP = "ipc://", "tcp://"
 HAS_IPC = sys.platform != "win32"  # libzmq's Windows wheels are built without it
+LOCK = ".lock"  # beside the socket that it is about
 PATH_BYTES = 107  # what a Unix socket's address holds, without the zero at its end
 
 
@@ -77,7 +78,8 @@ def _claim_ipc(place: str, port: int) -> Iterator[None]:
     path = Path(place.removeprefix(IPC))
     _make_private(path.parent)
     try:
-        with locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(LOCK)):
+            _clear_after_the_dead(path.parent)
             path.unlink(missing_ok=True)  # Left by a run that was killed: its lock is free.
             try:
                 yield
@@ -88,6 +90,13 @@ def _claim_ipc(place: str, port: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # Another stage of ours still holds its part, or somebody removed it.
             path.parent.rmdir()
+
+
+def _clear_after_the_dead(folder: Path) -> None:
+    """Remove the sockets of processes that were killed, and of which this run may have none."""
+    for lock in folder.glob(f"*{LOCK}"):
+        with contextlib.suppress(Taken, OSError), locked(lock):
+            lock.with_suffix("").unlink(missing_ok=True)
 
 
 def _make_private(folder: Path) -> None:
