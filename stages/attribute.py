@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import limits
-from stages.core.messages import Attribute, Crops
+from stages.core.frames import CropGeometry
+from stages.core.messages import Attribute, Crops, Frame
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
 from stages.runtime.curve import security_of
@@ -36,8 +37,17 @@ def main(settings: Settings, launcher: Launcher) -> None:
             for piece, share in zip(pieces, np.split(rows, ends), strict=True)
         ]
 
+    def fits(piece: Frame | Crops) -> bool:
+        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+
     locks = security_of(settings)
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once, security=locks)
+    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once, security=locks, fits=fits)
+
+
+def are_crops_for(geometry: CropGeometry, piece: Crops) -> bool:
+    """Whether the model can take these crops: one bad piece must not cost the good ones that it is batched with."""
+    faces, *shape = piece.arrays[0].shape
+    return faces > 0 and shape == [geometry.height, geometry.width, geometry.channels]
 
 
 def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:

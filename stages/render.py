@@ -99,6 +99,8 @@ class _Render:
 
     def _welcome(self, connection: str) -> None:
         if connection not in self._welcomed:
+            if len(self._welcomed) >= limits.GREETED:
+                self._welcomed.clear()
             self._welcomed.add(connection)
             self._peers.send(connection, Welcome(run=self._run, incarnation=self._incarnation))
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from stages.core import limits
+
 DETECT, PICTURE = "detect", "picture"
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
@@ -390,6 +392,8 @@ class Flow:
             worker.under_way = {seq: frame for seq, frame in worker.under_way.items() if seq > finished}
         elif connection not in self._refused:
             if connection not in self._accounts:
+                if len(self._accounts) >= limits.GREETED:
+                    self._accounts = {c: account for c, account in self._accounts.items() if c in self._workers}
                 self._accounts_opened += 1
                 self._accounts[connection] = self._accounts_opened
             yield SendWelcome(connection, self._accounts[connection])

@@ -70,7 +70,9 @@ def _geometry(value: object) -> bool:
     if type(value) is not list or len(value) != 5:
         return False
     size, (channels, scale, stages) = value[:2], value[2:]
-    return all(map(_whole(1, 4096), size)) and channels in (1, 3) and _number(0.01)(scale) and _names(stages)
+    if not (all(map(_whole(1, limits.CROP_SIDE), size)) and type(channels) is int and channels in (1, 3)):
+        return False
+    return _number(0.01)(scale) and _names(stages)
 
 
 _name = _text(limits.NAME_CHARACTERS, shortest=1)
@@ -471,11 +473,13 @@ def _array(message: type[Message], part: object, buffer: memoryview) -> np.ndarr
     shape = part["shape"]
     if type(shape) is not list or len(shape) != message.dimensions or not all(map(_whole(0, limits.PART_BYTES), shape)):
         raise Refused(f"a {message.kind} with a buffer of shape {_short(shape)}")
+    if not 0 < math.prod(shape[-3:-1]) <= limits.PICTURE_PIXELS:
+        raise Refused(f"a {message.kind} with pictures of shape {_short(shape)}")
+    if shape[-1] not in ((3,) if message.dimensions == 3 else (1, 3)):
+        raise Refused(f"a {message.kind} with pictures of {shape[-1]} channels")
     if encoding != "raw":
-        if shape[-1] != 3 or not 0 < math.prod(shape[:2]) <= limits.PICTURE_PIXELS:
-            raise Refused(f"a {message.kind} with an encoded picture of shape {_short(shape)}")
         return Encoded(encoding, tuple(shape), buffer)
-    if shape[-1] not in (1, 3) or math.prod(shape) != buffer.nbytes:
+    if math.prod(shape) != buffer.nbytes:
         raise Refused(f"a {message.kind} with {buffer.nbytes} bytes for the shape {_short(shape)}")
     return np.frombuffer(buffer, np.uint8).reshape(shape)
 

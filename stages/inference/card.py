@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.core import limits
 from stages.core.frames import CropGeometry
 from stages.inference.answers import answer
 from stages.inference.digest import card_hash, file_sha256
@@ -36,7 +37,7 @@ TASKS = ("classes", "age", "regression")
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
 ORDERS = ("bgr", "rgb")
-LARGEST_SIDE = 512  # 256 faces of a frame then take 200 MB as colour crops
+LARGEST_SIDE = limits.CROP_SIDE
 MOST_LABELS = 1024
 MOST_SHOWN = 64  # what the header of a message has room for
 

@@ -8,6 +8,7 @@ imported at the top: every stage process pays for what stands there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -27,6 +28,7 @@ from stages.runtime.settings import Settings, SourceSettings  # noqa: F401  (wha
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
 BEAT_S = 0.25
+MOST_FILES = 20_000  # that this process may have open, connections among them
 ORPHAN_S = 2.0  # what a stage may still do when its launcher is gone
 
 Main = Callable[[Settings, "Launcher"], None]
@@ -40,6 +42,7 @@ def run_stage(main: Main, stage: str | None = None) -> None:
     """
     arguments = _arguments(stage)
     faulthandler.enable()  # The last words of a library that crashes.
+    _allow_many_connections()
     status = _launched(main) if arguments.launched else _by_hand(main, arguments)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -207,6 +210,19 @@ def _die_with_the_launcher() -> None:
         pr_set_pdeathsig = 1
         # Best effort: where it is not allowed, the end of the standard input is still heard.
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _allow_many_connections() -> None:
+    """Every connection takes a file: with the usual 1024 a thousand strangers would leave none for the results."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if now != resource.RLIM_INFINITY and now < enough:
+        with contextlib.suppress(OSError, ValueError):  # Then it stays as it is.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
 def _stop_on_signals(launcher: Launcher) -> None:

@@ -52,23 +52,25 @@ def serve(
     launcher,
     once: bool = False,
     security: Security | None = None,
+    fits: Callable[[Frame | Crops], bool] = lambda piece: True,
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
     `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
-    and returns one answer for each. `security`: the locks, where the run spans several machines.
+    and returns one answer for each. `security`: the locks, where the run spans several machines; `fits`: whether it can
+    take a piece; one that it cannot is thrown away.
     """
     links = Links(security, launcher.say)
     try:
-        _Worker(identity, links, render, captures, answer, launcher, once).run()
+        _Worker(identity, links, render, captures, answer, launcher, once, fits).run()
     finally:
         links.close()
 
 
 class _Worker:
-    def __init__(self, identity, links, render, captures, answer, launcher, once):
+    def __init__(self, identity, links, render, captures, answer, launcher, once, fits):
         self._identity, self._links, self._launcher, self._once = identity, links, launcher, once
-        self._answer = answer
+        self._answer, self._fits = answer, fits
         self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
@@ -100,6 +102,8 @@ class _Worker:
                 self._beat_due_s = 0.0  # There is room now: say so at once.
         for link, desk in self._desks:
             for message in link.receive():
+                if isinstance(message, (Frame, Crops)) and not self._fits(message):
+                    continue  # Of no capture of ours: it would be the end of this process.
                 if desk.take(message):
                     self._say_hello(link, desk)
                 elif desk.served:
