@@ -114,7 +114,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    source = _Source("s", "r", 1, cards, paper, Peers(), None, previews=False)
+    source = _Source("s", "r", 1, cards, paper, Peers(), None, False, lambda work: work())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
     for message in said:
         if isinstance(message, SourceHello):
@@ -138,6 +138,10 @@ class Pictures:
     @property
     def ended(self) -> bool:
         return not self._left
+
+    @property
+    def next_size(self) -> int:
+        return self._left[-1].pixels.nbytes if self._left else 0
 
     def start(self) -> None:
         pass
