@@ -303,7 +303,8 @@ class _Capture:
         # What a socket sends just before it closes is thrown away at the other end: stay until they have heard it.
         self._leaving, self._leave_by_s = set(self._flow.connections), time.monotonic() + LEAVE_S
         for connection in self._leaving:
-            self._workers.send(connection, Finish(run=self._run, epoch=self._epoch, source=self._source.name))
+            self._workers.send(connection, Finish(**self._id))
+        self._render.send(Finish(**self._id))
         self._finished = True
 
     # --- Speaking ---

@@ -21,6 +21,7 @@ from stages.core.messages import (
     Drop,
     End,
     Faces,
+    Finish,
     FramePicture,
     GivenUp,
     Message,
@@ -41,6 +42,7 @@ from stages.runtime.process import Launcher, Settings, run_stage
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
+LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
@@ -93,7 +95,7 @@ class _Render:
 
     @property
     def _is_over(self) -> bool:
-        """Whether every capture has heard that its outputs are closed, and has gone."""
+        """Whether every capture has heard that its outputs are closed."""
         everybody = len(self._sources) == len(self._settings.captures)
         return everybody and all(source.is_left for source in self._sources.values())
 
@@ -166,7 +168,8 @@ class _Source:
     ):
         self.recorder = recorder
         self._patiently = patiently
-        self.is_left = False  # by its capture, after all was done
+        self._has_finished = False  # its capture has said that it has heard all
+        self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         self._join = Join(tuple(cards))
@@ -206,8 +209,16 @@ class _Source:
             case End(frames=frames):
                 self._frames = frames
                 self._step(join.SourceEnded(frames))
+            case Finish():
+                self._has_finished = self._clean
             case Preview(frame=frame):
                 self._preview(frame, message)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether its capture has heard that all is closed, or cannot be told any more."""
+        lost_s = 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
+        return self._has_finished or (self._clean and lost_s > LOST_S)
 
     def acknowledge(self) -> None:
         """Say what is in the outputs and what is lacking: after every change, and now and then in any case."""
@@ -229,8 +240,10 @@ class _Source:
             worked=self._worked,
         )
         self._worked = []
-        sent = self._peers.send(self._connection, ack)
-        self.is_left = ack.clean and not sent
+        if self._peers.send(self._connection, ack):
+            self._lost_s = None
+        else:
+            self._lost_s = self._lost_s or now_s
 
     @property
     def _is_looked_at(self) -> bool:

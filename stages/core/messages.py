@@ -246,7 +246,7 @@ class Reserve(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finish(Message):
-    """Capture has nothing more for its workers: they forget this source and epoch."""
+    """Capture needs nothing more: its workers forget this source and epoch, and render knows that it has heard all."""
 
     kind: ClassVar[str] = "finish"
     epoch: Count
@@ -380,7 +380,7 @@ class Ack(Message):
 
 TO_CAPTURE = (WorkerHello, Beat, CutCrops, Reserved, Failed)
 TO_WORKER = (Welcome, WorkerRefused, Frame, Crops, Reserve, Finish)
-TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Faces, Attribute, Beat)
+TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Finish, Faces, Attribute, Beat)
 FROM_RENDER = (Welcome, Ack)
 ALL = (*TO_CAPTURE, *TO_WORKER, *TO_RENDER, Ack)
 

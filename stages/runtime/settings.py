@@ -57,7 +57,7 @@ class Settings:
     models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
     cards: dict[str, CardSettings]  # attribute stage -> what its card asks for
     output: str  # absolute path of the folder for the results
-    # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all are gone.
+    # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
     machines: Machines | None = None  # None: everything runs on one
