@@ -12,6 +12,7 @@ import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stages.core import limits
 from stages.core.messages import FROM_RENDER, TO_CAPTURE, TO_RENDER, TO_WORKER, Beat, Refused, Welcome, kinds, unpack
 from stages.runtime.link import Links
 from tests.fuzz import anything, damaged, monsters
@@ -130,6 +131,28 @@ def test_a_thousand_peers_that_say_nothing_or_leave_in_the_middle_cost_files_onl
         time.sleep(0.05)
     assert me.num_fds() <= files + 20
     assert me.memory_info().rss < memory + 60_000_000
+    links.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="sockets of Unix")
+@pytest.mark.parametrize("announced", [limits.PART_BYTES + 1, 2**62, 2**64 - 1])
+def test_a_part_that_announces_more_than_any_may_have_ends_its_connection_before_it_comes(tmp_path, announced):
+    links, me = Links(), psutil.Process()
+    bound = links.bind([f"ipc://{tmp_path}/bound"], kinds(*TO_CAPTURE))
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16 + 32)
+    ready = b"\x05READY\x0bSocket-Type" + (6).to_bytes(4, "big") + b"DEALER"
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(LONGEST_S)
+        peer.connect(f"{tmp_path}/bound")
+        memory = me.memory_info().rss
+        peer.sendall(greeting + bytes([4, len(ready)]) + ready)
+        peer.sendall(b"\x02" + announced.to_bytes(8, "big") + b"x" * 1000)
+        with contextlib.suppress(ConnectionResetError):
+            while peer.recv(4096):  # Greeting and READY of the other side, then its end.
+                pass
+    friend = links.connect(f"ipc://{tmp_path}/bound", kinds(*TO_WORKER))
+    until(lambda came: friend.send(BEAT) and came, bound)
+    assert me.memory_info().rss < memory + 20_000_000
     links.close()
 
 
