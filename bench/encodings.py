@@ -42,13 +42,13 @@ def measure(options: Options) -> list[Figure]:
     ]
     for encoding, quality in ENCODINGS:
         name = f"{encoding} {quality}" if encoding == "jpeg" else encoding
-        sizes, encode_ms, decode_ms, came = _there_and_back(pictures, encoding, quality)
+        sizes, encode_ms, decode_ms, came = _there_and_back(loop, pictures, encoding, quality)
         rate = f"{np.mean(sizes) * RATE * 8 / 1e6:.1f} Mbit/s at {RATE} a second"
         figures += [
             figure(f"{name}: size", np.mean(sizes) / 1000, "kB", "", rate),
             figure(f"{name}: encode", encode_ms, "ms", "", "once for all that are sent it"),
             figure(f"{name}: decode", decode_ms, "ms"),
-            *_differences(name, truth, [_answers(loop, pixels) for pixels in came]),
+            *_differences(name, truth, came),
         ]
     return figures
 
@@ -58,16 +58,19 @@ def _answers(loop: Loop, pixels: np.ndarray) -> FinishedFrame:
 
 
 def _there_and_back(
-    pictures: list[np.ndarray], encoding: str, quality: int
-) -> tuple[list[int], float, float, list[np.ndarray]]:
-    """Sizes in bytes, milliseconds of processor time a picture for either way, and what has come."""
-    began_s = time.process_time()
-    sent = [encoded(pixels, encoding, quality) for pixels in pictures]
-    encoded_s = time.process_time()
-    came = [_opened(picture) for picture in sent]
-    decoded_s = time.process_time()
-    sizes = [len(picture.buffer) for picture in sent]
-    return sizes, *(1000 * s / len(sent) for s in (encoded_s - began_s, decoded_s - encoded_s)), came
+    loop: Loop, pictures: list[np.ndarray], encoding: str, quality: int
+) -> tuple[list[int], float, float, list[FinishedFrame]]:
+    """Sizes in bytes, milliseconds of processor time a picture for either way, and the answers for what has come."""
+    sizes, answers, encode_s, decode_s = [], [], 0.0, 0.0
+    for pixels in pictures:
+        began_s = time.process_time()
+        sent = encoded(pixels, encoding, quality)
+        encoded_s = time.process_time()
+        came = _opened(sent)
+        encode_s, decode_s = encode_s + encoded_s - began_s, decode_s + time.process_time() - encoded_s
+        sizes.append(len(sent.buffer))
+        answers.append(_answers(loop, came))
+    return sizes, 1000 * encode_s / len(pictures), 1000 * decode_s / len(pictures), answers
 
 
 def _opened(picture: Encoded) -> np.ndarray:

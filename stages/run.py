@@ -50,6 +50,7 @@ def run(
         raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
     if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
         read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
+    ends_with = _ends_with(pipeline, processes)
     with ExitStack() as held:
         held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
         results = _results(pipeline, stages, held)
@@ -63,15 +64,16 @@ def run(
         try:
             outcome = launch(
                 _starts(pipeline, processes),
-                _settings(pipeline, folder, processes, once, results, view, host),
+                _settings(pipeline, folder, processes, once, ends_with, results, view, host),
                 results.logs,
                 view,
                 once=once,
+                ends_with=ends_with,
                 seconds=seconds,
             )
         finally:
             view.close()
-        return _tell(outcome, processes, results, quiet)
+        return _tell(pipeline, outcome, processes, results, quiet)
 
 
 def shown(path: str) -> str:
@@ -83,6 +85,12 @@ def shown(path: str) -> str:
 def cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ends_with(pipeline: Pipeline, processes: Processes) -> str:
+    """Whose end is that of the run here: the captures', or render's where some of these run elsewhere."""
+    here = [stage for stage, _ in processes.values()]
+    return "render" if "render" in here and here.count("capture") < len(pipeline.all_sources()) else "capture"
 
 
 def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
@@ -108,16 +116,16 @@ def _settings(
     folder: Path,
     processes: Processes,
     once: bool,
+    ends_with: str,
     results: OutputFolder,
     view: TerminalView,
     host: str,
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
         plan = Plan.of(pipeline, folder, host)
-        # Render ends with the last capture. Where there is none to be watched here, it has to notice that by itself.
-        alone = all(stage != "capture" for stage, _ in processes.values())
+        # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
-            label: plan.settings(stage, replica, once=once or (alone and stage == "render")).to_json()
+            label: plan.settings(stage, replica, once=once or (stage == ends_with == "render")).to_json()
             for label, (stage, replica) in processes.items()
         }
         for sentence in plan.unchecked:
@@ -128,9 +136,9 @@ def _settings(
     return settings
 
 
-def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
+def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
-    came = _account(outcome, processes)
+    came = _account(pipeline, outcome, processes)
     # A run that was refused has changed nothing, and the summary of the earlier one still says what is here.
     if results.results and (came.sources or outcome.status != REFUSED):
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
@@ -153,11 +161,14 @@ def _print(stream: TextIO, *lines: str) -> None:
         print(*lines, sep="\n", file=stream, flush=True)
 
 
-def _account(outcome: Outcome, processes: Processes) -> Account:
+def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:
     captures = [
         outcome.reports.get(label) or outcome.progress[label]  # One that was killed has at least said where it was.
         for label, (stage, _) in processes.items()
         if stage == "capture" and (label in outcome.reports or label in outcome.progress)
     ]
     replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
+    if pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
+        workers, counts = Placement.of(pipeline).workers, pipeline.replicas(cores())
+        replicas |= {stage: counts[stage] * len(hosts) for stage, hosts in workers.items()}
     return account(captures, outcome.reports.get("render"), replicas)

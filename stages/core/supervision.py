@@ -148,6 +148,7 @@ class Supervision:
     members: list[Member]
     now_s: float  # when they were started
     once: bool = False  # workers may end by themselves
+    ends_with: str = "capture"  # the last process of this stage ends when all is done, and the run here with it
     seconds: float | None = None  # so long after all were ready the run ends as if a person had asked for it
     phase: Phase = field(init=False, default=Phase.RUNNING)
     status: int = field(init=False, default=DONE)  # of the run
@@ -185,20 +186,15 @@ class Supervision:
 
     def _after_exit(self, exited: Exited) -> list[Action]:
         member = self._alive.pop(exited.label)
-        stop = after_exit(exited, member.stage, self.once or self._ends_by_itself(member))
+        stop = after_exit(exited, member.stage, self.once or member.stage == self.ends_with)
         if stop and self._is_failure(exited, member.stage):
             self._blame(stop)
             return self._close()
-        if self._ends_by_itself(member) and not self._count(member.stage):
+        if member.stage == self.ends_with and not self._count(self.ends_with):
             return self._close()
         if member.stage == "render" and self._count("capture"):
             return self._kill()  # Nobody is left for whom the captures could finish anything.
         return []
-
-    def _ends_by_itself(self, member: Member) -> bool:
-        """Whether this one ends when all is done: the captures, or render where these run on other machines."""
-        here = {member.stage for member in self.members}
-        return member.stage == ("capture" if "capture" in here else "render")
 
     def _is_failure(self, exited: Exited, stage: str) -> bool:
         if self.phase == Phase.RUNNING:

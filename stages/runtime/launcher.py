@@ -60,19 +60,21 @@ def launch(
     view: View,
     *,
     once: bool = False,
+    ends_with: str = "capture",
     seconds: float | None = None,
 ) -> Outcome:
     """Run these processes to their end; `settings` gives what each is told, by label.
 
     `settings` is called when the processes are starting already: they import their libraries meanwhile. What it raises
-    ends them. `once`: workers may end by themselves; `seconds`: so long after all were ready the run is ended.
+    ends them. `once`: workers may end by themselves; `ends_with`: the stage whose end is that of the run here; `seconds`:
+    so long after all were ready the run is ended.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
     events: SimpleQueue[Event | Said] = SimpleQueue()
     with _signals_into(events), _children(starts, logs, events) as children:
         for label, told in settings().items():
             children[label].tell(told)
-        supervision = Supervision([start.member for start in starts], time.monotonic(), once, seconds)
+        supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
         outcome = Outcome(DONE, None)
         while not supervision.is_over:
             event = _next_event(events, outcome, view)

@@ -54,6 +54,14 @@ def test_after_the_last_capture_the_others_are_told_to_stop_and_the_run_is_done(
     assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 0, None)
 
 
+def test_where_a_capture_runs_on_another_machine_the_run_here_ends_with_render():
+    supervision = all_ready(ends_with="render")
+    assert supervision.step(Exited("capture", 0), 1.0) == []  # The other one reads on.
+    assert supervision.step(Exited("render", 0), 2.0) == [TellStop("gender")]
+    assert supervision.step(Exited("gender", 0), 2.1) == []
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 0, None)
+
+
 def test_a_run_with_two_captures_goes_on_after_the_first_has_ended():
     members = [*MEMBERS, Member("capture-1", "capture", 5.0)]
     supervision = Supervision(members, 0.0)

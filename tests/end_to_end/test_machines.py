@@ -63,6 +63,17 @@ def test_capture_and_render_may_be_on_different_machines_and_each_ends_with_the_
     assert read.out.splitlines()[-1].startswith("32 frames read")
 
 
+def test_sources_may_be_read_on_several_machines_through_the_same_workers(place, film, slow_film, shown: Ran):
+    sources = f"sources: {{door: {film}, yard: {slow_film}}}"
+    machines = Machines(place, sources, "capture: {host: {yard: shed}}", "stages: {detect: {}, gender: {}, age: {}}")
+    desk, shed = machines.on("desk", None), machines.on("shed", None)
+    read, ran = shed.end(alone=False), desk.end()
+    assert (ran.status, read.status) == (0, 0), ran.err + read.err
+    lines = {name: (ran.output / name / "results.jsonl").read_bytes().splitlines() for name in ("door", "yard")}
+    assert [len(of_source) for of_source in lines.values()] == [32, 32]
+    assert {source["source"]: source["captured"] for source in ran.summary["sources"]} == {"door": 32, "yard": 32}
+
+
 def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(place, endless_film, tmp_path):
     machines = Machines(place, "stages: {detect: {}, gender: {host: [desk, shed]}}")
     run = machines.on("desk", endless_film, "--set=pace=true").until_lines(3)
