@@ -12,6 +12,7 @@ help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
 	@echo 'make test            installs everything and runs every test'
 	@echo 'make test-long       runs the tests that take minutes'
+	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
@@ -34,6 +35,11 @@ test: install-demo install-train install-dev
 .PHONY: test-long
 test-long: install-demo install-train install-dev
 	$(BIN)/python -m pytest -m long $(TEST_OPTIONS)
+
+# Machines are network namespaces here: needs Linux, root, iproute2, and iptables where the kernel has no netem.
+.PHONY: test-network
+test-network: install-demo install-train install-dev
+	$(BIN)/python -m pytest -m 'long or not long' tests/network $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 BENCH_OPTIONS ?=

@@ -15,12 +15,15 @@ import contextlib
 import traceback
 from pathlib import Path
 
-from stages.core.config import Pipeline
+from stages.core.config import ConfigError, Pipeline
 from stages.core.errors import FacepipeError
+from stages.core.placement import Placement
 from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
 from stages.plan import Plan, read_pipeline
 from stages.run import run, shown
+from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
+from stages.runtime.places import this_host
 
 VERSION = "0.1.0"
 
@@ -35,6 +38,7 @@ examples:
   run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
   run_pipeline.py --config door.yaml --check       is the configuration right? starts nothing
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
+  run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
 The results of an earlier run in the same folder are replaced, those of one that was broken off only with --fresh;
 files of others are never touched.
@@ -50,8 +54,11 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.list_cameras:
             return _list_cameras()
         pipeline, folder = read_pipeline(arguments.config, _overrides(arguments))
+        if arguments.make_keys:
+            return _make_keys(pipeline, Path(arguments.make_keys))
+        host = this_host(pipeline, arguments.host)
         if arguments.check:
-            return _check(pipeline, folder)
+            return _check(pipeline, folder, host)
         return run(
             pipeline,
             folder,
@@ -61,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
             quiet=arguments.quiet,
             resume=arguments.resume,
             fresh=arguments.fresh,
+            host=host,
         )
     except FacepipeError as error:
         if arguments.debug:
@@ -91,6 +99,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
+    parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
+    parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
     parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
@@ -133,12 +143,17 @@ def _list_cameras() -> int:
     return DONE
 
 
-def _check(pipeline: Pipeline, folder: Path) -> int:
-    """Look at everything that a run would refuse, short of loading the models."""
+def _check(pipeline: Pipeline, folder: Path, host: str) -> int:
+    """Look at everything that a run would refuse on this host, short of loading the models."""
     from stages.sources import open_source
 
-    plan = Plan.of(pipeline, folder)
-    for name, spec in pipeline.all_sources().items():
+    plan, placed = Plan.of(pipeline, folder, host), Placement.of(pipeline)
+    if placed.spans_machines:
+        read_keys(Path(plan.keys), host, pipeline.hosts)
+        print(f"host {host}: {', '.join(placed.stages_on(host)) or 'nothing'}; keys in {shown(plan.keys)}")
+    for (name, spec), at in zip(pipeline.all_sources().items(), placed.captures, strict=True):
+        if at != host:
+            continue  # It is on another machine, and so is what it reads.
         source = open_source(spec, name)
         print(f"source {source.name}: {source.description}")
         source.close()
@@ -146,6 +161,22 @@ def _check(pipeline: Pipeline, folder: Path) -> int:
     for stage, card in plan.cards.items():
         print(f"{stage}: {shown(plan.models[stage])}, crops of {card.width} x {card.height}")
     print(f"output {shown(plan.output)}")
+    return DONE
+
+
+def _make_keys(pipeline: Pipeline, folder: Path) -> int:
+    """Make a pair of keys for every host that has none in this folder, and say what to copy where."""
+    from stages.runtime.curve import new_pair
+
+    if not pipeline.hosts:
+        raise ConfigError("this configuration has no hosts; name the machines under hosts, then make their keys.")
+    made = make_keys(folder, pipeline.hosts, new_pair)
+    for host in pipeline.hosts:
+        print(f"{host}: {'a new pair' if host in made else 'has its keys already'}")
+    print(f"Copy to {pipeline.keys} on every machine, a folder that only you can enter (chmod 700):")
+    for host in pipeline.hosts:
+        print(f"  on {host}: {shown(str(folder / f'{host}{SECRET}'))} (chmod 600) and {shown(str(folder))}/*{PUBLIC}")
+    print("A secret key belongs on its own machine and nowhere else; remove the others here when you are done.")
     return DONE
 
 

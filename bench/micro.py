@@ -87,7 +87,7 @@ def hop_us(message: Message) -> float:
         links = Links()
         try:
             table = kinds(*ALL)
-            bound = links.bind(f"ipc://{Path(folder) / 'hop'}", table | kinds(type(message)))
+            bound = links.bind([f"ipc://{Path(folder) / 'hop'}"], table | kinds(type(message)))
             connected = links.connect(f"ipc://{Path(folder) / 'hop'}", table)
             _handed_over(links, bound, connected, message, 1)
             began_s = time.process_time()

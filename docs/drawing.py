@@ -1,4 +1,7 @@
-"""Draws the processes of a pipeline and the messages between them, as SVG, from the configuration that starts them."""
+"""Draws the processes of a pipeline and the messages between them, as SVG, from the configuration that starts them.
+
+`drawing` shows the stages, `machines` the hosts that they run on.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from xml.sax.saxutils import escape
 from stages.core.config import MOST_DETECT_REPLICAS, Attribute, Pipeline
 from stages.core.messages import Ack, Crops, CutCrops, Faces, Frame, FramePicture
 from stages.core.messages import Attribute as Answers
+from stages.core.placement import Placement
 
 WIDTH = 1000  # of the drawing, in its own units
 CAPTURE, WORKER, RENDER = (128, 292), (418, 598), (724, 876)  # left and right edges
 TOP, ROW, GAP = 92, 66, 16  # first row of workers, height of one, between two
+HOST_WIDTH, HOST_TOP, CHIP = 264, 24, 44  # of the drawing of machines: a host, where it begins, a stage in it
 LANE = 44  # of the pictures above the workers, and of the acknowledgements below: distance from the boxes' ends
 
 
@@ -41,14 +46,81 @@ def drawing(pipeline: Pipeline, theme: Theme) -> str:
     parts = [*_frame(height, theme), *_source(height, theme), *_ends(height, theme), *_outputs(pipeline, height, theme)]
     for row, (name, stage) in enumerate(pipeline.stages.items()):
         parts += _worker(name, stage, TOP + row * (ROW + GAP), theme)
-    return "\n".join([_beginning(height, theme), *parts, "</svg>", ""])
+    title = "The processes of facepipe and the messages between them"
+    return "\n".join([_beginning(height, theme, title), *parts, "</svg>", ""])
 
 
-def _beginning(height: int, theme: Theme) -> str:
+def machines(pipeline: Pipeline, theme: Theme) -> str:
+    """The SVG of the hosts of a pipeline: what runs where, and who connects to which port of whom."""
+    placed = Placement.of(pipeline)
+    # Pictures go from left to right: the cameras first, the screen last.
+    hosts = sorted(pipeline.hosts, key=lambda host: (host == placed.render, host not in placed.captures))
+    middles = {host: WIDTH * (2 * place + 1) / (2 * len(hosts)) for place, host in enumerate(hosts)}
+    links = list(_links(pipeline, placed))
+    below = HOST_TOP + 74 + (CHIP + 10) * max(len(placed.stages_on(host)) for host in hosts)
+    height = below + LANE * len(links) + 10
+    title = "The machines of a run and the connections between them"
+    parts = [_beginning(height, theme, title), _box(0.5, 0.5, WIDTH - 1, height + 39, theme.panel, theme.rim, 12)]
+    for host, middle in middles.items():
+        parts += _host(host, pipeline.hosts[host].address, placed.stages_on(host), middle, below, theme)
+    labels = []  # above all lines
+    for lane, (start, end, words) in enumerate(links, start=1):
+        # Every lane has its own place at a host, so that no two lines run into one.
+        shift = HOST_WIDTH * ((lane + 0.5) / (len(links) + 2) - 0.5)
+        from_x, to_x, y = middles[start] + shift, middles[end] + shift, below + LANE * lane
+        parts.append(_lane(from_x, to_x, below, y, theme))
+        labels.append(_label((from_x + to_x) / 2, y, words, theme))
+    about = "an arrow goes from who connects to who listens, at which port"
+    parts += [*labels, _text(WIDTH / 2, height + 22, about, theme.quiet, 13, "middle")]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _host(host: str, address: str, stages: list[str], middle: float, below: float, theme: Theme) -> Iterator[str]:
+    """A machine with its stages."""
+    left = middle - HOST_WIDTH / 2
+    yield _box(left, HOST_TOP, HOST_WIDTH, below - HOST_TOP, theme.panel, theme.arrow, radius=12)
+    yield _text(middle, HOST_TOP + 30, host, theme.text, 19, "middle", 600)
+    yield _text(middle, HOST_TOP + 51, address, theme.quiet, 13, "middle")
+    for place, stage in enumerate(stages):
+        y = HOST_TOP + 68 + (CHIP + 10) * place
+        colours = (theme.end, theme.end_rim) if stage in ("capture", "render") else (theme.worker, theme.worker_rim)
+        yield _box(left + 16, y, HOST_WIDTH - 32, CHIP, *colours)
+        yield _text(middle, y + 28, stage, theme.text, 17, "middle", 600)
+
+
+def _links(pipeline: Pipeline, placed: Placement) -> Iterator[tuple[str, str, str]]:
+    """Every connection between two hosts: from, to, and what it is for."""
+    for place, end in enumerate((placed.render, *placed.captures)):
+        port = (pipeline.hosts[end].port or pipeline.port) + place
+        for host in pipeline.hosts:
+            carried = _to_render(pipeline, placed, host) if place == 0 else _to_capture(pipeline, placed, host)
+            if host != end and carried:
+                yield host, end, f"{port}: {', '.join(carried)}"
+
+
+def _to_render(pipeline: Pipeline, placed: Placement, host: str) -> list[str]:
+    pictures, boxes = host in placed.captures, placed.works(host, "detect")
+    answers = any(placed.works(host, stage) for stage in pipeline.attributes())
+    return ["pictures"] * pictures + ["boxes"] * boxes + ["answers"] * answers
+
+
+def _to_capture(pipeline: Pipeline, placed: Placement, host: str) -> list[str]:
+    frames = placed.works(host, "detect")
+    crops = frames or any(placed.works(host, stage) for stage in pipeline.attributes())
+    return ["frames"] * frames + ["crops"] * crops
+
+
+def _lane(from_x: float, to_x: float, below: float, y: float, theme: Theme) -> str:
+    """An arrow that leaves a host below, runs along a lane and enters another host from below."""
+    path = f"M{from_x:g} {below:g} V{y:g} H{to_x:g} V{below + 5:g}"
+    return f'<path d="{path}" stroke="{theme.arrow}" stroke-width="1.6" fill="none" marker-end="url(#tip)"/>'
+
+
+def _beginning(height: float, theme: Theme, title: str) -> str:
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + 40}" role="img" \
 font-family="-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif">
-<title>The processes of facepipe and the messages between them</title>
+<title>{title}</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse">
 <path d="M0 0.6 L7.4 4 L0 7.4 Z" fill="{theme.arrow}"/></marker></defs>"""
 

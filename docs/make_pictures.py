@@ -1,7 +1,8 @@
 """Draws the pictures of the documentation: `make pictures`.
 
-docs/pipeline.svg and docs/pipeline-dark.svg from the default configuration, docs/demo.png by the pipeline from a frame
-of the demo, and the figures of the models in docs/models.md from their cards.
+docs/pipeline.svg and its dark twin from the default configuration, docs/machines.svg and its twin from the one that
+docs/machines.md begins with, docs/demo.png by the pipeline from a frame of the demo, and the figures of the models in
+docs/models.md from their cards.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import cv2
 
-from docs.drawing import DARK, LIGHT, drawing
+from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.figures import with_figures
+from stages.core.config import Pipeline
+from stages.core.reading import read_config
 from stages.plan import PROJECT, read_pipeline
 from stages.sources.demo import Demo
 
@@ -27,6 +30,9 @@ def main() -> int:
     pipeline, _ = read_pipeline(None)
     for name, theme in (("pipeline.svg", LIGHT), ("pipeline-dark.svg", DARK)):
         (DOCS / name).write_text(drawing(pipeline, theme), encoding="utf-8")
+    house = first_configuration(DOCS / "machines.md")
+    for name, theme in (("machines.svg", LIGHT), ("machines-dark.svg", DARK)):
+        (DOCS / name).write_text(machines(house, theme), encoding="utf-8")
     models = DOCS / "models.md"
     models.write_text(with_figures(models.read_text(encoding="utf-8"), PROJECT / "models"), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
@@ -34,6 +40,11 @@ def main() -> int:
     small = cv2.resize(drawn, (SHOWN_WIDTH, SHOWN_HEIGHT), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(DOCS / "demo.png"), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     return 0
+
+
+def first_configuration(page: Path) -> Pipeline:
+    """The configuration in the first YAML block of a page."""
+    return read_config(page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0], page.name)
 
 
 def annotated_frame(folder: Path):

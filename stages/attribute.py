@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import limits
-from stages.core.messages import Attribute, Crops
+from stages.core.frames import CropGeometry
+from stages.core.messages import Attribute, Crops, Frame
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
 from stages.runtime.chaos import disorder_of
+from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -19,7 +21,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card)
-    identity = Identity.new(settings.stage, settings.replica, card_hash(card), settings.incarnation)
+    identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card), settings.incarnation)
 
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
@@ -36,7 +38,26 @@ def main(settings: Settings, launcher: Launcher) -> None:
             for piece, share in zip(pieces, np.split(rows, ends), strict=True)
         ]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, settings.once, disorder_of(settings))
+    def fits(piece: Frame | Crops) -> bool:
+        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+
+    serve(
+        identity,
+        settings.render,
+        settings.captures,
+        answer,
+        launcher,
+        once=settings.once,
+        security=security_of(settings),
+        fits=fits,
+        disorder=disorder_of(settings),
+    )
+
+
+def are_crops_for(geometry: CropGeometry, piece: Crops) -> bool:
+    """Whether the model can take these crops: one bad piece must not cost the good ones that it is batched with."""
+    faces, *shape = piece.arrays[0].shape
+    return faces > 0 and shape == [geometry.height, geometry.width, geometry.channels]
 
 
 def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from stages.core import flow
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
@@ -20,6 +22,7 @@ from stages.core.messages import (
     Crops,
     CutCrops,
     Drop,
+    Encoded,
     End,
     Failed,
     Finish,
@@ -36,16 +39,19 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
+from stages.core.placement import Placement
 from stages.core.quantiles import Quantiles
 from stages.detectors import settings_hash
 from stages.runtime.chaos import disorder_of, links_with, meet
+from stages.runtime.curve import security_of
 from stages.runtime.link import Links, Waker
+from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.settings import stamp
 from stages.sources import Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
-HELLO_S = 0.05
+HELLO_S = 0.05  # until render has answered
 HELLO_AGAIN_S = 0.2
 OPEN_AGAIN_S = 0.5
 CLOSE_S = 1.0
@@ -57,8 +63,9 @@ PROGRESS_S = 0.5
 
 def main(settings: Settings, launcher: Launcher) -> None:
     disorder = disorder_of(settings)
-    source, links = opened(settings, launcher), links_with(disorder)
+    source = opened(settings, launcher)
     source.reconnect_s, source.tell = settings.pipeline.reconnect, launcher.say
+    links = links_with(disorder, security_of(settings), launcher.say)
 
     def met(frame: int) -> None:
         if settings.life:  # One that has died before names the frame that it may die at again.
@@ -258,13 +265,14 @@ class _Capture:
     def __init__(self, settings: Settings, launcher: Launcher, source: Source, reader: Reader, links: Links):
         self._settings, self._launcher, self._links = settings, launcher, links
         self._source, self._reader = source, reader
-        self._workers = links.bind(settings.bind, kinds(*TO_CAPTURE))
+        self._workers = links.bind(settings.binds, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
         self._rules = rules(settings, source.live)
         self._flow = Flow(self._rules)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
+        self._encoding = FrameEncoding(settings)
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
         self._gone: list[str] = []  # connections that a message could not be sent to
@@ -414,7 +422,7 @@ class _Capture:
                     connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
                 )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
-                self._to_worker(connection, self._frame_message(frame, seq, attempt, skip))
+                self._to_worker(connection, self._frame_message(connection, frame, seq, attempt, skip))
             case flow.SendCrops(connection, stage, frame, seq):
                 self._to_worker(connection, self._crops_message(stage, frame, seq))
             case flow.KeepCrops(frame):
@@ -423,7 +431,7 @@ class _Capture:
             case flow.SendPicture(frame):
                 self._render.send(self._picture_message(frame))
             case flow.SendPreview(frame):
-                self._render.send(Preview(frame=frame, arrays=(self._pictures[frame].pixels,), **self._id))
+                self._render.send(Preview(frame=frame, arrays=(self._for_render(frame),), **self._id))
             case flow.SayDrop(first, last, stage, reason):
                 self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
             case flow.SayGivenUp(frame, stage, reason):
@@ -461,7 +469,8 @@ class _Capture:
         # What a socket sends just before it closes is thrown away at the other end: stay until they have heard it.
         self._leaving, self._leave_by_s = set(self._flow.connections), time.monotonic() + LEAVE_S
         for connection in self._leaving:
-            self._workers.send(connection, Finish(run=self._run, epoch=self._epoch, source=self._source.name))
+            self._workers.send(connection, Finish(**self._id))
+        self._render.send(Finish(**self._id))
         self._finished = True
 
     # --- Speaking ---
@@ -473,7 +482,8 @@ class _Capture:
     def _speak(self) -> None:
         now_s = time.monotonic()
         self._launcher.beat()
-        # Later on it is what a render that is started again knows this capture by, and what shows that it is there.
+        # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
+        # and what shows that it is there.
         if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
             self._said_hello_s = now_s
             self._render.send(SourceHello(live=self._source.live, **self._id))
@@ -484,11 +494,15 @@ class _Capture:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
 
-    def _frame_message(self, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
+    def _for_render(self, frame: int) -> np.ndarray | Encoded:
+        return self._encoding.to_render(frame, self._pictures[frame].pixels)
+
+    def _frame_message(self, connection: str, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
         geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
-        pixels = self._pictures[frame].pixels
+        beyond = self._workers.is_beyond(connection)
+        array = self._encoding.to_detect(frame, self._pictures[frame].pixels, beyond)
         return Frame(
-            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(pixels,), **self._id
+            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(array,), **self._id
         )
 
     def _crops_message(self, stage: str, frame: int, seq: int) -> Crops:
@@ -501,8 +515,39 @@ class _Capture:
     def _picture_message(self, frame: int) -> FramePicture:
         picture = self._pictures[frame]
         return FramePicture(
-            frame=frame, file=picture.file, time=picture.time, rate=picture.rate, arrays=(picture.pixels,), **self._id
+            frame=frame,
+            file=picture.file,
+            time=picture.time,
+            rate=picture.rate,
+            arrays=(self._for_render(frame),),
+            **self._id,
         )
+
+
+class FrameEncoding:
+    """In which form detect and render are given the pictures: raw within a machine, as configured beyond it."""
+
+    def __init__(self, settings: Settings):
+        placed, self._frames = Placement.of(settings.pipeline), settings.pipeline.frames
+        here = placed.captures[settings.replica]
+        beyond = self._frames.encoding != "raw"
+        self._render = beyond and placed.render != here
+        # What a JPEG loses must not depend on who is given a frame: if one detect gets JPEGs, all do.
+        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(settings.replica)
+        self._some_detects = beyond
+        self._last: tuple[int, Encoded] | None = None  # Render and detect are given a picture in one go.
+
+    def to_detect(self, frame: int, pixels: np.ndarray, beyond: bool) -> np.ndarray | Encoded:
+        """`beyond`: whether this detect is on another machine."""
+        return self._encoded(frame, pixels) if self._every_detect or (beyond and self._some_detects) else pixels
+
+    def to_render(self, frame: int, pixels: np.ndarray) -> np.ndarray | Encoded:
+        return self._encoded(frame, pixels) if self._render else pixels
+
+    def _encoded(self, frame: int, pixels: np.ndarray) -> Encoded:
+        if self._last is None or self._last[0] != frame:
+            self._last = frame, encoded(pixels, self._frames.encoding, self._frames.quality)
+        return self._last[1]
 
 
 class Account:

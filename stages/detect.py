@@ -8,10 +8,11 @@ import numpy as np
 
 from stages.core import limits
 from stages.core.frames import CropGeometry, Detections
-from stages.core.messages import CutCrops, Faces, Frame, boxes_hash
+from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.framing import cut
 from stages.runtime.chaos import disorder_of
+from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
 
@@ -19,18 +20,35 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     options = settings.detector
     detector = make_detector(**options)
-    identity = Identity.new(settings.stage, settings.replica, settings_hash(**options), settings.incarnation)
+    identity = Identity.new(
+        settings.stage, settings.host, settings.replica, settings_hash(**options), settings.incarnation
+    )
 
     def answer(pieces: list[Frame]) -> list[Answer]:
         return [_answer(identity, detector, piece) for piece in pieces]
 
-    serve(identity, settings.render, settings.captures, answer, launcher, settings.once, disorder_of(settings))
+    serve(
+        identity,
+        settings.render,
+        settings.captures,
+        answer,
+        launcher,
+        once=settings.once,
+        security=security_of(settings),
+        fits=is_frame,
+        disorder=disorder_of(settings),
+    )
+
+
+def is_frame(piece: Frame | Crops) -> bool:
+    """Whether a piece of work is one for detect."""
+    return isinstance(piece, Frame)
 
 
 def _answer(identity: Identity, detector, piece: Frame) -> Answer:
     started_s = time.perf_counter()
     pixels = piece.arrays[0]
-    found, capped = most_certain(detector.detect(pixels), limits.FACES)
+    found, capped = most_certain(detector.detect(pixels), most_faces(piece.geometries))
     crops = [
         np.stack([cut(pixels, box, CropGeometry(width, height, channels, scale)) for box in found.boxes])
         for width, height, channels, scale, _ in piece.geometries
@@ -57,6 +75,12 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
         ),
         to_capture=CutCrops(faces=len(rectangles), arrays=tuple(crops), **common),
     )
+
+
+def most_faces(geometries: list) -> int:
+    """How many faces of a frame are cut: all that are allowed, unless the crops asked for are very large."""
+    bytes_a_face = sum(width * height * channels for width, height, channels, _, _ in geometries)
+    return max(1, min(limits.FACES, limits.CROP_BYTES // max(1, bytes_a_face)))
 
 
 def most_certain(found: Detections, most: int) -> tuple[Detections, int]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
-from stages.runtime.run_directory import Addresses, addresses
-from stages.runtime.settings import CardSettings, Settings, SourceSettings, detector_arguments, stamp
+from stages.runtime.places import Places
+from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, detector_arguments, stamp
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -37,22 +38,35 @@ def read_pipeline(config: str | None, overrides: Iterable[str | Override] = ()) 
     return read_config(text, path.name if config is None else config, overrides), path.parent
 
 
-def processes_of(pipeline: Pipeline, only: Iterable[str] | None, cores: int) -> dict[str, tuple[str, int]]:
-    """The processes of a run by label, each a stage and a replica; raises `ConfigError` for a stage that it has not.
+def processes_of(
+    pipeline: Pipeline, only: Iterable[str] | None, cores: int, host: str = HERE
+) -> dict[str, tuple[str, int]]:
+    """The processes of a run on this host by label, each a stage and a replica.
 
-    `only`: the stages to start, if not all. Render and capture come first: they are what the others wait for.
+    `only`: the stages to start, if not all. Render and capture come first: they are what the others wait for. Raises
+    `ConfigError` for a stage that the run has not, or has elsewhere.
     """
-    counts = {"render": 1, "capture": len(pipeline.all_sources()), **pipeline.replicas(cores)}
+    placed = Placement.of(pipeline)
+    counts = {"render": 1, "capture": len(placed.captures), **pipeline.replicas(cores)}
+    every = {stage: range(count) for stage, count in counts.items()}
+    here = placed.stages_on(host)
     for stage in only or ():
-        if stage not in counts:
-            raise ConfigError(f"--only {stage}: this pipeline has no such stage; it has {', '.join(counts)}.")
-    wanted = {stage: count for stage, count in counts.items() if only is None or stage in only}
+        if stage not in every:
+            raise ConfigError(f"--only {stage}: this pipeline has no such stage; it has {', '.join(every)}.")
+        if stage not in here:
+            has = f"there are {', '.join(here)}" if here else "nothing is"
+            raise ConfigError(f"--only {stage}: this pipeline has no {stage} on the host {host}; {has}.")
+    if not here:
+        raise ConfigError(f"this pipeline has no stage on the host {host}; put one there with host: {host}.")
+    wanted = {stage: every[stage] for stage in here if only is None or stage in only}
+    if "capture" in wanted:
+        wanted["capture"] = [place for place, at in enumerate(placed.captures) if at == host]
     # Helpers of a run that was started elsewhere, perhaps on this machine, must not take its replicas' numbers.
-    first = 0 if wanted.keys() & BINDING else os.getpid()
+    first = 0 if only is None or wanted.keys() & BINDING else os.getpid()
     return {
-        stage if count == 1 and not first else f"{stage}-{first + i}": (stage, first + i)
-        for stage, count in wanted.items()
-        for i in range(count)
+        stage if len(every[stage]) == 1 and not first else f"{stage}-{first + number}": (stage, first + number)
+        for stage, numbers in wanted.items()
+        for number in numbers
     }
 
 
@@ -61,7 +75,8 @@ class Plan:
     """What the processes of one run are told."""
 
     pipeline: Pipeline
-    addresses: Addresses
+    host: str  # that the processes are told this on
+    keys: str  # absolute path of the folder with its keys
     models: dict[str, str]  # as in `Settings`
     cards: dict[str, CardSettings]
     output: str  # absolute
@@ -69,8 +84,8 @@ class Plan:
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
 
     @classmethod
-    def of(cls, pipeline: Pipeline, folder: Path) -> Plan:
-        """Look for the models and read their cards; `folder` is the configuration's.
+    def of(cls, pipeline: Pipeline, folder: Path, host: str = HERE) -> Plan:
+        """Look for the models and read their cards; `folder` is the configuration's, `host` the one of `hosts` here.
 
         Loads no model. Raises `ConfigError` for a file that is not there and `CardError` for a card that is not one.
         """
@@ -82,7 +97,8 @@ class Plan:
         crops = {stage: card.geometry for stage, card in cards.items()}
         return cls(
             pipeline,
-            addresses(pipeline.port, len(pipeline.all_sources())),
+            host,
+            keys_folder(pipeline, folder),
             models,
             {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
             os.path.abspath(pipeline.render.output),
@@ -95,15 +111,19 @@ class Plan:
         if stage not in (*self.pipeline.stages, "capture", "render"):
             have = ", ".join(("capture", *self.pipeline.stages, "render"))
             raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
+        if stage not in Placement.of(self.pipeline).stages_on(self.host):
+            raise ConfigError(f"this pipeline has no {stage} on the host {self.host}; give it one with host.")
         sources = self._sources()
         if stage == "capture" and not 0 <= replica < len(sources):
             raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
+        places = Places.of(self.pipeline, self.host)
+        several = Placement.of(self.pipeline).spans_machines
         return Settings(
             stage=stage,
             replica=replica,
             pipeline=self.pipeline,
-            render=self.addresses.render,
-            captures=self.addresses.captures,
+            render=places.render,
+            captures=places.captures,
             sources=sources,
             models=self.models,
             cards=self.cards,
@@ -111,6 +131,8 @@ class Plan:
             run=run,
             inputs=self.inputs,
             once=once,
+            binds=places.binds(stage, replica),
+            machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
 
     def _sources(self) -> tuple[SourceSettings, ...]:
@@ -127,7 +149,13 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     detect = detector_arguments(pipeline, models)
     sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
-    return {**sources, **stages, "render.annotated": pipeline.render.annotated}
+    frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
+    return {**sources, **stages, **frames, "render.annotated": pipeline.render.annotated}
+
+
+def keys_folder(pipeline: Pipeline, folder: Path) -> str:
+    """The absolute path of the folder with the keys; a relative one counts from the configuration's folder."""
+    return os.path.abspath(folder / Path(pipeline.keys).expanduser())
 
 
 def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:

@@ -22,6 +22,7 @@ from stages.core.messages import (
     Drop,
     End,
     Faces,
+    Finish,
     FramePicture,
     GivenUp,
     Message,
@@ -37,6 +38,7 @@ from stages.outputs.display import Display, open_display
 from stages.outputs.draw import annotate
 from stages.outputs.recorder import Recorder
 from stages.runtime.chaos import disorder_of, links_with, meet
+from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -46,12 +48,13 @@ LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
 PROGRESS_S = 0.5
+LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
     disorder = disorder_of(settings)
-    links = links_with(disorder)
+    links = links_with(disorder, security_of(settings), launcher.say)
 
     def met(frame: int, source: str) -> None:
         if settings.life:  # One that has died before names the frame that it may die at again.
@@ -76,7 +79,7 @@ class _Render:
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render.display
         self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
-        self._peers: Bound = links.bind(settings.bind, kinds(*TO_RENDER))
+        self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
         self._said_progress_s, self._said_finished = float("-inf"), False
@@ -93,7 +96,7 @@ class _Render:
             if self._display:
                 opened.callback(self._display.close)
             opened.callback(self._close_sources)
-            while not self._launcher.stop_requested:
+            while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
         self._launcher.report(self._report())
 
@@ -138,9 +141,17 @@ class _Render:
         except OSError as error:
             raise cannot_write(self._folder, error) from error
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether every capture has heard that its outputs are closed."""
+        everybody = len(self._sources) == len(self._settings.captures)
+        return everybody and all(source.is_left for source in self._sources.values())
+
     def _welcome(self, connection: str, run: str) -> None:
         """Who does not know the run yet, or knows another one, is told again: a welcome may be lost."""
         if connection not in self._welcomed or run != self._run:
+            if len(self._welcomed) >= limits.GREETED:
+                self._welcomed.clear()
             self._welcomed.add(connection)
             self._peers.send(connection, Welcome(run=self._run, incarnation=self._incarnation))
 
@@ -216,6 +227,8 @@ class _Source:
     ):
         self.recorder, self._met = recorder, met
         self._patiently = patiently
+        self._has_finished = False  # its capture has said that it has heard all
+        self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         before = recorder.restored
@@ -232,9 +245,12 @@ class _Source:
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
+        self._frames: int | None = None  # how many there are, once capture has said so
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
         """Take a capture's hello; returns why it is refused: another one has this name and still beats."""
+        if hello.epoch == self._join.epoch:
+            self._claim.lost()  # It is the same one, on a connection that was made anew.
         has_name = self._claim.hello(connection, time.monotonic())
         if not has_name:
             return None if has_name is None else f"{self._name} is already read by another capture"
@@ -265,9 +281,18 @@ class _Source:
                     self.recorder.losses.given_up(frame, stage, reason)
                 self._step(join.GivenUp(frame, stage, reason))
             case End(frames=frames):
+                self._frames = frames
                 self._step(join.SourceEnded(frames))
+            case Finish():
+                self._has_finished = self._clean
             case Preview(frame=frame):
                 self._preview(frame, message)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether its capture has heard that all is closed, or cannot be told any more."""
+        lost_s = 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
+        return self._has_finished or (self._clean and lost_s > LOST_S)
 
     def acknowledge(self) -> bool:
         """Say what is in the outputs and what is lacking: after every change, and now and then in any case.
@@ -294,7 +319,10 @@ class _Source:
             worked=self._worked,
         )
         self._worked = []
-        if not self._peers.send(self._claim.holder, ack):
+        if self._peers.send(self._claim.holder, ack):
+            self._lost_s = None
+        else:
+            self._lost_s = self._lost_s or now_s
             self._claim.lost()
         return has_moved
 
@@ -325,7 +353,8 @@ class _Source:
         names = ("faces", "missing", "errors", "capped", "ignored")
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
-        return {"rendered": self._rendered_before + self._join.emitted, "dropped": dropped, **counts, "spent": spent}
+        rendered = self._rendered_before + self._join.emitted
+        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, "spent": spent}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
-from stages.plan import BINDING, Plan, processes_of
+from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines
 from stages.runtime.child import Start, stage_command
+from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, launch
 from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
-from stages.runtime.run_directory import addresses, claim
+from stages.runtime.places import Places
+from stages.runtime.run_directory import claim
 from stages.runtime.run_file import RunFile
 from stages.runtime.view import TerminalView
 
@@ -33,21 +36,26 @@ def run(
     once: bool = False,
     seconds: float | None = None,
     quiet: bool = False,
+    host: str = HERE,
     resume: bool = False,
     fresh: bool = False,
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
-    the run that they work for does; `seconds`: the run is ended after so long. `resume`: a run that was broken off goes
-    on where its outputs end; `fresh`: it is replaced. Raises a `FacepipeError` where the run is refused.
+    the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
+    machine is; `resume`: a run that was broken off goes on where its outputs end; `fresh`: it is replaced. Raises a
+    `FacepipeError` where the run is refused.
     """
-    processes = processes_of(pipeline, only, cores())
+    processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
     if once and stages & BINDING:
         raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
+    if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
+        read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
+    ends_with = _ends_with(pipeline, processes)
     with ExitStack() as held:
-        held.enter_context(claim(_bound(pipeline, processes), pipeline.port))
+        held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
         results = _results(pipeline, stages, held)
         before = RunFile.read(results.path) if results.results else None
         if resume and before and before.ended == "finished":
@@ -66,15 +74,18 @@ def run(
         try:
             outcome = launch(
                 _starts(pipeline, processes),
-                _settings(pipeline, folder, processes, once, results, view, name, before if resume else None),
+                _settings(
+                    pipeline, folder, processes, once, ends_with, results, view, host, name, before if resume else None
+                ),
                 results.logs,
                 view,
                 once=once,
+                ends_with=ends_with,
                 seconds=seconds,
             )
         finally:
             view.close()
-        return _tell(outcome, processes, results, quiet)
+        return _tell(pipeline, outcome, processes, results, quiet)
 
 
 def shown(path: str) -> str:
@@ -88,13 +99,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _bound(pipeline: Pipeline, processes: Processes) -> list[str]:
-    places = addresses(pipeline.port, len(pipeline.all_sources()))
-    return [
-        places.render if stage == "render" else places.captures[replica]
-        for stage, replica in processes.values()
-        if stage in BINDING
-    ]
+def _ends_with(pipeline: Pipeline, processes: Processes) -> str:
+    """Whose end is that of the run here: the captures', or render's where some of these run elsewhere."""
+    here = [stage for stage, _ in processes.values()]
+    return "render" if "render" in here and here.count("capture") < len(pipeline.all_sources()) else "capture"
+
+
+def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
+    places = Places.of(pipeline, host)
+    return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
 def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFolder:
@@ -123,14 +136,20 @@ def _settings(
     folder: Path,
     processes: Processes,
     once: bool,
+    ends_with: str,
     results: OutputFolder,
     view: TerminalView,
+    host: str,
     name: str,
     before: RunFile | None,
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
-        plan = Plan.of(pipeline, folder)
-        told = {label: plan.settings(s, n, once=once, run=name).to_json() for label, (s, n) in processes.items()}
+        plan = Plan.of(pipeline, folder, host)
+        # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
+        told = {
+            label: plan.settings(stage, replica, once=once or (stage == ends_with == "render"), run=name).to_json()
+            for label, (stage, replica) in processes.items()
+        }
         if before and (difference := before.difference(plan.inputs)):
             raise ConfigError(
                 f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
@@ -144,9 +163,9 @@ def _settings(
     return settings
 
 
-def _tell(outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
+def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
-    came = _account(outcome, processes)
+    came = _account(pipeline, outcome, processes)
     # A run that was refused has changed nothing, and the summary of the earlier one still says what is here.
     if results.results and (came.sources or outcome.status != REFUSED):
         _note_end(outcome, results.path)
@@ -178,7 +197,7 @@ def _print(stream: TextIO, *lines: str) -> None:
         print(*lines, sep="\n", file=stream, flush=True)
 
 
-def _account(outcome: Outcome, processes: Processes) -> Account:
+def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:
     captures = [
         outcome.reports.get(label) or outcome.progress[label]  # One that was killed has at least said where it was.
         for label, (stage, _) in processes.items()
@@ -186,4 +205,7 @@ def _account(outcome: Outcome, processes: Processes) -> Account:
     ]
     render = outcome.reports.get("render") or outcome.progress.get("render")
     replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
+    if pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
+        workers, counts = Placement.of(pipeline).workers, pipeline.replicas(cores())
+        replicas |= {stage: counts[stage] * len(hosts) for stage, hosts in workers.items()}
     return account(captures, render, replicas, outcome.restarts)

@@ -12,16 +12,21 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter, ValidationError
 
 from stages.core.config import (
+    HOST_NAME,
     KNOWN_ATTRIBUTES,
     RESERVED_STAGE_NAMES,
     SOURCE_NAME,
     STAGE_NAME,
     Attribute,
+    Capture,
     Chaos,
     Detect,
+    Frames,
+    Host,
     Pipeline,
     Render,
     default_model,
+    hosts_in,
 )
 from stages.core.keys import keys_of
 from stages.core.strict_yaml import described, short
@@ -30,6 +35,8 @@ KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 
 DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
 
+_SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
+MOST_HOSTS = 64
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
@@ -53,15 +60,16 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    stages, render, chaos = document.pop("stages"), document.pop("render", None), document.pop("chaos", None)
+    stages, hosts, chaos = document.pop("stages"), document.pop("hosts", None), document.pop("chaos", None)
+    sections = {name: (section, document.pop(name, None)) for name, section in _SECTIONS.items()}
     top = _section(Pipeline, document, (), problems)
-    render = _section(Render, {} if render is None else render, ("render",), problems)
-    stages = _stages(stages, problems)
+    found = {name: _section(s, {} if keys is None else keys, (name,), problems) for name, (s, keys) in sections.items()}
+    stages, hosts = _stages(stages, problems), _hosts(hosts, problems)
     chaos = _chaos(chaos, stages, problems)
     if problems:
         return None, problems
-    pipeline = replace(top, stages=stages, render=render, chaos=chaos)
-    return pipeline, list(_contradictions(pipeline, document))
+    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos, **found)
+    return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
 
 
 def _bytes(text: str) -> int | str:
@@ -106,6 +114,27 @@ def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribu
         problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
         return None
     return _section(Attribute, keys, path, problems)
+
+
+def _hosts(given: object, problems: list[Problem]) -> dict[str, Host]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or len(given) > MOST_HOSTS:
+        problems.append(_wrong_value(Pipeline, ("hosts",), given))
+        return {}
+    return {name: _host(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
+    path = ("hosts", name)
+    if not re.fullmatch(HOST_NAME.pattern, name):
+        says = "write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first"
+        problems.append(Problem(path, f"{short(repr(name))} is no name for a host; {says}"))
+        return None
+    if isinstance(keys, dict) and "address" not in keys:
+        problems.append(Problem(path, f"{dotted(path)} needs an address, such as {{address: 192.168.7.10}}"))
+        return None
+    return _section(Host, keys, path, problems)
 
 
 def _bad_stage_name(name: str) -> str:
@@ -192,6 +221,43 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         yield Problem(DETECTOR_MODEL, f"{key} is given, but the detector {detect.detector} takes none; {choice}")
 
 
+def _misplaced(pipeline: Pipeline) -> Iterator[Problem]:
+    """What is wrong with the hosts, and with who runs where."""
+    known = f"write one of {', '.join(pipeline.hosts)}" if pipeline.hosts else "name the machines under hosts"
+    placed = [(("stages", name, "host"), hosts_in(stage.host)) for name, stage in pipeline.stages.items()]
+    placed += [(("render", "host"), hosts_in(pipeline.render.host))]
+    placed += [(("capture", "host"), hosts_in(pipeline.capture.host))]
+    for path, hosts in placed:
+        for host in hosts:
+            if host not in pipeline.hosts:
+                guess = _nearest(host, pipeline.hosts)
+                yield Problem(path, f"{dotted(path)} is {short(repr(host))}, which is none of hosts; {known}{guess}")
+        if len(set(hosts)) < len(hosts) and not isinstance(pipeline.capture.host, dict):
+            yield Problem(path, f"{dotted(path)} names a host twice; use replicas for several processes on one")
+    if isinstance(pipeline.capture.host, dict):
+        for name in pipeline.capture.host.keys() - pipeline.sources.keys():
+            path = ("capture", "host", name)
+            yield Problem(path, f"{dotted(path)} is none of sources; name a source{_nearest(name, pipeline.sources)}")
+    yield from _same_places(pipeline)
+
+
+def _same_places(pipeline: Pipeline) -> Iterator[Problem]:
+    """Hosts that would open one port of one machine, or share the files of their keys where case does not count."""
+    seen: dict[str, str] = {}
+    taken: dict[str, list[tuple[int, str]]] = {}
+    for name, host in pipeline.hosts.items():
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            yield Problem(("hosts", name), f"the hosts {twin} and {name} differ only in case; rename one of them")
+        port = host.port or pipeline.port
+        for other_port, other in taken.setdefault(host.address.lower(), []):
+            if abs(port - other_port) <= len(pipeline.all_sources()):
+                says = f"hosts.{name} has the address of hosts.{other}; write its own, or a port further away"
+                yield Problem(("hosts", name), says)
+                break
+        taken[host.address.lower()].append((port, name))
+
+
 def _nearest(word: str, words: Iterable[str]) -> str:
     found = difflib.get_close_matches(word[:64], list(words), 1)
     return f" (did you mean {found[0]!r}?)" if found else ""
@@ -199,7 +265,15 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 def _elsewhere(word: str) -> str:
     """The full name of a key that was written in the wrong section."""
-    sections = {"stages.NAME": Attribute, "stages.detect": Detect, "render": Render, "": Pipeline, "chaos.STAGE": Chaos}
+    sections = {
+        "stages.NAME": Attribute,
+        "stages.detect": Detect,
+        "render": Render,
+        "": Pipeline,
+        "hosts.NAME": Host,
+        "frames": Frames,
+        "chaos.STAGE": Chaos,
+    }
     for prefix, section in sections.items():
         if word in keys_of(section):
             return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"

@@ -36,6 +36,21 @@ SOURCE_NAME = Matching(
 )
 SourceName = Annotated[str, SOURCE_NAME]
 Replicas = Annotated[int, Between(1, 64)] | Literal["auto"]
+HOST_NAME = Matching("the name of one of hosts", r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+HostName = Annotated[str, HOST_NAME]
+# One process of a stage each, or several; or one host for each of several sources.
+HostNames = HostName | Annotated[list[HostName], Matching("a list of them", fewest=1, most=64)]
+HostOfSources = (
+    HostName
+    | Annotated[
+        dict[SourceName, HostName], Matching("one for each of sources, such as {door: desk}", fewest=1, most=64)
+    ]
+)
+Address = Annotated[
+    str, Matching("an IP address or the name of a machine in the network", r"[A-Za-z0-9_.:-]+", fewest=1, most=253)
+]
+
+PLACED = "The machine that it runs on, or several, each with so many `replicas`. Not said: the first of `hosts`."
 
 _STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, no '5' and no true for 5
 
@@ -71,6 +86,7 @@ class Detect:
         "`haar`: how many overlapping finds make a face; fewer find more, also what is none.",
     ] = 3
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
+    host: Annotated[HostNames | None, PLACED] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +104,47 @@ class Attribute:
         "The model card. `gender`, `emotion` and `age` have `models/NAME.yaml`; a stage of your own needs one.",
     ]
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
+    host: Annotated[HostNames | None, PLACED] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """The stages that read the sources, one each."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    host: Annotated[
+        HostOfSources | None,
+        "The machine that reads the source, which may be another one for each of `sources`. Not said: the first of"
+        " `hosts`.",
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """How pictures travel between machines; within one they are always raw."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    encoding: Annotated[
+        Literal["jpeg", "png", "raw"],
+        "`jpeg` is small and changes the pixels a little; `png` and `raw` change nothing and need a fast network.",
+    ] = "jpeg"
+    quality: Annotated[int, Between(1, 100), "`jpeg`: more is larger, and nearer to the original."] = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine that stages of the pipeline run on."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    address: Annotated[Address, "Where the other machines find it."]
+    port: Annotated[
+        Annotated[int, Between(1024, 65000)] | None,
+        "The first of its ports: of `render`, and the next ones of the sources in their order; only those that run"
+        " there are opened. Not said: `port`.",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +164,7 @@ class Render:
         FolderPath, "The folder for the results; a relative one counts from where the command is run."
     ] = "out"
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+    host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
 
 
 Share = Annotated[float, Between(0, 1)]
@@ -137,6 +195,17 @@ class Chaos:
 
 def _default_stages() -> dict[str, Detect | Attribute]:
     return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
+
+
+def hosts_in(value: str | list[str] | dict[str, str] | None) -> list[str]:
+    """The names in a `host` key, whichever of its forms it has."""
+    match value:
+        case None:
+            return []
+        case str():
+            return [value]
+        case _:
+            return list(value.values() if isinstance(value, dict) else value)
 
 
 def default_model(name: str) -> str:
@@ -215,6 +284,22 @@ class Pipeline:
     render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "What is shown and written."] = (
         field(default_factory=Render)
     )
+    capture: Annotated[
+        Capture, Matching("the keys of capture, such as {host: door}"), "Where the sources are read."
+    ] = field(default_factory=Capture)
+    frames: Annotated[
+        Frames, Matching("the keys of frames, such as {encoding: png}"), "How pictures travel between machines."
+    ] = field(default_factory=Frames)
+    hosts: Annotated[
+        dict[str, Host],
+        Matching("names of machines, each with its address, such as {desk: {address: 192.168.7.10}}"),
+        "The machines that the stages run on, if there are several. What has no `host` runs on the first.",
+    ] = field(default_factory=dict)
+    keys: Annotated[
+        FolderPath,
+        "The folder with the keys of this machine, where there are several: `--make-keys` makes it. A relative path"
+        " counts from the folder of the configuration file.",
+    ] = "~/.config/facepipe/keys"
     chaos: Annotated[
         dict[str, Chaos],
         Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
@@ -251,5 +336,8 @@ class Pipeline:
     def from_json(cls, plain: dict) -> Pipeline:
         """The inverse of `to_json`; it takes its word for what is in it."""
         stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
+        hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
         chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
-        return cls(**{**plain, "stages": stages, "render": Render(**plain["render"]), "chaos": chaos})
+        classes = {"render": Render, "capture": Capture, "frames": Frames}
+        sections = {name: section(**plain[name]) for name, section in classes.items()}
+        return cls(**{**plain, **sections, "stages": stages, "hosts": hosts, "chaos": chaos})

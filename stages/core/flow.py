@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from stages.core import limits
+
 DETECT, PICTURE = "detect", "picture"
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
@@ -483,6 +485,8 @@ class Flow:
                 self._release(worker)
         elif connection not in self._refused:
             if self._accounts.get(connection) is None:
+                if len(self._accounts) >= limits.GREETED:
+                    self._accounts = {c: account for c, account in self._accounts.items() if c in self._workers}
                 self._accounts_opened += 1
                 self._accounts[connection] = self._accounts_opened
             yield SendWelcome(connection, self._accounts[connection])

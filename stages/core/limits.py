@@ -14,12 +14,20 @@ COUNT = 2**53  # frame numbers, sequence numbers and sizes: what a float64 still
 
 # Beyond: the faces with the highest scores are kept, and the run says so once.
 FACES = 256
+CROP_BYTES = 256_000_000  # of all crops of one frame together
+
+# Beyond: a card with a larger input, and a frame that asks for a larger crop, are refused.
+CROP_SIDE = 512  # pixels
 
 # Beyond: the picture is refused by the source, before its pixels are decoded where its header tells the size.
 PICTURE_PIXELS = 100_000_000
 
 # A piece of an attribute stage's work is inferred together with others up to so many faces, then the stage beats.
 BATCH_FACES = 32
+
+# Beyond: capture and render forget whom they have greeted, and greet again who is still there. It bounds what a peer
+# that connects and leaves without end can cost.
+GREETED = 10_000
 
 # What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle.
 ROOM = 2

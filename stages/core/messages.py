@@ -24,8 +24,20 @@ from stages.core.errors import FacepipeError
 VERSION = 1
 
 
+ENCODINGS = ("jpeg", "png")  # besides raw
+
+
 class Refused(FacepipeError):
     """A message that is not what the protocol allows; the receiver counts it and goes on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A picture on its way between machines, in place of its array; `stages.runtime.pictures` makes and opens it."""
+
+    encoding: str  # one of ENCODINGS
+    shape: tuple[int, int, int]  # of the array: height, width, 3
+    buffer: bytes | memoryview
 
 
 # --- The types of header values: each is a Python type with the check that it gets on arrival. ---
@@ -58,7 +70,9 @@ def _geometry(value: object) -> bool:
     if type(value) is not list or len(value) != 5:
         return False
     size, (channels, scale, stages) = value[:2], value[2:]
-    return all(map(_whole(1, 4096), size)) and channels in (1, 3) and _number(0.01)(scale) and _names(stages)
+    if not (all(map(_whole(1, limits.CROP_SIDE), size)) and type(channels) is int and channels in (1, 3)):
+        return False
+    return _number(0.01)(scale) and _names(stages)
 
 
 _name = _text(limits.NAME_CHARACTERS, shortest=1)
@@ -101,9 +115,10 @@ class Message:
     kind: ClassVar[str]
     buffers: ClassVar[tuple[int, int]] = (0, 0)  # fewest and most buffers, and the dimensions of each:
     dimensions: ClassVar[int] = 0
+    may_be_encoded: ClassVar[bool] = False
 
     run: Annotated[str, _text(limits.NAME_CHARACTERS)]  # "" from a worker that has not been welcomed yet
-    arrays: tuple[np.ndarray, ...] = ()
+    arrays: tuple[np.ndarray | Encoded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -198,6 +213,7 @@ class Frame(Message):
     kind: ClassVar[str] = "frame"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
+    may_be_encoded: ClassVar = True
     epoch: Count
     source: Name
     frame: Count
@@ -234,7 +250,7 @@ class Reserve(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finish(Message):
-    """Capture has nothing more for its workers: they forget this source and epoch."""
+    """Capture needs nothing more: its workers forget this source and epoch, and render knows that it has heard all."""
 
     kind: ClassVar[str] = "finish"
     epoch: Count
@@ -258,6 +274,7 @@ class FramePicture(Message):
     kind: ClassVar[str] = "picture"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
+    may_be_encoded: ClassVar = True
     epoch: Count
     source: Name
     frame: Count
@@ -273,6 +290,7 @@ class Preview(Message):
     kind: ClassVar[str] = "preview"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
+    may_be_encoded: ClassVar = True
     epoch: Count
     source: Name
     frame: Count
@@ -367,7 +385,7 @@ class Ack(Message):
 
 TO_CAPTURE = (WorkerHello, Beat, CutCrops, Reserved, Failed)
 TO_WORKER = (Welcome, WorkerRefused, Frame, Crops, Reserve, Finish)
-TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Faces, Attribute, Beat)
+TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Finish, Faces, Attribute, Beat)
 FROM_RENDER = (Welcome, Ack, WorkerRefused)
 ALL = (*TO_CAPTURE, *TO_WORKER, *TO_RENDER, Ack)
 
@@ -383,14 +401,15 @@ def pack(message: Message) -> list:
     header["v"] = VERSION
     header["kind"] = message.kind
     if message.arrays:
-        header["parts"] = [{"encoding": "raw", "shape": list(a.shape), "dtype": "uint8"} for a in message.arrays]
-    return [msgpack.packb(header), *message.arrays]
+        header["parts"] = [_description(array) for array in message.arrays]
+    return [msgpack.packb(header), *(a.buffer if type(a) is Encoded else a for a in message.arrays)]
 
 
 def unpack(parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
     """Check a multipart and make it a message; raises `Refused` with the reason.
 
-    `parts` are bytes-like. The arrays of the message are views of the buffers, read-only where these are.
+    `parts` are bytes-like. The arrays of the message are views of the buffers, read-only where these are, or `Encoded`:
+    nothing is decoded here.
     """
     if not parts:
         raise Refused("a message without a header")
@@ -404,6 +423,11 @@ def unpack(parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
     arrays = _arrays(message, header.pop("parts", []), parts[1:])
     _check_values(message, header)
     return message(arrays=arrays, **header)
+
+
+def _description(array: np.ndarray | Encoded) -> dict:
+    encoding = array.encoding if type(array) is Encoded else "raw"
+    return {"encoding": encoding, "shape": list(array.shape), "dtype": "uint8"}
 
 
 def boxes_hash(boxes: Iterable[Sequence[float]]) -> str:
@@ -437,24 +461,30 @@ def _check_values(message: type[Message], header: dict) -> None:
         raise Refused(f"a {message.kind} without {', '.join(sorted(_REQUIRED[message] - header.keys()))}")
 
 
-def _arrays(message: type[Message], described: object, buffers: Sequence) -> tuple[np.ndarray, ...]:
+def _arrays(message: type[Message], described: object, buffers: Sequence) -> tuple[np.ndarray | Encoded, ...]:
     fewest, most = message.buffers
     if type(described) is not list or len(described) != len(buffers) or not fewest <= len(buffers) <= most:
         raise Refused(f"a {message.kind} with {len(buffers)} buffers that its header does not describe")
     return tuple(_array(message, part, memoryview(buffer)) for part, buffer in zip(described, buffers, strict=True))
 
 
-def _array(message: type[Message], part: object, buffer: memoryview) -> np.ndarray:
+def _array(message: type[Message], part: object, buffer: memoryview) -> np.ndarray | Encoded:
     if type(part) is not dict or part.keys() != {"encoding", "shape", "dtype"}:
         raise Refused(f"a {message.kind} with a buffer that is not described")
-    if part["encoding"] != "raw" or part["dtype"] != "uint8":
-        raise Refused(
-            f"a {message.kind} with pixels as {_short(part['encoding'])} {_short(part['dtype'])}, not raw uint8"
-        )
+    encoding = part["encoding"]
+    known = encoding == "raw" or (message.may_be_encoded and encoding in ENCODINGS)
+    if not known or part["dtype"] != "uint8":
+        raise Refused(f"a {message.kind} with pixels as {_short(encoding)} {_short(part['dtype'])}, not raw uint8")
     shape = part["shape"]
     if type(shape) is not list or len(shape) != message.dimensions or not all(map(_whole(0, limits.PART_BYTES), shape)):
         raise Refused(f"a {message.kind} with a buffer of shape {_short(shape)}")
-    if shape[-1] not in (1, 3) or math.prod(shape) != buffer.nbytes:
+    if not 0 < math.prod(shape[-3:-1]) <= limits.PICTURE_PIXELS:
+        raise Refused(f"a {message.kind} with pictures of shape {_short(shape)}")
+    if shape[-1] not in ((3,) if message.dimensions == 3 else (1, 3)):
+        raise Refused(f"a {message.kind} with pictures of {shape[-1]} channels")
+    if encoding != "raw":
+        return Encoded(encoding, tuple(shape), buffer)
+    if math.prod(shape) != buffer.nbytes:
         raise Refused(f"a {message.kind} with {buffer.nbytes} bytes for the shape {_short(shape)}")
     return np.frombuffer(buffer, np.uint8).reshape(shape)
 

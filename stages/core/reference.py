@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Chaos, Detect, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Chaos, Detect, Frames, Host, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -30,6 +30,9 @@ _SECTIONS = (
     ("The detector: `stages.detect`", "stages.detect.", Detect),
     ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
     ("What is shown and written: `render`", "render.", Render),
+    ("Where the sources are read: `capture`", "capture.", Capture),
+    ("How pictures travel between machines: `frames`", "frames.", Frames),
+    ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
     ("Faults on purpose: `chaos.STAGE`", "chaos.STAGE.", Chaos),
 )
 
@@ -58,8 +61,10 @@ def _default(key: Key) -> str:
             return "none"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render():
+        case Render() | Capture() | Frames():
             return "see below"
+        case _ if key.name == "address":
+            return "none: it has to be given"
         case _ if key.default is MISSING:
             return "`models/NAME.yaml`"
         case _ if key.name == "window_memory":

@@ -241,6 +241,7 @@ class Supervision:
     members: list[Member]
     now_s: float  # when they were started
     once: bool = False  # workers may end by themselves
+    ends_with: str = "capture"  # the last process of this stage ends when all is done, and the run here with it
     seconds: float | None = None  # so long after all were ready the run ends as if a person had asked for it
     phase: Phase = field(init=False, default=Phase.RUNNING)
     status: int = field(init=False, default=DONE)  # of the run
@@ -253,7 +254,7 @@ class Supervision:
     _crashes: Counter[str] = field(init=False, default_factory=Counter)  # before it was ready, by stage
     _places: Counter[tuple[str, str]] = field(init=False, default_factory=Counter)  # ends by own doing: stage, place
     _coming: dict[str, tuple[float, Member]] = field(init=False, default_factory=dict)  # label -> when it is started
-    _captures_done: bool = field(init=False, default=False)
+    _all_is_done: bool = field(init=False, default=False)
     _phase_ends_s: float = field(init=False, default=float("inf"))
     _enough_s: float = field(init=False, default=float("inf"))
 
@@ -297,7 +298,7 @@ class Supervision:
         if self.phase == Phase.RUNNING:
             gone = [] if member.stage in ("capture", "render") else [SayGone(exited.label, cause)]
             record = self._note_end(member, life, cause)
-            match after_exit(exited, member.stage, cause, record, self.once):
+            match after_exit(exited, member.stage, cause, record, self.once or member.stage == self.ends_with):
                 case Restart(delay_s):
                     self._coming[exited.label] = (self.now_s + delay_s, member)
                     self.restarts[member.stage] += 1
@@ -308,8 +309,8 @@ class Supervision:
         elif self._is_failure(exited, member.stage):
             self._blame(Stop(FAILED, exited.sentence or obituary(exited, cause)))
             return self._close()
-        if member.stage == "capture" and not self._count("capture"):
-            self._captures_done = exited.status == DONE
+        if member.stage == self.ends_with and not self._count(self.ends_with):
+            self._all_is_done = exited.status == DONE
             return self._close()
         if member.stage == "render" and self._count("capture"):
             return self._kill()  # Nobody is left for whom the captures could finish anything.
@@ -329,7 +330,7 @@ class Supervision:
 
     def _is_failure(self, exited: Exited, stage: str) -> bool:
         """Who was asked to stop may end as it likes, except that what it holds must have come to its place."""
-        if self._captures_done and exited.status < 0:
+        if self._all_is_done and exited.status < 0:
             return False  # A capture ends when render has closed its outputs: a render killed now has lost nothing.
         unwell = exited.status != DONE and (exited.sentence or stage in ("capture", "render"))
         return self.phase <= Phase.CLOSING and bool(unwell)

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.core import limits
 from stages.core.frames import CropGeometry
 from stages.inference.answers import answer
 from stages.inference.digest import card_hash, file_sha256
@@ -36,7 +37,7 @@ TASKS = ("classes", "age", "regression")
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
 ORDERS = ("bgr", "rgb")
-LARGEST_SIDE = 512  # 256 faces of a frame then take 200 MB as colour crops
+LARGEST_SIDE = limits.CROP_SIDE
 MOST_LABELS = 1024
 MOST_SHOWN = 64  # what the header of a message has room for
 
@@ -75,6 +76,7 @@ class Card:
     keep: tuple[str, ...]  # () for all
     temperature: float
     golden: Golden | None
+    runs_code: bool = False  # whether program code in the file may run: Lambda layers
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ def load_card(path: Path) -> Card:
         path,
         read_mapping(path),
         ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "temperature", "golden")
-        + ("trained", "figures", "limits"),
+        + ("trained", "figures", "limits", "runs_code"),
     )
     task = fields.get("task", one_of(TASKS), " or ".join(TASKS))
     if task != "classes":
@@ -113,7 +115,10 @@ def load_card(path: Path) -> Card:
         keep=_keep(fields, labels),
         temperature=fields.get("temperature", positive, "a number above 0", 1.0),
         golden=_golden(fields),
+        runs_code=fields.get("runs_code", one_of((True, False)), "true or false", False),
     )
+    if card.runs_code and card.sha256 is None:
+        raise fields.error("runs_code", "is true, but the file may be any; write its sha256 too")
     if len(card.shown) > MOST_SHOWN:
         raise fields.error("labels", f"are {len(labels)}; write at most {MOST_SHOWN}, or name those to show with keep")
     if card.golden and len(card.golden.scores) != len(card.shown):

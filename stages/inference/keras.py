@@ -45,7 +45,7 @@ def _of_keras(card: Card, stored: Stored, tf) -> KerasNet:
     if keras.backend.backend() != "tensorflow":
         raise CardError(f"{card.path}: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow.")
     try:
-        model = keras.saving.load_model(card.file, compile=False, safe_mode=True)
+        model = keras.saving.load_model(card.file, compile=False, safe_mode=not card.runs_code)
         inputs, outputs = model.inputs, model.outputs
     except Exception as error:  # noqa: BLE001  Keras raises whatever its layers raise; all of it is about this file.
         raise refusal(card, stored, keras.__version__, error) from error

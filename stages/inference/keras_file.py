@@ -19,7 +19,7 @@ class Stored:
 
 
 def inspect(card: Card) -> Stored:
-    """Read the description of a .keras, .h5 or .hdf5 file; CardError if it is none, or would run code of its own."""
+    """Read the description of a .keras, .h5 or .hdf5 file; CardError if it is none, or would run code unasked."""
     try:
         stored = _of_zip(card.file) if card.file.suffix.lower() == ".keras" else _of_hdf5(card.file)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, RecursionError) as error:
@@ -31,10 +31,10 @@ def inspect(card: Card) -> Stored:
         raise CardError(
             f"{card.path}: {card.file} holds weights without their net; save the whole model, with model.save."
         )
-    if _has_lambda(stored.config):
+    if _has_lambda(stored.config) and not card.runs_code:
         raise CardError(
             f"{card.path}: {card.file} has a Lambda layer, program code that would run here; write the layer without"
-            " Lambda, or export the model as .tflite."
+            " Lambda, export the model as .tflite, or, if the file is your own, write runs_code: true."
         )
     return stored
 

@@ -3,7 +3,7 @@
 Merges what every capture and render report at their end:
 
     capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, notes, refused}
-    render   {sources: {name: {rendered, dropped, faces, missing, errors, ..., spent}}, outputs, notes, refused}
+    render   {sources: {name: {captured, rendered, dropped, faces, missing, errors, ...}}, outputs, notes, refused}
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
     }
     return SourceAccount(
         source=name,
-        captured=read.get("captured"),
+        captured=read.get("captured", rendered.get("captured")),  # its capture may run on another machine
         rendered=rendered.get("rendered", 0),
         dropped=rendered.get("dropped", []),
         faces=rendered.get("faces", 0),
@@ -119,6 +119,8 @@ def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
 
 def lines(account: Account) -> list[str]:
     """The account as a short table and sentences."""
+    if "render" not in account.replicas:
+        return [*account.notes, *_refusals(account)]  # What became of the frames is told where render runs.
     if not any(source.rendered for source in account.sources):
         return [*account.notes]
     said = [*_table(account.sources), *_balance(account.sources)]
@@ -198,6 +200,9 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
     if restarts := sum(account.restarts.values()):
         said.append(f"{restarts} restart{'s' * (restarts != 1)} ({', '.join(account.restarts)})")
     took = f" in {seconds:.1f} s" if seconds else ""
+    if "render" not in account.replicas:
+        read = sum(source.captured or 0 for source in account.sources)
+        return f"{read} frame{'s' * (read != 1)} read{took}; what became of them is told where render runs."
     wrote = f" Wrote {_and([shown(path) for path in account.outputs])}." if account.outputs else ""
     return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(said)}.{wrote}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stages.core.messages import pack
@@ -13,6 +14,7 @@ from stages.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from stages.core.disorder import Disorder
+    from stages.runtime.curve import Security
 
 
 def disorder_of(settings: Settings) -> Disorder | None:
@@ -25,9 +27,9 @@ def disorder_of(settings: Settings) -> Disorder | None:
     return Disorder(chaos, settings.stage, settings.replica, settings.life)
 
 
-def links_with(disorder: Disorder | None) -> Links:
-    """The sockets of a process, with these faults."""
-    return Links() if disorder is None else UnrulyLinks(disorder)
+def links_with(disorder: Disorder | None, security: Security | None, say: Callable[[str], None]) -> Links:
+    """The sockets of a process, with these faults; the rest as `Links` takes it."""
+    return Links(security, say) if disorder is None else UnrulyLinks(disorder, security, say)
 
 
 def meet(disorder: Disorder | None, frame: int) -> None:
@@ -44,10 +46,10 @@ def meet(disorder: Disorder | None, frame: int) -> None:
 class UnrulyLinks(Links):
     """Sockets whose messages are late, lost, doubled or spoilt."""
 
-    def __init__(self, disorder: Disorder):
-        super().__init__()
+    def __init__(self, disorder: Disorder, security: Security | None, say: Callable[[str], None]):
+        super().__init__(security, say)
         self._disorder = disorder
-        self._late: list[tuple[float, int, object, list]] = []  # a heap: when, in which order, which link, which parts
+        self._late: list[tuple] = []  # a heap: when, in which order, which link, which of its sockets, which parts
         self._order = 0
 
     def bind(self, *arguments) -> _Unruly:
@@ -62,22 +64,22 @@ class UnrulyLinks(Links):
         super().wait(min(timeout_s, until_next_s))
         self._send_what_is_due()
 
-    def send(self, link: Bound | Connected, address: list[bytes], parts: list) -> bool:
+    def send(self, link: Bound | Connected, place: int, address: list[bytes], parts: list) -> bool:
         """Send as fate has it; False where a message that was sent at once found nobody."""
         now_s, arrived = time.monotonic(), True
         for due_s, is_spoilt in self._disorder.fates(now_s):
             whole = [*address, self._disorder.spoil(parts[0]) if is_spoilt else parts[0], *parts[1:]]
             if due_s <= now_s:
-                arrived = link._send(whole) and arrived
+                arrived = link._send(link.sockets[place], whole) and arrived
             else:
                 self._order += 1
-                heapq.heappush(self._late, (due_s, self._order, link, whole))
+                heapq.heappush(self._late, (due_s, self._order, link, place, whole))
         return arrived
 
     def _send_what_is_due(self) -> None:
         while self._late and self._late[0][0] <= time.monotonic():
-            _, _, link, parts = heapq.heappop(self._late)
-            link._send(parts)
+            _, _, link, place, parts = heapq.heappop(self._late)
+            link._send(link.sockets[place], parts)
 
 
 class _Unruly:
@@ -85,8 +87,11 @@ class _Unruly:
 
     def __init__(self, link: Bound | Connected, links: UnrulyLinks):
         self._link, self._links = link, links
-        self.receive, self.refused = link.receive, link.refused
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._link, name)
 
     def send(self, *connection_and_message) -> bool:
         *connection, message = connection_and_message
-        return self._links.send(self._link, [bytes.fromhex(name) for name in connection], pack(message))
+        place, _, name = connection[0].partition("-") if connection else ("0", "", "")
+        return self._links.send(self._link, int(place), [bytes.fromhex(name)] if connection else [], pack(message))

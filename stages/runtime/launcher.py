@@ -67,18 +67,20 @@ def launch(
     view: View,
     *,
     once: bool = False,
+    ends_with: str = "capture",
     seconds: float | None = None,
 ) -> Outcome:
     """Run these processes to their end; `settings` gives what each is told, by label.
 
     `settings` is called when the processes are starting already: they import their libraries meanwhile. What it raises
-    ends them. `once`: workers may end by themselves; `seconds`: so long after all were ready the run is ended.
+    ends them. `once`: workers may end by themselves; `ends_with`: the stage whose end is that of the run here;
+    `seconds`: so long after all were ready the run is ended.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
     events: SimpleQueue[Event | Said] = SimpleQueue()
     with _signals_into(events), _crew(starts, logs, events) as crew:
         crew.tell_settings(settings())
-        supervision = Supervision([start.member for start in starts], time.monotonic(), once, seconds)
+        supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
         outcome = Outcome(DONE, None)
         while not supervision.is_over:
             event = _next_event(events, outcome, view, crew)
@@ -126,7 +128,9 @@ class _Crew:
     def tell_gone(self, label: str, cause: str) -> None:
         """Tell every capture that a worker's process is gone."""
         member = self._starts[label].member
-        gone = {"stage": member.stage, "host": socket.gethostname(), "replica": member.replica, "cause": cause}
+        machines = self._told.get(label, {}).get("machines")
+        host = machines["host"] if machines else socket.gethostname()
+        gone = {"stage": member.stage, "host": host, "replica": member.replica, "cause": cause}
         for other, start in self._starts.items():
             if start.member.stage == "capture":
                 self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})

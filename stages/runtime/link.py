@@ -1,126 +1,276 @@
-"""Sockets: the only file that imports zmq.
+"""Sockets between the processes; nothing else but the locks on them, in `curve.py`, imports zmq.
 
-Capture and render each bind one ROUTER, everyone else connects a DEALER. Routing IDs stay unset, because a ROUTER takes
+Capture and render each bind a ROUTER, everyone else connects a DEALER. Routing IDs stay unset, because a ROUTER takes
 a second peer of the same name for the first; a `hello` says who speaks. Sends never block: what cannot be sent is lost
 here and sent again by the rules of the core, which alone bound what is ever under way, so the high-water marks are off.
+
+Within a machine the sockets are `ipc`. Between machines they are `tcp` with CURVE: whoever binds knows of every single
+message from which host it is, and hears that host only for the stages that it has.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import zmq
 
 from stages.core import limits
+from stages.core.errors import FacepipeError
 from stages.core.messages import Message, Refused, pack, unpack
+from stages.runtime.curve import FAILED_HANDSHAKES, Gate, Security, failed_handshakes
+from stages.runtime.pictures import decoded
+from stages.runtime.run_directory import IPC, TCP, resolved
 
 MESSAGES_A_TURN = 8  # taken from one socket before the others get their turn
 RECONNECT_MS = 10  # at first: everything is started at once, and binds within the first tenths of a second
 RECONNECT_MOST_MS = 100  # a longer pause would be waited for whenever somebody binds later than the others
 LINGER_MS = 500  # the last words of a process that ends; more would hang on a peer that has gone
+REASONS = 100  # kept apart of what is refused
+SENTENCES = 20  # said about who is refused
+
+# Between machines: a connection on which nothing has been acknowledged for so long is given up and made anew, so that a
+# cable that is plugged in again is found in about a second. TCP alone would wait longer and longer.
+SILENT_MS = 10_000
+CONNECT_MS = 2_000
+KNOCK_MS = 100  # between two tries: who is refused at once must not cost the other more than a few handshakes a second
+HANDSHAKE_MS = 10_000
+PING_MS = 2_000  # so that there is always something to be acknowledged
+# A large picture on a slow line delays the answer to a ping that was sent behind it; it must not end the connection.
+PONG_MS = 60_000
+
+
+class LinkError(FacepipeError):
+    """A socket cannot be opened."""
 
 
 class Link:
     """What a bound and a connecting socket have in common: sending, receiving and counting what is refused."""
 
-    def __init__(self, context: zmq.Context, kind: int, listens_to: dict[str, type[Message]]):
-        self.refused: Counter[str] = Counter()  # messages not taken, by reason
+    def __init__(self, listens_to: dict[str, type[Message]]):
+        self.refused: Counter[str] = Counter()  # messages and peers not taken, by reason
+        self.sockets: list[zmq.Socket] = []
         self._listens_to = listens_to
-        self._socket = context.socket(kind)
-        self._socket.setsockopt(zmq.LINGER, LINGER_MS)
-        self._socket.setsockopt(zmq.SNDHWM, 0)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, limits.PART_BYTES)
 
     def close(self) -> None:
-        self._socket.close()
+        for socket in self.sockets:
+            socket.close()
 
-    def _receive(self) -> Iterator[list[zmq.Frame]]:
+    def _open(self, context: zmq.Context, kind: int, address: str) -> zmq.Socket:
+        socket = context.socket(kind)
+        self.sockets.append(socket)
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.MAXMSGSIZE, limits.PART_BYTES)
+        if address.startswith(TCP):
+            socket.setsockopt(zmq.IPV6, "[" in address)
+            socket.setsockopt(zmq.TCP_MAXRT, SILENT_MS)
+            socket.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
+            socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+            socket.setsockopt(zmq.HEARTBEAT_IVL, PING_MS)
+            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, PONG_MS)
+        return socket
+
+    def _receive(self, socket: zmq.Socket) -> Iterator[list[zmq.Frame]]:
         for _ in range(MESSAGES_A_TURN):
             # Asking costs a third of the exception that a receive without a message raises.
-            if not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if not socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
                 return
-            yield self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            yield socket.recv_multipart(zmq.NOBLOCK, copy=False)
 
     def _unpack(self, frames: list[zmq.Frame]) -> Message | None:
         try:
-            return unpack([frame.buffer for frame in frames], self._listens_to)
+            message = unpack([frame.buffer for frame in frames], self._listens_to)
+            return decoded(message) if self._is_theirs_to_say(frames[0], message) else None
         except Refused as refusal:
-            self.refused[str(refusal)[:80]] += 1
-            # A peer that floods us with ever new nonsense must not fill the memory with its reasons.
-            if len(self.refused) > 100:
-                self.refused = Counter({"of many kinds": self.refused.total()})
+            self._count(str(refusal)[:80])
             return None
 
-    def _send(self, parts: list) -> bool:
+    def _is_theirs_to_say(self, frame: zmq.Frame, message: Message) -> bool:
+        return True  # Who is connected to one other only has proved whose it is.
+
+    def _count(self, reason: str, times: int = 1) -> None:
+        self.refused[reason] += times
+        # A peer that floods us with ever new nonsense must not fill the memory with its reasons.
+        if len(self.refused) > REASONS:
+            self.refused = Counter({"of many kinds": self.refused.total()})
+
+    def _send(self, socket: zmq.Socket, parts: list) -> bool:
         try:
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
+            socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
             return True
         except (zmq.Again, zmq.error.ZMQError):
             return False  # Nobody is connected, or the peer has gone: the rules of the core send it again.
 
 
 class Bound(Link):
-    """The socket that capture and render bind; every peer has a name of its own for as long as it stays connected."""
+    """What capture and render bind; every peer has a name of its own for as long as it stays connected.
 
-    def __init__(self, context: zmq.Context, address: str, listens_to: dict[str, type[Message]]):
-        super().__init__(context, zmq.ROUTER, listens_to)
-        self._socket.setsockopt(
-            zmq.ROUTER_MANDATORY, 1
-        )  # Otherwise a message to a peer that has gone vanishes silently.
-        self._socket.bind(address)
+    A socket for each address: the processes of this machine need no key, those of others do.
+    """
+
+    def __init__(
+        self,
+        listens_to: dict[str, type[Message]],
+        security: Security | None,
+        gate: Gate | None,
+        say: Callable[[str], None],
+    ):
+        super().__init__(listens_to)
+        self._security, self._gate, self._say = security, gate, say
+        self._said: set[str] = set()
+        self._monitors: list[zmq.Socket] = []
+        self._beyond: list[bool] = []  # of each socket: whether its peers are on other machines
+
+    def open(self, context: zmq.Context, address: str) -> None:
+        socket = self._open(context, zmq.ROUTER, address)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # Otherwise a message to a peer that has gone vanishes silently.
+        self._beyond.append(address.startswith(TCP) and self._security is not None)
+        self._bind(socket, address)
 
     def receive(self) -> Iterator[tuple[str, Message]]:
         """What has come: the connection it came from and the message; what is refused is counted."""
-        for frames in self._receive():
-            connection = frames[0].bytes.hex()
-            message = self._unpack(frames[1:])
-            if message is not None:
-                yield connection, message
+        for place, socket in enumerate(self.sockets):
+            for frames in self._receive(socket):
+                message = self._unpack(frames[1:])
+                if message is not None:
+                    yield f"{place}-{frames[0].bytes.hex()}", message
+        self._hear_of_strangers()
 
     def send(self, connection: str, message: Message) -> bool:
         """Whether the message is on its way; False: that connection is gone."""
-        return self._send([bytes.fromhex(connection), *pack(message)])
+        place, _, name = connection.partition("-")
+        return self._send(self.sockets[int(place)], [bytes.fromhex(name), *pack(message)])
+
+    def is_beyond(self, connection: str) -> bool:
+        """Whether the peer is on another machine."""
+        return self._beyond[int(connection.partition("-")[0])]
+
+    def close(self) -> None:
+        for monitor in self._monitors:
+            monitor.close()
+        super().close()
+
+    def _bind(self, socket: zmq.Socket, address: str) -> None:
+        if address.startswith(TCP):
+            family, (ip, port, *_) = resolved(address)
+            if self._security is not None:
+                self._security.lock_server(socket)
+                self._monitors.append(socket.get_monitor_socket(FAILED_HANDSHAKES))
+            # The option is asked for once more: a socket without it would take anybody for a friend.
+            if socket.getsockopt(zmq.MECHANISM) != zmq.CURVE:
+                _refuse_plain(ip)
+            address = f"{TCP}[{ip}]:{port}" if ":" in ip else f"{TCP}{ip}:{port}"
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            raise LinkError(f"{address} cannot be opened: {error.strerror}; see hosts and port.") from None
+        if address.startswith(IPC):
+            os.chmod(address.removeprefix(IPC), 0o600)  # Its folder keeps others out already.
+
+    def _is_theirs_to_say(self, frame: zmq.Frame, message: Message) -> bool:
+        if self._security is None:
+            return True
+        host = _host_of(frame) or self._security.host  # No key is asked for on this machine.
+        if self._security.may_say(host, message):
+            return True
+        self._refuse(
+            f"a {message.kind} that is not {host}'s to say",
+            f"{host} says things of a stage that the configuration does not put there; they are refused",
+        )
+        return False
+
+    def _hear_of_strangers(self) -> None:
+        if self._gate is None:
+            return
+        while not self._gate.strangers.empty():
+            address = self._gate.strangers.get()
+            self._refuse("a peer without a known key", f"a peer at {address} was refused: its key is not known")
+        # Those whom the gate has turned away it has told itself.
+        failed = sum(failed_handshakes(monitor)[False] for monitor in self._monitors)
+        if failed:
+            self._refuse(
+                "a peer that could not show a key",
+                "a peer was refused: it has no key, or takes this machine for another one",
+                failed,
+            )
+
+    def _refuse(self, reason: str, sentence: str, times: int = 1) -> None:
+        self._count(reason, times)
+        if sentence not in self._said and len(self._said) < SENTENCES:
+            self._said.add(sentence)
+            self._say(f"{sentence}.")
 
 
 class Connected(Link):
     """A socket connected to the bound one of a capture or of render."""
 
-    def __init__(self, context: zmq.Context, address: str, listens_to: dict[str, type[Message]]):
-        super().__init__(context, zmq.DEALER, listens_to)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # Otherwise messages pile up for a peer that is not there.
-        self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MOST_MS)
-        self._socket.connect(address)
+    def __init__(self, listens_to: dict[str, type[Message]], security: Security | None, say: Callable[[str], None]):
+        super().__init__(listens_to)
+        self._security, self._say = security, say
+        self._socket: zmq.Socket | None = None
+        self._monitor: zmq.Socket | None = None
+        self._address = ""
+
+    def open(self, context: zmq.Context, address: str) -> None:
+        self._address = address
+        self._socket = socket = self._open(context, zmq.DEALER, address)
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # Otherwise messages pile up for a peer that is not there.
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MOST_MS)
+        if address.startswith(TCP):
+            socket.setsockopt(zmq.RECONNECT_IVL, KNOCK_MS)
+            if self._security is not None:
+                self._security.lock_client(socket, address)
+                self._monitor = socket.get_monitor_socket(FAILED_HANDSHAKES)
+            if socket.getsockopt(zmq.MECHANISM) != zmq.CURVE:
+                _refuse_plain(address.removeprefix(TCP).rpartition(":")[0])
+        socket.connect(address)
 
     def receive(self) -> Iterator[Message]:
         """What has come; what is refused is counted."""
-        for frames in self._receive():
+        for frames in self._receive(self._socket):
             message = self._unpack(frames)
             if message is not None:
                 yield message
+        if self._monitor is not None and sum(failed_handshakes(self._monitor).values()):
+            self._monitor = self._monitor.close()  # Said once.
+            self._say(f"{self._address} refuses this machine: one of the two has not the key that the other one knows.")
+
+    def close(self) -> None:
+        if self._monitor is not None:
+            self._monitor.close()
+        super().close()
 
     def send(self, message: Message) -> bool:
         """Whether the message is on its way; False: nobody is connected."""
-        return self._send(pack(message))
+        return self._send(self._socket, pack(message))
 
 
 class Links:
     """The sockets of one process, in one context, and waiting for all of them at once."""
 
-    def __init__(self):
+    def __init__(self, security: Security | None = None, say: Callable[[str], None] = lambda sentence: None):
+        """`security`: the locks, where the run spans several machines; `say`: who is told about peers refused."""
         self._context = zmq.Context()
         self._poller = zmq.Poller()
-        self._links: list[Link] = []
-        self._waker: tuple[zmq.Socket, zmq.Socket] | None = None
+        self._links: list[Link | Waker] = []
+        self._security, self._say = security, say
 
-    def bind(self, address: str, listens_to: dict[str, type[Message]]) -> Bound:
-        return self._add(Bound(self._context, address, listens_to))
+    def bind(self, addresses: Iterable[str], listens_to: dict[str, type[Message]]) -> Bound:
+        """Bind these addresses; raises `LinkError`, `LockError`, and `RunDirectoryError` for an unknown name."""
+        addresses = tuple(addresses)
+        needs_gate = self._security is not None and any(address.startswith(TCP) for address in addresses)
+        gate = self._security.open_gate(self._context) if needs_gate else None
+        return self._add(Bound(listens_to, self._security, gate, self._say), addresses)
 
     def connect(self, address: str, listens_to: dict[str, type[Message]]) -> Connected:
-        return self._add(Connected(self._context, address, listens_to))
+        """Connect to an address, whether or not somebody is there yet; raises `LinkError`."""
+        return self._add(Connected(listens_to, self._security, self._say), [address])
 
     def waker(self) -> Waker:
         """A way for one other thread to end a `wait`."""
@@ -138,9 +288,12 @@ class Links:
             link.close()
         self._context.term()
 
-    def _add(self, link):
-        self._poller.register(link._socket, zmq.POLLIN)
+    def _add(self, link, addresses: Iterable[str]):
         self._links.append(link)
+        for address in addresses:
+            link.open(self._context, address)
+        for socket in link.sockets:
+            self._poller.register(socket, zmq.POLLIN)
         return link
 
 
@@ -167,3 +320,19 @@ class Waker:
     def close(self) -> None:
         self.receiving.close()
         self._sending.close()
+
+
+def _host_of(frame: zmq.Frame) -> str | None:
+    """The host whose key the sender of a message has shown; None where no key was asked for."""
+    try:
+        return frame.get("User-Id") or None
+    except zmq.ZMQError:
+        return None
+
+
+def _refuse_plain(ip: str) -> None:
+    ip = ip.strip("[]")
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(ip).is_loopback:
+            return
+    raise LinkError(f"{ip} can be reached from other machines, and no socket is opened there without keys; name hosts.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def _lock(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).strip().decode(errors="replace")
             os.close(descriptor)
@@ -51,6 +52,17 @@ def _lock(path: Path) -> int:
         os.close(
             descriptor
         )  # Its holder removed it between our opening and our locking: lock the file that is there now.
+
+
+def _take(descriptor: int) -> None:
+    """Whoever looks whether a dead process has left something holds its lock for a moment: ask again."""
+    for wait_s in (0.02, 0.1, 0):
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait_s:
+                raise
+        time.sleep(wait_s)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

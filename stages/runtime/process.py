@@ -8,6 +8,7 @@ imported at the top: every stage process pays for what stands there.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -28,6 +29,7 @@ from stages.runtime.settings import Settings, SourceSettings  # noqa: F401  (wha
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
 BEAT_S = 0.25
+MOST_FILES = 20_000  # that this process may have open, connections among them
 ORPHAN_S = 2.0  # what a stage may still do when its launcher is gone
 
 Main = Callable[[Settings, "Launcher"], None]
@@ -41,6 +43,7 @@ def run_stage(main: Main, stage: str | None = None) -> None:
     """
     arguments = _arguments(stage)
     faulthandler.enable()  # The last words of a library that crashes.
+    _allow_many_connections()
     status = _launched(main) if arguments.launched else _by_hand(main, arguments)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -161,16 +164,15 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     # Needs pydantic, yaml and numpy, which a launched stage is spared.
     from stages.plan import Plan, read_pipeline
     from stages.runtime.output_folder import output_folder
+    from stages.runtime.places import this_host
     from stages.runtime.run_directory import claim
 
     try:
         pipeline, folder = read_pipeline(arguments.config, arguments.set)
-        plan = Plan.of(pipeline, folder)
+        plan = Plan.of(pipeline, folder, this_host(pipeline, arguments.host))
         settings = plan.settings(arguments.stage, arguments.replica, once=arguments.once)
         with ExitStack() as held:
-            held.enter_context(
-                claim([settings.bind] if arguments.stage in ("capture", "render") else [], pipeline.port)
-            )
+            held.enter_context(claim(settings.binds, pipeline.port))
             if arguments.stage == "render":
                 folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources))
                 folder.refuse_sources(pipeline.all_sources().values())
@@ -227,6 +229,19 @@ def _die_with_the_launcher() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def _allow_many_connections() -> None:
+    """Every connection takes a file: with the usual 1024 a thousand strangers would leave none for the results."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if now != resource.RLIM_INFINITY and now < enough:
+        with contextlib.suppress(OSError, ValueError):  # Then it stays as it is.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
+
+
 def _stop_on_signals(launcher: Launcher) -> None:
     def stop(number: int, _frame: object) -> None:
         if launcher.stopped_by:
@@ -255,6 +270,7 @@ def _arguments(stage: str | None) -> argparse.Namespace:
         type=int,
         help="capture: which source, counted from 0; others: a number that no other process of the stage has",
     )
+    parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--once", action="store_true", help="end when the run is over; otherwise stay for the next one")
     own_name = stage is None and _module_name() == "attribute"
     if own_name:

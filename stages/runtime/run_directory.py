@@ -6,6 +6,7 @@ A stage that is started by hand computes the same addresses from the same config
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -19,8 +20,9 @@ from pathlib import Path
 from stages.core.errors import FacepipeError
 from stages.runtime.locks import Taken, locked
 
-IPC = "ipc://"
+IPC, TCP = "ipc://", "tcp://"
 HAS_IPC = sys.platform != "win32"  # libzmq's Windows wheels are built without it
+LOCK = ".lock"  # beside the socket that it is about
 PATH_BYTES = 107  # what a Unix socket's address holds, without the zero at its end
 
 
@@ -43,7 +45,7 @@ def addresses(port: int, sources: int) -> Addresses:
         places = [f"{IPC}{folder / name}" for name in ("render", *(f"capture-{i}" for i in range(sources)))]
         _check_length(places)
     else:
-        places = [f"tcp://127.0.0.1:{port + i}" for i in range(sources + 1)]
+        places = [f"{TCP}127.0.0.1:{port + i}" for i in range(sources + 1)]
     return Addresses(places[0], tuple(places[1:]))
 
 
@@ -76,7 +78,8 @@ def _claim_ipc(place: str, port: int) -> Iterator[None]:
     path = Path(place.removeprefix(IPC))
     _make_private(path.parent)
     try:
-        with locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(LOCK)):
+            _clear_after_the_dead(path.parent)
             path.unlink(missing_ok=True)  # Left by a run that was killed: its lock is free.
             try:
                 yield
@@ -87,6 +90,13 @@ def _claim_ipc(place: str, port: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # Another stage of ours still holds its part, or somebody removed it.
             path.parent.rmdir()
+
+
+def _clear_after_the_dead(folder: Path) -> None:
+    """Remove the sockets of processes that were killed, and of which this run may have none."""
+    for lock in folder.glob(f"*{LOCK}"):
+        with contextlib.suppress(Taken, OSError), locked(lock):
+            lock.with_suffix("").unlink(missing_ok=True)
 
 
 def _make_private(folder: Path) -> None:
@@ -106,13 +116,33 @@ def _make_private(folder: Path) -> None:
 
 @contextmanager
 def _claim_tcp(place: str, port: int) -> Iterator[None]:
-    host, _, number = place.removeprefix("tcp://").rpartition(":")
+    family, address = resolved(place)
     try:
-        with socket.socket() as trial:
-            trial.bind((host, int(number)))
-    except OSError:
-        raise _is_taken(port, "") from None
+        with socket.socket(family) as trial:
+            if os.name == "posix":  # As ZeroMQ does: else what a run before has left of its connections is in the way.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+            trial.listen()
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise RunDirectoryError(
+                f"{address[0]} is no address of this machine; correct it under hosts, or say with --host which machine"
+                " this is."
+            ) from None
+        raise _is_taken(port, f" ({place.removeprefix(TCP)})") from None
     yield
+
+
+def resolved(place: str) -> tuple[socket.AddressFamily, tuple]:
+    """Family and socket address of a `tcp` place; raises `RunDirectoryError` for a name that nobody knows."""
+    host, _, number = place.removeprefix(TCP).rpartition(":")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise RunDirectoryError(
+            f"the address {host} is not known here ({error.strerror}); correct it under hosts."
+        ) from None
+    return family, address
 
 
 def _is_taken(port: int, holder: str) -> RunDirectoryError:

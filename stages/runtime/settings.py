@@ -6,6 +6,7 @@ Only the standard library and the schema are imported at the top: every stage pr
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,14 +66,23 @@ class CardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Machines:
+    """What a process has to know where the run spans several machines."""
+
+    host: str  # the one that it runs on
+    keys: str  # absolute path of the folder with the keys
+    owners: dict[str, str]  # address of a socket on another host -> that host, whose key it shows
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that one stage process is told; it travels as one line of JSON, never on the command line."""
 
     stage: str
     replica: int  # counts from 0 within the stage; of capture: the place of its source in the configuration
     pipeline: Pipeline
-    render: str  # address that render binds
-    captures: tuple[str, ...]  # address that each capture binds, in the order of the sources
+    render: str  # address at which this process finds render
+    captures: tuple[str, ...]  # and each capture, in the order of the sources
     sources: tuple[SourceSettings, ...]  # in the same order
     models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
     cards: dict[str, CardSettings]  # attribute stage -> what its card asks for
@@ -83,17 +93,20 @@ class Settings:
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
     opened_as: str | None = None  # the name that it had then
     life: int = 0  # how often the process has been started again
-    once: bool = False  # a worker ends when every capture that welcomed it has said that it needs nothing more
+    # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
+    once: bool = False
+    binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
+    machines: Machines | None = None  # None: everything runs on one
+
+    @property
+    def host(self) -> str:
+        """The machine that this process runs on, by its name in the configuration if it has one there."""
+        return self.machines.host if self.machines else socket.gethostname()
 
     @property
     def source(self) -> SourceSettings:
         """What this capture reads."""
         return self.sources[self.replica]
-
-    @property
-    def bind(self) -> str:
-        """The address that this process binds; only capture and render do."""
-        return self.render if self.stage == "render" else self.captures[self.replica]
 
     @property
     def detector(self) -> dict:
@@ -122,6 +135,8 @@ class Settings:
             | {
                 "pipeline": Pipeline.from_json(plain["pipeline"]),
                 "captures": tuple(plain["captures"]),
+                "binds": tuple(plain["binds"]),
+                "machines": Machines(**plain["machines"]) if plain["machines"] else None,
                 "sources": tuple(SourceSettings(**source) for source in plain["sources"]),
                 "cards": {stage: CardSettings(**card) for stage, card in plain["cards"].items()},
             }

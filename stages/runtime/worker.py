@@ -6,7 +6,6 @@ work beside it.
 
 from __future__ import annotations
 
-import socket
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +28,7 @@ from stages.core.messages import (
     kinds,
 )
 from stages.runtime.chaos import links_with, meet
+from stages.runtime.curve import Security
 from stages.runtime.link import Connected
 
 BEAT_S = 0.1
@@ -49,14 +49,15 @@ class Identity:
     """Who this worker is, as its messages say it."""
 
     stage: str
+    host: str
     replica: int
     incarnation: int
     card: str
 
     @classmethod
-    def new(cls, stage: str, replica: int, card: str, incarnation: int = 0) -> Identity:
+    def new(cls, stage: str, host: str, replica: int, card: str, incarnation: int = 0) -> Identity:
         """A new incarnation, by default the clock's; it is compared with a predecessor's, never subtracted."""
-        return cls(stage, replica, incarnation or int(time.time() * 1000), card)
+        return cls(stage, host, replica, incarnation or int(time.time() * 1000), card)
 
 
 def serve(
@@ -66,24 +67,27 @@ def serve(
     answer: Callable[[list[Frame | Crops]], list[Answer]],
     launcher,
     once: bool = False,
+    security: Security | None = None,
+    fits: Callable[[Frame | Crops], bool] = lambda piece: True,
     disorder: Disorder | None = None,
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
     `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
-    and returns one answer for each. `disorder`: faults on purpose.
+    and returns one answer for each. `security`: the locks, where the run spans several machines; `fits`: whether it can
+    take a piece; one that it cannot is thrown away; `disorder`: faults on purpose.
     """
-    links = links_with(disorder)
+    links = links_with(disorder, security, launcher.say)
     try:
-        _Worker(identity, links, render, captures, answer, launcher, once, disorder).run()
+        _Worker(identity, links, render, captures, answer, launcher, once, fits, disorder).run()
     finally:
         links.close()
 
 
 class _Worker:
-    def __init__(self, identity, links, render, captures, answer, launcher, once, disorder):
+    def __init__(self, identity, links, render, captures, answer, launcher, once, fits, disorder):
         self._identity, self._links, self._launcher, self._once = identity, links, launcher, once
-        self._answer, self._disorder = answer, disorder
+        self._answer, self._fits, self._disorder = answer, fits, disorder
         self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
@@ -116,6 +120,8 @@ class _Worker:
                 self._beat_due_s = 0.0  # There is room now: say so at once.
         for link, desk in self._desks:
             for message in link.receive():
+                if isinstance(message, (Frame, Crops)) and not self._fits(message):
+                    continue  # Of no capture of ours: it would be the end of this process.
                 if desk.take(message):
                     self._say_hello(link, desk)
                 elif desk.served:
@@ -216,7 +222,7 @@ class _Worker:
             WorkerHello(
                 run=desk.run,
                 stage=me.stage,
-                host=socket.gethostname(),
+                host=me.host,
                 replica=me.replica,
                 incarnation=me.incarnation,
                 card=me.card,

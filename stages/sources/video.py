@@ -25,6 +25,12 @@ from stages.sources.pixels import over_white
 _SUFFIXES = ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mjpeg .mjpg .gif .apng"
 VIDEOS = frozenset(_SUFFIXES.split())
 
+# Videos and pictures. What else FFmpeg knows are devices, and lists of further files and addresses that it would open
+# one after the other, whatever the list is called.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,mjpeg,gif,gif_pipe,apng,"
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+)
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _LATER_S = 0.001  # how far a frame is put behind its predecessor where the file says that it is not later
 _TURN_BACK = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
@@ -182,9 +188,11 @@ class _Convert:
 
 
 def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: float | None):
+    if options is None:  # A file, not a stream.
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
-        return av.open(location, options=options or {}, timeout=timeout_s, metadata_errors="replace")
-    except av.error.InvalidDataError:
+        return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")
+    except (av.error.InvalidDataError, av.error.ArgumentError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
         what = f"gave no picture within {timeout_s:g} s"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench import delivery, latency, memory, messages, spans, start, throughput
+from bench import delivery, encodings, latency, memory, messages, spans, start, throughput
 from bench.clips import HEIGHT, RATE, WIDTH, long_clip, portrait_clip
 from bench.loops import loop
 from bench.options import Options, command, commands
@@ -47,6 +48,15 @@ def said_by(measurement, capsys, argv: list[str]) -> str:
     assert printed.err == ""
     assert f"| {measurement.TITLE} " in printed.out
     return printed.out
+
+
+def test_encodings_tell_size_and_time_and_what_becomes_of_the_answers(small, capsys, tmp_path):
+    clip = portrait_clip(tmp_path / "portrait.mp4", 8)
+    said = said_by(encodings, capsys, [*small, "--clip", str(clip)])
+    for row in ("raw: size", "jpeg 90: size", "jpeg 90: encode", "jpeg 90: faces no longer found", "png: decode"):
+        assert f"| {row} " in said
+    assert re.search(r"\| png: another emotion +\| 0.00 %", said)
+    assert re.search(r"\| png: faces no longer found +\| 0.00 % .* 0 others instead", said)
 
 
 def test_throughput_compares_the_pipeline_with_plain_loops_and_draws_it(small, capsys, tmp_path):

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core.config import Attribute, ConfigError, Detect, Pipeline, Render
+from stages.core.config import Attribute, Capture, ConfigError, Detect, Frames, Host, Pipeline, Render
 from stages.core.keys import keys_of
 from stages.core.reading import Override, read_config
 from stages.core.reference import page
@@ -21,7 +21,7 @@ from stages.core.reference import page
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
     "source, sources, port, window, window_memory, pace, deadline, give_up_after, reconnect, resend_after, hang, tries,"
-    " stages, render, chaos"
+    " stages, render, capture, frames, hosts, keys, chaos"
 )
 
 
@@ -60,7 +60,7 @@ def test_the_reference_page_is_printed_from_the_schema():
     assert (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8") == page(), f"run {command}"
 
 
-@pytest.mark.parametrize("section", [Pipeline, Detect, Attribute, Render])
+@pytest.mark.parametrize("section", [Pipeline, Detect, Attribute, Render, Capture, Frames, Host])
 def test_every_key_has_a_description_and_says_what_is_allowed(section):
     assert [key.name for key in keys_of(section).values()] == [f.name for f in fields(section)]
     for key in keys_of(section).values():
@@ -145,6 +145,28 @@ def test_replicas_that_are_given_hold_on_any_machine():
     assert pipeline.replicas(cores=2) == {"detect": 7, "gender": 1, "age": 3}
 
 
+def test_stages_are_put_on_machines_by_a_word_each():
+    text = """
+        sources: {door: 0, yard: yard.mp4}
+        hosts: {desk: {address: 192.168.7.10}, shed: {address: shed.local, port: 5700}}
+        stages: {detect: {host: [desk, shed]}, age: {host: shed}}
+        capture: {host: {yard: shed}}
+        keys: mine/keys
+        frames: {encoding: png}
+    """
+    assert read_config(text, "p") == Pipeline(
+        sources={"door": 0, "yard": "yard.mp4"},
+        hosts={"desk": Host(address="192.168.7.10"), "shed": Host(address="shed.local", port=5700)},
+        stages={
+            "detect": Detect(host=["desk", "shed"]),
+            "age": Attribute(model="models/age.yaml", host="shed"),
+        },
+        capture=Capture(host={"yard": "shed"}),
+        keys="mine/keys",
+        frames=Frames(encoding="png"),
+    )
+
+
 # --- Mistakes ---
 
 MISTAKES = {
@@ -152,16 +174,52 @@ MISTAKES = {
         "3: stages.detect.detector is 'harr'; write one of haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "port: 5600\nwindw: 3": f"2: windw is not a key; write one of {TOP} (did you mean 'window'?).",
-    "hosts: {desk: {}}": f"1: hosts is not a key; write one of {TOP} (did you mean 'chaos'?).",
     "chaos: {gendre: {}}": "1: chaos.gendre is no stage of this pipeline; write one of capture, detect, gender,"
     " emotion, age, render (did you mean 'gender'?).",
     "chaos: {age: {drop: 2}}": "1: chaos.age.drop is 2; write a number from 0 to 1.",
     "chaos: {age: {crash_at: 7}}": "1: chaos.age.crash_at is 7; write a list of numbers of frames, such as"
     " [7, 12].",
-    "keys: x": f"1: keys is not a key; write one of {TOP}.",
+    "hosts: [desk]": (
+        "1: hosts is a list; write names of machines, each with its address, such as {desk: {address: 192.168.7.10}}."
+    ),
+    "hosts: {desk: {}}": "1: hosts.desk needs an address, such as {address: 192.168.7.10}.",
+    "hosts: {desk: }": "1: hosts.desk needs an address, such as {address: 192.168.7.10}.",
+    "hosts: {desk: 192.168.7.10}": "1: hosts.desk is '192.168.7.10'; write below it any of the keys address, port.",
+    "hosts: {desk: {address: a b}}": (
+        "1: hosts.desk.address is 'a b'; write an IP address or the name of a machine in the network."
+    ),
+    "hosts: {desk: {adress: x, address: y}}": (
+        "1: hosts.desk.adress is not a key; write one of address, port (did you mean 'address'?)."
+    ),
+    "hosts: {a.b: {address: x}}": (
+        "1: 'a.b' is no name for a host; write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first."
+    ),
+    "hosts: {desk: {address: x}, Desk: {address: y}}": (
+        "1: the hosts desk and Desk differ only in case; rename one of them."
+    ),
+    "hosts:\n  a: {address: x}\n  b: {address: X, port: 5601}": (
+        "3: hosts.b has the address of hosts.a; write its own, or a port further away."
+    ),
+    "stages: {gender: {host: shed}}": (
+        "1: stages.gender.host is 'shed', which is none of hosts; name the machines under hosts."
+    ),
+    "hosts: {shed: {address: x}}\nrender: {host: shet}": (
+        "2: render.host is 'shet', which is none of hosts; write one of shed (did you mean 'shed'?)."
+    ),
+    "hosts: {shed: {address: x}}\nstages: {age: {host: [shed, shed]}}": (
+        "2: stages.age.host names a host twice; use replicas for several processes on one."
+    ),
+    "stages: {age: {host: []}}": (
+        "1: stages.age.host is a list; write the name of one of hosts, or a list of them, or null."
+    ),
+    "hosts: {shed: {address: x}}\nsources: {door: 0}\ncapture: {host: {yard: shed}}": (
+        "3: capture.host.yard is none of sources; name a source."
+    ),
+    "frames: {encoding: jpg}": "1: frames.encoding is 'jpg'; write one of jpeg, png, raw (did you mean 'jpeg'?).",
+    "frames: {quality: 101}": "1: frames.quality is 101; write a whole number from 1 to 100.",
+    "keys: 5": "1: keys is 5; write the path of a folder.",
     "detector: dlib": f"1: detector is not a key; write one of {TOP} (did you mean 'stages.detect.detector'?).",
     "'': 1": f"1: '' is not a key; write one of {TOP}.",
-    "stages: {gender: {host: shed}}": "1: stages.gender.host is not a key; write one of kind, model, replicas.",
     "window: '16'": "1: window is '16'; write a whole number from 1 to 1000.",
     "window: true": "1: window is true; write a whole number from 1 to 1000.",
     "window: 16.5": "1: window is 16.5; write a whole number from 1 to 1000.",
@@ -197,7 +255,7 @@ MISTAKES = {
     "stages: [gender]": (
         "1: stages is a list; write the names of stages, each with its keys, such as {gender: {}, age: {}}."
     ),
-    "stages: {gender: off}": "1: stages.gender is 'off'; write below it any of the keys kind, model, replicas.",
+    "stages: {gender: off}": "1: stages.gender is 'off'; write below it any of the keys kind, model, replicas, host.",
     "stages: {gender: {model: }}": "1: stages.gender.model is empty; write the path of a file.",
     "stages: {emotoin: {}}": (
         "1: stages.emotoin is not a known stage; a stage of your own needs 'kind: attribute' and 'model: CARD'"
@@ -228,7 +286,7 @@ MISTAKES = {
     "stages: {detect: {smallest_face: 0}}": "1: stages.detect.smallest_face is 0; write a number above 0 up to 1.",
     "stages: {detect: {step: 1}}": "1: stages.detect.step is 1; write a number from 1.01 to 2.",
     "stages: {age: {replicas: 65}}": "1: stages.age.replicas is 65; write a whole number from 1 to 64, or auto.",
-    "render: none": "1: render is 'none'; write below it any of the keys display, show, output, annotated.",
+    "render: none": "1: render is 'none'; write below it any of the keys display, show, output, annotated, host.",
     "render: {annotated: yes}": "1: render.annotated is 'yes'; write true or false.",
     "render: {show: lates}": "1: render.show is 'lates'; write latest or exact (did you mean 'latest'?).",
     "render: {output: 5}": "1: render.output is 5; write the path of a folder.",
@@ -434,7 +492,9 @@ def test_no_text_gives_anything_but_a_pipeline_or_an_error(text):
 paths = st.text(st.characters(min_codepoint=32, max_codepoint=0xFF, exclude_categories=["Cc"]), min_size=1, max_size=20)
 replicas = st.integers(1, 64) | st.just("auto")
 specs = st.integers(0, 255) | paths
-attributes = st.builds(Attribute, model=paths, replicas=replicas)
+attributes = st.builds(
+    Attribute, model=paths, replicas=replicas, host=st.none() | st.just("desk") | st.just(["shed", "desk"])
+)
 detects = st.builds(
     Detect,
     detector=st.sampled_from(["haar", "dlib"]),
@@ -475,7 +535,12 @@ pipelines = st.builds(
         show=st.sampled_from(["latest", "exact"]),
         output=paths,
         annotated=st.booleans(),
+        host=st.none() | st.just("desk"),
     ),
+    capture=st.builds(Capture, host=st.none() | st.just("shed")),
+    frames=st.builds(Frames, encoding=st.sampled_from(["jpeg", "png", "raw"]), quality=st.integers(1, 100)),
+    hosts=st.just({"desk": Host(address="192.168.7.10"), "shed": Host(address="::1", port=7000)}),
+    keys=paths,
 ) | st.builds(Pipeline, source=specs)
 
 

@@ -21,6 +21,7 @@ from stages.core.messages import (
     Beat,
     Crops,
     CutCrops,
+    Encoded,
     Faces,
     Frame,
     FramePicture,
@@ -66,6 +67,17 @@ def test_pixels_are_neither_copied_on_packing_nor_on_unpacking():
     parts = pack(FRAME)
     assert parts[1] is PICTURE
     assert np.shares_memory(unpack([parts[0], memoryview(PICTURE)], WORKER).arrays[0], PICTURE)
+
+
+def test_a_picture_between_machines_travels_encoded_and_crops_never_do():
+    picture = Encoded("jpeg", (480, 640, 3), b"a JPEG")
+    came = unpack(pack(dataclasses.replace(FRAME, arrays=(picture,))), WORKER)
+    [array] = came.arrays
+    assert (array.encoding, array.shape, bytes(array.buffer)) == ("jpeg", (480, 640, 3), b"a JPEG")
+    crops = Encoded("png", (1, 64, 64, 1), b"a PNG")
+    cut = CutCrops(run="r", epoch=1, source="s", frame=0, attempt=1, boxes="ab", faces=1, spent={}, arrays=(crops,))
+    with pytest.raises(Refused, match="not raw uint8"):
+        unpack(pack(cut), CAPTURE)
 
 
 def test_a_hello_of_a_worker_and_one_of_a_source_are_told_apart_by_who_hears_them():
@@ -138,10 +150,18 @@ def test_crops_of_several_geometries_arrive_in_their_order():
         ({"surprise": 1}, "unknown key 'surprise'"),
         ({"geometries": [[0, 64, 1, 1.0, []]]}, "whose geometries is list"),
         ({"geometries": [[64, 64, 2, 1.0, []]]}, "whose geometries is list"),
+        ({"geometries": [[64, 64, True, 1.0, []]]}, "whose geometries is list"),
+        ({"geometries": [[64, 513, 1, 1.0, []]]}, "whose geometries is list"),
         ({"parts": []}, "does not describe"),
-        ({"parts": [{"encoding": "jpeg", "shape": [2, 3, 3], "dtype": "uint8"}]}, "not raw uint8"),
+        ({"parts": [{"encoding": "webp", "shape": [2, 3, 3], "dtype": "uint8"}]}, "not raw uint8"),
+        ({"parts": [{"encoding": ["jpeg"], "shape": [2, 3, 3], "dtype": "uint8"}]}, "not raw uint8"),
+        ({"parts": [{"encoding": "png", "shape": [20_000, 20_000, 3], "dtype": "uint8"}]}, "with pictures of shape"),
+        ({"parts": [{"encoding": "jpeg", "shape": [2, 0, 3], "dtype": "uint8"}]}, "with pictures of shape"),
+        ({"parts": [{"encoding": "jpeg", "shape": [2, 3, 1], "dtype": "uint8"}]}, "pictures of 1 channels"),
         ({"parts": [{"encoding": "raw", "shape": [2, 3, 3], "dtype": "float32"}]}, "not raw uint8"),
-        ({"parts": [{"encoding": "raw", "shape": [2, 3, 4], "dtype": "uint8"}]}, "bytes for the shape"),
+        ({"parts": [{"encoding": "raw", "shape": [2, 3, 4], "dtype": "uint8"}]}, "pictures of 4 channels"),
+        ({"parts": [{"encoding": "raw", "shape": [6, 3, 1], "dtype": "uint8"}]}, "pictures of 1 channels"),
+        ({"parts": [{"encoding": "raw", "shape": [2, 4, 3], "dtype": "uint8"}]}, "bytes for the shape"),
         ({"parts": [{"encoding": "raw", "shape": [-2, -3, 3], "dtype": "uint8"}]}, "a buffer of shape"),
         ({"parts": [{"encoding": "raw", "shape": [2**40, 2**40, 3], "dtype": "uint8"}]}, "a buffer of shape"),
         ({"parts": [{"encoding": "raw", "shape": [18], "dtype": "uint8"}]}, "a buffer of shape"),

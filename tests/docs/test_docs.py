@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 import run_pipeline
-from docs.drawing import DARK, LIGHT, drawing
+from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.figures import NoPlace, table, with_figures
+from docs.make_pictures import first_configuration
 from stages.core import messages
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline, Render
 from stages.core.frames import Age, Classes, Face, FinishedFrame, Picture
@@ -267,6 +268,20 @@ def test_the_readme_says_where_the_detectors_get_their_model_files():
 def test_the_drawing_of_the_pipeline_is_the_one_of_today(name, theme):
     pipeline, _ = read_pipeline(None)
     assert (PROJECT / "docs" / name).read_text(encoding="utf-8") == drawing(pipeline, theme), "run make pictures"
+
+
+@pytest.mark.parametrize(("name", "theme"), [("machines.svg", LIGHT), ("machines-dark.svg", DARK)])
+def test_the_drawing_of_the_machines_is_that_of_the_configuration_above_it(name, theme):
+    house = first_configuration(PROJECT / "docs" / "machines.md")
+    assert (PROJECT / "docs" / name).read_text(encoding="utf-8") == machines(house, theme), "run make pictures"
+
+
+def test_the_drawing_of_machines_says_who_connects_to_which_port():
+    hosts = "hosts: {a: {address: x}, b: {address: y, port: 7000}}"
+    config = f"{hosts}\nstages: {{detect: {{host: b}}, age: {{}}}}\ncapture: {{host: b}}"
+    drawn = machines(read_config(config, "mine.yaml"), LIGHT)
+    assert ">5600: pictures, boxes<" in drawn and ">7001: crops<" in drawn
+    assert drawn.count('marker-end="url(#tip)"') == 2
 
 
 def test_the_drawing_shows_the_stages_of_the_configuration():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import gc
+import hashlib
 import importlib.util
 import json
 import zipfile
@@ -79,6 +80,25 @@ def test_a_lambda_layer_is_refused_before_anything_is_loaded(write_card, tmp_pat
     refuse_imports_of(monkeypatch, "tensorflow")
     with pytest.raises(CardError, match="has a Lambda layer, program code that would run here"):
         load_model(load_card(write_card(file=path.name)))
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_a_lambda_layer_runs_where_the_card_asks_for_it_and_names_the_very_file(write_card, tmp_path, nets, kind):
+    import keras
+
+    layers = [keras.Input((24, 24, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    path = tmp_path / f"own.{kind}"
+    keras.Sequential([*layers, keras.layers.Lambda(lambda logits: logits * 0 + 5, output_shape=(3,))]).save(path)
+    with pytest.raises(CardError, match="if the file is your own, write runs_code: true"):
+        load_model(load_card(write_card(file=path.name)))
+    with pytest.raises(CardError, match="runs_code is true, but the file may be any; write its sha256 too"):
+        load_card(write_card(file=path.name, runs_code=True))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    model = load_model(load_card(write_card(file=path.name, runs_code=True, sha256=digest)))
+    assert model.answers(np.zeros((1, 24, 24, 1), np.uint8))[0] == pytest.approx([1 / 3] * 3)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(CardError, match="sha256"):
+        load_model(load_card(write_card(file=path.name, runs_code=True, sha256=digest)))
 
 
 @pytest.mark.parametrize("kind", ["keras", "h5"])

@@ -42,7 +42,12 @@ def send(link, message) -> None:
 
 def pair(links: Links, tmp_path):
     address = f"ipc://{tmp_path}/capture"
-    return links.bind(address, kinds(*TO_CAPTURE)), links.connect(address, kinds(*TO_WORKER))
+    return links.bind([address], kinds(*TO_CAPTURE)), links.connect(address, kinds(*TO_WORKER))
+
+
+def test_a_socket_is_its_owners_alone(links, tmp_path):
+    pair(links, tmp_path)
+    assert (tmp_path / "capture").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_worker_that_connects_is_heard_and_answered(links, tmp_path):

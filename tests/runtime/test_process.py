@@ -109,6 +109,17 @@ def test_a_stage_imports_only_the_standard_library_before_its_own_module_asks_fo
     assert foreign - {name.partition(".")[0] for name in empty.stdout.split()} == {"stages"}
 
 
+def test_opencv_opens_no_picture_larger_than_ours_may_be_whoever_loads_it_first():
+    program = (
+        "import numpy as np\nfrom stages.core.limits import PICTURE_PIXELS\nimport os, cv2\n"
+        "assert os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(PICTURE_PIXELS)\n"
+        "try:\n    cv2.imdecode(np.frombuffer(b'P5 20000 20000 255\\n', np.uint8), 1)\n"
+        "except cv2.error as error:\n    print(error.func)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "validateInputImageSize" in ran.stdout + ran.stderr
+
+
 def test_the_launcher_imports_neither_opencv_nor_zmq_nor_av_nor_tensorflow():
     listed = "import sys, run_pipeline; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", listed], cwd=PROJECT, capture_output=True, text=True, check=True)

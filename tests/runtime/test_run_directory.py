@@ -88,6 +88,28 @@ def test_what_a_killed_run_left_is_cleared_away(place):
     assert not place.exists()
 
 
+def test_what_a_killed_run_with_more_sources_left_is_cleared_away_too(place):
+    places = addresses(5600, 3)
+    place.mkdir(mode=0o700)
+    for address in places.captures:
+        path = Path(address.removeprefix("ipc://"))
+        path.touch()
+        path.with_suffix(".lock").touch()
+    with claim([places.render], 5600):
+        assert [path.name for path in place.iterdir()] == ["render.lock"]
+    assert not place.exists()
+
+
+def test_what_a_run_beside_holds_is_not_cleared_away(place):
+    places = addresses(5600, 2)
+    socket_of_theirs = Path(places.captures[1].removeprefix("ipc://"))
+    with claim([places.captures[1]], 5600):
+        socket_of_theirs.touch()
+        with claim([places.render], 5600):
+            assert socket_of_theirs.exists()
+        assert socket_of_theirs.exists()
+
+
 def test_a_folder_that_others_may_enter_is_refused(place):
     place.mkdir()
     place.chmod(0o755)

@@ -6,7 +6,7 @@ import json
 
 from stages.core.config import Attribute, Detect, Pipeline, Render
 from stages.core.frames import CropGeometry
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
+from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings
 
 PIPELINE = Pipeline(
     sources={"door": 0, "yard": "yard.mp4"},
@@ -27,6 +27,8 @@ SETTINGS = Settings(
     cards={"glasses": CardSettings("ab12", 64, 48, 1, 1.3)},
     output="/out",
     once=True,
+    binds=("ipc:///c1", "tcp://192.168.7.10:5602"),
+    machines=Machines("desk", "/keys", {"tcp://192.168.7.20:5600": "shed"}),
 )
 
 
@@ -36,7 +38,7 @@ def test_settings_are_the_same_after_a_round_trip_through_json():
 
 def test_a_capture_finds_its_source_and_its_address():
     assert SETTINGS.source == SourceSettings("yard.mp4", "yard", True)
-    assert SETTINGS.bind == "ipc:///c1"
+    assert SETTINGS.binds == ("ipc:///c1", "tcp://192.168.7.10:5602")
 
 
 def test_the_crops_are_those_of_the_cards():

@@ -154,6 +154,13 @@ def test_what_is_no_video_is_refused_in_one_sentence(tmp_path, content, said):
         open_source(str(tmp_path / "clip.mp4"))
 
 
+def test_a_list_of_files_that_calls_itself_a_video_is_refused(tmp_path):
+    write_video(tmp_path / "private.mp4", frames=3)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile private.mp4\n")
+    with pytest.raises(SourceError, match="is not a video that can be read: its content is of no known format"):
+        open_source(str(tmp_path / "list.mp4"))
+
+
 def test_a_video_whose_header_is_missing_is_refused(tmp_path):
     whole = write_video(tmp_path / "clip.mp4", frames=30).read_bytes()
     (tmp_path / "clip.mp4").write_bytes(whole[: len(whole) // 2])

@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from stages.capture import KEPT, Reader, asked_for, rules
-from stages.core.config import Attribute, Pipeline
+from stages.capture import KEPT, FrameEncoding, Reader, asked_for, rules
+from stages.core.config import Attribute, Detect, Frames, Host, Pipeline, Render
 from stages.core.frames import CropGeometry, Picture
+from stages.core.messages import Encoded
 from stages.runtime.link import Links
 from stages.runtime.settings import CardSettings, Settings, SourceSettings
 from stages.sources import SourceError
@@ -42,6 +43,37 @@ def test_the_rules_of_the_flow_follow_from_the_configuration():
 def test_crops_that_two_stages_want_alike_are_asked_for_once():
     asked = asked_for({"gender": COLOUR, "emotion": GREY, "age": COLOUR})
     assert asked == {COLOUR: ["gender", "age"], GREY: ["emotion"]}
+
+
+def encoding(host: str | list[str], render: str = "desk", **frames) -> FrameEncoding:
+    """What a capture on the host desk does, with its detects there and its render here."""
+    hosts = {"desk": Host(address="10.0.0.1"), "shed": Host(address="10.0.0.2")}
+    stages = {"detect": Detect(host=host)}
+    pipeline = Pipeline(stages=stages, hosts=hosts, frames=Frames(**frames), render=Render(host=render))
+    return FrameEncoding(Settings("capture", 0, pipeline, "", ("",), (), {}, {}, "/out"))
+
+
+def forms(encoding: FrameEncoding) -> tuple[str, str, str]:
+    """How a detect on this machine, one on another and render are given a picture."""
+    given = encoding.to_detect(0, PIXELS, False), encoding.to_detect(0, PIXELS, True), encoding.to_render(0, PIXELS)
+    return tuple(g.encoding if isinstance(g, Encoded) else "raw" for g in given)
+
+
+def test_pictures_are_encoded_for_other_machines_only():
+    assert forms(encoding("desk"))[::2] == ("raw", "raw")
+    assert forms(encoding("desk", render="shed"))[::2] == ("raw", "jpeg")
+    assert forms(encoding("shed", encoding="raw")) == ("raw", "raw", "raw")
+    assert forms(encoding(["desk", "shed"], encoding="png")) == ("raw", "png", "raw")
+
+
+def test_where_one_detect_is_given_jpegs_all_are_so_that_results_do_not_depend_on_who_was_free():
+    assert forms(encoding(["desk", "shed"])) == ("jpeg", "jpeg", "raw")
+
+
+def test_a_picture_is_encoded_once_for_all():
+    both = encoding("shed", render="shed")
+    assert both.to_detect(3, PIXELS, True) is both.to_render(3, PIXELS)
+    assert both.to_render(4, PIXELS) is not both.to_detect(3, PIXELS, True)
 
 
 class Clip:

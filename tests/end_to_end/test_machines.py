@@ -1,0 +1,110 @@
+"""Stages on several machines; here the machines are two addresses of the loopback, with real keys between them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from stages.runtime.curve import new_pair
+from stages.runtime.keys import make_keys
+from tests.end_to_end.command import Ran, Running, Workplace
+from tests.end_to_end.material import FACES
+
+STAGES = "stages: {detect: {host: shed, replicas: 1}, gender: {}, emotion: {host: shed}, age: {host: [desk, shed]}}"
+
+
+class Machines:
+    """A configuration with two hosts, desk and shed, and commands on either."""
+
+    def __init__(self, place: Workplace, *lines: str):
+        self.place, self.config = place, place.folder / "two.yaml"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = 2000 + free.getsockname()[1] % 30_000  # Ports from where they are given away could be taken again.
+        hosts = "hosts: {desk: {address: 127.0.0.1}, shed: {address: 127.0.0.2}}"
+        self.config.write_text("\n".join([f"port: {port}", hosts, "keys: keys", *lines, ""]))
+        make_keys(place.folder / "keys", ("desk", "shed"), new_pair)
+
+    def on(self, host: str, source: Path | None, *options: str, **places) -> Running:
+        """Give the command on one of the machines, each with a folder of its own for its outputs."""
+        places = {"output": host, **places}
+        return self.place.start(source, "--host", host, *options, config=self.config, **places)
+
+
+@pytest.mark.parametrize(("first", "encoding"), [("desk", "png"), ("shed", "raw")])
+def test_a_run_over_two_machines_is_that_on_one_whichever_is_started_first(place, film, shown: Ran, first, encoding):
+    machines = Machines(place, STAGES, f"frames: {{encoding: {encoding}}}")
+    options = {"desk": [], "shed": ["--once"]}
+    runs = {first: machines.on(first, film, *options[first])}
+    other = ({"desk", "shed"} - {first}).pop()
+    runs[first].until(lambda: len(place.stages()) >= 3, "the stages of the first machine")
+    runs[other] = machines.on(other, film, *options[other])
+    ended = {host: run.end(alone=False) for host, run in runs.items()}
+    assert {host: ran.status for host, ran in ended.items()} == {"desk": 0, "shed": 0}, [r.err for r in ended.values()]
+    assert place.processes() == [] and list(place.runtime.iterdir()) == []
+    assert ended["desk"].results == shown.results
+    assert ended["desk"].summary["refused"] == {}
+    assert not (ended["shed"].output / "results.jsonl").exists()
+
+
+def test_capture_and_render_may_be_on_different_machines_and_each_ends_with_the_run(place, film, shown: Ran):
+    stages = "stages: {detect: {host: [desk, shed], replicas: 1}, gender: {}, emotion: {}, age: {}}"
+    machines = Machines(place, stages, "capture: {host: shed}")
+    camera, desk = machines.on("shed", film), machines.on("desk", film)
+    read, ran = camera.end(alone=False), desk.end()
+    assert (read.status, ran.status) == (0, 0), read.err + ran.err
+    assert [len(line["faces"]) for line in ran.lines] == FACES
+    assert [line["time"] for line in ran.lines] == [line["time"] for line in shown.lines]
+    assert ran.results != shown.results  # As JPEGs the pictures are a little different ones.
+    assert "32 captured = 32 rendered" in ran.out
+    assert read.out.splitlines()[-1].startswith("32 frames read")
+
+
+def test_sources_may_be_read_on_several_machines_through_the_same_workers(place, film, slow_film, shown: Ran):
+    sources = f"sources: {{door: {film}, yard: {slow_film}}}"
+    machines = Machines(place, sources, "capture: {host: {yard: shed}}", "stages: {detect: {}, gender: {}, age: {}}")
+    desk, shed = machines.on("desk", None), machines.on("shed", None)
+    read, ran = shed.end(alone=False), desk.end()
+    assert (ran.status, read.status) == (0, 0), ran.err + read.err
+    lines = {name: (ran.output / name / "results.jsonl").read_bytes().splitlines() for name in ("door", "yard")}
+    assert [len(of_source) for of_source in lines.values()] == [32, 32]
+    assert {source["source"]: source["captured"] for source in ran.summary["sources"]} == {"door": 32, "yard": 32}
+
+
+def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(place, endless_film, tmp_path):
+    machines = Machines(place, "stages: {detect: {}, gender: {host: [desk, shed]}}")
+    run = machines.on("desk", endless_film, "--set=pace=true").until_lines(3)
+    theirs = machines.on("shed", None, "--make-keys", str(tmp_path / "theirs")).end(alone=False)
+    assert theirs.status == 0, theirs.err
+    assert f"  on shed: {tmp_path}/theirs/shed.secret (chmod 600) and {tmp_path}/theirs/*.public" in theirs.out
+    keys = place.folder / "keys"
+    (tmp_path / "theirs/desk.public").write_bytes((keys / "desk.public").read_bytes())
+    stranger = machines.on("shed", None, f"--set=keys={tmp_path / 'theirs'}")
+    refusal = "a peer at 127.0.0.1 was refused: its key is not known"
+    run.until(lambda: refusal in run.err, "the refusal")
+    stranger.until(lambda: "refuses this machine" in stranger.err, "the stranger saying so")
+    run.until_lines(run.line_count + 4)
+    assert run.err.count(refusal) <= 2  # once by capture, once by render
+    assert stranger.signal(signal.SIGINT).end(alone=False).status == 130
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert ran.summary["refused"]["a peer without a known key"] >= 2
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+
+
+def test_without_keys_nothing_is_started_between_machines(place, film):
+    machines = Machines(place, STAGES)
+    (place.folder / "keys/desk.secret").unlink()
+    ran = machines.on("desk", film).end()
+    assert ran.status == 2
+    assert ran.complaint.startswith(f"{place.folder}/keys/desk.secret does not exist; copy it here")
+
+
+def test_a_stage_by_hand_runs_on_its_own_machine_only(place):
+    machines = Machines(place, STAGES)
+    ran = place.stage("detect", "--config", str(machines.config), "--host", "desk").end()
+    assert ran.status == 2
+    assert "this pipeline has no detect on the host desk" in ran.complaint

@@ -1,0 +1,258 @@
+"""Capture, render and the workers are told anything that is well formed: they go on, and keep within their bounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.attribute import are_crops_for
+from stages.capture import _Capture, acked
+from stages.core import limits
+from stages.core.config import Attribute as AttributeStage
+from stages.core.config import Detect, Pipeline
+from stages.core.frames import CropGeometry, Picture
+from stages.core.messages import (
+    FROM_RENDER,
+    TO_CAPTURE,
+    TO_RENDER,
+    TO_WORKER,
+    Ack,
+    Attribute,
+    Beat,
+    Crops,
+    CutCrops,
+    Faces,
+    Frame,
+    FramePicture,
+    SourceHello,
+    Welcome,
+    WorkerHello,
+)
+from stages.detect import _answer, is_frame, most_faces
+from stages.detectors import make_detector, settings_hash
+from stages.outputs.jsonl import record
+from stages.outputs.restore import Restored
+from stages.render import _Source
+from stages.runtime.settings import CardSettings, Settings, SourceSettings
+from stages.runtime.worker import Identity
+from tests.fuzz import TYPES, small, well_formed
+
+SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
+quick = settings(max_examples=150, deadline=None)
+
+
+class Peers:
+    """A socket on which everything goes well."""
+
+    refused: Counter = Counter()
+
+    def send(self, *message) -> bool:
+        return True
+
+    def is_beyond(self, connection: str) -> bool:
+        return False
+
+
+class Paper:
+    """An output that writes lines as results.jsonl has them."""
+
+    draws, paths, notes = True, (), ()
+
+    def __init__(self):
+        self.frames: list[int] = []
+        self.closed = False
+        self.restored, self.losses = Restored(), self
+
+    def dropped(self, *loss) -> None:
+        assert loss[0] <= loss[1]
+
+    def given_up(self, *loss) -> None:
+        assert len(loss) == 3
+
+    def write(self, frame, drawn) -> None:
+        assert drawn.shape[:2] == frame.picture.pixels.shape[:2]
+        assert record(frame)
+        self.frames.append(frame.frame)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(scope="module")
+def cards():
+    from stages.inference.card import load_card
+
+    folder = Path(__file__).resolve().parents[2] / "models"
+    if not (folder / "age.yaml").exists():
+        pytest.skip("needs models/age.yaml, which training leaves")
+    return {stage: load_card(folder / f"{stage}.yaml") for stage in ("gender", "age")}
+
+
+def whole(frame: int, boxes: list, pixels: np.ndarray) -> list:
+    """All that is said about one frame, with these boxes."""
+    near = {"run": "r", "source": "s", "epoch": 7, "frame": frame}
+    spoken = {**near, "attempt": 1, "boxes": "ab", "replica": 0, "incarnation": 1, "spent": {}}
+    shown = {"gender": [0.5, 0.5], "age": [30.0, 20.0, 40.0]}
+    return [
+        FramePicture(file=None, time=0.0, rate=None, arrays=(pixels,), **near),
+        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, **spoken),
+        *(Attribute(stage=stage, answers=[row] * len(boxes), **spoken) for stage, row in shown.items()),
+    ]
+
+
+wholes = st.builds(
+    whole,
+    st.integers(0, 5),
+    TYPES["Boxes"],
+    st.builds(np.zeros, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), st.just(np.uint8)),
+)
+
+
+frames_near = {"frame": small, "first": small, "last": small, "frames": small, "boxes": st.sampled_from(["ab", "cd"])}
+
+
+@quick
+@given(st.lists(wholes, max_size=8), st.lists(well_formed(TO_RENDER, **SAME, **frames_near), max_size=20), st.randoms())
+def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, frames, others, random):
+    said = [*(message for frame in frames for message in frame), *others]
+    random.shuffle(said)
+    paper = Paper()
+    source = _Source("s", "r", 1, cards, paper, Peers(), None, False, lambda work: work(), lambda *_: None)
+    source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
+    for message in said:
+        if isinstance(message, SourceHello):
+            source.start("c", message)
+        elif hasattr(message, "epoch"):
+            source.hear(message)
+        source.acknowledge()
+    assert paper.frames == sorted(set(paper.frames))
+    source.close()
+    source.report()
+
+
+class Pictures:
+    """A source and its reader in one: ten pictures, which are there at once."""
+
+    name, description, chosen, frames, live, skipped, notes = "s", "ten pictures", None, 10, False, 0, ()
+
+    is_reading = True
+
+    def __init__(self):
+        self._picture, self._next = Picture(np.zeros((4, 4, 3), np.uint8), 0.0, None), 0
+
+    @property
+    def ended(self) -> bool:
+        return self._next >= 10
+
+    @property
+    def next_size(self) -> int:
+        return 0 if self.ended else self._picture.pixels.nbytes
+
+    def read_from(self, frame: int) -> None:
+        self._next = frame
+
+    def forget(self, done: int) -> None:
+        pass
+
+    def take(self) -> Picture | None:
+        if self.ended:
+            return None
+        self._next += 1
+        return self._picture
+
+
+class NoLinks:
+    def bind(self, *_):
+        return Peers()
+
+    def connect(self, *_):
+        return Peers()
+
+
+class Quiet:
+    stop_requested = False
+
+    def __getattr__(self, name):
+        return lambda *said, **known: None
+
+
+def cut(frame: int, faces: int) -> CutCrops:
+    """The crops of a frame as detect sends them."""
+    arrays = (np.zeros((faces, 8, 8, 1), np.uint8),) if faces else ()
+    known = {"run": "r", "source": "s", "epoch": 7, "frame": frame, "attempt": 1, "boxes": "ab", "spent": {}}
+    return CutCrops(faces=faces, arrays=arrays, **known)
+
+
+crops = st.builds(cut, st.integers(0, 10), st.integers(0, 3))
+of_workers = well_formed(TO_CAPTURE, **SAME, frame=small, card=st.sampled_from(["ab", "x"]))
+to_capture = crops | of_workers | well_formed(FROM_RENDER, **SAME, done=small)
+SETTINGS = Settings(
+    stage="capture",
+    replica=0,
+    pipeline=Pipeline(stages={"detect": Detect(), "age": AttributeStage(model="age.yaml")}, window=4),
+    render="ipc:///r",
+    captures=("ipc:///c",),
+    sources=(SourceSettings("s", None, False),),
+    models={},
+    cards={"age": CardSettings("ab", 8, 8, 1, 1.0)},
+    output="/out",
+    binds=("ipc:///c",),
+)
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from(["0-aa", "0-bb", "0-cc"]), to_capture), max_size=40))
+def test_capture_keeps_within_its_window_whatever_it_is_told(said):
+    pictures = Pictures()
+    capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoLinks())
+    capture._run, capture._epoch = "r", 7
+    known = {"run": "r", "replica": 0, "incarnation": 1}
+    detect = settings_hash(**SETTINGS.detector)
+    for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
+        capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
+        capture._hear(connection, Beat(stage=stage, room=2, **known))
+    capture._step(acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, done=0, lacks=[], clean=False)))
+    for connection, message in said:
+        if isinstance(message, Ack):
+            capture._step(acked(message))
+        elif not isinstance(message, Welcome):
+            capture._hear(connection, message)
+        capture._read()
+        capture._speak()
+        assert len(capture._pictures) <= 4 and capture._crops.keys() <= capture._pictures.keys()
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return make_detector(**SETTINGS.detector)
+
+
+@settings(max_examples=60, deadline=None)
+@given(well_formed(TO_WORKER, **SAME))
+def test_detect_answers_any_picture_and_passes_over_what_is_no_work_for_it(detector, message):
+    if isinstance(message, (Frame, Crops)) and is_frame(message):
+        answer = _answer(Identity("detect", "h", 0, 1, "ab"), detector, message)
+        assert len(answer.to_capture.arrays) in (0, len(message.geometries))
+
+
+def test_crops_that_the_model_cannot_take_are_told_from_those_that_it_can():
+    geometry = CropGeometry(8, 6, 1, 1.0)
+
+    def crops(*shape: int) -> Crops:
+        pixels = np.zeros(shape, np.uint8)
+        known = {"run": "r", "epoch": 1, "source": "s", "frame": 0, "seq": 1, "attempt": 1, "boxes": "ab", "spent": {}}
+        return Crops(**known, arrays=(pixels,))
+
+    assert are_crops_for(geometry, crops(2, 6, 8, 1))
+    assert not any(are_crops_for(geometry, crops(*shape)) for shape in ((0, 6, 8, 1), (1, 8, 6, 1), (1, 6, 8, 3)))
+
+
+def test_very_large_crops_are_cut_for_fewer_faces():
+    side = limits.CROP_SIDE
+    assert most_faces([]) == most_faces([[64, 64, 1, 1.0, ["age"]]]) == limits.FACES
+    assert most_faces([[side, side, 3, 1.0, ["age"]]] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)
