@@ -134,6 +134,10 @@ def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
     if isinstance(keys, dict) and "address" not in keys:
         problems.append(Problem(path, f"{dotted(path)} needs an address, such as {{address: 192.168.7.10}}"))
         return None
+    if isinstance(keys, dict) and keys["address"] in ("0.0.0.0", "::"):
+        says = f"{dotted(path)}.address is {keys['address']!r}, where no other machine finds it; write its own address"
+        problems.append(Problem((*path, "address"), says))
+        return None
     return _section(Host, keys, path, problems)
 
 

@@ -191,6 +191,9 @@ MISTAKES = {
     "hosts: {desk: {adress: x, address: y}}": (
         "1: hosts.desk.adress is not a key; write one of address, port (did you mean 'address'?)."
     ),
+    "hosts: {desk: {address: 0.0.0.0}}": (
+        "1: hosts.desk.address is '0.0.0.0', where no other machine finds it; write its own address."
+    ),
     "hosts: {a.b: {address: x}}": (
         "1: 'a.b' is no name for a host; write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first."
     ),
