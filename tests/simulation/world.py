@@ -114,7 +114,7 @@ class World:
 
     # --- Running ---
 
-    def run(self, longest_s: float = 600.0, most_events: int = 200_000) -> World:
+    def run(self, longest_s: float = 200.0, most_events: int = 200_000) -> World:
         for _ in range(most_events):
             if not self._queue or self.finished:
                 break
