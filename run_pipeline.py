@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
             resume=arguments.resume,
             fresh=arguments.fresh,
             host=host,
+            record=arguments.record,
         )
     except FacepipeError as error:
         if arguments.debug:
@@ -98,6 +99,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
+    parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")

@@ -15,7 +15,7 @@ from bench.table import Figure, figure
 
 TITLE = "what delivery costs"
 # The spans of bench/spans.py that are there for delivery alone.
-BEATS = ("send beat", "unpack beat", "flow WorkerBeat", "flow Tick", "tell the launcher")
+BEATS = ("send beat", "unpack beat", "send hello", "unpack hello", "flow WorkerBeat", "flow Tick", "tell the launcher")
 ACKS = ("send ack", "unpack ack", "flow Acked")
 # As stages/outputs/video.py has its segments written.
 SEGMENT = {

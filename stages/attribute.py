@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from stages.core.frames import CropGeometry
 from stages.core.messages import Attribute, Crops, Frame
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
+from stages.inference.model import Model
 from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -23,12 +25,31 @@ def main(settings: Settings, launcher: Launcher) -> None:
     model = load_model(card)
     identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card), settings.incarnation)
 
+    def fits(piece: Frame | Crops) -> bool:
+        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+
+    serve(
+        identity,
+        settings.render,
+        settings.captures,
+        answerer(identity, model, launcher.beat),
+        launcher,
+        once=settings.once,
+        security=security_of(settings),
+        fits=fits,
+        disorder=disorder_of(settings),
+    )
+
+
+def answerer(identity: Identity, model: Model, beat: Callable[[], None]) -> Callable[[list[Crops]], list[Answer]]:
+    """What this stage does with pieces of work; in between it calls `beat`."""
+
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
         crops = np.concatenate([piece.arrays[0] for piece in pieces])
         parts = []
         for first in range(0, len(crops), limits.BATCH_FACES):
-            launcher.beat()  # One frame may have hundreds of faces.
+            beat()  # One frame may have hundreds of faces.
             parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
         rows = np.concatenate(parts)
         spent_s = (time.perf_counter() - started_s) / len(pieces)
@@ -38,20 +59,7 @@ def main(settings: Settings, launcher: Launcher) -> None:
             for piece, share in zip(pieces, np.split(rows, ends), strict=True)
         ]
 
-    def fits(piece: Frame | Crops) -> bool:
-        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
-
-    serve(
-        identity,
-        settings.render,
-        settings.captures,
-        answer,
-        launcher,
-        once=settings.once,
-        security=security_of(settings),
-        fits=fits,
-        disorder=disorder_of(settings),
-    )
+    return answer
 
 
 def are_crops_for(geometry: CropGeometry, piece: Crops) -> bool:

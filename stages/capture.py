@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +49,7 @@ from stages.runtime.link import Links, Waker
 from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.settings import stamp
+from stages.runtime.tape import Tape
 from stages.sources import Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
@@ -281,6 +283,8 @@ class _Capture:
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
         self._account = Account()
+        who = f"capture-{settings.replica}/{settings.life}"
+        self._tape = Tape(Path(settings.record), who) if settings.record else None
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
 
@@ -305,6 +309,8 @@ class _Capture:
             self._read()
             self._step(flow.Tick())
             self._speak()
+        if self._tape is not None:
+            self._tape.close()
         report = self._account.report(self._source, self._flow.read)
         self._launcher.report({**report, "refused": dict(self._workers.refused)})
 
@@ -422,9 +428,9 @@ class _Capture:
                     connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
                 )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
-                self._to_worker(connection, self._frame_message(connection, frame, seq, attempt, skip))
+                self._hand_out(connection, "detect", self._frame_message(connection, frame, seq, attempt, skip))
             case flow.SendCrops(connection, stage, frame, seq):
-                self._to_worker(connection, self._crops_message(stage, frame, seq))
+                self._hand_out(connection, stage, self._crops_message(stage, frame, seq))
             case flow.KeepCrops(frame):
                 self._crops[frame] = crops
                 self._account.faces += crops.faces
@@ -460,6 +466,11 @@ class _Capture:
         self._flow = Flow(self._rules, first_frame=self._flow.read if self._source.live else 0)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
+
+    def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
+        if self._tape is not None:
+            self._tape.keep(stage, piece)
+        self._to_worker(connection, piece)
 
     def _to_worker(self, connection: str, message: Message) -> None:
         if not self._workers.send(connection, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from stages.core import limits
 from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
+from stages.detectors.detector import Detector
 from stages.detectors.framing import cut
 from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
@@ -24,20 +26,22 @@ def main(settings: Settings, launcher: Launcher) -> None:
         settings.stage, settings.host, settings.replica, settings_hash(**options), settings.incarnation
     )
 
-    def answer(pieces: list[Frame]) -> list[Answer]:
-        return [_answer(identity, detector, piece) for piece in pieces]
-
     serve(
         identity,
         settings.render,
         settings.captures,
-        answer,
+        answerer(identity, detector),
         launcher,
         once=settings.once,
         security=security_of(settings),
         fits=is_frame,
         disorder=disorder_of(settings),
     )
+
+
+def answerer(identity: Identity, detector: Detector) -> Callable[[list[Frame]], list[Answer]]:
+    """What this stage does with pieces of work."""
+    return lambda pieces: [_answer(identity, detector, piece) for piece in pieces]
 
 
 def is_frame(piece: Frame | Crops) -> bool:

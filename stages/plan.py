@@ -106,7 +106,9 @@ class Plan:
             tuple(filter(None, map(unchecked, cards.values()))),
         )
 
-    def settings(self, stage: str, replica: int, *, once: bool = False, run: str = "") -> Settings:
+    def settings(
+        self, stage: str, replica: int, *, once: bool = False, run: str = "", record: str | None = None
+    ) -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
         if stage not in (*self.pipeline.stages, "capture", "render"):
             have = ", ".join(("capture", *self.pipeline.stages, "render"))
@@ -129,6 +131,7 @@ class Plan:
             cards=self.cards,
             output=self.output,
             run=run,
+            record=record,
             inputs=self.inputs,
             once=once,
             binds=places.binds(stage, replica),

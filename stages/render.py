@@ -43,6 +43,7 @@ from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.run_file import RunFile
+from stages.runtime.tape import Tape
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
@@ -83,6 +84,7 @@ class _Render:
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
         self._said_progress_s, self._said_finished = float("-inf"), False
+        self._tape = Tape(Path(settings.record), f"render/{settings.life}") if settings.record else None
 
     def _is_ours(self, before: RunFile) -> bool:
         """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
@@ -98,6 +100,8 @@ class _Render:
             opened.callback(self._close_sources)
             while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
+        if self._tape is not None:
+            self._tape.close()
         self._launcher.report(self._report())
 
     def _turn(self) -> None:
@@ -159,6 +163,8 @@ class _Render:
         if isinstance(message, SourceHello):
             self._hello(connection, message)
         elif message.run == self._run and (source := self._sources.get(getattr(message, "source", None))):
+            if self._tape is not None and isinstance(message, (Faces, Attribute)):
+                self._tape.keep(getattr(message, "stage", "detect"), message)
             source.hear(message)
 
     def _hello(self, connection: str, hello: SourceHello) -> None:

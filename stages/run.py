@@ -37,6 +37,7 @@ def run(
     seconds: float | None = None,
     quiet: bool = False,
     host: str = HERE,
+    record: str | None = None,
     resume: bool = False,
     fresh: bool = False,
 ) -> int:
@@ -45,7 +46,7 @@ def run(
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
     the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
     machine is; `resume`: a run that was broken off goes on where its outputs end; `fresh`: it is replaced. Raises a
-    `FacepipeError` where the run is refused.
+    `FacepipeError` where the run is refused. `record`: the file for what the stages are given and answer.
     """
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
@@ -54,6 +55,10 @@ def run(
     if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
         read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
     ends_with = _ends_with(pipeline, processes)
+    if record is not None:
+        record = os.path.abspath(record)
+        if os.path.exists(record):
+            raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
     with ExitStack() as held:
         held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
         results = _results(pipeline, stages, held)
@@ -75,7 +80,17 @@ def run(
             outcome = launch(
                 _starts(pipeline, processes),
                 _settings(
-                    pipeline, folder, processes, once, ends_with, results, view, host, name, before if resume else None
+                    pipeline,
+                    folder,
+                    processes,
+                    once,
+                    ends_with,
+                    results,
+                    view,
+                    host,
+                    name,
+                    before if resume else None,
+                    record,
                 ),
                 results.logs,
                 view,
@@ -142,12 +157,15 @@ def _settings(
     host: str,
     name: str,
     before: RunFile | None,
+    record: str | None,
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
         plan = Plan.of(pipeline, folder, host)
         # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
-            label: plan.settings(stage, replica, once=once or (stage == ends_with == "render"), run=name).to_json()
+            label: plan.settings(
+                stage, replica, once=once or (stage == ends_with == "render"), run=name, record=record
+            ).to_json()
             for label, (stage, replica) in processes.items()
         }
         if before and (difference := before.difference(plan.inputs)):

@@ -90,6 +90,7 @@ class Settings:
     run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
     inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
     incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    record: str | None = None  # the file that keeps what the stages are given and answer
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
     opened_as: str | None = None  # the name that it had then
     life: int = 0  # how often the process has been started again

@@ -104,7 +104,11 @@ def options_of(command: str) -> set[str]:
     module = re.search(r"python -m ([\w.]+)", command)
     if module is None:
         return set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
-    name = "stages.runtime.process" if module[1].startswith("stages.") and "measure" not in module[1] else module[1]
+    name = (
+        "stages.runtime.process"
+        if module[1].startswith("stages.") and not re.search("measure|replay", module[1])
+        else module[1]
+    )
     name = "bench.options" if name.partition(".")[0] == "bench" else name  # They all have the same.
     source = find_spec(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).origin
     return {*re.findall(r'"(--[a-z][a-z-]*)"', Path(source).read_text(encoding="utf-8")), "--help"}

@@ -1,0 +1,134 @@
+"""Runs one stage alone on the record of a run: `python -m stages.replay FILE --only age`; says what differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stages.core.errors import FacepipeError
+from stages.core.messages import Attribute, Crops, Faces, Frame
+from stages.plan import Plan, read_pipeline
+from stages.runtime.settings import Settings
+from stages.runtime.tape import Record
+from stages.runtime.worker import Answer, Identity
+
+SHOWN = 10  # differences in full
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of a replay."""
+
+    pieces: int = 0
+    compared: int = 0  # with an answer of then
+    differing: list[str] = field(default_factory=list)  # "frame 7 of clip.mp4: ..."
+    largest: float = 0.0  # difference between two numbers
+    work_s: float = 0.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay; returns 0 also where answers differ, 1 where the record is incomplete, 2 where something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m stages.replay", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="what run_pipeline.py --record has left")
+    parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run")
+    parser.add_argument("--config", metavar="FILE", help="the pipeline that the stage is a part of")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
+    parser.add_argument("--original-speed", action="store_true", help="give it the work when it came, not at once")
+    arguments = parser.parse_args(argv)
+    try:
+        plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
+        record, answer = Record(arguments.file), answerer(plan.settings(arguments.only, 0))
+        replayed = replay(record, arguments.only, answer, arguments.original_speed)
+    except FacepipeError as error:
+        print(f"facepipe: {error}", file=sys.stderr)
+        return 2
+    for line in told(replayed, record):
+        print(line)
+    return 1 if record.incomplete else 0
+
+
+def answerer(settings: Settings) -> Callable[[list], list[Answer]]:
+    """What the stage does with pieces of work; raises a `FacepipeError` where it cannot."""
+    identity = Identity.new(settings.stage, settings.host, 0, "")
+    if settings.stage == "detect":
+        from stages.detect import answerer as detecting
+        from stages.detectors import make_detector
+
+        return detecting(identity, make_detector(**settings.detector))
+    from stages.attribute import answerer as attributing
+    from stages.inference import load_model
+    from stages.inference.card import load_card
+
+    return attributing(identity, load_model(load_card(Path(settings.models[settings.stage]))), lambda: None)
+
+
+def replay(record: Record, stage: str, answer: Callable[[list], list[Answer]], original_speed: bool) -> Replayed:
+    """Give the stage every piece of work of the record, and hold its answers against those of then."""
+    replayed, now, then = Replayed(), {}, {}
+    for kept in _paced(record.messages(), original_speed):
+        message = kept.message
+        if kept.stage != stage:
+            continue
+        if isinstance(message, (Frame, Crops)):
+            if (message.source, message.frame) in now:
+                continue  # It was sent again.
+            started_s = time.perf_counter()
+            [answered] = answer([message])
+            replayed.work_s += time.perf_counter() - started_s
+            replayed.pieces += 1
+            now[message.source, message.frame] = answered.to_render
+        else:
+            then.setdefault((message.source, message.frame), message)
+    for place, message in now.items():
+        if place in then:
+            replayed.compared += 1
+            _compare(then[place], message, place, replayed)
+    return replayed
+
+
+def _paced(kept: Iterator, original_speed: bool) -> Iterator:
+    started_s = None
+    for one in kept:
+        if original_speed:
+            started_s = time.monotonic() - one.at_s if started_s is None else started_s
+            time.sleep(max(0.0, started_s + one.at_s - time.monotonic()))
+        yield one
+
+
+def _compare(then: Faces | Attribute, now: Faces | Attribute, place: tuple[str, int], replayed: Replayed) -> None:
+    before, after = _numbers(then), _numbers(now)
+    if before == after:
+        return
+    where = f"frame {place[1]} of {place[0]}"
+    if [len(row) for row in before] != [len(row) for row in after]:
+        replayed.differing.append(f"{where}: {len(before)} faces then, {len(after)} now")
+        return
+    largest = max(abs(a - b) for rows in zip(before, after, strict=True) for a, b in zip(*rows, strict=True))
+    replayed.largest = max(replayed.largest, largest)
+    replayed.differing.append(f"{where}: differs by up to {largest:.4g}")
+
+
+def _numbers(message: Faces | Attribute) -> list[list[float]]:
+    if isinstance(message, Attribute):
+        return message.answers
+    return [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+
+
+def told(replayed: Replayed, record: Record) -> list[str]:
+    """What came of it, in lines."""
+    lines = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
+    lines += replayed.differing[:SHOWN]
+    if len(replayed.differing) > SHOWN:
+        lines.append(f"and {len(replayed.differing) - SHOWN} others")
+    each = f", {1000 * replayed.work_s / replayed.pieces:.1f} ms each" if replayed.pieces else ""
+    most = f", by up to {replayed.largest:.4g}" if replayed.largest else ""
+    differ = f"{len(replayed.differing)} of {replayed.compared} answers differ{most}"
+    return [*lines, f"{replayed.pieces} pieces of work{each}; {differ}."]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""A record of what the stages were given and what they answered: one file, written by capture and render together.
+
+A record is the length of its head, the head (msgpack), and the parts of the message as they travel. Each is one write
+of the system to the end of the file, so that two processes can share it. Each process says when it begins and how many
+records it has left when it ends: from that is seen whether anything is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgpack
+
+from stages.core.errors import FacepipeError
+from stages.core.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
+from stages.runtime.pictures import decoded
+
+MAGIC = b"FPT1"
+KEPT = (Frame, Crops, Faces, Attribute)
+
+
+class TapeError(FacepipeError):
+    """A record cannot be written or read."""
+
+
+class Tape:
+    """The pen of one process."""
+
+    def __init__(self, path: Path, who: str):
+        """`who`: the process and its life, such as "capture-0/0"; raises `TapeError`."""
+        self._path, self._who, self._count = path, who, 0
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise TapeError(f"{path} cannot be written: {error.strerror}; choose another file with --record.") from None
+        self._write({"who": who, "begins": True})
+
+    def keep(self, stage: str, message: Message) -> None:
+        """Keep a message to or from a stage; raises `TapeError`."""
+        parts = [bytes(memoryview(part)) for part in pack(message)]
+        head = {"who": self._who, "at": time.monotonic(), "stage": stage, "sizes": [len(part) for part in parts]}
+        self._write(head, parts)
+        self._count += 1
+
+    def close(self) -> None:
+        self._write({"who": self._who, "kept": self._count})
+        os.close(self._descriptor)
+
+    def _write(self, head: dict, parts: list[bytes] = ()) -> None:
+        packed = msgpack.packb(head)
+        record = b"".join([MAGIC, struct.pack("<I", len(packed)), packed, *parts])
+        try:
+            written = os.write(self._descriptor, record)
+        except OSError as error:
+            raise TapeError(f"{self._path} cannot be written: {error.strerror}.") from None
+        if written < len(record):
+            raise TapeError(f"{self._path} cannot be written: the disk is full.")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One message of a record."""
+
+    at_s: float  # by the monotonic clock of the process that kept it
+    stage: str
+    message: Message
+
+
+class Record:
+    """A record to be read once; afterwards `incomplete` says what is missing, if anything."""
+
+    def __init__(self, path: Path):
+        self.incomplete: str | None = None
+        self._path = path
+        self._listens_to = kinds(*KEPT)
+
+    def messages(self) -> Iterator[Kept]:
+        """What was kept, in the order in which it was; raises `TapeError` for a file that is no record."""
+        kept, told = Counter(), {}
+        try:
+            with self._path.open("rb") as tape:
+                while (start := tape.read(8)) != b"":
+                    head = self._head(tape, start)
+                    if head is None:
+                        self.incomplete = "it breaks off in the middle of a record"
+                        return
+                    told.setdefault(head["who"], None)
+                    if "kept" in head:
+                        told[head["who"]] = head["kept"]
+                    if "sizes" in head:
+                        parts = [tape.read(size) for size in head["sizes"]]
+                        if [len(part) for part in parts] != head["sizes"]:
+                            self.incomplete = "it breaks off in the middle of a record"
+                            return
+                        kept[head["who"]] += 1
+                        yield Kept(head["at"], head["stage"], decoded(unpack(parts, self._listens_to)))
+        except OSError as error:
+            raise TapeError(f"{self._path} cannot be read: {error.strerror}.") from None
+        except (Refused, KeyError, TypeError, ValueError) as error:
+            raise TapeError(f"{self._path} is not a record of this version: {error}.") from None
+        unsure = [who for who, count in told.items() if count != kept[who]]
+        if unsure:
+            self.incomplete = f"{', '.join(unsure)} did not come to its end"
+
+    def _head(self, tape, start: bytes) -> dict | None:
+        if start[:4] != MAGIC[: len(start)]:
+            raise TapeError(f"{self._path} is not a record, or is damaged; make one with run_pipeline.py --record.")
+        if len(start) < 8:
+            return None
+        [size] = struct.unpack("<I", start[4:])
+        packed = tape.read(size)
+        return msgpack.unpackb(packed) if len(packed) == size else None
