@@ -15,7 +15,7 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
 from stages.plan import BINDING, Plan, keys_folder, processes_of
-from stages.runtime.account import Account, account, last_line, lines
+from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, launch
@@ -216,14 +216,12 @@ def _print(stream: TextIO, *lines: str) -> None:
 
 
 def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:
-    captures = [
-        outcome.reports.get(label) or outcome.progress[label]  # One that was killed has at least said where it was.
-        for label, (stage, _) in processes.items()
-        if stage == "capture" and (label in outcome.reports or label in outcome.progress)
-    ]
-    render = outcome.reports.get("render") or outcome.progress.get("render")
+    # One that was killed has at least said where it was.
+    told = {label: outcome.reports.get(label) or outcome.progress.get(label) for label in processes}
+    whole = {label: of_all_lives(report, outcome.earlier.get(label, [])) for label, report in told.items()}
+    captures = [whole[label] for label, (stage, _) in processes.items() if stage == "capture" and whole[label]]
     replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
     if pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
         workers, counts = Placement.of(pipeline).workers, pipeline.replicas(cores())
         replicas |= {stage: counts[stage] * len(hosts) for stage, hosts in workers.items()}
-    return account(captures, render, replicas, outcome.restarts)
+    return account(captures, whole.get("render"), replicas, outcome.restarts)

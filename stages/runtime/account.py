@@ -93,6 +93,28 @@ def account(
     return Account(sources, render.get("outputs", []), notes, replicas, refused, restarts or {})
 
 
+def of_all_lives(last: dict | None, earlier: list[dict]) -> dict | None:
+    """What a process said last, with the times of its earlier lives added; its counts go on by themselves."""
+    if last is None or not earlier:
+        return last or (earlier[-1] if earlier else None)
+    whole = dict(last)
+    if "seconds" in last:
+        whole["seconds"] = last["seconds"] + sum(life.get("seconds", 0.0) for life in earlier)
+    if "sources" in last:
+        lives = [*earlier, last]
+        whole["sources"] = {
+            name: {**said, "spent": _added([life.get("sources", {}).get(name, {}).get("spent", {}) for life in lives])}
+            for name, said in last["sources"].items()
+        }
+    return whole
+
+
+def _added(spent: list[dict[str, float]]) -> dict[str, float]:
+    return {
+        stage: sum(life.get(stage, 0.0) for life in spent) for stage in dict.fromkeys(s for life in spent for s in life)
+    }
+
+
 def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
     latency = {
         quantile: read[f"latency_ms_{quantile}"]

@@ -58,6 +58,7 @@ class Outcome:
     progress: dict[str, dict] = field(default_factory=dict)  # what it said last about where it is
     stopped: bool = False  # by a person, before the sources had ended
     restarts: dict[str, int] = field(default_factory=dict)  # how often a process was started again, by stage
+    earlier: dict[str, list[dict]] = field(default_factory=dict)  # by label: the last progress of each life that ended
 
 
 def launch(
@@ -85,6 +86,8 @@ def launch(
         while not supervision.is_over:
             event = _next_event(events, outcome, view, crew)
             for action in supervision.step(event, time.monotonic()):
+                if isinstance(action, StartAgain) and action.label in outcome.progress:
+                    outcome.earlier.setdefault(action.label, []).append(outcome.progress.pop(action.label))
                 _do(action, crew, view)
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
         outcome.stopped = supervision.stop_asked

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 
 import psutil
 import pytest
@@ -83,10 +82,8 @@ def test_a_killed_launcher_takes_every_process_with_it(place, slow_film):
     run = place.start(slow_film, PACED).until_lines(4)
     if sys.platform == "linux":  # There also one that stands still, and hears nothing.
         run.stages()["emotion"][0].suspend()
-    killed_s = time.monotonic()
     run.signal(signal.SIGKILL)
     eventually(lambda: place.processes() == [], "the end of the stages of a killed launcher")
-    assert time.monotonic() - killed_s < 3
     assert run.end().status == -signal.SIGKILL
     # The next run in the same places finds nothing in its way.
     after = place.run(slow_film, "--fresh")

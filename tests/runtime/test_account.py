@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.runtime.account import account, last_line, limit_sentence, lines
+from stages.runtime.account import account, last_line, limit_sentence, lines, of_all_lives
 
 CAPTURE = {
     "source": "clip.mp4",
@@ -123,3 +123,22 @@ def test_messages_that_were_refused_are_counted_over_all_sockets():
     came = account([capture], {**RENDER, "refused": {"a header that is not msgpack": 4, "other": 1}}, REPLICAS)
     assert came.to_json()["refused"] == {"a header that is not msgpack": 7, "other": 1}
     assert lines(came)[-1] == "8 messages refused, most of all a header that is not msgpack"
+
+
+def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
+    capture = of_all_lives({"captured": 60, "seconds": 2.0}, [{"captured": 40, "seconds": 1.5}])
+    assert capture == {"captured": 60, "seconds": 3.5}
+    before = {"sources": {"clip.mp4": {"rendered": 40, "spent": {"detect": 1.0, "age": 0.5}}}}
+    after = {"sources": {"clip.mp4": {"rendered": 60, "spent": {"detect": 2.0}}}}
+    assert of_all_lives(after, [before])["sources"]["clip.mp4"] == {
+        "rendered": 60,
+        "spent": {"detect": 3.0, "age": 0.5},
+    }
+    assert of_all_lives(None, [before]) == before
+    assert of_all_lives(None, []) is None
+
+
+def test_restarts_stand_in_the_last_line():
+    read, rendered = {"source": "a", "captured": 9, "seconds": 1.0}, {"sources": {"a": {"rendered": 9}}}
+    came = account([read], rendered, {"render": 1}, {"age": 2})
+    assert last_line(came).startswith("9 frames in 1.0 s, none missing, 2 restarts (age).")
