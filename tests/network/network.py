@@ -6,6 +6,7 @@ from iptables. Nothing outside of the namespaces made here is touched.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -69,6 +70,18 @@ class Network:
                 lossy = ("-m", "statistic", "--mode", "random", "--probability", str(loss), "-j", "DROP")
                 for chain in ("INPUT", "OUTPUT"):
                     self._in(namespace, "iptables", "-A", chain, *lossy)
+
+    @contextmanager
+    def within(self, name: str) -> Iterator[None]:
+        """Sockets that this thread opens meanwhile are a machine's own."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as ours, open(f"/run/netns/{self._of[name]}") as theirs:
+            if libc.setns(theirs.fileno(), 0):
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield
+            finally:
+                libc.setns(ours.fileno(), 0)
 
     def inside(self, name: str, command: list[str]) -> list[str]:
         """A command as it is given on a machine."""

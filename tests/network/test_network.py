@@ -8,10 +8,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from tests.end_to_end.command import Ran, somewhere
+from tests.end_to_end.material import scene
+from tests.end_to_end.server import camera
 from tests.network.network import network
 
 NAMES = ("desk", "fast", "nets")
@@ -116,6 +119,38 @@ def test_the_camera_may_be_the_one_that_is_cut_off(tmp_path, slow_film, alone):
         ran, read = run.end(timeout_s=150), door.end(timeout_s=60)
     assert (ran.status, read.status) == (0, 0), ran.err + read.err
     assert ran.results == alone.results
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_camera_goes_on_without_the_answers_of_a_machine_that_is_cut_off_and_with_them_afterwards(
+    tmp_path, astronaut
+):
+    def answered(run) -> int:
+        lines = (run.output / "results.jsonl").read_bytes().splitlines()[:-1]
+        return sum(b'"age"' in line and b'"missing"' not in line for line in lines)
+
+    quick = STAGES.replace("replicas: 1", "replicas: 1, longest_side: 320, smallest_face: 0.2")
+    with network(tmp_path, quick, *NAMES) as (net, machines), ExitStack() as opened:
+        with net.within("desk"):
+            door = opened.enter_context(camera(lambda number: scene(astronaut, number), rate=6))
+        helpers = [machines[name].run("--once") for name in ("fast", "nets")]
+        run = machines["desk"].run(source=door.url).until_lines(40)
+        assert answered(run) > 0
+        net.pull("nets")
+        pause(3)  # What had been answered before is written by now.
+        before, had = run.line_count, answered(run)
+        pause(10)
+        assert run.line_count > before + 20  # The deadline is a second: nobody is waited for longer.
+        assert answered(run) == had
+        net.plug_in("nets")
+        run.until(lambda: answered(run) > had + 10, "answers again")
+        ran, ended = run.signal(signal.SIGINT).end(alone=False), [helper.end() for helper in helpers]
+    assert (ran.status, [helper.status for helper in ended]) == (130, [0, 0]), [ran.err, *(h.err for h in ended)]
+    [source] = ran.summary["sources"]
+    dropped = sum(drop["count"] for drop in source["dropped"])
+    assert source["captured"] == source["rendered"] + dropped + source["unaccounted"]
+    assert source["missing"] > 0
 
 
 @pytest.mark.long
