@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import join, limits
+from stages.core.following import Follower
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -138,6 +139,7 @@ class _Render:
             self._incarnation,
             self._cards,
             recorder,
+            Follower(settings.render.coast) if settings.render.track else None,
             self._peers,
             self._display,
             previews,
@@ -161,12 +163,13 @@ class _Source:
         incarnation: int,
         cards: dict[str, Card],
         recorder: Recorder,
+        follower: Follower | None,
         peers: Bound,
         display: Display | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
     ):
-        self.recorder = recorder
+        self.recorder, self._follower = recorder, follower
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -259,7 +262,10 @@ class _Source:
         """What a person should know of what was written."""
         capped = self._counts["capped"]
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
-        return [*self.recorder.notes, *([beyond] if capped else [])]
+        notes = [*self.recorder.notes, *([beyond] if capped else [])]
+        if forgotten := self._follower.forgotten if self._follower else 0:
+            notes.append(f"{self._name}: {forgotten} faces lost their id: only {limits.TRACKS} are followed at once")
+        return notes
 
     def report(self) -> dict:
         dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]
@@ -284,6 +290,8 @@ class _Source:
     def _emit(self, emit: join.Emit) -> None:
         started_s = time.perf_counter()
         frame = finished(self._name, emit, self._cards)
+        if self._follower:
+            frame = self._follower.follow(frame)
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)

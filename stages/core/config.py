@@ -19,9 +19,9 @@ class ConfigError(FacepipeError):
 
 KNOWN_ATTRIBUTES = ("gender", "emotion", "age")  # each has a model of the project's own
 STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
-# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`
-# and `score` in a face of results.jsonl.
-RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score")
+# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`,
+# `score`, `id` and `smoothed` in a face of results.jsonl.
+RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "smoothed")
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -162,6 +162,14 @@ class Render:
     output: Annotated[
         FolderPath, "The folder for the results; a relative one counts from where the command is run."
     ] = "out"
+    track: Annotated[
+        bool, "Videos and cameras: each face gets an `id` that stays with it from frame to frame. Pictures have none."
+    ] = True
+    coast: Annotated[
+        float,
+        Between(0, 60),
+        "A face that is hidden, or not found, for at most so many seconds keeps its `id`.",
+    ] = 1.0
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
 
