@@ -139,7 +139,7 @@ class _Render:
             self._incarnation,
             self._cards,
             recorder,
-            Follower(settings.render.coast) if settings.render.track else None,
+            Follower(settings.render.coast, settings.smooth_s()) if settings.render.track else None,
             self._peers,
             self._display,
             previews,

@@ -24,6 +24,8 @@ STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
 RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "smoothed")
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
+OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
+
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
 ModelPath = Annotated[str, Matching("the path of a file", r"[^\0]*", fewest=1, most=4096)]
 SourceSpec = (
@@ -170,6 +172,12 @@ class Render:
         Between(0, 60),
         "A face that is hidden, or not found, for at most so many seconds keeps its `id`.",
     ] = 1.0
+    smooth: Annotated[
+        dict[str, Annotated[float, Between(0, 3600)]],
+        Matching("seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}", most=64),
+        "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
+        " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
+    ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
 
@@ -277,6 +285,11 @@ class Pipeline:
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""
         return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    def smooth_s(self) -> dict[str, float]:
+        """Over how many seconds the answers of each attribute stage are smoothed, in the order of the configuration."""
+        known = Render().smooth | self.render.smooth
+        return {name: known.get(name, OWN_S) for name in self.attributes()}
 
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stages.core.frames import Face, FinishedFrame, as_written
+from stages.core.smoothing import Smoother
 from stages.core.tracking import Tracker
 
 
 class Follower:
-    """Numbers the faces of finished frames, in their order.
+    """Numbers the faces of finished frames, in their order, and smooths what is said about each.
 
     It reads what is written to results.jsonl, rounded as it is written, and nothing else. So it need not be kept
     anywhere: a new one that is given the lines of the file (`replay`) goes on as if it had been there from the start.
     """
 
-    def __init__(self, coast_s: float):
-        self._tracker = Tracker(coast_s)
+    def __init__(self, coast_s: float, over_s: Mapping[str, float]):
+        """`coast_s`: for so long a face may be out of sight. `over_s`: by stage, the time constant of its answers."""
+        self._tracker, self._coast_s, self._over_s = Tracker(coast_s), coast_s, over_s
+        self._smoothers: dict[int, Smoother] = {}
         self._file: str | None = None
 
     @property
@@ -44,4 +47,11 @@ class Follower:
             self._tracker.forget()
             self._file = file
         ids = self._tracker.update(time_s, [face.box for face in faces])
-        return [replace(face, id=number) for face, number in zip(faces, ids, strict=True)]
+        known = {number: self._smoothers.get(number) for number in self._tracker.ids}
+        self._smoothers = {number: s or Smoother(self._over_s, self._coast_s) for number, s in known.items()}
+        return [self._with(face, number, time_s) for face, number in zip(faces, ids, strict=True)]
+
+    def _with(self, face: Face, number: int, time_s: float) -> Face:
+        # One that came beyond the limit has been forgotten at once.
+        smoother = self._smoothers.get(number) or Smoother(self._over_s, self._coast_s)
+        return replace(face, id=number, smoothed=smoother.update(time_s, face.answers))

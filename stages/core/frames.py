@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 DECIMALS = 4  # of every number in results.jsonl
+OLDEST_DECADE = 70
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
@@ -64,6 +65,12 @@ class Age:
     group: str  # "30-39"
 
 
+def age_group(years: float) -> str:
+    """The decade of life that an age lies in: "30-39" up to "70+"."""
+    decade = int(max(years, 0.0)) // 10 * 10
+    return f"{OLDEST_DECADE}+" if decade >= OLDEST_DECADE else f"{decade}-{decade + 9}"
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """The answer of a regression for one face."""
@@ -82,6 +89,12 @@ class Face:
     score: float  # the detector's, in [0, 1]
     answers: dict[str, Answer] = field(default_factory=dict)  # by stage, in the order of the config
     id: int | None = None  # stays with this face from frame to frame; None where faces are not followed
+    smoothed: dict[str, Answer] = field(default_factory=dict)  # by stage: the answers over time, where it is followed
+
+    @property
+    def shown(self) -> dict[str, Answer]:
+        """What a person is told: what is smoothed, where it is."""
+        return self.answers | self.smoothed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,5 +138,6 @@ def rounded_answer(answer: Answer) -> Answer:
 
 
 def _rounded_face(face: Face) -> Face:
-    answers = {stage: rounded_answer(answer) for stage, answer in face.answers.items()}
-    return replace(face, box=tuple(map(rounded, face.box)), score=rounded(face.score), answers=answers)
+    box, score = tuple(map(rounded, face.box)), rounded(face.score)
+    answers, smoothed = ({s: rounded_answer(a) for s, a in said.items()} for said in (face.answers, face.smoothed))
+    return replace(face, box=box, score=score, answers=answers, smoothed=smoothed)

@@ -82,7 +82,10 @@ def faces_of(record: dict) -> list[Face]:
 def _face(face: Face) -> dict:
     written = {} if face.id is None else {"id": face.id}
     written |= {"box": [_number(value) for value in face.box], "score": _number(face.score)}
-    return written | {stage: _answer(answer) for stage, answer in face.answers.items()}
+    written |= {stage: _answer(answer) for stage, answer in face.answers.items()}
+    if face.smoothed:
+        written["smoothed"] = {stage: _answer(answer) for stage, answer in face.smoothed.items()}
+    return written
 
 
 def _answer(answer: Answer) -> dict:
@@ -102,12 +105,13 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_OWN = ("id", "box", "score")  # keys of a face that name no stage
+_OWN = ("id", "box", "score", "smoothed")  # keys of a face that name no stage
 
 
 def _read_face(face: dict) -> Face:
     answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in _OWN}
-    return Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"))
+    smoothed = {stage: _read_answer(answer) for stage, answer in face.get("smoothed", {}).items()}
+    return Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
 
 
 def _read_answer(answer: dict) -> Answer:

@@ -30,9 +30,9 @@ class Line:
 
 def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
     """One line for each answer of a stage in `show` (None: all); without any answer, how sure the detector is."""
-    if show is None and not face.answers:
+    if show is None and not face.shown:
         return [Line(f"face {_percent(face.score)}", NEUTRAL)]
-    return [_line(stage, answer) for stage, answer in face.answers.items() if show is None or stage in show]
+    return [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
 
 
 def _line(stage: str, answer: Classes | Age | Value) -> Line:

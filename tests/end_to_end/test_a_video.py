@@ -26,7 +26,8 @@ def test_every_face_is_found_and_has_all_labels(shown: Ran, models):
     assert [len(line["faces"]) for line in shown.lines] == FACES
     labels = {name: yaml.safe_load((models / f"{name}.yaml").read_text()) for name in ("gender", "emotion")}
     for face in shown.faces:
-        assert set(face) == {"id", "box", "score", "gender", "emotion", "age"}
+        assert set(face) == {"id", "box", "score", "gender", "emotion", "age", "smoothed"}
+        assert set(face["smoothed"]) == {"gender", "emotion", "age"}
         assert 0 <= face["score"] <= 1
         for stage, card in labels.items():
             answer = face[stage]

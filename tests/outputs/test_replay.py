@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.following import Follower
-from stages.core.frames import Age, Classes, Face, FinishedFrame, Value
-from stages.inference.answers import age_group
+from stages.core.frames import Age, Classes, Face, FinishedFrame, Value, age_group
 from stages.outputs.jsonl import faces_of, line
 from stages.outputs.replay import restored
 from tests.outputs.frames import face, frame
@@ -60,7 +59,7 @@ def histories(draw) -> list[FinishedFrame]:
 
 
 def follower() -> Follower:
-    return Follower(coast_s=1.0)
+    return Follower(coast_s=1.0, over_s={"gender": 3.0, "emotion": 0.15, "age": 5.0, "beauty": 0.0})
 
 
 def written(by: Follower, frames: list[FinishedFrame]) -> list[bytes]:
