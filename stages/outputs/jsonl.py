@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, as_written
+from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
 from stages.outputs import cannot_write
 
 
@@ -60,13 +60,12 @@ def line(frame: FinishedFrame) -> bytes:
 
 def record(frame: FinishedFrame) -> dict:
     """What a line says about a frame; floats are rounded to four decimals, for the reader."""
-    frame = as_written(frame)
     height, width = frame.picture.pixels.shape[:2]
     written = {"source": frame.source, "frame": int(frame.frame)}
     if frame.picture.file is not None:
         written["file"] = frame.picture.file
     written |= {"time": _number(frame.picture.time), "width": width, "height": height}
-    written["faces"] = [_face(face) for face in frame.faces]
+    written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
     if frame.missing:
         written["missing"] = list(frame.missing)
     if frame.error is not None:
@@ -102,6 +101,7 @@ def _answer(answer: Answer) -> dict:
 
 def _number(value: float) -> float | None:
     """JSON knows neither NaN nor infinity: what is not a number becomes null."""
+    value = rounded(value)
     return value if math.isfinite(value) else None
 
 
