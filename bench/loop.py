@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.core.following import follower_for
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.detectors import make_detector
 from stages.detectors.framing import cut
@@ -63,6 +64,7 @@ class Loop:
         self._detector = make_detector(**settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
+        self._follower = follower_for(plan.pipeline)
 
     def finish(self, source: str, number: int, picture: Picture) -> FinishedFrame:
         """The faces of a picture with everything that the models say."""
@@ -79,7 +81,8 @@ class Loop:
                 rows = self._models[stage].answers(crops[card.geometry]).tolist()
                 for face, row in zip(faces, rows, strict=True):
                     face.answers[stage] = answer(card, row)
-        return FinishedFrame(source, number, picture, faces)
+        frame = FinishedFrame(source, number, picture, faces)
+        return self._follower.follow(frame) if self._follower else frame
 
 
 def _arguments() -> argparse.Namespace:

@@ -33,6 +33,7 @@ class Run:
     stages: dict[str, dict]  # by NAME-REPLICA, what bench/stage.py wrote down
     capture: dict  # its report
     render: dict  # its report on the source
+    output: Path  # the folder of its results
 
     @property
     def cpu_s(self) -> float:
@@ -140,4 +141,4 @@ def _told(outcome: Outcome, output: Path, began_s: float, launcher_s: float, vie
     read = outcome.reports["capture"]
     if not read["seconds"]:
         raise BenchError("the pipeline could not be measured: no frame was finished; take more frames.")
-    return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered)
+    return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered, output)

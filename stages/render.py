@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import join, limits
-from stages.core.following import Follower
+from stages.core.following import Follower, follower_for
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -139,7 +139,7 @@ class _Render:
             self._incarnation,
             self._cards,
             recorder,
-            Follower(settings.render.coast, settings.smooth_s()) if settings.render.track else None,
+            follower_for(settings),
             self._peers,
             self._display,
             previews,

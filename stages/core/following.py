@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from stages.core.config import Pipeline
 from stages.core.frames import Face, FinishedFrame, as_written
 from stages.core.smoothing import Smoother
 from stages.core.tracking import Tracker
+
+
+def follower_for(pipeline: Pipeline) -> Follower | None:
+    """A new one for a source, as the configuration wants it; None where faces are not followed."""
+    return Follower(pipeline.render.coast, pipeline.smooth_s()) if pipeline.render.track else None
 
 
 class Follower:
