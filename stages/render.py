@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import join, limits
-from stages.core.following import Follower, follower_for
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -33,7 +32,7 @@ from stages.core.messages import (
 )
 from stages.inference.card import Card, answer, load_card
 from stages.outputs.display import Display, open_display
-from stages.outputs.draw import annotate
+from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -60,8 +59,9 @@ class _Render:
         self._settings, self._launcher, self._links = settings, launcher, links
         self._run, self._incarnation = uuid.uuid4().hex[:12], int(time.time() * 1000)
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
-        shown = settings.pipeline.render.display
-        self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
+        shown = settings.pipeline.render
+        saved = Path(settings.output) / "saved"
+        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
@@ -132,14 +132,14 @@ class _Render:
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
         recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently)
-        previews = self._display is not None and hello.live and settings.render.show == "latest"
+        previews = self._display is not None and hello.live and settings.render.shows_latest
         return _Source(
             hello.source,
             self._run,
             self._incarnation,
             self._cards,
             recorder,
-            follower_for(settings),
+            Look(settings),
             self._peers,
             self._display,
             previews,
@@ -163,13 +163,13 @@ class _Source:
         incarnation: int,
         cards: dict[str, Card],
         recorder: Recorder,
-        follower: Follower | None,
+        look: Look,
         peers: Bound,
         display: Display | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
     ):
-        self.recorder, self._follower = recorder, follower
+        self.recorder, self._look = recorder, look
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -263,8 +263,8 @@ class _Source:
         capped = self._counts["capped"]
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
         notes = [*self.recorder.notes, *([beyond] if capped else [])]
-        if forgotten := self._follower.forgotten if self._follower else 0:
-            notes.append(f"{self._name}: {forgotten} faces lost their id: only {limits.TRACKS} are followed at once")
+        if note := self._look.note(self._name):
+            notes.append(note)
         return notes
 
     def report(self) -> dict:
@@ -289,9 +289,9 @@ class _Source:
 
     def _emit(self, emit: join.Emit) -> None:
         started_s = time.perf_counter()
-        frame = finished(self._name, emit, self._cards)
-        if self._follower:
-            frame = self._follower.follow(frame)
+        frame = self._look.finish(
+            finished(self._name, emit, self._cards), all_known=emit.faces is not None and not emit.faces.capped
+        )
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
@@ -304,7 +304,7 @@ class _Source:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
         drawn = None
         if self.recorder.draws or (self._display and not self._previews):
-            drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
+            drawn = self._look.draw(frame)
         self.recorder.write(frame, drawn)
         return drawn
 

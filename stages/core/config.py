@@ -161,6 +161,16 @@ class Render:
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
     ] = "latest"
+    style: Annotated[
+        Literal["full", "plain", "none"],
+        "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
+        " for each answer; `none`, nothing.",
+    ] = "full"
+    blur: Annotated[
+        Literal["none", "pixelate", "blur"],
+        "Makes every face that is found unrecognisable in all that is shown and written, and a frame that could not be"
+        " analysed as a whole; `show` is `exact` then. A face that is not found stays visible.",
+    ] = "none"
     output: Annotated[
         FolderPath, "The folder for the results; a relative one counts from where the command is run."
     ] = "out"
@@ -180,6 +190,11 @@ class Render:
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+
+    @property
+    def shows_latest(self) -> bool:
+        """Whether the window of a live source shows pictures that nobody has analysed yet."""
+        return self.show == "latest" and self.blur == "none"
 
 
 def _default_stages() -> dict[str, Detect | Attribute]:

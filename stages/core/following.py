@@ -8,7 +8,7 @@ from dataclasses import replace
 from stages.core.config import Pipeline
 from stages.core.frames import Face, FinishedFrame, as_written
 from stages.core.smoothing import Smoother
-from stages.core.tracking import Tracker
+from stages.core.tracking import Box, Tracker
 
 
 def follower_for(pipeline: Pipeline) -> Follower | None:
@@ -33,6 +33,10 @@ class Follower:
     def forgotten(self) -> int:
         """How many faces had to be forgotten because there were too many."""
         return self._tracker.forgotten
+
+    def out_of_sight(self) -> list[Box]:
+        """Where in the last frame those are expected who were not found in it, and are not forgotten."""
+        return self._tracker.out_of_sight()
 
     def follow(self, frame: FinishedFrame) -> FinishedFrame:
         """The frame as it is to be written and drawn. A picture that is no frame of a video or camera stands alone."""

@@ -21,6 +21,7 @@ _REACH, _REACH_A_SECOND, _FARTHEST = 0.6, 0.5, 1.0
 _OTHER_SIZE, _OUT_OF_SIGHT = 0.7, 0.5
 _MOTION_S = 0.25  # over which a face's velocity is averaged: detectors' boxes tremble by some hundredths of their side
 _COASTING_S = 0.7  # after which a face out of sight is hardly expected to have moved on; people turn and stop
+_WIDER = 1.33  # of a box around somebody out of sight, for nobody knows exactly where they are
 _TRUST = 0.7  # in a new box, the rest in the place that was expected
 
 
@@ -68,6 +69,11 @@ class Tracker:
         """Who may come back: everyone in sight, and those not yet forgotten."""
         return [track.id for track in self._tracks]
 
+    def out_of_sight(self) -> list[Box]:
+        """Where those who were not found in the last frame should be by now, a third wider than they were."""
+        hidden = [track for track in self._tracks if track.seen_s < self._now_s]
+        return [track.around(self._now_s, _WIDER) for track in hidden]
+
     def _forget_beyond_the_limit(self) -> None:
         if (excess := len(self._tracks) - self._most) > 0:
             self.forgotten += excess
@@ -90,6 +96,12 @@ class _Track:
         """Where its centre should be, if its motion goes on and dies away."""
         path_s = _COASTING_S * (1 - math.exp(-(time_s - self.seen_s) / _COASTING_S))
         return self.x + self.right_s * path_s, self.y + self.down_s * path_s
+
+    def around(self, time_s: float, wider: float) -> Box:
+        """A box around where it should be."""
+        x, y = self.expected(time_s)
+        side = wider * self.side
+        return x - side / 2, y - side / 2, side, side
 
     def move(self, box: Box, time_s: float) -> None:
         x, y, side = _square(box)

@@ -23,16 +23,19 @@ class DisplayError(FacepipeError):
     """A window was asked for and cannot be opened."""
 
 
-def open_display(wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None]) -> Display | None:
+def open_display(
+    wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"
+) -> Display | None:
     """The display for `auto`, `window` or `none`; None where there is to be none.
 
-    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves.
+    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
+    `style` that of `annotate`.
     """
     if wanted == "none":
         return None
     reason = window_available()
     if reason is None:
-        return Display(stages, saved, say)
+        return Display(stages, saved, say, style)
     if wanted == "window":
         raise DisplayError(
             f"render.display is window, but {reason}; write none, or auto to have one where it is possible."
@@ -52,7 +55,8 @@ class _Shown:
 class Display:
     """Shows the newest frame of every source. Keys act on all windows: OpenCV gives them to any that asks first."""
 
-    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None]):
+    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"):
+        self._style = style
         self._stages, self._saved, self._say = frozenset(stages), saved, say
         self._shown: dict[str, _Shown] = {}
         self._view = View()
@@ -92,7 +96,7 @@ class Display:
     def _draw(self, shown: _Shown, drawn: np.ndarray | None) -> None:
         show, frame = self._view.show(self._stages), shown.frame
         if drawn is None or show != self._stages:
-            drawn = annotate(frame.picture.pixels, frame.faces, show, missing=frame.missing, error=frame.error)
+            drawn = annotate(frame.picture.pixels, frame.faces, show, frame.missing, frame.error, self._style)
         shown.drawn, shown.drawn_with = drawn, show
         shown.window.show(drawn)
 
