@@ -30,9 +30,12 @@ from stages.core.messages import (
     Welcome,
     kinds,
 )
+from stages.core.pulse import Pulse
 from stages.inference.card import Card, answer, load_card
 from stages.outputs.display import Display, open_display
+from stages.outputs.labels import Bar, Line
 from stages.outputs.look import Look
+from stages.outputs.panels import numbers
 from stages.outputs.recorder import Recorder
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -43,6 +46,7 @@ LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
 LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
+NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
@@ -65,6 +69,7 @@ class _Render:
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
+        self._told_s = float("-inf")  # when the display was told how the run goes
 
     def run(self) -> None:
         self._launcher.ready()
@@ -82,12 +87,21 @@ class _Render:
             self._welcome(connection)
             self._hear(connection, message)
         if self._display:
-            self._display.poll()
-            if self._display.quit_requested:
-                self._launcher.quit()
+            self._look_at(self._display)
         for source in self._sources.values():
             source.acknowledge()
         self._launcher.beat()
+
+    def _look_at(self, display: Display) -> None:
+        """Let the windows work, and do what the person at them asks for."""
+        now_s = time.monotonic()
+        if display.wants_numbers and now_s - self._told_s >= NUMBERS_S:
+            self._told_s = now_s
+            for name, source in self._sources.items():
+                display.tell(name, source.numbers(now_s))
+        display.poll()
+        if display.quit_requested:
+            self._launcher.quit()
 
     def _close_sources(self) -> None:
         with ExitStack() as sources:
@@ -184,6 +198,7 @@ class _Source:
         self._newest: FinishedFrame | None = None
         self._counts: Counter[str] = Counter()
         self._spent_s: Counter[str] = Counter()
+        self._pulse = Pulse(("detect", *cards, "render"))
         self._frames: int | None = None  # how many there are, once capture has said so
 
     def start(self, connection: str, hello: SourceHello) -> None:
@@ -198,6 +213,7 @@ class _Source:
             return
         match message:
             case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
+                self._pulse.came(frame, time.monotonic())
                 self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
             case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
                 if len(scores) == len(rectangles):
@@ -267,6 +283,10 @@ class _Source:
             notes.append(note)
         return notes
 
+    def numbers(self, now_s: float) -> tuple[Line | Bar, ...]:
+        """How this source goes at the moment, for the panel in the window."""
+        return numbers(self._pulse.read(now_s, self._join.lacks()))
+
     def report(self) -> dict:
         dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]
         names = ("faces", "missing", "errors", "capped", "ignored")
@@ -318,13 +338,14 @@ class _Source:
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)
-        self._spent_s["render"] += drawing_s
         said = [emit.faces, *emit.answers.values()] if emit.faces is not None else []
+        spent_s = {stage: message.spent.get(stage, 0.0) for stage, message in emit.answers.items()}
         if emit.faces is not None:
             self._counts["capped"] += emit.faces.capped
-            self._spent_s["detect"] += emit.faces.spent.get("detect", 0.0)
-        for stage, message in emit.answers.items():
-            self._spent_s[stage] += message.spent.get(stage, 0.0)
+            spent_s["detect"] = emit.faces.spent.get("detect", 0.0)
+        spent_s["render"] = drawing_s
+        self._spent_s.update(spent_s)
+        self._pulse.finished(emit.frame, time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
 

@@ -13,7 +13,9 @@ from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
 from stages.outputs import OutputError
 from stages.outputs.draw import annotate
+from stages.outputs.labels import Bar, Line
 from stages.outputs.names import output_name
+from stages.outputs.panels import with_panels
 from stages.outputs.pictures import write_picture
 from stages.outputs.screen import window_available
 from stages.outputs.window import View, Window
@@ -48,8 +50,10 @@ def open_display(
 class _Shown:
     window: Window
     frame: FinishedFrame
-    drawn: np.ndarray | None = None  # what the window shows
+    drawn: np.ndarray | None = None  # what the window shows, without panels
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
+    numbers: tuple[Line | Bar, ...] = ()  # how the run goes
+    panels: tuple[bool, tuple[Line | Bar, ...]] = (False, ())  # what lies over it: the keys, and numbers
 
 
 class Display:
@@ -74,6 +78,16 @@ class Display:
             shown.frame, shown.drawn_with = frame, None
             self._draw(shown, drawn)
 
+    @property
+    def wants_numbers(self) -> bool:
+        """Whether a person wants to see how the run goes."""
+        return self._view.numbers
+
+    def tell(self, source: str, numbers: tuple[Line | Bar, ...]) -> None:
+        """How the run of a source goes, for the panel."""
+        if shown := self._shown.get(source):
+            shown.numbers = numbers
+
     def poll(self) -> None:
         """Let the windows work and do what the keys ask for."""
         views = [shown.window.poll() for shown in self._shown.values()]
@@ -83,6 +97,8 @@ class Display:
                 self._save(shown.frame, shown.drawn)
             if shown.drawn_with != self._view.show(self._stages) and not self._view.quit:
                 self._draw(shown, None)
+            elif shown.panels != self._panels(shown):
+                self._show(shown)
 
     def waits_for(self, source: str) -> bool:
         """Whether a person is still looking at the last picture of a source: one that is no video stays until Q."""
@@ -98,7 +114,14 @@ class Display:
         if drawn is None or show != self._stages:
             drawn = annotate(frame.picture.pixels, frame.faces, show, frame.missing, frame.error, self._style)
         shown.drawn, shown.drawn_with = drawn, show
-        shown.window.show(drawn)
+        self._show(shown)
+
+    def _show(self, shown: _Shown) -> None:
+        shown.panels = self._panels(shown)
+        shown.window.show(with_panels(shown.drawn, *shown.panels))
+
+    def _panels(self, shown: _Shown) -> tuple[bool, tuple[Line | Bar, ...]]:
+        return self._view.keys, shown.numbers if self._view.numbers else ()
 
     def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
         name = output_name(frame.source, frame.picture.file, still=True)
@@ -113,4 +136,11 @@ class Display:
 
 def _together(one: View, other: View) -> View:
     """One view of two: a switch that was pressed once in each is where it was."""
-    return View(one.hidden ^ other.hidden, one.paused != other.paused, one.saves + other.saves, one.quit or other.quit)
+    return View(
+        one.hidden ^ other.hidden,
+        one.paused != other.paused,
+        one.keys != other.keys,
+        one.numbers != other.numbers,
+        one.saves + other.saves,
+        one.quit or other.quit,
+    )

@@ -71,7 +71,9 @@ def _laid_out(lines: Sequence[Line | Bar], capital: int) -> Plate:
     masks = [text_mask(line.text, size) for line, size in zip(lines, capitals, strict=True)]
     names = [m.shape[1] for line, m in zip(lines, masks, strict=True) if isinstance(line, Bar)]
     begin = left + max(names, default=0) + pad  # of all bars
-    numbers = text_mask("100 %", small).shape[1] + pad
+    # As wide as any percentage, so that the plate does not tremble.
+    said = ["100 %", *(line.said for line in lines if isinstance(line, Bar))]
+    numbers = max(text_mask(text, small).shape[1] for text in said) + pad
     widest = max(
         begin + length + numbers if isinstance(line, Bar) else left + mask.shape[1]
         for line, mask in zip(lines, masks, strict=True)
@@ -86,7 +88,7 @@ def _laid_out(lines: Sequence[Line | Bar], capital: int) -> Plate:
         bottom = top + base_line(size) + 1
         bars.append(((pad, top, pad + bar, bottom), line.bgr))
         if isinstance(line, Bar):
-            number = text_mask(line.said, size)[:, : cover.shape[1] - begin - length]
+            number = text_mask(line.said, size)
             right = cover.shape[1] - pad
             cover[top : top + number.shape[0], right - number.shape[1] : right] = number
             thick = max(2, round(size * _BAR_HEIGHT))
