@@ -11,6 +11,7 @@ TEST_OPTIONS ?=
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
 	@echo 'make test            installs everything and runs every test'
+	@echo 'make test-long       runs the tests that take minutes'
 	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
@@ -19,6 +20,7 @@ help:
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
 	@echo 'make clean           removes .venv and everything that was made'
 	@echo 'With another Python: make test PYTHON=python3.12'
@@ -30,6 +32,10 @@ demo: install-demo
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
 
+.PHONY: test-long
+test-long: install-demo install-train install-dev
+	$(BIN)/python -m pytest -m long $(TEST_OPTIONS)
+
 # Machines are network namespaces here: needs Linux, root, iproute2, and iptables where the kernel has no netem.
 .PHONY: test-network
 test-network: install-demo install-train install-dev
@@ -40,6 +46,13 @@ BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev
 	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
+
+# Longer, or with another clip: make chaos CHAOS_MINUTES=60 CHAOS_OPTIONS='--clip clip.mp4'
+CHAOS_MINUTES ?= 3
+CHAOS_OPTIONS ?=
+.PHONY: chaos
+chaos: install-demo install-dev
+	$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS_OPTIONS)
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures

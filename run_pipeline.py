@@ -41,7 +41,8 @@ examples:
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
-The results of an earlier run in the same folder are replaced; files of others are never touched.
+The results of an earlier run in the same folder are replaced, those of one that was broken off only with --fresh;
+files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
 """
@@ -66,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             once=arguments.once,
             seconds=arguments.seconds,
             quiet=arguments.quiet,
+            resume=arguments.resume,
+            fresh=arguments.fresh,
             host=host,
         )
     except FacepipeError as error:
@@ -100,6 +103,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
+    again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")

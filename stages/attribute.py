@@ -12,6 +12,7 @@ from stages.core.frames import CropGeometry
 from stages.core.messages import Attribute, Crops, Frame
 from stages.inference import load_model
 from stages.inference.card import card_hash, load_card
+from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
@@ -20,7 +21,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card)
-    identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card))
+    identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card), settings.incarnation)
 
     def answer(pieces: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
@@ -40,8 +41,17 @@ def main(settings: Settings, launcher: Launcher) -> None:
     def fits(piece: Frame | Crops) -> bool:
         return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
 
-    locks = security_of(settings)
-    serve(identity, settings.render, settings.captures, answer, launcher, once=settings.once, security=locks, fits=fits)
+    serve(
+        identity,
+        settings.render,
+        settings.captures,
+        answer,
+        launcher,
+        once=settings.once,
+        security=security_of(settings),
+        fits=fits,
+        disorder=disorder_of(settings),
+    )
 
 
 def are_crops_for(geometry: CropGeometry, piece: Crops) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from stages.core import flow
+from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
 from stages.core.messages import (
@@ -22,12 +24,15 @@ from stages.core.messages import (
     Drop,
     Encoded,
     End,
+    Failed,
     Finish,
     Frame,
     FramePicture,
     GivenUp,
     Message,
     Preview,
+    Reserve,
+    Reserved,
     SourceHello,
     Welcome,
     WorkerHello,
@@ -37,26 +42,38 @@ from stages.core.messages import (
 from stages.core.placement import Placement
 from stages.core.quantiles import Quantiles
 from stages.detectors import settings_hash
+from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Links, Waker
 from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
-from stages.sources import Source, open_source
+from stages.runtime.settings import stamp
+from stages.sources import Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05  # until render has answered
-SILENT_S, HELLO_AGAIN_S = 1.0, 0.5  # render says something five times a second: here is a new connection, or none
+HELLO_AGAIN_S = 0.2
+OPEN_AGAIN_S = 0.5
 CLOSE_S = 1.0
+KEPT = 2  # pictures of frames that are done: of a render that dies the video lacks one or two that have a line
 WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    source = open_source(settings.source.spec, settings.source.name)
-    links = Links(security_of(settings), launcher.say)
+    disorder = disorder_of(settings)
+    source = opened(settings, launcher)
+    source.reconnect_s, source.tell = settings.pipeline.reconnect, launcher.say
+    links = links_with(disorder, security_of(settings), launcher.say)
+
+    def met(frame: int) -> None:
+        if settings.life:  # One that has died before names the frame that it may die at again.
+            launcher.at(f"frame {frame} of {source.name}")
+        meet(disorder, frame)
+
     try:
-        reader = Reader(source, links.waker(), settings.source.paced)
+        reader = Reader(source, links.waker(), settings.source.paced, met)
         try:
             _Capture(settings, launcher, source, reader, links).run()
         finally:
@@ -65,32 +82,71 @@ def main(settings: Settings, launcher: Launcher) -> None:
         links.close()
 
 
+def opened(settings: Settings, launcher: Launcher) -> Source:
+    """Open the source; in a later life the same as in the first, and a live one as soon as it is there again."""
+    spec, name, was = settings.source.spec, settings.source.name, settings.opened_as
+    if was and spec == "auto" and name is None:
+        spec = int(was.removeprefix("camera")) if was.startswith("camera") else was
+    is_live = isinstance(spec, int) or "://" in spec or spec.startswith("/dev/")
+    until_s = time.monotonic() + (settings.pipeline.reconnect if was and is_live else 0.0)
+    while True:
+        try:
+            return open_source(spec, name)
+        except SourceError:
+            if time.monotonic() >= until_s:
+                raise
+            launcher.beat()
+            time.sleep(OPEN_AGAIN_S)
+
+
+class SourceTaken(FacepipeError):
+    """Another capture reads a source of this name, for the same render."""
+
+
+class SourceChanged(FacepipeError):
+    """The source is another one than that which the run was begun with."""
+
+
 class Reader:
-    """Decodes on a thread of its own, one picture ahead of what the window takes."""
+    """Decodes on a thread of its own, one picture ahead of what the window takes; can go back to an earlier frame."""
 
-    def __init__(self, source: Source, waker: Waker, paced: bool):
+    def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
+        """`met` is called, on that thread, with the frame that is read next."""
         self.ended = False  # after the last picture was taken
-        self._source, self._waker, self._paced = source, waker, paced
-        self._came: deque[Picture | Exception | None] = deque()
-        self._room = threading.Semaphore(1)  # for one picture
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._source, self._waker, self._paced, self._met = source, waker, paced, met
+        self._reading: _Reading | None = None
+        self._next = 0  # the frame that the next picture is
+        self._given: dict[int, Picture] = {}  # the last ones: what is in flight, and KEPT more
+        self._exhausted_at: int | None = None  # how many frames there are, once that is known
+        self._stopped = False
 
-    def start(self) -> None:
-        if not self._thread.ident:
-            self._thread.start()
+    @property
+    def is_reading(self) -> bool:
+        return self._reading is not None
+
+    def read_from(self, frame: int) -> None:
+        """Give `frame` next: what was given lately is given again, anything else is decoded anew."""
+        if self._stopped:
+            return
+        wanted = range(frame, self._next)
+        if self._reading is None or frame > self._next or not all(number in self._given for number in wanted):
+            self._end_reading()
+            self._given.clear()
+            self._exhausted_at = None
+            self._reading = _Reading(self._source, self._waker, self._paced, frame, self._met)
+        self._next = frame
+        self.ended = self._next == self._exhausted_at
 
     def stop(self) -> None:
         """Read no more."""
-        self._stopped.set()
-        self.ended = True
+        self._stopped = self.ended = True
+        if self._reading is not None:
+            self._reading.stop()
 
     def close(self) -> None:
         """Let go of the source, unless a camera's driver or a broken stream still holds the thread that reads it."""
         self.stop()
-        if self._thread.ident:
-            self._thread.join(CLOSE_S)
-        if not self._thread.is_alive():
+        if self._end_reading():
             self._source.close()
 
     def clear_wakes(self) -> None:
@@ -99,34 +155,89 @@ class Reader:
 
     def take(self) -> Picture | None:
         """The next picture if it is there; raises what the source raised."""
-        if self.ended or not self._came:
+        if self.ended or self._reading is None:
             return None
-        came = self._came.popleft()
-        self._room.release()
-        if isinstance(came, Exception):
-            self.ended = True
-            raise came
-        self.ended = came is None
-        return came
+        picture = self._given.get(self._next)
+        if picture is None:
+            picture = self._reading.take()
+            if self._reading.ended:
+                self.ended, self._exhausted_at = True, self._next
+            if picture is None:
+                return None
+            if not self._source.live:
+                self._given[self._next] = picture
+        self._next += 1
+        self.ended = self._next == self._exhausted_at
+        return picture
 
     @property
     def next_size(self) -> int:
         """Bytes of the picture that `take` would give; 0 where there is none."""
-        # A snapshot: what the other thread adds meanwhile has woken us again.
-        came = self._came[0] if self._came else None
-        return came.pixels.nbytes if isinstance(came, Picture) else 0
+        if (picture := self._given.get(self._next)) is not None:
+            return picture.pixels.nbytes
+        return self._reading.next_size if self._reading is not None else 0
 
     def let_go(self) -> None:
         """Throw away what has come; raises what the source raised."""
         while self.take() is not None:
             pass
 
+    def forget(self, done: int) -> None:
+        """Frames below `done` are written; the last of them can still be cut off again when render dies."""
+        for number in [n for n in self._given if n < done - KEPT]:
+            del self._given[number]
+
+    def _end_reading(self) -> bool:
+        """Whether the thread that reads has ended."""
+        reading, self._reading = self._reading, None
+        return reading is None or reading.close()
+
+
+class _Reading:
+    """One reading of the source, from a certain frame on."""
+
+    def __init__(self, source: Source, waker: Waker, paced: bool, start: int, met: Callable[[int], None]):
+        self.ended, self._met = False, met
+        self._source, self._waker, self._paced, self._start = source, waker, paced, start
+        self._came: deque[Picture | Exception | None] = deque()
+        self._room = threading.Semaphore(1)  # for one picture
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.ended = True
+
+    def close(self) -> bool:
+        self.stop()
+        self._thread.join(CLOSE_S)
+        return not self._thread.is_alive()
+
+    def take(self) -> Picture | None:
+        if self.ended or not self._came:
+            return None
+        came = self._came.popleft()
+        self._room.release()
+        self.ended = came is None or isinstance(came, Exception)
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    @property
+    def next_size(self) -> int:
+        # A snapshot: what the other thread adds meanwhile has woken us again.
+        came = self._came[0] if self._came else None
+        return came.pixels.nbytes if isinstance(came, Picture) else 0
+
     def _read(self) -> None:
         last: Exception | None = None
         try:
-            for picture in self._at_its_pace(self._source.pictures()):
+            self._met(self._start)
+            for number, picture in enumerate(self._at_its_pace(self._source.pictures(self._start)), self._start):
                 if not self._put(picture):
                     return
+                self._met(number + 1)
         except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
             last = error
         self._put(last)
@@ -157,21 +268,25 @@ class _Capture:
         self._workers = links.bind(settings.binds, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
-        self._flow = Flow(rules(settings, source.live))
-        self._epoch = int(time.time() * 1000)
+        self._rules = rules(settings, source.live)
+        self._flow = Flow(self._rules)
+        self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
         self._encoding = FrameEncoding(settings)
         self._pictures: dict[int, Picture] = {}
         self._crops: dict[int, CutCrops] = {}
         self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
+        self._must_go_back = not source.live  # to where render says that the outputs end
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
         self._account = Account()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
-        self._said_hello_s = self._said_progress_s = self._heard_render_s = float("-inf")
+        self._said_hello_s = self._said_progress_s = float("-inf")
 
     def run(self) -> None:
+        # A camera's times count on from its first opening, also when this process is not the one that did it.
+        self._later_s = time.monotonic() - self._settings.opened_s if self._settings.opened_s else 0.0
         self._launcher.opened(
             source=self._source.name,
             description=self._source.description,
@@ -181,7 +296,8 @@ class _Capture:
         )
         self._launcher.ready()
         if self._source.live or not self._settings.source.paced:
-            self._reader.start()  # Opening the codec takes a tenth of a second: the first picture waits for the others.
+            # Opening the codec takes a tenth of a second: the first picture waits for the others.
+            self._reader.read_from(0)
         while not self._finished or (self._leaving and time.monotonic() < self._leave_by_s):
             self._links.wait(TICK_S)
             self._reader.clear_wakes()
@@ -197,16 +313,24 @@ class _Capture:
     def _listen(self) -> None:
         for message in self._render.receive():
             match message:
-                case Welcome() if not self._run:
-                    self._run = message.run
+                case WorkerRefused(reason=reason):
+                    raise SourceTaken(reason)
+                case Welcome():
+                    self._run = self._run or message.run
+                    self._said_hello_s = float("-inf")
                 case Ack() if (message.run, message.epoch, message.source) == (
                     self._run,
                     self._epoch,
                     self._source.name,
                 ):
-                    self._heard_render_s = time.monotonic()
                     self._account.worked(message.worked)
+                    done = self._flow.done
                     self._step(acked(message))
+                    if self._flow.done > done:
+                        self._launcher.finished()
+        for gone in self._launcher.gone():
+            worker = (gone["host"], gone["replica"])
+            self._step(flow.WorkerEnded(gone["stage"], worker, gone["incarnation"], gone["cause"]))
         for connection, message in self._workers.receive():
             if self._run:  # Before it has a name nobody can be welcomed; workers beat again.
                 self._hear(connection, message)
@@ -220,10 +344,21 @@ class _Capture:
                 self._step(flow.WorkerBeat(connection, *((room, finished) if run == self._run else (0, 0))))
             case _ if message.run != self._run:
                 pass
-            case WorkerHello(stage=stage, host=host, replica=replica, incarnation=incarnation, card=card):
-                self._step(flow.WorkerCame(connection, stage, (host, replica), incarnation, card))
-            case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces, epoch=epoch, source=source):
-                if (epoch, source) == (self._epoch, self._source.name) and self._fits(message):
+            case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
+                worker = (host, replica)
+                said = (message.incarnation, message.card, message.account)
+                self._step(flow.WorkerCame(connection, stage, worker, *said))
+            case _ if (getattr(message, "epoch", None), getattr(message, "source", None)) != (
+                self._epoch,
+                self._source.name,
+            ):
+                pass
+            case Reserved():
+                self._step(flow.WorkerReserved(connection))
+            case Failed(frame=frame, reason=reason):
+                self._step(flow.WorkerFailed(connection, frame, reason))
+            case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces):
+                if self._fits(message):
                     size = sum(array.nbytes for array in message.arrays)
                     self._step(flow.CropsCame(connection, frame, attempt, boxes, faces, size), message)
 
@@ -245,14 +380,32 @@ class _Capture:
                 # What a camera saw before everybody was there would be old, and in the way of what it sees now.
                 self._reader.let_go()
             return
-        self._reader.start()
+        if not self._reader.is_reading or self._must_go_back:
+            self._must_go_back = False
+            self._refuse_another_file()
+            self._reader.read_from(self._flow.read)
+        self._reader.forget(self._flow.done)
         while self._flow.may_read(self._reader.next_size) or self._source.live:
             if (picture := self._reader.take()) is None:
                 break
+            if self._source.live and self._later_s:
+                picture = replace(picture, time=picture.time + self._later_s)
             self._pictures[self._flow.read] = picture
             self._step(flow.Read(picture.pixels.nbytes))
         if self._reader.ended:
+            if not self._source.live:
+                self._refuse_another_file()
             self._step(flow.ReadAll())
+
+    def _refuse_another_file(self) -> None:
+        """Half of the results from one file and half from another would be those of neither."""
+        source = self._settings.source
+        begun_with = self._settings.inputs.get(f"source {source.name or source.spec}")
+        if begun_with and begun_with[1] != stamp(source.spec):
+            raise SourceChanged(
+                f"{source.spec} was changed while it was read: what is written so far is of the file that it was;"
+                " --fresh begins anew."
+            )
 
     # --- Doing what the flow decides ---
 
@@ -285,6 +438,10 @@ class _Capture:
                 self._render.send(GivenUp(frame=frame, stage=stage, reason=reason, **self._id))
             case flow.SayEnd(frames):
                 self._render.send(End(frames=frames, **self._id))
+            case flow.SendReserve(connection):
+                self._to_worker(connection, Reserve(**self._id))
+            case flow.StartAnew():
+                self._start_anew()
             case flow.Refuse(connection, reason):
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
                 self._launcher.say(f"A worker was refused: {reason}.")
@@ -294,6 +451,15 @@ class _Capture:
                 self._account.forgotten(frame, latency_s)
             case flow.Finished():
                 self._finish()
+
+    def _start_anew(self) -> None:
+        """Render has died: whatever it had and has not written is void, and so is what the workers hold."""
+        self._epoch += 1
+        self._pictures.clear()
+        self._crops.clear()
+        self._flow = Flow(self._rules, first_frame=self._flow.read if self._source.live else 0)
+        self._said_hello_s = float("-inf")
+        self._must_go_back = not self._source.live
 
     def _to_worker(self, connection: str, message: Message) -> None:
         if not self._workers.send(connection, message):
@@ -316,8 +482,9 @@ class _Capture:
     def _speak(self) -> None:
         now_s = time.monotonic()
         self._launcher.beat()
-        silent = now_s - self._heard_render_s > SILENT_S
-        if silent and now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
+        # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
+        # and what shows that it is there.
+        if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
             self._said_hello_s = now_s
             self._render.send(SourceHello(live=self._source.live, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
@@ -451,6 +618,8 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
         deadline_s=pipeline.deadline,
         give_up_after_s=pipeline.give_up_after,
         resend_after_s=pipeline.resend_after,
+        tries=pipeline.tries,
+        hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
     )
 
 
@@ -465,7 +634,7 @@ def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[st
 def acked(ack: Ack) -> flow.Acked:
     """An `ack` as an event of the flow."""
     lacks = {frame: frozenset(wants) for frame, wants in ack.lacks}
-    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview)
+    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview, ack.heard)
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -11,6 +11,7 @@ from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.framing import cut
+from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.worker import Answer, Identity, serve
@@ -19,7 +20,9 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     options = settings.detector
     detector = make_detector(**options)
-    identity = Identity.new(settings.stage, settings.host, settings.replica, settings_hash(**options))
+    identity = Identity.new(
+        settings.stage, settings.host, settings.replica, settings_hash(**options), settings.incarnation
+    )
 
     def answer(pieces: list[Frame]) -> list[Answer]:
         return [_answer(identity, detector, piece) for piece in pieces]
@@ -33,6 +36,7 @@ def main(settings: Settings, launcher: Launcher) -> None:
         once=settings.once,
         security=security_of(settings),
         fits=is_frame,
+        disorder=disorder_of(settings),
     )
 
 

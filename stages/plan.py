@@ -12,7 +12,7 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
 from stages.runtime.places import Places
-from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings
+from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, detector_arguments, stamp
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -80,6 +80,7 @@ class Plan:
     models: dict[str, str]  # as in `Settings`
     cards: dict[str, CardSettings]
     output: str  # absolute
+    inputs: dict  # all that the results depend on, by names for a person; for run.json
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
 
     @classmethod
@@ -101,10 +102,11 @@ class Plan:
             models,
             {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
             os.path.abspath(pipeline.render.output),
+            _inputs(pipeline, models, {stage: card_hash(card) for stage, card in cards.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
         )
 
-    def settings(self, stage: str, replica: int, *, once: bool = False) -> Settings:
+    def settings(self, stage: str, replica: int, *, once: bool = False, run: str = "") -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
         if stage not in (*self.pipeline.stages, "capture", "render"):
             have = ", ".join(("capture", *self.pipeline.stages, "render"))
@@ -126,6 +128,8 @@ class Plan:
             models=self.models,
             cards=self.cards,
             output=self.output,
+            run=run,
+            inputs=self.inputs,
             once=once,
             binds=places.binds(stage, replica),
             machines=Machines(self.host, self.keys, places.owners) if several else None,
@@ -137,6 +141,19 @@ class Plan:
             pipeline.pace == "auto" and will_show(pipeline.render.display, os.environ, sys.platform)
         )
         return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
+
+
+def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -> dict:
+    from stages.detectors import settings_hash
+
+    detect = detector_arguments(pipeline, models)
+    sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
+    stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
+    frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
+    render = {
+        f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
+    }
+    return {**sources, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core import join, limits
+from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
 from stages.core.join import Join
 from stages.core.messages import (
@@ -28,40 +29,58 @@ from stages.core.messages import (
     Preview,
     SourceHello,
     Welcome,
+    WorkerRefused,
     kinds,
 )
 from stages.core.pulse import Pulse
 from stages.inference.card import Card, answer, load_card
+from stages.outputs import OutputError, cannot_write
 from stages.outputs.display import Display, open_display
 from stages.outputs.labels import Bar, Line
 from stages.outputs.look import Look
 from stages.outputs.panels import numbers
 from stages.outputs.recorder import Recorder
+from stages.outputs.restore import RESULTS
+from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.run_file import RunFile
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
+PROGRESS_S = 0.5
 LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
 NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
-    links = Links(security_of(settings), launcher.say)
+    disorder = disorder_of(settings)
+    links = links_with(disorder, security_of(settings), launcher.say)
+
+    def met(frame: int, source: str) -> None:
+        if settings.life:  # One that has died before names the frame that it may die at again.
+            launcher.at(f"frame {frame} of {source}")
+        meet(disorder, frame)
+
     try:
-        _Render(settings, launcher, links).run()
+        _Render(settings, launcher, links, met).run()
     finally:
         links.close()
 
 
 class _Render:
-    def __init__(self, settings: Settings, launcher: Launcher, links: Links):
-        self._settings, self._launcher, self._links = settings, launcher, links
-        self._run, self._incarnation = uuid.uuid4().hex[:12], int(time.time() * 1000)
+    def __init__(self, settings: Settings, launcher: Launcher, links: Links, met: Callable[[int, str], None]):
+        self._settings, self._launcher, self._links, self._met = settings, launcher, links, met
+        self._folder = Path(settings.output)
+        before = RunFile.read(self._folder)
+        self._continuing = before is not None and self._is_ours(before)
+        self._run = before.run if self._continuing else settings.run or uuid.uuid4().hex[:12]
+        last = before.incarnation if self._continuing else 0
+        self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render
         saved = Path(settings.output) / "saved"
@@ -70,6 +89,13 @@ class _Render:
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
         self._told_s = float("-inf")  # when the display was told how the run goes
+        self._said_progress_s, self._said_finished = float("-inf"), False
+
+    def _is_ours(self, before: RunFile) -> bool:
+        """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
+        if self._settings.run:
+            return before.run == self._settings.run
+        return before.ended != "finished" and before.difference(self._settings.inputs) is None
 
     def run(self) -> None:
         self._launcher.ready()
@@ -84,13 +110,14 @@ class _Render:
     def _turn(self) -> None:
         self._links.wait(WINDOW_WAIT_S if self._display else WAIT_S)
         for connection, message in self._peers.receive():
-            self._welcome(connection)
+            self._welcome(connection, message.run)
             self._hear(connection, message)
         if self._display:
             self._look_at(self._display)
         for source in self._sources.values():
-            source.acknowledge()
-        self._launcher.beat()
+            if source.acknowledge():
+                self._launcher.finished()
+        self._speak()
 
     def _look_at(self, display: Display) -> None:
         """Let the windows work, and do what the person at them asks for."""
@@ -108,14 +135,37 @@ class _Render:
             for source in self._sources.values():
                 sources.callback(source.close)
 
+    def _speak(self) -> None:
+        self._launcher.beat()
+        now_s = time.monotonic()
+        if self._sources and now_s - self._said_progress_s >= PROGRESS_S:
+            self._said_progress_s = now_s
+            self._launcher.progress(self._report())  # The account so far, should this process be killed.
+        # A launcher knows better whether it is the end, or a person who has asked for it.
+        if not self._settings.run and not self._said_finished and self._is_clean:
+            self._said_finished = True
+            self._write_run_file("finished")
+
+    @property
+    def _is_clean(self) -> bool:
+        everything = len(self._sources) == len(self._settings.captures)
+        return everything and all(source.is_clean for source in self._sources.values())
+
+    def _write_run_file(self, ended: str | None = None) -> None:
+        try:
+            RunFile(self._run, self._settings.inputs, self._incarnation, ended).write(self._folder)
+        except OSError as error:
+            raise cannot_write(self._folder, error) from error
+
     @property
     def _is_over(self) -> bool:
         """Whether every capture has heard that its outputs are closed."""
         everybody = len(self._sources) == len(self._settings.captures)
         return everybody and all(source.is_left for source in self._sources.values())
 
-    def _welcome(self, connection: str) -> None:
-        if connection not in self._welcomed:
+    def _welcome(self, connection: str, run: str) -> None:
+        """Who does not know the run yet, or knows another one, is told again: a welcome may be lost."""
+        if connection not in self._welcomed or run != self._run:
             if len(self._welcomed) >= limits.GREETED:
                 self._welcomed.clear()
             self._welcomed.add(connection)
@@ -133,19 +183,30 @@ class _Render:
             if len(self._sources) >= len(self._settings.captures):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)
-        source.start(connection, hello)
+        if reason := source.start(connection, hello):
+            self._peers.send(connection, WorkerRefused(run=hello.run, reason=reason))
 
     def _new_source(self, hello: SourceHello) -> _Source:
         settings = self._settings.pipeline
         folder = Path(self._settings.output)
-        # Only now: before its source was opened the run could fail, and what an earlier one left be lost for nothing.
-        if not self._sources and OutputFolder.at(folder, settings.sources).clear():
-            self._launcher.say(f"replacing the results of an earlier run in {folder}")
+        if not self._sources:
+            # Only now: before its source was opened the run could fail, and what an earlier one left be lost for
+            # nothing.
+            if not self._continuing and OutputFolder.at(folder, settings.sources).clear():
+                self._launcher.say(f"replacing the results of an earlier run in {folder}")
+            self._write_run_file()
         if len(self._settings.captures) > 1:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
-        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently)
+        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently, self._continuing)
+        if recorder.restored.source not in (None, hello.source):
+            raise OutputError(
+                f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
+            )
+        look = Look(settings)
+        if self._continuing:
+            self._launcher.patiently(lambda: look.replay(folder / RESULTS))
         previews = self._display is not None and hello.live and settings.render.shows_latest
         return _Source(
             hello.source,
@@ -153,11 +214,12 @@ class _Render:
             self._incarnation,
             self._cards,
             recorder,
-            Look(settings),
+            look,
             self._peers,
             self._display,
             previews,
             self._launcher.patiently,
+            self._met,
         )
 
     def _report(self) -> dict:
@@ -182,30 +244,43 @@ class _Source:
         display: Display | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
+        met: Callable[[int, str], None],
     ):
-        self.recorder, self._look = recorder, look
+        self.recorder, self._look, self._met = recorder, look, met
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
-        self._join = Join(tuple(cards))
-        self._connection: str | None = None
+        before = recorder.restored
+        self._join = Join(tuple(cards), done=before.position)
+        self._rendered_before, self._dropped_before = before.counts.pop("rendered", 0), before.dropped
+        self._claim = Claim()
+        self._is_live = False
         self._clean = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._worked: list[tuple[int, float]] = []
         self._preview_taken = 0
         self._newest: FinishedFrame | None = None
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = before.counts
+        self._given_up: set[tuple[int, str]] = set()  # written down already
+        self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
         self._pulse = Pulse(("detect", *cards, "render"))
         self._frames: int | None = None  # how many there are, once capture has said so
 
-    def start(self, connection: str, hello: SourceHello) -> None:
+    def start(self, connection: str, hello: SourceHello) -> str | None:
+        """Take a capture's hello; returns why it is refused: another one has this name and still beats."""
+        if hello.epoch == self._join.epoch:
+            self._claim.lost()  # It is the same one, on a connection that was made anew.
+        has_name = self._claim.hello(connection, time.monotonic())
+        if not has_name:
+            return None if has_name is None else f"{self._name} is already read by another capture"
+        self._is_live = hello.live
         if hello.epoch >= (self._join.epoch or 0):
-            self._connection = connection
             self._step(join.SourceStarted(hello.epoch))
             self._due = True
+        return None
 
     def hear(self, message: Message) -> None:
         if message.epoch != self._join.epoch:
@@ -224,6 +299,9 @@ class _Source:
             case Drop(first=first, last=last, stage=stage, reason=reason):
                 self._step(join.Dropped(first, last, stage, reason))
             case GivenUp(frame=frame, stage=stage, reason=reason):
+                if frame >= self._join.done and (frame, stage) not in self._given_up:
+                    self._given_up.add((frame, stage))
+                    self.recorder.losses.given_up(frame, stage, reason)
                 self._step(join.GivenUp(frame, stage, reason))
             case End(frames=frames):
                 self._frames = frames
@@ -239,11 +317,15 @@ class _Source:
         lost_s = 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
         return self._has_finished or (self._clean and lost_s > LOST_S)
 
-    def acknowledge(self) -> None:
-        """Say what is in the outputs and what is lacking: after every change, and now and then in any case."""
+    def acknowledge(self) -> bool:
+        """Say what is in the outputs and what is lacking: after every change, and now and then in any case.
+
+        Returns whether there is more in them than the last time.
+        """
         now_s = time.monotonic()
-        if self._connection is None or not (self._due or now_s - self._said_s >= ACK_S):
-            return
+        if self._claim.holder is None or not (self._due or now_s - self._said_s >= ACK_S):
+            return False
+        has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
         self._number += 1
         ack = Ack(
@@ -256,13 +338,21 @@ class _Source:
             lacks=[list(lack) for lack in self._join.lacks()],
             clean=self._clean and not self._is_looked_at,
             preview=self._preview_taken if self._previews else None,
+            heard=self._join.heard,
             worked=self._worked,
         )
         self._worked = []
-        if self._peers.send(self._connection, ack):
+        if self._peers.send(self._claim.holder, ack):
             self._lost_s = None
         else:
             self._lost_s = self._lost_s or now_s
+            self._claim.lost()
+        return has_moved
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the source has ended and its outputs are closed."""
+        return self._clean
 
     @property
     def _is_looked_at(self) -> bool:
@@ -288,11 +378,13 @@ class _Source:
         return numbers(self._pulse.read(now_s, self._join.lacks()))
 
     def report(self) -> dict:
-        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self._join.dropped.items())]
+        counted = self._dropped_before + self._join.dropped
+        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(counted.items())]
         names = ("faces", "missing", "errors", "capped", "ignored")
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
-        return {"captured": self._frames, "rendered": self._join.emitted, "dropped": dropped, **counts, "spent": spent}
+        rendered = self._rendered_before + self._join.emitted
+        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, "spent": spent}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done
@@ -302,12 +394,15 @@ class _Source:
             match action:
                 case join.Emit():
                     self._emit(action)
+                case join.Skipped(first, last, stage, reason):
+                    self.recorder.losses.dropped(first, last, stage, reason)
                 case join.CloseOutputs():
                     self.recorder.close()
                     self._clean = True
             self._due = True
 
     def _emit(self, emit: join.Emit) -> None:
+        self._met(emit.frame, self._name)
         started_s = time.perf_counter()
         frame = self._look.finish(
             finished(self._name, emit, self._cards), all_known=emit.faces is not None and not emit.faces.capped
@@ -317,7 +412,7 @@ class _Source:
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
         self._newest = frame
         if self._display and not self._previews:
-            self._display.show(frame, drawn)
+            self._display.show(frame, drawn, self._is_live)
         self._count(emit, frame, time.perf_counter() - started_s)
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
@@ -334,7 +429,7 @@ class _Source:
         if self._display and self._previews:
             faces = self._newest.faces if self._newest else []
             picture = Picture(message.arrays[0], 0.0, None)
-            self._display.show(FinishedFrame(self._name, frame, picture, faces), None)
+            self._display.show(FinishedFrame(self._name, frame, picture, faces), None, live=True)
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
-from stages.core.supervision import FAILED, REFUSED, Member
+from stages.core.supervision import DONE, FAILED, REFUSED, Member
 from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines
 from stages.runtime.child import Start, stage_command
@@ -21,9 +22,8 @@ from stages.runtime.launcher import Outcome, launch
 from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim
+from stages.runtime.run_file import RunFile
 from stages.runtime.view import TerminalView
-
-CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
 
@@ -37,12 +37,15 @@ def run(
     seconds: float | None = None,
     quiet: bool = False,
     host: str = HERE,
+    resume: bool = False,
+    fresh: bool = False,
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
     the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
-    machine is. Raises a `FacepipeError` where the run is refused.
+    machine is; `resume`: a run that was broken off goes on where its outputs end; `fresh`: it is replaced. Raises a
+    `FacepipeError` where the run is refused.
     """
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
@@ -54,6 +57,13 @@ def run(
     with ExitStack() as held:
         held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
         results = _results(pipeline, stages, held)
+        before = RunFile.read(results.path) if results.results else None
+        if resume and before and before.ended == "finished":
+            _print(
+                sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
+            )
+            return DONE
+        name = _name_of_run(before, results, resume, fresh)
         view = TerminalView(
             sys.stderr,
             quiet=quiet,
@@ -64,7 +74,9 @@ def run(
         try:
             outcome = launch(
                 _starts(pipeline, processes),
-                _settings(pipeline, folder, processes, once, ends_with, results, view, host),
+                _settings(
+                    pipeline, folder, processes, once, ends_with, results, view, host, name, before if resume else None
+                ),
                 results.logs,
                 view,
                 once=once,
@@ -103,11 +115,19 @@ def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFol
     return held.enter_context(output_folder(path, pipeline.sources)) if "render" in stages else logs_only(path)
 
 
+def _name_of_run(before: RunFile | None, results: OutputFolder, resume: bool, fresh: bool) -> str:
+    if before is None or before.ended or resume or fresh:
+        return before.run if resume and before else uuid.uuid4().hex[:12]
+    raise OutputFolderError(
+        f"{shown(str(results.path))} holds a run that was broken off; --resume goes on with it, --fresh replaces it,"
+        " --output leaves it there."
+    )
+
+
 def _starts(pipeline: Pipeline, processes: Processes) -> list[Start]:
-    slow = {"detect": max(pipeline.hang, CNN_HANG_S)} if pipeline.detect.detector == "dlib-cnn" else {}
     return [
-        Start(Member(label, stage, slow.get(stage, pipeline.hang)), stage_command(stage))
-        for label, (stage, _) in processes.items()
+        Start(Member(label, stage, pipeline.hang_s(stage), replica), stage_command(stage))
+        for label, (stage, replica) in processes.items()
     ]
 
 
@@ -120,14 +140,21 @@ def _settings(
     results: OutputFolder,
     view: TerminalView,
     host: str,
+    name: str,
+    before: RunFile | None,
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
         plan = Plan.of(pipeline, folder, host)
         # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
-            label: plan.settings(stage, replica, once=once or (stage == ends_with == "render")).to_json()
+            label: plan.settings(stage, replica, once=once or (stage == ends_with == "render"), run=name).to_json()
             for label, (stage, replica) in processes.items()
         }
+        if before and (difference := before.difference(plan.inputs)):
+            raise ConfigError(
+                f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
+                " --fresh begins it anew, --output another one."
+            )
         for sentence in plan.unchecked:
             view.say(sentence)
         results.refuse_sources(pipeline.all_sources().values())
@@ -141,6 +168,7 @@ def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: O
     came = _account(pipeline, outcome, processes)
     # A run that was refused has changed nothing, and the summary of the earlier one still says what is here.
     if results.results and (came.sources or outcome.status != REFUSED):
+        _note_end(outcome, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
         ended = {"status": outcome.status, "failure": outcome.sentence}
         try:
@@ -155,6 +183,14 @@ def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: O
     return outcome.status
 
 
+def _note_end(outcome: Outcome, folder: Path) -> None:
+    """A run that failed is not over: what has made it fail may be mended, and the run go on."""
+    written = RunFile.read(folder)
+    if written and outcome.status not in (FAILED, REFUSED):
+        with contextlib.suppress(OSError):  # The next write says so, in a sentence.
+            written.with_end("stopped" if outcome.stopped else "finished").write(folder)
+
+
 def _print(stream: TextIO, *lines: str) -> None:
     # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
     with contextlib.suppress(OSError, ValueError):
@@ -167,8 +203,9 @@ def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Acco
         for label, (stage, _) in processes.items()
         if stage == "capture" and (label in outcome.reports or label in outcome.progress)
     ]
+    render = outcome.reports.get("render") or outcome.progress.get("render")
     replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
     if pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
         workers, counts = Placement.of(pipeline).workers, pipeline.replicas(cores())
         replicas |= {stage: counts[stage] * len(hosts) for stage, hosts in workers.items()}
-    return account(captures, outcome.reports.get("render"), replicas)
+    return account(captures, render, replicas, outcome.restarts)

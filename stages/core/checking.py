@@ -19,6 +19,7 @@ from stages.core.config import (
     STAGE_NAME,
     Attribute,
     Capture,
+    Chaos,
     Detect,
     Frames,
     Host,
@@ -59,14 +60,15 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    stages, hosts = document.pop("stages"), document.pop("hosts", None)
+    stages, hosts, chaos = document.pop("stages"), document.pop("hosts", None), document.pop("chaos", None)
     sections = {name: (section, document.pop(name, None)) for name, section in _SECTIONS.items()}
     top = _section(Pipeline, document, (), problems)
     found = {name: _section(s, {} if keys is None else keys, (name,), problems) for name, (s, keys) in sections.items()}
     stages, hosts = _stages(stages, problems), _hosts(hosts, problems)
+    chaos = _chaos(chaos, stages, problems)
     if problems:
         return None, problems
-    pipeline = replace(top, stages=stages, hosts=hosts, **found)
+    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos, **found)
     return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
 
 
@@ -83,6 +85,19 @@ def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attrib
         return {}
     given = {"detect": {}, **given}
     return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Chaos]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        problems.append(_wrong_value(Pipeline, ("chaos",), given))
+        return {}
+    known = ("capture", *stages, "render")
+    for name in given:
+        if name not in known:
+            says = f"{dotted(('chaos', name))} is no stage of this pipeline; write one of {', '.join(known)}"
+            problems.append(Problem(("chaos", name), says + _nearest(name, known)))
+    return {name: _section(Chaos, {} if k is None else k, ("chaos", name), problems) for name, k in given.items()}
 
 
 def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
@@ -118,6 +133,10 @@ def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
         return None
     if isinstance(keys, dict) and "address" not in keys:
         problems.append(Problem(path, f"{dotted(path)} needs an address, such as {{address: 192.168.7.10}}"))
+        return None
+    if isinstance(keys, dict) and keys["address"] in ("0.0.0.0", "::"):
+        says = f"{dotted(path)}.address is {keys['address']!r}, where no other machine finds it; write its own address"
+        problems.append(Problem((*path, "address"), says))
         return None
     return _section(Host, keys, path, problems)
 
@@ -262,6 +281,7 @@ def _elsewhere(word: str) -> str:
         "": Pipeline,
         "hosts.NAME": Host,
         "frames": Frames,
+        "chaos.STAGE": Chaos,
     }
     for prefix, section in sections.items():
         if word in keys_of(section):

@@ -22,6 +22,7 @@ STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
 # Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`,
 # `score`, `id` and `smoothed` in a face of results.jsonl.
 RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "smoothed")
+CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
@@ -197,6 +198,32 @@ class Render:
         return self.show == "latest" and self.blur == "none"
 
 
+Share = Annotated[float, Between(0, 1)]
+FrameNumbers = Annotated[list[int], Matching("a list of numbers of frames, such as [7, 12]", most=1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chaos:
+    """What is done to one stage on purpose, so that a person or a test can see what comes of it."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    seed: Annotated[int, Between(0, 10**9), "Another one, another course of events."] = 0
+    delay: Annotated[
+        float, Between(0, 60), "So many seconds, on average, every message that the stage sends is late."
+    ] = 0.0
+    drop: Annotated[Share, "The share of its messages that is lost."] = 0.0
+    duplicate: Annotated[Share, "The share of its messages that is sent twice."] = 0.0
+    reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
+    corrupt: Annotated[Share, "The share of its messages of which a byte of the header is another one."] = 0.0
+    crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
+    crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
+    hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)
+    fail_at: Annotated[FrameNumbers, "`detect` and attributes: the frames at which it always raises an exception."] = (
+        field(default_factory=list)
+    )
+
+
 def _default_stages() -> dict[str, Detect | Attribute]:
     return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
 
@@ -260,14 +287,26 @@ class Pipeline:
         Between(0.1, 3600),
         "Live sources: a stage that has had no process for so many seconds is not waited for.",
     ] = 5.0
+    reconnect: Annotated[
+        float,
+        Between(0, 86400),
+        "Live sources: a camera or stream that was lost is looked for so many seconds before the run ends.",
+    ] = 60.0
     resend_after: Annotated[
         float,
         Between(0.5, 3600),
         "After so many seconds without progress the work that is not finished is handed out again.",
     ] = 10.0
     hang: Annotated[
-        float, Between(1, 3600), "A stage that shows no sign of life for so many seconds counts as hung."
+        float,
+        Between(1, 3600),
+        "A stage that shows no sign of life for so many seconds is killed and started again; `dlib-cnn` has 60.",
     ] = 5.0
+    tries: Annotated[
+        int,
+        Between(1, 100),
+        "So often a frame may end or hang a stage that has nothing else in hand, before its answer is given up.",
+    ] = 3
     stages: Annotated[
         dict[str, Detect | Attribute],
         Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
@@ -292,6 +331,11 @@ class Pipeline:
         "The folder with the keys of this machine, where there are several: `--make-keys` makes it. A relative path"
         " counts from the folder of the configuration file.",
     ] = "~/.config/facepipe/keys"
+    chaos: Annotated[
+        dict[str, Chaos],
+        Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
+        "What is done to stages on purpose: delays, losses, crashes. For tests, and to see what comes of it.",
+    ] = field(default_factory=dict)
 
     @property
     def detect(self) -> Detect:
@@ -310,6 +354,11 @@ class Pipeline:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
         return dict(self.sources) or {None: self.source}
 
+    def hang_s(self, stage: str) -> float:
+        """How long a stage may be silent."""
+        cnn = stage == "detect" and self.detect.detector == "dlib-cnn"
+        return max(self.hang, CNN_HANG_S) if cnn else self.hang
+
     def replicas(self, cores: int) -> dict[str, int]:
         """How many processes each of `stages` has on a machine of so many cores."""
         automatic = {name: 1 for name in self.stages} | {"detect": max(1, min(cores, MOST_DETECT_REPLICAS))}
@@ -324,6 +373,7 @@ class Pipeline:
         """The inverse of `to_json`; it takes its word for what is in it."""
         stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
         hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
+        chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
         classes = {"render": Render, "capture": Capture, "frames": Frames}
         sections = {name: section(**plain[name]) for name, section in classes.items()}
-        return cls(**{**plain, **sections, "stages": stages, "hosts": hosts})
+        return cls(**{**plain, **sections, "stages": stages, "hosts": hosts, "chaos": chaos})

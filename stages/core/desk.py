@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from stages.core import limits
-from stages.core.messages import Crops, Finish, Frame, Welcome, WorkerRefused
+from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome, WorkerRefused
 
 
 @dataclass(slots=True)
@@ -29,8 +29,10 @@ class Desk:
     served: bool = False  # capture has said that it needs nothing more
     waiting: deque[Frame | Crops] = field(default_factory=deque)
     ignored: int = 0  # pieces of another run or epoch
+    asked: bool = False  # capture wants this worker to take one piece alone, and nothing else beside it
+    is_alone: bool = False  # capture has been told that the desk is empty; the next piece is that one
 
-    def take(self, message: Welcome | WorkerRefused | Frame | Crops | Finish) -> bool:
+    def take(self, message: Welcome | WorkerRefused | Frame | Crops | Reserve | Finish) -> bool:
         """Take one message; return whether it has to be answered with a hello."""
         match message:
             case Welcome():
@@ -45,16 +47,28 @@ class Desk:
                     self.received = max(self.received, message.seq)
                 else:
                     self.ignored += 1
+            case Reserve():
+                if (message.run, message.epoch, message.source) == (self.run, self.epoch, self.source):
+                    self.asked = True
             case Finish():
                 if message.epoch == self.epoch:
-                    self.served = True
+                    self.served, self.asked, self.is_alone = True, False, False
                     self.waiting.clear()
         return False
+
+    def clear_for_one(self) -> bool:
+        """Whether `reserved` is to be said now: asked for, not said yet, and nothing is left to be done before."""
+        if not self.asked or self.is_alone or self.waiting:
+            return False
+        self.is_alone = True
+        return True
 
     def answered(self, piece: Frame | Crops) -> None:
         """A piece has been answered; pieces are answered in the order in which they came."""
         if piece.epoch == self.epoch and piece.run == self.run:
             self.finished = max(self.finished, piece.seq)
+            if self.is_alone:
+                self.asked = self.is_alone = False
 
     @property
     def credit_is_spent(self) -> bool:
@@ -73,4 +87,5 @@ class Desk:
         self.epoch, self.account = welcome.epoch, welcome.account
         self.received = self.finished = self.said = 0
         self.refused, self.served = None, False
+        self.asked = self.is_alone = False
         self.waiting.clear()

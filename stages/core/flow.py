@@ -8,13 +8,19 @@ worker is gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from stages.core import limits
 
 DETECT, PICTURE = "detect", "picture"
+RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
+OWN_DOING = ("exit", "hang")  # causes of a worker's end that may lie in what it held
+KILLS_SUSPECT = 3  # so many kills from outside over one piece, and it is handed out alone: it costs nothing
+KILLS_ALONE = 10  # so many kills from outside over one piece alone: that is the kernel's memory killer
+STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -30,6 +36,8 @@ class Rules:
     deadline_s: float = 1.0  # live: a frame is emitted or dropped within it
     give_up_after_s: float = 5.0  # live: a stage without a worker for so long is not waited for
     resend_after_s: float = 10.0  # without progress of render, what it lacks is sent again; doubles
+    tries: int = 3  # so often a piece may end a worker that has it alone before its answer is given up
+    hang_s: dict[str, float] = field(default_factory=dict)  # stage -> a worker silent for so long is gone
 
 
 # --- Events ---
@@ -59,6 +67,7 @@ class WorkerCame:
     worker: tuple[str, int]  # host and replica
     incarnation: int
     card: str
+    account: int = 0  # of the welcome that it answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,35 @@ class WorkerBeat:
 
 @dataclass(frozen=True, slots=True)
 class WorkerGone:
+    """A connection is gone; why is not known, and may be told later."""
+
     connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """The process of a worker has ended, says its launcher."""
+
+    stage: str
+    worker: tuple[str, int]
+    incarnation: int
+    cause: str  # "exit", "hang" or "killed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReserved:
+    """A worker has finished all that it held, and waits for one suspect piece."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailed:
+    """A worker could not answer a piece, and lives."""
+
+    connection: str
+    frame: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +130,7 @@ class Acked:
     lacks: dict[int, frozenset[str]]
     clean: bool
     preview: int | None  # one more than the newest preview taken, 0 before the first; None: render wants none
+    heard: int = 0  # one more than the highest frame that render has heard of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +138,20 @@ class Tick:
     """Time has passed."""
 
 
-Event = Read | ReadAll | Stop | WorkerCame | WorkerBeat | WorkerGone | CropsCame | Acked | Tick
+Event = (
+    Read
+    | ReadAll
+    | Stop
+    | WorkerCame
+    | WorkerBeat
+    | WorkerGone
+    | WorkerEnded
+    | WorkerReserved
+    | WorkerFailed
+    | CropsCame
+    | Acked
+    | Tick
+)
 
 
 # --- Actions ---
@@ -129,6 +180,18 @@ class SendCrops:
     stage: str
     frame: int
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendReserve:
+    """Ask a worker to finish what it holds, and to wait for one suspect piece."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnew:
+    """Render has died, and its outputs were perhaps cut back: begin a new epoch with a new `Flow`; this one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +256,8 @@ Action = (
     SendWelcome
     | SendFrame
     | SendCrops
+    | SendReserve
+    | StartAnew
     | KeepCrops
     | SendPicture
     | SendPreview
@@ -215,6 +280,9 @@ class _InFlight:
     crops: CropsCame | None = None  # what is said of the crops at hand
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
     given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
+    strikes: Counter[str] = field(default_factory=Counter)  # by stage: ends of a worker that had this piece alone
+    kills: Counter[str] = field(default_factory=Counter)  # by stage: in a row, from outside, of a worker that held it
+    kills_alone: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -222,13 +290,16 @@ class _Worker:
     stage: str
     worker: tuple[str, int]
     incarnation: int
+    heard_s: float
     room: int = 0
     last_seq: int = 0
     under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
+    is_reserved: bool = False  # asked to take one suspect piece alone: it is given nothing else
+    alone: int | None = None  # the frame of the suspect piece that it has
 
     @property
     def free(self) -> int:
-        return self.room - len(self.under_way)
+        return 0 if self.is_reserved else self.room - len(self.under_way)
 
 
 class Flow:
@@ -242,8 +313,11 @@ class Flow:
         self._stages = (DETECT, *rules.attributes)
         self._frames: dict[int, _InFlight] = {}  # ascending
         self._due: dict[str, set[int]] = {stage: set() for stage in self._stages}
+        self._suspects: dict[str, set[int]] = {stage: set() for stage in self._stages}  # to be handed out alone
         self._workers: dict[str, _Worker] = {}
-        self._accounts: dict[str, int] = {}  # connection -> its account
+        self._lost: dict[tuple, _Worker] = {}  # identity -> its last incarnation that is gone, until it is known why
+        self._ended: dict[tuple, int] = {}  # identity -> the highest incarnation whose process has ended
+        self._accounts: dict[str, int | None] = {}  # connection -> its account; None when it was lost
         self._accounts_opened = 0
         self._refused: set[str] = set()
         self._started = False
@@ -251,8 +325,10 @@ class Flow:
         self._bytes = 0
         self._ack: Acked | None = None
         self._drops: list[SayDrop] = []  # until render has acknowledged them
-        self._ended = False
+        self._read_all = False
         self._finished = False
+        self._is_over = False  # replaced by another flow
+        self._stepped_s = 0.0
         self._said_s = float("-inf")
         self._progress_s = 0.0
         self._resend_after_s = rules.resend_after_s
@@ -274,7 +350,7 @@ class Flow:
 
     def may_read(self, size: int) -> bool:
         """Whether a picture of so many bytes fits: a file waits until it does, a camera drops."""
-        if self._ended or not self.started:
+        if self._read_all or not self.started:
             return False
         fits = len(self._frames) < self._rules.window and self._bytes + size <= self._rules.window_bytes
         return fits or not self._frames
@@ -287,7 +363,7 @@ class Flow:
     @property
     def ended(self) -> bool:
         """Whether no further picture will be taken."""
-        return self._ended
+        return self._read_all
 
     @property
     def connections(self) -> list[str]:
@@ -309,7 +385,16 @@ class Flow:
 
     def step(self, event: Event, now_s: float) -> list[Action]:
         """Take one event; return what is to be done, in order."""
+        if self._is_over:
+            return []
+        if now_s - self._stepped_s > STOOD_STILL_S:
+            for worker in self._workers.values():
+                worker.heard_s = now_s
+        self._stepped_s = now_s
         actions = list(self._take(event, now_s))
+        if self._is_over:
+            return actions
+        self._lose_silent(now_s)
         if self._rules.live:
             actions += self._give_up_late(now_s)
         actions += self._resend_without_progress(now_s)
@@ -326,11 +411,17 @@ class Flow:
             case Stop():
                 yield from self._stop()
             case WorkerCame():
-                yield from self._take_worker(event)
+                yield from self._take_worker(event, now_s)
             case WorkerBeat(connection, room, finished):
-                yield from self._take_beat(connection, room, finished)
+                yield from self._take_beat(connection, room, finished, now_s)
             case WorkerGone(connection):
                 self._lose_worker(connection)
+            case WorkerEnded():
+                self._take_end(event)
+            case WorkerReserved(connection):
+                yield from self._take_reserved(connection)
+            case WorkerFailed(connection, frame, reason):
+                self._take_failure(connection, frame, reason)
             case CropsCame():
                 yield from self._take_crops(event)
             case Acked():
@@ -372,35 +463,46 @@ class Flow:
             yield SendPreview(frame)
 
     def _end(self) -> None:
-        if not self._ended:
-            self._ended = True
+        if not self._read_all:
+            self._read_all = True
             self._said_s = float("-inf")
 
     def _stop(self) -> Iterator[Action]:
         # Only the tail can be taken back, because frames are numbered without holes.
-        while not self._ended and (frame := self._frames.get(self.read - 1)) is not None and not frame.attempt:
+        while not self._read_all and (frame := self._frames.get(self.read - 1)) is not None and not frame.attempt:
             self.read -= 1
             yield from self._forget(self.read, None)
         self._end()
 
     # --- Workers ---
 
-    def _take_beat(self, connection: str, room: int, finished: int) -> Iterator[Action]:
+    def _take_beat(self, connection: str, room: int, finished: int, now_s: float) -> Iterator[Action]:
         worker = self._workers.get(connection)
         if worker is not None:
-            worker.room = room
+            worker.room, worker.heard_s = room, now_s
             worker.under_way = {seq: frame for seq, frame in worker.under_way.items() if seq > finished}
+            if worker.alone is not None and not worker.under_way:
+                self._release(worker)
         elif connection not in self._refused:
-            if connection not in self._accounts:
+            if self._accounts.get(connection) is None:
                 if len(self._accounts) >= limits.GREETED:
                     self._accounts = {c: account for c, account in self._accounts.items() if c in self._workers}
                 self._accounts_opened += 1
                 self._accounts[connection] = self._accounts_opened
             yield SendWelcome(connection, self._accounts[connection])
 
-    def _take_worker(self, came: WorkerCame) -> Iterator[Action]:
+    def _release(self, worker: _Worker) -> None:
+        """A worker has survived the suspect piece that it had alone."""
+        self._suspects[worker.stage].discard(worker.alone)
+        worker.alone, worker.is_reserved = None, False
+
+    def _take_worker(self, came: WorkerCame, now_s: float) -> Iterator[Action]:
         if came.connection in self._workers:
             return  # It was welcomed twice because two of its messages came before its hello.
+        if came.account != self._accounts.get(came.connection, came.account):
+            return  # It answers an earlier welcome, and will throw away what it is given before it has the later one.
+        if came.incarnation <= self._ended.get((came.stage, came.worker), -1):
+            return  # It has died since it said hello.
         same = {c: w for c, w in self._workers.items() if (w.stage, w.worker) == (came.stage, came.worker)}
         if reason := self._reason_to_refuse(came, same.values()):
             self._refused.add(came.connection)
@@ -408,7 +510,7 @@ class Flow:
             return
         for connection in same:
             self._lose_worker(connection)
-        self._workers[came.connection] = _Worker(came.stage, came.worker, came.incarnation)
+        self._workers[came.connection] = _Worker(came.stage, came.worker, came.incarnation, now_s)
         self._started = self._started or self._every_stage_is_there
 
     def _reason_to_refuse(self, came: WorkerCame, same: Iterable[_Worker]) -> str | None:
@@ -422,15 +524,108 @@ class Flow:
 
     def _lose_worker(self, connection: str) -> None:
         """Every piece that this worker ever held and render still lacks is due again."""
-        self._accounts.pop(connection, None)  # If it is heard again, its account starts anew.
+        if connection in self._accounts:
+            self._accounts[connection] = None  # If it is heard again, its account starts anew.
         self._refused.discard(connection)
         worker = self._workers.pop(connection, None)
         if worker is None:
             return
+        self._lost[worker.stage, worker.worker] = worker
         for number, frame in self._frames.items():
             if frame.holders.get(worker.stage) == connection:
                 del frame.holders[worker.stage]
                 self._make_due(number, worker.stage)
+
+    def _lose_silent(self, now_s: float) -> None:
+        """A worker whose machine has gone says nothing, and nobody says it for it."""
+        if self._rules.hang_s:
+            limit = self._rules.hang_s
+            silent = [c for c, w in self._workers.items() if now_s - w.heard_s > limit.get(w.stage, float("inf"))]
+            for connection in silent:
+                self._lose_worker(connection)
+
+    # --- Pieces that may be the cause of an end ---
+
+    def _take_end(self, ended: WorkerEnded) -> None:
+        """What a worker held that ended by its own doing goes out again alone; what it had alone has a strike."""
+        identity = (ended.stage, ended.worker)
+        self._ended[identity] = max(ended.incarnation, self._ended.get(identity, 0))
+        for connection, worker in list(self._workers.items()):
+            if (worker.stage, worker.worker, worker.incarnation) == (*identity, ended.incarnation):
+                self._lose_worker(connection)
+        worker = self._lost.get(identity)
+        if worker is None or worker.incarnation != ended.incarnation:
+            return
+        del self._lost[identity]
+        for number in set(worker.under_way.values()):
+            if number in self._frames and worker.stage not in self._frames[number].given_up:
+                if ended.cause in OWN_DOING:
+                    how = "hung" if ended.cause == "hang" else "ended"
+                    self._suspect(number, worker, f"{worker.stage} {how} {self._rules.tries} times at this frame")
+                else:
+                    self._count_kill(number, worker)
+
+    def _take_failure(self, connection: str, number: int, reason: str) -> None:
+        worker, frame = self._workers.get(connection), self._frames.get(number)
+        if worker is None or frame is None or worker.stage in frame.given_up:
+            return
+        if frame.holders.get(worker.stage) == connection:
+            del frame.holders[worker.stage]
+        self._suspect(number, worker, f"{worker.stage} failed {self._rules.tries} times at this frame: {reason}")
+        if worker.alone == number:
+            worker.alone, worker.is_reserved = None, False
+        if worker.stage not in frame.given_up:
+            self._make_due(number, worker.stage)
+
+    def _suspect(self, number: int, worker: _Worker, reason: str) -> None:
+        frame = self._frames[number]
+        self._suspects[worker.stage].add(number)
+        if worker.alone == number:
+            frame.strikes[worker.stage] += 1
+            if frame.strikes[worker.stage] >= self._rules.tries:
+                self._give_up_for_good(number, worker.stage, reason)
+
+    def _count_kill(self, number: int, worker: _Worker) -> None:
+        """Kills from outside are no strikes; so many in a row over one piece that nobody could mean it are."""
+        frame, stage = self._frames[number], worker.stage
+        if worker.alone == number:
+            frame.kills_alone[stage] += 1
+            if frame.kills_alone[stage] >= KILLS_ALONE:
+                self._give_up_for_good(number, stage, f"{stage} was killed {KILLS_ALONE} times at this frame")
+        else:
+            frame.kills[stage] += 1
+            if frame.kills[stage] >= KILLS_SUSPECT:
+                self._suspects[stage].add(number)
+
+    def _give_up_for_good(self, number: int, stage: str, reason: str) -> None:
+        self._frames[number].given_up[stage] = reason
+        for other in self._stages if stage == DETECT else (stage,):
+            self._due[other].discard(number)
+            self._suspects[other].discard(number)
+        self._said_s = float("-inf")
+
+    def _take_reserved(self, connection: str) -> Iterator[Action]:
+        worker = self._workers.get(connection)
+        if worker is None or not worker.is_reserved or worker.alone is not None:
+            return
+        due = self._due[worker.stage] & self._suspects[worker.stage]
+        if not due:
+            self._lose_worker(connection)  # It was answered meanwhile. A new welcome sets the worker free.
+            return
+        number = min(due)
+        self._due[worker.stage].discard(number)
+        worker.alone = number
+        yield from self._send(worker.stage, number, connection)
+
+    def _reserve(self, stage: str) -> Iterator[Action]:
+        """One worker of the stage is to take one of its suspect pieces alone; the others go on with the rest."""
+        if not self._due[stage] & self._suspects[stage]:
+            return
+        free = {c: len(w.under_way) for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
+        if free and not any(self._workers[connection].is_reserved for connection in free):
+            connection = min(free, key=free.__getitem__)
+            self._workers[connection].is_reserved = True
+            yield SendReserve(connection)
 
     def _make_due(self, number: int, stage: str) -> None:
         """Hand out a piece again if its answer is still wanted."""
@@ -482,6 +677,8 @@ class Flow:
         pieces = [seq for seq, frame in worker.under_way.items() if frame == came.frame] if worker is not None else []
         if pieces:
             del worker.under_way[min(pieces)]
+            if worker.alone is not None and not worker.under_way:
+                self._release(worker)
 
     # --- Acknowledgement ---
 
@@ -490,9 +687,13 @@ class Flow:
         if known is not None and (ack.incarnation, ack.number) <= (known.incarnation, known.number):
             self.ignored += 1
             return
+        if known is not None and ack.incarnation > known.incarnation:
+            self._is_over = True
+            yield StartAnew()
+            return
         self._ack = ack
         if known is None:
-            self._said_s = float("-inf")
+            self._begin(ack)
         if ack.done > self.done:
             for number in [n for n in self._frames if n < ack.done]:
                 yield from self._forget(number, now_s - self._frames[number].read_s)
@@ -501,9 +702,21 @@ class Flow:
             self._ahead = {number for number in self._ahead if number >= self.done}
             self._drops = [drop for drop in self._drops if drop.last >= self.done]
         yield from self._preview(self.read - 1, now_s)
-        if ack.clean and self._ended and not self._finished:
+        if ack.clean and self._read_all and not self._finished:
             self._finished = True
             yield Finished()
+
+    def _begin(self, ack: Acked) -> None:
+        """The first word of render: a file is read from where its outputs end, a live source goes on."""
+        self._said_s = float("-inf")
+        self.done = ack.done
+        if not self._rules.live:
+            self.read = ack.done
+            return
+        holder = "render" if self.read else "capture"  # Who held what is lost: a capture that was there has read some.
+        self.read = max(self.read, ack.heard, ack.done)
+        if self.read > self.done:
+            self._drops.append(SayDrop(self.done, self.read - 1, holder, RESTART))
 
     def _resend_without_progress(self, now_s: float) -> Iterator[Action]:
         """Guards against lost messages: one timer for the whole source, so that a stall makes no storm."""
@@ -514,6 +727,8 @@ class Flow:
         if self._stalls >= STALLS:
             for worker in self._workers.values():
                 worker.under_way.clear()
+            for connection in [c for c, w in self._workers.items() if w.is_reserved]:
+                self._lose_worker(connection)
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
             if PICTURE in lacks and frame.attempt:
@@ -533,11 +748,15 @@ class Flow:
     def _hand_out(self) -> Iterator[Action]:
         for stage in reversed(self._stages):  # Attributes first: what is nearly done frees the window.
             due = self._due[stage]
+            if self._suspects[stage]:
+                yield from self._reserve(stage)
+                due = due - self._suspects[stage]
             while due and (connection := self._roomiest(stage)) is not None:
                 number = min(due)
                 if stage == DETECT and not self._frames[number].attempt and self._render_is_full:
                     break
                 due.discard(number)
+                self._due[stage].discard(number)
                 yield from self._send(stage, number, connection)
 
     @property
@@ -612,8 +831,9 @@ class Flow:
     def _forget(self, number: int, latency_s: float | None) -> Iterator[Action]:
         frame = self._frames.pop(number)
         self._bytes -= frame.size
-        for due in self._due.values():
-            due.discard(number)
+        for stage in self._stages:
+            self._due[stage].discard(number)
+            self._suspects[stage].discard(number)
         yield Forget(number, latency_s)
 
     # --- What is said until it is acknowledged ---
@@ -628,5 +848,5 @@ class Flow:
             for stage, reason in frame.given_up.items():
                 if stage in lacks:
                     yield SayGivenUp(number, stage, reason)
-        if self._ended:
+        if self._read_all:
             yield SayEnd(self.read)

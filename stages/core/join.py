@@ -85,11 +85,21 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """These frames are not in the outputs and will not be. Ranges ascend, each frame is in one at most."""
+
+    first: int
+    last: int  # included
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CloseOutputs:
     """The last frame has been emitted: nothing more comes from this source."""
 
 
-Action = Emit | CloseOutputs
+Action = Emit | Skipped | CloseOutputs
 
 
 @dataclass(slots=True)
@@ -115,9 +125,12 @@ class _Open:
 class Join:
     """Joins the parts of the frames of one source."""
 
-    def __init__(self, attributes: tuple[str, ...], most_open: int = 10_000):
-        """`attributes` are the stages waited for where there are faces, in the order of the answers given back."""
-        self.done = 0  # every frame below it has been emitted or dropped
+    def __init__(self, attributes: tuple[str, ...], most_open: int = 10_000, done: int = 0):
+        """`attributes` are the stages waited for where there are faces, in the order of the answers given back.
+
+        `done`: the first frame that the outputs lack, when render was started again.
+        """
+        self.done = done  # every frame below it has been emitted or dropped
         self.epoch: int | None = None
         self.ended = False  # everything up to the last frame has been emitted
         self.emitted = 0
@@ -127,6 +140,7 @@ class Join:
         self._most_open = most_open
         self._open: dict[int, _Open] = {}
         self._drops: list[Dropped] = []
+        self._heard = 0
         self._frames: int | None = None  # how many there are, once capture has said so
 
     @property
@@ -134,9 +148,9 @@ class Join:
         return len(self._open)
 
     @property
-    def highest(self) -> int:
-        """The highest frame heard of, -1 before the first: a restarted live capture continues above it."""
-        return max([self.done - 1, *self._open, *(drop.last for drop in self._drops)])
+    def heard(self) -> int:
+        """One more than the highest frame heard of in any epoch: a restarted live capture continues there."""
+        return max(self.done, self._heard)
 
     def lacks(self) -> list[tuple[int, list[str]]]:
         """Every frame heard of and not emitted, with what it wants; one that is not listed wants everything."""
@@ -164,6 +178,7 @@ class Join:
         self._frames = None
 
     def _drop(self, drop: Dropped) -> None:
+        self._heard = max(self._heard, drop.last + 1)
         if drop.last >= self.done and drop not in self._drops:
             self._drops.append(drop)
             self._drops.sort(key=lambda d: (d.first, d.last))
@@ -181,6 +196,7 @@ class Join:
                 self.ignored["beyond the frames that may be open"] += 1
                 return
             frame = self._open[event.frame] = _Open()
+        self._heard = max(self._heard, event.frame + 1)
         match event:
             case PictureCame(_, picture):
                 if frame.picture is None:
@@ -229,6 +245,7 @@ class Join:
             if self._drops and self._drops[0].first <= self.done:
                 drop = self._drops[0]
                 self.dropped[drop.stage, drop.reason] += drop.last + 1 - self.done
+                yield Skipped(self.done, drop.last, drop.stage, drop.reason)
                 self.done = drop.last + 1
             elif (frame := self._open.get(self.done)) is not None and not self._wants(frame):
                 del self._open[self.done]

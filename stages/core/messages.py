@@ -131,6 +131,8 @@ class WorkerHello(Message):
     replica: Count
     incarnation: Count
     card: Digest  # hash of the model card, for detect of its settings and model file
+    epoch: Count = 0  # of the welcome that this answers, and its account: what was said to an older one is void
+    account: Count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,6 +152,8 @@ class Reserved(Message):
     """A worker has finished all that it held and waits for the one piece that it is reserved for."""
 
     kind: ClassVar[str] = "reserved"
+    epoch: Count
+    source: Name
     incarnation: Count
 
 
@@ -374,6 +378,7 @@ class Ack(Message):
     done: Count  # every frame below it is in the outputs
     lacks: Lacks  # [frame, [what it wants]] of every frame at or above `done` that render has heard of
     clean: Flag  # the source has ended and its outputs are closed
+    heard: Count = 0  # one more than the highest frame heard of, in any epoch
     preview: MaybeCount = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
     worked: Works = field(default_factory=list)  # [frame, seconds of work on its longest path], for the account
 
@@ -381,7 +386,7 @@ class Ack(Message):
 TO_CAPTURE = (WorkerHello, Beat, CutCrops, Reserved, Failed)
 TO_WORKER = (Welcome, WorkerRefused, Frame, Crops, Reserve, Finish)
 TO_RENDER = (SourceHello, FramePicture, Preview, Drop, GivenUp, End, Finish, Faces, Attribute, Beat)
-FROM_RENDER = (Welcome, Ack)
+FROM_RENDER = (Welcome, Ack, WorkerRefused)
 ALL = (*TO_CAPTURE, *TO_WORKER, *TO_RENDER, Ack)
 
 

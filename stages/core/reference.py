@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Detect, Frames, Host, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Chaos, Detect, Frames, Host, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -33,6 +33,7 @@ _SECTIONS = (
     ("Where the sources are read: `capture`", "capture.", Capture),
     ("How pictures travel between machines: `frames`", "frames.", Frames),
     ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
+    ("Faults on purpose: `chaos.STAGE`", "chaos.STAGE.", Chaos),
 )
 
 
@@ -56,7 +57,7 @@ def _default(key: Key) -> str:
             return f"`{str(key.default).lower()}`"
         case None:
             return "none"
-        case dict() if not key.default:
+        case dict() | list() if not key.default:
             return "none"
         case dict() if all(isinstance(value, float) for value in key.default.values()):
             return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"

@@ -1,6 +1,7 @@
-"""Decides when a run ends and how its processes are ended: pure, without process, pipe or clock.
+"""Decides which process is started again, when a run ends and how: pure, without process, pipe or clock.
 
-Put in what was seen, do what comes back. Phases only go forward:
+Put in what was seen, do what comes back. While the run is running, a stage that ends or hangs is started again, unless
+it has said why it cannot go on, or ends time after time without having done anything. Phases only go forward:
 
     running ──► finishing: the captures read no more, what is under way is finished    (a person's stop)
        │            │
@@ -14,6 +15,7 @@ Put in what was seen, do what comes back. Phases only go forward:
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -25,6 +27,14 @@ FINISHING_S = 2.5
 CLOSING_S = 2.0
 TERMINATING_S = 0.3
 STOOD_STILL_S = 1.0  # a watcher that was away for so long has heard nobody, and must blame nobody for it
+
+RESTART_S = 0.1  # after the first end; doubles with every further one until a piece of work is finished
+RESTART_MOST_S = 2.0
+IDLE_ENDS = 5  # so many ends in a row without a finished piece, and it is not the pieces that are at fault
+CRASHES = 2  # so many ends of a stage before it was ready, and it will not become ready
+SAME_PLACE = 3  # so many ends of capture or render at one frame, and they will not get past it
+
+EXIT, HANG, KILLED = "exit", "hang", "killed"  # causes of an end; only the first two are a stage's own doing
 
 
 class Phase(IntEnum):
@@ -38,6 +48,7 @@ class Member:
     label: str  # "render", "detect-0": unique in the run
     stage: str
     hang_s: float  # without a sign of life for so long it counts as hung
+    replica: int = 0
 
 
 # --- Events ---
@@ -51,6 +62,15 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Beat:
     label: str
+    finished: int = 0  # pieces of work so far in this life; of capture and render: how often `done` has moved
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a process is that may not survive it: a worker at a piece that it has alone, the others at a frame."""
+
+    label: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +95,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Ready | Beat | Exited | StopAsked | Tick
+Event = Ready | Beat | At | Exited | StopAsked | Tick
 
 # --- Actions ---
 
@@ -95,7 +115,29 @@ class Kill:
     label: str
 
 
-Action = TellStop | Terminate | Kill
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    """Start this process again: its settings are told anew."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayGone:
+    """Tell the captures that this process has ended, and by what."""
+
+    label: str
+    cause: str  # EXIT, HANG or KILLED
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the person."""
+
+    sentence: str
+
+
+Action = TellStop | Terminate | Kill | StartAgain | SayGone | Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +148,74 @@ class Stop:
     sentence: str
 
 
-def after_exit(exited: Exited, stage: str, once: bool) -> Stop | None:
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The decision to start a process again."""
+
+    delay_s: float
+
+
+@dataclass(slots=True)
+class Record:
+    """What is remembered of the former lives of one process."""
+
+    ends: int = 0  # in a row by its own doing without a finished piece; all strikes of one piece count as one
+    fruitless: int = 0  # in a row by whatever doing without a finished piece
+    was_ready: bool = False  # in any life
+    crashes: int = 0  # of its stage before it was ready, this one included
+    place: str | None = None  # where it was, if it said so
+    same_place: int = 0  # ends of its stage by its own doing there
+
+
+def cause_of(status: int, hung: bool = False) -> str:
+    """Whether an end was a process's own doing. The kernel's memory killer looks like a person's KILL."""
+    if hung:
+        return HANG
+    return KILLED if -status in (signal.SIGKILL, signal.SIGTERM) else EXIT
+
+
+def after_exit(exited: Exited, stage: str, cause: str, record: Record, once: bool = False) -> Stop | Restart | None:
     """Decide what it means that a process has ended unasked; None: nothing, its work is done.
 
-    `once`: workers may end by themselves. The place where a decision to start the stage again belongs.
+    `once`: workers may end by themselves.
     """
     if exited.status == DONE and (stage == "capture" or once):
         return None
-    status = REFUSED if exited.status == REFUSED else FAILED
-    return Stop(status, exited.sentence or _obituary(exited))
+    if exited.sentence or exited.status == REFUSED:
+        # One that was ready before has nothing wrong with what it was told: something has changed under it.
+        refused = exited.status == REFUSED and not record.was_ready
+        return Stop(REFUSED if refused else FAILED, exited.sentence or obituary(exited, cause))
+    if how_often := _too_often(stage, record):
+        return Stop(FAILED, f"{obituary(exited, cause, '')}, {how_often}{_log(exited)}.")
+    return Restart(min(RESTART_S * 2 ** max(0, record.fruitless - 1), RESTART_MOST_S))
 
 
-def _obituary(exited: Exited) -> str:
-    if exited.status == DONE:
+def _too_often(stage: str, record: Record) -> str | None:
+    if record.crashes >= CRASHES:
+        return "twice before it was ready"
+    if stage in ("capture", "render") and record.same_place >= SAME_PLACE:
+        return f"{record.same_place} times at {record.place}"
+    if record.ends >= IDLE_ENDS:
+        return f"{record.ends} times in a row without having finished anything"
+    return None
+
+
+def obituary(exited: Exited, cause: str, end: str | None = None) -> str:
+    """How a process ended and what its last words were, in a sentence."""
+    if cause == HANG:
+        how = "hung"
+    elif exited.status == DONE:
         how = "ended although it was not asked to"
     elif exited.status < 0:
         how = f"was killed by {_signal_name(-exited.status)}"
     else:
         how = f"ended with status {exited.status}"
-    words = f": {exited.last_words}" if exited.last_words else ""
-    return f"{exited.label} {how}{words} (logs/{exited.label}.log)."
+    words = f": {exited.last_words}" if exited.last_words and cause != HANG else ""
+    return f"{exited.label} {how}{words}" + (f"{_log(exited)}." if end is None else end)
+
+
+def _log(exited: Exited) -> str:
+    return f" (logs/{exited.label}.log)"
 
 
 def _signal_name(number: int) -> str:
@@ -139,6 +229,9 @@ def _signal_name(number: int) -> str:
 class _Life:
     heard_s: float
     is_ready: bool = False
+    finished: int = 0
+    at: str | None = None
+    hung: bool = False
 
 
 @dataclass(slots=True)
@@ -153,19 +246,27 @@ class Supervision:
     phase: Phase = field(init=False, default=Phase.RUNNING)
     status: int = field(init=False, default=DONE)  # of the run
     sentence: str | None = field(init=False, default=None)  # what went wrong first
+    stop_asked: bool = field(init=False, default=False)  # by a person, or by `seconds`
+    restarts: Counter[str] = field(init=False, default_factory=Counter)  # by stage
     _alive: dict[str, Member] = field(init=False)
     _lives: dict[str, _Life] = field(init=False)
+    _records: dict[str, Record] = field(init=False)
+    _crashes: Counter[str] = field(init=False, default_factory=Counter)  # before it was ready, by stage
+    _places: Counter[tuple[str, str]] = field(init=False, default_factory=Counter)  # ends by own doing: stage, place
+    _coming: dict[str, tuple[float, Member]] = field(init=False, default_factory=dict)  # label -> when it is started
+    _all_is_done: bool = field(init=False, default=False)
     _phase_ends_s: float = field(init=False, default=float("inf"))
     _enough_s: float = field(init=False, default=float("inf"))
 
     def __post_init__(self):
         self._alive = {member.label: member for member in self.members}
         self._lives = {member.label: _Life(self.now_s) for member in self.members}
+        self._records = {member.label: Record() for member in self.members}
 
     @property
     def is_over(self) -> bool:
-        """Whether every process has ended."""
-        return not self._alive
+        """Whether every process has ended and none is to be started again."""
+        return not self._alive and not self._coming
 
     def step(self, event: Event, now_s: float) -> list[Action]:
         """Take one event; return what is to be done, in order."""
@@ -178,28 +279,59 @@ class Supervision:
                 return self._after_exit(event)
             case StopAsked(status):
                 return self._after_stop_asked(status)
-            case Ready(label) | Beat(label):
-                self._hear(label, isinstance(event, Ready))
+            case Ready(label):
+                self._hear(label)
+                self._after_ready(label)
+            case Beat(label, finished):
+                self._hear(label)
+                self._after_work(label, finished)
+            case At(label, place):
+                self._hear(label)
+                self._lives[label].at = place
         return self._after_time()
 
     # --- Somebody has ended ---
 
     def _after_exit(self, exited: Exited) -> list[Action]:
-        member = self._alive.pop(exited.label)
-        stop = after_exit(exited, member.stage, self.once or member.stage == self.ends_with)
-        if stop and self._is_failure(exited, member.stage):
-            self._blame(stop)
+        member, life = self._alive.pop(exited.label), self._lives[exited.label]
+        cause = cause_of(exited.status, life.hung)
+        if self.phase == Phase.RUNNING:
+            gone = [] if member.stage in ("capture", "render") else [SayGone(exited.label, cause)]
+            record = self._note_end(member, life, cause)
+            match after_exit(exited, member.stage, cause, record, self.once or member.stage == self.ends_with):
+                case Restart(delay_s):
+                    self._coming[exited.label] = (self.now_s + delay_s, member)
+                    self.restarts[member.stage] += 1
+                    return [*gone, Say(f"{obituary(exited, cause, '')}; it is started again{_log(exited)}.")]
+                case Stop() as stop:
+                    self._blame(stop)
+                    return self._close()
+        elif self._is_failure(exited, member.stage):
+            self._blame(Stop(FAILED, exited.sentence or obituary(exited, cause)))
             return self._close()
         if member.stage == self.ends_with and not self._count(self.ends_with):
+            self._all_is_done = exited.status == DONE
             return self._close()
         if member.stage == "render" and self._count("capture"):
             return self._kill()  # Nobody is left for whom the captures could finish anything.
         return []
 
+    def _note_end(self, member: Member, life: _Life, cause: str) -> Record:
+        record = self._records[member.label]
+        record.fruitless += 1
+        if cause != KILLED:
+            place = (member.stage, life.at)
+            self._places[place] += life.at is not None
+            record.place, record.same_place = life.at, self._places[place]
+            record.ends += record.same_place < 2
+            self._crashes[member.stage] += not life.is_ready
+            record.crashes = self._crashes[member.stage] if not life.is_ready else 0
+        return record
+
     def _is_failure(self, exited: Exited, stage: str) -> bool:
-        if self.phase == Phase.RUNNING:
-            return True
-        # Who was asked to stop may end as it likes, except that what it holds must have come to its place.
+        """Who was asked to stop may end as it likes, except that what it holds must have come to its place."""
+        if self._all_is_done and exited.status < 0:
+            return False  # A capture ends when render has closed its outputs: a render killed now has lost nothing.
         unwell = exited.status != DONE and (exited.sentence or stage in ("capture", "render"))
         return self.phase <= Phase.CLOSING and bool(unwell)
 
@@ -212,43 +344,62 @@ class Supervision:
     def _after_stop_asked(self, status: int) -> list[Action]:
         if self.phase > Phase.RUNNING:
             return self._next_phase()  # Asked again: at once.
-        self.status = status
+        self.status, self.stop_asked = status, True
         if not self._count("capture"):
             return self._close()
         self._enter(Phase.FINISHING, FINISHING_S)
         return [TellStop(label) for label, member in self._alive.items() if member.stage == "capture"]
 
-    # --- Time has passed ---
+    # --- A sign of life ---
 
-    def _hear(self, label: str, is_ready: bool) -> None:
-        life = self._lives[label]
-        life.heard_s = self.now_s
-        life.is_ready |= is_ready
-        if is_ready and self.seconds is not None and all(life.is_ready for life in self._lives.values()):
+    def _hear(self, label: str) -> None:
+        self._lives[label].heard_s = self.now_s
+
+    def _after_ready(self, label: str) -> None:
+        self._lives[label].is_ready = self._records[label].was_ready = True
+        everybody = all(record.was_ready for record in self._records.values())
+        if self.seconds is not None and self._enough_s == float("inf") and everybody:
             self._enough_s = self.now_s + self.seconds
 
-    def _after_time(self) -> list[Action]:
-        if self.phase > Phase.RUNNING:
-            return self._next_phase() if self.now_s >= self._phase_ends_s else []
-        if self.now_s >= self._enough_s:
-            return self._after_stop_asked(DONE)
-        hung = next((m for m in self._alive.values() if self._silent_s(m) > self._patience_s(m)), None)
-        return self._after_hang(hung) if hung else []
+    def _after_work(self, label: str, finished: int) -> None:
+        life, record = self._lives[label], self._records[label]
+        if finished > life.finished:
+            life.finished = finished
+            record.ends = record.fruitless = 0
+            if self._alive.get(label) and self._alive[label].stage not in ("capture", "render"):
+                life.at = None  # It has survived the piece.
 
-    def _silent_s(self, member: Member) -> float:
-        return self.now_s - self._lives[member.label].heard_s
+    # --- Time has passed ---
+
+    def _after_time(self) -> list[Action]:
+        if self.phase > Phase.RUNNING and self.now_s >= self._phase_ends_s:
+            return self._next_phase()
+        if self.phase == Phase.RUNNING and self.now_s >= self._enough_s:
+            return self._after_stop_asked(DONE)
+        return [*self._start_again(), *(self._kill_hung() if self.phase == Phase.RUNNING else [])]
+
+    def _start_again(self) -> list[Action]:
+        due = [label for label, (due_s, _) in self._coming.items() if self.now_s >= due_s]
+        for label in due:
+            _, self._alive[label] = self._coming.pop(label)
+            self._lives[label] = _Life(self.now_s)
+        return [StartAgain(label) for label in due]
+
+    def _kill_hung(self) -> list[Action]:
+        hung = [m for m in self._alive.values() if not self._lives[m.label].hung and self._is_silent(m)]
+        for member in hung:
+            self._lives[member.label].hung = True
+        return [
+            action
+            for m in hung
+            for action in (Say(f"{m.label} has shown no sign of life for {self._patience_s(m):g} s."), Kill(m.label))
+        ]
+
+    def _is_silent(self, member: Member) -> bool:
+        return self.now_s - self._lives[member.label].heard_s > self._patience_s(member)
 
     def _patience_s(self, member: Member) -> float:
         return member.hang_s if self._lives[member.label].is_ready else max(READY_S, member.hang_s)
-
-    def _after_hang(self, hung: Member) -> list[Action]:
-        how = "hung" if self._lives[hung.label].is_ready else "did not become ready"
-        self._blame(
-            Stop(
-                FAILED, f"{hung.label} {how}: no sign of life for {self._patience_s(hung):g} s (logs/{hung.label}.log)."
-            )
-        )
-        return [Kill(hung.label), *self._close()]
 
     # --- Ending ---
 
@@ -263,6 +414,7 @@ class Supervision:
     def _close(self) -> list[Action]:
         if self.phase >= Phase.CLOSING:
             return []
+        self._coming.clear()
         self._enter(Phase.CLOSING, CLOSING_S)
         if self.sentence and not self._count("render"):
             return self._kill()  # Nothing is left to be brought in order.
@@ -276,4 +428,5 @@ class Supervision:
         self.phase, self._phase_ends_s = phase, self.now_s + for_s
 
     def _count(self, stage: str) -> int:
-        return sum(member.stage == stage for member in self._alive.values())
+        coming = (member for _, member in self._coming.values())
+        return sum(member.stage == stage for member in (*self._alive.values(), *coming))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -54,6 +55,9 @@ class _Shown:
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
     numbers: tuple[Line | Bar, ...] = ()  # how the run goes
     panels: tuple[bool, tuple[Line | Bar, ...]] = (False, ())  # what lies over it: the keys, and numbers
+    live: bool = False
+    shown_s: float = 0.0
+    age_s: int = 0  # that the picture says it has, 0 while it is fresh
 
 
 class Display:
@@ -69,13 +73,14 @@ class Display:
     def quit_requested(self) -> bool:
         return self._view.quit
 
-    def show(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
-        """Show a frame; `drawn` is its picture with all labels, where that is at hand."""
+    def show(self, frame: FinishedFrame, drawn: np.ndarray | None, live: bool = False) -> None:
+        """Show a frame; `drawn`: its picture with all labels, where it is at hand. A `live` one says when it is old."""
         shown = self._shown.get(frame.source)
         if shown is None:
             shown = self._shown[frame.source] = _Shown(Window(frame.source), frame)
         if not self._view.paused:
             shown.frame, shown.drawn_with = frame, None
+            shown.live, shown.shown_s, shown.age_s = live, time.monotonic(), 0
             self._draw(shown, drawn)
 
     @property
@@ -95,7 +100,10 @@ class Display:
         for shown in self._shown.values():
             if self._view.saves > before.saves:
                 self._save(shown.frame, shown.drawn)
-            if shown.drawn_with != self._view.show(self._stages) and not self._view.quit:
+            age_s = int(time.monotonic() - shown.shown_s) if shown.live and not self._view.paused else 0
+            is_as_it_should = (shown.drawn_with, shown.age_s) == (self._view.show(self._stages), age_s)
+            shown.age_s = age_s
+            if not is_as_it_should and not self._view.quit:
                 self._draw(shown, None)
             elif shown.panels != self._panels(shown):
                 self._show(shown)
@@ -112,7 +120,10 @@ class Display:
     def _draw(self, shown: _Shown, drawn: np.ndarray | None) -> None:
         show, frame = self._view.show(self._stages), shown.frame
         if drawn is None or show != self._stages:
-            drawn = annotate(frame.picture.pixels, frame.faces, show, frame.missing, frame.error, self._style)
+            said = f"this picture is {shown.age_s} s old" if shown.age_s else frame.error
+            drawn = annotate(
+                frame.picture.pixels, frame.faces, show, missing=frame.missing, error=said, style=self._style
+            )
         shown.drawn, shown.drawn_with = drawn, show
         self._show(shown)
 

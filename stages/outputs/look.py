@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from stages.core import limits
 from stages.core.config import Pipeline
 from stages.core.following import follower_for
 from stages.core.frames import FinishedFrame
+from stages.outputs import cannot_write
 from stages.outputs.draw import annotate
 from stages.outputs.hiding import hide_everything, hide_faces
 from stages.outputs.replay import restored
@@ -47,10 +48,15 @@ class Look:
         faces, missing = frame.faces, frame.missing
         return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
 
-    def replay(self, lines: Iterable[bytes | str]) -> None:
-        """Remember what whole lines of results.jsonl, from the first on, say of the frames so far."""
-        if self._follower:
-            restored(self._follower, lines)
+    def replay(self, results: Path) -> None:
+        """Remember what the whole lines of a results.jsonl say of the frames so far; raises `OutputError`."""
+        if not self._follower:
+            return
+        try:
+            with results.open("rb") as lines:
+                restored(self._follower, lines)
+        except OSError as error:
+            raise cannot_write(results, error) from error
 
     def note(self, source: str) -> str | None:
         """What a person should know of it, in a sentence."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from stages.core.frames import FinishedFrame
 from stages.outputs.jsonl import JsonLines
+from stages.outputs.losses import Losses
 from stages.outputs.names import output_name
 from stages.outputs.pictures import AnnotatedPictures
-from stages.outputs.segments import segments_folder
+from stages.outputs.restore import LOSSES, RESULTS, Restored, restore
+from stages.outputs.segments import made_segment, rate_in, segments_folder
 from stages.outputs.video import VideoWriter
 
 
@@ -25,21 +27,27 @@ class Recorder:
         spec: str | int | None,
         annotated: bool,
         patiently: Callable[[Callable[[], object]], object] = lambda work: work(),
+        continuing: bool = False,
     ):
         """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
 
         `patiently` runs what takes long, the joining of a video, while its caller shows that it is alive.
+        `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
         """
-        self.paths: list[Path] = []  # everything that was written
         self.notes: list[str] = []  # what a person should know of it, in sentences
-        self._lines = JsonLines(folder / "results.jsonl")
-        self.paths.append(folder / "results.jsonl")
+        self.restored = patiently(lambda: restore(folder, annotated)) if continuing else Restored()
+        self._lines = JsonLines(folder / RESULTS, append=continuing)
+        self.losses = Losses(folder / LOSSES)
+        self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
         self._annotated = folder / "annotated" if annotated else None
         self._spec, self._patiently = spec, patiently
         self._pictures = AnnotatedPictures(folder / "annotated")
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._closed = False
+        if self.restored.unfinished:
+            video, self._video_of = self.restored.unfinished
+            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position)
 
     @property
     def draws(self) -> bool:
@@ -48,12 +56,12 @@ class Recorder:
 
     def write(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
         """Write the line, then the picture, uint8 (H, W, 3) BGR; raises OutputError."""
+        still = frame.picture.rate is None
+        if self._video is not None and (still or frame.picture.file != self._video_of):
+            self._end_video()  # Before the line: only the file of the last line may have a video that is not whole.
         self._lines.write(frame)
         if self._annotated is None:
             return
-        still = frame.picture.rate is None
-        if self._video is not None and (still or frame.picture.file != self._video_of):
-            self._end_video()
         if still:
             self.paths.append(self._pictures.write(frame, drawn))
             return
@@ -72,6 +80,9 @@ class Recorder:
         path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
         # What an earlier run left unfinished is not part of this one.
         shutil.rmtree(segments_folder(path), ignore_errors=True)
+        if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
+            made_segment(path, self.restored.last[2])  # A person had ended the run here, and now it goes on.
+            self.paths.remove(path)
         self._video = VideoWriter(path, frame.picture.rate, frame.frame)
         self._video_of = frame.picture.file
 

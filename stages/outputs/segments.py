@@ -17,9 +17,12 @@ from stages.outputs.sound import Sound
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
 
 
+PARTS, DONE = ".parts", ".done"
+
+
 def segments_folder(path: Path) -> Path:
     """Where the segments of the video `path` lie until it is joined."""
-    return path.with_name(f".{path.name}.parts")
+    return path.with_name(f".{path.name}{PARTS}")
 
 
 def new_segment(folder: Path, first_frame: int) -> Path:
@@ -56,8 +59,41 @@ def join_segments(folder: Path, path: Path, rate: Fraction, sound_from: Path | N
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    delete_segments(folder)
     return said
+
+
+def delete_segments(folder: Path) -> None:
+    """Delete a folder of segments; killed in the middle, this leaves what `delete_left_overs` knows."""
+    done = folder.with_name(folder.name.removesuffix(PARTS) + DONE)
+    shutil.rmtree(done, ignore_errors=True)
+    folder.rename(done)  # From now on the joined video counts, and not these.
+    shutil.rmtree(done)
+
+
+def delete_left_overs(annotated: Path) -> None:
+    """Delete what a process that was killed had begun to delete, below the folder of the annotated outputs."""
+    for left in annotated.rglob(f".*{DONE}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def frames_in(folder: Path) -> int:
+    """How many frames the segments hold that would be joined."""
+    spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
+    return sum(1 for _ in _continued(spans))
+
+
+def rate_in(folder: Path) -> float | None:
+    """Frames a second at the end of the segments; None where there are too few to tell."""
+    times = [packet.pts for segment in _segments(folder)[-1:] if _cut_torn_end(segment) for packet in _read(segment)]
+    return float(1 / ((times[-1] - times[-2]) * TIME_BASE)) if len(times) > 1 else None
+
+
+def made_segment(path: Path, first_frame: int) -> None:
+    """Make a joined video the first segment of itself, so that it can be gone on with."""
+    folder = segments_folder(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.replace(path, folder / f"{first_frame:08}.mp4")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Account:
     notes: list[str]
     replicas: dict[str, int]
     refused: dict[str, int] = field(default_factory=dict)  # messages that were no good, by reason
+    restarts: dict[str, int] = field(default_factory=dict)  # processes that ended and were started again, by stage
 
     @property
     def busy(self) -> dict[str, float]:
@@ -73,10 +74,13 @@ class Account:
             "outputs": self.outputs,
             "notes": self.notes,
             "refused": self.refused,
+            "restarts": self.restarts,
         }
 
 
-def account(captures: list[dict], render: dict | None, replicas: dict[str, int]) -> Account:
+def account(
+    captures: list[dict], render: dict | None, replicas: dict[str, int], restarts: dict[str, int] | None = None
+) -> Account:
     """Merge the reports; a source whose capture or render could not report is there all the same."""
     render = render or {}
     read = {report["source"]: report for report in captures}
@@ -86,7 +90,7 @@ def account(captures: list[dict], render: dict | None, replicas: dict[str, int])
     refused: dict[str, int] = {}
     for reason, count in (item for report in [*captures, render] for item in report.get("refused", {}).items()):
         refused[reason] = refused.get(reason, 0) + count
-    return Account(sources, render.get("outputs", []), notes, replicas, refused)
+    return Account(sources, render.get("outputs", []), notes, replicas, refused, restarts or {})
 
 
 def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
@@ -192,12 +196,15 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
     losses = [f"{count} {what}" for count, what in lost if count]
     if any(source.captured is None for source in account.sources):
         losses.append("an unknown number not finished")  # Its capture was killed.
+    said = losses or ["none missing"]
+    if restarts := sum(account.restarts.values()):
+        said.append(f"{restarts} restart{'s' * (restarts != 1)} ({', '.join(account.restarts)})")
     took = f" in {seconds:.1f} s" if seconds else ""
     if "render" not in account.replicas:
         read = sum(source.captured or 0 for source in account.sources)
         return f"{read} frame{'s' * (read != 1)} read{took}; what became of them is told where render runs."
     wrote = f" Wrote {_and([shown(path) for path in account.outputs])}." if account.outputs else ""
-    return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(losses) or 'none missing'}.{wrote}"
+    return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(said)}.{wrote}"
 
 
 def _and(paths: list[str]) -> str:

@@ -29,6 +29,7 @@ MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC
 KINDS = {
     "ready": bool,
     "beat": int,
+    "at": str,
     "opened": dict,
     "say": str,
     "progress": dict,
@@ -59,13 +60,16 @@ class Said:
 class Child:
     """A running stage process; what it says and its end are put into a queue."""
 
-    def __init__(self, start: Start, log: Path, events: SimpleQueue[Said | Exited]):
+    def __init__(self, start: Start, log: Path, events: SimpleQueue[Said | Exited], again: bool = False):
+        """`again`: the log of its former lives is kept."""
         self.label = start.member.label
         self.log = log
         self._events = events
         self._last_sentence: str | None = None
-        # Truncated now and appended to by everybody who writes: the stage, its libraries, and we.
-        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        # Appended to by everybody who writes: the stage, its libraries, and we.
+        fresh = 0 if again else os.O_TRUNC
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh, 0o644)
+        self._log_from = os.fstat(self._log).st_size
         self._process = subprocess.Popen(
             start.command,
             stdin=subprocess.PIPE,
@@ -97,7 +101,8 @@ class Child:
         self._waiting.join(ENDING_S)
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        os.close(self._log)
+        if not self._hearing.is_alive():  # A process that it left behind may still hold the pipe, and we its log.
+            os.close(self._log)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -111,7 +116,7 @@ class Child:
         status = self._process.wait()
         # Its last lines are still in the pipe. A process that it left behind may hold the other end: not waited for.
         self._hearing.join(timeout=1.0)
-        self._events.put(Exited(self.label, status, self._last_sentence, last_words(self.log)))
+        self._events.put(Exited(self.label, status, self._last_sentence, last_words(self.log, self._log_from)))
 
     def _hear(self) -> None:
         with self._process.stdout as stdout:
@@ -126,10 +131,10 @@ class Child:
                 self._events.put(said)
 
 
-def last_words(log: Path) -> str | None:
-    """The line of a log that says best why its process has ended, if there is one."""
+def last_words(log: Path, since: int = 0) -> str | None:
+    """The line of a log, from byte `since` on, that says best why its process has ended, if there is one."""
     with log.open("rb") as opened:
-        opened.seek(max(0, log.stat().st_size - LAST_WORDS_BYTES))
+        opened.seek(max(since, log.stat().st_size - LAST_WORDS_BYTES))
         lines = opened.read().decode(errors="replace").splitlines()
     crash = next((line for line in lines if line.startswith("Fatal Python error")), None)
     # The last line of a traceback is its reason; those that are indented say where.

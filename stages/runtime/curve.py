@@ -8,6 +8,7 @@ doors it tries a key that nobody knows.
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,6 @@ from queue import SimpleQueue
 
 import zmq
 from zmq.utils import z85
-from zmq.utils.monitor import recv_monitor_message
 
 from stages.core.errors import FacepipeError
 from stages.core.messages import Message
@@ -119,8 +119,14 @@ def failed_handshakes(monitor: zmq.Socket) -> Counter[bool]:
     """How many came to nothing since this was asked last: by a gate's decision (True), or for want of a right key."""
     count: Counter[bool] = Counter()
     while monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-        count[recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH] += 1
+        count[_event(monitor) == zmq.EVENT_HANDSHAKE_FAILED_AUTH] += 1
     return count
+
+
+def _event(monitor: zmq.Socket) -> int:
+    """What a monitor tells next; pyzmq's own function for it would load asyncio, in every process."""
+    event, _ = struct.unpack_from("=HI", monitor.recv_multipart()[0])
+    return event
 
 
 def new_pair() -> tuple[bytes, bytes]:
@@ -140,7 +146,7 @@ def _prove(context: zmq.Context, security: Security, gate: Gate) -> None:
             stranger.curve_publickey, stranger.curve_secretkey = new_pair()
             stranger.connect(door.last_endpoint)
             came = monitor.poll(PROOF_S * 1000)
-            if not came or recv_monitor_message(monitor)["event"] != zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            if not came or _event(monitor) != zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise LockError("a key that nobody knows was not refused, so no port is opened; say so to the makers.")
         finally:
             monitor.close()

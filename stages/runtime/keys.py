@@ -111,4 +111,6 @@ def _refuse_open(path: Path, mode: str) -> None:
         return  # Windows has other permissions; a user's own folder is private there.
     found = path.stat()
     if found.st_uid not in (os.getuid(), 0) or stat.S_IMODE(found.st_mode) & 0o077:
-        raise KeysError(f"{path} is open to others than you; close it: chmod {mode} {path}, and make new keys.")
+        raise KeysError(
+            f"{path} is open to others; chmod {mode} {path}, and make new keys if somebody may have read it."
+        )

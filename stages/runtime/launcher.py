@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,14 @@ from typing import Protocol
 from stages.core.supervision import (
     DONE,
     Action,
+    At,
     Beat,
     Event,
     Kill,
     Ready,
+    Say,
+    SayGone,
+    StartAgain,
     StopAsked,
     Supervision,
     TellStop,
@@ -51,6 +56,8 @@ class Outcome:
     sentence: str | None  # what went wrong
     reports: dict[str, dict] = field(default_factory=dict)  # what each process said at its end, by label
     progress: dict[str, dict] = field(default_factory=dict)  # what it said last about where it is
+    stopped: bool = False  # by a person, before the sources had ended
+    restarts: dict[str, int] = field(default_factory=dict)  # how often a process was started again, by stage
 
 
 def launch(
@@ -71,17 +78,66 @@ def launch(
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
     events: SimpleQueue[Event | Said] = SimpleQueue()
-    with _signals_into(events), _children(starts, logs, events) as children:
-        for label, told in settings().items():
-            children[label].tell(told)
+    with _signals_into(events), _crew(starts, logs, events) as crew:
+        crew.tell_settings(settings())
         supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
         outcome = Outcome(DONE, None)
         while not supervision.is_over:
-            event = _next_event(events, outcome, view)
+            event = _next_event(events, outcome, view, crew)
             for action in supervision.step(event, time.monotonic()):
-                _do(action, children)
+                _do(action, crew, view)
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
+        outcome.stopped = supervision.stop_asked
+        outcome.restarts = dict(supervision.restarts)
         return outcome
+
+
+class _Crew:
+    """The processes of a run: started, told what they have to know, and started again."""
+
+    def __init__(self, starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]):
+        self.children: dict[str, Child] = {}
+        self._starts = {start.member.label: start for start in starts}
+        self._logs, self._events = logs, events
+        self._told: dict[str, dict] = {}
+        self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
+
+    def start(self, label: str, again: bool = False) -> None:
+        if again:
+            self.children[label].close()
+        # The wall clock is right here: it is compared with a predecessor's, also of an earlier run, never subtracted.
+        self._incarnations[label] = max(int(time.time() * 1000), self._incarnations[label] + 1)
+        self.children[label] = Child(self._starts[label], self._logs / f"{label}.log", self._events, again)
+        if again:
+            self._lives[label] += 1
+            self._tell_settings(label)
+
+    def tell_settings(self, told: dict[str, dict]) -> None:
+        self._told = told
+        for label in told:
+            self._tell_settings(label)
+
+    def opened(self, label: str, name: str | None) -> bool:
+        """A capture has opened its source; returns whether it had done so in an earlier life."""
+        is_again = label in self._opened
+        self._opened.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
+        return is_again
+
+    def tell_gone(self, label: str, cause: str) -> None:
+        """Tell every capture that a worker's process is gone."""
+        member = self._starts[label].member
+        machines = self._told.get(label, {}).get("machines")
+        host = machines["host"] if machines else socket.gethostname()
+        gone = {"stage": member.stage, "host": host, "replica": member.replica, "cause": cause}
+        for other, start in self._starts.items():
+            if start.member.stage == "capture":
+                self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})
+
+    def _tell_settings(self, label: str) -> None:
+        now = {"incarnation": self._incarnations[label], "life": self._lives[label], **self._opened.get(label, {})}
+        self.children[label].tell({**self._told[label], **now})
 
 
 @contextmanager
@@ -98,21 +154,21 @@ def _signals_into(events: SimpleQueue[Event | Said]) -> Iterator[None]:
 
 
 @contextmanager
-def _children(starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]) -> Iterator[dict[str, Child]]:
+def _crew(starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]) -> Iterator[_Crew]:
     """The processes while they run; none is left afterwards, whatever happens."""
-    children: dict[str, Child] = {}
+    crew = _Crew(starts, logs, events)
     try:
         for start in starts:
-            children[start.member.label] = Child(start, logs / f"{start.member.label}.log", events)
-        yield children
+            crew.start(start.member.label)
+        yield crew
     finally:
-        for child in children.values():
+        for child in crew.children.values():
             child.kill()
-        for child in children.values():
+        for child in crew.children.values():
             child.close()
 
 
-def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View) -> Event:
+def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View, crew: _Crew) -> Event:
     """The next event for the supervision; what is said to others goes to them."""
     try:
         event = events.get(timeout=TICK_S)
@@ -123,7 +179,13 @@ def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View)
             return Ready(label)
         case Said(label, "quit"):
             return StopAsked(DONE)
+        case Said(label, "beat", finished):
+            return Beat(label, finished)
+        case Said(label, "at", place):
+            return At(label, place)
         case Said(label):
+            if event.kind == "opened" and crew.opened(label, event.what.get("source")):
+                return Beat(label)  # The person knows what is read.
             _note(event, outcome, view)
             return Beat(label)
     return event
@@ -142,11 +204,17 @@ def _note(said: Said, outcome: Outcome, view: View) -> None:
             outcome.reports[said.label] = said.what
 
 
-def _do(action: Action, children: dict[str, Child]) -> None:
+def _do(action: Action, crew: _Crew, view: View) -> None:
     match action:
         case TellStop(label):
-            children[label].tell({"do": "stop"})
+            crew.children[label].tell({"do": "stop"})
         case Terminate(label):
-            children[label].terminate()
+            crew.children[label].terminate()
         case Kill(label):
-            children[label].kill()
+            crew.children[label].kill()
+        case StartAgain(label):
+            crew.start(label, again=True)
+        case SayGone(label, cause):
+            crew.tell_gone(label, cause)
+        case Say(sentence):
+            view.say(sentence)

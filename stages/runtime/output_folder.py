@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError
 from stages.runtime.locks import Taken, locked
+from stages.runtime.run_file import RUN
 
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
+LOSSES = "account.jsonl"
 LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
 
 
@@ -40,6 +43,12 @@ class OutputFolder:
         old = self._left()
         for path in old:
             path.unlink(missing_ok=True)
+        if (self.path / RUN).is_file():
+            for parts in self.path.rglob(".*.parts"):  # Of videos of a run that was broken off.
+                shutil.rmtree(parts, ignore_errors=True)
+        for results in self.results:
+            (results.parent / LOSSES).unlink(missing_ok=True)
+        (self.path / RUN).unlink(missing_ok=True)
         (self.path / SUMMARY).unlink(missing_ok=True)  # Last: until then it says what is left.
         return bool(old)
 

@@ -18,7 +18,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
@@ -60,8 +61,9 @@ class Launcher:
         self.stopped_by: signal.Signals | None = None
         self._said = said
         self._has_quit = False
+        self._gone: deque[dict] = deque()  # filled by the thread that listens
         self._lock = threading.Lock()
-        self._beats = 0
+        self._finished = 0
         self._beat_due_s = 0.0
 
     def ready(self) -> None:
@@ -75,8 +77,20 @@ class Launcher:
         now_s = time.monotonic()
         if now_s >= self._beat_due_s:
             self._beat_due_s = now_s + BEAT_S
-            self._beats += 1
-            self._tell("beat", self._beats)
+            self._tell("beat", self._finished)
+
+    def finished(self, pieces: int = 1) -> None:
+        """Pieces of work are finished: the next beat says so. For capture and render: `done` has moved."""
+        self._finished += pieces
+
+    def at(self, place: str) -> None:
+        """Say what is being worked at, before it is: should this process not survive it, that is where it was."""
+        self._tell("at", place)
+
+    def gone(self) -> Iterator[dict]:
+        """What the launcher has said of processes that have ended: {stage, host, replica, incarnation, cause}."""
+        while self._gone:
+            yield self._gone.popleft()
 
     def patiently(self, work: Callable[[], object]) -> object:
         """Do what may take long and cannot beat itself, such as closing a large file; raises what it raises."""
@@ -197,8 +211,11 @@ def _take_over_stdout() -> TextIO:
 def _listen(launcher: Launcher) -> None:
     """Hear the launcher until it is gone; then see to it that this process ends."""
     for line in sys.stdin.buffer:
-        if json.loads(line) == {"do": "stop"}:
-            launcher.stop_requested = True
+        match json.loads(line):
+            case {"do": "stop"}:
+                launcher.stop_requested = True
+            case {"do": "gone", **gone}:
+                launcher._gone.append(gone)
     launcher.stop_requested = True
     time.sleep(ORPHAN_S)
     os._exit(FAILED)

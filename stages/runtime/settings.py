@@ -5,14 +5,44 @@ Only the standard library and the schema are imported at the top: every stage pr
 
 from __future__ import annotations
 
+import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from stages.core.config import Pipeline
 
 if TYPE_CHECKING:
     from stages.core.frames import CropGeometry
+
+
+def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
+    """The arguments of `stages.detectors.make_detector`."""
+    detect = pipeline.detect
+    return {
+        "name": detect.detector,
+        "longest_side": detect.longest_side,
+        "smallest_face": detect.smallest_face,
+        "step": detect.step,
+        "neighbours": detect.neighbours,
+        "model": models.get("detect"),
+    }
+
+
+def stamp(spec: str | int) -> list | None:
+    """Size and time of a source's file, by which it is noticed that it is another one now; None where it has none."""
+    if not isinstance(spec, str):
+        return None
+    path = os.path.expanduser(spec)
+    try:
+        if os.path.isdir(path):
+            # Each file's own: the folder's time changes with everything that is written beside them.
+            files = (entry for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith("."))
+            return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)
+        found = os.stat(path)
+    except (OSError, ValueError):  # A glob, a URL, or what opening the source will complain of.
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +87,12 @@ class Settings:
     models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
     cards: dict[str, CardSettings]  # attribute stage -> what its card asks for
     output: str  # absolute path of the folder for the results
+    run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
+    inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
+    incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
+    opened_as: str | None = None  # the name that it had then
+    life: int = 0  # how often the process has been started again
     # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
@@ -75,15 +111,7 @@ class Settings:
     @property
     def detector(self) -> dict:
         """The arguments of `stages.detectors.make_detector`."""
-        detect = self.pipeline.detect
-        return {
-            "name": detect.detector,
-            "longest_side": detect.longest_side,
-            "smallest_face": detect.smallest_face,
-            "step": detect.step,
-            "neighbours": detect.neighbours,
-            "model": self.models.get("detect"),
-        }
+        return detector_arguments(self.pipeline, self.models)
 
     @property
     def geometries(self) -> dict[str, CropGeometry]:

@@ -7,16 +7,32 @@ work beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from stages.core import limits
 from stages.core.desk import Desk
-from stages.core.messages import FROM_RENDER, TO_WORKER, Beat, Crops, Frame, Message, Welcome, WorkerHello, kinds
+from stages.core.disorder import Disorder
+from stages.core.messages import (
+    FROM_RENDER,
+    TO_WORKER,
+    Beat,
+    Crops,
+    Failed,
+    Frame,
+    Message,
+    Reserved,
+    Welcome,
+    WorkerHello,
+    kinds,
+)
+from stages.runtime.chaos import links_with, meet
 from stages.runtime.curve import Security
-from stages.runtime.link import Connected, Links
+from stages.runtime.link import Connected
 
 BEAT_S = 0.1
+REASON_CHARACTERS = 300  # of what a detector or a net raised
 KNOCK_S = 0.02  # until the first capture has answered: everything is started at once, and the first frame waits for it
 
 
@@ -39,9 +55,9 @@ class Identity:
     card: str
 
     @classmethod
-    def new(cls, stage: str, host: str, replica: int, card: str) -> Identity:
-        """A new incarnation. The wall clock is right here: it is compared with a predecessor's, never subtracted."""
-        return cls(stage, host, replica, int(time.time() * 1000), card)
+    def new(cls, stage: str, host: str, replica: int, card: str, incarnation: int = 0) -> Identity:
+        """A new incarnation, by default the clock's; it is compared with a predecessor's, never subtracted."""
+        return cls(stage, host, replica, incarnation or int(time.time() * 1000), card)
 
 
 def serve(
@@ -53,24 +69,25 @@ def serve(
     once: bool = False,
     security: Security | None = None,
     fits: Callable[[Frame | Crops], bool] = lambda piece: True,
+    disorder: Disorder | None = None,
 ) -> None:
     """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
 
     `render` and `captures` are addresses. `answer` gets what waits, pieces of up to 32 faces in all or a single piece,
     and returns one answer for each. `security`: the locks, where the run spans several machines; `fits`: whether it can
-    take a piece; one that it cannot is thrown away.
+    take a piece; one that it cannot is thrown away; `disorder`: faults on purpose.
     """
-    links = Links(security, launcher.say)
+    links = links_with(disorder, security, launcher.say)
     try:
-        _Worker(identity, links, render, captures, answer, launcher, once, fits).run()
+        _Worker(identity, links, render, captures, answer, launcher, once, fits, disorder).run()
     finally:
         links.close()
 
 
 class _Worker:
-    def __init__(self, identity, links, render, captures, answer, launcher, once, fits):
+    def __init__(self, identity, links, render, captures, answer, launcher, once, fits, disorder):
         self._identity, self._links, self._launcher, self._once = identity, links, launcher, once
-        self._answer, self._fits = answer, fits
+        self._answer, self._fits, self._disorder = answer, fits, disorder
         self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
@@ -85,6 +102,7 @@ class _Worker:
             link, pieces = self._take_batch()
             if pieces:
                 self._work(link, pieces)
+            self._clear_for_one()
             if time.monotonic() >= self._beat_due_s:
                 self._beat()
             if not any(desk.waiting for _, desk in self._desks):
@@ -114,7 +132,9 @@ class _Worker:
 
     def _take_batch(self) -> tuple[tuple[Connected, Desk] | None, list[Frame | Crops]]:
         """What waits on one desk, up to a batch of faces; a picture goes alone. The desks take turns."""
-        place = next((n for n, (_, desk) in enumerate(self._desks) if desk.waiting), None)
+        only = self._reserved_by
+        places = ((n, desk) for n, (_, desk) in enumerate(self._desks) if only is None or desk is only)
+        place = next((n for n, desk in places if desk.waiting), None)
         if place is None:
             return None, []
         link, desk = self._desks.pop(place)
@@ -130,16 +150,71 @@ class _Worker:
 
     def _work(self, at: tuple[Connected, Desk], pieces: list[Frame | Crops]) -> None:
         link, desk = at
-        for piece, answer in zip(pieces, self._answer(pieces), strict=True):
-            # Capture first: others wait for the crops, and render will wait for them.
-            if answer.to_capture is not None:
-                link.send(answer.to_capture)
-            self._render.send(answer.to_render)
-            desk.answered(piece)
-            if answer.to_capture is not None:
-                desk.told()
-        if desk.credit_is_spent:
+        was_alone = desk.is_alone
+        if was_alone:
+            self._launcher.at(f"frame {pieces[0].frame} of {pieces[0].source}")
+        for piece, answer in self._answers(pieces):
+            if isinstance(answer, Exception):
+                link.send(self._failed(piece, answer))
+                desk.answered(piece)
+            else:
+                self._answer_with(link, desk, piece, answer)
+            self._launcher.finished()
+        if desk.credit_is_spent or was_alone:
             self._beat_to(link, desk)
+
+    def _answer_with(self, link: Connected, desk: Desk, piece: Frame | Crops, answer: Answer) -> None:
+        # Capture first: others wait for the crops, and render will wait for them.
+        if answer.to_capture is not None:
+            link.send(answer.to_capture)
+        self._render.send(answer.to_render)
+        desk.answered(piece)
+        if answer.to_capture is not None:
+            desk.told()
+
+    def _answers(self, pieces: list[Frame | Crops]) -> Iterator[tuple[Frame | Crops, Answer | Exception]]:
+        """Each piece with its answer. One that raises is told to capture, which decides whether it is tried again."""
+        try:
+            for piece in pieces:
+                meet(self._disorder, piece.frame)
+            yield from zip(pieces, self._answer(pieces), strict=True)
+        except Exception as error:  # Whatever a detector or a net raises over a picture, the next one may be well.
+            if len(pieces) == 1:
+                traceback.print_exc()
+                yield pieces[0], error
+                return
+            for piece in pieces:
+                yield from self._answers([piece])
+
+    def _failed(self, piece: Frame | Crops, error: Exception) -> Failed:
+        me = self._identity
+        return Failed(
+            run=piece.run,
+            epoch=piece.epoch,
+            source=piece.source,
+            frame=piece.frame,
+            stage=me.stage,
+            incarnation=me.incarnation,
+            seq=piece.seq,
+            reason=f"{type(error).__name__}: {error}"[:REASON_CHARACTERS],
+        )
+
+    # --- Alone with a piece that may be the end of this process ---
+
+    @property
+    def _reserved_by(self) -> Desk | None:
+        return next((desk for _, desk in self._desks if desk.is_alone), None)
+
+    def _clear_for_one(self) -> None:
+        """A capture that has asked for it is told when nothing lies on any desk; one capture at a time."""
+        if self._reserved_by is not None or any(desk.waiting for _, desk in self._desks):
+            return
+        for link, desk in self._desks:
+            if desk.clear_for_one():
+                me = self._identity
+                link.send(Reserved(run=desk.run, epoch=desk.epoch, source=desk.source, incarnation=me.incarnation))
+                self._beat()
+                return
 
     def _say_hello(self, link: Connected, desk: Desk) -> None:
         me = self._identity
@@ -151,6 +226,8 @@ class _Worker:
                 replica=me.replica,
                 incarnation=me.incarnation,
                 card=me.card,
+                epoch=desk.epoch,
+                account=desk.account,
             )
         )
         self._beat_to(link, desk)
@@ -165,7 +242,8 @@ class _Worker:
             self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
-        room = desk.room if desk.run == self._render_run and not desk.served else 0
+        is_asked = any(other.asked for _, other in self._desks)
+        room = desk.room if desk.run == self._render_run and not desk.served and not is_asked else 0
         link.send(self._beat_message(desk.run, room, desk.finished))
         desk.told()
 

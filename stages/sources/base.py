@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from stages.core.errors import FacepipeError
 from stages.core.frames import Picture
 from stages.core.limits import NAME_CHARACTERS
+
+PAUSE_S, PAUSE_MOST_S = 0.5, 5.0  # between two tries to open a live source that was lost
+T = TypeVar("T")
 
 
 class SourceError(FacepipeError):
@@ -25,6 +30,9 @@ class Source(ABC):
     frames: int | None = None  # how many are to be expected, for the progress line only: a header may be wrong
     notes: list[str]  # sentences that came up while reading: a file that was skipped, a video that ended early
     skipped = 0  # files that could not be read in this reading; they take no number
+    reconnect_s = 0.0  # live: so long a source that was lost is looked for again before its reading ends
+    reconnections = 0  # how often it was lost and came back
+    tell: Callable[[str], None] = staticmethod(lambda sentence: None)  # what a person should know at once
 
     def __init__(self, name: str, description: str):
         self.name = as_text(name)[:NAME_CHARACTERS]
@@ -56,6 +64,24 @@ class Source(ABC):
         if self._reading is not None:
             self._reading.close()
             self._reading = None
+
+    def _found_again(self, what: str, reopen: Callable[[], T]) -> T | None:
+        """Open a live source anew that was lost, with pauses that grow; None where it stays away."""
+        if not self.reconnect_s:
+            return None
+        self.tell(f"{what} is lost; looking for it for {self.reconnect_s:g} s")
+        until_s, pause_s = time.monotonic() + self.reconnect_s, PAUSE_S
+        while time.monotonic() < until_s:
+            time.sleep(min(pause_s, max(0.0, until_s - time.monotonic())))
+            try:
+                opened = reopen()
+            except SourceError:  # Not yet.
+                pause_s = min(2 * pause_s, PAUSE_MOST_S)
+                continue
+            self.reconnections += 1
+            self.tell(f"{what} is back")
+            return opened
+        return None
 
     def _note(self, sentence: str) -> None:
         if (sentence := as_text(sentence)) not in self.notes:  # A second reading meets the same defects.

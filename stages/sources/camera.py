@@ -50,7 +50,7 @@ def open_capture(number: int) -> cv2.VideoCapture:
 
 
 class Camera(Source):
-    """A camera; it ends, with a note, when it is lost."""
+    """A camera; when it is lost it is opened again, and ends, with a note, where it stays away."""
 
     live = True
 
@@ -72,16 +72,27 @@ class Camera(Source):
     def _read(self, start: int) -> Iterator[Picture]:
         if self._capture is None:
             self._open()
-        count, last_s = 0, (opened_s := time.monotonic())
-        while (now_s := time.monotonic()) - last_s < _SILENT_FOR_S:
+        count, opened_s, is_there = 0, time.monotonic(), True
+        while is_there:
+            for pixels in self._until_silent():
+                yield Picture(pixels, time.monotonic() - opened_s, self._rate)
+                count += 1
+            self._capture.release()  # A device that was plugged in again is another one.
+            is_there = self._found_again(f"camera {self._number}", self._open) is not None
+        back = f", lost {counted(self.reconnections, 'time')} before" if self.reconnections else ""
+        self._note(
+            f"Camera {self._number} gave {counted(count, 'frame')} and then nothing for {_SILENT_FOR_S:g} s{back}."
+        )
+
+    def _until_silent(self) -> Iterator[np.ndarray]:
+        last_s = time.monotonic()
+        while time.monotonic() - last_s < _SILENT_FOR_S:
             there, pixels = self._capture.read()
-            if not there:
+            if there:
+                yield pixels
+                last_s = time.monotonic()
+            else:
                 time.sleep(_ASK_AGAIN_S)  # An unplugged camera answers at once, and would take a whole core.
-                continue
-            last_s = now_s = time.monotonic()
-            yield Picture(pixels, now_s - opened_s, self._rate)
-            count += 1
-        self._note(f"Camera {self._number} gave {counted(count, 'frame')} and then nothing for {_SILENT_FOR_S:g} s.")
 
     def _open(self) -> np.ndarray:
         """Sets the capture; gives its first picture, which is dropped: many cameras begin with a dark one."""

@@ -67,7 +67,7 @@ class RemoteFile(Source):
 
 
 class Stream(Source):
-    """A live stream; it ends, with a note, when it is lost."""
+    """A live stream; when it is lost it is opened again, and ends, with a note, where it stays away."""
 
     live = True
 
@@ -85,9 +85,13 @@ class Stream(Source):
 
     def _read(self, start: int) -> Iterator[Picture]:
         clip, self._clip = self._clip or self._address.open(), None
-        opened_s = time.monotonic()
-        with clip:
-            # By the time of arrival: many cameras send no time stamps, or ones that jump.
-            for picture in clip.pictures(self._note):
-                yield replace(picture, time=time.monotonic() - opened_s)
-        self._note(f"{self._address.label}: the stream ended after {counted(clip.count, 'frame')}.")
+        opened_s, count = time.monotonic(), 0
+        while clip is not None:
+            with clip:
+                # By the time of arrival: many cameras send no time stamps, or ones that jump.
+                for picture in clip.pictures(self._note):
+                    yield replace(picture, time=time.monotonic() - opened_s)
+            count += clip.count
+            clip = self._found_again(self._address.label, self._address.open)
+        back = f" and was lost {counted(self.reconnections, 'time')} before" if self.reconnections else ""
+        self._note(f"{self._address.label}: the stream ended after {counted(count, 'frame')}{back}.")

@@ -20,8 +20,8 @@ from stages.core.reference import page
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
-    "source, sources, port, window, window_memory, pace, deadline, give_up_after, resend_after, hang, stages, render,"
-    " capture, frames, hosts, keys"
+    "source, sources, port, window, window_memory, pace, deadline, give_up_after, reconnect, resend_after, hang, tries,"
+    " stages, render, capture, frames, hosts, keys, chaos"
 )
 
 
@@ -174,6 +174,11 @@ MISTAKES = {
         "3: stages.detect.detector is 'harr'; write one of haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "port: 5600\nwindw: 3": f"2: windw is not a key; write one of {TOP} (did you mean 'window'?).",
+    "chaos: {gendre: {}}": "1: chaos.gendre is no stage of this pipeline; write one of capture, detect, gender,"
+    " emotion, age, render (did you mean 'gender'?).",
+    "chaos: {age: {drop: 2}}": "1: chaos.age.drop is 2; write a number from 0 to 1.",
+    "chaos: {age: {crash_at: 7}}": "1: chaos.age.crash_at is 7; write a list of numbers of frames, such as"
+    " [7, 12].",
     "hosts: [desk]": (
         "1: hosts is a list; write names of machines, each with its address, such as {desk: {address: 192.168.7.10}}."
     ),
@@ -185,6 +190,9 @@ MISTAKES = {
     ),
     "hosts: {desk: {adress: x, address: y}}": (
         "1: hosts.desk.adress is not a key; write one of address, port (did you mean 'address'?)."
+    ),
+    "hosts: {desk: {address: 0.0.0.0}}": (
+        "1: hosts.desk.address is '0.0.0.0', where no other machine finds it; write its own address."
     ),
     "hosts: {a.b: {address: x}}": (
         "1: 'a.b' is no name for a host; write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first."

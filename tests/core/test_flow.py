@@ -169,7 +169,7 @@ def test_a_connection_that_nobody_knows_is_welcomed_until_it_says_hello():
     flow = flowing()
     assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == [SendWelcome("n", 1)]
     assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == [SendWelcome("n", 1)]
-    flow.step(WorkerCame("n", "age", ("desk", 7), 1, "A"), 0.0)
+    flow.step(WorkerCame("n", "age", ("desk", 7), 1, "A", account=1), 0.0)
     assert flow.step(WorkerBeat("n", room=2, finished=0), 0.0) == []
 
 

@@ -154,8 +154,20 @@ def test_a_peer_that_opens_frames_without_end_is_bounded():
     assert join.open_count == 3
 
 
-def test_the_highest_frame_heard_of_counts_drops_too():
+def test_the_highest_frame_heard_of_counts_drops_too_and_outlives_the_capture_that_said_it():
     join = joining()
-    assert join.highest == -1
+    assert join.heard == 0
     join.step(Dropped(3, 7, "detect", "late"))
-    assert join.highest == 7
+    assert join.heard == 8
+    join.step(SourceStarted(2))
+    assert join.heard == 8
+
+
+def test_a_join_that_is_started_again_goes_on_where_the_outputs_end():
+    join = Join((), done=47)
+    join.step(SourceStarted(2))
+    join.step(PictureCame(46, "picture"))
+    assert join.ignored["after the frame was emitted or dropped"] == 1
+    join.step(PictureCame(47, "picture"))
+    [emit] = join.step(FacesCame(47, 1, "none", 0, []))
+    assert (emit.frame, join.done) == (47, 48)

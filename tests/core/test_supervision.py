@@ -7,11 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.supervision import (
+    RESTART_MOST_S,
+    At,
     Beat,
     Exited,
     Kill,
     Member,
     Ready,
+    Record,
+    Restart,
+    Say,
+    SayGone,
+    StartAgain,
     Stop,
     StopAsked,
     Supervision,
@@ -19,6 +26,7 @@ from stages.core.supervision import (
     Terminate,
     Tick,
     after_exit,
+    cause_of,
 )
 
 MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
@@ -107,31 +115,136 @@ def test_after_seconds_the_run_ends_as_if_a_person_had_quit_counted_from_when_al
     assert supervision.status == 0
 
 
-def test_a_stage_that_ends_unasked_ends_the_run_with_its_last_words():
+def test_a_stage_that_is_killed_is_told_to_the_captures_and_started_again_after_a_tenth_of_a_second():
     supervision = all_ready()
-    done = supervision.step(Exited("gender", 1, last_words="ValueError: bad magic"), 1.0)
-    assert done == [TellStop("render"), TellStop("capture")]
-    # Without the stage the capture can finish nothing: when render has closed its outputs it is not waited for.
-    assert supervision.step(Exited("render", 0), 1.1) == [Kill("capture")]
-    supervision.step(Exited("capture", -9), 1.2)
-    assert supervision.is_over
-    assert supervision.status == 1
-    assert supervision.sentence == "gender ended with status 1: ValueError: bad magic (logs/gender.log)."
+    assert supervision.step(Exited("gender", -9), 1.0) == [
+        SayGone("gender", "killed"),
+        Say("gender was killed by SIGKILL; it is started again (logs/gender.log)."),
+    ]
+    assert tick_until(supervision, 1.0, 1.3, beating=["render", "capture"]) == [(1.1, StartAgain("gender"))]
+    assert (supervision.restarts, supervision.status, supervision.is_over) == ({"gender": 1}, 0, False)
+
+
+def test_the_delay_doubles_until_a_piece_is_finished():
+    supervision = all_ready()
+
+    def delay_s(at_s: float) -> float:
+        supervision.step(Exited("gender", -9), at_s)
+        [(started_s, _)] = tick_until(supervision, at_s, at_s + 3.0, beating=["render", "capture"])
+        supervision.step(Ready("gender"), started_s)
+        return round(started_s - at_s, 3)
+
+    assert [delay_s(at_s) for at_s in (10.0, 20.0, 30.0)] == [0.1, 0.2, 0.4]
+    supervision.step(Beat("gender", finished=1), 39.0)
+    assert delay_s(40.0) == 0.1
+
+
+def test_a_stage_that_has_said_why_it_cannot_go_on_ends_the_run():
+    supervision = all_ready()
+    done = supervision.step(Exited("render", 1, "the disk is full."), 1.0)
+    assert done == [Kill("capture"), Kill("gender")]
+    for label in ("capture", "gender"):
+        supervision.step(Exited(label, -9), 1.2)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, "the disk is full.")
+
+
+def end_again_and_again(supervision: Supervision, label: str, status: int, times: int, at: str = "", work: int = 0):
+    """Let a stage end so often; in between it becomes ready, perhaps finishes work, and says where it is."""
+    for number in range(times):
+        now_s = 10.0 * (number + 1)
+        supervision.step(Exited(label, status, last_words="ValueError: bad"), now_s)
+        if supervision.phase:
+            return
+        tick_until(supervision, now_s, now_s + 3.0, beating=set(LABELS) - {label})
+        supervision.step(Ready(label), now_s + 3.0)
+        if work:
+            supervision.step(Beat(label, work), now_s + 3.0)
+        if at:
+            supervision.step(At(label, at), now_s + 3.0)
+
+
+def test_five_ends_in_a_row_by_its_own_doing_without_a_finished_piece_stop_everything():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", 1, times=9)
+    assert supervision.restarts == {"gender": 4}
+    assert (supervision.status, supervision.sentence) == (
+        1,
+        "gender ended with status 1: ValueError: bad, 5 times in a row without having finished anything"
+        " (logs/gender.log).",
+    )
+
+
+@pytest.mark.parametrize("status", [-9, -15])
+def test_forty_kills_from_outside_stop_nothing(status):
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", status, times=40)
+    assert (supervision.phase, supervision.restarts) == (0, {"gender": 40})
+
+
+def test_a_stage_that_works_between_its_ends_may_end_as_often_as_it_likes():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", -11, times=40, work=1)
+    assert supervision.phase == 0
+
+
+def test_all_ends_over_one_piece_count_as_one():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", -11, times=8, at="frame 7 of clip.mp4")
+    assert supervision.phase == 0
+
+
+def test_a_frame_that_ends_render_three_times_is_named():
+    supervision = all_ready()
+    end_again_and_again(supervision, "render", -11, times=9, at="frame 7 of clip.mp4", work=1)
+    assert supervision.sentence == (
+        "render was killed by SIGSEGV: ValueError: bad, 3 times at frame 7 of clip.mp4 (logs/render.log)."
+    )
+
+
+def test_a_stage_that_ends_twice_before_it_is_ready_ends_the_run():
+    supervision = started()
+    supervision.step(Exited("gender", 1, last_words="ImportError: no numpy here"), 0.5)
+    assert tick_until(supervision, 0.5, 0.8, beating=[]) == [(0.6, StartAgain("gender"))]
+    supervision.step(Exited("gender", 1, last_words="ImportError: no numpy here"), 0.9)
+    assert (supervision.status, supervision.sentence) == (
+        1,
+        "gender ended with status 1: ImportError: no numpy here, twice before it was ready (logs/gender.log).",
+    )
 
 
 @pytest.mark.parametrize(
     ("exited", "decision"),
     [
         (Exited("capture", 0), None),
-        (Exited("gender", 0), Stop(1, "gender ended although it was not asked to (logs/gender.log).")),
+        (Exited("gender", 0), Restart(0.1)),
         (Exited("gender", 2, "no such card."), Stop(2, "no such card.")),
         (Exited("capture", 1, "the disk is full."), Stop(1, "the disk is full.")),
-        (Exited("render", -11), Stop(1, "render was killed by SIGSEGV (logs/render.log).")),
-        (Exited("render", -9, None, "Killed"), Stop(1, "render was killed by SIGKILL: Killed (logs/render.log).")),
+        (Exited("render", -11), Restart(0.1)),
+        (Exited("render", -9, None, "Killed"), Restart(0.1)),
     ],
 )
 def test_what_an_end_means_that_nobody_asked_for(exited, decision):
-    assert after_exit(exited, exited.label, once=False) == decision
+    assert after_exit(exited, exited.label, cause_of(exited.status), Record()) == decision
+
+
+def test_a_capture_that_finds_its_source_changed_when_it_comes_back_has_failed_and_not_been_refused():
+    refusal = Exited("capture", 2, "clip.mp4 is another file now.")
+    assert after_exit(refusal, "capture", "exit", Record(was_ready=True)) == Stop(1, "clip.mp4 is another file now.")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"), [(-9, "killed"), (-15, "killed"), (-11, "exit"), (1, "exit"), (0, "exit")]
+)
+def test_only_a_kill_or_a_term_comes_from_outside(status, cause):
+    assert cause_of(status) == cause
+
+
+def test_a_render_that_is_killed_after_the_last_capture_has_ended_has_lost_nothing():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 0), 1.0)
+    supervision.step(Exited("render", -9), 1.1)
+    supervision.step(Exited("gender", 0), 1.2)
+    assert (supervision.is_over, supervision.status) == (True, 0)
 
 
 def test_a_helper_that_was_started_for_one_run_may_end_by_itself():
@@ -142,9 +255,9 @@ def test_a_helper_that_was_started_for_one_run_may_end_by_itself():
 
 def test_the_first_failure_is_the_one_that_is_told():
     supervision = all_ready()
-    supervision.step(Exited("capture", 2, "there is no clip.mp4."), 1.0)
+    supervision.step(Exited("capture", 1, "clip.mp4 is gone."), 1.0)
     supervision.step(Exited("render", 1, "it went down with the others."), 1.1)
-    assert (supervision.status, supervision.sentence) == (2, "there is no clip.mp4.")
+    assert (supervision.status, supervision.sentence) == (1, "clip.mp4 is gone.")
 
 
 def test_an_output_that_cannot_be_closed_is_a_failure_even_of_a_run_that_was_stopped():
@@ -156,12 +269,14 @@ def test_an_output_that_cannot_be_closed_is_a_failure_even_of_a_run_that_was_sto
     assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, "the disk is full.")
 
 
-def test_a_stage_without_a_beat_for_as_long_as_hang_is_killed_and_the_run_ends():
+def test_a_stage_without_a_beat_for_as_long_as_hang_is_killed_and_started_again():
     supervision = all_ready()
-    done = tick_until(supervision, 0.0, 5.1, beating=["render", "capture"])
-    assert done == [(5.1, Kill("gender")), *((5.1, TellStop(label)) for label in LABELS)]
-    assert supervision.status == 1
-    assert supervision.sentence == "gender hung: no sign of life for 5 s (logs/gender.log)."
+    done = tick_until(supervision, 0.0, 5.3, beating=["render", "capture"])
+    assert done == [(5.1, Say("gender has shown no sign of life for 5 s.")), (5.1, Kill("gender"))]
+    assert supervision.step(Exited("gender", -9), 5.3) == [
+        SayGone("gender", "hang"),
+        Say("gender hung; it is started again (logs/gender.log)."),
+    ]
 
 
 def test_a_stage_may_be_silent_for_120_s_until_it_is_ready():
@@ -169,8 +284,8 @@ def test_a_stage_may_be_silent_for_120_s_until_it_is_ready():
     for label in ("render", "capture"):
         supervision.step(Ready(label), 0.0)
     assert tick_until(supervision, 0.0, 119.9, beating=["render", "capture"]) == []
-    tick_until(supervision, 119.9, 120.2, beating=["render", "capture"])
-    assert supervision.sentence == "gender did not become ready: no sign of life for 120 s (logs/gender.log)."
+    done = tick_until(supervision, 119.9, 120.2, beating=["render", "capture"])
+    assert (120.1, Kill("gender")) in done
 
 
 def test_a_launcher_that_stood_still_blames_nobody_for_it():
@@ -198,8 +313,12 @@ def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_withi
             if event.label in gone:
                 continue
             gone.add(event.label)
-        supervision.step(event, now_s)
-    if supervision.phase > 0:
+        actions = supervision.step(event, now_s)
+        gone -= {action.label for action in actions if isinstance(action, StartAgain)}
+    if supervision.phase == 0:
+        actions = tick_until(supervision, now_s, now_s + RESTART_MOST_S + 0.1)
+        gone -= {action.label for _, action in actions if isinstance(action, StartAgain)}
+    else:
         killed = {action.label for _, action in tick_until(supervision, now_s, now_s + 5.0) if isinstance(action, Kill)}
         assert killed >= set(LABELS) - gone
     assert supervision.is_over == (gone == set(LABELS))

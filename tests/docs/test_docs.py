@@ -35,6 +35,15 @@ TEXTS = {page.relative_to(PROJECT).as_posix(): page.read_text(encoding="utf-8") 
 CARDS = sorted((PROJECT / "models").glob("*.yaml"))
 
 
+# --- What the pages say is there ---
+
+
+def test_every_test_that_a_page_names_as_proof_is_there():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py"))
+    named = {span for text in TEXTS.values() for span in spans(text) if re.fullmatch(r"test_\w+", span)}
+    assert named and {name for name in named if f"def {name}(" not in tests} == set()
+
+
 # --- Taking pages apart ---
 
 
@@ -320,8 +329,8 @@ def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
 
 
 def test_an_option_that_does_not_exist_would_be_noticed():
-    [command] = ours("Write `python run_pipeline.py --fresh`.")
-    assert "--fresh" not in options_of(command)
+    [command] = ours("Write `python run_pipeline.py --stale`.")
+    assert "--stale" not in options_of(command)
     [stage] = ours("```sh\npython -m stages.attribute --stage glasses --fast &   # see below\n```\n")
     assert "--stage" in options_of(stage) and "--fast" not in options_of(stage)
 

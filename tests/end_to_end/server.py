@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,10 +46,8 @@ def camera(picture: Callable[[int], np.ndarray], rate: float) -> Iterator[Camera
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
             self.end_headers()
-            try:
+            with contextlib.suppress(ConnectionError):  # Nobody looks any more.
                 live.send(self.wfile.write)
-            except ConnectionError:
-                live.ended.set()  # Nobody looks any more.
 
         def log_message(self, *_):
             """Silent."""

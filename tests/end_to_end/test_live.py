@@ -6,9 +6,12 @@ import signal
 
 import pytest
 
+from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran, Running
 from tests.end_to_end.material import scene
 from tests.end_to_end.server import camera
+
+STAYS_AWAY = "--set=reconnect=0"
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def memory(run: Running) -> dict[str, int]:
 
 
 def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
-    run = place.start(door.url).until_lines(20)
+    run = place.start(door.url, STAYS_AWAY).until_lines(20)
     door.ended.set()
     ran = run.end()
     assert ran.status == 0, ran.err
@@ -44,6 +47,36 @@ def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
     assert source["source"] == "127.0.0.1/door"
     assert "the stream ended after" in ran.out
     assert len(list((ran.output / "annotated").glob("*.mp4"))) == 1
+
+
+def test_a_stream_that_is_lost_is_found_again(place, door):
+    run = place.start(door.url).until_lines(8)
+    door.ended.set()
+    run.until(lambda: "is lost; looking for it" in run.err, "the loss")
+    door.ended.clear()
+    run.until(lambda: "/door is back" in run.err, "its return")
+    ran = run.until_lines(run.line_count + 8).signal(signal.SIGINT).end()
+    assert ran.status == 130
+    assert_balanced(ran)
+    times = [line["time"] for line in ran.lines]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("stage", ["capture", "render"])
+def test_a_stream_goes_on_when_capture_or_render_dies_and_what_died_with_it_is_counted(place, door, stage):
+    run = place.start(door.url).until_lines(8)
+    [process] = run.stages()[stage]
+    process.kill()
+    run.until(lambda: f"{stage} was killed by SIGKILL; it is started again" in run.err, "the restart")
+    ran = run.until_lines(run.line_count + 12).signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    source = assert_balanced(ran)
+    times = [line["time"] for line in ran.lines]
+    assert times == sorted(times) and times[-1] > times[0] + 0.5
+    assert all(drop["stage"] in ("capture", "render", "detect") for drop in source["dropped"])
+    assert ran.summary["restarts"] == {stage: 1}
+    [video] = (ran.output / "annotated").glob("*.mp4")
+    assert frames_of(video) in (len(ran.lines), len(ran.lines) - 1)
 
 
 def test_a_stream_runs_for_so_many_seconds(place, door):
@@ -75,7 +108,7 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
 
 def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, door):
     run = place.start(
-        door.url, "--set=deadline=0.3", "--set=hang=60", "--set=stages.detect.replicas=1", "--set=window=4"
+        door.url, STAYS_AWAY, "--set=deadline=0.3", "--set=hang=60", "--set=stages.detect.replicas=1", "--set=window=4"
     )
     run.until_lines(5)
     [detect] = run.stages()["detect"]
@@ -103,7 +136,7 @@ def test_a_detector_that_is_too_slow_for_the_camera(place, door):
         "--set=stages.detect.step=1.01",
     ]
     run = place.start(
-        door.url, *slow, "--set=stages.detect.replicas=1", "--set=deadline=20", "--set=window=4"
+        door.url, STAYS_AWAY, *slow, "--set=stages.detect.replicas=1", "--set=deadline=20", "--set=window=4"
     ).until_lines(3)
     before = memory(run)
     run.until_lines(8)

@@ -48,8 +48,9 @@ def test_a_second_gender_by_hand_joins_a_run_and_stays_for_the_next(place, slow_
     run = place.start(slow_film, "--set=pace=true").until_lines(3)
     helper = place.start(slow_film, "--only", "gender", output="helper")
     helper.until(lambda: place.stages().count("gender") == 2, "a second gender")
-    run.stages()["gender"][0].kill()  # For now this ends the run; the helper is not part of it.
-    assert run.end(alone=False).status == 1
+    run.stages()["gender"][0].kill()  # The helper goes on alone until it is back.
+    assert run.end(alone=False).status == 0, run.err
+    assert run.line_count == len(FACES)
     assert place.stages() == ["gender"]
 
     # The next run has no gender of its own and is served by the one that stayed.

@@ -80,6 +80,7 @@ def test_a_machine_that_vanishes_and_returns_costs_nothing(tmp_path, slow_film, 
         run = machines["desk"].run("--set=pace=true", source=slow_film).until_lines(6)
         net.pull(gone)  # First, so that no last words and no end of a connection can be heard.
         machines[gone].crash()
+        assert helpers[gone].end(alone=False).status == -signal.SIGKILL
         pause(5)
         net.plug_in(gone)
         helpers[gone] = machines[gone].run("--once")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -65,6 +67,20 @@ def test_nothing_is_drawn_again_while_nothing_changes(shown):
     display, window, _ = shown
     display.poll(), display.poll()
     assert len(window.shown) == 1
+
+
+def test_a_live_picture_says_how_old_it_is_until_the_next_one_comes(shown, monkeypatch):
+    display, window, _ = shown
+    now_s = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    told = []
+    monkeypatch.setattr(module, "annotate", lambda pixels, *_, error, **__: told.append(error) or pixels)
+    display.show(frame(8, flat(320, 240)), None, live=True)
+    for now_s[0] in (100.5, 101.2, 101.9, 103.0):
+        display.poll()
+    display.show(frame(9, flat(320, 240)), None, live=True)
+    display.poll()
+    assert told == [None, "this picture is 1 s old", "this picture is 3 s old", None]
 
 
 def test_a_picture_that_is_drawn_already_is_shown_as_it_is(shown):

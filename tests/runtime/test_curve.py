@@ -150,6 +150,16 @@ def test_bytes_that_are_not_even_zeromq_are_refused(door):
     assert len({connection for connection, _ in door.heard}) == 1
 
 
+def test_hundreds_that_connect_and_say_nothing_do_not_keep_a_host_out(door):
+    port = int(door.address.rpartition(":")[2])
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
+    try:
+        assert_open_for_the_others(door)
+    finally:
+        for peer in silent:
+            peer.close()
+
+
 def test_who_takes_this_machine_for_another_one_does_not_speak_with_it(door):
     visitor = door.security("shed")
     visitor._owners = {door.address: "shed"}

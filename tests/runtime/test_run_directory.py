@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.runtime import locks, run_directory
-from stages.runtime.run_directory import Addresses, RunDirectoryError, addresses, claim
+from stages.runtime.run_directory import Addresses, RunDirectoryError, addresses, claim, resolved
 from tests.runtime.stages_for_tests import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the addresses are tcp")
@@ -148,6 +148,20 @@ def test_a_tcp_port_that_is_in_use_is_refused():
         port = other.getsockname()[1]
         with pytest.raises(RunDirectoryError, match=f"port {port} is taken"), claim([f"tcp://127.0.0.1:{port}"], port):
             pass
+
+
+def test_an_address_of_another_machine_is_refused_for_what_it_is():
+    with (
+        pytest.raises(RunDirectoryError, match="203.0.113.5 is no address of this machine; correct it under hosts"),
+        claim(["tcp://203.0.113.5:5600"], 5600),
+    ):
+        pass
+    with pytest.raises(RunDirectoryError, match="the address no.such.name.invalid is not known here"):
+        resolved("tcp://no.such.name.invalid:5600")
+
+
+def test_an_address_of_the_sixth_version_is_taken_out_of_its_brackets():
+    assert resolved("tcp://[::1]:5600")[1][:2] == ("::1", 5600)
 
 
 def test_a_lock_that_was_removed_while_it_was_being_taken_is_taken_anew(tmp_path, monkeypatch):

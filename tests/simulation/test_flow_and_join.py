@@ -68,6 +68,47 @@ def test_a_camera_goes_on_whichever_workers_die_and_whatever_is_lost(seed):
     assert world.flow.read == 150
 
 
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_whichever_process_dies_or_hangs(seed):
+    deaths = {"kills": 6, "hangs": 3, "capture_kills": 3, "render_kills": 3, "resend_after_s": 1e6}
+    world = ended(plans(seed, frames=60, **deaths), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(60))
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_although_processes_die_and_messages_are_lost(seed):
+    deaths = {"kills": 4, "hangs": 2, "capture_kills": 2, "render_kills": 2, "lose": 0.03, "resend_after_s": 2.0}
+    world = ended(plans(seed, frames=40, **deaths), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(40))
+
+
+@pytest.mark.parametrize("cause", ["exit", "hang", "fail"])
+@pytest.mark.parametrize("seed", range(HISTORIES // 2))
+def test_a_poison_frame_is_given_up_and_no_other(seed, cause):
+    poison = {("detect", 7): cause, ("detect", 8): cause, ("gender", 11): cause, ("age", 13): cause}
+    everybody = {"attributes": ("gender", "age"), "window": 16, "window_bytes": 10**9}
+    world = ended(plans(seed, frames=40, poison=poison, resend_after_s=1e6, **everybody), seed)
+    assert all(ends <= 6 for ends in world.poisoned.values()), world.poisoned
+    assert [emit.frame for emit in world.emitted if emit.error] == [7, 8]
+    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 13: ("age",)}
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES // 2))
+def test_kills_and_hangs_beside_a_poison_frame_cost_no_innocent_one(seed):
+    poison = {("detect", 7): "exit", ("gender", 11): "fail"}
+    deaths = {"kills": 10, "hangs": 4, "render_kills": 2, "capture_kills": 2, "resend_after_s": 2.0}
+    world = ended(plans(seed, frames=60, poison=poison, attributes=("gender", "age"), **deaths), seed)
+    assert [emit.frame for emit in world.emitted if emit.error or emit.missing] == [7, 11]
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_camera_goes_on_above_what_was_heard_when_capture_or_render_dies(seed):
+    deaths = {"kills": 3, "capture_kills": 2, "render_kills": 2}
+    world = ended(plans(seed, live=True, frames=200, window_bytes=10**9, **deaths), seed)
+    lost = [skip for skip in world.skipped if skip.reason == "restart"]
+    assert all(skip.stage in ("capture", "render") for skip in lost)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_file_that_a_person_stops_ends_with_what_was_under_way(seed):
     world = ended(plans(seed, frames=10_000, window_bytes=10**9, stop_at_s=3.0), seed)

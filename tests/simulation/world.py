@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from stages.core import flow, join
 from stages.core.desk import Desk
-from stages.core.messages import Crops, Finish, Frame, Welcome
+from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
 
 EPOCH, SOURCE, RUN = 5, "clip", "run"
 SIZE = 1000  # bytes of a picture
@@ -42,6 +42,10 @@ class Plan:
     stop_at_s: float | None = None  # a person asks to stop
     slow_from_s: tuple[float, str] | None = None  # from then on this stage is ten times slower
     leave: str | None = None  # live: the only worker of this stage goes and does not come back
+    hangs: int = 0  # workers that stand still until they are killed for it
+    capture_kills: int = 0
+    render_kills: int = 0
+    poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang" or "fail"
 
 
 class Broken(AssertionError):
@@ -58,7 +62,7 @@ class World:
         self._queue: list = []
         self._order = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
-        rules = flow.Rules(
+        self.rules = flow.Rules(
             attributes=plan.attributes,
             cards={stage: "card" for stage in ("detect", *plan.attributes)},
             window=plan.window,
@@ -67,7 +71,8 @@ class World:
             deadline_s=plan.deadline_s,
             resend_after_s=plan.resend_after_s,
         )
-        self.flow = flow.Flow(rules)
+        self.epoch = EPOCH
+        self.flow = flow.Flow(self.rules)
         self.join = join.Join(plan.attributes)
         self.workers: dict[str, Worker] = {}
         self.emitted: list[join.Emit] = []
@@ -75,7 +80,12 @@ class World:
         self.crops_at_capture: dict[int, flow.CropsCame] = {}
         self.sent: Counter = Counter()  # pieces handed out, by stage
         self.previews: list[int] = []
+        self.skipped: list[join.Skipped] = []
+        self.poisoned: Counter = Counter()  # how often a piece has killed, by (stage, frame)
+        self._seen = 0  # one more than the highest frame that render has a picture of
+        self._least_read = 0  # a frame that render has heard of from one that is dead is not read again
         self.finished = False
+        self._lives: Counter = Counter()  # of capture and of render: what was sent to an earlier life is lost
         self._to_read = plan.frames
         self._connections = 0
         self._ack_number = 0
@@ -91,6 +101,12 @@ class World:
         self.after(0.2, self._ack_regularly)
         for _ in range(plan.kills):
             self.after(self.random.uniform(0.5, 5), self._kill_one)
+        for _ in range(plan.hangs):
+            self.after(self.random.uniform(0.5, 5), self._hang_one)
+        for _ in range(plan.capture_kills):
+            self.after(self.random.uniform(0.5, 8), self._kill_capture)
+        for _ in range(plan.render_kills):
+            self.after(self.random.uniform(0.5, 8), self._kill_render)
         if plan.stop_at_s is not None:
             self.after(plan.stop_at_s, self._stop)
         if plan.leave is not None:
@@ -133,7 +149,14 @@ class World:
     def _check_end(self) -> None:
         if not self.finished:
             raise Broken("nothing is left to happen, and the run has not ended")
-        dropped = self.join.dropped.total()
+        dropped = sum(skip.last + 1 - skip.first for skip in self.skipped)
+        if not self.plan.render_kills and dropped != self.join.dropped.total():
+            raise Broken(f"{dropped} frames were dropped, {self.join.dropped.total()} counted")
+        outcome = {emit.frame for emit in self.emitted}
+        for skip in self.skipped:
+            if not outcome.isdisjoint(range(skip.first, skip.last + 1)):
+                raise Broken(f"of the frames {skip.first} to {skip.last} one has two fates")
+            outcome |= set(range(skip.first, skip.last + 1))
         if self.flow.read != len(self.emitted) + dropped:
             raise Broken(f"captured {self.flow.read}, rendered {len(self.emitted)}, dropped {dropped}")
         if not self.plan.live and dropped:
@@ -146,8 +169,13 @@ class World:
     def _check_frame(self, emit: join.Emit) -> None:
         if emit.picture != f"picture {emit.frame}":
             raise Broken(f"frame {emit.frame} has {emit.picture}")
-        if not self.plan.live and (emit.missing or emit.error):
-            raise Broken(f"frame {emit.frame} of a file lacks {emit.missing or emit.error}")
+        if not self.plan.live:
+            poisoned = {stage for stage, frame in self.plan.poison if frame == emit.frame}
+            if (emit.error is not None) != ("detect" in poisoned):
+                raise Broken(f"frame {emit.frame} of a file has the error {emit.error}")
+            poisoned = poisoned if emit.error is None and faces_in(emit.frame) else set()
+            if set(emit.missing) != poisoned & set(self.plan.attributes):
+                raise Broken(f"frame {emit.frame} of a file lacks {emit.missing}")
         if emit.error is None and emit.faces[0] != faces_in(emit.frame):
             raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
         expected = set(self.plan.attributes) if emit.error is None and emit.faces[0] else set()
@@ -160,16 +188,40 @@ class World:
     # --- The network ---
 
     def _deliver(self, link: tuple[str, str], do, *arguments, may_overtake: bool = False) -> None:
-        """Hand a message over after a random delay, in order within its link."""
+        """Hand a message over after a random delay, in order within its link; lost if either end dies meanwhile."""
+        lives = {end: self._lives[end] for end in link}
         if self.random.random() < self.plan.lose:
             return
         for _ in range(1 + (self.random.random() < self.plan.repeat)):
             due_s = self.now_s + self.random.choice((0.0, 0.001, 0.01, 0.1))
             if not may_overtake:
                 due_s = self._wire_free_s[link] = max(due_s, self._wire_free_s[link])
-            self.after(due_s - self.now_s, do, *arguments)
+            self.after(due_s - self.now_s, self._arrive, lives, do, arguments)
+
+    def _arrive(self, lives: dict[str, int], do, arguments: tuple) -> None:
+        if all(self._lives[end] == life for end, life in lives.items()):
+            do(*arguments)
 
     # --- Capture ---
+
+    def _kill_capture(self) -> None:
+        if self.finished:
+            return
+        self._lives["capture"] += 1
+        self._least_read = self._seen if self.plan.live else 0
+        self._begin_epoch(0)
+        for worker in list(self.workers.values()):  # Every connection is made anew, and has another name.
+            self._connections += 1
+            del self.workers[worker.connection]
+            worker.connection = f"c{self._connections}"
+            self.workers[worker.connection] = worker
+
+    def _begin_epoch(self, first_frame: int) -> None:
+        self.epoch += 1
+        self.pictures_at_capture.clear()
+        self.crops_at_capture.clear()
+        self.flow = flow.Flow(self.rules, first_frame)
+        self._hello(self.epoch)
 
     def _tick(self) -> None:
         self._flow(flow.Tick())
@@ -177,14 +229,21 @@ class World:
         self.after(0.05, self._tick)
 
     def _read(self) -> None:
-        while self._to_read and self._may_read():
-            self._to_read -= 1
+        while self._is_more and self._may_read():
+            self._to_read -= self.plan.live
+            if self.flow.read < self._least_read:
+                raise Broken(f"another picture is called frame {self.flow.read}")
             self._next_read_s = self.now_s + self.plan.interval_s
             self.pictures_at_capture.add(self.flow.read)
             self._read_at_s[self.flow.read] = self.now_s
             self._flow(flow.Read(SIZE))
-        if not self._to_read:
+        if not self._is_more and self.flow.started:
             self._flow(flow.ReadAll())
+
+    @property
+    def _is_more(self) -> bool:
+        """A file is read again from where render says; what a camera has seen is over."""
+        return self._to_read > 0 if self.plan.live else self.flow.read < self.plan.frames
 
     def _may_read(self) -> bool:
         if self.plan.live:
@@ -199,20 +258,27 @@ class World:
         render = ("capture", "render")
         match action:
             case flow.SendWelcome(connection, account):
-                self._to_worker(connection, Welcome(run=RUN, epoch=EPOCH, source=SOURCE, account=account))
+                self._to_worker(connection, Welcome(run=RUN, epoch=self.epoch, source=SOURCE, account=account))
             case flow.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
                     raise Broken(f"frame {frame} was handed out after the person had asked to stop")
                 piece = Frame(
-                    run=RUN, epoch=EPOCH, source=SOURCE, frame=frame, seq=seq, attempt=attempt, skip=[], geometries=[]
+                    run=RUN,
+                    epoch=self.epoch,
+                    source=SOURCE,
+                    frame=frame,
+                    seq=seq,
+                    attempt=attempt,
+                    skip=[],
+                    geometries=[],
                 )
                 self._to_worker(connection, piece)
             case flow.SendCrops(connection, _, frame, seq):
                 crops = self.crops_at_capture[frame]
                 piece = Crops(
                     run=RUN,
-                    epoch=EPOCH,
+                    epoch=self.epoch,
                     source=SOURCE,
                     frame=frame,
                     seq=seq,
@@ -221,28 +287,32 @@ class World:
                     spent={},
                 )
                 self._to_worker(connection, piece)
+            case flow.SendReserve(connection):
+                self._to_worker(connection, Reserve(run=RUN, epoch=self.epoch, source=SOURCE))
+            case flow.StartAnew():
+                self._begin_epoch(self.flow.read if self.plan.live else 0)
             case flow.KeepCrops(frame):
                 if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
                     raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
                 self.crops_at_capture[frame] = event
             case flow.SendPicture(frame):
                 self._check_kept(frame)
-                self._deliver(render, self._join, join.PictureCame(frame, f"picture {frame}"))
+                self._deliver(render, self._join, join.PictureCame(frame, f"picture {frame}"), self.epoch)
             case flow.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)
             case flow.SayDrop(first, last, stage, reason):
-                self._deliver(render, self._join, join.Dropped(first, last, stage, reason))
+                self._deliver(render, self._join, join.Dropped(first, last, stage, reason), self.epoch)
             case flow.SayGivenUp(frame, stage, reason):
-                self._deliver(render, self._join, join.GivenUp(frame, stage, reason))
+                self._deliver(render, self._join, join.GivenUp(frame, stage, reason), self.epoch)
             case flow.SayEnd(frames):
-                self._deliver(render, self._join, join.SourceEnded(frames))
+                self._deliver(render, self._join, join.SourceEnded(frames), self.epoch)
             case flow.Forget(frame):
                 self.pictures_at_capture.remove(frame)
                 self.crops_at_capture.pop(frame, None)
             case flow.Finished():
                 for worker in self.workers.values():
-                    worker.desk.take(Finish(run=RUN, epoch=EPOCH, source=SOURCE))
+                    worker.desk.take(Finish(run=RUN, epoch=self.epoch, source=SOURCE))
                 self.finished = True
             case flow.Refuse(connection, reason):
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
@@ -254,32 +324,59 @@ class World:
 
     def _to_worker(self, connection: str, piece: Welcome | Frame | Crops) -> None:
         worker = self.workers.get(connection)
-        if worker is not None and not isinstance(piece, Welcome):
+        if worker is not None and isinstance(piece, (Frame, Crops)):
             self.sent[worker.stage] += 1
         if worker is None:
-            self.after(0, self._flow, flow.WorkerGone(connection))  # As a send that fails says.
+            self._to_capture_now(flow.WorkerGone(connection))  # As a send that fails says.
         else:
-            self._deliver(("capture", connection), worker.receive, piece)
+            self._deliver(("capture", worker.name), worker.receive, piece)
+
+    def _to_capture_now(self, event: flow.Event, delay_s: float = 0.0) -> None:
+        self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._flow, (event,))
 
     # --- Render ---
 
-    def _hello(self) -> None:
-        """Repeated until it is acknowledged."""
-        if self.flow.acknowledged:
-            return
-        self._deliver(("capture", "render"), self._join, join.SourceStarted(EPOCH))
-        self.after(0.1, self._hello)
+    def _hello(self, epoch: int = EPOCH) -> None:
+        """Repeated, for a render that is started again knows nobody."""
+        if epoch == self.epoch:
+            self._deliver(("capture", "render"), self._join, join.SourceStarted(epoch), None)
+            self.after(0.1, self._hello, epoch)
 
-    def _join(self, event: join.Event) -> None:
+    def _kill_render(self) -> None:
+        """It comes back with its outputs cut to the smallest position, until they are closed a frame or two lower."""
+        if self.finished or not self.join.done:
+            return
+        self._lives["render"] += 1
+        self._seen = self._least_read = 0
+        lacking = 0 if self.join.ended else self.random.choice((0, 1, 2))
+        kept = [emit for emit in self.emitted if emit.frame < self.join.done - lacking]
+        done = kept[-1].frame + 1 if kept else 0
+        self.emitted = kept
+        self.skipped = [skip for skip in self.skipped if skip.last < done]
+        self.join = join.Join(self.plan.attributes, done=done)
+        self._ack_number = 0
+
+    def _join(self, event: join.Event, epoch: int | None) -> None:
+        """What is said about a frame carries the epoch of the capture that has read it."""
+        if epoch is not None and epoch != self.join.epoch:
+            return
+        if isinstance(event, join.PictureCame):
+            self._seen = max(self._seen, event.frame + 1)
         actions = self.join.step(event)
-        for emit in (action for action in actions if isinstance(action, join.Emit)):
-            self.emitted.append(emit)
-            # What was given up is said at once, and travels for a tenth of a second at most.
-            late_s = self.now_s - self._read_at_s[emit.frame] - self.plan.deadline_s
-            if self.plan.live and not self.plan.lose and late_s > 0.5:
-                raise Broken(f"frame {emit.frame} was emitted {late_s:.2f} s after its deadline")
+        for action in actions:
+            if isinstance(action, join.Skipped):
+                self.skipped.append(action)
+            if isinstance(action, join.Emit):
+                self._emit(action)
         if actions or isinstance(event, join.SourceStarted):
             self._ack()
+
+    def _emit(self, emit: join.Emit) -> None:
+        self.emitted.append(emit)
+        # What was given up is said at once, and travels for a tenth of a second at most.
+        late_s = self.now_s - self._read_at_s[emit.frame] - self.plan.deadline_s
+        if self.plan.live and not self.plan.lose and late_s > 0.5:
+            raise Broken(f"frame {emit.frame} was emitted {late_s:.2f} s after its deadline")
 
     def _ack_regularly(self) -> None:
         self._ack()
@@ -291,12 +388,17 @@ class World:
         self._ack_number += 1
         lacks = {frame: frozenset(wants) for frame, wants in self.join.lacks()}
         preview = max(self.previews, default=-1) + 1 if self.plan.live else None
-        ack = flow.Acked(1, self._ack_number, self.join.done, lacks, self.join.ended, preview)
-        self._deliver(("render", "capture"), self._flow_and_read, ack, may_overtake=self.plan.shuffle)
+        ack = flow.Acked(
+            self._lives["render"], self._ack_number, self.join.done, lacks, self.join.ended, preview, self.join.heard
+        )
+        to = ("render", "capture")
+        self._deliver(to, self._flow_and_read, ack, self.join.epoch, may_overtake=self.plan.shuffle)
 
-    def _flow_and_read(self, event: flow.Event) -> None:
-        self._flow(event)
-        self._read()
+    def _flow_and_read(self, event: flow.Event, epoch: int | None = None) -> None:
+        """Acks, crops and what else carries an epoch mean nothing in another one."""
+        if epoch is None or epoch == self.epoch:
+            self._flow(event)
+            self._read()
 
     # --- Workers ---
 
@@ -311,13 +413,22 @@ class World:
         if self.workers and not self.finished:
             self.kill(self.random.choice(sorted(self.workers)))
 
-    def kill(self, connection: str) -> None:
+    def _hang_one(self) -> None:
+        if self.workers and not self.finished:
+            self.kill(self.random.choice(sorted(self.workers)), "hang")
+
+    def kill(self, connection: str, cause: str = "killed") -> None:
         """A worker dies; capture is told soon, late or never, and the worker comes back in a new incarnation."""
         worker = self.workers.pop(connection)
         worker.dead = True
+        died_s = 1.0 if cause == "hang" else 0.0  # One that hangs says nothing, until it is killed for it.
         if self.random.random() < 0.7:
-            self.after(self.random.choice((0.0, 0.05, 1.0)), self._flow, flow.WorkerGone(connection))
-        self.after(self.random.choice((0.0, 0.3, 2.0)), self._start_worker, worker.stage, worker.replica)
+            self._to_capture_now(flow.WorkerGone(connection), died_s + self.random.choice((0.0, 0.05, 1.0)))
+        if cause != "killed" or self.random.random() < 0.7:
+            ended = flow.WorkerEnded(worker.stage, ("here", worker.replica), worker.incarnation, cause)
+            self._to_capture_now(ended, died_s + self.random.choice((0.0, 0.05)))
+        back_s = died_s + self.random.choice((0.1, 0.3, 2.0))
+        self.after(back_s, self._start_worker, worker.stage, worker.replica)
 
     def _stop(self) -> None:
         self._flow(flow.Stop())
@@ -342,6 +453,7 @@ class Worker:
             replica,
             incarnation,
         )
+        self.name = connection  # its connection's name may change, its own does not
         self.desk, self.dead, self._working = Desk(), False, False
 
     def start(self) -> None:
@@ -351,11 +463,18 @@ class Worker:
         if self.dead:
             return
         if self.desk.take(message):
-            self._say(flow.WorkerCame(self.connection, self.stage, ("here", self.replica), self.incarnation, "card"))
+            me = (self.connection, self.stage, ("here", self.replica), self.incarnation, "card", self.desk.account)
+            self._say(flow.WorkerCame(*me), self.desk.epoch)
             self._beat()
         if len(self.desk.waiting) > self.desk.room and not self.world.plan.repeat and not self.world.plan.lose:
             raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.room}")
         self._work()
+        self._clear_for_one()
+
+    def _clear_for_one(self) -> None:
+        if not self._working and not self.dead and self.desk.clear_for_one():
+            self._say(flow.WorkerReserved(self.connection), self.desk.epoch)
+            self._beat()
 
     def _work(self) -> None:
         if self.desk.waiting and not self._working and not self.dead:
@@ -372,34 +491,43 @@ class Worker:
     def _answer(self, pieces: list) -> None:
         if self.dead:
             return
-        self._working = False
+        self._working, was_alone = False, self.desk.is_alone
         for piece in pieces:
             self._answer_one(piece)
             if self.dead:
                 return
             self.desk.answered(piece)
-            if isinstance(piece, Frame):
+            if isinstance(piece, Frame) and (self.stage, piece.frame) not in self.world.plan.poison:
                 self.desk.told()
-        if self.desk.credit_is_spent:
+        if self.desk.credit_is_spent or was_alone:
             self._beat()
         self._work()
+        self._clear_for_one()
 
     def _answer_one(self, piece: Frame | Crops) -> None:
         world, faces = self.world, faces_in(piece.frame)
-        to_render = (self.connection, "render")
+        to_render = (self.name, "render")
+        poison = world.plan.poison.get((self.stage, piece.frame))
+        if poison == "fail":
+            self._say(flow.WorkerFailed(self.connection, piece.frame, "ValueError"), piece.epoch)
+            return
+        if poison:
+            world.poisoned[self.stage, piece.frame] += 1
+            world.kill(self.connection, poison)
+            return
         if isinstance(piece, Frame):
             boxes = f"boxes of {piece.frame}" + (f" by {self.replica}" if world.plan.differing_boxes else "")
             crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
-            self._say(crops)
+            self._say(crops, piece.epoch)
             if world.plan.kills and world.random.random() < 0.02:
                 world.kill(self.connection)  # Between its two answers.
                 return
             came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
-            world._deliver(to_render, world._join, came)
+            world._deliver(to_render, world._join, came, piece.epoch)
         else:
             answer = (self.stage, piece.frame, piece.boxes)
             event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
-            world._deliver(to_render, world._join, event)
+            world._deliver(to_render, world._join, event, piece.epoch)
 
     def _beat_regularly(self) -> None:
         if not self.dead:
@@ -407,12 +535,13 @@ class Worker:
             self.world.after(0.1, self._beat_regularly)
 
     def _beat(self) -> None:
-        self._say(flow.WorkerBeat(self.connection, self.desk.room, self.desk.finished))
+        room = 0 if self.desk.asked else self.desk.room
+        self._say(flow.WorkerBeat(self.connection, room, self.desk.finished))
         self.desk.told()
 
-    def _say(self, event: flow.Event) -> None:
+    def _say(self, event: flow.Event, epoch: int | None = None) -> None:
         if not self.desk.served:
-            self.world._deliver((self.connection, "capture"), self.world._flow_and_read, event)
+            self.world._deliver((self.name, "capture"), self.world._flow_and_read, event, epoch)
 
 
 def ended(plan: Plan, seed: int) -> World:

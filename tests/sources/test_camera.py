@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from stages.sources import SourceError, camera, open_source
+from stages.sources import SourceError, base, camera, open_source
 from stages.sources.camera import Camera, list_cameras
 
 
@@ -96,6 +96,34 @@ def test_a_camera_is_live_and_gives_what_comes(devices):
 def test_a_camera_that_tells_no_rate_has_the_usual_one(devices, told):
     devices(0)
     assert Camera(0, lambda number: FakeCapture(2, rate=told)).description == "8 x 6 at 30 frames/s"
+
+
+def test_a_camera_that_was_unplugged_is_found_again(devices, monkeypatch):
+    monkeypatch.setattr(base, "PAUSE_S", 0.01)
+    devices(0)
+    opened, told = [], []
+
+    def plugged_in(number: int) -> FakeCapture:
+        opened.append(FakeCapture(3, opens=len(opened) != 1))  # The second time it is not there yet.
+        return opened[-1]
+
+    source = Camera(0, plugged_in)
+    source.reconnect_s, source.tell = 5.0, told.append
+    pictures = source.pictures()
+    assert [int(next(pictures).pixels[0, 0, 0]) for _ in range(4)] == [1, 2, 1, 2]
+    assert (source.reconnections, len(opened)) == (1, 3)
+    assert told == ["camera 0 is lost; looking for it for 5 s", "camera 0 is back"]
+    source.close()
+
+
+def test_a_camera_that_stays_away_ends_the_reading(devices, monkeypatch):
+    monkeypatch.setattr(base, "PAUSE_S", 0.01)
+    devices(0)
+    captures = iter([FakeCapture(3)])
+    source = Camera(0, lambda number: next(captures, FakeCapture(0, opens=False)))
+    source.reconnect_s = 0.1
+    assert len(list(source.pictures())) == 2
+    assert source.notes[-1].startswith("Camera 0 gave 2 frames and then nothing for")
 
 
 def test_a_closed_camera_opens_again(devices):

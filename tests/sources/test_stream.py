@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
-from stages.sources import SourceError, open_source, stream
+from stages.sources import SourceError, base, open_source, stream
 from tests.sources.material import number_of, numbered, write_video
 
 
@@ -89,6 +89,19 @@ def test_motion_jpeg_is_live_and_ends_with_a_note(server, monkeypatch):
     assert [round((p.pixels[-8:, -8:].mean() - 10) / 4) for p in pictures] == list(range(20))
     assert [p.time for p in pictures] == list(range(1, 21))  # Since it was opened, by the clock of this machine.
     assert source.notes[-1] == f"http://{server.address}/live: the stream ended after 20 frames."
+
+
+def test_a_stream_that_is_lost_is_opened_again_and_its_times_go_on(server, monkeypatch):
+    monkeypatch.setattr(base, "PAUSE_S", 0.01)
+    source = open_source(f"http://{server.address}/live")
+    source.reconnect_s, told = 5.0, []
+    source.tell = told.append
+    pictures = [picture for picture, _ in zip(source.pictures(), range(30), strict=False)]
+    assert source.reconnections == 1
+    assert [p.time for p in pictures] == sorted(p.time for p in pictures)
+    label = f"http://{server.address}/live"
+    assert told == [f"{label} is lost; looking for it for 5 s", f"{label} is back"]
+    source.close()
 
 
 def test_a_stream_that_falls_silent_ends_with_a_note(server):

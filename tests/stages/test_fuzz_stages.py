@@ -36,6 +36,7 @@ from stages.core.messages import (
 from stages.detect import _answer, is_frame, most_faces
 from stages.detectors import make_detector, settings_hash
 from stages.outputs.jsonl import record
+from stages.outputs.restore import Restored
 from stages.render import _Source
 from stages.runtime.settings import CardSettings, Settings, SourceSettings
 from stages.runtime.worker import Identity
@@ -65,6 +66,13 @@ class Paper:
     def __init__(self):
         self.frames: list[int] = []
         self.closed = False
+        self.restored, self.losses = Restored(), self
+
+    def dropped(self, *loss) -> None:
+        assert loss[0] <= loss[1]
+
+    def given_up(self, *loss) -> None:
+        assert len(loss) == 3
 
     def write(self, frame, drawn) -> None:
         assert drawn.shape[:2] == frame.picture.pixels.shape[:2]
@@ -114,7 +122,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    source = _Source("s", "r", 1, cards, paper, Peers(), None, False, lambda work: work())
+    source = _Source("s", "r", 1, cards, paper, Peers(), None, False, lambda work: work(), lambda *_: None)
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
     for message in said:
         if isinstance(message, SourceHello):
@@ -132,22 +140,30 @@ class Pictures:
 
     name, description, chosen, frames, live, skipped, notes = "s", "ten pictures", None, 10, False, 0, ()
 
+    is_reading = True
+
     def __init__(self):
-        self._left = [Picture(np.zeros((4, 4, 3), np.uint8), 0.0, None)] * 10
+        self._picture, self._next = Picture(np.zeros((4, 4, 3), np.uint8), 0.0, None), 0
 
     @property
     def ended(self) -> bool:
-        return not self._left
+        return self._next >= 10
 
     @property
     def next_size(self) -> int:
-        return self._left[-1].pixels.nbytes if self._left else 0
+        return 0 if self.ended else self._picture.pixels.nbytes
 
-    def start(self) -> None:
+    def read_from(self, frame: int) -> None:
+        self._next = frame
+
+    def forget(self, done: int) -> None:
         pass
 
     def take(self) -> Picture | None:
-        return self._left.pop() if self._left else None
+        if self.ended:
+            return None
+        self._next += 1
+        return self._picture
 
 
 class NoLinks:
@@ -198,7 +214,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     known = {"run": "r", "replica": 0, "incarnation": 1}
     detect = settings_hash(**SETTINGS.detector)
     for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
-        capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, **known))
+        capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
         capture._hear(connection, Beat(stage=stage, room=2, **known))
     capture._step(acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, done=0, lacks=[], clean=False)))
     for connection, message in said:

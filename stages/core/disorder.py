@@ -1,0 +1,45 @@
+"""What happens on purpose to one stage: which of its messages are late, lost, doubled or spoilt, and where it ends.
+
+Pure: it draws, and others do. One seed, stage, replica and life give the same draws again.
+"""
+
+from __future__ import annotations
+
+import random
+
+from stages.core.config import Chaos
+
+OVERTAKEN_S = 0.05  # how long a message waits that later ones are to overtake
+
+
+class Disorder:
+    """The course of events of one process."""
+
+    def __init__(self, chaos: Chaos, stage: str, replica: int, life: int):
+        self._chaos = chaos
+        self._random = random.Random(f"{chaos.seed} {stage} {replica} {life}")
+        self._due_s = 0.0
+
+    def fates(self, now_s: float) -> list[tuple[float, bool]]:
+        """When the next message is to be sent, and whether it is to be spoilt: not at all, once or twice."""
+        chaos, draw = self._chaos, self._random.random
+        if draw() < chaos.drop:
+            return []
+        # Late, but in order: that is what a slow network does.
+        self._due_s = max(self._due_s, now_s + 2 * chaos.delay * draw())
+        is_spoilt = draw() < chaos.corrupt
+        due_s = self._due_s + (OVERTAKEN_S if draw() < chaos.reorder else 0.0)
+        return [(due_s, is_spoilt)] * (2 if draw() < chaos.duplicate else 1)
+
+    def spoil(self, header: bytes) -> bytes:
+        """The header with one byte of it changed."""
+        place = self._random.randrange(len(header))
+        return header[:place] + bytes([header[place] ^ self._random.randrange(1, 256)]) + header[place + 1 :]
+
+    def deed(self, frame: int) -> str | None:
+        """What this frame does to the process: "crash", "hang", "fail" or nothing."""
+        if frame in self._chaos.crash_at or self._random.random() < self._chaos.crash:
+            return "crash"
+        if frame in self._chaos.hang_at:
+            return "hang"
+        return "fail" if frame in self._chaos.fail_at else None

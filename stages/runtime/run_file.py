@@ -1,0 +1,42 @@
+"""run.json: which run the results in a folder belong to, what they were made of, and whether it has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """What `run.json` says."""
+
+    run: str  # the name that render gives the run
+    inputs: dict = field(default_factory=dict)  # all that results depend on, under names that a person can read
+    incarnation: int = 0  # of the last render
+    ended: str | None = None  # "finished", "stopped" by a person, or None: under way, or broken off
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFile | None:
+        """None where there is none that can be read."""
+        try:
+            said = json.loads((folder / RUN).read_bytes())
+            return cls(str(said["run"]), dict(said["inputs"]), int(said["incarnation"]), said["ended"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Replace it as a whole; raises `OSError`."""
+        temporary = folder / f".{RUN}.part"
+        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, folder / RUN)
+
+    def with_end(self, ended: str | None) -> RunFile:
+        return replace(self, ended=ended)
+
+    def difference(self, inputs: dict) -> str | None:
+        """The name of the first input that is not the same now."""
+        return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)

@@ -1,0 +1,181 @@
+"""Whatever dies, stands still or is started again: the results are those of an undisturbed run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+
+import psutil
+import pytest
+
+from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
+from tests.end_to_end.command import Ran
+from tests.end_to_end.material import FACES, scene, write_clip
+
+PACED = "--set=pace=true"
+QUICKLY = "--set=hang=2"
+
+
+@pytest.fixture(scope="session")
+def calm(slow_film, tmp_path_factory) -> Ran:
+    """The slow film, run undisturbed and as fast as it can be analysed."""
+    from tests.end_to_end.command import somewhere
+
+    with somewhere(tmp_path_factory.mktemp("calm")) as here:
+        return here.run(slow_film)
+
+
+def assert_same(ran: Ran, calm: Ran) -> None:
+    assert ran.status == 0, ran.err
+    assert ran.results == calm.results
+    assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
+    left = [path.name for path in (ran.output / "annotated").iterdir()]
+    assert left == ["slow.mp4"]
+
+
+# --- The promise ---
+
+
+def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_path):
+    clip = write_clip(tmp_path / "slow.mp4", [scene(astronaut, number % len(FACES)) for number in range(220)])
+    came = compare(place, clip, QUICKLY, seed=3, kills=8, every_s=0.5, stops=1, timeout_s=110)
+    assert came.disturbed.status == 0, came.disturbed.err
+    assert came.differences == 0
+    assert frames_of(came.disturbed.output / "annotated/slow.mp4") == 220
+    assert sum(came.kills.values()) >= 7 and set(came.kills | came.stops) == set(STAGES)
+    assert came.restarts >= 8
+    [source] = came.disturbed.summary["sources"]
+    assert (source["captured"], source["rendered"], source["dropped"]) == (220, 220, [])
+    assert source["faces"] == came.calm.summary["sources"][0]["faces"]
+
+
+def test_all_stages_killed_at_once(place, slow_film, calm):
+    run = place.start(slow_film, QUICKLY).until_lines(6)
+    for process in [process for stage in run.stages().values() for process in stage]:
+        process.kill()
+    assert_same(run.end(), calm)
+
+
+def test_render_killed_at_the_end_while_it_joins_the_video_or_just_after(place, slow_film, calm):
+    run = place.start(slow_film, "--set=pace=false", QUICKLY).until_lines(len(FACES) - 1)
+    run.stages()["render"][0].kill()
+    assert_same(run.end(), calm)
+
+
+def test_messages_that_are_late_lost_doubled_overtaken_and_spoilt_change_nothing(place, film, shown: Ran):
+    unruly = "{delay: 0.005, drop: 0.03, duplicate: 0.1, reorder: 0.1, corrupt: 0.02}"
+    chaos = ", ".join(f"{stage}: {unruly}" for stage in ("capture", "detect", "gender", "age", "render"))
+    ran = place.run(film, f"--set=chaos={{{chaos}}}", "--set=resend_after=0.5")
+    assert ran.status == 0, ran.err
+    assert ran.results == shown.results
+
+
+def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_film, tmp_path):
+    clip = shutil.copy(slow_film, tmp_path / "clip.mp4")
+    run = place.start(clip, PACED).until_lines(4)
+    other = shutil.copy(slow_film, tmp_path / "other.mp4")
+    os.replace(other, clip)
+    ran = run.end()
+    assert ran.status == 1
+    assert "clip.mp4 was changed while it was read" in ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    refused = place.run(clip, "--resume")
+    assert refused.status == 2
+    assert "is not what the run in" in refused.complaint
+
+
+# --- A frame that is too much for a stage ---
+
+
+def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
+    chaos = "--set=chaos={age: {crash_at: [7]}, detect: {fail_at: [20, 21]}}"
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1")
+    assert ran.status == 0, ran.err
+    marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
+    reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
+    assert marked == [(7, ["age"], None), (20, None, reason), (21, None, reason)]
+    clean = [(a, b) for n, (a, b) in enumerate(zip(ran.lines, shown.lines, strict=True)) if n not in (7, 20, 21)]
+    assert all(a == b for a, b in clean)
+    assert frames_of(ran.output / "annotated/film.mp4") == len(FACES)
+    account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
+    assert {loss["what"] for loss in account} == {"given up"}
+    assert sorted((loss["first"], loss["stage"]) for loss in account) == [(7, "age"), (20, "detect"), (21, "detect")]
+    assert ran.out.splitlines()[-1].startswith("32 frames in ")
+    assert "1 answers given up, 2 not analysed" in ran.out
+
+
+@pytest.mark.parametrize("stage", ["capture", pytest.param("render", marks=pytest.mark.long)])
+def test_a_frame_that_always_ends_capture_or_render_stops_the_run_which_names_it(place, film, stage):
+    ran = place.run(film, f"--set=chaos={{{stage}: {{crash_at: [9]}}}}")
+    assert ran.status == 1
+    assert f"facepipe: {stage} was killed by SIGABRT" in ran.err
+    assert f", 3 times at frame 9 of film.mp4 (logs/{stage}.log).\n" in ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    assert len(ran.lines) <= 9
+
+
+# --- The launcher itself ---
+
+
+def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, slow_film, calm):
+    killed = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGKILL).end()
+    assert len(killed.lines) < len(FACES)
+    refused = place.run(slow_film)
+    assert refused.status == 2
+    assert "holds a run that was broken off; --resume goes on with it, --fresh replaces it" in refused.complaint
+    other = place.run(slow_film, "--resume", "--detector", "dlib")
+    assert other.status == 2
+    assert "stages.detect is not what the run in" in other.complaint
+    assert other.results == killed.results
+    assert_same(place.run(slow_film, "--resume"), calm)
+    again = place.run(slow_film, "--resume")
+    assert (again.status, again.results) == (0, calm.results)
+    assert "is finished; there is nothing to resume" in again.err
+
+
+def test_a_run_that_a_person_has_stopped_can_go_on_too(place, slow_film, calm):
+    stopped = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGINT).end()
+    assert stopped.status == 130
+    assert_same(place.run(slow_film, "--resume"), calm)
+
+
+@pytest.mark.long
+def test_a_frame_that_hangs_a_stage_is_given_up_too(place, film):
+    ran = place.run(film, "--set=chaos={gender: {hang_at: [6]}}", QUICKLY)
+    assert ran.status == 0, ran.err
+    assert [line["frame"] for line in ran.lines if "missing" in line] == [6]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_stage_stopped_for_half_a_minute_is_found_and_started_again(place, slow_film, calm):
+    run = place.start(slow_film, PACED).until_lines(6)
+    run.stages()["detect"][0].suspend()
+    run.until(lambda: "detect-0 hung; it is started again" in run.err, "the restart")
+    assert_same(run.end(), calm)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_memory_descriptors_and_threads_stay_as_they_are_however_often_stages_die(place, astronaut, tmp_path):
+    clip = write_clip(tmp_path / "slow.mp4", [scene(astronaut, number % len(FACES)) for number in range(1500)])
+    run = place.start(clip, QUICKLY).until_lines(100)
+    launcher, before = psutil.Process(run.pid), None
+    comparison = Comparison(None, None)
+    for seed in range(6):
+        disturb(run, comparison, seed, kills=6, every_s=0.7)
+        now = (launcher.memory_info().rss, launcher.num_fds(), launcher.num_threads())
+        before = before or now
+        assert now[0] < before[0] + 10_000_000, f"the launcher grew from {before[0]} to {now[0]} bytes"
+        # A thread that hears a process that has just died may still be there.
+        assert now[1] <= before[1] + 4 and now[2] <= before[2] + 4, (before, now)
+    ran = run.end(300)
+    assert ran.status == 0, ran.err
+    assert len(ran.lines) == 1500
+
+
+@pytest.mark.long
+def test_resume_begins_a_run_where_there_is_none(place, slow_film, calm):
+    assert_same(place.run(slow_film, "--resume"), calm)
