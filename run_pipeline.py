@@ -35,6 +35,7 @@ examples:
   run_pipeline.py --source shots/ --output shown   every picture and video of a folder
   run_pipeline.py --source rtsp://192.168.7.30/1   a stream
   run_pipeline.py --detector dlib                  another face detector
+  run_pipeline.py --source 0 --blur                among strangers: no face that is found can be recognised
   run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
   run_pipeline.py --config door.yaml --check       is the configuration right? starts nothing
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
@@ -92,6 +93,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window or none")
+    parser.add_argument(
+        "--blur",
+        metavar="HOW",
+        nargs="?",
+        const="pixelate",
+        help="make faces that are found unrecognisable: pixelate or blur",
+    )
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the configuration")
     parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
@@ -124,6 +132,7 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         "stages.detect.detector": arguments.detector,
         "render.output": arguments.output,
         "render.display": arguments.display,
+        "render.blur": arguments.blur,
     }
     overrides = [Override.parse(text) for text in arguments.set]
     for key, value in short.items():

@@ -27,12 +27,12 @@ def portrait_clip(path: Path, frames: int) -> Path:
     return write_clip(path, (_shifted(portrait, number) for number in range(frames)))
 
 
-def write_clip(path: Path, pictures: Iterable[np.ndarray]) -> Path:
+def write_clip(path: Path, pictures: Iterable[np.ndarray], rate: float = RATE) -> Path:
     """Encode pictures, uint8 (H, W, 3) BGR, as the pipeline's own output would be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = VideoWriter(path, RATE)
+    writer = VideoWriter(path, rate)
     for number, pixels in enumerate(pictures):
-        writer.write(FinishedFrame("clip", number, Picture(pixels, number / RATE, RATE), []), pixels)
+        writer.write(FinishedFrame("clip", number, Picture(pixels, number / rate, rate), []), pixels)
     writer.close()
     return path
 

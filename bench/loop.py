@@ -21,7 +21,7 @@ from stages.detectors import make_detector
 from stages.detectors.framing import cut
 from stages.inference import load_model
 from stages.inference.card import answer, load_card
-from stages.outputs.draw import annotate
+from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.plan import Plan, read_pipeline
 from stages.sources import open_source
@@ -44,7 +44,7 @@ def main() -> None:
         if given.paced:
             time.sleep(max(0.0, began_s + picture.time - time.monotonic()))
         frame = loop.finish(source.name, frames, picture)
-        drawn = annotate(picture.pixels, frame.faces) if recorder.draws else None
+        drawn = loop.look.draw(frame) if recorder.draws else None
         recorder.write(frame, drawn)
         frames, faces = frames + 1, faces + len(frame.faces)
     ended_s, cpu_s = time.monotonic(), time.process_time() - began_cpu_s
@@ -63,6 +63,7 @@ class Loop:
         self._detector = make_detector(**settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
+        self.look = Look(plan.pipeline)
 
     def finish(self, source: str, number: int, picture: Picture) -> FinishedFrame:
         """The faces of a picture with everything that the models say."""
@@ -79,7 +80,7 @@ class Loop:
                 rows = self._models[stage].answers(crops[card.geometry]).tolist()
                 for face, row in zip(faces, rows, strict=True):
                     face.answers[stage] = answer(card, row)
-        return FinishedFrame(source, number, picture, faces)
+        return self.look.finish(FinishedFrame(source, number, picture, faces))
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.options import BenchError, Options
+from stages.core.config import Pipeline
+from stages.core.placement import HERE
 from stages.core.supervision import Member
 from stages.plan import Plan, processes_of
 from stages.run import cores
 from stages.runtime.child import Start
 from stages.runtime.launcher import Outcome, launch
+from stages.runtime.places import Places
 from stages.runtime.run_directory import claim
 
 
@@ -33,6 +36,7 @@ class Run:
     stages: dict[str, dict]  # by NAME-REPLICA, what bench/stage.py wrote down
     capture: dict  # its report
     render: dict  # its report on the source
+    output: Path  # the folder of its results
 
     @property
     def cpu_s(self) -> float:
@@ -80,7 +84,7 @@ def run(
         return plain
 
     # Claimed before the plan is made, as in stages/run.py: the folder of the sockets has to be there.
-    with claim(_bound(pipeline, folder), pipeline.port):
+    with claim(_bound(pipeline, processes), pipeline.port):
         outcome = launch(starts, settings, logs, view, seconds=seconds)
     launcher_s = time.process_time() - told[0]
     return _told(outcome, output, began_s, launcher_s, view)
@@ -121,9 +125,9 @@ def _command(stage: str, output: Path, spans: bool) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "bench.stage", stage, str(output), *wanted)
 
 
-def _bound(pipeline, folder: Path) -> list[str]:
-    at = Plan.of(pipeline, folder).addresses
-    return [at.render, *at.captures]
+def _bound(pipeline: Pipeline, processes: dict[str, tuple[str, int]]) -> list[str]:
+    places = Places.of(pipeline, HERE)
+    return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
 def _port() -> int:
@@ -140,4 +144,4 @@ def _told(outcome: Outcome, output: Path, began_s: float, launcher_s: float, vie
     read = outcome.reports["capture"]
     if not read["seconds"]:
         raise BenchError("the pipeline could not be measured: no frame was finished; take more frames.")
-    return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered)
+    return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered, output)

@@ -78,7 +78,8 @@ class Spans:
         for module, function in (
             ("stages.detect", "_answer"),
             ("stages.inference.model", "Model.answers"),
-            ("stages.render", "annotate"),
+            ("stages.outputs.look", "Look.finish"),
+            ("stages.outputs.look", "Look.draw"),
             ("stages.render", "finished"),
             ("stages.outputs.recorder", "Recorder.write"),
             ("stages.outputs.recorder", "Recorder.close"),

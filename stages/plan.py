@@ -153,7 +153,10 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
-    return {**sources, **stages, **frames, "render.annotated": pipeline.render.annotated}
+    render = {
+        f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
+    }
+    return {**sources, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

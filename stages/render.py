@@ -32,11 +32,15 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
+from stages.core.pulse import Pulse
 from stages.inference.card import Card, answer, load_card
 from stages.outputs import OutputError, cannot_write
 from stages.outputs.display import Display, open_display
-from stages.outputs.draw import annotate
+from stages.outputs.labels import Bar, Line
+from stages.outputs.look import Look
+from stages.outputs.panels import numbers
 from stages.outputs.recorder import Recorder
+from stages.outputs.restore import RESULTS
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -50,6 +54,7 @@ ACK_S = 0.2  # at least so often, besides after every emission
 WAIT_S = 0.05
 PROGRESS_S = 0.5
 LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
+NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
@@ -78,11 +83,13 @@ class _Render:
         last = before.incarnation if self._continuing else 0
         self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
-        shown = settings.pipeline.render.display
-        self._display = open_display(shown, self._cards, Path(settings.output) / "saved", launcher.say)
+        shown = settings.pipeline.render
+        saved = Path(settings.output) / "saved"
+        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
+        self._told_s = float("-inf")  # when the display was told how the run goes
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._tape = Tape(Path(settings.record), f"render/{settings.life}") if settings.record else None
 
@@ -110,13 +117,22 @@ class _Render:
             self._welcome(connection, message.run)
             self._hear(connection, message)
         if self._display:
-            self._display.poll()
-            if self._display.quit_requested:
-                self._launcher.quit()
+            self._look_at(self._display)
         for source in self._sources.values():
             if source.acknowledge():
                 self._launcher.finished()
         self._speak()
+
+    def _look_at(self, display: Display) -> None:
+        """Let the windows work, and do what the person at them asks for."""
+        now_s = time.monotonic()
+        if display.wants_numbers and now_s - self._told_s >= NUMBERS_S:
+            self._told_s = now_s
+            for name, source in self._sources.items():
+                display.tell(name, source.numbers(now_s))
+        display.poll()
+        if display.quit_requested:
+            self._launcher.quit()
 
     def _close_sources(self) -> None:
         with ExitStack() as sources:
@@ -194,13 +210,17 @@ class _Render:
             raise OutputError(
                 f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
             )
-        previews = self._display is not None and hello.live and settings.render.show == "latest"
+        look = Look(settings)
+        if self._continuing:
+            self._launcher.patiently(lambda: look.replay(folder / RESULTS))
+        previews = self._display is not None and hello.live and settings.render.shows_latest
         return _Source(
             hello.source,
             self._run,
             self._incarnation,
             self._cards,
             recorder,
+            look,
             self._peers,
             self._display,
             previews,
@@ -225,13 +245,14 @@ class _Source:
         incarnation: int,
         cards: dict[str, Card],
         recorder: Recorder,
+        look: Look,
         peers: Bound,
         display: Display | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
         met: Callable[[int, str], None],
     ):
-        self.recorder, self._met = recorder, met
+        self.recorder, self._look, self._met = recorder, look, met
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -251,6 +272,7 @@ class _Source:
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
+        self._pulse = Pulse(("detect", *cards, "render"))
         self._frames: int | None = None  # how many there are, once capture has said so
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
@@ -272,6 +294,7 @@ class _Source:
             return
         match message:
             case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
+                self._pulse.came(frame, time.monotonic())
                 self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
             case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
                 if len(scores) == len(rectangles):
@@ -351,7 +374,14 @@ class _Source:
         """What a person should know of what was written."""
         capped = self._counts["capped"]
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
-        return [*self.recorder.notes, *([beyond] if capped else [])]
+        notes = [*self.recorder.notes, *([beyond] if capped else [])]
+        if note := self._look.note(self._name):
+            notes.append(note)
+        return notes
+
+    def numbers(self, now_s: float) -> tuple[Line | Bar, ...]:
+        """How this source goes at the moment, for the panel in the window."""
+        return numbers(self._pulse.read(now_s, self._join.lacks()))
 
     def report(self) -> dict:
         counted = self._dropped_before + self._join.dropped
@@ -380,7 +410,9 @@ class _Source:
     def _emit(self, emit: join.Emit) -> None:
         self._met(emit.frame, self._name)
         started_s = time.perf_counter()
-        frame = finished(self._name, emit, self._cards)
+        frame = self._look.finish(
+            finished(self._name, emit, self._cards), all_known=emit.faces is not None and not emit.faces.capped
+        )
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
@@ -393,7 +425,7 @@ class _Source:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
         drawn = None
         if self.recorder.draws or (self._display and not self._previews):
-            drawn = annotate(frame.picture.pixels, frame.faces, missing=frame.missing, error=frame.error)
+            drawn = self._look.draw(frame)
         self.recorder.write(frame, drawn)
         return drawn
 
@@ -407,13 +439,14 @@ class _Source:
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)
-        self._spent_s["render"] += drawing_s
         said = [emit.faces, *emit.answers.values()] if emit.faces is not None else []
+        spent_s = {stage: message.spent.get(stage, 0.0) for stage, message in emit.answers.items()}
         if emit.faces is not None:
             self._counts["capped"] += emit.faces.capped
-            self._spent_s["detect"] += emit.faces.spent.get("detect", 0.0)
-        for stage, message in emit.answers.items():
-            self._spent_s[stage] += message.spent.get(stage, 0.0)
+            spent_s["detect"] = emit.faces.spent.get("detect", 0.0)
+        spent_s["render"] = drawing_s
+        self._spent_s.update(spent_s)
+        self._pulse.finished(emit.frame, time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
 

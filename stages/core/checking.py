@@ -216,6 +216,11 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         if replica.isdecimal() and stage in pipeline.stages:  # Processes and their logs are named so.
             says = f"stages.{name} is what a process of stages.{stage} is called; choose another name"
             yield Problem(("stages", name), says)
+    for name in pipeline.render.smooth:
+        if name not in (*KNOWN_ATTRIBUTES, *pipeline.attributes()):
+            guess = _nearest(name, (*KNOWN_ATTRIBUTES, *pipeline.attributes()))
+            says = f"render.smooth.{short(name)} names no attribute of this pipeline; leave it out{guess}"
+            yield Problem(("render", "smooth", name), says)
     detect = pipeline.detect
     needs_model, key = detect.detector in _NEED_A_MODEL, dotted(DETECTOR_MODEL)
     if needs_model and detect.model is None:

@@ -19,11 +19,13 @@ class ConfigError(FacepipeError):
 
 KNOWN_ATTRIBUTES = ("gender", "emotion", "age")  # each has a model of the project's own
 STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
-# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`
-# and `score` in a face of results.jsonl.
-RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score")
+# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`,
+# `score`, `id` and `smoothed` in a face of results.jsonl.
+RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "smoothed")
 CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
+
+OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
 ModelPath = Annotated[str, Matching("the path of a file", r"[^\0]*", fewest=1, most=4096)]
@@ -160,11 +162,40 @@ class Render:
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
     ] = "latest"
+    style: Annotated[
+        Literal["full", "plain", "none"],
+        "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
+        " for each answer; `none`, nothing.",
+    ] = "full"
+    blur: Annotated[
+        Literal["none", "pixelate", "blur"],
+        "Makes every face that is found unrecognisable in all that is shown and written, and a frame that could not be"
+        " analysed as a whole; `show` is `exact` then. A face that is not found stays visible.",
+    ] = "none"
     output: Annotated[
         FolderPath, "The folder for the results; a relative one counts from where the command is run."
     ] = "out"
+    track: Annotated[
+        bool, "Videos and cameras: each face gets an `id` that stays with it from frame to frame. Pictures have none."
+    ] = True
+    coast: Annotated[
+        float,
+        Between(0, 60),
+        "A face that is hidden, or not found, for at most so many seconds keeps its `id`.",
+    ] = 1.0
+    smooth: Annotated[
+        dict[str, Annotated[float, Between(0, 3600)]],
+        Matching("seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}", most=64),
+        "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
+        " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
+    ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+
+    @property
+    def shows_latest(self) -> bool:
+        """Whether the window of a live source shows pictures that nobody has analysed yet."""
+        return self.show == "latest" and self.blur == "none"
 
 
 Share = Annotated[float, Between(0, 1)]
@@ -313,6 +344,11 @@ class Pipeline:
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""
         return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    def smooth_s(self) -> dict[str, float]:
+        """Over how many seconds the answers of each attribute stage are smoothed, in the order of the configuration."""
+        known = Render().smooth | self.render.smooth
+        return {name: known.get(name, OWN_S) for name in self.attributes()}
 
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""

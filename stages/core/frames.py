@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+DECIMALS = 4  # of every number in results.jsonl
+OLDEST_DECADE = 70
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
@@ -61,11 +65,20 @@ class Age:
     group: str  # "30-39"
 
 
+def age_group(years: float) -> str:
+    """The decade of life that an age lies in: "30-39" up to "70+"."""
+    decade = int(max(years, 0.0)) // 10 * 10
+    return f"{OLDEST_DECADE}+" if decade >= OLDEST_DECADE else f"{decade}-{decade + 9}"
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """The answer of a regression for one face."""
 
     value: float
+
+
+Answer = Classes | Age | Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,14 @@ class Face:
 
     box: tuple[float, float, float, float]  # x, y, width, height in pixels of the frame
     score: float  # the detector's, in [0, 1]
-    answers: dict[str, Classes | Age | Value] = field(default_factory=dict)  # by stage, in the order of the config
+    answers: dict[str, Answer] = field(default_factory=dict)  # by stage, in the order of the config
+    id: int | None = None  # stays with this face from frame to frame; None where faces are not followed
+    smoothed: dict[str, Answer] = field(default_factory=dict)  # by stage: the answers over time, where it is followed
+
+    @property
+    def shown(self) -> dict[str, Answer]:
+        """What a person is told: what is smoothed, where it is."""
+        return self.answers | self.smoothed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +107,37 @@ class FinishedFrame:
     faces: list[Face]
     missing: list[str] = field(default_factory=list)  # attribute stages whose answer was given up
     error: str | None = None  # why the frame could not be analysed at all
+
+
+def as_written(frame: FinishedFrame) -> FinishedFrame:
+    """The frame with what a line of results.jsonl says of it and no more: numbers rounded, faces from left to right.
+
+    Whoever remembers something from frame to frame must read no other values: then the file holds all that it takes to
+    remember it again.
+    """
+    faces = sorted(map(_rounded_face, frame.faces), key=lambda face: face.box)
+    return replace(frame, picture=replace(frame.picture, time=rounded(frame.picture.time)), faces=faces)
+
+
+def rounded(value: float) -> float:
+    """Four decimals, and no negative zero; what is not a number becomes NaN."""
+    value = float(value)
+    return round(value, DECIMALS) + 0.0 if math.isfinite(value) else math.nan
+
+
+def rounded_answer(answer: Answer) -> Answer:
+    """The answer as it is written."""
+    match answer:
+        case Classes(label, confidence, scores):
+            return Classes(label, rounded(confidence), {name: rounded(score) for name, score in scores.items()})
+        case Age(years, low, high, group):
+            return Age(rounded(years), rounded(low), rounded(high), group)
+        case Value(value):
+            return Value(rounded(value))
+    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
+
+
+def _rounded_face(face: Face) -> Face:
+    box, score = tuple(map(rounded, face.box)), rounded(face.score)
+    answers, smoothed = ({s: rounded_answer(a) for s, a in said.items()} for said in (face.answers, face.smoothed))
+    return replace(face, box=box, score=score, answers=answers, smoothed=smoothed)

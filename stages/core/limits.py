@@ -19,6 +19,9 @@ CROP_BYTES = 256_000_000  # of all crops of one frame together
 # Beyond: a card with a larger input, and a frame that asks for a larger crop, are refused.
 CROP_SIDE = 512  # pixels
 
+# Beyond: those that have been out of sight longest are forgotten, and get another number if they come back; counted.
+TRACKS = 512
+
 # Beyond: the picture is refused by the source, before its pixels are decoded where its header tells the size.
 PICTURE_PIXELS = 100_000_000
 

@@ -59,6 +59,8 @@ def _default(key: Key) -> str:
             return "none"
         case dict() | list() if not key.default:
             return "none"
+        case dict() if all(isinstance(value, float) for value in key.default.values()):
+            return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
         case Render() | Capture() | Frames():

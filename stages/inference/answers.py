@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.core.frames import Age, Classes, Value
+from stages.core.frames import Age, Classes, Value, age_group
 
 if TYPE_CHECKING:
     from stages.inference.card import Card
 
-OLDEST_DECADE = 70
 LOW, HIGH = 0.1, 0.9  # the quantiles of an age's distribution that are its range
 
 
@@ -28,12 +27,6 @@ def answer(card: Card, row: Sequence[float]) -> Classes | Age | Value:
     if card.task == "age":
         return Age(*row, group=age_group(row[0]))
     return Value(row[0])
-
-
-def age_group(years: float) -> str:
-    """The decade of life that an age lies in: "30-39" up to "70+"."""
-    decade = int(max(years, 0.0)) // 10 * 10
-    return f"{OLDEST_DECADE}+" if decade >= OLDEST_DECADE else f"{decade}-{decade + 9}"
 
 
 def row_of(card: Card, outputs: np.ndarray) -> np.ndarray:

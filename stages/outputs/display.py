@@ -14,7 +14,9 @@ from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
 from stages.outputs import OutputError
 from stages.outputs.draw import annotate
+from stages.outputs.labels import Bar, Line
 from stages.outputs.names import output_name
+from stages.outputs.panels import with_panels
 from stages.outputs.pictures import write_picture
 from stages.outputs.screen import window_available
 from stages.outputs.window import View, Window
@@ -24,16 +26,19 @@ class DisplayError(FacepipeError):
     """A window was asked for and cannot be opened."""
 
 
-def open_display(wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None]) -> Display | None:
+def open_display(
+    wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"
+) -> Display | None:
     """The display for `auto`, `window` or `none`; None where there is to be none.
 
-    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves.
+    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
+    `style` that of `annotate`.
     """
     if wanted == "none":
         return None
     reason = window_available()
     if reason is None:
-        return Display(stages, saved, say)
+        return Display(stages, saved, say, style)
     if wanted == "window":
         raise DisplayError(
             f"render.display is window, but {reason}; write none, or auto to have one where it is possible."
@@ -46,8 +51,10 @@ def open_display(wanted: str, stages: Iterable[str], saved: Path, say: Callable[
 class _Shown:
     window: Window
     frame: FinishedFrame
-    drawn: np.ndarray | None = None  # what the window shows
+    drawn: np.ndarray | None = None  # what the window shows, without panels
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
+    numbers: tuple[Line | Bar, ...] = ()  # how the run goes
+    panels: tuple[bool, tuple[Line | Bar, ...]] = (False, ())  # what lies over it: the keys, and numbers
     live: bool = False
     shown_s: float = 0.0
     age_s: int = 0  # that the picture says it has, 0 while it is fresh
@@ -56,7 +63,8 @@ class _Shown:
 class Display:
     """Shows the newest frame of every source. Keys act on all windows: OpenCV gives them to any that asks first."""
 
-    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None]):
+    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"):
+        self._style = style
         self._stages, self._saved, self._say = frozenset(stages), saved, say
         self._shown: dict[str, _Shown] = {}
         self._view = View()
@@ -75,6 +83,16 @@ class Display:
             shown.live, shown.shown_s, shown.age_s = live, time.monotonic(), 0
             self._draw(shown, drawn)
 
+    @property
+    def wants_numbers(self) -> bool:
+        """Whether a person wants to see how the run goes."""
+        return self._view.numbers
+
+    def tell(self, source: str, numbers: tuple[Line | Bar, ...]) -> None:
+        """How the run of a source goes, for the panel."""
+        if shown := self._shown.get(source):
+            shown.numbers = numbers
+
     def poll(self) -> None:
         """Let the windows work and do what the keys ask for."""
         views = [shown.window.poll() for shown in self._shown.values()]
@@ -87,6 +105,8 @@ class Display:
             shown.age_s = age_s
             if not is_as_it_should and not self._view.quit:
                 self._draw(shown, None)
+            elif shown.panels != self._panels(shown):
+                self._show(shown)
 
     def waits_for(self, source: str) -> bool:
         """Whether a person is still looking at the last picture of a source: one that is no video stays until Q."""
@@ -101,9 +121,18 @@ class Display:
         show, frame = self._view.show(self._stages), shown.frame
         if drawn is None or show != self._stages:
             said = f"this picture is {shown.age_s} s old" if shown.age_s else frame.error
-            drawn = annotate(frame.picture.pixels, frame.faces, show, missing=frame.missing, error=said)
+            drawn = annotate(
+                frame.picture.pixels, frame.faces, show, missing=frame.missing, error=said, style=self._style
+            )
         shown.drawn, shown.drawn_with = drawn, show
-        shown.window.show(drawn)
+        self._show(shown)
+
+    def _show(self, shown: _Shown) -> None:
+        shown.panels = self._panels(shown)
+        shown.window.show(with_panels(shown.drawn, *shown.panels))
+
+    def _panels(self, shown: _Shown) -> tuple[bool, tuple[Line | Bar, ...]]:
+        return self._view.keys, shown.numbers if self._view.numbers else ()
 
     def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
         name = output_name(frame.source, frame.picture.file, still=True)
@@ -118,4 +147,11 @@ class Display:
 
 def _together(one: View, other: View) -> View:
     """One view of two: a switch that was pressed once in each is where it was."""
-    return View(one.hidden ^ other.hidden, one.paused != other.paused, one.saves + other.saves, one.quit or other.quit)
+    return View(
+        one.hidden ^ other.hidden,
+        one.paused != other.paused,
+        one.keys != other.keys,
+        one.numbers != other.numbers,
+        one.saves + other.saves,
+        one.quit or other.quit,
+    )

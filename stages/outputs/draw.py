@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 
 from stages.core.frames import Face
-from stages.outputs.labels import NEUTRAL, Line, lines_about
+from stages.outputs.labels import Line, box_colour, everything_about, lines_about
 from stages.outputs.placement import place_plates
-from stages.outputs.plates import draw_plate, lay_out
+from stages.outputs.plates import Plate, draw_plate, lay_out
 
 # Height of capitals: a share of the face's side, within these shares of the picture's shorter side.
 _CAPITAL_OF_FACE, _CAPITAL_LEAST, _CAPITAL_MOST = 0.11, 0.014, 0.030
 _CAPITAL_LEAST_IN_A_CROWD, _CROWD = 0.009, 8  # for more faces than that: larger plates would hide the faces
+_TINY_CAPITAL = 8  # pixels, where the usual plate finds no room
+_TALLEST = 1.6  # of the face's side: a plate with everything
 
 _RIM = (24, 24, 24)  # the dark edge of a box, so that it shows on a bright ground too
 _SIDE_WITH_RIM = 16  # pixels; a rim would fill a smaller box
@@ -29,26 +31,36 @@ def annotate(
     show: frozenset[str] | None = None,
     missing: Sequence[str] = (),
     error: str | None = None,
+    style: str = "plain",
 ) -> np.ndarray:
     """A copy of a picture, uint8 (H, W, 3) BGR, with every face in a box and its labels beside it.
 
     show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame; error:
-    why it was not analysed; both are said at the lower edge. Equal arguments give equal pixels.
+    why it was not analysed; both are said at the lower edge. style: `plain`, a line for each answer; `full`, also who
+    it is and a bar for each emotion, where there is room for so much; `none`, nothing at all. Equal arguments give
+    equal pixels.
     """
     drawn = np.array(pixels, order="C")
+    if style == "none":
+        return drawn
     height, width = drawn.shape[:2]
     short = min(height, width)
     least = (_CAPITAL_LEAST if len(faces) <= _CROWD else _CAPITAL_LEAST_IN_A_CROWD) * short
     boxes = np.array([_visible(face.box, width, height) for face in faces]).reshape(-1, 4)
     labels = [lines_about(face, show) for face in faces]
-    for box, lines in zip(boxes, labels, strict=True):
-        _draw_box(drawn, box, lines[0].bgr if lines else NEUTRAL)
-    capitals = [_capital(box, least, _CAPITAL_MOST * short) for box in boxes]
-    plates = [lay_out(lines, capital, width, height) for lines, capital in zip(labels, capitals, strict=True)]
-    sizes = [plate.size if plate else (0, 0) for plate in plates]
-    for corner, plate in zip(place_plates(boxes, sizes, _gap(short), width, height), plates, strict=True):
-        if plate:
-            draw_plate(drawn, corner, plate)
+    for face, box, lines in zip(faces, boxes, labels, strict=True):
+        _draw_box(drawn, box, box_colour(face, lines))
+    plates = []
+    for face, box, lines in zip(faces, boxes, labels, strict=True):
+        capital = _capital(box, least, _CAPITAL_MOST * short)
+        all_lines = everything_about(face, show) if style == "full" and len(faces) <= _CROWD else []
+        plates.append(_plates(all_lines, lines, capital, box, width, height))
+    sizes = [[plate.size for plate in choices] for choices in plates]
+    placed = place_plates(boxes, sizes, _gap(short), width, height)
+    for choices, found in zip(plates, placed, strict=True):
+        if found:
+            choice, corner = found
+            draw_plate(drawn, corner, choices[choice])
     _draw_notice(drawn, missing, error)
     return drawn
 
@@ -63,6 +75,17 @@ def _visible(box: tuple[float, float, float, float], width: int, height: int) ->
 def _capital(box: np.ndarray, least: float, most: float) -> int:
     """Height of the capitals on a face's plate, in pixels."""
     return round(min(max(_CAPITAL_OF_FACE * max(box[2] - box[0], box[3] - box[1]), least), most))
+
+
+def _plates(all_lines, lines: list[Line], capital: int, box: np.ndarray, width: int, height: int) -> list[Plate]:
+    """The plates that a face could have, the preferred first."""
+    # Larger letters for so much would take more room than the face.
+    full = lay_out(all_lines, round(capital * 0.8), width, height) if all_lines else None
+    if full and full.size[1] > _TALLEST * max(box[2] - box[0], box[3] - box[1]):
+        full = None
+    usual = lay_out(lines, capital, width, height)
+    tiny = lay_out(lines, _TINY_CAPITAL, width, height) if usual and capital > _TINY_CAPITAL else None
+    return [plate for plate in (full, usual, tiny) if plate]
 
 
 def _gap(short: int) -> int:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.frames import Age, Classes, Face, FinishedFrame, Value
+from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
 from stages.outputs import cannot_write
-
-_DECIMALS = 4
 
 
 class JsonLines:
@@ -66,8 +64,8 @@ def record(frame: FinishedFrame) -> dict:
     written = {"source": frame.source, "frame": int(frame.frame)}
     if frame.picture.file is not None:
         written["file"] = frame.picture.file
-    written |= {"time": _rounded(frame.picture.time), "width": width, "height": height}
-    written["faces"] = [_face(face) for face in sorted(frame.faces, key=lambda face: tuple(face.box))]
+    written |= {"time": _number(frame.picture.time), "width": width, "height": height}
+    written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
     if frame.missing:
         written["missing"] = list(frame.missing)
     if frame.error is not None:
@@ -75,24 +73,55 @@ def record(frame: FinishedFrame) -> dict:
     return written
 
 
+def faces_of(record: dict) -> list[Face]:
+    """The faces of a line that was read: what `record` was given, but for what rounding took away."""
+    return [_read_face(face) for face in record["faces"]]
+
+
 def _face(face: Face) -> dict:
-    box = [_rounded(value) for value in face.box]
-    return {"box": box, "score": _rounded(face.score)} | {stage: _answer(a) for stage, a in face.answers.items()}
+    written = {} if face.id is None else {"id": face.id}
+    written |= {"box": [_number(value) for value in face.box], "score": _number(face.score)}
+    written |= {stage: _answer(answer) for stage, answer in face.answers.items()}
+    if face.smoothed:
+        written["smoothed"] = {stage: _answer(answer) for stage, answer in face.smoothed.items()}
+    return written
 
 
-def _answer(answer: Classes | Age | Value) -> dict:
+def _answer(answer: Answer) -> dict:
     match answer:
         case Classes(label, confidence, scores):
-            rounded = {name: _rounded(score) for name, score in scores.items()}
-            return {"label": label, "confidence": _rounded(confidence), "scores": rounded}
+            numbers = {name: _number(score) for name, score in scores.items()}
+            return {"label": label, "confidence": _number(confidence), "scores": numbers}
         case Age(years, low, high, group):
-            return {"years": _rounded(years), "low": _rounded(low), "high": _rounded(high), "group": group}
+            return {"years": _number(years), "low": _number(low), "high": _number(high), "group": group}
         case Value(value):
-            return {"value": _rounded(value)}
+            return {"value": _number(value)}
     raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
 
 
-def _rounded(value: float) -> float | None:
-    """Four decimals, and no negative zero. JSON knows neither NaN nor infinity: what is not a number becomes null."""
-    value = float(value)
-    return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None
+def _number(value: float) -> float | None:
+    """JSON knows neither NaN nor infinity: what is not a number becomes null."""
+    value = rounded(value)
+    return value if math.isfinite(value) else None
+
+
+_OWN = ("id", "box", "score", "smoothed")  # keys of a face that name no stage
+
+
+def _read_face(face: dict) -> Face:
+    answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in _OWN}
+    smoothed = {stage: _read_answer(answer) for stage, answer in face.get("smoothed", {}).items()}
+    return Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
+
+
+def _read_answer(answer: dict) -> Answer:
+    if "label" in answer:
+        scores = {name: _read_number(score) for name, score in answer["scores"].items()}
+        return Classes(answer["label"], _read_number(answer["confidence"]), scores)
+    if "years" in answer:
+        return Age(*(_read_number(answer[name]) for name in ("years", "low", "high")), answer["group"])
+    return Value(_read_number(answer["value"]))
+
+
+def _read_number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -6,29 +6,64 @@ import numpy as np
 
 # What a pixel of a plate costs where it covers something, in units of a pixel of its own face.
 _OTHER_FACE, _OTHER_PLATE = 3.0, 6.0
+# The share of a face that may be covered: by a plate for which there is a smaller one, and by the smallest.
+_TOUCHES, _HIDES = 0.05, 0.2
 _LATER_CHOICE = 0.02  # of the plate's area for each place further down the list: decides between equals
 
 
-def place_plates(
-    boxes: np.ndarray, sizes: list[tuple[int, int]], gap: int, width: int, height: int
-) -> list[tuple[int, int]]:
-    """The left upper corner of each face's plate.
+Size = tuple[int, int]
 
-    boxes: float (N, 4) x1, y1, x2, y2 in pixels; sizes: width and height of the N plates, none larger than the picture;
-    gap: pixels between box and plate; width, height: of the picture.
+
+def place_plates(
+    boxes: np.ndarray, sizes: list[list[Size]], gap: int, width: int, height: int
+) -> list[tuple[int, tuple[int, int]] | None]:
+    """For each face which of its plates is drawn, and where its left upper corner is; None where none finds room.
+
+    boxes: float (N, 4) x1, y1, x2, y2 in pixels; sizes: width and height of the plates that each face could have, the
+    preferred first, none larger than the picture; gap: pixels between box and plate; width, height: of the picture.
+    All but the last are taken only where they cover no face and no other plate; the last may cover its own face, and so
+    little of another that it does not hide it.
     """
     placed = np.empty((0, 4))
-    corners = []
-    for number, (box, size) in enumerate(zip(boxes, sizes, strict=True)):
-        candidates = _candidates(box, size, gap, width, height)
+    chosen = []
+    for number, (box, choices) in enumerate(zip(boxes, sizes, strict=True)):
         others = np.delete(boxes, number, axis=0)
-        cost = _covered(candidates, box[None]) + _OTHER_FACE * _covered(candidates, others)
-        cost += _OTHER_PLATE * _covered(candidates, placed)
-        cost += _LATER_CHOICE * size[0] * size[1] * np.arange(len(candidates))
-        best = candidates[int(np.argmin(cost))]
-        placed = np.vstack([placed, best])
-        corners.append((int(best[0]), int(best[1])))
-    return corners
+        found = None
+        for choice, size in enumerate(choices):
+            is_last = choice == len(choices) - 1
+            if (best := _place(box, others, placed, size, gap, width, height, is_last)) is not None:
+                found = choice, (int(best[0]), int(best[1]))
+                placed = np.vstack([placed, best])
+                break
+        chosen.append(found)
+    return chosen
+
+
+def _place(box, others, placed, size: Size, gap: int, width: int, height: int, is_last: bool) -> np.ndarray | None:
+    """The best rectangle for a plate of this size, None where it would hide something."""
+    candidates = _candidates(box, size, gap, width, height)
+    on_own, on_plates = _covered(candidates, box[None]), _covered(candidates, placed)
+    cost = on_own + _OTHER_FACE * _covered(candidates, others) + _OTHER_PLATE * on_plates
+    cost += _LATER_CHOICE * size[0] * size[1] * np.arange(len(candidates))
+    hidden = _hidden(candidates, others)
+    allowed = (
+        hidden <= _HIDES if is_last else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _area(box)) & (on_plates == 0)
+    )
+    if not allowed.any():
+        return None
+    return candidates[int(np.argmin(np.where(allowed, cost, np.inf)))]
+
+
+def _hidden(candidates: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The largest share of a face that each of the candidates (K, 4) covers: float (K,)."""
+    if not len(faces):
+        return np.zeros(len(candidates))
+    shares = [_covered(candidates, face[None]) / _area(face) for face in faces]
+    return np.max(shares, axis=0)
+
+
+def _area(box: np.ndarray) -> float:
+    return max(1.0, float((box[2] - box[0]) * (box[3] - box[1])))
 
 
 def _candidates(box: np.ndarray, size: tuple[int, int], gap: int, width: int, height: int) -> np.ndarray:

@@ -9,11 +9,18 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from stages.outputs.labels import Line
+from stages.outputs.labels import Bar, Line
 from stages.outputs.lettering import base_line, text_mask
 
 _LEGIBLE = 8  # pixels of a capital; smaller ones only where nothing else finds room
 _TINY = 5
+
+_TRACK = (96, 96, 96)  # what of a bar is not filled
+_BAR_CAPITAL, _BAR_LENGTH, _BAR_HEIGHT = (
+    0.85,
+    4.5,
+    0.62,
+)  # of a bar's letters, of other letters; of a bar, of its letters
 
 _KEEPS = 0.22  # of the picture below
 _GREY = 26.0  # and so much on top: white ground becomes grey 82, which white text stands out from by 7.6 : 1
@@ -31,7 +38,7 @@ class Plate:
         return self.cover.shape[1], self.cover.shape[0]
 
 
-def lay_out(lines: Sequence[Line], capital: int, width: int, height: int) -> Plate | None:
+def lay_out(lines: Sequence[Line | Bar], capital: int, width: int, height: int) -> Plate | None:
     """A plate no larger than width x height with capitals of `capital` pixels, or smaller where there is no room.
 
     None without lines, and where even tiny letters find no room.
@@ -56,16 +63,42 @@ def draw_plate(drawn: np.ndarray, corner: tuple[int, int], plate: Plate) -> None
     cv2.copyTo(filled, _rounded(width, height, max(1, min(width, height) // 10)), region)
 
 
-def _laid_out(lines: Sequence[Line], capital: int) -> Plate:
-    masks = [text_mask(line.text, capital) for line in lines]
+def _laid_out(lines: Sequence[Line | Bar], capital: int) -> Plate:
     pad, leading, bar = max(2, round(capital * 0.5)), round(capital * 0.3), max(2, round(capital * 0.28))
-    step, left = masks[0].shape[0] + leading, 2 * pad + bar
-    cover = np.zeros((step * len(lines) - leading + 2 * pad, left + max(m.shape[1] for m in masks) + pad), np.uint8)
-    bars = []
-    for place, (line, mask) in enumerate(zip(lines, masks, strict=True)):
-        top = pad + place * step
+    small = max(_TINY, round(capital * _BAR_CAPITAL))
+    left, length = 2 * pad + bar, round(small * _BAR_LENGTH)
+    capitals = [small if isinstance(line, Bar) else capital for line in lines]
+    masks = [text_mask(line.text, size) for line, size in zip(lines, capitals, strict=True)]
+    names = [m.shape[1] for line, m in zip(lines, masks, strict=True) if isinstance(line, Bar)]
+    begin = left + max(names, default=0) + pad  # of all bars
+    # As wide as any percentage, so that the plate does not tremble.
+    said = ["100 %", *(line.said for line in lines if isinstance(line, Bar))]
+    numbers = max(text_mask(text, small).shape[1] for text in said) + pad
+    widest = max(
+        begin + length + numbers if isinstance(line, Bar) else left + mask.shape[1]
+        for line, mask in zip(lines, masks, strict=True)
+    )
+    steps = [
+        m.shape[0] + (leading // 2 if isinstance(line, Bar) else leading) for line, m in zip(lines, masks, strict=True)
+    ]
+    cover = np.zeros((sum(steps[:-1]) + masks[-1].shape[0] + 2 * pad, widest + pad), np.uint8)
+    bars, top = [], pad
+    for line, mask, size, step in zip(lines, masks, capitals, steps, strict=True):
         cover[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
-        bars.append(((pad, top, pad + bar, top + base_line(capital) + 1), line.bgr))
+        bottom = top + base_line(size) + 1
+        bars.append(((pad, top, pad + bar, bottom), line.bgr))
+        if isinstance(line, Bar):
+            number = text_mask(line.said, size)
+            right = cover.shape[1] - pad
+            cover[top : top + number.shape[0], right - number.shape[1] : right] = number
+            thick = max(2, round(size * _BAR_HEIGHT))
+            upper = bottom - 1 - (size + thick) // 2
+            filled = begin + round(length * min(max(line.share, 0.0), 1.0))
+            bars += [
+                ((begin, upper, begin + length, upper + thick), _TRACK),
+                ((begin, upper, filled, upper + thick), line.bgr),
+            ]
+        top += step
     return Plate(cover, tuple(bars))
 
 

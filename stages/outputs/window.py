@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-KEYS = "G gender, E emotion, A age, S save, space pause, Q quit"
+KEYS = "G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"
 _SWITCHES = {"g": "gender", "e": "emotion", "a": "age"}
 _ESCAPE = "\x1b"
 _FIRST_WIDTH, _FIRST_HEIGHT = 1280, 720  # pixels; larger pictures are scaled into it, the person may enlarge it
@@ -22,6 +22,8 @@ class View:
 
     hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
     paused: bool = False  # the display stands still; the pipeline does not
+    keys: bool = False  # the keys are shown
+    numbers: bool = False  # how the run goes is shown
     saves: int = 0  # how often a picture was to be saved
     quit: bool = False
 
@@ -31,12 +33,16 @@ class View:
 
 
 def on_key(view: View, key: str) -> View:
-    """What a key does: g, e and a switch labels, s saves, space pauses, q and Escape quit; others do nothing."""
+    """What a key does: g, e, a and d, h switch labels and panels, s saves, space pauses, q and Escape quit."""
     key = key.lower()
     if key in _SWITCHES:
         return replace(view, hidden=view.hidden ^ {_SWITCHES[key]})
     if key == " ":
         return replace(view, paused=not view.paused)
+    if key == "h":
+        return replace(view, keys=not view.keys)
+    if key == "d":
+        return replace(view, numbers=not view.numbers)
     if key == "s":
         return replace(view, saves=view.saves + 1)
     if key in ("q", _ESCAPE):

@@ -289,7 +289,15 @@ MISTAKES = {
     "stages: {detect: {smallest_face: 0}}": "1: stages.detect.smallest_face is 0; write a number above 0 up to 1.",
     "stages: {detect: {step: 1}}": "1: stages.detect.step is 1; write a number from 1.01 to 2.",
     "stages: {age: {replicas: 65}}": "1: stages.age.replicas is 65; write a whole number from 1 to 64, or auto.",
-    "render: none": "1: render is 'none'; write below it any of the keys display, show, output, annotated, host.",
+    "render: none": f"1: render is 'none'; write below it any of the keys {', '.join(keys_of(Render))}.",
+    "render: {blur: true}": "1: render.blur is true; write one of none, pixelate, blur.",
+    "render: {coast: -1}": "1: render.coast is -1; write a number from 0 to 60.",
+    "render: {smooth: {age: -1}}": (
+        "1: render.smooth is a mapping; write seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}."
+    ),
+    "render: {smooth: {genre: 1}}": (
+        "1: render.smooth.genre names no attribute of this pipeline; leave it out (did you mean 'gender'?)."
+    ),
     "render: {annotated: yes}": "1: render.annotated is 'yes'; write true or false.",
     "render: {show: lates}": "1: render.show is 'lates'; write latest or exact (did you mean 'latest'?).",
     "render: {output: 5}": "1: render.output is 5; write the path of a folder.",

@@ -225,7 +225,7 @@ def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
         "emotion": Classes("happy", 1.0, {"happy": 1.0}),
         "age": Age(31.0, 25.0, 38.0, "30-39"),
     }
-    face = Face((1.0, 2.0, 30.0, 30.0), 0.9, answers)
+    face = Face((1.0, 2.0, 30.0, 30.0), 0.9, answers, id=1, smoothed=answers)
     frame = FinishedFrame("demo", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0), [face])
     assert shape(json.loads(shown)) == shape(record(frame))
     extra = FinishedFrame("d", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0, "a.jpg"), [], ["age"], "why")

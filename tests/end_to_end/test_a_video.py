@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from stages.detectors import make_detector
 from tests.end_to_end.command import Ran
 from tests.end_to_end.material import FACES, HEIGHT, PRINT, WIDTH, watch
 
@@ -26,7 +27,8 @@ def test_every_face_is_found_and_has_all_labels(shown: Ran, models):
     assert [len(line["faces"]) for line in shown.lines] == FACES
     labels = {name: yaml.safe_load((models / f"{name}.yaml").read_text()) for name in ("gender", "emotion")}
     for face in shown.faces:
-        assert set(face) == {"box", "score", "gender", "emotion", "age"}
+        assert set(face) == {"id", "box", "score", "gender", "emotion", "age", "smoothed"}
+        assert set(face["smoothed"]) == {"gender", "emotion", "age"}
         assert 0 <= face["score"] <= 1
         for stage, card in labels.items():
             answer = face[stage]
@@ -123,3 +125,12 @@ def test_dlib_finds_the_same_faces_in_the_same_places(shown: Ran, film, place):
         for one, two in zip(mine["faces"], theirs["faces"], strict=True):
             assert two["box"] == pytest.approx(one["box"], abs=0.35 * one["box"][2])
             assert {"gender", "emotion", "age"} <= two.keys()
+
+
+def test_with_blur_nobody_can_be_recognised_and_the_results_are_the_same(shown: Ran, place, film):
+    hidden = place.run(film, "--blur")
+    assert hidden.status == 0, hidden.err
+    assert hidden.results == shown.results
+    last = watch(hidden.output / "annotated/film.mp4").last
+    detector = make_detector("haar", longest_side=640, smallest_face=0.08, step=1.1, neighbours=3)
+    assert len(detector.detect(last).scores) == 0 < len(detector.detect(watch(film).last).scores)

@@ -59,7 +59,7 @@ def test_an_attribute_of_ones_own_is_a_stage_like_the_others(place, film, gender
     assert set(run.stages()) == {"capture", "detect", "gender", "attribute", "render"}
     ran = run.end()
     assert ran.status == 0, ran.err
-    assert all(set(face) == {"box", "score", "gender", "glasses"} for face in ran.faces)
+    assert all(set(face) == {"id", "box", "score", "gender", "glasses", "smoothed"} for face in ran.faces)
     for mine, before in zip(ran.faces, shown.faces, strict=True):
         assert mine["gender"] == before["gender"]
         assert list(mine["glasses"]["scores"].values()) == list(before["gender"]["scores"].values())
@@ -73,7 +73,8 @@ def test_only_the_stages_that_are_listed_run(place, film, shown: Ran, names):
     ran = run.end()
     assert ran.status == 0, ran.err
     assert [face["box"] for face in ran.faces] == [face["box"] for face in shown.faces]
-    assert all(set(face) == {"box", "score", *names} for face in ran.faces)
+    assert all(face.keys() - {"smoothed"} == {"id", "box", "score", *names} for face in ran.faces)
+    assert all(list(face.get("smoothed", {})) == names for face in ran.faces)
     for name in names:
         assert [face[name] for face in ran.faces] == [face[name] for face in shown.faces]
 

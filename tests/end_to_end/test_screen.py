@@ -75,7 +75,7 @@ def saved(run: Running, count: int):
 def test_the_keys_of_the_window_work_while_it_runs(on_screen, slow_film):
     run = on_screen.start(slow_film, display=None)  # auto: a window, as there is a screen; then a file has its own pace
     keys = Keyboard(run, on_screen.environment)
-    assert keys.titles() == ["slow.mp4: G gender, E emotion, A age, S save, space pause, Q quit"]
+    assert keys.titles() == ["slow.mp4: G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"]
     run.until_lines(8)
     keys.press("space")
     eventually(lambda: "(paused)" in keys.titles()[0], "the pause in the title")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
+from stages.core.pulse import Beat, Load
 from stages.outputs import display as module
 from stages.outputs.display import Display, DisplayError, open_display
+from stages.outputs.labels import Bar
+from stages.outputs.panels import numbers, with_panels
 from stages.outputs.window import View, on_key
 from tests.outputs.frames import face, flat, frame
 
@@ -154,3 +158,54 @@ def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, 
     assert open_display("none", STAGES, tmp_path, said.append) is None
     with pytest.raises(DisplayError, match="render.display is window, but no screen"):
         open_display("window", STAGES, tmp_path, said.append)
+
+
+LINES = numbers(Beat(24.96, 0.0712, (Load("detect", 0.93, 4), Load("age", 0.08, 0))))
+
+
+def test_h_shows_the_keys_over_the_picture_and_takes_them_away(shown):
+    display, window, _ = shown
+    window.press("h")
+    display.poll()
+    assert len(window.shown) == 2 and not np.array_equal(*window.shown)
+    window.press("h")
+    display.poll()
+    assert np.array_equal(window.shown[0], window.shown[2])
+
+
+def test_d_shows_how_the_run_goes_and_what_is_new_of_it(shown):
+    display, window, _ = shown
+    display.tell("clip.mp4", LINES)
+    display.poll()
+    assert len(window.shown) == 1 and not display.wants_numbers
+    window.press("d")
+    display.poll()
+    assert display.wants_numbers and not np.array_equal(window.shown[0], window.shown[1])
+    display.poll()
+    assert len(window.shown) == 2
+    display.tell("clip.mp4", LINES[:1])
+    display.poll()
+    assert len(window.shown) == 3
+
+
+def test_panels_stand_in_no_picture_that_is_saved(shown, tmp_path):
+    display, window, _ = shown
+    before = window.shown[0].copy()
+    display.tell("clip.mp4", LINES)
+    window.press("hds")
+    display.poll()
+    assert np.array_equal(cv2.imread(str(tmp_path / "saved" / "clip.mp4-7.png")), before)
+    assert np.array_equal(window.shown[0], before)
+
+
+def test_the_panel_says_speed_latency_and_for_each_stage_its_work_and_queue():
+    said = [f"{line.text} {line.said}" if isinstance(line, Bar) else line.text for line in LINES]
+    assert said == ["25.0 frames/s   71 ms", "detect 93 %  4 in queue", "age 8 %  0 in queue"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 48), (320, 240), (3840, 2160)])
+def test_panels_fit_into_any_picture_or_are_left_out(size):
+    pixels = flat(*size)
+    assert with_panels(pixels, True, LINES).shape == pixels.shape
+    assert (pixels == 128).all()
+    assert with_panels(pixels, False, ()) is pixels

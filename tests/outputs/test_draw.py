@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stages.core.frames import Age, Classes, Face, Value
 from stages.outputs.draw import annotate
-from stages.outputs.labels import LABEL_COLOURS, lines_about
+from stages.outputs.labels import ID_COLOURS, LABEL_COLOURS, Bar, everything_about, id_colour, lines_about
 from stages.outputs.placement import place_plates
 from tests.outputs.frames import ANSWERS, face, flat
 
@@ -52,10 +56,13 @@ def test_a_long_label_is_shortened_but_keeps_its_confidence():
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("faces", ["some", "none"])
-def test_any_picture_can_be_drawn_on_and_is_itself_left_alone(size, faces):
+@pytest.mark.parametrize("style", ["plain", "full"])
+def test_any_picture_can_be_drawn_on_and_is_itself_left_alone(size, faces, style):
     pixels = flat(*size)
     pixels.flags.writeable = False
-    drawn = annotate(pixels, faces_in(*size) if faces == "some" else [], missing=["age"], error="no detector " * 20)
+    drawn = annotate(
+        pixels, faces_in(*size) if faces == "some" else [], missing=["age"], error="no detector " * 20, style=style
+    )
     assert drawn.shape == pixels.shape and drawn.dtype == np.uint8
     assert (pixels == 128).all() and not np.shares_memory(drawn, pixels)
 
@@ -108,9 +115,8 @@ def test_a_plate_touches_nothing_but_its_own_region():
 
 def test_plates_lie_in_the_picture_and_beside_every_face_where_there_is_room():
     boxes = np.array([(100, 100, 200, 200), (100, 210, 200, 310), (500, 200, 620, 359)], float)
-    sizes = [(120, 50)] * 3
-    corners = place_plates(boxes, sizes, 4, 640, 360)
-    plates = [(x, y, x + 120, y + 50) for x, y in corners]
+    sizes = [[(120, 50)]] * 3
+    plates = [(x, y, x + 120, y + 50) for _, (x, y) in place_plates(boxes, sizes, 4, 640, 360)]
     assert all(x1 >= 0 and y1 >= 0 and x2 <= 640 and y2 <= 360 for x1, y1, x2, y2 in plates)
     rectangles = [*map(tuple, boxes), *plates]
     assert [(a, b) for a in plates for b in rectangles if a is not b and overlap(a, b)] == []
@@ -121,8 +127,84 @@ def overlap(a, b) -> bool:
 
 
 def test_a_face_that_fills_the_picture_still_has_its_plate_in_it():
-    ((x, y),) = place_plates(np.array([(0.0, 0.0, 639.0, 359.0)]), [(120, 50)], 4, 640, 360)
+    [(_, (x, y))] = place_plates(np.array([(0.0, 0.0, 639.0, 359.0)]), [[(120, 50)]], 4, 640, 360)
     assert 0 <= x <= 520 and 0 <= y <= 310
+
+
+def test_where_the_larger_plate_would_hide_something_the_smaller_one_is_taken():
+    left, right = (10.0, 10.0, 70.0, 70.0), (110.0, 10.0, 170.0, 70.0)
+    sizes = [[(90, 60), (60, 20)]]
+    [(alone, _)] = place_plates(np.array([left]), sizes, 4, 180, 100)
+    beside, _ = place_plates(np.array([left, right]), [*sizes, []], 4, 180, 100)
+    assert (alone, beside[0]) == (0, 1)
+
+
+def test_a_plate_that_would_hide_another_face_is_not_drawn():
+    small, large = (0.0, 0.0, 60.0, 60.0), (62.0, 0.0, 130.0, 60.0)
+    assert place_plates(np.array([small, large]), [[(130, 58)], []], 4, 130, 60) == [None, None]
+
+
+CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.integers(20, 200)), max_size=10)
+
+
+@settings(max_examples=50, deadline=None)
+@given(CROWDS)
+def test_no_plate_of_any_crowd_leaves_the_picture_or_hides_another_face(crowd):
+    boxes = np.array([(x, y, x + side, y + side) for x, y, side in crowd], float).reshape(-1, 4).clip(0, [639, 359] * 2)
+    sizes = [[(150, 120), (120, 50), (80, 34)]] * len(crowd)
+    for number, found in enumerate(place_plates(boxes, sizes, 4, 640, 360)):
+        if found is None:
+            continue
+        choice, (x, y) = found
+        wide, high = sizes[number][choice]
+        assert x >= 0 and y >= 0 and x + wide <= 640 and y + high <= 360
+        for x1, y1, x2, y2 in np.delete(boxes, number, axis=0):
+            across, down = min(x + wide, x2) - max(x, x1), min(y + high, y2) - max(y, y1)
+            assert max(across, 0) * max(down, 0) <= 0.2 * max((x2 - x1) * (y2 - y1), 1)
+
+
+EMOTIONS = {"angry": 0.02, "fear": 0.03, "happy": 0.1, "neutral": 0.85}
+
+
+def everything(of: Face, show=None) -> list[str]:
+    return [f"{line.text} {line.said}" if isinstance(line, Bar) else line.text for line in everything_about(of, show)]
+
+
+def test_in_full_style_every_emotion_has_a_bar_the_strongest_first():
+    one = face(0, 0, 10, emotion=Classes("neutral", 0.85, EMOTIONS))
+    bars = ["neutral 85 %", "happy 10 %", "fear 3 %", "angry 2 %"]
+    assert everything(one) == ["woman 97 %", *bars, "age 31 (25-38)"]
+    assert everything(replace(one, id=4)) == ["#4  face 98 %", "woman 97 %", *bars, "age 31 (25-38)"]
+    assert everything(replace(one, id=4), frozenset({"emotion"})) == ["#4  face 98 %", *bars]
+
+
+def test_a_bar_is_as_long_as_its_share():
+    def filled(happy: float) -> int:
+        scores = {"happy": happy, "sad": 0.0, "neutral": 1 - happy}
+        one = Face((60, 60, 200, 200), 0.9, {"emotion": Classes("happy", happy, scores)}, id=2)
+        drawn = annotate(flat(960, 540, 0), [one], frozenset({"emotion"}), style="full")
+        row = (drawn == LABEL_COLOURS["happy"]).all(axis=2).sum(axis=1).max()
+        return int(row)
+
+    assert filled(0.9) > 1.5 * filled(0.5) > 0
+
+
+def test_style_none_draws_nothing_and_full_something_else_than_plain(astronaut):
+    one = [face(180, 60, 120, emotion=Classes("neutral", 0.85, EMOTIONS))]
+    assert np.array_equal(annotate(astronaut, one, missing=["age"], style="none"), astronaut)
+    drawn = [annotate(astronaut, one, style=style) for style in ("none", "plain", "full")]
+    assert not any(np.array_equal(a, b) for a, b in zip(drawn, drawn[1:], strict=False))
+
+
+def test_who_is_followed_has_a_colour_of_their_own():
+    drawn = [annotate(flat(640, 360), [replace(face(200, 80, 120), id=n)], frozenset())[140, 195:206] for n in (1, 2)]
+    assert not np.array_equal(*drawn)
+    assert id_colour(1) == id_colour(1 + len(ID_COLOURS)) and len(set(ID_COLOURS)) == len(ID_COLOURS)
+
+
+def test_what_is_smoothed_is_what_is_drawn():
+    one = replace(face(0, 0, 10), smoothed={"age": Age(40.0, 30.0, 50.0, "40-49")})
+    assert texts(one) == ["woman 97 %", "happy 91 %", "age 40 (30-50)"]
 
 
 def test_a_frame_says_what_it_lacks():

@@ -1,0 +1,141 @@
+"""Clips of which is known who is where in every frame: people of the demo's photographs who move, cross and hide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from stages.sources import open_source
+
+WIDTH, HEIGHT, RATE = 960, 540, 25.0
+_SEEN_IN = 160  # a frame of the demo that shows both people
+_BOXES = {"Collins": (226.5, 152.4, 116.4), "Hopper": (846.8, 192.0, 225.0)}  # left, top, side of their faces in it
+_REACH = 0.85  # of a face's side, from its centre: how far a cut-out goes
+_VISIBLE = 0.5  # the share of a face that has to be seen for it to count as there
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A face that can be seen in a frame."""
+
+    person: str
+    x: float  # of its centre, pixels
+    y: float
+    side: float
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Someone in a scene; who comes later in the list stands in front."""
+
+    person: str
+    place: Callable[[float], tuple[float, float, float]]  # seconds -> x, y of the face's centre, and its side
+    photograph: str
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    name: str
+    seconds: float
+    actors: tuple[Actor, ...]
+    pillar: tuple[int, int] | None = None  # left and right edge of something that stands in front of everybody
+    dark: Callable[[float], bool] = lambda time_s: False  # whether nothing can be found at a time
+
+    def frames(self) -> Iterator[tuple[np.ndarray, list[Truth]]]:
+        """Every frame, uint8 (HEIGHT, WIDTH, 3) BGR, with the faces that can be seen in it."""
+        return (self.at(number / RATE) for number in range(round(self.seconds * RATE)))
+
+    def at(self, time_s: float) -> tuple[np.ndarray, list[Truth]]:
+        """The frame at a time."""
+        picture, owner = _ground(), np.full((HEIGHT, WIDTH), -1, np.int16)  # whose pixel it is
+        truths = []
+        for place, actor in enumerate(self.actors):
+            x, y, side = actor.place(time_s)
+            cut = _photographs()[actor.photograph]
+            _lay(picture, owner, place, cut[:, ::-1] if actor.mirrored else cut, x, y, side)
+            truths.append(Truth(actor.person, x, y, side))
+        if self.pillar:
+            picture[:, slice(*self.pillar)], owner[:, slice(*self.pillar)] = (70, 84, 96), len(self.actors)
+        seen = [truth for place, truth in enumerate(truths) if _share(owner, place, truth) >= _VISIBLE]
+        return (picture // 16, []) if self.dark(time_s) else (picture, seen)
+
+
+def _across(start: float, end: float, seconds: float, y: float, side: float, sway: float = 8.0):
+    """Someone who walks from one x to another, with the up and down of a walk."""
+    return lambda t: (start + (end - start) * min(1.0, t / seconds), y + sway * math.sin(6 * t), side)
+
+
+SCENES = (
+    Scene(
+        "three cross",
+        8.0,
+        (
+            Actor("behind", lambda t: (480 + 40 * math.sin(0.8 * t), 250, 120), "Hopper"),
+            Actor("from the left", _across(90, 870, 7.5, 275, 130), "Collins"),
+            Actor("from the right", _across(880, 80, 6.5, 290, 140), "Hopper", mirrored=True),
+        ),
+    ),
+    Scene(
+        "hidden by a pillar",
+        8.0,
+        (
+            Actor("walks", _across(120, 840, 7.0, 260, 120), "Collins"),
+            Actor("turns back", lambda t: (800 - 560 * math.sin(math.pi * t / 8), 300, 110), "Hopper"),
+        ),
+        pillar=(430, 550),
+    ),
+    Scene(
+        "lost from sight for half a second",
+        8.0,
+        (
+            Actor("comes nearer", lambda t: (300 + 30 * math.sin(t), 260, 90 + 12 * t), "Collins"),
+            Actor("goes away", lambda t: (680 - 25 * t, 270, 170 - 9 * t), "Hopper"),
+        ),
+        dark=lambda t: t % 2 > 1.5,
+    ),
+)
+
+
+@cache
+def _photographs() -> dict[str, np.ndarray]:
+    """Each person as a cut-out, uint8 (S, S, 3) BGR, with the face in its middle."""
+    source = open_source("demo")
+    pixels = next(iter(source.pictures(_SEEN_IN))).pixels
+    source.close()
+    found = {}
+    for person, (left, top, side) in _BOXES.items():
+        reach, x, y = _REACH * side, left + side / 2, top + side / 2
+        found[person] = pixels[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)]
+    return found
+
+
+def _ground() -> np.ndarray:
+    rows = np.linspace(70, 120, HEIGHT, dtype=np.float32)[:, None, None]
+    ground = np.broadcast_to(rows * np.float32([1.0, 0.95, 0.9]), (HEIGHT, WIDTH, 3))
+    return np.ascontiguousarray(ground, np.uint8)
+
+
+def _lay(picture: np.ndarray, owner: np.ndarray, place: int, cut: np.ndarray, x: float, y: float, side: float) -> None:
+    """Lay an oval cut-out onto the picture with the face at x, y."""
+    scale = 2 * _REACH * side / cut.shape[0]
+    to_picture = np.float32([[scale, 0, x - scale * cut.shape[1] / 2], [0, scale, y - scale * cut.shape[0] / 2]])
+    laid = cv2.warpAffine(np.ascontiguousarray(cut), to_picture, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    axes = (round(0.78 * _REACH * side), round(_REACH * side))
+    cv2.ellipse(mask, (round(x), round(y)), axes, 0, 0, 360, 255, cv2.FILLED)
+    cv2.copyTo(laid, mask, picture)
+    owner[mask > 0] = place
+
+
+def _share(owner: np.ndarray, place: int, truth: Truth) -> float:
+    """How much of a face can be seen."""
+    left, top = round(truth.x - truth.side / 2), round(truth.y - truth.side / 2)
+    side = round(truth.side)
+    seen = owner[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] == place
+    return float(seen.sum()) / (side * side)

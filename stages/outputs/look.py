@@ -1,0 +1,66 @@
+"""What is done to a finished frame before it is shown, written or served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from stages.core import limits
+from stages.core.config import Pipeline
+from stages.core.following import follower_for
+from stages.core.frames import FinishedFrame
+from stages.outputs import cannot_write
+from stages.outputs.draw import annotate
+from stages.outputs.hiding import hide_everything, hide_faces
+from stages.outputs.replay import restored
+
+
+class Look:
+    """Follows the faces of one source from frame to frame, hides them if that is asked for, and draws."""
+
+    def __init__(self, pipeline: Pipeline):
+        self._follower = follower_for(pipeline)
+        self._style, self._blur = pipeline.render.style, pipeline.render.blur
+
+    def finish(self, frame: FinishedFrame, all_known: bool = True) -> FinishedFrame:
+        """The frame as everybody gets it; to be called once for each frame, in their order.
+
+        `all_known`: whether the frame has every face that was found in its picture. With `blur` its picture is another
+        one from here on, so that there is none that shows a face which was found.
+        """
+        if self._follower:
+            frame = self._follower.follow(frame)
+        if self._blur == "none":
+            return frame
+        pixels = frame.picture.pixels
+        if frame.error is not None or not all_known:
+            hidden = hide_everything(pixels)
+        else:
+            # A detector misses a face now and then: who was seen a moment ago is hidden where they should be by now.
+            missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
+            hidden = hide_faces(pixels, [*(face.box for face in frame.faces), *missed], self._blur)
+        return replace(frame, picture=replace(frame.picture, pixels=hidden))
+
+    def draw(self, frame: FinishedFrame) -> np.ndarray:
+        """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
+        faces, missing = frame.faces, frame.missing
+        return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
+
+    def replay(self, results: Path) -> None:
+        """Remember what the whole lines of a results.jsonl say of the frames so far; raises `OutputError`."""
+        if not self._follower:
+            return
+        try:
+            with results.open("rb") as lines:
+                restored(self._follower, lines)
+        except OSError as error:
+            raise cannot_write(results, error) from error
+
+    def note(self, source: str) -> str | None:
+        """What a person should know of it, in a sentence."""
+        forgotten = self._follower.forgotten if self._follower else 0
+        if not forgotten:
+            return None
+        return f"{source}: {forgotten} faces lost their id: only {limits.TRACKS} are followed at once"

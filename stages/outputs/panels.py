@@ -1,0 +1,60 @@
+"""What lies over the picture in the window, and never in what is written: the keys, and how the run goes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.core.pulse import Beat
+from stages.outputs.labels import NEUTRAL, Bar, Line
+from stages.outputs.plates import draw_plate, lay_out
+
+HELP = tuple(
+    Line(text, NEUTRAL)
+    for text in (
+        "G  gender on and off",
+        "E  emotion on and off",
+        "A  age on and off",
+        "D  how the run goes",
+        "S  save the picture",
+        "space  hold the picture",
+        "H  these keys",
+        "Q, Esc  end the run",
+    )
+)
+_CALM, _BUSY = (120, 200, 120), (80, 160, 255)  # BGR
+_FULL = 0.9  # of a second's work a second: a stage with one process that has more to do is the limit
+_CAPITAL = 0.022  # height of the letters, as a share of the picture's shorter side
+
+
+def numbers(beat: Beat) -> tuple[Line | Bar, ...]:
+    """The lines of the panel: frames a second and latency; for each stage its work, of one core, and its queue."""
+    latency = "" if beat.latency_s is None else f"   {1000 * beat.latency_s:.0f} ms"
+    stages = (
+        Bar(
+            load.stage,
+            _BUSY if load.work >= _FULL else _CALM,
+            min(load.work, 1.0),
+            f"{100 * load.work:.0f} %  {load.queue} in queue",
+        )
+        for load in beat.loads
+    )
+    return (Line(f"{beat.frames_s:.1f} frames/s{latency}", NEUTRAL), *stages)
+
+
+def with_panels(drawn: np.ndarray, keys: bool, lines: tuple[Line | Bar, ...]) -> np.ndarray:
+    """The picture, uint8 (H, W, 3) BGR, with the keys below on the right and `lines` above on the left.
+
+    A copy, or the picture itself where there is nothing to add.
+    """
+    height, width = drawn.shape[:2]
+    capital = round(_CAPITAL * min(height, width))
+    plates = [lay_out(shown, capital, width, height) for shown in (lines, HELP if keys else ())]
+    if not any(plates):
+        return drawn
+    over = np.array(drawn, order="C")
+    above, below = plates
+    if above:
+        draw_plate(over, (0, 0), above)
+    if below:
+        draw_plate(over, (width - below.size[0], height - below.size[1]), below)
+    return over

@@ -1,0 +1,54 @@
+"""How a run goes at the moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.core.pulse import Beat, Load, Pulse
+
+STAGES = ("detect", "age", "render")
+
+
+def at_25_frames_a_second(seconds: float, latency_s: float = 0.08, detect_s: float = 0.03) -> Pulse:
+    pulse = Pulse(STAGES)
+    for frame in range(round(25 * seconds)):
+        pulse.came(frame, frame / 25)
+        pulse.finished(frame, frame / 25 + latency_s, {"detect": detect_s, "age": 0.002, "render": 0.004})
+    return pulse
+
+
+def test_speed_latency_and_work_are_those_of_the_last_seconds():
+    beat = at_25_frames_a_second(10).read(10.0, [])
+    assert beat.frames_s == pytest.approx(25, rel=0.05)
+    assert beat.latency_s == pytest.approx(0.08)
+    assert [load.stage for load in beat.loads] == list(STAGES)
+    assert [load.work for load in beat.loads] == pytest.approx([0.75, 0.05, 0.1], rel=0.05)
+
+
+def test_two_processes_of_a_stage_work_more_than_a_second_a_second():
+    assert at_25_frames_a_second(10, detect_s=0.07).read(10.0, []).loads[0].work == pytest.approx(1.75, rel=0.05)
+
+
+def test_before_the_first_frame_there_is_nothing_to_tell():
+    assert Pulse(STAGES).read(5.0, []) == Beat(0.0, None, tuple(Load(stage, 0.0, 0) for stage in STAGES))
+
+
+def test_in_the_first_second_the_speed_is_told_of_the_time_so_far():
+    assert at_25_frames_a_second(1).read(1.0, []).frames_s == pytest.approx(25, rel=0.1)
+
+
+def test_a_run_that_stands_still_says_so():
+    assert at_25_frames_a_second(2).read(20.0, []).frames_s == 0
+
+
+def test_a_frame_queues_for_detect_until_its_faces_are_found_and_then_for_what_it_lacks():
+    lacks = [(0, []), (1, ["age"]), (2, ["age"]), (3, ["detect", "age"]), (4, ["picture", "detect", "age"])]
+    loads = Pulse(STAGES).read(0.0, lacks).loads
+    assert [load.queue for load in loads] == [2, 2, 1]
+
+
+def test_memory_is_bounded_though_no_frame_is_ever_finished():
+    pulse = Pulse(STAGES)
+    for frame in range(3000):
+        pulse.came(frame, frame / 1000)
+    assert len(pulse._came_s) <= 1000
