@@ -7,11 +7,11 @@
     python -m train faces --architecture wide_resnet --out runs/teacher
     python -m train gender --teacher runs/teacher         learn from the answers of a larger net, too
     python -m train attribute glasses                     of your own, prepared from class folders
-    python -m train emotion --set mixup=0.5 --set optimizer=nadam
+    python -m train emotion --optimizer nadam --recipe mixup=0.5
 
 RUN/ holds recipe.json, log.csv, log.md, curves.png, confusion, calibration and mistakes of every head and data set as
 pictures, best.keras (chosen on the validation parts) and, to resume, last-N.npz and state.json. Every setting stands in
-train/recipe.py. KERAS_BACKEND=jax or torch trains with another backend; any of them uses a GPU if it finds one.
+train/recipe.py. KERAS_BACKEND=jax trains with JAX; either uses a GPU if it finds one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from train.feed import Feed
 from train.recipe import ATTRIBUTE, RECIPES, Recipe
 from train.state import begin
 
-# Options that have a name of their own because most runs need them; all others are given with --set.
+# Options that have a name of their own because most runs need them; all others are given with --recipe.
 NAMED = ("epochs", "seconds", "batch", "learning_rate", "architecture", "optimizer", "schedule", "seed")
 
 
@@ -68,10 +68,18 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", help="where train.prepare wrote its caches (data)")
     parser.add_argument("--tensorboard", action="store_true", help="leave a log for TensorBoard, too")
     parser.add_argument("--patience", type=int, help="end after so many epochs without a smaller validation error")
-    for name in NAMED:
-        parser.add_argument(f"--{name.replace('_', '-')}", help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", help="this and the next seven: the recipe's, if left out")
+    parser.add_argument("--seconds", help="let the learning rate down so as to end by then")
+    parser.add_argument("--batch", help="pictures")
+    parser.add_argument("--learning-rate", help="at its peak")
+    parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, vgg16")
+    parser.add_argument("--optimizer", help="adamw, nadam, sgd")
+    parser.add_argument("--schedule", help="cosine, linear, steps, constant, plateau")
+    parser.add_argument("--seed")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that make batches (one a core)")
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="any other setting"
+    )
     return parser.parse_args(arguments)
 
 

@@ -4,6 +4,7 @@
     python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
     python -m train.export runs/faces --name gender --head gender one head of a net that has several
     python -m train.export runs/age --name age --precision int8
+    python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
     python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted
 
 Weights are stored as float16 and computed with as float32, unless --precision says otherwise; float32, float16 and int8
@@ -73,6 +74,7 @@ class Wanted:
     precision: str = "float16"
     head: str | None = None  # of a net with several; None: the one that has the task's name
     votes: float = 0.0  # share of FER+'s votes in the answer, the rest is FER2013's label
+    groups: tuple[tuple[str, int], ...] = ()  # names of ages with the year in which each begins: classes, no years
 
     def heads(self, recipe: Recipe) -> list[Head]:
         """The heads that answer: one, or FER2013's and FER+'s."""
@@ -84,7 +86,25 @@ class Wanted:
             raise ExportError(f"--votes is {self.votes:g}; write a share from 0 to 1.")
         if self.votes and "votes" not in by_name:
             raise ExportError("--votes is for emotion alone: no other net has learned from votes.")
+        if self.groups and by_name[name].kind != "age":
+            raise ExportError("--groups is for ages alone.")
         return [by_name[name], by_name["votes"]] if self.votes else [by_name[name]]
+
+    def group_of_bin(self, years: np.ndarray) -> np.ndarray:
+        """Index of the group int (N,) of ages float (N,); younger ones than the first begins with belong to it."""
+        starts = [start for _, start in self.groups]
+        return (np.searchsorted(starts, years, side="right") - 1).clip(0)
+
+
+def groups_in(text: str) -> tuple[tuple[str, int], ...]:
+    """child=0,young=13 -> (("child", 0), ("young", 13)); ExportError for anything else."""
+    pairs = [word.partition("=") for word in text.split(",")]
+    if len(pairs) < 2 or not all(name and start.isdigit() for name, _, start in pairs):
+        raise ExportError(f"--groups is {text!r}; write two or more, such as child=0,young=13,middle=36,old=61.")
+    groups = tuple((name, int(start)) for name, _, start in pairs)
+    if [start for _, start in groups] != sorted({start for _, start in groups}):
+        raise ExportError(f"--groups is {text!r}; write them from the youngest to the oldest.")
+    return groups
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=PRECISIONS, default="float16", help="of the stored weights")
     parser.add_argument("--head", help="of a net that has several")
     parser.add_argument("--votes", type=float, default=0.0, help="share of FER+'s votes in an emotion (0)")
+    parser.add_argument("--groups", help="name ages in place of years: child=0,young=13,middle=36,old=61")
     parser.add_argument("--data", type=Path, help="where the caches are (as in the run)")
     parser.add_argument("--keras", type=Path, help="convert a file of Keras 2 to this .keras file, and no more")
     options = parser.parse_args(arguments)
@@ -107,7 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.name is None:
             raise ExportError("--name is missing; write the name of the card.")
         else:
-            wanted = Wanted(options.name, options.precision, options.head, options.votes)
+            groups = groups_in(options.groups) if options.groups else ()
+            wanted = Wanted(options.name, options.precision, options.head, options.votes, groups)
             export(options.run, wanted, options.models, options.data, say=print)
     except FacepipeError as error:
         print(error, file=sys.stderr)
@@ -123,6 +145,9 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
     heads = wanted.heads(recipe)
     net = answering(trained_net(run / "best.keras"), recipe, wanted, heads)
     crops, truth = validation_of(recipe, wanted, heads[0])
+    limits = LIMITS.get(heads[0].name, "Not written yet: say what it is worse at, and what it is not for.")
+    if wanted.groups:
+        heads = [dataclasses.replace(heads[0], kind="classes", labels=tuple(name for name, _ in wanted.groups))]
     logits = logits_of(net, crops)
     temperature = best_temperature(logits, truth)
     contents = {precision: converted(net, precision, crops) for precision in PRECISIONS}
@@ -137,11 +162,12 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         card = yaml.safe_load(path.read_text(encoding="utf-8"))
         card["golden"] = golden(path)
         card["trained"] = provenance(run, recipe, wanted)
+        on_tests = {} if wanted.groups else figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0])
         card["figures"] = {
-            **figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0]),
+            **on_tests,
             "stored as, validation part": {p: stored(drafts[p], contents[p], crops, truth) for p in PRECISIONS},
         }
-        card["limits"] = LIMITS.get(heads[0].name, "Not written yet: say what it is worse at, and what it is not for.")
+        card["limits"] = limits
         path.write_text(written(card), encoding="utf-8")
         load_model(load_card(path))  # the stages' own check, before anything in models/ changes
         (path.parent / card["file"]).replace(models / card["file"])
@@ -162,6 +188,9 @@ def answering(trained: keras.Model, recipe: Recipe, wanted: Wanted, heads: list[
     if len(outputs) == 2:
         labels, votes = (keras.layers.Softmax()(output) for output in outputs)
         outputs = [keras.ops.log((1 - wanted.votes) * labels + wanted.votes * votes + 1e-7)]
+    if wanted.groups:
+        group = np.eye(len(wanted.groups), dtype=np.float32)[wanted.group_of_bin(np.array(heads[0].labels))]
+        outputs = [keras.ops.log(keras.ops.matmul(keras.layers.Softmax()(outputs[0]), group) + 1e-7)]
     geometry = recipe.geometry
     one_face = keras.Input(batch_shape=(1, geometry.height, geometry.width, geometry.channels), name="crop")
     return keras.Model(one_face, keras.Model(net.input, outputs[0])(one_face))
@@ -181,7 +210,8 @@ def validation_of(recipe: Recipe, wanted: Wanted, head: Head) -> tuple[np.ndarra
         labels = faces.labels[column]
         labels = labels.argmax(axis=1) if labels.ndim == 2 else np.rint(labels).astype(int)
         crops.append(plain(faces, recipe.geometry)[labels >= 0])
-        truth.append(labels[labels >= 0].clip(0, len(head.labels) - 1))
+        known = labels[labels >= 0].clip(0, len(head.labels) - 1)
+        truth.append(wanted.group_of_bin(known) if wanted.groups else known)
     if not crops:
         raise DataError(f"{recipe.data}: no validation part has labels for {head.name}; prepare the data sets again.")
     return np.concatenate(crops), np.concatenate(truth)
@@ -333,7 +363,7 @@ def changes(recipe: Recipe) -> list[str]:
     usual = dataclasses.asdict(RECIPES.get(recipe.task, ATTRIBUTE))
     given = dataclasses.asdict(recipe)
     return [
-        f"--set {name}={shlex.quote(json.dumps(value, separators=(',', ':')))}"
+        f"--recipe {name}={shlex.quote(json.dumps(value, separators=(',', ':')))}"
         for name, value in given.items()
         if value != usual[name] and name not in ("task", "data", "labels")
     ]

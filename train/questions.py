@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Question:
                 if values.any():
                     yield "without pictures that stand in Training too", ~values
                 continue
-            for value in np.unique(values):
+            for value in sorted(np.unique(values), key=_in_order):
                 if value != "unknown":
                     yield f"{name} {value}", values == value
 
@@ -81,6 +82,12 @@ def _asked(head: Head, faces: Faces) -> Iterator[Question]:
             title, kind = "", {"age": "years", "age_group": "age groups"}.get(column, "classes")
         if known.any():
             yield Question(title, faces.where(known), values[known], kind, head.labels)
+
+
+def _in_order(group: str) -> tuple[int, str]:
+    """Ages by their first year, words by the alphabet."""
+    first = re.match(r"\d+", group)
+    return (int(first[0]) if first else 0, group)
 
 
 def task_of(card: Card, cache: Path) -> Task:

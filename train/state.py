@@ -86,7 +86,13 @@ class Progress:
         """Write what `restore` needs after the epoch that `keep` is about to note."""
         arrays = {f"net{i}": np.asarray(w) for i, w in enumerate(net.get_weights())}
         arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(optimizer.variables)}
-        np.savez(self.run / f"last-{self.epoch + 1}.npz", **arrays)
+        path = self.run / f"last-{self.epoch + 1}.npz"
+        try:
+            np.savez(path, **arrays)
+        except OSError as error:  # state.json still names the epoch before, whose file is whole
+            raise DataError(
+                f"{path}: could not be written ({error.strerror}); free some space, then --resume."
+            ) from error
 
     def keep(self, row: dict) -> None:
         """Note one epoch. state.json is renamed into place last, so a kill in between costs one epoch and no more."""

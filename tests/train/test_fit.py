@@ -152,6 +152,14 @@ def test_vgg16_is_frozen_first_and_then_trained(data, tmp_path, monkeypatch):
     assert not np.array_equal(kernels[1], kernels[0])
 
 
+def test_a_full_disk_ends_a_run_that_can_be_resumed(data, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(DataError, match=r"last-1.npz: could not be written \(No space left on device\)"):
+            trained(recipe("emotion", data, epochs=1), tmp_path / "run")
+    assert Progress.read(trained(recipe("emotion", data), tmp_path / "run", resume=True)).epoch == 1
+
+
 def test_a_gender_net_is_not_trained_while_one_of_its_data_sets_is_missing(data, tmp_path):
     with pytest.raises(DataError, match=r"fairface.npz: no such file"):
         trained(RECIPES["gender"].with_changes({**TINY, "data": data}), tmp_path / "run")
@@ -191,10 +199,10 @@ def test_runs_stand_side_by_side_with_what_is_different(age_run, tmp_path):
         (["age", "--data", "nowhere"], "nowhere/utkface.npz: no such file; write it with: python -m train.prepare"),
         (["age", "--resume"], "runs/age/state.json: is not the state of a run to resume"),
         (["age", "--epochs", "0"], "epochs is 0; write a number from 1 to 100000."),
-        (["age", "--set", "batch=many"], "batch is 'many'; write a whole number."),
-        (["age", "--set", "bach=3"], "'bach' is not a setting; write one of task, epochs,"),
-        (["age", "--set", "sources={utkface: -1}"], "sources is {'utkface': -1}; write data sets with numbers"),
-        (["age", "--set", "sources={utkface"], "sources={utkface cannot be read; write a number"),
+        (["age", "--recipe", "batch=many"], "batch is 'many'; write a whole number."),
+        (["age", "--recipe", "bach=3"], "'bach' is not a setting; write one of task, epochs,"),
+        (["age", "--recipe", "sources={utkface: -1}"], "sources is {'utkface': -1}; write data sets with numbers"),
+        (["age", "--recipe", "sources={utkface"], "sources={utkface cannot be read; write a number"),
         (["attribute"], "attribute needs the name of its cache"),
         (["attribute", "glasses", "--data", "nowhere"], "nowhere/glasses.npz: no such file"),
     ],
