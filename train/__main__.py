@@ -4,9 +4,14 @@
     python -m train gender --from runs/age --epochs 8     start from the weights of another run
     python -m train age --seconds 900                     end after a quarter of an hour, rate let down by then
     python -m train age --resume                          go on after a break, at the last whole epoch
+    python -m train faces --architecture wide_resnet --out runs/teacher
+    python -m train gender --teacher runs/teacher         learn from the answers of a larger net, too
+    python -m train attribute glasses                     of your own, prepared from class folders
+    python -m train emotion --optimizer nadam --recipe mixup=0.5
 
-RUN/ holds recipe.json, log.csv, curves.png, confusion.png, best.keras (chosen on the validation part) and, to resume,
-last-N.keras and state.json.
+RUN/ holds recipe.json, log.csv, log.md, curves.png, confusion, calibration and mistakes of every head and data set as
+pictures, best.keras (chosen on the validation parts) and, to resume, last-N.npz and state.json. Every setting stands in
+train/recipe.py. KERAS_BACKEND=jax trains with JAX; either uses a GPU if it finds one.
 """
 
 from __future__ import annotations
@@ -16,22 +21,37 @@ import os
 import sys
 from pathlib import Path
 
+import yaml
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from stages.core.errors import FacepipeError
-from train.data import TASKS
-from train.recipe import RECIPES, Recipe
+from train.data import DataError, read_cache
+from train.feed import Feed
+from train.recipe import ATTRIBUTE, RECIPES, Recipe
+from train.state import begin
+
+# Options that have a name of their own because most runs need them; all others are given with --recipe.
+NAMED = ("epochs", "seconds", "batch", "learning_rate", "architecture", "optimizer", "schedule", "seed")
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
+    feed = None
     try:
-        from train.fit import fit  # imports Keras, which takes seconds: not for --help or a wrong argument
+        run = options.out or Path("runs") / (options.name or options.task)
+        progress, recipe = begin(recipe_of(options), run, options.resume)
+        feed = Feed(recipe, options.workers)
+        # Keras takes seconds, and its threads do not survive the forks of the workers: not before this line.
+        from train.fit import fit
 
-        fit(recipe_of(options), options.out or Path("runs") / options.task, options.resume, say=print_now)
+        fit(recipe, progress, feed, say=print_now)
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2
+    finally:
+        if feed:
+            feed.close()
     return 0
 
 
@@ -39,32 +59,71 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--epochs", type=positive, help="default: the recipe's")
-    parser.add_argument("--seconds", type=positive, help="let the learning rate down so as to end by then")
-    parser.add_argument("--learning-rate", type=float, help="at its peak (2e-3)")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="take the weights of its best.keras")
-    parser.add_argument("--data", type=Path, help="where train.prepare wrote its caches (data)")
+    parser.add_argument("task", choices=[*RECIPES, "attribute"])
+    parser.add_argument("name", nargs="?", help="of an attribute: its cache in --data")
     parser.add_argument("--out", type=Path, help="the run folder (runs/TASK)")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--from", dest="start", metavar="RUN", help="take over the weights of its best.keras")
+    parser.add_argument("--teacher", dest="teachers", action="append", metavar="RUN", help="learn its answers, too")
+    parser.add_argument("--data", help="where train.prepare wrote its caches (data)")
+    parser.add_argument("--tensorboard", action="store_true", help="leave a log for TensorBoard, too")
+    parser.add_argument("--patience", type=int, help="end after so many epochs without a smaller validation error")
+    parser.add_argument("--epochs", help="this and the next seven: the recipe's, if left out")
+    parser.add_argument("--seconds", help="let the learning rate down so as to end by then")
+    parser.add_argument("--batch", help="pictures")
+    parser.add_argument("--learning-rate", help="at its peak")
+    parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, vgg16")
+    parser.add_argument("--optimizer", help="adamw, nadam, sgd")
+    parser.add_argument("--schedule", help="cosine, linear, steps, constant, plateau")
+    parser.add_argument("--seed")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that make batches (one a core)")
+    parser.add_argument(
+        "--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="any other setting"
+    )
     return parser.parse_args(arguments)
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
-
-
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    given = {name: getattr(options, name) for name in ("epochs", "seconds", "learning_rate", "seed")}
-    if options.data is not None:
-        given["data"] = str(options.data)
-    if options.start is not None:
-        given["start"] = str(options.start)
-    return RECIPES[options.task].with_changes({name: value for name, value in given.items() if value is not None})
+    """The task's recipe with what the command line changes in it; DataError for what cannot be."""
+    changes = dict(setting.partition("=")[::2] for setting in options.settings)
+    changes |= {name: value for name in NAMED if (value := getattr(options, name)) is not None}
+    changes = {name: value_of(name, text) for name, text in changes.items()}
+    given = {"data": options.data, "start": options.start, "patience": options.patience}
+    changes |= {name: value for name, value in given.items() if value is not None}
+    if options.teachers:
+        changes["teachers"] = tuple(options.teachers)
+    if options.tensorboard:
+        changes["tensorboard"] = True
+    if options.task != "attribute":
+        if options.name:
+            raise DataError(f"{options.name!r} after {options.task} means nothing; only attribute takes a name.")
+        return RECIPES[options.task].with_changes(changes)
+    return attribute_recipe(options.name, ATTRIBUTE.with_changes(changes))
+
+
+def attribute_recipe(name: str | None, recipe: Recipe) -> Recipe:
+    """The recipe of a user's own attribute, with the labels that its cache has."""
+    if not name:
+        raise DataError("attribute needs the name of its cache: python -m train attribute glasses")
+    path = Path(recipe.data) / f"{name}.npz"
+    cache = read_cache(path)
+    if f"{name}_labels" not in cache:
+        raise DataError(f"{path}: holds no attribute; write it with: python -m train.prepare folders FOLDER")
+    return recipe.with_changes({"task": name, "labels": tuple(cache[f"{name}_labels"].tolist())})
+
+
+def value_of(name: str, text: str) -> object:
+    """What a text on the command line means, as in YAML; lists become tuples."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"{name}={text} cannot be read; write a number, a word, a list or {{name: number}}.") from error
+    if isinstance(value, str):
+        try:
+            return float(value)  # 1e-3, which YAML takes for a word
+        except ValueError:
+            return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def print_now(line: str) -> None:

@@ -6,6 +6,7 @@ detector's box varies; what follows imitates cameras: light, colour, blur, compr
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -20,15 +21,24 @@ from train.data import Faces
 class Strength:
     """How much is varied; all probabilities are per picture."""
 
-    shift: float = 0.04  # standard deviation of the box's place, in units of its side
-    scale: float = 0.08  # standard deviation of the logarithm of the box's side
-    roll: float = 7.0  # standard deviation, degrees
-    contrast: float = 0.2  # standard deviation of the logarithm of the gain
+    shift: float = 0.05  # standard deviation of the box's place, in units of its side
+    scale: float = 0.1  # standard deviation of the logarithm of the box's side
+    roll: float = 9.0  # standard deviation, degrees
+    contrast: float = 0.22  # standard deviation of the logarithm of the gain
     brightness: float = 18.0  # standard deviation, grey values
-    cast: float = 0.05  # standard deviation of the logarithm of each colour's gain
-    grey: float = 0.1  # probability that a colour picture is made grey
-    worse: float = 0.15  # probability of one of: small face, blur, JPEG, noise
-    erase: float = 0.1  # probability that a square of up to a third of the side is painted over
+    cast: float = 0.07  # standard deviation of the logarithm of each colour's gain
+    grey: float = 0.15  # probability that a colour picture is made grey
+    dark: float = 0.08  # probability of a picture in little light: little gain, much noise
+    small: float = 0.15  # probability of a face of 14 to 40 pixels
+    blur: float = 0.12  # probability of a blur, out of focus or by motion
+    noise: float = 0.12
+    jpeg: float = 0.15  # probability of a strong compression
+    erase: float = 0.15  # probability that a square of up to two fifths of the side is painted over
+
+    def times(self, factor: float) -> Strength:
+        """With the probabilities of what makes a picture worse multiplied."""
+        worse = ("dark", "small", "blur", "noise", "jpeg", "erase")
+        return dataclasses.replace(self, **{name: getattr(self, name) * factor for name in worse})
 
 
 def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, strength: Strength) -> np.ndarray:
@@ -45,11 +55,17 @@ def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, str
     )
     mirrored = rng.random(count) < 0.5
     crops[mirrored] = crops[mirrored, :, ::-1]
-    for k in np.flatnonzero(rng.random(count) < strength.worse):
-        crops[k] = worse(crops[k], rng)
     crops = lit(crops, rng, strength)
-    for k in np.flatnonzero(rng.random(count) < strength.erase):
-        erase(crops[k], rng)
+    for effect, probability in (
+        (blurred, strength.blur),
+        (darkened, strength.dark),
+        (noisy, strength.noise),
+        (shrunk, strength.small),
+        (compressed, strength.jpeg),
+        (erased, strength.erase),
+    ):
+        for k in np.flatnonzero(rng.random(count) < probability):
+            crops[k] = effect(crops[k], rng).reshape(crops[k].shape)
     return crops
 
 
@@ -71,23 +87,50 @@ def moved(box: np.ndarray, shift: np.ndarray, scale: float) -> tuple[float, floa
     return centre_x - width * scale / 2, centre_y - height * scale / 2, width * scale, height * scale
 
 
-def worse(crop: np.ndarray, rng) -> np.ndarray:
-    """The crop as a bad camera, a strong compression or a distant face would give it."""
-    height, width, channels = crop.shape
-    kind = rng.integers(4)
-    if kind == 0:
-        side = int(rng.integers(20, 44))
-        small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-        result = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    elif kind == 1:
-        result = cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 1.6))
-    elif kind == 2:
-        encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1]
-        result = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
-    else:
-        noisy = crop + rng.normal(0, rng.uniform(3, 12), crop.shape)
-        result = noisy.clip(0, 255).astype(np.uint8)
-    return result.reshape(crop.shape)
+def shrunk(crop: np.ndarray, rng) -> np.ndarray:
+    """As a face of few pixels gives it."""
+    side = int(rng.integers(14, 41))
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def blurred(crop: np.ndarray, rng) -> np.ndarray:
+    """Out of focus, or moved while the shutter was open."""
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 2.0))
+    length, angle = int(rng.integers(3, 8)), rng.uniform(0, np.pi)
+    path = np.zeros((length, length), np.float32)
+    reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
+    middle = (length - 1) / 2
+    ends = [tuple(int(round(middle + sign * v)) for v in reach) for sign in (-1, 1)]
+    cv2.line(path, *ends, 1.0)
+    return cv2.filter2D(crop, -1, path / path.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def noisy(crop: np.ndarray, rng) -> np.ndarray:
+    noise = rng.standard_normal(crop.shape, np.float32) * np.float32(rng.uniform(3, 14))
+    return (crop + noise).clip(0, 255).astype(np.uint8)
+
+
+def darkened(crop: np.ndarray, rng) -> np.ndarray:
+    """Little light: what is dark becomes black, and the sensor's noise shows."""
+    light = rng.uniform(0.12, 0.5) * 255 * (crop.astype(np.float32) / 255) ** np.float32(rng.uniform(0.8, 1.6))
+    return (light + rng.standard_normal(crop.shape, np.float32) * 3).clip(0, 255).astype(np.uint8)
+
+
+def compressed(crop: np.ndarray, rng) -> np.ndarray:
+    encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 60))])[1]
+    return cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE if crop.shape[2] == 1 else cv2.IMREAD_COLOR)
+
+
+def erased(crop: np.ndarray, rng) -> np.ndarray:
+    """A square painted over with one grey value: hands, hair and microphones cover parts of faces."""
+    height, width, _ = crop.shape
+    side = int(rng.integers(height // 8, height * 2 // 5 + 1))
+    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+    covered = crop.copy()
+    covered[top : top + side, left : left + side] = rng.integers(0, 256)
+    return covered
 
 
 def lit(crops: np.ndarray, rng, strength: Strength) -> np.ndarray:
@@ -105,9 +148,23 @@ def lit(crops: np.ndarray, rng, strength: Strength) -> np.ndarray:
     return ((values - mean) * gain + mean + offset).clip(0, 255).astype(np.uint8)
 
 
-def erase(crop: np.ndarray, rng) -> None:
-    """Paint a square over with one grey value, in place: hands, hair and microphones cover parts of faces."""
-    height, width, _ = crop.shape
-    side = int(rng.integers(height // 8, height // 3 + 1))
-    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
-    crop[top : top + side, left : left + side] = rng.integers(0, 256)
+def mixed(crops: np.ndarray, share: float, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Blend this share of the pictures (n, H, W, C) with another one of the batch, or paste a part of it.
+
+    Returns the crops, the index of each one's partner int (n,) and its own weight float32 (n,): targets are to be mixed
+    alike. Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019), by turns.
+    """
+    result, partners, weights = crops.copy(), np.arange(len(crops)), np.ones(len(crops), np.float32)
+    height, width = crops.shape[1:3]
+    for k in np.flatnonzero(rng.random(len(crops)) < share):
+        other, weight = int(rng.integers(len(crops))), float(rng.random())
+        if rng.random() < 0.5:
+            blend = crops[k] * np.float32(weight) + crops[other] * np.float32(1 - weight)
+            result[k] = np.rint(blend).astype(np.uint8)
+        else:
+            high, wide = (np.sqrt(1 - weight) * np.array([height, width])).astype(int)
+            top, left = rng.integers(0, height - high + 1), rng.integers(0, width - wide + 1)
+            result[k, top : top + high, left : left + wide] = crops[other, top : top + high, left : left + wide]
+            weight = 1 - high * wide / (height * width)
+        partners[k], weights[k] = other, weight
+    return result, partners, weights

@@ -1,7 +1,8 @@
-"""Faces with labels: the caches that `train.prepare` writes, and which of them a task trains, validates and tests on.
+"""Faces with labels: the caches that `train.prepare` writes, and what each task learns from which of them.
 
 A cache is one .npz per data set with `pictures` uint8 (N, S, S, C) BGR or grey, `boxes` float32 (N, 4): the normalised
-box x, y, width, height in pixels of the picture, `part` uint8 (N,): index into PARTS, `source` and the labels it has.
+box x, y, width, height in pixels of the picture, `part` uint8 (N,): index into PARTS, and one array for each kind of
+label and group that the data set has (`COLUMNS`).
 """
 
 from __future__ import annotations
@@ -19,82 +20,124 @@ PARTS = ("train", "validation", "test")
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 GENDERS = ("man", "woman")
 AGES = tuple(float(year) for year in range(101))  # bin centres in years
+AGE_GROUPS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")  # FairFace's
+AGE_GROUP_STARTS = (0, 3, 10, 20, 30, 40, 50, 60, 70)  # years
 UTKFACE_RACES = ("White", "Black", "Asian", "Indian", "others")
 AGE_BAND_STARTS = (0, 10, 20, 40, 60)  # years: the bands by which figures are told apart
 AGE_BANDS = ("0-9", "10-19", "20-39", "40-59", "60+")
 UNKNOWN = -1  # a label that a picture does not have
+GROUPS = ("race", "source", "also_in_training", "gender", "age")  # by which figures are told apart
 
 
 class DataError(FacepipeError):
     """A data set or its cache is missing, broken or does not have what was asked of it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Faces:
-    """Pictures of one size with the normalised box of the face in each and one label."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One output of a net, and the columns of a cache that it learns from; a picture may lack all of them."""
 
-    pictures: np.ndarray  # uint8 (N, S, S, C), C 1 grey or 3 BGR
-    boxes: np.ndarray  # float32 (N, 4): x, y, width, height in pixels of the picture
-    labels: np.ndarray  # int32 (N,): class, or float32 (N,): years
-    groups: dict[str, np.ndarray] = field(default_factory=dict)  # str (N,): by race, source, ...
+    name: str
+    kind: str  # classes: one of the labels | votes: how many people gave each label | age: years or a group of them
+    labels: tuple
+    columns: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(self.labels)
 
-    def where(self, chosen: np.ndarray) -> Faces:
-        """The faces of a boolean mask (N,)."""
-        groups = {name: values[chosen] for name, values in self.groups.items()}
-        return Faces(self.pictures[chosen], self.boxes[chosen], self.labels[chosen], groups)
+EMOTION = Head("emotion", "classes", EMOTIONS, ("emotion",))
+VOTES = Head("votes", "votes", EMOTIONS, ("votes",))
+GENDER = Head("gender", "classes", GENDERS, ("gender",))
+AGE = Head("age", "age", AGES, ("age", "age_group"))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a net learns, and on which data sets; the first one chooses the checkpoint."""
+    """What a net learns, and from which data sets."""
 
     name: str
-    kind: str  # as in a card: classes | age
-    labels: tuple
+    heads: tuple[Head, ...]
     channels: int
     sources: tuple[str, ...]
 
 
 TASKS = {
-    "emotion": Task("emotion", "classes", EMOTIONS, 1, ("fer2013",)),
-    "gender": Task("gender", "classes", GENDERS, 3, ("utkface", "fairface", "web")),
-    "age": Task("age", "age", AGES, 3, ("utkface",)),
+    # One head for what FER2013 says of a picture and one for FER+'s ten votes: two opinions about the same faces.
+    "emotion": Task("emotion", (EMOTION, VOTES), 1, ("fer2013",)),
+    "gender": Task("gender", (GENDER,), 3, ("utkface", "fairface", "web")),
+    "age": Task("age", (AGE,), 3, ("utkface", "fairface")),
+    "faces": Task("faces", (GENDER, AGE), 3, ("utkface", "fairface", "web")),
 }
-DATASETS = ("fer2013", "utkface", "fairface", "web")
 
 
-def load(task: Task, source: str, part: str, folder: Path) -> Faces:
-    """The faces of one part of a data set that have a label for the task; DataError where there are none."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Pictures of one size with the normalised box of the face in each, and their labels."""
+
+    pictures: np.ndarray  # uint8 (N, S, S, C), C 1 grey or 3 BGR
+    boxes: np.ndarray  # float32 (N, 4): x, y, width, height in pixels of the picture
+    labels: dict[str, np.ndarray]  # by column: int (N,) or float (N,) with UNKNOWN, or votes (N, K), 0 where unknown
+    groups: dict[str, np.ndarray] = field(default_factory=dict)  # str (N,): by race, source, ...
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def where(self, chosen: np.ndarray) -> Faces:
+        """The faces of a boolean mask (N,) or of indices (n,)."""
+        return Faces(
+            self.pictures[chosen],
+            self.boxes[chosen],
+            {name: values[chosen] for name, values in self.labels.items()},
+            {name: values[chosen] for name, values in self.groups.items()},
+        )
+
+
+def load(task: Task, source: str, part: str, folder: Path, unlabelled: bool = False) -> Faces:
+    """The faces of one part of a data set that have a label for the task; DataError where there are none.
+
+    With `unlabelled` all of them, without labels: for a teacher to name.
+    """
     path = Path(folder) / f"{source}.npz"
     cache = read_cache(path)
-    if task.name not in cache:
-        raise DataError(f"{path}: has no labels for {task.name}; use one of {', '.join(task.sources)}.")
-    chosen = (cache["part"] == PARTS.index(part)) & (cache[task.name] != UNKNOWN)
+    chosen = cache["part"] == PARTS.index(part)
     if part == "train" and "also_held_out" in cache:
         chosen &= ~cache["also_held_out"]
-    if task.name == "gender" and "gender_usable" in cache:
-        chosen &= cache["gender_usable"]
-    if not chosen.any():
-        raise DataError(f"{path}: has no picture with a label for {task.name} in its {part} part; choose another part.")
-    labels = cache[task.name][chosen].astype(np.float32 if task.kind == "age" else np.int32)
-    groups = {name: cache[name][chosen] for name in ("race", "source", "also_in_training") if name in cache}
-    if "age" in cache:
-        groups["ages"] = np.array(AGE_BANDS)[np.digitize(cache["age"][chosen], AGE_BAND_STARTS[1:])]
+    columns = {column for head in task.heads for column in head.columns if column in cache}
+    if not unlabelled:
+        if not columns:
+            raise DataError(f"{path}: has no labels for {task.name}; use one of {', '.join(task.sources)}.")
+        chosen &= np.any([known(column, cache) for column in columns], axis=0)
+        if not chosen.any():
+            raise DataError(
+                f"{path}: has no picture with a label for {task.name} in its {part} part; choose another part."
+            )
+    labels = {} if unlabelled else {column: usable(column, cache)[chosen] for column in columns}
+    groups = {name: values[chosen] for name, values in groups_in(cache).items()}
     return Faces(cache["pictures"][chosen], cache["boxes"][chosen], labels, groups)
 
 
-def load_age_groups(part: str, folder: Path) -> Faces:
-    """FairFace's faces with the index of their age group, of nine, as label: to measure ages on, not to train."""
-    path = Path(folder) / "fairface.npz"
-    cache = read_cache(path)
-    chosen = cache["part"] == PARTS.index(part)
-    if "age_group" not in cache or not chosen.any():
-        raise DataError(f"{path}: has no picture with an age group in its {part} part; choose another part.")
-    groups = {"race": cache["race"][chosen]}
-    return Faces(cache["pictures"][chosen], cache["boxes"][chosen], cache["age_group"][chosen], groups)
+def known(column: str, cache: dict[str, np.ndarray]) -> np.ndarray:
+    """Which pictures have this label, bool (N,)."""
+    values = usable(column, cache)
+    return values.any(axis=1) if values.ndim == 2 else values != UNKNOWN
+
+
+def usable(column: str, cache: dict[str, np.ndarray]) -> np.ndarray:
+    """A column of labels, without those that would teach the style of a data set as a class."""
+    values = cache[column]
+    if column == "gender" and "gender_usable" in cache:
+        return np.where(cache["gender_usable"], values, UNKNOWN)
+    return values.astype(np.float32) if column == "age" else values
+
+
+def groups_in(cache: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What figures can be told apart by."""
+    groups = {name: cache[name] for name in ("race", "source", "also_in_training") if name in cache}
+    if "gender" in cache:
+        groups["gender"] = np.array([*GENDERS, "unknown"])[cache["gender"]]
+    if "age" in cache:
+        groups["ages"] = np.array(AGE_BANDS)[np.digitize(cache["age"], AGE_BAND_STARTS[1:])]
+    elif "age_group" in cache:
+        groups["ages"] = np.array([*AGE_GROUPS, "unknown"])[cache["age_group"]]
+    return groups
 
 
 def read_cache(path: Path) -> dict[str, np.ndarray]:

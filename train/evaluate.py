@@ -1,28 +1,41 @@
 """Measure a card's model on a data set, through the same crop, scaling and temperature as the stages.
 
 python -m train.evaluate models/emotion.yaml fer2013             the test part
-python -m train.evaluate models/gender.yaml fairface --part train
-python -m train.evaluate mine/glasses-free-emotion.yaml fer2013 --data data
+python -m train.evaluate models/gender.yaml fairface --part validation
+python -m train.evaluate models/age.yaml utkface --corrupted     and with pictures made worse, kind by kind
+python -m train.evaluate models/gender.yaml utkface --detector haar --ten-crop
+python -m train.evaluate mine/glasses.yaml glasses --data data
+
+Any runtime's file is measured: .tflite, .keras, .h5, SavedModel, whichever the card names.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stages.core.errors import FacepipeError
+from stages.detectors import DETECTORS
+from stages.detectors.framing import cut
 from stages.inference import load_model
 from stages.inference.card import Card, load_card
-from train.augment import plain
-from train.data import DATASETS, PARTS, TASKS, DataError, Faces, Task, load, load_age_groups
-from train.measures import age_figures, age_group_figures, class_figures
+from train.augment import colour, moved, plain
+from train.corruptions import CORRUPTIONS, corrupted
+from train.data import PARTS, Faces
+from train.detected import with_detected_boxes
+from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
+CORRUPTED = 1000  # pictures at most, evenly spread, for each kind of corruption
+# Ten-crop: the middle and four places around it, each also in the mirror.
+SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,13 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m train.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("card", type=Path)
-    parser.add_argument("dataset", choices=DATASETS)
+    parser.add_argument("dataset", help="a cache in --data: fer2013, utkface, fairface, web or one of your own")
     parser.add_argument("--part", choices=PARTS, default="test")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where train.prepare wrote its caches (data)")
+    parser.add_argument("--detector", choices=DETECTORS, help="find the faces, rather than take the data set's boxes")
+    parser.add_argument("--ten-crop", action="store_true", help="average over five places and their mirror images")
+    parser.add_argument("--corrupted", action="store_true", help="the first figure, too, with pictures made worse")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     try:
-        for line in evaluate(options.card, options.dataset, options.part, options.data):
+        for line in evaluate(options):
             print(line, flush=True)
     except FacepipeError as error:
         print(error, file=sys.stderr)
@@ -44,74 +60,61 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def evaluate(card_path: Path, dataset: str, part: str, data: Path) -> list[str]:
-    """Lines to print: figures over the whole part, then over each of its groups."""
-    card = load_card(card_path)
-    task = task_of(card)
-    faces, is_grouped = faces_of(task, dataset, part, data)
-    model, crops = load_model(card), plain(faces, card.geometry)
-    started = time.perf_counter()
-    answers = model.answers(crops)
-    milliseconds = 1000 * (time.perf_counter() - started) / len(faces)
-    held_out = HELD_OUT_NAMES.get(dataset, {}).get(part, part)
-    lines = [f"{card.name} on {dataset} {held_out}: {len(faces)} pictures, {milliseconds:.2f} ms a face"]
-    lines += shown(figures_of(card, task, answers, faces, is_grouped))
-    for title, (count, name, value) in group_figures(card, task, answers, faces, is_grouped).items():
-        lines.append(f"  {title}, {count} pictures: {name} {formatted(name, value)}")
-    return lines
+def evaluate(options: argparse.Namespace) -> Iterator[str]:
+    """Lines to print: figures over the whole part, over each of its groups, and over what was made worse."""
+    card = load_card(options.card)
+    model = load_model(card)
+    held_out = HELD_OUT_NAMES.get(options.dataset, {}).get(options.part, options.part)
+    for question in questions(card, options.dataset, options.part, options.data):
+        if options.detector:
+            faces, found = with_detected_boxes(question.faces, options.detector)
+            yield f"{options.detector} found a face in {found.mean():.1%} of {len(found)} pictures; only these count"
+            question = dataclasses.replace(question.where(found), faces=faces)
+        answers, milliseconds = answered(model, question.faces, options.ten_crop)
+        title = f"{options.dataset} {held_out}{f', {question.title}' if question.title else ''}"
+        yield f"{card.name} on {title}: {len(question.truth)} pictures, {milliseconds:.2f} ms of one core a face"
+        yield from (f"  {name}: {formatted(name, value)}" for name, value in question.figures(card, answers).items())
+        for group, (count, name, value) in group_figures(card, question, answers).items():
+            yield f"  {group}, {count} pictures: {name} {formatted(name, value)}"
+        if options.corrupted:
+            for kind, (name, value) in corrupted_figures(card, model, question).items():
+                yield f"  {kind}: {name} {formatted(name, value)}"
 
 
-def task_of(card: Card) -> Task:
-    """What the card's labels say it does; they may stand in any order and some may be left out."""
-    if card.task == "age":
-        return TASKS["age"]
-    for task in TASKS.values():
-        if task.kind == "classes" and card.labels and set(card.labels) <= set(task.labels):
-            return task
-    raise DataError(f"{card.name}: no data set here has its labels {', '.join(map(str, card.labels))}.")
+def answered(model, faces: Faces, ten_crop: bool = False) -> tuple[np.ndarray, float]:
+    """`Model.answers` float (N, K) for all faces, and the milliseconds of a processor's time that one takes."""
+    geometry = model.card.geometry
+    if not ten_crop:
+        crops = plain(faces, geometry)
+        started = time.process_time()
+        answers = model.answers(crops)
+        return answers, 1000 * (time.process_time() - started) / len(faces)
+    started, views = time.process_time(), []
+    for shift in SHIFTS:
+        boxes = [moved(box, np.array(shift), 1.0) for box in faces.boxes]
+        crops = np.stack([cut(colour(p), b, geometry) for p, b in zip(faces.pictures, boxes, strict=True)])
+        views += [model.answers(crops), model.answers(np.ascontiguousarray(crops[:, :, ::-1]))]
+    return np.mean(views, axis=0), 1000 * (time.process_time() - started) / len(faces)
 
 
-def faces_of(task: Task, dataset: str, part: str, data: Path) -> tuple[Faces, bool]:
-    """The faces, and whether their labels are groups of ages rather than years."""
-    if task.name == "age" and dataset == "fairface":
-        return load_age_groups(part, data), True
-    return load(task, dataset, part, data), False
-
-
-def figures_of(card: Card, task: Task, answers: np.ndarray, faces: Faces, is_grouped: bool) -> dict[str, float]:
-    if is_grouped:
-        return age_group_figures(answers[:, 0], faces.labels)
-    if task.kind == "age":
-        return age_figures(answers, faces.labels)
-    # By name, never by place: a card of somebody else's may have the classes in another order, or fewer.
-    probabilities = np.zeros((len(answers), len(task.labels)))
-    for column, label in enumerate(card.shown):
-        probabilities[:, task.labels.index(label)] = answers[:, column]
-    return class_figures(probabilities, faces.labels, task.labels)
-
-
-def group_figures(card: Card, task: Task, answers: np.ndarray, faces: Faces, is_grouped: bool) -> dict[str, tuple]:
+def group_figures(card: Card, question: Question, answers: np.ndarray) -> dict[str, tuple[int, str, float]]:
     """For each group its number of pictures and the first figure: (count, name, value)."""
     found = {}
-    for title, chosen in groups_of(faces):
-        figures = figures_of(card, task, answers[chosen], faces.where(chosen), is_grouped)
+    for title, chosen in question.groups():
+        figures = question.where(chosen).figures(card, answers[chosen])
         found[title] = (int(chosen.sum()), *next(iter(figures.items())))
     return found
 
 
-def groups_of(faces: Faces) -> list[tuple[str, np.ndarray]]:
-    """Titles and masks (N,) of the groups that the data set tells apart."""
-    groups = []
-    if "also_in_training" in faces.groups:
-        groups.append(("without pictures that stand in Training too", ~faces.groups["also_in_training"]))
-    for name in ("race", "ages", "source"):
-        values = faces.groups.get(name, np.array([]))
-        groups += [(f"{name} {value}", values == value) for value in np.unique(values)]
-    return groups
-
-
-def shown(figures: dict[str, float]) -> list[str]:
-    return [f"  {name}: {formatted(name, value)}" for name, value in figures.items()]
+def corrupted_figures(card: Card, model, question: Question) -> dict[str, tuple[str, float]]:
+    """The first figure over at most CORRUPTED pictures as they are, and made worse in every way: (name, value)."""
+    step = max(1, len(question.truth) // CORRUPTED)
+    few = question.where(np.arange(0, len(question.truth), step))
+    found = {}
+    for kind in CORRUPTIONS:
+        crops = corrupted(few.faces, card.geometry, kind, seed=1)
+        found[kind] = next(iter(few.figures(card, model.answers(crops)).items()))
+    return found
 
 
 def formatted(name: str, value: float) -> str:

@@ -1,23 +1,33 @@
 """Turn a run into weights and a card that the stages can use.
 
     python -m train.export runs/emotion --name emotion           models/emotion.tflite and models/emotion.yaml
-    python -m train.export runs/age --name age --precision float32
+    python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
+    python -m train.export runs/faces --name gender --head gender one head of a net that has several
+    python -m train.export runs/age --name age --precision int8
+    python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
+    python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted
 
-Weights are stored as float16 and computed with as float32. The card gets the temperature that fits the validation part,
-the answer for the test picture, and figures on the test parts. Nothing is written unless the exported file gives
-the answers of the Keras model.
+Weights are stored as float16 and computed with as float32, unless --precision says otherwise; float32, float16 and int8
+are all made and measured on the validation part, and the card says what each came to. It gets the temperature that fits
+the validation part, the answer for the test picture, and figures on the test parts. Nothing is written unless the
+exported file gives the answers of the Keras model.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import hashlib
 import io
+import json
 import os
+import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,120 +42,202 @@ from stages.inference import load_model
 from stages.inference.card import load_card
 from stages.inference.golden import picture
 from train.augment import plain
-from train.data import DataError, Faces
-from train.evaluate import faces_of, figures_of, group_figures
-from train.fit import Progress, parts_of, scaled
+from train.data import DataError, Head, load
+from train.evaluate import answered, corrupted_figures, group_figures
+from train.legacy import convert
 from train.measures import best_temperature
+from train.nets import build, trained_net
 from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS
-from train.recipe import Recipe, read_recipe
+from train.questions import questions
+from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe
+from train.state import Progress
 from train.targets import probabilities
 
-PRECISIONS = ("float16", "float32")
+PRECISIONS = ("float32", "float16", "int8")
 # Rounding weights to float16 moves probabilities by a thousandth or so; a converter that lost a layer moves them far.
-LARGEST_DIFFERENCE = {"float16": 0.02, "float32": 0.001}  # of a probability
-LARGEST_DIFFERENCE_YEARS = {"float16": 0.2, "float32": 0.01}
+LARGEST_DIFFERENCE = {"float32": 0.001, "float16": 0.02, "int8": 0.3}  # of a probability
+LARGEST_DIFFERENCE_YEARS = {"float32": 0.02, "float16": 0.5, "int8": 8.0}
 GOLDEN_TOLERANCE = {"classes": 0.01, "age": 0.1}  # of a probability; years
 CHECKED = 256  # validation pictures on which the exported file must agree
+CALIBRATED = 200  # validation pictures that int8's ranges are taken from
 
 
 class ExportError(FacepipeError):
     """The exported file does not do what the trained model does, or cannot be written."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to make of a run."""
+
+    name: str  # of the card and its weights
+    precision: str = "float16"
+    head: str | None = None  # of a net with several; None: the one that has the task's name
+    votes: float = 0.0  # share of FER+'s votes in the answer, the rest is FER2013's label
+    groups: tuple[tuple[str, int], ...] = ()  # names of ages with the year in which each begins: classes, no years
+
+    def heads(self, recipe: Recipe) -> list[Head]:
+        """The heads that answer: one, or FER2013's and FER+'s."""
+        by_name = {head.name: head for head in recipe.what.heads}
+        name = self.head or recipe.what.heads[0].name
+        if name not in by_name:
+            raise ExportError(f"The run has no head {name!r}; name one of {', '.join(by_name)} with --head.")
+        if not 0 <= self.votes <= 1:
+            raise ExportError(f"--votes is {self.votes:g}; write a share from 0 to 1.")
+        if self.votes and "votes" not in by_name:
+            raise ExportError("--votes is for emotion alone: no other net has learned from votes.")
+        if self.groups and by_name[name].kind != "age":
+            raise ExportError("--groups is for ages alone.")
+        return [by_name[name], by_name["votes"]] if self.votes else [by_name[name]]
+
+    def group_of_bin(self, years: np.ndarray) -> np.ndarray:
+        """Index of the group int (N,) of ages float (N,); younger ones than the first begins with belong to it."""
+        starts = [start for _, start in self.groups]
+        return (np.searchsorted(starts, years, side="right") - 1).clip(0)
+
+
+def groups_in(text: str) -> tuple[tuple[str, int], ...]:
+    """child=0,young=13 -> (("child", 0), ("young", 13)); ExportError for anything else."""
+    pairs = [word.partition("=") for word in text.split(",")]
+    if len(pairs) < 2 or not all(name and start.isdigit() for name, _, start in pairs):
+        raise ExportError(f"--groups is {text!r}; write two or more, such as child=0,young=13,middle=36,old=61.")
+    groups = tuple((name, int(start)) for name, _, start in pairs)
+    if [start for _, start in groups] != sorted({start for _, start in groups}):
+        raise ExportError(f"--groups is {text!r}; write them from the youngest to the oldest.")
+    return groups
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--name", required=True, help="of the card and its weights")
+    parser.add_argument("run", type=Path, help="a run folder, or with --keras a file of Keras 2")
+    parser.add_argument("--name", help="of the card and its weights")
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--precision", choices=PRECISIONS, default="float16", help="of the stored weights")
+    parser.add_argument("--head", help="of a net that has several")
+    parser.add_argument("--votes", type=float, default=0.0, help="share of FER+'s votes in an emotion (0)")
+    parser.add_argument("--groups", help="name ages in place of years: child=0,young=13,middle=36,old=61")
     parser.add_argument("--data", type=Path, help="where the caches are (as in the run)")
+    parser.add_argument("--keras", type=Path, help="convert a file of Keras 2 to this .keras file, and no more")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     try:
-        export(options.run, options.name, options.models, options.precision, options.data, say=print)
+        if options.keras:
+            print(convert(options.run, options.keras))
+        elif options.name is None:
+            raise ExportError("--name is missing; write the name of the card.")
+        else:
+            groups = groups_in(options.groups) if options.groups else ()
+            wanted = Wanted(options.name, options.precision, options.head, options.votes, groups)
+            export(options.run, wanted, options.models, options.data, say=print)
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def export(run: Path, name: str, models: Path, precision: str, data: Path | None, say: Callable[[str], None]) -> None:
+def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Callable[[str], None]) -> None:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; ExportError if they do not agree."""
     recipe = read_recipe(run)
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
-    model = trained_model(run)
-    validation = parts_of(recipe, "validation")
-    logits, truth = validation_answers(model, recipe, validation)
-    content = converted(model, recipe, precision)
-    card = {
-        "name": name,
-        "file": f"{name}.tflite",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        **contract(recipe),
-        "temperature": best_temperature(logits, truth),
-    }
+    heads = wanted.heads(recipe)
+    net = answering(trained_net(run / "best.keras"), recipe, wanted, heads)
+    crops, truth = validation_of(recipe, wanted, heads[0])
+    limits = LIMITS.get(heads[0].name, "Not written yet: say what it is worse at, and what it is not for.")
+    if wanted.groups:
+        heads = [dataclasses.replace(heads[0], kind="classes", labels=tuple(name for name, _ in wanted.groups))]
+    logits = logits_of(net, crops)
+    temperature = best_temperature(logits, truth)
+    contents = {precision: converted(net, precision, crops) for precision in PRECISIONS}
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as folder:
-        draft = Path(folder) / f"{name}.yaml"
-        (Path(folder) / card["file"]).write_bytes(content)
-        draft.write_text(written(card), encoding="utf-8")
-        difference = check_agreement(draft, model, recipe, validation, precision, card["temperature"])
-        card["golden"] = golden(draft, recipe)
-        card["trained"] = provenance(run, recipe, precision)
-        card["figures"] = figures(draft, recipe, f"{models.name}/{name}.yaml")
-        card["limits"] = LIMITS[recipe.task]
-        draft.write_text(written(card), encoding="utf-8")
-        load_model(load_card(draft))  # the stages' own check, before anything in models/ changes
-        (Path(folder) / card["file"]).replace(models / card["file"])
-        draft.replace(models / f"{name}.yaml")
+        drafts = {
+            precision: draft(Path(folder) / precision, wanted.name, content, recipe, heads[0], temperature)
+            for precision, content in contents.items()
+        }
+        path = drafts[wanted.precision]
+        difference = check_agreement(path, logits, crops, wanted.precision, temperature)
+        card = yaml.safe_load(path.read_text(encoding="utf-8"))
+        card["golden"] = golden(path)
+        card["trained"] = provenance(run, recipe, wanted)
+        on_tests = {} if wanted.groups else figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0])
+        card["figures"] = {
+            **on_tests,
+            "stored as, validation part": {p: stored(drafts[p], contents[p], crops, truth) for p in PRECISIONS},
+        }
+        card["limits"] = limits
+        path.write_text(written(card), encoding="utf-8")
+        load_model(load_card(path))  # the stages' own check, before anything in models/ changes
+        (path.parent / card["file"]).replace(models / card["file"])
+        path.replace(models / f"{wanted.name}.yaml")
     say(
-        f"{models / card['file']}: {len(content) / 1e6:.2f} MB, {precision} weights, temperature "
-        f"{card['temperature']}, differs from Keras by at most {difference:.4f} on {min(CHECKED, len(truth))} pictures"
+        f"{models / card['file']}: {len(contents[wanted.precision]) / 1e6:.2f} MB, {wanted.precision} weights, "
+        f"temperature {temperature}, off Keras by at most {difference:.4f} on {min(CHECKED, len(truth))} pictures"
     )
     for title, row in card["figures"].items():
-        say(
-            f"  {title}: "
-            + ", ".join(f"{key} {value}" for key, value in row.items() if key not in ("command", "groups"))
-        )
+        say(f"  {title}: " + ", ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, dict)))
 
 
-def trained_model(run: Path):
-    path = run / "best.keras"
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be loaded ({error}); is the run at its end?") from error
+def answering(trained: keras.Model, recipe: Recipe, wanted: Wanted, heads: list[Head]) -> keras.Model:
+    """The trained net in float32, one face a call, with the one output that is wanted: logits."""
+    net = build(recipe)  # anew: a net trained in half precision would be converted with all its casts
+    net.set_weights(trained.get_weights())
+    outputs = [net.get_layer(head.name).output for head in heads]
+    if len(outputs) == 2:
+        labels, votes = (keras.layers.Softmax()(output) for output in outputs)
+        outputs = [keras.ops.log((1 - wanted.votes) * labels + wanted.votes * votes + 1e-7)]
+    if wanted.groups:
+        group = np.eye(len(wanted.groups), dtype=np.float32)[wanted.group_of_bin(np.array(heads[0].labels))]
+        outputs = [keras.ops.log(keras.ops.matmul(keras.layers.Softmax()(outputs[0]), group) + 1e-7)]
+    geometry = recipe.geometry
+    one_face = keras.Input(batch_shape=(1, geometry.height, geometry.width, geometry.channels), name="crop")
+    return keras.Model(one_face, keras.Model(net.input, outputs[0])(one_face))
 
 
-def validation_answers(model, recipe: Recipe, validation: list[Faces]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits float32 (N, K) and the true index int (N,); an age is the bin that it is nearest to."""
-    crops = np.concatenate([plain(faces, recipe.geometry) for faces in validation])
-    labels = np.concatenate([faces.labels for faces in validation])
-    truth = np.rint(labels).clip(0, len(recipe.what.labels) - 1).astype(int)
-    return keras_logits(model, recipe, crops), truth
+def validation_of(recipe: Recipe, wanted: Wanted, head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """Crops and the true index int (N,) of all validation parts; an age is the bin that it is nearest to."""
+    crops, truth = [], []
+    for source in recipe.repeats:
+        try:
+            faces = load(recipe.what, source, "validation", Path(recipe.data))
+        except DataError:
+            continue
+        column = "votes" if wanted.votes > 0.5 else head.columns[0]
+        if column not in faces.labels:
+            continue
+        labels = faces.labels[column]
+        labels = labels.argmax(axis=1) if labels.ndim == 2 else np.rint(labels).astype(int)
+        crops.append(plain(faces, recipe.geometry)[labels >= 0])
+        known = labels[labels >= 0].clip(0, len(head.labels) - 1)
+        truth.append(wanted.group_of_bin(known) if wanted.groups else known)
+    if not crops:
+        raise DataError(f"{recipe.data}: no validation part has labels for {head.name}; prepare the data sets again.")
+    return np.concatenate(crops), np.concatenate(truth)
 
 
-def keras_logits(model, recipe: Recipe, crops: np.ndarray) -> np.ndarray:
-    return np.asarray(model.predict(scaled(crops, recipe), batch_size=256, verbose=0))
+def logits_of(net: keras.Model, crops: np.ndarray) -> np.ndarray:
+    batches = keras.Model(net.layers[-1].input, net.layers[-1].output)  # the same without the limit to one face
+    return np.asarray(batches.predict(crops.astype(np.float32), batch_size=256, verbose=0))
 
 
-def converted(model, recipe: Recipe, precision: str) -> bytes:
-    """The model as a .tflite file of one face a call; the runtime decides how it batches."""
+def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
+    """The net as a .tflite file of one face a call; the runtime decides how it batches."""
     import tensorflow as tf
 
-    shape = (1, recipe.side, recipe.side, recipe.what.channels)
-    one_face = keras.Input(batch_shape=shape, name="crop")
     # from_keras_model: from_concrete_functions gave a file without weights with TensorFlow 2.21.
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(one_face, model(one_face)))
-    if precision == "float16":
+    converter = tf.lite.TFLiteConverter.from_keras_model(net)
+    if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        few = crops[:: max(1, len(crops) // CALIBRATED)].astype(np.float32)
+        converter.representative_dataset = lambda: ([crop[None]] for crop in few)
     with contextlib.redirect_stdout(io.StringIO()):  # fifty lines about its own tensors
         content = converter.convert()
-    smallest = model.count_params() * (2 if precision == "float16" else 4) * 0.9
+    smallest = net.count_params() * {"float32": 4, "float16": 2, "int8": 1}[precision] * 0.8
     if len(content) < smallest:
         raise ExportError(
             f"The converted file has {len(content)} bytes, too few to hold the weights; nothing is written."
@@ -153,16 +245,32 @@ def converted(model, recipe: Recipe, precision: str) -> bytes:
     return content
 
 
-def contract(recipe: Recipe) -> dict:
+def draft(folder: Path, name: str, content: bytes, recipe: Recipe, head: Head, temperature: float) -> Path:
+    """Weights and a card that says how to use them, in a folder of their own: the path of the card."""
+    folder.mkdir()
+    (folder / f"{name}.tflite").write_bytes(content)
+    card = {
+        "name": name,
+        "file": f"{name}.tflite",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **contract(recipe, head),
+        "temperature": temperature,
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(written(card), encoding="utf-8")
+    return path
+
+
+def contract(recipe: Recipe, head: Head) -> dict:
     """What the stages must do to a face before the net and with its answer after it."""
-    task = recipe.what
-    labels = [int(label) for label in task.labels] if task.kind == "age" else list(task.labels)
-    size = {"width": recipe.side, "height": recipe.side, "channels": task.channels}
-    scaling = {"dtype": "float32", "range": [recipe.low, recipe.high]}
-    if task.channels == 3:
+    geometry = recipe.geometry
+    labels = [int(label) for label in head.labels] if head.kind == "age" else list(head.labels)
+    size = {"width": geometry.width, "height": geometry.height, "channels": geometry.channels}
+    scaling = {"dtype": "float32", "range": [0, 255]}  # the net scales pixels itself
+    if geometry.channels == 3:
         scaling["order"] = "bgr"
     return {
-        "task": task.kind,
+        "task": "age" if head.kind == "age" else "classes",
         "input": {**size, **scaling},
         "crop": {"scale": recipe.crop_scale},
         "outputs": "logits",
@@ -170,19 +278,15 @@ def contract(recipe: Recipe) -> dict:
     }
 
 
-def check_agreement(draft: Path, model, recipe: Recipe, validation: list[Faces], precision: str, temperature: float):
+def check_agreement(path: Path, logits: np.ndarray, crops: np.ndarray, precision: str, temperature: float) -> float:
     """The largest difference between the card's answers and Keras's own; ExportError if it is too large."""
-    crops = np.concatenate(
-        [plain(faces.where(np.arange(len(faces)) < CHECKED), recipe.geometry) for faces in validation]
-    )
-    crops = crops[:CHECKED]
-    answers = load_model(load_card(draft)).answers(crops)
-    expected = probabilities(keras_logits(model, recipe, crops), temperature)
-    allowed = LARGEST_DIFFERENCE[precision]
-    if recipe.what.kind == "age":
-        expected = (expected @ np.array(recipe.what.labels))[:, None]
-        answers = answers[:, :1]
-        allowed = LARGEST_DIFFERENCE_YEARS[precision]
+    card = load_card(path)
+    few = np.linspace(0, len(crops) - 1, min(CHECKED, len(crops))).astype(int)
+    answers = load_model(card).answers(crops[few])
+    expected, allowed = probabilities(logits[few], temperature), LARGEST_DIFFERENCE[precision]
+    if card.task == "age":
+        expected = (expected @ np.array(card.labels))[:, None]
+        answers, allowed = answers[:, :1], LARGEST_DIFFERENCE_YEARS[precision]
     difference = float(np.abs(answers - expected).max())
     if not difference <= allowed:
         raise ExportError(
@@ -192,25 +296,47 @@ def check_agreement(draft: Path, model, recipe: Recipe, validation: list[Faces],
     return difference
 
 
-def golden(draft: Path, recipe: Recipe) -> dict:
+def stored(path: Path, content: bytes, crops: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """What one way of storing costs and gives, on the validation pictures."""
+    model = load_model(load_card(path))
+    started = time.process_time()
+    answers = model.answers(crops)
+    milliseconds = 1000 * (time.process_time() - started) / len(crops)
+    size = {"MB": round(len(content) / 1e6, 2), "ms a face": round(milliseconds, 2)}
+    if model.card.task == "age":
+        return {"years off": round(float(np.abs(answers[:, 0] - truth).mean()), 3), **size}
+    return {"accuracy": round(float((answers.argmax(axis=1) == truth).mean()), 4), **size}
+
+
+def golden(path: Path) -> dict:
     """The answer for the picture that the stages draw at their start."""
-    card = load_card(draft)
+    card = load_card(path)
     answer = load_model(card).answers(picture(card.geometry)[None])[0]
-    return {"scores": [round(float(v), 5) for v in answer], "tolerance": GOLDEN_TOLERANCE[recipe.what.kind]}
+    return {"scores": [round(float(v), 5) for v in answer], "tolerance": GOLDEN_TOLERANCE[card.task]}
 
 
-def provenance(run: Path, recipe: Recipe, precision: str) -> dict:
-    sources = list(recipe.what.sources)
-    if recipe.start is not None:  # its weights come from what the other run was trained on, too
-        start = read_recipe(Path(recipe.start))
-        sources += [source for source in start.what.sources if source not in sources]
-    return {
-        "data": [DATA[source] for source in sources],
-        "licence": "; ".join(LICENCES[source] for source in sources),
+def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
+    sources = [source for each in lineage(recipe) for source in (*each.repeats, *each.unlabelled)]
+    sources = list(dict.fromkeys(sources))
+    found = {
+        "data": [DATA.get(source, source) for source in sources],
+        "licence": "; ".join(LICENCES.get(source, f"{source}: not said") for source in sources),
         "command": command(recipe),
         "run": ended(run),
-        "weights": f"stored as {precision}, computed with as float32",
+        "weights": f"stored as {wanted.precision}, computed with as float32",
     }
+    if wanted.votes:
+        found["answer"] = f"{wanted.votes:.0%} FER+'s votes, the rest FER2013's label"
+    return found
+
+
+def lineage(recipe: Recipe) -> list[Recipe]:
+    """The recipe and those of all runs whose weights or answers went into it, where they are still there."""
+    found = [recipe]
+    for run in (*recipe.teachers, *([recipe.start] if recipe.start else [])):
+        if (Path(run) / "recipe.json").is_file():
+            found += lineage(read_recipe(Path(run)))
+    return found
 
 
 def ended(run: Path) -> str:
@@ -222,33 +348,44 @@ def ended(run: Path) -> str:
 
 
 def command(recipe: Recipe) -> str:
-    """The command that trains this again, after those of the runs that it starts from."""
-    words = ["python -m train", recipe.task, f"--epochs {recipe.epochs}", f"--seed {recipe.seed}"]
-    words.append(f"--learning-rate {recipe.learning_rate:g}")
-    if recipe.seconds is not None:
-        words.append(f"--seconds {recipe.seconds}")
-    if recipe.start is None:
-        return " ".join(words)
-    start = Path(recipe.start)
-    return f"{command(read_recipe(start))} --out runs/{start.name} && {' '.join(words)} --from runs/{start.name}"
+    """The command that trains this again, after those of the runs that it starts from or learns from."""
+    before = [*recipe.teachers, *([recipe.start] if recipe.start else [])]
+    commands = [
+        f"{command(read_recipe(Path(run)))} --out {Path('runs') / Path(run).name}"
+        for run in before
+        if (Path(run) / "recipe.json").is_file()
+    ]
+    return " && ".join([*commands, " ".join(["python -m train", recipe.task, *changes(recipe)])])
 
 
-def figures(draft: Path, recipe: Recipe, card_name: str) -> dict:
+def changes(recipe: Recipe) -> list[str]:
+    """The settings in which a recipe is not its task's own, as words of a command line."""
+    usual = dataclasses.asdict(RECIPES.get(recipe.task, ATTRIBUTE))
+    given = dataclasses.asdict(recipe)
+    return [
+        f"--recipe {name}={shlex.quote(json.dumps(value, separators=(',', ':')))}"
+        for name, value in given.items()
+        if value != usual[name] and name not in ("task", "data", "labels")
+    ]
+
+
+def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:
     """Figures on the test part of every data set of FIGURES_ON whose cache is there, each with its command."""
-    card = load_card(draft)
+    card = load_card(path)
     model = load_model(card)
     found = {}
-    for dataset in FIGURES_ON[recipe.task]:
+    for dataset in FIGURES_ON.get(head.name, (recipe.task,)):
         if not (Path(recipe.data) / f"{dataset}.npz").is_file():
             continue
-        faces, is_grouped = faces_of(recipe.what, dataset, "test", Path(recipe.data))
-        answers = model.answers(plain(faces, recipe.geometry))
-        row = rounded(figures_of(card, recipe.what, answers, faces, is_grouped))
-        groups = group_figures(card, recipe.what, answers, faces, is_grouped)
-        row["groups"] = rounded({title: value for title, (_, _, value) in groups.items()})  # of the first figure
-        row["pictures"] = len(faces)
-        row["command"] = f"python -m train.evaluate {card_name} {dataset}"
-        found[f"{dataset}, test part"] = row
+        for question in questions(card, dataset, "test", Path(recipe.data)):
+            answers, _ = answered(model, question.faces)
+            row = rounded(question.figures(card, answers))
+            row["pictures"] = len(question.truth)
+            row["groups"] = rounded({t: v for t, (_, _, v) in group_figures(card, question, answers).items()})
+            worse = corrupted_figures(card, model, question)
+            row["made worse"] = rounded({kind: value for kind, (_, value) in worse.items()})
+            row["command"] = f"python -m train.evaluate {card_name} {dataset} --corrupted"
+            found[f"{dataset}, test part{f', {question.title}' if question.title else ''}"] = row
     return found
 
 

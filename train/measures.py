@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
-# FairFace's nine groups by their first year: 0-2, 3-9, 10-19, ..., 60-69, more than 70.
-AGE_GROUP_STARTS = (0, 3, 10, 20, 30, 40, 50, 60, 70)
+from train.data import AGE_GROUP_STARTS
+
+BINS = 15  # of confidence, for the calibration error
 
 
 def class_figures(probabilities: np.ndarray, truth: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
-    """Accuracy over all pictures, recall of each class, their mean (balanced), and the calibration error; in [0, 1].
+    """What a classifier is worth, in [0, 1]: accuracy first, which is categorical whatever the number of classes.
 
-    `probabilities` float (N, K), `truth` int (N,). A class without pictures has no recall and does not count.
+    `probabilities` float (N, K), `truth` int (N,). Balanced accuracy, F1 and AUC are means over the classes that have
+    pictures; AUC is each class against the rest. A class without pictures has no recall and does not count.
     """
-    right = probabilities.argmax(axis=1) == truth
-    recalls = {
-        f"recall of {name}": float(right[truth == k].mean()) for k, name in enumerate(names) if (truth == k).any()
-    }
+    called = probabilities.argmax(axis=1)
+    right = called == truth
+    present = [k for k in range(len(names)) if (truth == k).any()]
+    recall = {k: float(right[truth == k].mean()) for k in present}
+    precision = {k: float(right[called == k].mean()) if (called == k).any() else 0.0 for k in present}
     return {
         "accuracy": float(right.mean()),
-        "balanced accuracy": float(np.mean(list(recalls.values()))),
+        "balanced accuracy": float(np.mean(list(recall.values()))),
+        "F1": float(np.mean([f1(precision[k], recall[k]) for k in present])),
+        "AUC": float(np.mean([area(probabilities[:, k], truth == k) for k in present])) if len(present) > 1 else 1.0,
         "calibration error": calibration_error(probabilities.max(axis=1), right),
-        **recalls,
+        **{f"recall of {names[k]}": recall[k] for k in present},
+        **{f"precision of {names[k]}": precision[k] for k in present},
     }
+
+
+def f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def area(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve: how often a positive scores higher than a negative, ties counting half."""
+    _, rank, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = (np.cumsum(counts) - (counts - 1) / 2)[rank]
+    many = int(positive.sum())
+    return float((mean_rank[positive].sum() - many * (many + 1) / 2) / (many * (len(scores) - many)))
 
 
 def age_figures(answers: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -50,11 +68,19 @@ def age_group(years: np.ndarray) -> np.ndarray:
     return np.searchsorted(AGE_GROUP_STARTS, np.floor(np.asarray(years) + 0.5), side="right") - 1
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Expected calibration error: how far confidence and accuracy lie apart, over bins of equal width."""
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[bin_of == b].mean() - right[bin_of == b].mean()) * (bin_of == b).mean() for b in set(bin_of)]
-    return float(sum(gaps))
+    return float(sum(abs(sure - correct) * share for sure, correct, share in calibration(confidence, right)))
+
+
+def calibration(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, float]]:
+    """Mean confidence, accuracy and share of the pictures, for every bin of confidence that has any."""
+    bin_of = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    found = []
+    for b in np.unique(bin_of):
+        inside = bin_of == b
+        found.append((float(confidence[inside].mean()), float(right[inside].mean()), float(inside.mean())))
+    return found
 
 
 def best_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

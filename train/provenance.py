@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 DATA = {
-    "fer2013": "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too",
+    "fer2013": (
+        "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too, "
+        "with the votes of FER+ (Barsoum et al. 2016)"
+    ),
     "utkface": "UTKFace (Zhang, Song, Qi 2017), part train of split.csv",
-    "fairface": "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set, men and women",
+    "fairface": (
+        "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set and parts of its training set; a part that has "
+        "men only teaches ages and never gender"
+    ),
     "web": "faces of public figures collected on the web, by gender (zukost/DSCA on GitHub), part train of split.csv",
+    "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), filtered by face score, second face and age",
+    "jaffe": "JAFFE (Lyons et al. 1998)",
 }
 LICENCES = {
-    "fer2013": "FER2013: from a Kaggle competition, for research",
+    "fer2013": "FER2013: from a Kaggle competition, for research; FER+: MIT",
     "utkface": "UTKFace: for non-commercial research",
     "fairface": "FairFace: CC BY 4.0",
     "web": "faces from the web: no licence stated",
+    "imdb": "IMDB-WIKI: for academic research",
+    "jaffe": "JAFFE: for non-commercial research",
 }
 LIMITS = {
     "emotion": (
         "Names the look of a face, not what a person feels; people agree with the labels it learned from in about two "
-        "of three cases. Weakest on fear, disgust and sadness. Not for judging people: no hiring, policing, teaching, "
-        "medicine or credit."
+        "of three cases. Weakest on fear, sadness, anger and disgust, which it takes for each other and for neutral. "
+        "Not for judging people: no hiring, policing, teaching, medicine or credit."
     ),
     "gender": (
         "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Far "
@@ -26,10 +36,15 @@ LIMITS = {
         "decision about a person."
     ),
     "age": (
-        "Guesses the age that a face looks like, from aligned portraits. Makes children older and the old "
-        "younger, these by many years: see groups below figures. Above 100 years it cannot answer. Not for proof of "
-        "age or any decision about a person."
+        "Guesses the age that a face looks like. Makes the old younger, by many years, and is less right from "
+        "60 years on than below: see groups below figures. Above 100 years it cannot answer. Not for proof of age or "
+        "any decision about a person."
     ),
 }
 # On which data sets, and for which parts, a card gives figures: held-out ones only.
-FIGURES_ON = {"emotion": ("fer2013",), "gender": ("utkface", "fairface"), "age": ("utkface", "fairface")}
+FIGURES_ON = {
+    "emotion": ("fer2013",),
+    "votes": ("fer2013",),
+    "gender": ("utkface", "fairface"),
+    "age": ("utkface", "fairface"),
+}

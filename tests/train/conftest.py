@@ -9,6 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from train.feed import Feed
+from train.recipe import Recipe
+from train.state import begin
+
 EMOTION_COUNT = 7
 
 
@@ -50,6 +54,14 @@ def write_fer2013(data_dir: Path, extra_rows: list[list] = ()) -> None:
     write_csv(data_dir / "fer2013/fer2013.csv", ["emotion", "pixels", "Usage"], [*rows, *extra_rows])
 
 
+def write_votes(data_dir: Path, votes: list[list[object]]) -> None:
+    """FER+'s table: for each row the votes for neutral, happiness, surprise, sadness, anger, disgust, fear."""
+    names = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
+    rows = [["Training", f"fer{i:07}.png", *row, 0, 0, 0] for i, row in enumerate(votes)]
+    header = ["Usage", "Image name", *names, "contempt", "unknown", "NF"]
+    write_csv(data_dir / "fer2013/fer2013new.csv", header, rows)
+
+
 def write_utkface(data_dir: Path, count: int = 60) -> None:
     """Ages 10 to 69, the older the darker; the even ones men with a smile, the odd ones women without."""
     rng = np.random.default_rng(1)
@@ -63,6 +75,43 @@ def write_utkface(data_dir: Path, count: int = 60) -> None:
         cv2.imwrite(str(folder / name), cv2.cvtColor(face, cv2.COLOR_GRAY2BGR))
         rows.append([name, "", ("train", "train", "train", "validation", "test")[i % 5]])
     write_csv(folder / "split.csv", ["file", "dup_group", "part"], rows)
+
+
+def write_fairface(data_dir: Path) -> None:
+    """A man and a woman in `val`, two men in `train`, all from 20 to 29."""
+    rng = np.random.default_rng(2)
+    rows = {"val": [], "train": []}
+    for part, genders in (("val", ["Male", "Female"]), ("train", ["Male", "Male"])):
+        (data_dir / f"fairface/{part}").mkdir(parents=True)
+        for number, gender in enumerate(genders):
+            name = f"{part}/{number}.png"
+            cv2.imwrite(str(data_dir / "fairface" / name), drawn_face(rng, 96, 0))
+            rows[part].append([name, "20-29", gender, "Indian"])
+        labels = data_dir / f"fairface/fairface_label_{part}.csv"
+        write_csv(labels, ["file", "age", "gender", "race"], rows[part])
+    write_csv(data_dir / "fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
+
+
+def write_folders(folder: Path, each: int = 40) -> None:
+    """Class folders `off` and `on`: the same kind of face, dark and light."""
+    rng = np.random.default_rng(4)
+    for label, shade in (("off", 90), ("on", 210)):
+        (folder / label).mkdir(parents=True)
+        for number in range(each):
+            face = drawn_face(rng, 60 + number % 7, int(rng.integers(-3, 4)), shade)
+            # Stripes of its own, so that no two pictures are near copies.
+            face[:: int(rng.integers(3, 9)), : int(rng.integers(10, 50))] //= 2
+            face = np.roll(face, tuple(rng.integers(-9, 10, 2)), (0, 1))
+            cv2.imwrite(str(folder / label / f"{number:03}.png"), face)
+
+
+def trained(recipe: Recipe, run: Path, resume: bool = False, say=lambda line: None) -> Path:
+    """Train in this process, without workers; the run folder."""
+    from train.fit import fit
+
+    progress, recipe = begin(recipe, run, resume)
+    fit(recipe, progress, Feed(recipe, workers=0), say)
+    return run
 
 
 @pytest.fixture

@@ -21,11 +21,17 @@ def test_a_picture_that_is_held_out_too_is_not_trained_on(tmp_path):
 def test_ages_are_years_and_genders_are_classes(utkface, tmp_path):
     list(prepare(utkface, [], tmp_path / "data"))
     ages = load(TASKS["age"], "utkface", "validation", tmp_path / "data")
-    assert ages.labels.dtype == np.float32
-    assert ages.labels[:2].tolist() == [13, 18]
+    assert ages.labels["age"].dtype == np.float32
+    assert ages.labels["age"][:2].tolist() == [13, 18]
     genders = load(TASKS["gender"], "utkface", "validation", tmp_path / "data")
-    assert genders.labels.dtype == np.int32
-    assert genders.labels[:2].tolist() == [1, 0]
+    assert genders.labels["gender"][:2].tolist() == [1, 0]
+
+
+def test_faces_for_a_teacher_to_name_come_without_their_own_labels(utkface, tmp_path):
+    list(prepare(utkface, [], tmp_path / "data"))
+    faces = load(TASKS["emotion"], "utkface", "train", tmp_path / "data", unlabelled=True)
+    assert len(faces) == 36 and faces.labels == {}
+    assert set(faces.groups["gender"]) == {"man", "woman"}
 
 
 def test_a_missing_cache_names_the_command_that_writes_it(tmp_path):

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
 
+import h5py  # noqa: E402
+import keras  # noqa: E402
 import yaml  # noqa: E402
 
 from stages.inference import load_model  # noqa: E402
 from stages.inference.card import load_card  # noqa: E402
-from tests.train.conftest import write_fer2013, write_utkface  # noqa: E402
+from tests.train.conftest import trained, write_fer2013, write_folders, write_utkface, write_votes  # noqa: E402
 from train import export as exporting  # noqa: E402
 from train.augment import plain  # noqa: E402
 from train.data import TASKS, DataError, load  # noqa: E402
-from train.evaluate import evaluate  # noqa: E402
-from train.evaluate import main as evaluate_main  # noqa: E402
-from train.export import ExportError, export  # noqa: E402
-from train.fit import fit  # noqa: E402
+from train.evaluate import main as evaluate  # noqa: E402
+from train.export import ExportError, Wanted, export, groups_in  # noqa: E402
+from train.export import main as export_main  # noqa: E402
+from train.prepare import main as prepare_main  # noqa: E402
 from train.prepare import prepare  # noqa: E402
-from train.recipe import RECIPES  # noqa: E402
+from train.recipe import ATTRIBUTE, RECIPES, Recipe  # noqa: E402
 
-TINY = {"side": 24, "widths": (8, 12), "batch": 16, "epochs": 1}
+TINY = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 1, "average": 0.0}
+EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
 
 def quiet(_line: str) -> None:
@@ -34,15 +39,26 @@ def quiet(_line: str) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with caches in data/, runs/emotion, runs/age and their exports in models/."""
+    """A folder with caches in data/, runs/emotion, runs/age, runs/glasses and their exports in models/."""
     folder = tmp_path_factory.mktemp("place")
     write_fer2013(folder / "sets")
+    write_votes(folder / "sets", [[8, 0, 0, 1, 1, 0, 0], [0, 9, 1, 0, 0, 0, 0], [0, 0, 8, 0, 2, 0, 0]] * 28)
     write_utkface(folder / "sets")
+    write_folders(folder / "glasses")
     list(prepare(folder / "sets", [], folder / "data"))
-    for task in ("emotion", "age"):
-        recipe = RECIPES[task].with_changes({**TINY, "data": str(folder / "data")})
-        fit(recipe, folder / "runs" / task, False, quiet)
-        export(folder / "runs" / task, task, folder / "models", "float16", None, quiet)
+    assert prepare_main(["folders", str(folder / "glasses"), "--out", str(folder / "data")]) == 0
+    recipes = {
+        "emotion": RECIPES["emotion"],
+        "age": RECIPES["age"].with_changes({"sources": {"utkface": 1.0}}),
+        "glasses": ATTRIBUTE.with_changes({"task": "glasses", "labels": ("off", "on"), "learning_rate": 5e-3}),
+    }
+    for name, recipe in recipes.items():
+        epochs = {"epochs": 12, "strength": 0.0} if name == "glasses" else {}
+        trained(recipe.with_changes({**TINY, **epochs, "data": str(folder / "data")}), folder / "runs" / name)
+        with pytest.MonkeyPatch.context() as patch:
+            if name != "emotion":  # a conversion takes seconds: all three ways are tried once
+                patch.setattr(exporting, "PRECISIONS", ("float16",))
+            export(folder / "runs" / name, Wanted(name), folder / "models", None, quiet)
     return folder
 
 
@@ -50,50 +66,99 @@ def card_of(place, name):
     return yaml.safe_load((place / f"models/{name}.yaml").read_text(encoding="utf-8"))
 
 
+def printed(arguments, place, capsys):
+    assert evaluate([*map(str, arguments), "--data", str(place / "data")]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
 def test_an_export_is_weights_and_a_card_and_nothing_else(place):
     names = sorted(path.name for path in (place / "models").iterdir())
-    assert names == ["age.tflite", "age.yaml", "emotion.tflite", "emotion.yaml"]
+    assert names == [f"{name}.{kind}" for name in ("age", "emotion", "glasses") for kind in ("tflite", "yaml")]
 
 
 def test_the_card_says_what_the_stages_need_to_know(place):
     card = card_of(place, "emotion")
     weights = (place / "models/emotion.tflite").read_bytes()
     assert card["sha256"] == hashlib.sha256(weights).hexdigest()
-    assert card["labels"] == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert card["input"] == {"width": 24, "height": 24, "channels": 1, "dtype": "float32", "range": [-1.0, 1.0]}
+    assert card["labels"] == EMOTIONS
+    assert card["input"] == {"width": 24, "height": 24, "channels": 1, "dtype": "float32", "range": [0, 255]}
     assert card_of(place, "age")["input"]["order"] == "bgr"
     assert card["crop"] == {"scale": 1.0}
     assert 0.5 <= card["temperature"] <= 4
-    assert card["trained"]["command"] == "python -m train emotion --epochs 1 --seed 1 --learning-rate 0.002"
+    command = card["trained"]["command"]
+    assert command.startswith("python -m train emotion --recipe epochs=1 --recipe batch=16 --recipe architecture=")
+    assert set(card["figures"]["stored as, validation part"]) == {"float32", "float16", "int8"}
+
+
+def test_the_command_of_a_card_gives_the_recipe_again(place):
+    from train.__main__ import parsed, recipe_of
+
+    changed = Recipe("emotion", 3, sources={"fer2013": 2.0}, mixup=0.5, architecture="wide_resnet", side=48)
+    words = shlex.split(" ".join(exporting.changes(changed)))
+    assert recipe_of(parsed(["emotion", *words])) == changed
 
 
 def test_the_stages_take_the_exports_and_check_them_against_the_golden_answer(place):
-    for name, columns in (("emotion", 7), ("age", 3)):
+    for name, columns in (("emotion", 7), ("age", 3), ("glasses", 2)):
         model = load_model(load_card(place / f"models/{name}.yaml"))
         assert len(model.card.golden.scores) == columns
         assert model.answers(np.zeros((2, 24, 24, model.card.geometry.channels), np.uint8)).shape == (2, columns)
 
 
-def test_the_answers_are_those_of_keras(place):
+def test_the_answers_are_those_of_the_trained_net_for_the_pixels_as_they_are(place):
     from train.targets import probabilities
 
     recipe = RECIPES["emotion"].with_changes(TINY)
     crops = plain(load(TASKS["emotion"], "fer2013", "test", place / "data"), recipe.geometry)
-    logits = exporting.keras_logits(exporting.trained_model(place / "runs/emotion"), recipe, crops)
+    net = keras.saving.load_model(place / "runs/emotion/best.keras", compile=False)
+    logits = net.predict(crops, verbose=0)[:, :7]
     model = load_model(load_card(place / "models/emotion.yaml"))
     expected = probabilities(logits, card_of(place, "emotion")["temperature"])
     assert np.abs(model.answers(crops) - expected).max() < 0.005
 
 
-def test_the_figures_of_the_card_are_what_its_command_prints(place):
-    (row,) = card_of(place, "emotion")["figures"].values()
-    assert row["command"] == "python -m train.evaluate models/emotion.yaml fer2013"
-    lines = evaluate(place / "models/emotion.yaml", "fer2013", "test", place / "data")
+def test_an_emotion_can_be_answered_as_the_votes_say(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "PRECISIONS", ("float16",))
+    export(place / "runs/emotion", Wanted("votes", votes=1.0), tmp_path, place / "data", quiet)
+    crops = np.full((1, 24, 24, 1), 130, np.uint8)
+    votes = load_model(load_card(tmp_path / "votes.yaml")).answers(crops)
+    assert np.abs(votes - load_model(load_card(place / "models/emotion.yaml")).answers(crops)).max() > 0.01
+    with pytest.raises(ExportError, match=r"--votes is for emotion alone"):
+        export(place / "runs/age", Wanted("age", votes=0.5), tmp_path, place / "data", quiet)
+
+
+def test_ages_can_be_named_in_groups_of_ones_own(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "PRECISIONS", ("float16",))
+    groups = groups_in("child=0,young=13,middle=36,old=61")
+    export(place / "runs/age", Wanted("life", groups=groups), tmp_path, place / "data", quiet)
+    card = load_card(tmp_path / "life.yaml")
+    assert card.task == "classes" and card.labels == ("child", "young", "middle", "old")
+    assert Wanted("life", groups=groups).group_of_bin(np.array([0, 12, 13, 60, 61])).tolist() == [0, 0, 1, 2, 3]
+    assert load_model(card).answers(np.zeros((1, 24, 24, 3), np.uint8)).sum() == pytest.approx(1, abs=1e-5)
+    for text in ("child", "old=61,child=0", "child=0,old=x"):
+        with pytest.raises(ExportError, match=r"--groups is '"):
+            groups_in(text)
+
+
+def test_int8_is_exported_and_named_in_the_card(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "PRECISIONS", ("int8",))
+    export(place / "runs/glasses", Wanted("glasses", "int8"), tmp_path, place / "data", quiet)
+    small, usual = (folder / "glasses.tflite" for folder in (tmp_path, place / "models"))
+    assert small.stat().st_size < usual.stat().st_size
+    assert yaml.safe_load((tmp_path / "glasses.yaml").read_text())["trained"]["weights"].startswith("stored as int8")
+
+
+def test_the_figures_of_the_card_are_what_its_command_prints(place, capsys):
+    row = card_of(place, "emotion")["figures"]["fer2013, test part"]
+    assert row["command"] == "python -m train.evaluate models/emotion.yaml fer2013 --corrupted"
+    lines = printed([place / "models/emotion.yaml", "fer2013", "--corrupted"], place, capsys)
     assert lines[0].startswith("emotion on fer2013 PrivateTest: 14 pictures")
     assert f"  accuracy: {row['accuracy']:.1%}" in lines
+    assert f"  turned by 15 degrees: accuracy {row['made worse']['turned by 15 degrees']:.1%}" in lines
+    assert any(line.startswith("emotion on fer2013 PrivateTest, FER+ majority: 14 pictures") for line in lines)
 
 
-def test_evaluation_goes_by_the_names_of_the_labels_not_their_places(place):
+def test_evaluation_goes_by_the_names_of_the_labels_not_their_places(place, capsys):
     """A card whose labels are turned around along with nothing else must change every answer it gives."""
     card = card_of(place, "emotion")
     card["labels"].reverse()
@@ -102,17 +167,48 @@ def test_evaluation_goes_by_the_names_of_the_labels_not_their_places(place):
     faces = load(TASKS["emotion"], "fer2013", "test", place / "data")
     crops = plain(faces, RECIPES["emotion"].with_changes(TINY).geometry)
     called = load_model(load_card(place / "models/emotion.yaml")).answers(crops).argmax(1)
-    lines = evaluate(place / "turned.yaml", "fer2013", "test", place / "data")
-    assert f"  accuracy: {(6 - called == faces.labels).mean():.1%}" in lines
+    lines = printed([place / "turned.yaml", "fer2013"], place, capsys)
+    assert f"  accuracy: {(6 - called == faces.labels['emotion']).mean():.1%}" in lines
 
 
-def test_age_is_measured_in_years_and_by_group(place):
-    lines = evaluate(place / "models/age.yaml", "utkface", "test", place / "data")
+def test_five_emotions_are_asked_about_their_five(place, capsys):
+    card = card_of(place, "emotion")
+    card |= {"keep": ["angry", "happy", "neutral", "sad", "surprise"], "file": str(place / "models" / card["file"])}
+    del card["golden"]
+    (place / "five.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
+    lines = printed([place / "five.yaml", "fer2013"], place, capsys)
+    assert lines[0].startswith("emotion on fer2013 PrivateTest: 10 pictures")
+    assert not any("disgust" in line for line in lines)
+
+
+def test_age_is_measured_in_years_and_by_group(place, capsys):
+    lines = printed([place / "models/age.yaml", "utkface"], place, capsys)
     assert lines[1].startswith("  mean absolute error (years): ")
-    assert sum("race " in line for line in lines) == 1  # the made-up test part has one race
     assert "  ages 10-19, 2 pictures: mean absolute error (years) " in "\n".join(lines)
-    (row,) = card_of(place, "age")["figures"].values()
-    assert set(row["groups"]) == {"race others", "ages 10-19", "ages 20-39", "ages 40-59", "ages 60+"}
+    row = card_of(place, "age")["figures"]["utkface, test part"]
+    assert {"race others", "gender man", "gender woman", "ages 10-19", "ages 60+"} <= set(row["groups"])
+
+
+def test_an_attribute_of_ones_own_is_learned_and_evaluated_with_ten_crops(place, capsys):
+    lines = printed([place / "models/glasses.yaml", "glasses", "--ten-crop"], place, capsys)
+    assert lines[0].startswith("glasses on glasses test: ")
+    accuracy = float(lines[1].removeprefix("  accuracy: ").rstrip("%"))
+    assert accuracy > 80  # dark faces and light ones: chance would be 50
+
+
+def test_faces_are_looked_for_by_a_real_detector_when_asked(place, capsys, astronaut, tmp_path):
+    face = cv2.resize(astronaut[40:210, 140:310], (96, 96))  # about UTKFace's framing
+    folder = tmp_path / "sets/UTKFace"
+    folder.mkdir(parents=True)
+    for name, picture in (("40_1_0_1.png", face), ("30_0_0_2.png", np.full_like(face, 90))):
+        cv2.imwrite(str(folder / name), picture)
+    (folder / "split.csv").write_text("file,part\n40_1_0_1.png,test\n30_0_0_2.png,test\n")
+    list(prepare(tmp_path / "sets", [], tmp_path / "data"))
+    arguments = [str(place / "models/age.yaml"), "utkface", "--detector", "haar", "--data", str(tmp_path / "data")]
+    assert evaluate(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "haar found a face in 50.0% of 2 pictures; only these count"
+    assert lines[1].startswith("age on utkface test: 1 pictures")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +217,12 @@ def test_age_is_measured_in_years_and_by_group(place):
         (["models/none.yaml", "fer2013"], "models/none.yaml"),
         (["models/emotion.yaml", "utkface"], "data/utkface.npz: has no labels for emotion; use one of fer2013."),
         (["models/emotion.yaml", "web"], "data/web.npz: no such file"),
+        (["models/glasses.yaml", "utkface"], "glasses: data/utkface.npz has none of its labels off, on."),
     ],
 )
 def test_what_cannot_be_evaluated_is_said_in_one_sentence(arguments, sentence, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    assert evaluate_main(arguments) == 2
+    assert evaluate(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith(sentence)
     assert error.count("\n") == 1
@@ -133,18 +230,43 @@ def test_what_cannot_be_evaluated_is_said_in_one_sentence(arguments, sentence, p
 
 def test_a_conversion_that_changes_the_answers_is_refused_and_leaves_the_old_export(place, monkeypatch):
     before = (place / "models/emotion.tflite").read_bytes()
-    real = exporting.keras_logits
-    monkeypatch.setattr(exporting, "keras_logits", lambda *arguments: real(*arguments) + np.arange(7))
+    real = exporting.logits_of
+    monkeypatch.setattr(exporting, "logits_of", lambda *arguments: real(*arguments) + np.arange(7))
     with pytest.raises(ExportError, match=r"differs from the Keras model by .*; nothing is written"):
-        export(place / "runs/emotion", "emotion", place / "models", "float16", None, quiet)
+        export(place / "runs/emotion", Wanted("emotion"), place / "models", None, quiet)
     assert (place / "models/emotion.tflite").read_bytes() == before
-    assert len(list((place / "models").iterdir())) == 4
+    assert len(list((place / "models").iterdir())) == 6
 
 
 def test_a_run_without_weights_is_refused(place, tmp_path):
     recipe = (place / "runs/emotion/recipe.json").read_text()
     (tmp_path / "recipe.json").write_text(recipe)
     with pytest.raises(DataError, match=r"best.keras: cannot be loaded"):
-        export(tmp_path, "emotion", tmp_path / "models", "float16", None, quiet)
+        export(tmp_path, Wanted("emotion"), tmp_path / "models", None, quiet)
     with pytest.raises(DataError, match=r"recipe.json: cannot be read"):
-        export(tmp_path / "nowhere", "emotion", tmp_path / "models", "float16", None, quiet)
+        export(tmp_path / "nowhere", Wanted("emotion"), tmp_path / "models", None, quiet)
+
+
+def test_a_file_of_keras_2_that_keras_3_refuses_is_converted(tmp_path, capsys):
+    """As Keras 2.9 wrote separable convolutions: with the settings of their parent class."""
+    net = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.SeparableConv2D(4, 3), keras.layers.Flatten()])
+    net.save(tmp_path / "old.hdf5")
+    with h5py.File(tmp_path / "old.hdf5", "r+") as file:
+        config = file.attrs["model_config"]
+        config = config if isinstance(config, str) else config.decode()
+        settings = '"groups": 1, "kernel_initializer": null, "kernel_regularizer": null, "filters": 4'
+        file.attrs["model_config"] = config.replace('"filters": 4', settings)
+    with pytest.raises((ValueError, TypeError)):
+        keras.saving.load_model(tmp_path / "old.hdf5")
+    assert export_main([str(tmp_path / "old.hdf5"), "--keras", str(tmp_path / "new.keras")]) == 0
+    assert "takes 8 x 8 x 1, 3 settings left out" in capsys.readouterr().out
+    picture = np.random.default_rng(0).random((1, 8, 8, 1), np.float32)
+    new = keras.saving.load_model(tmp_path / "new.keras")
+    assert np.allclose(new(picture), net(picture))
+
+
+def test_what_is_no_keras_file_is_not_converted(tmp_path, capsys):
+    (tmp_path / "old.hdf5").write_bytes(b"nothing of the kind")
+    assert export_main([str(tmp_path / "old.hdf5"), "--keras", str(tmp_path / "new.keras")]) == 2
+    assert "old.hdf5: cannot be converted" in capsys.readouterr().err
+    assert not (tmp_path / "new.keras").exists()

@@ -7,6 +7,7 @@ from train.measures import (
     age_figures,
     age_group,
     age_group_figures,
+    area,
     best_temperature,
     calibration_error,
     class_figures,
@@ -49,3 +50,23 @@ def test_the_temperature_cools_down_a_net_that_is_too_sure():
     logits = np.array([[3 * np.log(4), 0.0]] * 10)
     assert best_temperature(logits, np.array([0] * 8 + [1] * 2)) == pytest.approx(3, abs=0.03)
     assert best_temperature(logits / 3, np.array([0] * 8 + [1] * 2)) == pytest.approx(1, abs=0.01)
+
+
+def test_the_area_under_the_curve_is_how_often_the_right_one_scores_higher():
+    assert area(np.array([0.9, 0.8, 0.3, 0.1]), np.array([True, True, False, False])) == 1
+    assert area(np.array([0.9, 0.2, 0.3, 0.1]), np.array([True, True, False, False])) == 0.75
+    assert area(np.full(4, 0.5), np.array([True, False, True, False])) == 0.5
+
+
+def test_precision_and_f1_tell_a_class_that_is_called_too_often():
+    called_b = np.array([[0.2, 0.8]] * 4)
+    figures = class_figures(called_b, np.array([0, 0, 0, 1]), ("a", "b"))
+    assert figures["precision of b"] == 0.25 and figures["recall of b"] == 1
+    assert figures["precision of a"] == 0
+    assert figures["F1"] == pytest.approx(0.2)  # the mean of 0 and 0.4
+
+
+def test_accuracy_is_never_the_mean_over_all_outputs():
+    """Keras's BinaryAccuracy would call these answers, all wrong, right in 5 of 7 outputs."""
+    figures = class_figures(np.eye(7)[[0, 0]], np.array([1, 2]), tuple("abcdefg"))
+    assert figures["accuracy"] == 0

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.train.conftest import drawn_face, fer_row, write_csv, write_fer2013
-from train.data import TASKS, DataError, load, load_age_groups, read_cache
+from tests.train.conftest import drawn_face, fer_row, write_csv, write_fairface, write_fer2013, write_votes
+from train.data import TASKS, DataError, load, read_cache
 from train.prepare import main, prepare
 
 GREY = drawn_face(np.random.default_rng(5), 48, 0)
@@ -54,6 +54,40 @@ def test_a_training_picture_that_stands_in_a_held_out_part_too_is_marked(tmp_pat
     assert np.flatnonzero(cache["also_in_training"] & (cache["part"] == 2)).tolist() == [85]
 
 
+def test_the_votes_of_ferplus_are_read_in_the_order_of_the_emotions(tmp_path):
+    write_fer2013(tmp_path / "sets")
+    write_votes(tmp_path / "sets", [[1, 2, 3, 4, 5, 6, 7]] + [[10, 0, 0, 0, 0, 0, 0]] * 83)
+    _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert cache["votes"][0].tolist() == [5, 6, 7, 2, 4, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("votes", "sentence"),
+    [
+        ([[1] * 7] * 80, r"fer2013new.csv: has 80 rows, but fer2013.csv has 84"),
+        ([[1] * 7] * 83 + [[1, 1, 1, 1, 1, 1, "many"]], r"fer2013new.csv:85: has a vote that is no number"),
+    ],
+)
+def test_votes_that_do_not_fit_the_pictures_are_refused(votes, sentence, tmp_path):
+    write_fer2013(tmp_path / "sets")
+    write_votes(tmp_path / "sets", votes)
+    with pytest.raises(DataError, match=sentence):
+        list(prepare(tmp_path / "sets", ["fer2013"], tmp_path / "data"))
+
+
+def test_fer2013_as_folders_gets_a_validation_part_of_its_training_part(tmp_path):
+    rng = np.random.default_rng(3)
+    for part, count in (("train", 20), ("test", 3)):
+        for emotion in ("angry", "happy", "bored"):
+            folder = tmp_path / f"sets/fer2013/{part}/{emotion}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                cv2.imwrite(str(folder / f"{number}.png"), drawn_face(rng, 48, number % 7 - 3))
+    line, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert "46 pictures (36 train, 4 validation, 6 test); skipped 23 (folder is no emotion)" in line
+    assert set(cache["emotion"].tolist()) == {0, 3}
+
+
 def test_utkface_is_read_with_the_labels_of_its_file_names(utkface, tmp_path):
     line, cache = prepared(utkface, "utkface", tmp_path / "data")
     assert "60 pictures (36 train, 12 validation, 12 test); none skipped" in line
@@ -86,29 +120,24 @@ def test_a_part_of_fairface_with_men_only_is_not_used_for_gender(tmp_path):
     assert cache["gender"].tolist() == [0, 1, 0, 0]
     assert cache["gender_usable"].tolist() == [True, True, False, False]
     assert cache["part"].tolist() == [2, 0, 0, 0]
-    assert load(TASKS["gender"], "fairface", "train", tmp_path / "data").labels.tolist() == [1]
+    assert load(TASKS["gender"], "fairface", "train", tmp_path / "data").labels["gender"].tolist() == [1]
+
+
+def test_one_in_ten_of_fairfaces_training_pictures_is_for_choosing_by(tmp_path):
+    write_fairface(tmp_path / "sets")
+    labels = tmp_path / "sets/fairface/fairface_label_train.csv"
+    # train/17.png is one by the hash of its name, on every machine.
+    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
+    (tmp_path / "sets/fairface/train/17.png").write_bytes((tmp_path / "sets/fairface/train/0.png").read_bytes())
+    _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert cache["part"].tolist() == [2, 0, 0, 0, 1]
 
 
 def test_fairface_has_groups_of_ages_and_utkfaces_framing(tmp_path):
     write_fairface(tmp_path / "sets")
     _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
-    assert load_age_groups("train", tmp_path / "data").labels.tolist() == [3, 3, 3]
+    assert load(TASKS["age"], "fairface", "train", tmp_path / "data").labels["age_group"].tolist() == [3, 3, 3]
     assert cache["boxes"][0] == pytest.approx([4.224, 3.84, 87.072, 87.072])
-
-
-def write_fairface(data_dir):
-    """A man and a woman in `val`, two men in `train`, all from 20 to 29."""
-    rng = np.random.default_rng(2)
-    rows = {"val": [], "train": []}
-    for part, genders in (("val", ["Male", "Female"]), ("train", ["Male", "Male"])):
-        (data_dir / f"fairface/{part}").mkdir(parents=True)
-        for number, gender in enumerate(genders):
-            name = f"{part}/{number}.png"
-            cv2.imwrite(str(data_dir / "fairface" / name), drawn_face(rng, 96, 0))
-            rows[part].append([name, "20-29", gender, "Indian"])
-        labels = data_dir / f"fairface/fairface_label_{part}.csv"
-        write_csv(labels, ["file", "age", "gender", "race"], rows[part])
-    write_csv(data_dir / "fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
 
 
 def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):
@@ -138,8 +167,8 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere: no such folder; name the one that holds"),
-        (["."], ".: holds none of fer2013, UTKFace, fairface, web"),
-        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web."),
+        (["."], ".: holds none of fer2013, UTKFace, fairface, web, jaffe"),
+        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web, jaffe."),
         ([".", "fer2013"], "fer2013/fer2013.csv: cannot be read (No such file or directory)"),
     ],
 )

@@ -1,0 +1,75 @@
+"""Draws the pictures of the shipped models from the data sets' caches: `python -m docs.model_pictures --data data`.
+
+docs/emotion-confusion.png, docs/calibration.png and docs/gender-by-group.png. Not part of `make pictures`, because the
+data sets are nobody's to hand on: only who has them can draw these anew. For the same reason there are no examples of
+mistakes: FER2013's and UTKFace's faces may be used for research and not be shown; `python -m train` draws
+mistakes-HEAD-SET.png into its run folder, for your eyes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from stages.inference import load_model
+from stages.inference.card import load_card
+from train.data import AGE_GROUPS
+from train.evaluate import answered
+from train.measures import age_group
+from train.questions import Question, questions
+from train.report import draw_calibration, draw_confusion
+
+DOCS = Path(__file__).parent
+MODELS = DOCS.parent / "models"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    data = parser.parse_args().data
+    cv2.setNumThreads(1)
+    sure = {}
+    for name, dataset in (("emotion", "fer2013"), ("gender", "utkface"), ("gender", "fairface")):
+        question, answers = asked(name, dataset, data)
+        probabilities = question.by_label(load_card(MODELS / f"{name}.yaml"), answers)
+        called = probabilities.argmax(axis=1)
+        sure[f"{name}, {dataset}"] = (probabilities.max(axis=1), called == question.truth)
+        if name == "emotion":
+            title = f"emotion on FER2013's PrivateTest, {len(called)} pictures"
+            draw_confusion(question.labels, called, question.truth, title, DOCS / "emotion-confusion.png")
+        if dataset == "fairface":
+            draw_groups(question, called == question.truth, DOCS / "gender-by-group.png")
+    draw_calibration(sure, DOCS / "calibration.png")
+    question, answers = asked("age", "fairface", data)
+    title = f"age on FairFace's test part, {len(answers)} pictures"
+    draw_confusion(AGE_GROUPS, age_group(answers[:, 0]), question.truth, title, DOCS / "age-confusion.png")
+
+
+def asked(name: str, dataset: str, data: Path) -> tuple[Question, np.ndarray]:
+    """The first question about a model on the test part, and its answers."""
+    card = load_card(MODELS / f"{name}.yaml")
+    question = questions(card, dataset, "test", data)[0]
+    return question, answered(load_model(card), question.faces)[0]
+
+
+def draw_groups(question: Question, right: np.ndarray, path: Path) -> None:
+    """Accuracy of every group with the range that chance explains in nineteen of twenty cases."""
+    groups = list(question.groups())
+    shares = np.array([right[chosen].mean() for _, chosen in groups])
+    spread = 1.96 * np.sqrt(shares * (1 - shares) / np.array([chosen.sum() for _, chosen in groups]))
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(range(len(groups)), 100 * shares, xerr=100 * spread, color="#4477aa", ecolor="0.3")
+    axes.set_yticks(range(len(groups)), [title for title, _ in groups])
+    axes.invert_yaxis()
+    axes.axvline(100 * right.mean(), color="0.5", linewidth=1)
+    axes.set(xlabel="gender right (%), FairFace's test part; the line is the mean", xlim=(50, 100))
+    figure.savefig(path, dpi=100)
+
+
+if __name__ == "__main__":
+    main()

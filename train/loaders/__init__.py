@@ -1,0 +1,35 @@
+"""Readers of the data sets as people have them. A new one is one module, and its line in READERS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from train.loaders.fairface import read_fairface
+from train.loaders.fer2013 import read_fer2013
+from train.loaders.folders import read_folders
+from train.loaders.imdb import read_imdb
+from train.loaders.jaffe import read_jaffe
+from train.loaders.reading import Read
+from train.loaders.utkface import read_utkface
+from train.loaders.web import read_web
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a data set is read, and under which name it is expected in the folder of all of them."""
+
+    read: Callable[[Path], Read]
+    folder: str
+
+
+READERS = {
+    "fer2013": Reader(read_fer2013, "fer2013"),
+    "utkface": Reader(read_utkface, "UTKFace"),
+    "fairface": Reader(read_fairface, "fairface"),
+    "web": Reader(read_web, "web"),
+    "jaffe": Reader(read_jaffe, "jaffe"),
+}
+
+__all__ = ["READERS", "Read", "Reader", "read_folders", "read_imdb"]

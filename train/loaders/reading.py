@@ -1,0 +1,118 @@
+"""What all readers share: rows of pictures with boxes and labels, and an account of what was left out and why."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.core.frames import CropGeometry
+from stages.detectors.framing import cut
+from train.data import PARTS, DataError
+
+SIDE = 96  # pixels of a picture in a cache, where the reader may choose
+SURROUND = 1.3  # side of such a picture, in units of the normalised box: room to move the box in training
+PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 100_000_000  # of a picture; beyond, it is more likely a bomb than a photograph
+
+
+@dataclass
+class Read:
+    """What was read of one data set: a row per picture, and how many were left out for which reason."""
+
+    rows: list[dict] = field(default_factory=list)
+    skipped: Counter = field(default_factory=Counter)
+    extras: dict[str, np.ndarray] = field(default_factory=dict)  # of the whole set, such as the names of its classes
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """One array for each key of the rows."""
+        return {key: np.array([row[key] for row in self.rows]) for key in self.rows[0]} | self.extras
+
+
+def add_picture(read: Read, path: Path, part: str, labels: dict, box: tuple) -> None:
+    """Append one picture, or count why not.
+
+    `box`: where the normalised box lies: x of its left edge, y of its upper one from the middle of the picture's
+    height, and its side, all in units of the picture's width. All pictures of the set must have one size.
+    """
+    if part not in PARTS:
+        read.skipped["unknown part"] += 1
+        return
+    picture = picture_in(read, path)
+    if picture is None:
+        return
+    height, width = picture.shape[:2]
+    side = box[2] * width
+    x, y = box[0] * width, height / 2 + box[1] * width
+    if read.rows and picture.shape != (size := read.rows[0]["pictures"].shape):
+        read.skipped[f"not {size[1]} x {size[0]} like the first"] += 1
+    else:
+        read.rows.append({"pictures": picture, "boxes": [x, y, side, side], "part": PARTS.index(part), **labels})
+
+
+def add_face(read: Read, picture: np.ndarray, box: tuple, part: str, labels: dict, side: int = SIDE) -> None:
+    """Append the square of `side` pixels around a normalised box in pixels of a picture of any size."""
+    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND))
+    inner = side / SURROUND
+    row = {"pictures": picture, "boxes": [(side - inner) / 2, (side - inner) / 2, inner, inner]}
+    read.rows.append({**row, "part": PARTS.index(part), **labels})
+
+
+def picture_in(read: Read, path: Path) -> np.ndarray | None:
+    """uint8 (H, W, 3) BGR, or None after having counted why not."""
+    if not path.is_file():
+        read.skipped["missing file"] += 1
+        return None
+    try:
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, OSError):
+        picture = None
+    if picture is None or picture.shape[0] * picture.shape[1] > MOST_PIXELS:
+        read.skipped["unreadable picture"] += 1
+        return None
+    return picture
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """All files below a folder that have the name of a picture, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+
+
+def part_by_name(name: str, validation: int = 10, test: int = 10) -> str:
+    """A part for a data set that has none, by a hash of the name: the same on every machine, in per cent."""
+    share = zlib.crc32(name.encode()) % 100
+    return "test" if share < test else "validation" if share < test + validation else "train"
+
+
+def csv_rows(path: Path, needed: set[str]) -> Iterator[dict]:
+    """The rows of a CSV file with the columns needed; DataError if it is missing, empty or lacks one."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if missing := needed - set(reader.fieldnames or ()):
+                raise DataError(f"{path}:1: lacks the column {', '.join(sorted(missing))}; is it the right file?")
+            for row in reader:
+                yield {key: row[key] or "" for key in needed}
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); it comes with the data set.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
+
+
+def numbers(text: str) -> np.ndarray | None:
+    """Grey values separated by spaces -> uint8 (N,), or None if one is not a number from 0 to 255."""
+    try:
+        values = np.array(text.split(), dtype=np.int64)
+    except (ValueError, OverflowError):
+        return None
+    return values.astype(np.uint8) if len(values) and values.min() >= 0 and values.max() <= 255 else None
+
+
+def whole_number(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= most
