@@ -193,12 +193,19 @@ def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: O
             results.write_summary({**ended, **came.to_json(), "outputs": inside})
         except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
-    if came.sources and not quiet:
+    if _is_worth_telling(came, outcome) and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
         _print(sys.stdout, *lines(came), stopped + last_line(came, shown))
     if outcome.sentence:
         _print(sys.stderr, f"facepipe: {outcome.sentence}")
     return outcome.status
+
+
+def _is_worth_telling(came: Account, outcome: Outcome) -> bool:
+    """An account of nothing would only stand before the reason for it."""
+    if outcome.sentence is None:
+        return bool(came.sources)
+    return any(source.rendered or (source.captured and outcome.status != REFUSED) for source in came.sources)
 
 
 def _note_end(outcome: Outcome, folder: Path) -> None:

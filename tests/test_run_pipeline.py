@@ -110,6 +110,18 @@ def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, 
     assert (here / "out/results.jsonl").exists()
 
 
+def test_of_a_run_that_is_refused_before_its_first_frame_only_the_reason_is_told(command, capsys):
+    opened = "def main(s, l): l.opened(source='clip.mp4', description='2 frames'); l.ready(); serve(l); l.report(READ)"
+    read = "READ = {'source': 'clip.mp4', 'captured': 4, 'seconds': 0.0, 'skipped': 0, 'notes': []}\n"
+    refuses = "def main(s, l): raise FacepipeError('this is no model.')"
+    idle = "def main(s, l): l.ready(); serve(l)"
+    assert command("--quiet", capture=read + opened, render=idle, detect=refuses) == 2
+    assert command(capture=read + opened, render=idle, detect=refuses) == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "facepipe: this is no model."
+    assert said.out == ""
+
+
 def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(command, here, capsys):
     reads_on = "def main(s, l): l.ready(); serve(l)"
     assert command(detect="def main(s, l): l.ready(); sys.exit('no cascade')", capture=reads_on) == 1
