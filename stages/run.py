@@ -64,6 +64,7 @@ def run(
         results = _results(pipeline, stages, held)
         before = RunFile.read(results.path) if results.results else None
         if resume and before and before.ended == "finished":
+            _refuse_other(before, Plan.of(pipeline, folder, host), results)
             _print(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
@@ -139,6 +140,15 @@ def _name_of_run(before: RunFile | None, results: OutputFolder, resume: bool, fr
     )
 
 
+def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
+    """Raise `ConfigError` where the run in this folder was begun with other inputs than these."""
+    if difference := before.difference(plan.inputs):
+        raise ConfigError(
+            f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
+            " --fresh begins it anew, --output another one."
+        )
+
+
 def _starts(pipeline: Pipeline, processes: Processes) -> list[Start]:
     return [
         Start(Member(label, stage, pipeline.hang_s(stage), replica), stage_command(stage))
@@ -168,11 +178,8 @@ def _settings(
             ).to_json()
             for label, (stage, replica) in processes.items()
         }
-        if before and (difference := before.difference(plan.inputs)):
-            raise ConfigError(
-                f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
-                " --fresh begins it anew, --output another one."
-            )
+        if before:
+            _refuse_other(before, plan, results)
         for sentence in plan.unchecked:
             view.say(sentence)
         results.refuse_sources(pipeline.all_sources().values())

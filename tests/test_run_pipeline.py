@@ -102,6 +102,22 @@ def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(comman
     assert json.loads((here / "out/summary.json").read_text())["status"] == 0
 
 
+def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_for_it(command, here, capsys):
+    writes_run_file = RENDER.replace(
+        "    launcher.report",
+        "    from stages.runtime.run_file import RunFile\n"
+        "    RunFile(settings.run, settings.inputs).write(out)\n    launcher.report",
+    )
+    assert command("--quiet", render=writes_run_file) == 0
+    capsys.readouterr()
+    assert command("--resume") == 0
+    assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
+    (here / "other.mp4").touch()
+    for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
+        assert command("--resume", *other) == 2
+        assert "is not what the run in out was begun with; --fresh begins it anew" in capsys.readouterr().err
+
+
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
