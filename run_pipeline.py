@@ -41,8 +41,8 @@ examples:
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
-The results of an earlier run in the same folder are replaced, those of one that was broken off only with --fresh;
-files of others are never touched.
+The results of an earlier run in the same folder are replaced, also of one that you have ended yourself; those of one
+that was broken off, by a failure or a power cut, only with --fresh. Files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
 """
@@ -105,7 +105,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
+    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")

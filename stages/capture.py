@@ -500,7 +500,9 @@ class _Capture:
             self._render.send(SourceHello(live=self._source.live, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")
-            self._launcher.say(f"still waiting for {', '.join(self._flow.awaited)}: no process of it has answered yet")
+            awaited = self._flow.awaited
+            of_whom = "it" if len(awaited) == 1 else "them"
+            self._launcher.say(f"still waiting for {', '.join(awaited)}: no process of {of_whom} has answered yet")
         if now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
@@ -613,6 +615,7 @@ class Account:
             "added_latency_ms_p50": _ms(self._added.at(0.5)),
             "added_latency_ms_p95": _ms(self._added.at(0.95)),
             "skipped": source.skipped,
+            "cut_short": int(source.cut_short),
             "notes": list(source.notes),
         }
 

@@ -102,12 +102,40 @@ def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(comman
     assert json.loads((here / "out/summary.json").read_text())["status"] == 0
 
 
+def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_for_it(command, here, capsys):
+    writes_run_file = RENDER.replace(
+        "    launcher.report",
+        "    from stages.runtime.run_file import RunFile\n"
+        "    RunFile(settings.run, settings.inputs).write(out)\n    launcher.report",
+    )
+    assert command("--quiet", render=writes_run_file) == 0
+    capsys.readouterr()
+    assert command("--resume") == 0
+    assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
+    (here / "other.mp4").touch()
+    for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
+        assert command("--resume", *other) == 2
+        assert "is not what the run in out was begun with; --fresh begins it anew" in capsys.readouterr().err
+
+
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
     assert command("--source", "clop.mp4", capture=refuses) == 2
     assert capsys.readouterr().err == "facepipe: there is no clop.mp4.\n"
     assert (here / "out/results.jsonl").exists()
+
+
+def test_of_a_run_that_is_refused_before_its_first_frame_only_the_reason_is_told(command, capsys):
+    opened = "def main(s, l): l.opened(source='clip.mp4', description='2 frames'); l.ready(); serve(l); l.report(READ)"
+    read = "READ = {'source': 'clip.mp4', 'captured': 4, 'seconds': 0.0, 'skipped': 0, 'notes': []}\n"
+    refuses = "def main(s, l): raise FacepipeError('this is no model.')"
+    idle = "def main(s, l): l.ready(); serve(l)"
+    assert command("--quiet", capture=read + opened, render=idle, detect=refuses) == 2
+    assert command(capture=read + opened, render=idle, detect=refuses) == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "facepipe: this is no model."
+    assert said.out == ""
 
 
 def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(command, here, capsys):
