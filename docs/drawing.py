@@ -15,7 +15,8 @@ from stages.core.messages import Attribute as Answers
 from stages.core.placement import Placement
 
 WIDTH = 1000  # of the drawing, in its own units
-CAPTURE, WORKER, RENDER = (128, 292), (418, 598), (724, 876)  # left and right edges
+CAPTURE, WORKER, RENDER = (128, 292), (414, 594), (716, 876)  # left and right edges
+LEGEND = (128, 480)  # left edges of its two entries: some fonts are a tenth wider than others
 TOP, ROW, GAP = 92, 66, 16  # first row of workers, height of one, between two
 HOST_WIDTH, HOST_TOP, CHIP = 264, 24, 44  # of the drawing of machines: a host, where it begins, a stage in it
 LANE = 44  # of the pictures above the workers, and of the acknowledgements below: distance from the boxes' ends
@@ -63,13 +64,14 @@ def machines(pipeline: Pipeline, theme: Theme) -> str:
     parts = [_beginning(height, theme, title), _box(0.5, 0.5, WIDTH - 1, height + 39, theme.panel, theme.rim, 12)]
     for host, middle in middles.items():
         parts += _host(host, pipeline.hosts[host].address, placed.stages_on(host), middle, below, theme)
+    # Every lane has its own place at a host, so that no two lines run into one.
+    shifts = [HOST_WIDTH * ((lane + 1.5) / (len(links) + 2) - 0.5) for lane in range(len(links))]
+    lanes = [(middles[start] + x, middles[end] + x) for (start, end, _), x in zip(links, shifts, strict=True)]
     labels = []  # above all lines
-    for lane, (start, end, words) in enumerate(links, start=1):
-        # Every lane has its own place at a host, so that no two lines run into one.
-        shift = HOST_WIDTH * ((lane + 0.5) / (len(links) + 2) - 0.5)
-        from_x, to_x, y = middles[start] + shift, middles[end] + shift, below + LANE * lane
-        parts.append(_lane(from_x, to_x, below, y, theme))
-        labels.append(_label((from_x + to_x) / 2, y, words, theme))
+    for lane, (_, _, words) in enumerate(links):
+        y = below + LANE * (lane + 1)
+        parts.append(_lane(*lanes[lane], below, y, theme))
+        labels.append(_label(_clear(lanes[lane], lanes[lane + 1 :]), y, words, theme))
     about = "an arrow goes from who connects to who listens, at which port"
     parts += [*labels, _text(WIDTH / 2, height + 22, about, theme.quiet, 13, "middle")]
     return "\n".join([*parts, "</svg>", ""])
@@ -110,6 +112,14 @@ def _to_capture(pipeline: Pipeline, placed: Placement, host: str) -> list[str]:
     return ["frames"] * frames + ["crops"] * crops
 
 
+def _clear(lane: tuple[float, float], lower: list[tuple[float, float]]) -> float:
+    """The middle of the longest piece of a lane that no line to one of the lower lanes crosses."""
+    left, right = sorted(lane)
+    edges = [left, *sorted(x for ends in lower for x in ends if left < x < right), right]
+    start, end = max(zip(edges, edges[1:], strict=False), key=lambda piece: piece[1] - piece[0])
+    return (start + end) / 2
+
+
 def _lane(from_x: float, to_x: float, below: float, y: float, theme: Theme) -> str:
     """An arrow that leaves a host below, runs along a lane and enters another host from below."""
     path = f"M{from_x:g} {below:g} V{y:g} H{to_x:g} V{below + 5:g}"
@@ -128,10 +138,10 @@ font-family="-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helveti
 def _frame(height: int, theme: Theme) -> Iterator[str]:
     yield _box(0.5, 0.5, WIDTH - 1, height + 39, theme.panel, theme.rim, radius=12)
     below = height + 14
-    yield _box(CAPTURE[0], below - 11, 14, 14, theme.end, theme.end_rim, radius=4)
-    yield _text(CAPTURE[0] + 22, below, "remembers frames until they are written", theme.quiet, 13)
-    yield _box(WORKER[0], below - 11, 14, 14, theme.worker, theme.worker_rim, radius=4)
-    yield _text(WORKER[0] + 22, below, "keeps nothing between two messages", theme.quiet, 13)
+    yield _box(LEGEND[0], below - 11, 14, 14, theme.end, theme.end_rim, radius=4)
+    yield _text(LEGEND[0] + 22, below, "remembers frames until they are written", theme.quiet, 13)
+    yield _box(LEGEND[1], below - 11, 14, 14, theme.worker, theme.worker_rim, radius=4)
+    yield _text(LEGEND[1] + 22, below, "keeps nothing between two messages", theme.quiet, 13)
 
 
 def _source(height: int, theme: Theme) -> Iterator[str]:
@@ -145,7 +155,7 @@ def _ends(height: int, theme: Theme) -> Iterator[str]:
     """Capture and render, and what goes directly between them."""
     lines = {
         CAPTURE: ("capture", "reads the frames", "and numbers them;", "hands out all work", "on request"),
-        RENDER: ("render", "joins the answers", "by frame number;", "draws, shows, writes", "in order"),
+        RENDER: ("render", "joins the answers", "by frame number;", "draws, shows", "and writes in order"),
     }
     for (left, right), (name, *about) in lines.items():
         yield _box(left, 24, right - left, height - 48, theme.end, theme.end_rim)

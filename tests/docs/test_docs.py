@@ -288,6 +288,17 @@ def test_the_drawing_of_machines_says_who_connects_to_which_port():
     assert drawn.count('marker-end="url(#tip)"') == 2
 
 
+def test_no_line_of_the_drawing_of_machines_runs_through_a_label():
+    drawn = machines(first_configuration(PROJECT / "docs" / "machines.md"), LIGHT)
+    lanes = [[float(x) for x in path] for path in re.findall(r'd="M(\S+) (\S+) V(\S+) H(\S+) V', drawn)]
+    labels = re.findall(r'<text x="(\S+)" y="(\S+)" font-size="13.5"[^>]*>(\d+: [^<]+)<', drawn)
+    assert len(lanes) == len(labels) == 4
+    for x, y, words in labels:
+        half = 8 * len(words) / 2
+        crossing = [line for start, _, bottom, end in lanes if bottom > float(y) for line in (start, end)]
+        assert not [line for line in crossing if abs(line - float(x)) < half], words
+
+
 def test_the_drawing_shows_the_stages_of_the_configuration():
     drawn = drawing(read_config("stages: {glasses: {kind: attribute, model: g.yaml, replicas: 3}}", "mine.yaml"), LIGHT)
     assert ">glasses<" in drawn and "g.yaml, 3 processes" in drawn
