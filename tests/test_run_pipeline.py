@@ -169,7 +169,8 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, he
         (["--set", "window"], "write KEY=VALUE"),
         (["--display", "wall"], "--display wall"),
         (["--only", "gender"], "--only gender: this pipeline has no such stage; it has render, capture, detect."),
-        (["--once"], "--once is for stages that help a run started elsewhere"),
+        (["--once"], "and capture and render would be that run; name others with --only STAGE."),
+        (["--only", "capture", "--once"], "and capture would be that run; name others with --only STAGE."),
         (["--config", "missing.yaml"], "missing.yaml does not exist; name the configuration with --config FILE."),
         (["--config", "."], "cannot be read: Is a directory"),
         (["--output", "clip.mp4"], "clip.mp4/logs cannot be used for the results: Not a directory"),
@@ -233,6 +234,11 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
         "capture-0": ("capture", 0),
         "capture-1": ("capture", 1),
     }
+
+
+def test_helpers_say_that_they_wait_and_for_what(command, capsys):
+    assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
+    assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():

@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, NotTaken
 from stages.runtime.settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
@@ -187,7 +187,7 @@ def _work(main: Main, settings: Settings, launcher: Launcher) -> int:
     try:
         main(settings, launcher)
     except FacepipeError as error:
-        if launcher.is_ready:
+        if launcher.is_ready and not isinstance(error, NotTaken):
             launcher.failed(str(error))
             return FAILED
         launcher.refused(str(error))
