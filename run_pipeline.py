@@ -22,6 +22,7 @@ from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
 from stages.plan import Plan, read_pipeline
 from stages.run import run, shown
+from stages.runtime.arguments import Arguments
 from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.runtime.places import this_host
 
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="run_pipeline.py",
         description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
         epilog=EXAMPLES,
@@ -119,10 +120,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
 
 
 def _overrides(arguments: argparse.Namespace) -> list[Override]:

@@ -51,7 +51,11 @@ def run(
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
     if once and stages & BINDING:
-        raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
+        own = " and ".join(sorted(stages & BINDING))
+        raise ConfigError(
+            f"--once is for stages that help a run started elsewhere, and {own} would be that run; name others with"
+            " --only STAGE."
+        )
     if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
         read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
     ends_with = _ends_with(pipeline, processes)
@@ -77,6 +81,8 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
+        if not stages & BINDING:
+            view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")
         try:
             outcome = launch(
                 _starts(pipeline, processes),
