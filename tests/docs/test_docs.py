@@ -148,9 +148,11 @@ def test_every_target_of_make_that_the_documentation_names_exists(page, command)
 @pytest.mark.parametrize(("page", "command"), everywhere(ours))
 def test_every_set_of_the_documentation_is_accepted(page, command):
     words = shlex.split(command)
-    given = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
+    pairs = list(zip(words, words[1:], strict=False))
+    given = [value for option, value in pairs if option == "--set"]
     if "KEY=VALUE" in given or given == ["source=..."]:
         return  # The form, not an example.
+    given += [f"stages.detect.detector={value}" for option, value in pairs if option == "--detector"]
     read_config("", page, given)
 
 
