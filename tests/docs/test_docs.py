@@ -252,6 +252,13 @@ def test_every_file_of_the_project_that_the_documentation_names_exists(page, pat
     assert (PROJECT / path).exists(), f"{page} names {path}"
 
 
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_table_has_a_heading_so_none_is_split_in_two(page):
+    for part in re.split(r"\n(?!\|)", without_blocks(TEXTS[page])):
+        rows = [line for line in part.splitlines() if line.startswith("|")]
+        assert not rows or re.fullmatch(r"[| -]+", "".join(rows[1:2])), f"{page}: {rows[0]}"
+
+
 def test_the_design_lists_the_kinds_of_messages_that_there_are():
     rows = re.findall(r"^\| `(\w+)` \| [^|]*→", TEXTS["docs/design.md"], re.MULTILINE)
     kinds = [message.kind for message in messages.ALL]
