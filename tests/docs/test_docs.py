@@ -345,8 +345,28 @@ def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
         "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, pictures: 3589, command: python -m x}}\n"
     )
     shown = table(tmp_path)
-    for part in ("weights of 2 kB; takes 48 x 40", "in grey", "62.1%", "| 5.5 |", "| 3589 |", "`python -m x`"):
+    for part in (
+        "weights of 2 kB; takes 48 x 40",
+        "in grey",
+        "62.1 %",
+        "| MAE | 5.5 years |",
+        "| 3589 |",
+        "`python -m x`",
+    ):
         assert part in shown
+
+
+def test_figures_by_label_and_group_are_a_row_each_and_ages_in_order(tmp_path):
+    (tmp_path / "n.tflite").write_bytes(bytes(2000))
+    (tmp_path / "n.yaml").write_text(
+        "name: n\nfile: n.tflite\ninput: {width: 48, height: 40, channels: 3}\nlimits: none known\n"
+        "trained: {data: [a set], licence: free, command: python -m train n}\n"
+        "figures: {a set: {accuracy: 0.6, recall of sad: 0.5, precision of sad: 0.25,"
+        " groups: {race other: 0.7, ages 20-29: 0.8, ages 3-9: 0.9}}}\n"
+    )
+    shown = table(tmp_path)
+    assert "| sad | 50.0 % | 25.0 % |" in shown
+    assert "| race other | 70.0 % |\n| ages 3-9 | 90.0 % |\n| ages 20-29 | 80.0 % |" in shown
 
 
 # --- These checks notice what they are for ---
