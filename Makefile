@@ -75,13 +75,14 @@ install-dev: $(VENV)/.dev
 
 # One stamp for each group: what is installed already is not looked at again.
 $(VENV)/.demo $(VENV)/.keras $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
-	$(INSTALL) --group $*
+	@echo 'Installing into $(VENV): $*.'
+	@$(INSTALL) --group $*
 	@touch $@
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing into $(VENV): some hundred megabytes, some minutes the first time.'
-	$(INSTALL) --upgrade pip
-	$(INSTALL) --group runtime
+	@$(INSTALL) --upgrade pip
+	@$(INSTALL) --group runtime
 	@# On a machine without libGL the headless build of the same version does all but open a window.
 	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { \
 	    tail -n 1 $(VENV)/cv2.log; \

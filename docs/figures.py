@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 BEGINNING, END = "<!-- figures: written by make pictures -->\n", "<!-- end of figures -->"
-PARTS = {"groups": "told apart by", "made worse": "made worse"}  # tables within a table of figures
+PARTS = {"groups": "by group", "made worse": "pictures made worse"}  # tables within a table of figures
+BY_LABEL = re.compile(r"(recall|precision) of (.+)")
+YEARS = " (years)"  # ends the name of a figure in years; other fractions are shares
 
 
 class NoPlace(Exception):
@@ -37,26 +40,51 @@ def _lines(path: Path) -> Iterable[str]:
     yield f"`models/{path.name}`, weights of {size:.0f} kB; takes {crop['width']} x {crop['height']} pixels"
     yield f"{'in grey' if crop['channels'] == 1 else 'in colour'}. Trained on:\n"
     yield from (f"- {source}" for source in trained["data"])
-    yield f"\nTerms of the data: {trained['licence']}. {card['limits']}\n"
+    yield f"\n{card['limits']}\n\nTerms of the data: {trained['licence']}.\n"
     for title, figures in card["figures"].items():
         if all(isinstance(value, dict) for value in figures.values()):
             yield from _precisions(title, figures)
             continue
-        yield f"| {title} | |"
-        yield "| --- | --- |"
-        yield from (f"| {name} | {_shown(name, v)} |" for name, v in figures.items() if not isinstance(v, dict))
-        yield ""
+        whole = {name: value for name, value in figures.items() if not BY_LABEL.match(name) and name not in PARTS}
+        command = whole.pop("command", None)
+        yield from _rows(title, "", [(name.removesuffix(YEARS), _shown(name, value)) for name, value in whole.items()])
+        yield from _by_label(figures)
         first = next(iter(figures))
-        for kind in ("groups", "made worse"):
+        for kind, words in PARTS.items():
             if figures.get(kind):
-                unit = first if "years)" in first else f"{first} (%)"
-                yield f"<details><summary>{title}: {PARTS[kind]}, {unit}</summary>\n"
-                yield "| | |\n| --- | --- |"
-                yield from (f"| {name} | {_shown(first, value)} |" for name, value in figures[kind].items())
-                yield "\n</details>\n"
+                about = first.removesuffix(YEARS)
+                rows = [(name, _shown(first, value)) for name, value in sorted(figures[kind].items(), key=_by_age)]
+                yield f"<details><summary>{title}, {words}: {about}</summary>\n"
+                yield from _rows(words, about, rows)
+                yield "</details>\n"
+        if command:
+            yield f"Measured by `{command}`.\n"
     yield f"Trained by:\n\n```sh\n{_command(trained['command'])}\n```\n"
     if "run" in trained:
         yield f"The last of these: {trained['run']}."
+
+
+def _rows(left: str, right: str, rows: Iterable[tuple[str, str]]) -> Iterable[str]:
+    yield f"| {left} | {right} |\n| --- | --- |"
+    yield from (f"| {name} | {value} |" for name, value in rows)
+    yield ""
+
+
+def _by_label(figures: dict) -> Iterable[str]:
+    """A row for each label of a classifier."""
+    labels = dict.fromkeys(found[2] for found in map(BY_LABEL.match, figures) if found)
+    if labels:
+        yield "| label | recall | precision |\n| --- | --- | --- |"
+        for label in labels:
+            recall, precision = (_shown(label, figures[f"{kind} of {label}"]) for kind in ("recall", "precision"))
+            yield f"| {label} | {recall} | {precision} |"
+        yield ""
+
+
+def _by_age(group: tuple[str, float]) -> int:
+    """Ages in their order; what is no range of ages stays where it was."""
+    ages = re.match(r"ages (\d+)", group[0])
+    return int(ages[1]) if ages else -1
 
 
 def _precisions(title: str, figures: dict[str, dict]) -> Iterable[str]:
@@ -65,7 +93,8 @@ def _precisions(title: str, figures: dict[str, dict]) -> Iterable[str]:
     yield f"| {title} | {' | '.join(names)} |"
     yield "| --- " * (len(names) + 1) + "|"
     for way, row in figures.items():
-        yield f"| {way} | {' | '.join(_shown(f'{name} (years)', value) for name, value in row.items())} |"
+        shown = (_shown(name, value) if name == "accuracy" else f"{value:.2f}" for name, value in row.items())
+        yield f"| {way} | {' | '.join(shown)} |"
     yield ""
 
 
@@ -75,6 +104,7 @@ def _command(command: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    if isinstance(value, str):
-        return f"`{value}`"
-    return f"{value:.1%}" if isinstance(value, float) and "years)" not in name else str(value)
+    """A figure with its unit: a fraction is a number of years or a share, everything else a count."""
+    if isinstance(value, float):
+        return f"{value:.1f} years" if name.endswith(YEARS) else f"{100 * value:.1f} %"
+    return str(value)

@@ -148,9 +148,11 @@ def test_every_target_of_make_that_the_documentation_names_exists(page, command)
 @pytest.mark.parametrize(("page", "command"), everywhere(ours))
 def test_every_set_of_the_documentation_is_accepted(page, command):
     words = shlex.split(command)
-    given = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
+    pairs = list(zip(words, words[1:], strict=False))
+    given = [value for option, value in pairs if option == "--set"]
     if "KEY=VALUE" in given or given == ["source=..."]:
         return  # The form, not an example.
+    given += [f"stages.detect.detector={value}" for option, value in pairs if option == "--detector"]
     read_config("", page, given)
 
 
@@ -250,6 +252,13 @@ def test_every_file_of_the_project_that_the_documentation_names_exists(page, pat
     assert (PROJECT / path).exists(), f"{page} names {path}"
 
 
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_table_has_a_heading_so_none_is_split_in_two(page):
+    for part in re.split(r"\n(?!\|)", without_blocks(TEXTS[page])):
+        rows = [line for line in part.splitlines() if line.startswith("|")]
+        assert not rows or re.fullmatch(r"[| -]+", "".join(rows[1:2])), f"{page}: {rows[0]}"
+
+
 def test_the_design_lists_the_kinds_of_messages_that_there_are():
     rows = re.findall(r"^\| `(\w+)` \| [^|]*→", TEXTS["docs/design.md"], re.MULTILINE)
     kinds = [message.kind for message in messages.ALL]
@@ -336,8 +345,28 @@ def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
         "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, pictures: 3589, command: python -m x}}\n"
     )
     shown = table(tmp_path)
-    for part in ("weights of 2 kB; takes 48 x 40", "in grey", "62.1%", "| 5.5 |", "| 3589 |", "`python -m x`"):
+    for part in (
+        "weights of 2 kB; takes 48 x 40",
+        "in grey",
+        "62.1 %",
+        "| MAE | 5.5 years |",
+        "| 3589 |",
+        "`python -m x`",
+    ):
         assert part in shown
+
+
+def test_figures_by_label_and_group_are_a_row_each_and_ages_in_order(tmp_path):
+    (tmp_path / "n.tflite").write_bytes(bytes(2000))
+    (tmp_path / "n.yaml").write_text(
+        "name: n\nfile: n.tflite\ninput: {width: 48, height: 40, channels: 3}\nlimits: none known\n"
+        "trained: {data: [a set], licence: free, command: python -m train n}\n"
+        "figures: {a set: {accuracy: 0.6, recall of sad: 0.5, precision of sad: 0.25,"
+        " groups: {race other: 0.7, ages 20-29: 0.8, ages 3-9: 0.9}}}\n"
+    )
+    shown = table(tmp_path)
+    assert "| sad | 50.0 % | 25.0 % |" in shown
+    assert "| race other | 70.0 % |\n| ages 3-9 | 90.0 % |\n| ages 20-29 | 80.0 % |" in shown
 
 
 # --- These checks notice what they are for ---
