@@ -30,6 +30,7 @@ from train.prepare import prepare  # noqa: E402
 from train.recipe import ATTRIBUTE, RECIPES, Recipe  # noqa: E402
 from train.targets import probabilities  # noqa: E402
 
+pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
 TINY = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 1, "average": 0.0}
 EMOTIONS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
