@@ -99,7 +99,7 @@ def run(
                     before if resume else None,
                     record,
                 ),
-                results.logs,
+                Path(shown(str(results.logs))),
                 view,
                 once=once,
                 ends_with=ends_with,

@@ -144,7 +144,7 @@ def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(comman
     said = capsys.readouterr()
     assert said.err.startswith("facepipe: detect-")
     last_words = "ended with status 1: SystemExit: no cascade, 5 times in a row without having finished anything"
-    assert f"{last_words} (logs/detect-" in said.err.splitlines()[-1]
+    assert f"{last_words} (out/logs/detect-" in said.err.splitlines()[-1]
     assert "2 frames" in said.out
     assert json.loads((here / "out/summary.json").read_text())["status"] == 1
 
