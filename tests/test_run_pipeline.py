@@ -302,9 +302,10 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
     }
 
 
-def test_helpers_say_that_they_wait_and_for_what(command, capsys):
+def test_helpers_say_that_they_wait_and_for_what_and_leave_no_log(command, here, capsys):
     assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
     assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
+    assert list((here / "out/logs").iterdir()) == []
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():
