@@ -20,8 +20,8 @@ from stages.core.errors import FacepipeError
 from stages.core.placement import Placement
 from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
-from stages.plan import Plan, read_pipeline
-from stages.run import run, shown
+from stages.plan import Plan, processes_of, read_pipeline
+from stages.run import cores, run, shown
 from stages.runtime.arguments import Arguments
 from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.runtime.places import this_host
@@ -38,7 +38,7 @@ examples:
   run_pipeline.py --detector dlib                  another face detector
   run_pipeline.py --source 0 --blur                among strangers: no face that is found can be recognised
   run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
-  run_pipeline.py --config door.yaml --check       is the configuration right? starts nothing
+  run_pipeline.py --config door.yaml --check       what can be checked without starting anything
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             return _make_keys(pipeline, Path(arguments.make_keys))
         host = this_host(pipeline, arguments.host)
         if arguments.check:
-            return _check(pipeline, folder, host)
+            return _check(pipeline, folder, host, arguments.only)
         return run(
             pipeline,
             folder,
@@ -109,7 +109,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
-    parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
+    parser.add_argument("--check", action="store_true", help="check configuration, cards and sources; start nothing")
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
     parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
@@ -155,24 +155,40 @@ def _list_cameras() -> int:
     return DONE
 
 
-def _check(pipeline: Pipeline, folder: Path, host: str) -> int:
-    """Look at everything that a run would refuse on this host, short of loading the models."""
+def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
+    """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
     from stages.sources import open_source
 
+    processes = processes_of(pipeline, only, cores(), host).values()
+    stages = list(dict.fromkeys(stage for stage, _ in processes))
     plan, placed = Plan.of(pipeline, folder, host), Placement.of(pipeline)
+    looked_at, left = ["configuration"], ["the port is free"]
     if placed.spans_machines:
         read_keys(Path(plan.keys), host, pipeline.hosts)
-        print(f"host {host}: {', '.join(placed.stages_on(host)) or 'nothing'}; keys in {shown(plan.keys)}")
-    for (name, spec), at in zip(pipeline.all_sources().items(), placed.captures, strict=True):
-        if at != host:
-            continue  # It is on another machine, and so is what it reads.
-        source = open_source(spec, name)
-        print(f"source {source.name}: {source.description}")
-        source.close()
-    print(f"detector {pipeline.detect.detector}")
-    for stage, card in plan.cards.items():
-        print(f"{stage}: {shown(plan.models[stage])}, crops of {card.width} x {card.height}")
-    print(f"output {shown(plan.output)}")
+        print(f"host {host}: {', '.join(stages)}; keys in {shown(plan.keys)}")
+        looked_at.append("keys")
+    if "capture" in stages:
+        for (name, spec), at in zip(pipeline.all_sources().items(), placed.captures, strict=True):
+            if at != host:
+                continue  # It is on another machine, and so is what it reads.
+            source = open_source(spec, name)
+            print(f"source {source.name}: {source.description}")
+            source.close()
+        looked_at.append("sources")
+    if "detect" in stages:
+        print(f"detector {pipeline.detect.detector}")
+    attributes = [stage for stage in stages if stage in plan.cards]
+    for stage in attributes:
+        card = plan.cards[stage]
+        print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {card.width} x {card.height} pixels")
+    if attributes:
+        looked_at.append("cards")
+    if plan.models.keys() & set(stages):
+        left.insert(0, "the models load")
+    if "render" in stages:
+        print(f"output {shown(plan.output)}")
+        left += ["the output can be written", *(["a window opens"] if pipeline.render.display != "none" else [])]
+    print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
     return DONE
 
 

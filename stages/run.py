@@ -81,6 +81,8 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
+        if results.results:
+            results.remove_logs(keep=processes)
         if not stages & BINDING:
             view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")
         try:
@@ -99,7 +101,7 @@ def run(
                     before if resume else None,
                     record,
                 ),
-                results.logs,
+                Path(shown(str(results.logs))),
                 view,
                 once=once,
                 ends_with=ends_with,
@@ -107,6 +109,9 @@ def run(
             )
         finally:
             view.close()
+        if once and outcome.status == DONE:  # A helper that had nothing to complain of leaves nothing behind.
+            for label in processes:
+                (results.logs / f"{label}.log").unlink(missing_ok=True)
         return _tell(pipeline, outcome, processes, results, quiet)
 
 

@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 
@@ -144,7 +146,7 @@ def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(comman
     said = capsys.readouterr()
     assert said.err.startswith("facepipe: detect-")
     last_words = "ended with status 1: SystemExit: no cascade, 5 times in a row without having finished anything"
-    assert f"{last_words} (logs/detect-" in said.err.splitlines()[-1]
+    assert f"{last_words} (out/logs/detect-" in said.err.splitlines()[-1]
     assert "2 frames" in said.out
     assert json.loads((here / "out/summary.json").read_text())["status"] == 1
 
@@ -237,6 +239,50 @@ def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera
     assert [source(text) for text in ("0", "no", "1e3", "x: y", "²")] == [0, "no", "1e3", "x: y", "²"]
 
 
+# --- --check ---
+
+
+@pytest.fixture
+def checked(here, monkeypatch, capsys):
+    """Gives what `--check` says, in lines; the source is a picture that can be opened."""
+    (here / "pipeline.yaml").write_text("source: face.png\nstages: {gender: {}, age: {}}\n")
+    cv2.imwrite("face.png", np.zeros((64, 48, 3), np.uint8))
+
+    def check(*options: str) -> list[str]:
+        assert run_pipeline.main(["--config", "pipeline.yaml", "--check", *options]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    return check
+
+
+def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
+    said = checked()
+    assert [line.split(":")[0].split(" ")[0] for line in said] == [
+        "source",
+        "detector",
+        "gender",
+        "age",
+        "output",
+        "right",
+    ]
+    assert said[0] == "source face.png: 48 x 64"
+    assert said[2].endswith("models/gender.yaml, faces scaled to 64 x 64 pixels")
+    assert said[-1] == (
+        "right: configuration, sources, cards; only a run tells whether the models load, the port is free,"
+        " the output can be written, a window opens"
+    )
+    assert checked("--display", "none")[-1].endswith("the port is free, the output can be written")
+    assert not (here / "out").exists()
+
+
+def test_check_looks_at_nothing_that_is_not_started_here(checked, here):
+    (here / "face.png").unlink()
+    said = checked("--only", "gender")
+    assert len(said) == 2 and said[0].startswith("gender: ")
+    assert said[1] == "right: configuration, cards; only a run tells whether the models load, the port is free"
+    assert run_pipeline.main(["--config", "pipeline.yaml", "--check", "--only", "glasses"]) == 2
+
+
 # --- What is decided before a process is started ---
 
 
@@ -256,9 +302,10 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
     }
 
 
-def test_helpers_say_that_they_wait_and_for_what(command, capsys):
+def test_helpers_say_that_they_wait_and_for_what_and_leave_no_log(command, here, capsys):
     assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
     assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
+    assert list((here / "out/logs").iterdir()) == []
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():

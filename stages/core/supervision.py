@@ -81,6 +81,7 @@ class Exited:
     status: int  # negative: the signal that killed it
     sentence: str | None = None  # why, as it said itself
     last_words: str | None = None  # of its log
+    log: str | None = None  # its path, for a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ def obituary(exited: Exited, cause: str, end: str | None = None) -> str:
 
 
 def _log(exited: Exited) -> str:
-    return f" (logs/{exited.label}.log)"
+    return f" ({exited.log})" if exited.log else ""
 
 
 def _signal_name(number: int) -> str:

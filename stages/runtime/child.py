@@ -116,7 +116,8 @@ class Child:
         status = self._process.wait()
         # Its last lines are still in the pipe. A process that it left behind may hold the other end: not waited for.
         self._hearing.join(timeout=1.0)
-        self._events.put(Exited(self.label, status, self._last_sentence, last_words(self.log, self._log_from)))
+        words = last_words(self.log, self._log_from)
+        self._events.put(Exited(self.label, status, self._last_sentence, words, str(self.log)))
 
     def _hear(self) -> None:
         with self._process.stdout as stdout:

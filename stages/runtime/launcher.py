@@ -74,8 +74,8 @@ def launch(
     """Run these processes to their end; `settings` gives what each is told, by label.
 
     `settings` is called when the processes are starting already: they import their libraries meanwhile. What it raises
-    ends them. `once`: workers may end by themselves; `ends_with`: the stage whose end is that of the run here;
-    `seconds`: so long after all were ready the run is ended.
+    ends them. `logs`: the folder of their logs, as a person is told it; `once`: workers may end by themselves;
+    `ends_with`: the stage whose end is that of the run here; `seconds`: so long after all were ready the run is ended.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
     events: SimpleQueue[Event | Said] = SimpleQueue()

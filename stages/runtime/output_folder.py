@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from stages.runtime.run_file import RUN
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
 LOSSES = "account.jsonl"
 LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
+MOST = 1000  # processes of a stage whose logs are looked for
 
 
 class OutputFolderError(FacepipeError):
@@ -51,6 +53,20 @@ class OutputFolder:
         (self.path / RUN).unlink(missing_ok=True)
         (self.path / SUMMARY).unlink(missing_ok=True)  # Last: until then it says what is left.
         return bool(old)
+
+    def remove_logs(self, keep: Iterable[str]) -> None:
+        """Remove the logs of processes that the earlier run had; `keep`: the labels of those that this one has too."""
+        try:
+            counts = dict(json.loads((self.path / SUMMARY).read_bytes())["replicas"])
+            labels = {
+                label for name, n in counts.items() for label in (name, *(f"{name}-{i}" for i in range(min(n, MOST))))
+            }
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # Of what it had nothing is known.
+        for label in labels.difference(keep):
+            with contextlib.suppress(OSError, ValueError):
+                if (log := self.logs / f"{label}.log").parent == self.logs:
+                    log.unlink()
 
     def refuse_sources(self, sources: Iterable[str | int]) -> None:
         """Raise `OutputFolderError` for a source that this run would remove, because an earlier one wrote it here."""

@@ -27,6 +27,7 @@ from stages.core.supervision import (
     Tick,
     after_exit,
     cause_of,
+    obituary,
 )
 
 MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
@@ -119,7 +120,7 @@ def test_a_stage_that_is_killed_is_told_to_the_captures_and_started_again_after_
     supervision = all_ready()
     assert supervision.step(Exited("gender", -9), 1.0) == [
         SayGone("gender", "killed"),
-        Say("gender was killed by SIGKILL; it is started again (logs/gender.log)."),
+        Say("gender was killed by SIGKILL; it is started again."),
     ]
     assert tick_until(supervision, 1.0, 1.3, beating=["render", "capture"]) == [(1.1, StartAgain("gender"))]
     assert (supervision.restarts, supervision.status, supervision.is_over) == ({"gender": 1}, 0, False)
@@ -169,8 +170,7 @@ def test_five_ends_in_a_row_by_its_own_doing_without_a_finished_piece_stop_every
     assert supervision.restarts == {"gender": 4}
     assert (supervision.status, supervision.sentence) == (
         1,
-        "gender ended with status 1: ValueError: bad, 5 times in a row without having finished anything"
-        " (logs/gender.log).",
+        "gender ended with status 1: ValueError: bad, 5 times in a row without having finished anything.",
     )
 
 
@@ -196,9 +196,7 @@ def test_all_ends_over_one_piece_count_as_one():
 def test_a_frame_that_ends_render_three_times_is_named():
     supervision = all_ready()
     end_again_and_again(supervision, "render", -11, times=9, at="frame 7 of clip.mp4", work=1)
-    assert supervision.sentence == (
-        "render was killed by SIGSEGV: ValueError: bad, 3 times at frame 7 of clip.mp4 (logs/render.log)."
-    )
+    assert supervision.sentence == ("render was killed by SIGSEGV: ValueError: bad, 3 times at frame 7 of clip.mp4.")
 
 
 def test_a_stage_that_ends_twice_before_it_is_ready_ends_the_run():
@@ -208,7 +206,7 @@ def test_a_stage_that_ends_twice_before_it_is_ready_ends_the_run():
     supervision.step(Exited("gender", 1, last_words="ImportError: no numpy here"), 0.9)
     assert (supervision.status, supervision.sentence) == (
         1,
-        "gender ended with status 1: ImportError: no numpy here, twice before it was ready (logs/gender.log).",
+        "gender ended with status 1: ImportError: no numpy here, twice before it was ready.",
     )
 
 
@@ -230,6 +228,11 @@ def test_what_an_end_means_that_nobody_asked_for(exited, decision):
 def test_a_capture_that_finds_its_source_changed_when_it_comes_back_has_failed_and_not_been_refused():
     refusal = Exited("capture", 2, "clip.mp4 is another file now.")
     assert after_exit(refusal, "capture", "exit", Record(was_ready=True)) == Stop(1, "clip.mp4 is another file now.")
+
+
+def test_the_sentence_about_an_end_says_where_the_log_is():
+    exited = Exited("age", -9, log="mine/logs/age.log")
+    assert obituary(exited, "killed") == "age was killed by SIGKILL (mine/logs/age.log)."
 
 
 def test_a_worker_that_the_run_does_not_take_has_been_refused_although_it_was_ready():
@@ -281,7 +284,7 @@ def test_a_stage_without_a_beat_for_as_long_as_hang_is_killed_and_started_again(
     assert done == [(5.1, Say("gender has shown no sign of life for 5 s.")), (5.1, Kill("gender"))]
     assert supervision.step(Exited("gender", -9), 5.3) == [
         SayGone("gender", "hang"),
-        Say("gender hung; it is started again (logs/gender.log)."),
+        Say("gender hung; it is started again."),
     ]
 
 

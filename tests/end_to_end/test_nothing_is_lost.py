@@ -118,7 +118,7 @@ def test_a_frame_that_always_ends_capture_or_render_stops_the_run_which_names_it
     ran = place.run(film, f"--set=chaos={{{stage}: {{crash_at: [9]}}}}")
     assert ran.status == 1
     assert f"facepipe: {stage} was killed by SIGABRT" in ran.err
-    assert f", 3 times at frame 9 of film.mp4 (logs/{stage}.log).\n" in ran.err
+    assert f", 3 times at frame 9 of film.mp4 ({ran.output}/logs/{stage}.log).\n" in ran.err
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     assert len(ran.lines) <= 9
 

@@ -70,7 +70,7 @@ def test_a_stage_that_ends_is_told_to_capture_and_started_again(tmp_path, deed, 
     view = Seen()
     outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES_UNTIL_BACK, age=first(deed), hang_s=1.5)
     assert (outcome.status, outcome.sentence, outcome.restarts) == (0, None, {"age": 1})
-    assert f"{words}; it is started again (logs/age.log)." in view.said
+    assert f"{words}; it is started again ({tmp_path}/age.log)." in view.said
     assert f"age 0 {cause}" in view.said and "back" in view.said
     assert outcome.reports["age"] == {"lives": 2}
 
@@ -80,7 +80,7 @@ def test_the_log_of_a_former_life_is_kept_and_its_last_words_are_not_those_of_th
     twice = first("[].pop()", "os.path.exists(mark + '2') or (open(mark + '2', 'w').close(), os.kill(os.getpid(), 9))")
     outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES_UNTIL_BACK, age=twice)
     assert outcome.restarts == {"age": 2}
-    assert "age was killed by SIGKILL; it is started again (logs/age.log)." in view.said
+    assert f"age was killed by SIGKILL; it is started again ({tmp_path}/age.log)." in view.said
     assert "IndexError" in (tmp_path / "age.log").read_text()
 
 
@@ -89,7 +89,7 @@ def test_a_stage_that_always_ends_stops_everything_with_its_last_words(tmp_path)
     assert outcome.status == 1
     assert outcome.sentence == (
         "gender ended with status 1: IndexError: pop from empty list, 5 times in a row without having finished anything"
-        " (logs/gender.log)."
+        f" ({tmp_path}/gender.log)."
     )
     assert "render" in outcome.reports  # it closed its outputs
 
@@ -163,7 +163,7 @@ def test_a_stage_that_ends_before_it_is_told_anything_is_noticed(tmp_path):
     path.write_text("import sys; sys.exit('gender: no numpy here')")
     outcome = launch([start(path)], lambda: {"gender": settings("gender")}, tmp_path, Seen())
     assert outcome.sentence == (
-        "gender ended with status 1: gender: no numpy here, twice before it was ready (logs/gender.log)."
+        f"gender ended with status 1: gender: no numpy here, twice before it was ready ({tmp_path}/gender.log)."
     )
 
 

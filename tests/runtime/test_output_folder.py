@@ -41,6 +41,21 @@ def test_each_of_several_sources_has_its_own_results(tmp_path):
     assert (tmp_path / "garage/results.jsonl").exists()
 
 
+def test_the_logs_of_stages_that_do_not_run_any_more_are_removed_and_nothing_else(tmp_path):
+    with output_folder(tmp_path, ()) as folder:
+        for name in ("render.log", "age.log", "detect-0.log", "detect-1.log", "detect-24346.log", "mine.log"):
+            (folder.logs / name).touch()
+        (tmp_path / "outside.log").touch()
+        folder.remove_logs(keep=["render"])  # Without a summary nobody knows whose they are.
+        assert len(list(folder.logs.iterdir())) == 6
+        replicas = {"render": 1, "age": 1, "detect": 2, "../outside": 1}
+        (tmp_path / "summary.json").write_text(json.dumps({"replicas": replicas}))
+        folder.remove_logs(keep=["render", "detect-0"])
+        left = sorted(path.name for path in folder.logs.iterdir())
+    assert left == ["detect-0.log", "detect-24346.log", "mine.log", "render.log"]
+    assert (tmp_path / "outside.log").exists()
+
+
 def test_in_a_new_folder_there_is_nothing_to_replace(tmp_path):
     with output_folder(tmp_path / "a" / "b", ()) as folder:
         assert folder.clear() is False
