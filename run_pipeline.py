@@ -22,6 +22,7 @@ from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
 from stages.plan import Plan, read_pipeline
 from stages.run import run, shown
+from stages.runtime.arguments import Arguments
 from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.runtime.places import this_host
 
@@ -41,8 +42,8 @@ examples:
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
-The results of an earlier run in the same folder are replaced, those of one that was broken off only with --fresh;
-files of others are never touched.
+The results of an earlier run in the same folder are replaced, also of one that you have ended yourself; those of one
+that was broken off, by a failure or a power cut, only with --fresh. Files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
 """
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="run_pipeline.py",
         description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
         epilog=EXAMPLES,
@@ -105,7 +106,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
+    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
     parser.add_argument("--check", action="store_true", help="check configuration, models, sources; start nothing")
@@ -119,10 +120,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return number
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
 
 
 def _overrides(arguments: argparse.Namespace) -> list[Override]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stages.core import flow
+from stages.core.config import Chaos
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
@@ -450,7 +451,7 @@ class _Capture:
                 self._start_anew()
             case flow.Refuse(connection, reason):
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
-                self._launcher.say(f"A worker was refused: {reason}.")
+                self._launcher.say(refusal(reason, self._settings.pipeline.chaos.values()))
             case flow.Forget(frame, latency_s):
                 self._pictures.pop(frame, None)
                 self._crops.pop(frame, None)
@@ -500,7 +501,9 @@ class _Capture:
             self._render.send(SourceHello(live=self._source.live, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")
-            self._launcher.say(f"still waiting for {', '.join(self._flow.awaited)}: no process of it has answered yet")
+            awaited = self._flow.awaited
+            of_whom = "it" if len(awaited) == 1 else "them"
+            self._launcher.say(f"still waiting for {', '.join(awaited)}: no process of {of_whom} has answered yet")
         if now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
@@ -613,6 +616,7 @@ class Account:
             "added_latency_ms_p50": _ms(self._added.at(0.5)),
             "added_latency_ms_p95": _ms(self._added.at(0.95)),
             "skipped": source.skipped,
+            "cut_short": int(source.cut_short),
             "notes": list(source.notes),
         }
 
@@ -632,6 +636,12 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
         tries=pipeline.tries,
         hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
     )
+
+
+def refusal(reason: str, chaos: Iterable[Chaos]) -> str:
+    """What the person is told of a worker that was refused; where messages are spoilt on purpose, that comes of it."""
+    doubt = ", or chaos has spoilt what it said" if any(stage.corrupt for stage in chaos) else ""
+    return f"A worker was refused: {reason}{doubt}."
 
 
 def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:

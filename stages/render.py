@@ -211,6 +211,8 @@ class _Render:
                 f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
             )
         look = Look(settings)
+        if self._continuing and not self._settings.life:
+            self._launcher.say(f"{hello.source} goes on at frame {recorder.restored.position}")
         if self._continuing:
             self._launcher.patiently(lambda: look.replay(folder / RESULTS))
         previews = self._display is not None and hello.live and settings.render.shows_latest

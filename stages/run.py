@@ -51,7 +51,11 @@ def run(
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
     if once and stages & BINDING:
-        raise ConfigError("--once is for stages that help a run started elsewhere; name them with --only STAGE.")
+        own = " and ".join(sorted(stages & BINDING))
+        raise ConfigError(
+            f"--once is for stages that help a run started elsewhere, and {own} would be that run; name others with"
+            " --only STAGE."
+        )
     if Placement.of(pipeline).spans_machines:  # Said before anything is started; every stage reads them itself.
         read_keys(Path(keys_folder(pipeline, folder)), host, pipeline.hosts)
     ends_with = _ends_with(pipeline, processes)
@@ -64,6 +68,7 @@ def run(
         results = _results(pipeline, stages, held)
         before = RunFile.read(results.path) if results.results else None
         if resume and before and before.ended == "finished":
+            _refuse_other(before, Plan.of(pipeline, folder, host), results)
             _print(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
@@ -76,6 +81,8 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
+        if not stages & BINDING:
+            view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")
         try:
             outcome = launch(
                 _starts(pipeline, processes),
@@ -139,6 +146,15 @@ def _name_of_run(before: RunFile | None, results: OutputFolder, resume: bool, fr
     )
 
 
+def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
+    """Raise `ConfigError` where the run in this folder was begun with other inputs than these."""
+    if difference := before.difference(plan.inputs):
+        raise ConfigError(
+            f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
+            " --fresh begins it anew, --output another one."
+        )
+
+
 def _starts(pipeline: Pipeline, processes: Processes) -> list[Start]:
     return [
         Start(Member(label, stage, pipeline.hang_s(stage), replica), stage_command(stage))
@@ -168,11 +184,8 @@ def _settings(
             ).to_json()
             for label, (stage, replica) in processes.items()
         }
-        if before and (difference := before.difference(plan.inputs)):
-            raise ConfigError(
-                f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
-                " --fresh begins it anew, --output another one."
-            )
+        if before:
+            _refuse_other(before, plan, results)
         for sentence in plan.unchecked:
             view.say(sentence)
         results.refuse_sources(pipeline.all_sources().values())
@@ -193,12 +206,19 @@ def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: O
             results.write_summary({**ended, **came.to_json(), "outputs": inside})
         except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
-    if came.sources and not quiet:
+    if _is_worth_telling(came, outcome) and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
         _print(sys.stdout, *lines(came), stopped + last_line(came, shown))
     if outcome.sentence:
         _print(sys.stderr, f"facepipe: {outcome.sentence}")
     return outcome.status
+
+
+def _is_worth_telling(came: Account, outcome: Outcome) -> bool:
+    """An account of nothing would only stand before the reason for it."""
+    if outcome.sentence is None:
+        return bool(came.sources)
+    return any(source.rendered or (source.captured and outcome.status != REFUSED) for source in came.sources)
 
 
 def _note_end(outcome: Outcome, folder: Path) -> None:

@@ -102,12 +102,40 @@ def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(comman
     assert json.loads((here / "out/summary.json").read_text())["status"] == 0
 
 
+def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_for_it(command, here, capsys):
+    writes_run_file = RENDER.replace(
+        "    launcher.report",
+        "    from stages.runtime.run_file import RunFile\n"
+        "    RunFile(settings.run, settings.inputs).write(out)\n    launcher.report",
+    )
+    assert command("--quiet", render=writes_run_file) == 0
+    capsys.readouterr()
+    assert command("--resume") == 0
+    assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
+    (here / "other.mp4").touch()
+    for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
+        assert command("--resume", *other) == 2
+        assert "is not what the run in out was begun with; --fresh begins it anew" in capsys.readouterr().err
+
+
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
     assert command("--source", "clop.mp4", capture=refuses) == 2
     assert capsys.readouterr().err == "facepipe: there is no clop.mp4.\n"
     assert (here / "out/results.jsonl").exists()
+
+
+def test_of_a_run_that_is_refused_before_its_first_frame_only_the_reason_is_told(command, capsys):
+    opened = "def main(s, l): l.opened(source='clip.mp4', description='2 frames'); l.ready(); serve(l); l.report(READ)"
+    read = "READ = {'source': 'clip.mp4', 'captured': 4, 'seconds': 0.0, 'skipped': 0, 'notes': []}\n"
+    refuses = "def main(s, l): raise FacepipeError('this is no model.')"
+    idle = "def main(s, l): l.ready(); serve(l)"
+    assert command("--quiet", capture=read + opened, render=idle, detect=refuses) == 2
+    assert command(capture=read + opened, render=idle, detect=refuses) == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1] == "facepipe: this is no model."
+    assert said.out == ""
 
 
 def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(command, here, capsys):
@@ -141,7 +169,8 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, he
         (["--set", "window"], "write KEY=VALUE"),
         (["--display", "wall"], "--display wall"),
         (["--only", "gender"], "--only gender: this pipeline has no such stage; it has render, capture, detect."),
-        (["--once"], "--once is for stages that help a run started elsewhere"),
+        (["--once"], "and capture and render would be that run; name others with --only STAGE."),
+        (["--only", "capture", "--once"], "and capture would be that run; name others with --only STAGE."),
         (["--config", "missing.yaml"], "missing.yaml does not exist; name the configuration with --config FILE."),
         (["--config", "."], "cannot be read: Is a directory"),
         (["--output", "clip.mp4"], "clip.mp4/logs cannot be used for the results: Not a directory"),
@@ -155,9 +184,29 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["clip.mp4"], "clip.mp4 belongs to no option; to read it, write --source clip.mp4."),
+        (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
+        (["--wall=3"], "there is no option --wall; --help has all options."),
+        (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
+        (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
+        (["--source"], "--source: expected one argument; --help has all options."),
+        (["--fresh", "--resume"], "--resume: not allowed with argument --fresh; --help has all options."),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as ended:
+        run_pipeline.main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"facepipe: {sentence}\n"
+
+
 def test_an_option_that_does_not_exist_has_status_2():
-    ran = subprocess.run([sys.executable, "run_pipeline.py", "--windov"], cwd=PROJECT, capture_output=True, check=False)
-    assert ran.returncode == 2
+    command = [sys.executable, "run_pipeline.py", "--windov"]
+    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
@@ -205,6 +254,11 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
         "capture-0": ("capture", 0),
         "capture-1": ("capture", 1),
     }
+
+
+def test_helpers_say_that_they_wait_and_for_what(command, capsys):
+    assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
+    assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = options.out or Path("runs") / (options.name or options.task)
         progress, recipe = begin(recipe_of(options), run, options.resume)
         feed = Feed(recipe, options.workers)
-        # Keras takes seconds, and its threads do not survive the forks of the workers: not before this line.
+        # Keras takes seconds, and the workers are forked before it has threads: not before this line.
         from train.fit import fit
 
         fit(recipe, progress, feed, say=print_now)

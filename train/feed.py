@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +26,17 @@ AHEAD = 3  # batches for each worker that may be made before they are needed
 class Feed:
     """The training pictures of a recipe. `set_targets` says what is to be learned of them before batches are asked for.
 
-    Made before Keras is imported: the workers are forked where the system can fork, and share the pictures' memory.
+    Best made before Keras is imported: then the workers are forked, and share the pictures' memory. Where the system
+    cannot fork, or Keras has started its threads, which do not survive it, each worker gets a copy.
     """
 
     def __init__(self, recipe: Recipe, workers: int):
         self.recipe = recipe
         self.sets, self.repeats = training_sets(recipe)
         self._workers = workers
-        self._pool = multiprocessing.Pool(workers, _start, (self.sets, recipe)) if workers else None
+        can_fork = sys.platform == "linux" and "keras" not in sys.modules
+        context = multiprocessing.get_context("fork" if can_fork else "spawn")
+        self._pool = context.Pool(workers, _start, (self.sets, recipe)) if workers else None
         self._targets: list[np.ndarray] = []
 
     def __len__(self) -> int:

@@ -215,7 +215,7 @@ class Chaos:
     drop: Annotated[Share, "The share of its messages that is lost."] = 0.0
     duplicate: Annotated[Share, "The share of its messages that is sent twice."] = 0.0
     reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
-    corrupt: Annotated[Share, "The share of its messages of which a byte of the header is another one."] = 0.0
+    corrupt: Annotated[Share, "The share of its messages whose header arrives cut off."] = 0.0
     crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
     crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
     hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class FacepipeError(Exception):
     """What is wrong, where, and what to do, in one sentence."""
+
+
+class NotTaken(FacepipeError):
+    """The run does not take this process: what it was told is not what the run was told, found out only by asking."""

@@ -162,6 +162,7 @@ class Record:
     ends: int = 0  # in a row by its own doing without a finished piece; all strikes of one piece count as one
     fruitless: int = 0  # in a row by whatever doing without a finished piece
     was_ready: bool = False  # in any life
+    is_ready: bool = False  # in the life that has ended
     crashes: int = 0  # of its stage before it was ready, this one included
     place: str | None = None  # where it was, if it said so
     same_place: int = 0  # ends of its stage by its own doing there
@@ -182,8 +183,9 @@ def after_exit(exited: Exited, stage: str, cause: str, record: Record, once: boo
     if exited.status == DONE and (stage == "capture" or once):
         return None
     if exited.sentence or exited.status == REFUSED:
-        # One that was ready before has nothing wrong with what it was told: something has changed under it.
-        refused = exited.status == REFUSED and not record.was_ready
+        # One that was ready before has nothing wrong with what it was told: something has changed under it. But only
+        # one that was ready can be told by the run that it is not taken.
+        refused = exited.status == REFUSED and record.was_ready == record.is_ready
         return Stop(REFUSED if refused else FAILED, exited.sentence or obituary(exited, cause))
     if how_often := _too_often(stage, record):
         return Stop(FAILED, f"{obituary(exited, cause, '')}, {how_often}{_log(exited)}.")
@@ -319,6 +321,7 @@ class Supervision:
     def _note_end(self, member: Member, life: _Life, cause: str) -> Record:
         record = self._records[member.label]
         record.fruitless += 1
+        record.is_ready = life.is_ready
         if cause != KILLED:
             place = (member.stage, life.at)
             self._places[place] += life.at is not None

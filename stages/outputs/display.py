@@ -41,7 +41,7 @@ def open_display(
         return Display(stages, saved, say, style)
     if wanted == "window":
         raise DisplayError(
-            f"render.display is window, but {reason}; write none, or auto to have one where it is possible."
+            f"a window was asked for, but {reason}; --display none does without, auto opens one where it is possible."
         )
     say(f"no window: {reason}; the results are written all the same")
     return None

@@ -28,7 +28,7 @@ def window_available() -> str | None:
     if not display and os.environ.get("WAYLAND_DISPLAY"):
         return "OpenCV's windows need X11, and DISPLAY is not set (on Wayland, Xwayland sets it)"
     if not display:
-        return "no screen: DISPLAY is not set"
+        return "there is no screen (DISPLAY is not set)"
     return _refusal(display)
 
 

@@ -2,7 +2,7 @@
 
 Merges what every capture and render report at their end:
 
-    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, notes, refused}
+    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, cut_short, notes, refused}
     render   {sources: {name: {captured, rendered, dropped, faces, missing, errors, ...}}, outputs, notes, refused}
 """
 
@@ -30,6 +30,7 @@ class SourceAccount:
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
     skipped: int = 0  # files that could not be read
+    cut_short: int = 0  # videos that lack frames: cut off, or damaged
     seconds: float = 0.0
     latency_ms: dict[str, float] = field(default_factory=dict)  # "p50" and other quantiles: capture to output
     spent_s: dict[str, float] = field(default_factory=dict)  # seconds of work, by stage
@@ -130,6 +131,7 @@ def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
         missing=rendered.get("missing", 0),
         errors=rendered.get("errors", 0),
         skipped=read.get("skipped", 0),
+        cut_short=read.get("cut_short", 0),
         seconds=read.get("seconds", 0.0),
         latency_ms=latency,
         spent_s=rendered.get("spent", {}),
@@ -208,12 +210,14 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
     """The one honest line at the end; `shown` says a path to the person."""
     rendered = sum(source.rendered for source in account.sources)
     seconds = max((source.seconds for source in account.sources), default=0.0)
+    cut_short = sum(source.cut_short for source in account.sources)
     lost = [
         (sum(source.drops for source in account.sources), "dropped"),
         (sum(source.unaccounted for source in account.sources), "not finished"),
         (sum(source.missing for source in account.sources), "answers given up"),
         (sum(source.errors for source in account.sources), "not analysed"),
         (sum(source.skipped for source in account.sources), "files not read"),
+        (cut_short, f"video{'s' * (cut_short != 1)} cut short"),
     ]
     losses = [f"{count} {what}" for count, what in lost if count]
     if any(source.captured is None for source in account.sources):

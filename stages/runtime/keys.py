@@ -18,6 +18,7 @@ from pathlib import Path
 from stages.core.errors import FacepipeError
 
 PUBLIC, SECRET = ".public", ".secret"
+COPY = "copy it here from where --make-keys made it"
 _KEY = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\n?")  # Z85, ZeroMQ's way to write 32 bytes
 _MORE_BYTES = 42  # than any key has: what is longer is none, and is not read on
 
@@ -47,14 +48,14 @@ def read_keys(folder: Path, host: str, hosts: Iterable[str]) -> Keyring:
     """The secret key of `host` and the public ones of all `hosts`; raises `KeysError`."""
     if not folder.is_dir():
         raise KeysError(
-            f"{folder} does not exist, and stages on several machines need keys; make them with --make-keys {folder},"
-            " or name their folder with keys."
+            f"{folder} does not exist, and stages on several machines need keys; copy them there from where"
+            " --make-keys made them, or, only if there are none yet, make them: once, on one machine."
         )
     _refuse_open(folder, "700")
     secret_file = folder / f"{host}{SECRET}"
-    secret = _read(secret_file, "copy it here from where --make-keys made it, or say with --host which machine this is")
+    secret = _read(secret_file, f"{COPY}, or say with --host which machine this is")
     _refuse_open(secret_file, "600")
-    public = {name: _read(folder / f"{name}{PUBLIC}", "copy it here from where --make-keys made it") for name in hosts}
+    public = {name: _read(folder / f"{name}{PUBLIC}", COPY) for name in hosts}
     twins = {name for name, key in public.items() if list(public.values()).count(key) > 1}
     if twins:
         raise KeysError(f"{', '.join(sorted(twins))} have the same public key in {folder}; each needs its own.")

@@ -24,7 +24,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, NotTaken
+from stages.runtime.arguments import Arguments
 from stages.runtime.settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
@@ -187,7 +188,7 @@ def _work(main: Main, settings: Settings, launcher: Launcher) -> int:
     try:
         main(settings, launcher)
     except FacepipeError as error:
-        if launcher.is_ready:
+        if launcher.is_ready and not isinstance(error, NotTaken):
             launcher.failed(str(error))
             return FAILED
         launcher.refused(str(error))
@@ -253,7 +254,7 @@ def _stop_on_signals(launcher: Launcher) -> None:
 
 
 def _arguments(stage: str | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog=f"python -m stages.{stage or _module_name()}",
         description="One stage of the pipeline, as a process of its own; run_pipeline.py starts all of them.",
     )
@@ -279,7 +280,7 @@ def _arguments(stage: str | None) -> argparse.Namespace:
     if not own_name:
         arguments.stage = stage or _module_name()
     elif not arguments.launched and not arguments.stage:
-        parser.error("--stage NAME is missing: the stage's name in the configuration.")
+        parser.error("--stage NAME is missing; it is the stage's name in the configuration.")
     if arguments.replica is None:
         arguments.replica = 0 if arguments.stage in ("capture", "render") else os.getpid()
     return arguments

@@ -86,7 +86,7 @@ def _claim_ipc(place: str, port: int) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
     except Taken as taken:
-        raise _is_taken(port, f" ({taken.holder})") from None
+        raise _is_taken(port, f" run ({taken.holder})") from None
     finally:
         with contextlib.suppress(OSError):  # Another stage of ours still holds its part, or somebody removed it.
             path.parent.rmdir()
@@ -129,7 +129,7 @@ def _claim_tcp(place: str, port: int) -> Iterator[None]:
                 f"{address[0]} is no address of this machine; correct it under hosts, or say with --host which machine"
                 " this is."
             ) from None
-        raise _is_taken(port, f" ({place.removeprefix(TCP)})") from None
+        raise _is_taken(port, f" program ({place.removeprefix(TCP)})") from None
     yield
 
 
@@ -146,6 +146,4 @@ def resolved(place: str) -> tuple[socket.AddressFamily, tuple]:
 
 
 def _is_taken(port: int, holder: str) -> RunDirectoryError:
-    return RunDirectoryError(
-        f"port {port} is taken by another run{holder}; choose another one: --set port={port + 100}."
-    )
+    return RunDirectoryError(f"port {port} is taken by another{holder}; choose another one: --set port={port + 100}.")

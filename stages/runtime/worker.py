@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from stages.core import limits
 from stages.core.desk import Desk
 from stages.core.disorder import Disorder
+from stages.core.errors import NotTaken
 from stages.core.messages import (
     FROM_RENDER,
     TO_WORKER,
@@ -107,6 +108,8 @@ class _Worker:
                 self._beat()
             if not any(desk.waiting for _, desk in self._desks):
                 self._links.wait(self._beat_due_s - time.monotonic())
+        if self._once and not self._launcher.stop_requested and not any(desk.served for _, desk in self._desks):
+            raise NotTaken(self._refusal(next(desk.refused for _, desk in self._desks if desk.refused)))
 
     @property
     def _served(self) -> bool:
@@ -128,7 +131,11 @@ class _Worker:
                     self._beat_to(link, desk)  # Capture waits for it: what it says last would else be lost as it ends.
                 if desk.refused and desk.refused not in self._refusals:
                     self._refusals.add(desk.refused)
-                    self._launcher.say(f"{self._identity.stage} is refused by capture: {desk.refused}.")
+                    if not self._once:  # Otherwise it is the last word.
+                        self._launcher.say(self._refusal(desk.refused))
+
+    def _refusal(self, reason: str) -> str:
+        return f"{self._identity.stage} is refused by capture: {reason}."
 
     def _take_batch(self) -> tuple[tuple[Connected, Desk] | None, list[Frame | Crops]]:
         """What waits on one desk, up to a batch of faces; a picture goes alone. The desks take turns."""

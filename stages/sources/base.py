@@ -30,6 +30,7 @@ class Source(ABC):
     frames: int | None = None  # how many are to be expected, for the progress line only: a header may be wrong
     notes: list[str]  # sentences that came up while reading: a file that was skipped, a video that ended early
     skipped = 0  # files that could not be read in this reading; they take no number
+    cut_short = 0  # videos of this reading that lack frames: cut off, or damaged
     reconnect_s = 0.0  # live: so long a source that was lost is looked for again before its reading ends
     reconnections = 0  # how often it was lost and came back
     tell: Callable[[str], None] = staticmethod(lambda sentence: None)  # what a person should know at once

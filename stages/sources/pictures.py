@@ -78,7 +78,7 @@ class Pictures(Source):
 
     def _read(self, start: int) -> Iterator[Picture]:
         self._unreadable = set()
-        count = 0
+        self.cut_short = count = 0
         for path in self._files:
             file = as_text(path.relative_to(self._root).as_posix())
             try:
@@ -94,6 +94,7 @@ class Pictures(Source):
                     with Clip(str(path), file) as clip:
                         yield from clip.pictures(self._note, start - count, file)
                         count += clip.count
+                        self.cut_short += clip.lacks_frames
             except SourceError as error:
                 self._unreadable.add(path)
                 self._note(f"Skipped: {error}")

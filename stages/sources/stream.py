@@ -64,6 +64,7 @@ class RemoteFile(Source):
     def _read(self, start: int) -> Iterator[Picture]:
         with self._address.open() as clip:
             yield from clip.pictures(self._note, start)
+            self.cut_short = clip.lacks_frames
 
 
 class Stream(Source):

@@ -48,6 +48,7 @@ class Video(Source):
     def _read(self, start: int) -> Iterator[Picture]:
         with Clip(str(self._path), self._path.name) as clip:
             yield from clip.pictures(self._note, start)
+            self.cut_short = clip.lacks_frames
 
 
 class Clip:
@@ -61,6 +62,7 @@ class Clip:
         Raises `SourceError` where no frame can be had.
         """
         self.count = 0  # frames decoded so far
+        self.lacks_frames = False  # found out at the end of the reading
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
         self._stopped: str | None = None  # why the file could not be read to its end
@@ -90,6 +92,7 @@ class Clip:
             if number >= start:
                 yield Picture(convert(frame, number), last_s, self.rate, file)
         if shortfall := self._shortfall(last_s):
+            self.lacks_frames = True
             note(shortfall)
 
     def close(self) -> None:

@@ -232,6 +232,12 @@ def test_a_capture_that_finds_its_source_changed_when_it_comes_back_has_failed_a
     assert after_exit(refusal, "capture", "exit", Record(was_ready=True)) == Stop(1, "clip.mp4 is another file now.")
 
 
+def test_a_worker_that_the_run_does_not_take_has_been_refused_although_it_was_ready():
+    refusal = Exited("gender", 2, "gender is refused by capture.")
+    record = Record(was_ready=True, is_ready=True)
+    assert after_exit(refusal, "gender", "exit", record, once=True) == Stop(2, "gender is refused by capture.")
+
+
 @pytest.mark.parametrize(
     ("status", "cause"), [(-9, "killed"), (-15, "killed"), (-11, "exit"), (1, "exit"), (0, "exit")]
 )

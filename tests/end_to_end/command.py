@@ -60,7 +60,8 @@ class Ran:
 
 def _is_news(line: str) -> bool:
     """Whether a line says what the run does, rather than what is wrong with it."""
-    return " → " in line or "left out, so nobody checks" in line or "replacing the results" in line
+    news = (" → ", "left out, so nobody checks", "replacing the results", "goes on at frame", "waiting for the run on")
+    return any(words in line for words in news)
 
 
 class Running:

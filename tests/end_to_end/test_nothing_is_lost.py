@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -135,7 +136,9 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert other.status == 2
     assert "stages.detect is not what the run in" in other.complaint
     assert other.results == killed.results
-    assert_same(place.run(slow_film, "--resume"), calm)
+    resumed = place.run(slow_film, "--resume")
+    assert_same(resumed, calm)
+    assert re.search(rf"^facepipe: {slow_film.name} goes on at frame \d+$", resumed.err, re.MULTILINE)
     again = place.run(slow_film, "--resume")
     assert (again.status, again.results) == (0, calm.results)
     assert "is finished; there is nothing to resume" in again.err

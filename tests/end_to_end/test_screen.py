@@ -18,7 +18,7 @@ def test_without_a_screen_it_says_so_in_one_line_and_goes_on(place, film, shown:
     ran = place.run(film, display=None)  # The configuration says auto.
     assert ran.status == 0, ran.err
     [line] = [line for line in ran.err.splitlines() if "window" in line]
-    assert line == "facepipe: no window: no screen: DISPLAY is not set; the results are written all the same"
+    assert line == "facepipe: no window: there is no screen (DISPLAY is not set); the results are written all the same"
     assert ran.results == shown.results
 
 
@@ -26,8 +26,8 @@ def test_a_window_that_is_asked_for_and_cannot_be_is_refused(place, film):
     ran = place.run(film, display="window")
     assert ran.status == 2
     assert ran.complaint == (
-        "render.display is window, but no screen: DISPLAY is not set;"
-        " write none, or auto to have one where it is possible."
+        "a window was asked for, but there is no screen (DISPLAY is not set);"
+        " --display none does without, auto opens one where it is possible."
     )
 
 

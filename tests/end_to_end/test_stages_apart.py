@@ -97,6 +97,9 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
     refusal = "the gender of this run has another model card or other settings"
     run.until(lambda: f"facepipe: A worker was refused: {refusal}.\n" in run.err, "the refusal")
     eventually(lambda: f"gender is refused by capture: {refusal}" in stranger.err, "the worker saying so too")
+    options = [f"--set=stages.gender.model={other}", "--only", "gender", "--once"]
+    helper = place.start(endless_film, *options, output="others").end(alone=False)
+    assert (helper.status, helper.complaint) == (2, f"gender is refused by capture: {refusal}.")
     run.until_lines(run.line_count + 12)
     ran = run.signal(signal.SIGINT).end(alone=False)
     assert ran.status == 130, ran.err

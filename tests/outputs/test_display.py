@@ -151,12 +151,12 @@ def test_a_still_picture_stays_until_the_person_has_seen_it_and_a_video_does_not
 
 
 def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "window_available", lambda: "no screen: DISPLAY is not set")
+    monkeypatch.setattr(module, "window_available", lambda: "there is no screen (DISPLAY is not set)")
     said = []
     assert open_display("auto", STAGES, tmp_path, said.append) is None
-    assert said == ["no window: no screen: DISPLAY is not set; the results are written all the same"]
+    assert said == ["no window: there is no screen (DISPLAY is not set); the results are written all the same"]
     assert open_display("none", STAGES, tmp_path, said.append) is None
-    with pytest.raises(DisplayError, match="render.display is window, but no screen"):
+    with pytest.raises(DisplayError, match="a window was asked for, but there is no screen"):
         open_display("window", STAGES, tmp_path, said.append)
 
 

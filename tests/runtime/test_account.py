@@ -82,6 +82,12 @@ def test_a_render_that_was_killed_leaves_what_its_captures_know():
     assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 2 files not read."
 
 
+def test_where_a_video_lacks_frames_it_is_not_said_that_none_is_missing():
+    came = account([{**CAPTURE, "cut_short": 1}], RENDER, REPLICAS)
+    assert last_line(came).startswith("275 frames in 11.0 s, 1 video cut short. Wrote")
+    assert came.to_json()["sources"][0]["cut_short"] == 1
+
+
 def test_where_no_stage_is_busy_none_is_blamed():
     came = account([{**CAPTURE, "seconds": 110.0}], RENDER, REPLICAS)
     assert limit_sentence(came) == "no stage was the limit: the busiest, detect, worked 9 % of the time"

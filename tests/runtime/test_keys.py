@@ -55,8 +55,8 @@ def test_a_host_needs_its_own_secret_key_and_the_public_ones_of_all(folder):
         read_keys(folder, "desk", HOSTS)
 
 
-def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path):
-    with pytest.raises(KeysError, match="does not exist, .* make them with --make-keys"):
+def test_where_the_folder_is_not_there_the_keys_are_to_be_copied_and_not_made_on_every_machine(tmp_path):
+    with pytest.raises(KeysError, match="does not exist, .* copy them there from where .* once, on one machine"):
         read_keys(tmp_path / "keys", "desk", HOSTS)
 
 

@@ -106,6 +106,19 @@ def test_the_same_error_after_it_was_ready_is_a_failure(tmp_path):
     assert (outcome.status, outcome.sentence) == (1, "the disk is full.")
 
 
+def test_a_stage_that_the_run_does_not_take_is_refused_although_it_was_ready(tmp_path):
+    refused = (
+        "def main(s, l):\n"
+        "  from stages.core.errors import NotTaken\n"
+        "  l.ready(); raise NotTaken('glasses is refused by capture: this run has no stage glasses.')"
+    )
+    outcome = run(tmp_path, glasses=refused)
+    assert (outcome.status, outcome.sentence) == (
+        2,
+        "glasses is refused by capture: this run has no stage glasses.",
+    )
+
+
 def test_a_stage_that_is_deaf_to_stop_and_to_sigterm_is_killed_and_its_children_with_it(tmp_path):
     child = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
     view = Seen()

@@ -146,7 +146,10 @@ def test_a_tcp_port_that_is_in_use_is_refused():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(RunDirectoryError, match=f"port {port} is taken"), claim([f"tcp://127.0.0.1:{port}"], port):
+        with (
+            pytest.raises(RunDirectoryError, match=f"port {port} is taken by another program"),
+            claim([f"tcp://127.0.0.1:{port}"], port),
+        ):
             pass
 
 

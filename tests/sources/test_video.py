@@ -95,6 +95,7 @@ def test_a_video_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path):
     assert 10 < read < 60
     assert len(source.notes) == 1
     assert source.notes[0].startswith(f"clip.mp4: read {read} of 60 frames; ")
+    assert source.cut_short == 1
     list(source.pictures())
     assert len(source.notes) == 1  # A second reading does not say it again.
 

@@ -22,6 +22,7 @@ from train.recipe import RECIPES  # noqa: E402
 from train.state import Progress  # noqa: E402
 from train.targets import targets_of  # noqa: E402
 
+pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
 TINY = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 2}
 
 
@@ -136,7 +137,7 @@ def test_every_architecture_optimizer_and_schedule_trains(changes, data, tmp_pat
 
 def test_vgg16_is_frozen_first_and_then_trained(data, tmp_path, monkeypatch):
     monkeypatch.setattr("train.nets.VGG16_WEIGHTS", None)  # those of ImageNet would be downloaded
-    frozen = recipe("emotion", data, architecture="vgg16", side=32, frozen=1, batch=8, learning_rate=1e-4)
+    frozen = recipe("emotion", data, architecture="vgg16", side=32, frozen=1, optimizer="sgd", average=0.0)
     before = new_net(frozen)
     kernels = []
     keep = Progress.keep

@@ -1,0 +1,34 @@
+"""Arguments of a command whose mistakes are one sentence, as all others are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+REFUSED = 2  # the exit status
+
+
+class Arguments(argparse.ArgumentParser):
+    """As argparse has it, but without its usage before every mistake: `--help` has that."""
+
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        namespace, strange = self.parse_known_args(args, namespace)
+        if strange:
+            self.error(self._about(strange[0]))
+        return namespace
+
+    def error(self, message: str) -> NoReturn:
+        remedy = "" if ";" in message else "; --help has all options."
+        print(f"facepipe: {message.removeprefix('argument ')}{remedy}", file=sys.stderr)
+        raise SystemExit(REFUSED)
+
+    def _about(self, strange: str) -> str:
+        if not strange.startswith("-"):
+            remedy = f"; to read it, write --source {strange}." if "--source" in self._option_string_actions else ""
+            return f"{strange} belongs to no option{remedy}"
+        from difflib import get_close_matches  # Only who mistypes pays for it.
+
+        option = strange.partition("=")[0]
+        close = get_close_matches(option, self._option_string_actions, n=1)
+        return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")
