@@ -119,7 +119,7 @@ def on_screen(screen):
 
 def test_the_keys_work_in_a_real_window(on_screen):
     shown = Shown(on_screen, scale=1)
-    assert shown.title() == "clip.mp4: G gender, E emotion, A age, S save, space pause, Q quit"
+    assert shown.title() == "clip.mp4: G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"
     assert shown.press("g") == "['gender'] False False []"
     assert shown.press("s") == "['gender'] False False [(512, 512, 3)]"
     assert shown.press("space") == "['gender'] True False [(512, 512, 3)]"
