@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import os
+import tempfile
+from collections.abc import Iterator
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
@@ -12,15 +18,42 @@ from stages.inference.fields import CardError
 def open_net(card: Card) -> LiteRtNet:
     """CardError if the file is not a model, or not one of pictures."""
     try:
-        # One thread means no thread pool: the stages are processes already, and sums keep their order.
-        interpreter = Interpreter(model_path=str(card.file), num_threads=1)
-        interpreter.allocate_tensors()
+        with _without_greeting():
+            # One thread means no thread pool: the stages are processes already, and sums keep their order.
+            interpreter = Interpreter(model_path=str(card.file), num_threads=1)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise CardError(
             f"{card.path}: {card.file} is not a LiteRT model or is damaged ({' '.join(str(error).split())});"
             " put the right file there."
         ) from error
     return LiteRtNet(card, interpreter)
+
+
+@contextlib.contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Passes on to standard error all but LiteRT's lines that begin with INFO, for which it has no switch."""
+    with contextlib.ExitStack() as opened:
+        try:
+            heard = opened.enter_context(tempfile.TemporaryFile())
+            stderr = os.dup(2)
+        except OSError:
+            yield  # Nowhere to put it meanwhile, or no standard error to be kept clean.
+            return
+        opened.callback(os.close, stderr)
+        os.dup2(heard.fileno(), 2)
+        if crashes := faulthandler.is_enabled():
+            faulthandler.enable(stderr)  # A crash in here never comes to the passing on.
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            if crashes:
+                faulthandler.enable(2)
+            heard.seek(0)
+            for line in heard:
+                if not line.startswith(b"INFO:"):
+                    os.write(2, line)
 
 
 class LiteRtNet:

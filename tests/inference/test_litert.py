@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.inference import load_model
+from stages.inference import litert, load_model
 from stages.inference.card import CardError, load_card
 from stages.inference.golden import picture
 
@@ -42,6 +43,29 @@ def assert_independent_of_batches(model):
         assert np.array_equal(np.concatenate(batches).view(np.int32), alone), f"batches of {size}"
     backwards = model.answers(crops[::-1])[::-1]
     assert np.array_equal(np.ascontiguousarray(backwards).view(np.int32), alone)
+
+
+def test_nothing_is_said_on_opening_a_net_that_is_right(write_card, nets):
+    card = write_card(file=str(nets.tflite))
+    code = "import sys; from pathlib import Path; from stages.inference import card, load_model; "
+    code += "load_model(card.load_card(Path(sys.argv[1])))"
+    opened = subprocess.run([sys.executable, "-c", code, str(card)], capture_output=True, text=True)
+    assert (opened.returncode, opened.stderr) == (0, "")
+
+
+def test_what_else_is_said_meanwhile_is_passed_on(capfd):
+    with litert._without_greeting():
+        os.write(2, b"INFO: Created a delegate.\nERROR: the rest\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "ERROR: the rest\nafterwards\n"
+
+
+def test_a_crash_while_a_net_is_opened_is_told():
+    code = "import faulthandler, os; from stages.inference.litert import _without_greeting; faulthandler.enable()"
+    crashed = subprocess.run(
+        [sys.executable, "-c", f"{code}\nwith _without_greeting(): os.abort()"], capture_output=True, text=True
+    )
+    assert crashed.returncode != 0 and "Fatal Python error: Aborted" in crashed.stderr
 
 
 def test_a_quantised_net_speaks_in_probabilities(write_card, nets):
