@@ -80,6 +80,7 @@ def test_a_video_that_ends_early_gives_what_it_has(place, astronaut):
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     assert len(watch(ran.output / "annotated/half.mp4").times) == len(ran.lines)
     assert f"half.mp4: read {len(ran.lines)} of 32 frames; " in ran.out
+    assert ", 1 video cut short. Wrote " in ran.out.splitlines()[-1]
 
 
 def test_a_rotation_flag_is_heeded(place, astronaut):
