@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stages.core import flow
-from stages.core.config import Chaos
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
@@ -451,7 +450,7 @@ class _Capture:
                 self._start_anew()
             case flow.Refuse(connection, reason):
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
-                self._launcher.say(refusal(reason, self._settings.pipeline.chaos.values()))
+                self._launcher.say(f"A worker was refused: {reason}.")
             case flow.Forget(frame, latency_s):
                 self._pictures.pop(frame, None)
                 self._crops.pop(frame, None)
@@ -636,12 +635,6 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
         tries=pipeline.tries,
         hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
     )
-
-
-def refusal(reason: str, chaos: Iterable[Chaos]) -> str:
-    """What the person is told of a worker that was refused; where messages are spoilt on purpose, that comes of it."""
-    doubt = ", or chaos has spoilt what it said" if any(stage.corrupt for stage in chaos) else ""
-    return f"A worker was refused: {reason}{doubt}."
 
 
 def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from stages.capture import KEPT, FrameEncoding, Reader, asked_for, refusal, rules
-from stages.core.config import Attribute, Chaos, Detect, Frames, Host, Pipeline, Render
+from stages.capture import KEPT, FrameEncoding, Reader, asked_for, rules
+from stages.core.config import Attribute, Detect, Frames, Host, Pipeline, Render
 from stages.core.frames import CropGeometry, Picture
 from stages.core.messages import Encoded
 from stages.runtime.link import Links
@@ -38,13 +38,6 @@ def test_the_rules_of_the_flow_follow_from_the_configuration():
     assert (told.deadline_s, told.give_up_after_s, told.resend_after_s) == (0.5, 5.0, 10.0)
     assert told.cards["glasses"] == "ab12"
     assert len(told.cards["detect"]) == 64
-
-
-def test_a_refusal_that_chaos_may_have_made_is_not_laid_on_the_worker():
-    assert refusal("this run has no stage age", []) == "A worker was refused: this run has no stage age."
-    assert refusal("this run has no stage age", [Chaos(drop=0.1), Chaos(corrupt=0.1)]) == (
-        "A worker was refused: this run has no stage age, or chaos has spoilt what it said."
-    )
 
 
 def test_crops_that_two_stages_want_alike_are_asked_for_once():
