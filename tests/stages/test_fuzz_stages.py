@@ -36,6 +36,7 @@ from stages.core.messages import (
 from stages.detect import _answer, is_frame, most_faces
 from stages.detectors import make_detector, settings_hash
 from stages.outputs.jsonl import record
+from stages.outputs.look import Look
 from stages.outputs.restore import Restored
 from stages.render import _Source
 from stages.runtime.settings import CardSettings, Settings, SourceSettings
@@ -122,7 +123,8 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    source = _Source("s", "r", 1, cards, paper, Peers(), None, False, lambda work: work(), lambda *_: None)
+    look = Look(Pipeline())
+    source = _Source("s", "r", 1, cards, paper, look, Peers(), None, False, lambda work: work(), lambda *_: None)
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
     for message in said:
         if isinstance(message, SourceHello):
@@ -139,6 +141,7 @@ class Pictures:
     """A source and its reader in one: ten pictures, which are there at once."""
 
     name, description, chosen, frames, live, skipped, notes = "s", "ten pictures", None, 10, False, 0, ()
+    cut_short = 0
 
     is_reading = True
 
