@@ -232,6 +232,7 @@ def test_what_cannot_be_evaluated_is_said_in_one_sentence(arguments, sentence, p
     assert error.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_conversion_that_changes_the_answers_is_refused_and_leaves_the_old_export(place, monkeypatch):
     before = (place / "models/emotion.tflite").read_bytes()
     real = exporting.logits_of

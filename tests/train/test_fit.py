@@ -121,20 +121,30 @@ def test_a_net_learns_from_a_larger_one_also_about_faces_without_labels(age_run,
     )  # the net without its teacher
 
 
+# Tracing a net takes long: one of them each time, the others in make test-long.
 @pytest.mark.parametrize(
     "changes",
     [
-        {"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"},
-        {"architecture": "mini_xception", "optimizer": "sgd", "schedule": "steps", "average": 0.0, "patience": 1},
-        {"architecture": "wide_resnet", "width": 0.0625, "schedule": "linear", "class_weights": True, "mixup": 1.0},
+        pytest.param(
+            {"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, marks=pytest.mark.long, id="mobile"
+        ),
+        pytest.param(
+            {"architecture": "mini_xception", "optimizer": "sgd", "schedule": "steps", "average": 0.0, "patience": 1},
+            id="mini_xception",
+        ),
+        pytest.param(
+            {"architecture": "wide_resnet", "width": 0.0625, "schedule": "linear", "class_weights": True, "mixup": 1.0},
+            marks=pytest.mark.long,
+            id="wide_resnet",
+        ),
     ],
-    ids=lambda changes: changes["architecture"],
 )
 def test_every_architecture_optimizer_and_schedule_trains(changes, data, tmp_path):
     run = trained(recipe("emotion", data, epochs=1, **changes), tmp_path / "run")
     assert np.isfinite(Progress.read(run).history[0]["loss"])
 
 
+@pytest.mark.long
 def test_vgg16_is_frozen_first_and_then_trained(data, tmp_path, monkeypatch):
     monkeypatch.setattr("train.nets.VGG16_WEIGHTS", None)  # those of ImageNet would be downloaded
     frozen = recipe("emotion", data, architecture="vgg16", side=32, frozen=1, optimizer="sgd", average=0.0)
