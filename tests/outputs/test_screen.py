@@ -33,7 +33,7 @@ def test_a_screen_that_wants_another_cookie_is_not(monkeypatch, screen, tmp_path
 
 def test_without_display_there_is_no_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
-    assert window_available() == "no screen: DISPLAY is not set"
+    assert window_available() == "there is no screen (DISPLAY is not set)"
 
 
 def test_wayland_alone_is_not_enough(monkeypatch):
