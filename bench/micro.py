@@ -50,7 +50,7 @@ def messages_of_a_frame() -> list[tuple[Message, int]]:
         (CutCrops(**EACH, **cut, faces=1, arrays=(grey, colour)), 1),
         (Crops(**EACH, **cut, seq=9, arrays=(colour,)), len(STAGES)),
         (Attribute(**EACH, **WORKER, **cut, stage="emotion", answers=[[0.14] * 7]), len(STAGES)),
-        (Beat(run=EACH["run"], **WORKER, stage="detect", room=2, finished=1234), 1 + len(STAGES)),
+        (Beat(run=EACH["run"], **WORKER, stage="detect", room=2, finished=1234), 2),
         (_ack(4), 1),
     ]
 
