@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil
 import pytest
 
 import run_pipeline
@@ -19,7 +18,7 @@ import stages.run
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.runtime.run_directory import addresses, claim
-from tests.runtime.stages_for_tests import SERVES, program
+from tests.runtime.stages_for_tests import SERVES, none_left, program
 
 PROJECT = Path(run_pipeline.__file__).parent
 
@@ -63,9 +62,8 @@ def command(here, monkeypatch):
         monkeypatch.setattr(
             stages.run, "stage_command", lambda stage: (sys.executable, str(here / f"stage_{stage}.py"), "--launched")
         )
-        status = run_pipeline.main(["--config", "pipeline.yaml", *options])
-        assert psutil.Process().children(recursive=True) == []
-        return status
+        with none_left():
+            return run_pipeline.main(["--config", "pipeline.yaml", *options])
 
     return run
 

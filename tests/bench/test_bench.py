@@ -25,7 +25,7 @@ LIGHT = ("stages.detect.longest_side=320", "stages.detect.smallest_face=0.2", "s
 def no_process_is_left():
     before = set(psutil.Process().children(recursive=True))
     yield
-    assert set(psutil.Process().children(recursive=True)) == before
+    assert set(psutil.Process().children(recursive=True)) <= before  # What was there before may have ended.
 
 
 @pytest.fixture

@@ -11,7 +11,18 @@ import pytest
 
 from stages.core.errors import FacepipeError
 from stages.runtime.launcher import launch
-from tests.runtime.stages_for_tests import CAPTURES, DEAF, SERVES, LauncherProcess, Seen, program, run, settings, start
+from tests.runtime.stages_for_tests import (
+    CAPTURES,
+    DEAF,
+    SERVES,
+    LauncherProcess,
+    Seen,
+    none_left,
+    program,
+    run,
+    settings,
+    start,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these stages are killed with signals")
 
@@ -144,18 +155,16 @@ def test_what_libraries_print_goes_to_the_log_and_harms_nothing(tmp_path):
 def test_a_stage_that_cannot_be_started_leaves_none_of_the_others(tmp_path):
     render, missing = start(program(tmp_path, "render", SERVES)), start(tmp_path / "capture.py")
     broken = type(missing)(missing.member, ("/nowhere/python",))
-    with pytest.raises(FileNotFoundError):
+    with none_left(), pytest.raises(FileNotFoundError):
         launch([render, broken], dict, tmp_path, Seen())
-    assert psutil.Process().children(recursive=True) == []
 
 
 def test_what_is_found_wrong_while_the_stages_start_ends_them_all(tmp_path):
     def refuse() -> dict:
         raise FacepipeError("there is no such card.")
 
-    with pytest.raises(FacepipeError, match="there is no such card"):
+    with none_left(), pytest.raises(FacepipeError, match="there is no such card"):
         launch([start(program(tmp_path, "render", SERVES))], refuse, tmp_path, Seen())
-    assert psutil.Process().children(recursive=True) == []
 
 
 def test_a_stage_that_ends_before_it_is_told_anything_is_noticed(tmp_path):
