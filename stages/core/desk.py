@@ -31,6 +31,7 @@ class Desk:
     ignored: int = 0  # pieces of another run or epoch
     asked: bool = False  # capture wants this worker to take one piece alone, and nothing else beside it
     is_alone: bool = False  # capture has been told that the desk is empty; the next piece is that one
+    _held: list[Frame | Crops] = field(default_factory=list)  # taken in this account and not answered yet
 
     def take(self, message: Welcome | WorkerRefused | Frame | Crops | Reserve | Finish) -> bool:
         """Take one message; return whether it has to be answered with a hello."""
@@ -44,6 +45,7 @@ class Desk:
             case Frame() | Crops():
                 if (message.run, message.epoch, message.source) == (self.run, self.epoch, self.source):
                     self.waiting.append(message)
+                    self._held.append(message)
                     self.received = max(self.received, message.seq)
                 else:
                     self.ignored += 1
@@ -53,7 +55,7 @@ class Desk:
             case Finish():
                 if message.epoch == self.epoch:
                     self.served, self.asked, self.is_alone = True, False, False
-                    self.waiting.clear()
+                    self._sweep()
         return False
 
     def clear_for_one(self) -> bool:
@@ -65,10 +67,12 @@ class Desk:
 
     def answered(self, piece: Frame | Crops) -> None:
         """A piece has been answered; pieces are answered in the order in which they came."""
-        if piece.epoch == self.epoch and piece.run == self.run:
-            self.finished = max(self.finished, piece.seq)
-            if self.is_alone:
-                self.asked = self.is_alone = False
+        if not any(piece is held for held in self._held):
+            return  # It was taken before the last welcome; its number would count as that of another one.
+        self._held = [held for held in self._held if held is not piece]
+        self.finished = max(self.finished, piece.seq)
+        if self.is_alone:
+            self.asked = self.is_alone = False
 
     @property
     def credit_is_spent(self) -> bool:
@@ -88,4 +92,8 @@ class Desk:
         self.received = self.finished = self.said = 0
         self.refused, self.served = None, False
         self.asked = self.is_alone = False
+        self._sweep()
+
+    def _sweep(self) -> None:
         self.waiting.clear()
+        self._held.clear()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stages.core import limits
 
@@ -655,10 +655,8 @@ class Flow:
             self.ignored += 1
             return
         known = frame.crops
-        if known is not None and (known.attempt >= came.attempt or known.boxes == came.boxes):
+        if known is not None and known.attempt >= came.attempt:
             self.ignored += 1
-            known_try = max(known.attempt, came.attempt)
-            frame.crops = replace(known, attempt=known_try)
             return
         frame.crops = came
         added = came.size - (known.size if known is not None else 0)
@@ -667,8 +665,13 @@ class Flow:
         # If detect is due again it stays so: these crops may be of one that died before render had its faces.
         yield KeepCrops(came.frame)
         if came.faces:
+            is_new = known is None or known.boxes != came.boxes
+            lacks = self._lacks(came.frame)
             for stage in self._rules.attributes:
-                if stage not in frame.given_up:
+                # Along the same boxes only what nobody is at work on is asked again: so that render, which may have
+                # faces of a try between the two, is told that the boxes of this one are the newest.
+                again = stage in lacks and not self._is_at_work(came.frame, frame.holders.get(stage))
+                if stage not in frame.given_up and (is_new or again):
                     self._due[stage].add(came.frame)
 
     def _free_credit(self, came: CropsCame) -> None:
@@ -701,6 +704,7 @@ class Flow:
             self._progress_s, self._resend_after_s, self._stalls = now_s, self._rules.resend_after_s, 0
             self._ahead = {number for number in self._ahead if number >= self.done}
             self._drops = [drop for drop in self._drops if drop.last >= self.done]
+        self._make_due_what_nobody_holds()
         yield from self._preview(self.read - 1, now_s)
         if ack.clean and self._read_all and not self._finished:
             self._finished = True
@@ -717,6 +721,15 @@ class Flow:
         self.read = max(self.read, ack.heard, ack.done)
         if self.read > self.done:
             self._drops.append(SayDrop(self.done, self.read - 1, holder, RESTART))
+
+    def _make_due_what_nobody_holds(self) -> None:
+        """A part may be lacking again: faces of an older try give way to newer answers, and who had found the newer
+        ones may be dead by then."""
+        for number, frame in self._frames.items():
+            if frame.crops is not None:
+                for stage in self._ack.lacks.get(number, ()):
+                    if stage in self._due and stage not in frame.holders:
+                        self._make_due(number, stage)
 
     def _resend_without_progress(self, now_s: float) -> Iterator[Action]:
         """Guards against lost messages: one timer for the whole source, so that a stall makes no storm."""

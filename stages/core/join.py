@@ -7,7 +7,7 @@ late is capture's to decide, which says `Dropped` or `GivenUp` and repeats it un
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PICTURE, DETECT = "picture", "detect"
 
@@ -219,7 +219,9 @@ class Join:
         if known is None or (came.boxes != known.boxes and came.attempt > known.attempt):
             return came
         self.ignored["repeated"] += 1
-        return known
+        if came.boxes != known.boxes or came.attempt <= known.attempt:
+            return known
+        return replace(known, attempt=came.attempt)  # What a newer try says too is not of an older one.
 
     def _wants(self, frame: _Open) -> list[str]:
         wants = [] if frame.picture is not None else [PICTURE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from stages.core.desk import Desk
 from stages.core.messages import Finish, Frame, Welcome, WorkerRefused
@@ -44,11 +45,12 @@ def test_work_of_another_run_or_epoch_is_ignored_and_counted():
     assert (list(desk.waiting), desk.ignored) == ([], 2)
 
 
-def test_an_answer_to_work_of_an_older_epoch_is_not_counted_as_finished():
+@pytest.mark.parametrize("later", [{"epoch": 2}, {"account": 2}])
+def test_an_answer_to_work_from_before_the_last_welcome_is_not_counted_as_finished(later):
     desk = Desk()
     desk.take(welcome()), desk.take(piece(5))
     old = desk.waiting.popleft()
-    desk.take(welcome(epoch=2))
+    desk.take(welcome(**later))
     desk.answered(old)
     assert desk.finished == 0
 

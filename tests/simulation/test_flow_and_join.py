@@ -55,6 +55,19 @@ def test_answers_are_joined_only_with_the_boxes_that_they_were_cut_along(seed):
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_detect_that_dies_between_its_two_answers_costs_no_time(seed):
+    deaths = {"kills": 20, "dies_between": 0.5, "resend_after_s": 1e6}  # Without the timer: a death is cured at once.
+    plan = plans(seed, frames=40, differing_boxes=True, replicas={"detect": 3}, **deaths)
+    assert [emit.frame for emit in ended(plan, seed).emitted] == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_file_comes_out_whole_although_cables_are_cut(seed):
+    world = ended(plans(seed, frames=60, cuts=12, resend_after_s=1e6), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(60))
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
 def test_a_camera_drops_what_it_must_and_the_account_balances(seed):
     slow = {"service_s": {"detect": 0.1, "age": 0.3}, "attributes": ("gender", "age")}
     world = ended(plans(seed, live=True, frames=120, **slow), seed)

@@ -18,6 +18,7 @@ from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
 EPOCH, SOURCE, RUN = 5, "clip", "run"
 SIZE = 1000  # bytes of a picture
 FACE_SIZE = 10  # bytes of the crops of one face
+SILENT_S = 1.0  # so long a worker may be silent behind a cable that is cut
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Plan:
     hangs: int = 0  # workers that stand still until they are killed for it
     capture_kills: int = 0
     render_kills: int = 0
+    cuts: int = 0  # cables pulled for a while: what is under way to a worker and from it comes late, in order
+    dies_between: float = 0.02  # with `kills`: how often detect dies between its two answers
     poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang" or "fail"
 
 
@@ -70,6 +73,7 @@ class World:
             live=plan.live,
             deadline_s=plan.deadline_s,
             resend_after_s=plan.resend_after_s,
+            hang_s=dict.fromkeys(("detect", *plan.attributes), SILENT_S) if plan.cuts else {},
         )
         self.epoch = EPOCH
         self.flow = flow.Flow(self.rules)
@@ -103,6 +107,8 @@ class World:
             self.after(self.random.uniform(0.5, 5), self._kill_one)
         for _ in range(plan.hangs):
             self.after(self.random.uniform(0.5, 5), self._hang_one)
+        for _ in range(plan.cuts):
+            self.after(self.random.uniform(0, 5), self._cut_one)
         for _ in range(plan.capture_kills):
             self.after(self.random.uniform(0.5, 8), self._kill_capture)
         for _ in range(plan.render_kills):
@@ -417,6 +423,13 @@ class World:
         if self.workers and not self.finished:
             self.kill(self.random.choice(sorted(self.workers)), "hang")
 
+    def _cut_one(self) -> None:
+        if self.workers:
+            name = self.workers[self.random.choice(sorted(self.workers))].name
+            back_s = self.now_s + self.random.uniform(0.2, 3 * SILENT_S)
+            for link in ((name, "capture"), ("capture", name), (name, "render")):
+                self._wire_free_s[link] = max(back_s, self._wire_free_s[link])
+
     def kill(self, connection: str, cause: str = "killed") -> None:
         """A worker dies; capture is told soon, late or never, and the worker comes back in a new incarnation."""
         worker = self.workers.pop(connection)
@@ -519,7 +532,7 @@ class Worker:
             boxes = f"boxes of {piece.frame}" + (f" by {self.replica}" if world.plan.differing_boxes else "")
             crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
             self._say(crops, piece.epoch)
-            if world.plan.kills and world.random.random() < 0.02:
+            if world.plan.kills and world.random.random() < world.plan.dies_between:
                 world.kill(self.connection)  # Between its two answers.
                 return
             came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
