@@ -352,7 +352,7 @@ class _Capture:
                 pass
             case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
                 worker = (host, replica)
-                said = (message.incarnation, message.card, message.account)
+                said = (message.incarnation, message.card, message.account, tuple(map(tuple, message.ended)))
                 self._step(flow.WorkerCame(connection, stage, worker, *said))
             case _ if (getattr(message, "epoch", None), getattr(message, "source", None)) != (
                 self._epoch,

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def answerer(settings: Settings) -> Callable[[list], list[Answer]]:
     """What the stage does with pieces of work; raises a `FacepipeError` where it cannot."""
-    identity = Identity.new(settings.stage, settings.host, 0, "")
+    identity = Identity.of(settings, "")
     if settings.stage == "detect":
         from stages.detect import answerer as detecting
         from stages.detectors import make_detector

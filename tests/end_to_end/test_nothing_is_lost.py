@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
-from tests.end_to_end.command import Ran
+from tests.end_to_end.command import Ran, raw
 from tests.end_to_end.material import FACES, scene, write_clip
 
 PACED = "--set=pace=true"
@@ -34,11 +34,6 @@ def assert_same(ran: Ran, calm: Ran) -> None:
     assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
     left = [path.name for path in (ran.output / "annotated").iterdir()]
     assert left == ["slow.mp4"]
-
-
-def raw(line: dict) -> dict:
-    """A line without what is smoothed: that remembers what was given up before."""
-    return {**line, "faces": [{key: said for key, said in face.items() if key != "smoothed"} for face in line["faces"]]}
 
 
 # --- The promise ---
