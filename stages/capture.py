@@ -15,6 +15,7 @@ from stages.core import flow
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
+from stages.core.history import CAPTURE
 from stages.core.messages import (
     FROM_RENDER,
     TO_CAPTURE,
@@ -271,7 +272,6 @@ class _Capture:
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
         self._rules = rules(settings, source.live)
-        self._flow = Flow(self._rules)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
         self._encoding = FrameEncoding(settings)
@@ -285,6 +285,7 @@ class _Capture:
         self._account = Account()
         who = f"capture-{settings.replica}/{settings.life}"
         self._tape = Tape(Path(settings.record), who) if settings.record else None
+        self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
 
@@ -416,7 +417,11 @@ class _Capture:
     # --- Doing what the flow decides ---
 
     def _step(self, event: flow.Event, crops: CutCrops | None = None) -> None:
-        for action in self._flow.step(event, time.monotonic()):
+        now_s = time.monotonic()
+        actions = self._flow.step(event, now_s)
+        if self._tape is not None:
+            self._tape.heard("", event, actions, now_s)
+        for action in actions:
             self._do(action, crops)
         while self._gone:  # Only now: the actions of one step belong together.
             self._step(flow.WorkerGone(self._gone.pop()))
@@ -463,9 +468,14 @@ class _Capture:
         self._epoch += 1
         self._pictures.clear()
         self._crops.clear()
-        self._flow = Flow(self._rules, first_frame=self._flow.read if self._source.live else 0)
+        self._flow = self._new_flow(self._flow.read if self._source.live else 0)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
+
+    def _new_flow(self, first_frame: int = 0) -> Flow:
+        if self._tape is not None:
+            self._tape.began(CAPTURE, "", self._rules, first_frame)
+        return Flow(self._rules, first_frame)
 
     def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
         if self._tape is not None:
