@@ -28,7 +28,7 @@ from stages.core.messages import (
     WorkerHello,
     kinds,
 )
-from stages.runtime.chaos import links_with, meet
+from stages.runtime.chaos import links_with, meet, meet_between
 from stages.runtime.curve import Security
 from stages.runtime.link import Connected
 from stages.runtime.settings import Settings
@@ -180,6 +180,7 @@ class _Worker:
         # Capture first: others wait for the crops, and render will wait for them.
         if answer.to_capture is not None:
             link.send(answer.to_capture)
+            meet_between(self._disorder, piece.frame)
         self._render.send(answer.to_render)
         desk.answered(piece)
         if answer.to_capture is not None:

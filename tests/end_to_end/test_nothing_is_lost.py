@@ -118,6 +118,20 @@ def test_a_frame_that_always_ends_capture_or_render_stops_the_run_which_names_it
     assert len(ran.lines) <= 9
 
 
+def test_a_decoder_that_hangs_inside_capture_is_found_and_what_it_read_is_read_again(place, slow_film, calm):
+    ran = place.run(slow_film, "--set=chaos={capture: {hang_at: [9], once: true}}", QUICKLY, "--set=pace=false")
+    assert "capture hung; it is started again" in ran.err
+    assert_same(ran, calm)
+
+
+@pytest.mark.long
+def test_a_frame_at_which_the_decoder_always_hangs_stops_the_run_which_names_it(place, film):
+    ran = place.run(film, "--set=chaos={capture: {hang_at: [9]}}", "--set=hang=1")
+    assert ran.status == 1
+    assert f"facepipe: capture hung, 3 times at frame 9 of film.mp4 ({ran.output}/logs/capture.log).\n" in ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(9))
+
+
 # --- The launcher itself ---
 
 
