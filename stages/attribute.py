@@ -23,7 +23,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card)
-    identity = Identity.new(settings.stage, settings.host, settings.replica, card_hash(card), settings.incarnation)
+    identity = Identity.of(settings, card_hash(card))
 
     def fits(piece: Frame | Crops) -> bool:
         return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)

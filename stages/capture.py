@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.core import flow
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
+from stages.core.history import CAPTURE
 from stages.core.messages import (
     FROM_RENDER,
     TO_CAPTURE,
@@ -115,6 +117,7 @@ class Reader:
     def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
         """`met` is called, on that thread, with the frame that is read next."""
         self.ended = False  # after the last picture was taken
+        source.passed = self._goes_on
         self._source, self._waker, self._paced, self._met = source, waker, paced, met
         self._reading: _Reading | None = None
         self._next = 0  # the frame that the next picture is
@@ -125,6 +128,12 @@ class Reader:
     @property
     def is_reading(self) -> bool:
         return self._reading is not None
+
+    def has_stood_still(self, for_s: float) -> bool:
+        """Whether the decoder has been at one picture for longer. A live source may be silent for as long as it likes:
+        it finds out itself whether it is lost."""
+        since_s = self._reading.decoding_since_s if self._reading is not None and not self._source.live else None
+        return since_s is not None and time.monotonic() - since_s > for_s
 
     def read_from(self, frame: int) -> None:
         """Give `frame` next: what was given lately is given again, anything else is decoded anew."""
@@ -189,6 +198,10 @@ class Reader:
         for number in [n for n in self._given if n < done - KEPT]:
             del self._given[number]
 
+    def _goes_on(self) -> None:
+        if self._reading is not None:
+            self._reading.decoding_since_s = time.monotonic()
+
     def _end_reading(self) -> bool:
         """Whether the thread that reads has ended."""
         reading, self._reading = self._reading, None
@@ -200,6 +213,7 @@ class _Reading:
 
     def __init__(self, source: Source, waker: Waker, paced: bool, start: int, met: Callable[[int], None]):
         self.ended, self._met = False, met
+        self.decoding_since_s: float | None = None  # since when the thread is at one picture; None: it waits for room
         self._source, self._waker, self._paced, self._start = source, waker, paced, start
         self._came: deque[Picture | Exception | None] = deque()
         self._room = threading.Semaphore(1)  # for one picture
@@ -235,14 +249,23 @@ class _Reading:
     def _read(self) -> None:
         last: Exception | None = None
         try:
-            self._met(self._start)
-            for number, picture in enumerate(self._at_its_pace(self._source.pictures(self._start)), self._start):
+            for picture in self._at_its_pace(self._decoded()):
                 if not self._put(picture):
                     return
-                self._met(number + 1)
         except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
             last = error
         self._put(last)
+
+    def _decoded(self) -> Iterator[Picture]:
+        pictures = self._source.pictures(self._start)
+        for number in count(self._start):
+            self.decoding_since_s = time.monotonic()
+            self._met(number)
+            picture = next(pictures, None)
+            self.decoding_since_s = None
+            if picture is None:
+                return
+            yield picture
 
     def _at_its_pace(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
         """The pictures of each video when their time has come, if that is asked for; a live source has its own pace."""
@@ -271,7 +294,6 @@ class _Capture:
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
         self._geometries = asked_for(settings.geometries)
         self._rules = rules(settings, source.live)
-        self._flow = Flow(self._rules)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
         self._encoding = FrameEncoding(settings)
@@ -279,12 +301,14 @@ class _Capture:
         self._crops: dict[int, CutCrops] = {}
         self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
+        self._patience_s = settings.pipeline.hang  # with the decoder; then this process falls silent
         self._must_go_back = not source.live  # to where render says that the outputs end
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
         self._account = Account()
         who = f"capture-{settings.replica}/{settings.life}"
         self._tape = Tape(Path(settings.record), who) if settings.record else None
+        self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
 
@@ -352,7 +376,7 @@ class _Capture:
                 pass
             case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
                 worker = (host, replica)
-                said = (message.incarnation, message.card, message.account)
+                said = (message.incarnation, message.card, message.account, tuple(map(tuple, message.ended)))
                 self._step(flow.WorkerCame(connection, stage, worker, *said))
             case _ if (getattr(message, "epoch", None), getattr(message, "source", None)) != (
                 self._epoch,
@@ -416,7 +440,11 @@ class _Capture:
     # --- Doing what the flow decides ---
 
     def _step(self, event: flow.Event, crops: CutCrops | None = None) -> None:
-        for action in self._flow.step(event, time.monotonic()):
+        now_s = time.monotonic()
+        actions = self._flow.step(event, now_s)
+        if self._tape is not None:
+            self._tape.heard("", event, actions, now_s)
+        for action in actions:
             self._do(action, crops)
         while self._gone:  # Only now: the actions of one step belong together.
             self._step(flow.WorkerGone(self._gone.pop()))
@@ -463,9 +491,14 @@ class _Capture:
         self._epoch += 1
         self._pictures.clear()
         self._crops.clear()
-        self._flow = Flow(self._rules, first_frame=self._flow.read if self._source.live else 0)
+        self._flow = self._new_flow(self._flow.read if self._source.live else 0)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
+
+    def _new_flow(self, first_frame: int = 0) -> Flow:
+        if self._tape is not None:
+            self._tape.began(CAPTURE, "", self._rules, first_frame)
+        return Flow(self._rules, first_frame)
 
     def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
         if self._tape is not None:
@@ -492,7 +525,10 @@ class _Capture:
 
     def _speak(self) -> None:
         now_s = time.monotonic()
-        self._launcher.beat()
+        # Where the decoder hangs, on its thread, this loop is well; a launcher that is told nothing takes it for hung.
+        decodes = not self._reader.has_stood_still(self._patience_s)
+        if decodes:
+            self._launcher.beat()
         # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
         # and what shows that it is there.
         if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
@@ -503,7 +539,7 @@ class _Capture:
             awaited = self._flow.awaited
             of_whom = "it" if len(awaited) == 1 else "them"
             self._launcher.say(f"still waiting for {', '.join(awaited)}: no process of {of_whom} has answered yet")
-        if now_s - self._said_progress_s >= PROGRESS_S:
+        if decodes and now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
 

@@ -22,10 +22,7 @@ from stages.runtime.worker import Answer, Identity, serve
 def main(settings: Settings, launcher: Launcher) -> None:
     options = settings.detector
     detector = make_detector(**options)
-    identity = Identity.new(
-        settings.stage, settings.host, settings.replica, settings_hash(**options), settings.incarnation
-    )
-
+    identity = Identity.of(settings, settings_hash(**options))
     serve(
         identity,
         settings.render,

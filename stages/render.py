@@ -14,6 +14,7 @@ import numpy as np
 from stages.core import join, limits
 from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.history import RENDER
 from stages.core.join import Join
 from stages.core.messages import (
     TO_RENDER,
@@ -228,6 +229,7 @@ class _Render:
             previews,
             self._launcher.patiently,
             self._met,
+            self._tape,
         )
 
     def _report(self) -> dict:
@@ -253,8 +255,9 @@ class _Source:
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
         met: Callable[[int, str], None],
+        tape: Tape | None = None,
     ):
-        self.recorder, self._look, self._met = recorder, look, met
+        self.recorder, self._look, self._met, self._tape = recorder, look, met, tape
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -262,6 +265,8 @@ class _Source:
         self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
         before = recorder.restored
         self._join = Join(tuple(cards), done=before.position)
+        if tape is not None:
+            tape.began(RENDER, name, tuple(cards), before.position)
         self._rendered_before, self._dropped_before = before.counts.pop("rendered", 0), before.dropped
         self._claim = Claim()
         self._is_live = False
@@ -397,6 +402,8 @@ class _Source:
     def _step(self, event: join.Event) -> None:
         done = self._join.done
         actions = self._join.step(event)
+        if self._tape is not None:
+            self._tape.heard(self._name, event, actions, None, _named)
         self._due = self._due or self._join.done != done
         for action in actions:
             match action:
@@ -451,6 +458,13 @@ class _Source:
         self._pulse.finished(emit.frame, time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
+
+
+def _named(payload: Picture | Faces | Attribute) -> str:
+    """What stands in a record for a payload of the join: enough to tell it from another one of the same frame."""
+    if isinstance(payload, Picture):
+        return f"the picture at {payload.time} s"
+    return f"{payload.kind} by {payload.replica}/{payload.incarnation}, try {payload.attempt}, boxes {payload.boxes}"
 
 
 def _boxes(message: Faces | Attribute, count: int) -> str:

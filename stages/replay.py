@@ -1,4 +1,7 @@
-"""Runs one stage alone on the record of a run: `python -m stages.replay FILE --only age`; says what differs."""
+"""Runs one stage alone on the record of a run: `python -m stages.replay FILE --only age`; says what differs.
+
+Of capture and render it plays what they heard through their decisions again.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
+from stages.core.history import CAPTURE, RENDER, Again
 from stages.core.messages import Attribute, Crops, Faces, Frame
 from stages.plan import Plan, read_pipeline
 from stages.runtime.settings import Settings
@@ -34,26 +38,30 @@ def main(argv: list[str] | None = None) -> int:
     """Replay; returns 0 also where answers differ, 1 where the record is incomplete, 2 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m stages.replay", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="what run_pipeline.py --record has left")
-    parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run")
+    parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run, or capture or render")
     parser.add_argument("--config", metavar="FILE", help="the pipeline that the stage is a part of")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
     parser.add_argument("--original-speed", action="store_true", help="give it the work when it came, not at once")
     arguments = parser.parse_args(argv)
     try:
-        plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
-        record, answer = Record(arguments.file), answerer(plan.settings(arguments.only, 0))
-        replayed = replay(record, arguments.only, answer, arguments.original_speed)
+        record = Record(arguments.file)
+        if arguments.only in (CAPTURE, RENDER):
+            lines = told_again(Again().play(record.history(arguments.only)))
+        else:
+            plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
+            answer = answerer(plan.settings(arguments.only, 0))
+            lines = told(replay(record, arguments.only, answer, arguments.original_speed))
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
-    for line in told(replayed, record):
-        print(line)
+    incomplete = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
+    print(*incomplete, *lines, sep="\n")
     return 1 if record.incomplete else 0
 
 
 def answerer(settings: Settings) -> Callable[[list], list[Answer]]:
     """What the stage does with pieces of work; raises a `FacepipeError` where it cannot."""
-    identity = Identity.new(settings.stage, settings.host, 0, "")
+    identity = Identity.of(settings, "")
     if settings.stage == "detect":
         from stages.detect import answerer as detecting
         from stages.detectors import make_detector
@@ -118,16 +126,21 @@ def _numbers(message: Faces | Attribute) -> list[list[float]]:
     return [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
 
 
-def told(replayed: Replayed, record: Record) -> list[str]:
+def told(replayed: Replayed) -> list[str]:
     """What came of it, in lines."""
-    lines = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
-    lines += replayed.differing[:SHOWN]
-    if len(replayed.differing) > SHOWN:
-        lines.append(f"and {len(replayed.differing) - SHOWN} others")
     each = f", {1000 * replayed.work_s / replayed.pieces:.1f} ms each" if replayed.pieces else ""
     most = f", by up to {replayed.largest:.4g}" if replayed.largest else ""
     differ = f"{len(replayed.differing)} of {replayed.compared} answers differ{most}"
-    return [*lines, f"{replayed.pieces} pieces of work{each}; {differ}."]
+    return [*_some(replayed.differing), f"{replayed.pieces} pieces of work{each}; {differ}."]
+
+
+def told_again(again: Again) -> list[str]:
+    """The same of decisions."""
+    return [*_some(again.differing), f"{again.steps} steps; {len(again.differing)} are decided otherwise."]
+
+
+def _some(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} others"]
 
 
 if __name__ == "__main__":

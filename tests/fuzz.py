@@ -38,6 +38,7 @@ TYPES = {
     "Scores": st.lists(finite, max_size=4),
     "Answers": st.lists(st.lists(finite, max_size=8), max_size=4),
     "Lacks": st.lists(st.tuples(counts, st.lists(names, max_size=3)).map(list), max_size=3),
+    "Ends": st.lists(st.tuples(counts, st.sampled_from(["exit", "hang", "killed"])).map(list), max_size=3),
     "Works": st.lists(st.tuples(counts, positive).map(list), max_size=3),
     "Geometries": st.lists(
         st.tuples(sides, sides, st.sampled_from([1, 3]), st.floats(0.01, 1e9), st.just(["age"])).map(list), max_size=3

@@ -217,11 +217,16 @@ class Chaos:
     reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
     corrupt: Annotated[Share, "The share of its messages whose header arrives cut off."] = 0.0
     crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
+    slow: Annotated[float, Between(0, 60), "So many seconds longer every frame takes it."] = 0.0
     crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
+    crash_between: Annotated[
+        FrameNumbers, "`detect`: the frames between whose two answers, crops and faces, its process always ends."
+    ] = field(default_factory=list)
     hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)
     fail_at: Annotated[FrameNumbers, "`detect` and attributes: the frames at which it always raises an exception."] = (
         field(default_factory=list)
     )
+    once: Annotated[bool, "Whether only the first life of each process is like that; the next ones are spared."] = False
 
 
 def _default_stages() -> dict[str, Detect | Attribute]:

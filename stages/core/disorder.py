@@ -38,6 +38,15 @@ class Disorder:
         """
         return header[: self._random.randrange(len(header))]
 
+    @property
+    def slow_s(self) -> float:
+        """How much longer a frame takes."""
+        return self._chaos.slow
+
+    def ends_between(self, frame: int) -> bool:
+        """Whether the process ends when it has given the first of its two answers to this frame."""
+        return frame in self._chaos.crash_between
+
     def deed(self, frame: int) -> str | None:
         """What this frame does to the process: "crash", "hang", "fail" or nothing."""
         if frame in self._chaos.crash_at or self._random.random() < self._chaos.crash:

@@ -68,6 +68,7 @@ class WorkerCame:
     incarnation: int
     card: str
     account: int = 0  # of the welcome that it answers
+    ended: tuple[tuple[int, str], ...] = ()  # incarnation and cause of its former lives: see `WorkerEnded`
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class WorkerGone:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """The process of a worker has ended, says its launcher."""
+    """The process of a worker has ended, says its launcher: on this machine itself, on another its next life."""
 
     stage: str
     worker: tuple[str, int]
@@ -503,6 +504,9 @@ class Flow:
             return  # It answers an earlier welcome, and will throw away what it is given before it has the later one.
         if came.incarnation <= self._ended.get((came.stage, came.worker), -1):
             return  # It has died since it said hello.
+        for incarnation, cause in came.ended:
+            if incarnation < came.incarnation:
+                self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))
         same = {c: w for c, w in self._workers.items() if (w.stage, w.worker) == (came.stage, came.worker)}
         if reason := self._reason_to_refuse(came, same.values()):
             self._refused.add(came.connection)

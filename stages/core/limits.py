@@ -32,5 +32,8 @@ BATCH_FACES = 32
 # that connects and leaves without end can cost.
 GREETED = 10_000
 
+# Beyond: the oldest are not told. Capture knows a worker by its last life but a few.
+ENDS = 16  # former lives of a worker that its hello tells the end of
+
 # What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle.
 ROOM = 2

@@ -102,6 +102,7 @@ Scores = Annotated[list, _list_of(_number(), limits.FACES)]
 Answers = Annotated[list, _list_of(_list_of(_number(), 1024), limits.FACES)]
 Geometries = Annotated[list, _list_of(_geometry, 64)]
 Lacks = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
+Ends = Annotated[list, _list_of(_pair(_whole(0), lambda value: value in ("exit", "hang", "killed")), limits.ENDS)]
 Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
 
 
@@ -133,6 +134,7 @@ class WorkerHello(Message):
     card: Digest  # hash of the model card, for detect of its settings and model file
     epoch: Count = 0  # of the welcome that this answers, and its account: what was said to an older one is void
     account: Count = 0
+    ended: Ends = field(default_factory=list)  # [incarnation, cause] of its former lives, as its launcher saw them end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

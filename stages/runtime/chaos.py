@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from stages.runtime.curve import Security
 
 
+ON_ITS_WAY_S = 0.2  # what a message needs to have left this process
+
+
 def disorder_of(settings: Settings) -> Disorder | None:
     """The faults of this process; None where there are none to be."""
     chaos = settings.pipeline.chaos.get(settings.stage)
-    if chaos is None:
+    if chaos is None or (chaos.once and settings.life):
         return None
     from stages.core.disorder import Disorder  # Every process would pay for `random`.
 
@@ -34,6 +37,8 @@ def links_with(disorder: Disorder | None, security: Security | None, say: Callab
 
 def meet(disorder: Disorder | None, frame: int) -> None:
     """Do to this process what the frame does to it, if anything; raises `RuntimeError` where it is to fail."""
+    if disorder is not None and disorder.slow_s:
+        time.sleep(disorder.slow_s)
     match disorder and disorder.deed(frame):
         case "crash":
             os.abort()
@@ -41,6 +46,13 @@ def meet(disorder: Disorder | None, frame: int) -> None:
             time.sleep(1e6)
         case "fail":
             raise RuntimeError("chaos asks for a failure at this frame")
+
+
+def meet_between(disorder: Disorder | None, frame: int) -> None:
+    """End this process between its two answers to a frame, the first on its way, if the frame does that to it."""
+    if disorder is not None and disorder.ends_between(frame):
+        time.sleep(ON_ITS_WAY_S)
+        os.abort()
 
 
 class UnrulyLinks(Links):

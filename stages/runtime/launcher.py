@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from stages.core import limits
 from stages.core.supervision import (
     DONE,
     Action,
@@ -105,6 +107,7 @@ class _Crew:
         self._told: dict[str, dict] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._ended: dict[str, deque] = {label: deque(maxlen=limits.ENDS) for label in self._starts}
         self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
 
     def start(self, label: str, again: bool = False) -> None:
@@ -129,7 +132,8 @@ class _Crew:
         return is_again
 
     def tell_gone(self, label: str, cause: str) -> None:
-        """Tell every capture that a worker's process is gone."""
+        """Tell every capture here that a worker's process is gone; those elsewhere hear of it from its next life."""
+        self._ended[label].append([self._incarnations[label], cause])
         member = self._starts[label].member
         machines = self._told.get(label, {}).get("machines")
         host = machines["host"] if machines else socket.gethostname()
@@ -139,8 +143,8 @@ class _Crew:
                 self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})
 
     def _tell_settings(self, label: str) -> None:
-        now = {"incarnation": self._incarnations[label], "life": self._lives[label], **self._opened.get(label, {})}
-        self.children[label].tell({**self._told[label], **now})
+        now = {"incarnation": self._incarnations[label], "life": self._lives[label], "ended": list(self._ended[label])}
+        self.children[label].tell({**self._told[label], **now, **self._opened.get(label, {})})
 
 
 @contextmanager

@@ -90,6 +90,8 @@ class Settings:
     run: str = ""  # the name of the run, given by the launcher; render goes on with results that bear it
     inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
     incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    # [incarnation, cause] of the former lives of this process: "exit", "hang" or "killed".
+    ended: list = field(default_factory=list)
     record: str | None = None  # the file that keeps what the stages are given and answer
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
     opened_as: str | None = None  # the name that it had then

@@ -1,8 +1,9 @@
-"""A record of what the stages were given and what they answered: one file, written by capture and render together.
+"""A record of what the stages were given and answered, and of what capture and render have decided.
 
-A record is the length of its head, the head (msgpack), and the parts of the message as they travel. Each is one write
-of the system to the end of the file, so that two processes can share it. Each process says when it begins and how many
-records it has left when it ends: from that is seen whether anything is missing.
+One file, written by both of them. A record is the length of its head, the head (msgpack), and the parts of the message
+as they travel, if it keeps one. Each is one write of the system to the end of the file, so that two processes can share
+it. Each process says when it begins and how many records it has left when it ends: from that is seen whether anything
+is missing.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import struct
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
 
+from stages.core import history
 from stages.core.errors import FacepipeError
+from stages.core.history import Began, Heard
 from stages.core.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
 from stages.runtime.pictures import decoded
 
@@ -48,6 +51,17 @@ class Tape:
         self._write(head, parts)
         self._count += 1
 
+    def began(self, core: str, of: str, *arguments: object) -> None:
+        """Keep that a core was made, with these arguments; `of` names it within the process. Raises `TapeError`."""
+        self._write({"who": self._who, "began": core, "of": of, "with": [history.plain(one) for one in arguments]})
+        self._count += 1
+
+    def heard(self, of: str, event: object, actions: list, now_s: float | None, name: Callable = str) -> None:
+        """Keep one step of a core: what it has heard, and decided; `name` says what stands for a payload."""
+        said = [history.plain(event, name), history.plain(actions, name)]
+        self._write({"who": self._who, "heard": said, "of": of, "now": now_s})
+        self._count += 1
+
     def close(self) -> None:
         self._write({"who": self._who, "kept": self._count})
         os.close(self._descriptor)
@@ -73,7 +87,7 @@ class Kept:
 
 
 class Record:
-    """A record to be read once; afterwards `incomplete` says what is missing, if anything."""
+    """A record; when it has been read to its end, `incomplete` says what is missing, if anything."""
 
     def __init__(self, path: Path):
         self.incomplete: str | None = None
@@ -82,6 +96,28 @@ class Record:
 
     def messages(self) -> Iterator[Kept]:
         """What was kept, in the order in which it was; raises `TapeError` for a file that is no record."""
+        for head, parts in self._records():
+            if parts:
+                yield Kept(head["at"], head["stage"], self._message(parts))
+
+    def history(self, core: str) -> Iterator[Began | Heard]:
+        """What the cores of `core`, capture or render, have heard and decided; raises `TapeError`."""
+        ours = set()
+        for head, _ in self._records():
+            of = f"{head['who']} {head.get('of', '')}".rstrip()
+            if head.get("began") == core:
+                ours.add(of)
+                yield Began(of, core, head["with"])
+            elif of in ours and "heard" in head:
+                yield Heard(of, head["now"], *head["heard"])
+
+    def _message(self, parts: list[bytes]) -> Message:
+        try:
+            return decoded(unpack(parts, self._listens_to))
+        except Refused as error:
+            raise TapeError(f"{self._path} is not a record of this version: {error}.") from None
+
+    def _records(self) -> Iterator[tuple[dict, list[bytes]]]:
         kept, told = Counter(), {}
         try:
             with self._path.open("rb") as tape:
@@ -93,16 +129,15 @@ class Record:
                     told.setdefault(head["who"], None)
                     if "kept" in head:
                         told[head["who"]] = head["kept"]
-                    if "sizes" in head:
-                        parts = [tape.read(size) for size in head["sizes"]]
-                        if [len(part) for part in parts] != head["sizes"]:
-                            self.incomplete = "it breaks off in the middle of a record"
-                            return
-                        kept[head["who"]] += 1
-                        yield Kept(head["at"], head["stage"], decoded(unpack(parts, self._listens_to)))
+                    parts = [tape.read(size) for size in head.get("sizes", ())]
+                    if [len(part) for part in parts] != head.get("sizes", []):
+                        self.incomplete = "it breaks off in the middle of a record"
+                        return
+                    kept[head["who"]] += bool({"sizes", "heard", "began"} & head.keys())
+                    yield head, parts
         except OSError as error:
             raise TapeError(f"{self._path} cannot be read: {error.strerror}.") from None
-        except (Refused, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise TapeError(f"{self._path} is not a record of this version: {error}.") from None
         unsure = [who for who, count in told.items() if count != kept[who]]
         if unsure:

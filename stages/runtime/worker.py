@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stages.core import limits
 from stages.core.desk import Desk
@@ -28,9 +28,10 @@ from stages.core.messages import (
     WorkerHello,
     kinds,
 )
-from stages.runtime.chaos import links_with, meet
+from stages.runtime.chaos import links_with, meet, meet_between
 from stages.runtime.curve import Security
 from stages.runtime.link import Connected
+from stages.runtime.settings import Settings
 
 BEAT_S = 0.1
 REASON_CHARACTERS = 300  # of what a detector or a net raised
@@ -54,11 +55,16 @@ class Identity:
     replica: int
     incarnation: int
     card: str
+    ended: list = field(default_factory=list)  # [incarnation, cause] of former lives: no other machine hears of them
 
     @classmethod
-    def new(cls, stage: str, host: str, replica: int, card: str, incarnation: int = 0) -> Identity:
-        """A new incarnation, by default the clock's; it is compared with a predecessor's, never subtracted."""
-        return cls(stage, host, replica, incarnation or int(time.time() * 1000), card)
+    def of(cls, settings: Settings, card: str) -> Identity:
+        """Of the process that was told this; `card`: the hash of its model. Started by hand, its life is the clock's.
+
+        An incarnation is compared with a predecessor's, never subtracted.
+        """
+        incarnation = settings.incarnation or int(time.time() * 1000)
+        return cls(settings.stage, settings.host, settings.replica, incarnation, card, settings.ended)
 
 
 def serve(
@@ -174,6 +180,7 @@ class _Worker:
         # Capture first: others wait for the crops, and render will wait for them.
         if answer.to_capture is not None:
             link.send(answer.to_capture)
+            meet_between(self._disorder, piece.frame)
         self._render.send(answer.to_render)
         desk.answered(piece)
         if answer.to_capture is not None:
@@ -235,6 +242,7 @@ class _Worker:
                 card=me.card,
                 epoch=desk.epoch,
                 account=desk.account,
+                ended=me.ended,
             )
         )
         self._beat_to(link, desk)

@@ -34,6 +34,7 @@ class Source(ABC):
     reconnect_s = 0.0  # live: so long a source that was lost is looked for again before its reading ends
     reconnections = 0  # how often it was lost and came back
     tell: Callable[[str], None] = staticmethod(lambda sentence: None)  # what a person should know at once
+    passed: Callable[[], None] = staticmethod(lambda: None)  # called with all that is decoded on the way to `start`
 
     def __init__(self, name: str, description: str):
         self.name = as_text(name)[:NAME_CHARACTERS]

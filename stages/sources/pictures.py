@@ -80,6 +80,7 @@ class Pictures(Source):
         self._unreadable = set()
         self.cut_short = count = 0
         for path in self._files:
+            self.passed()
             file = as_text(path.relative_to(self._root).as_posix())
             try:
                 if path.suffix.lower() in PICTURES:
@@ -92,7 +93,7 @@ class Pictures(Source):
                     count += 1
                 else:
                     with Clip(str(path), file) as clip:
-                        yield from clip.pictures(self._note, start - count, file)
+                        yield from clip.pictures(self._note, start - count, file, self.passed)
                         count += clip.count
                         self.cut_short += clip.lacks_frames
             except SourceError as error:

@@ -63,7 +63,7 @@ class RemoteFile(Source):
 
     def _read(self, start: int) -> Iterator[Picture]:
         with self._address.open() as clip:
-            yield from clip.pictures(self._note, start)
+            yield from clip.pictures(self._note, start, passed=self.passed)
             self.cut_short = clip.lacks_frames
 
 

@@ -47,7 +47,7 @@ class Video(Source):
 
     def _read(self, start: int) -> Iterator[Picture]:
         with Clip(str(self._path), self._path.name) as clip:
-            yield from clip.pictures(self._note, start)
+            yield from clip.pictures(self._note, start, passed=self.passed)
             self.cut_short = clip.lacks_frames
 
 
@@ -80,8 +80,17 @@ class Clip:
     def description(self) -> str:
         return size_and_rate(*self.size, self.rate)
 
-    def pictures(self, note: Callable[[str], None], start: int = 0, file: str | None = None) -> Iterator[Picture]:
-        """The frames from `start`. What is wrong with the file is told to `note`: at once, or at its end."""
+    def pictures(
+        self,
+        note: Callable[[str], None],
+        start: int = 0,
+        file: str | None = None,
+        passed: Callable[[], None] = lambda: None,
+    ) -> Iterator[Picture]:
+        """The frames from `start`. What is wrong with the file is told to `note`: at once, or at its end.
+
+        `passed` is called for every frame before `start`.
+        """
         first_s, last_s = None, 0.0
         convert = _Convert(self.size, self._label, note)
         for number, frame in enumerate(chain(self._ahead, self._frames)):
@@ -91,6 +100,8 @@ class Clip:
             last_s = max(stamp_s - first_s, last_s + _LATER_S) if number else 0.0
             if number >= start:
                 yield Picture(convert(frame, number), last_s, self.rate, file)
+            else:
+                passed()
         if shortfall := self._shortfall(last_s):
             self.lacks_frames = True
             note(shortfall)

@@ -48,6 +48,12 @@ def test_a_spoilt_header_is_never_taken_for_another_message():
             unpack([disorder.spoil(header)], kinds(Beat))
 
 
+def test_a_process_ends_between_two_answers_where_it_is_told_to():
+    disorder = Disorder(Chaos(crash_between=[3], slow=0.5), "detect", 0, 0)
+    assert [disorder.ends_between(frame) for frame in range(2, 5)] == [False, True, False]
+    assert disorder.slow_s == 0.5
+
+
 def test_frames_have_their_deeds():
     disorder = Disorder(Chaos(crash_at=[3], hang_at=[4], fail_at=[5]), "age", 0, 0)
     assert [disorder.deed(frame) for frame in range(2, 7)] == [None, "crash", "hang", "fail", None]

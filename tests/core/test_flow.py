@@ -20,6 +20,7 @@ from stages.core.flow import (
     SendFrame,
     SendPicture,
     SendPreview,
+    SendReserve,
     SendWelcome,
     Stop,
     Tick,
@@ -130,6 +131,15 @@ def test_what_a_worker_held_goes_out_again_when_it_is_gone_and_nothing_else():
     flow.step(WorkerCame("b", "age", ("desk", 1), 1, "A"), 0.0)
     flow.step(WorkerBeat("b", room=2, finished=0), 0.0)
     assert flow.step(WorkerGone("a"), 0.0) == [SendCrops("b", "age", 0, 1)]
+
+
+def test_a_piece_that_a_worker_has_died_over_says_its_next_life_goes_out_alone():
+    for cause, sent in (("killed", [SendCrops("b", "age", 0, 1)]), ("exit", [SendReserve("b")])):
+        flow = flowing()
+        read(flow)
+        cut(flow, 0)
+        flow.step(WorkerCame("b", "age", ("desk", 0), 4, "A", ended=((1, cause), (3, "killed"))), 0.0)
+        assert flow.step(WorkerBeat("b", room=2, finished=0), 0.0) == sent
 
 
 def test_what_render_has_already_is_not_sent_again():

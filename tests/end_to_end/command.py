@@ -58,6 +58,11 @@ class Ran:
         return sentence.removeprefix("facepipe: ")
 
 
+def raw(line: dict) -> dict:
+    """A line without what is smoothed: that remembers what was given up before."""
+    return {**line, "faces": [{key: said for key, said in face.items() if key != "smoothed"} for face in line["faces"]]}
+
+
 def _is_news(line: str) -> bool:
     """Whether a line says what the run does, rather than what is wrong with it."""
     news = (" → ", "left out, so nobody checks", "replacing the results", "goes on at frame", "waiting for the run on")

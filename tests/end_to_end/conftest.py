@@ -54,3 +54,10 @@ def shown(film, tmp_path_factory) -> Ran:
     """The film, run through the default pipeline to its end."""
     with somewhere(tmp_path_factory.mktemp("shown")) as here:
         return here.run(film)
+
+
+@pytest.fixture(scope="session")
+def calm(slow_film, tmp_path_factory) -> Ran:
+    """The slow film, run undisturbed and as fast as it can be analysed."""
+    with somewhere(tmp_path_factory.mktemp("calm")) as here:
+        return here.run(slow_film)

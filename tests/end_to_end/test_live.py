@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -104,6 +105,27 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
         assert line["faces"] and all(there == face.keys() & {"gender", "emotion", "age"} for face in line["faces"])
     for stage in ("capture", "render", "detect", "gender", "emotion"):
         assert after[stage] < before[stage] + 60_000_000, f"{stage} grew from {before[stage]} to {after[stage]} bytes"
+
+
+def test_a_classifier_that_is_far_too_slow_costs_answers_and_no_frame_waits_for_it(place, door):
+    """Age can answer three frames a second of fifteen: latency stays bounded, and what is lacking is counted."""
+    slow = ("--set=chaos={age: {slow: 0.33}}", "--set=deadline=0.5", "--set=stages.detect.smallest_face=0.3")
+    run = place.start(door.url, STAYS_AWAY, *slow).until_lines(20)
+    before = memory(run)
+    run.until_lines(120)
+    after = memory(run)
+    door.ended.set()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    source = assert_balanced(ran)
+    without = [line for line in ran.lines if "age" in line.get("missing", ())]
+    assert len(without) >= 40 and any(face.keys() >= {"age"} for face in ran.faces)
+    assert source["missing"] == sum(len(line.get("missing", ())) for line in ran.lines)
+    assert source["latency_ms"]["p50"] < 1000  # The deadline, and how soon it is noticed and said.
+    lost = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
+    given_up = [loss for loss in lost if (loss["what"], loss["stage"], loss["reason"]) == ("given up", "age", "late")]
+    assert len(given_up) >= len(without)
+    assert sum(after.values()) < sum(before.values()) + 60_000_000
 
 
 def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, door):

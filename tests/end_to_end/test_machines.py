@@ -10,7 +10,8 @@ import pytest
 
 from stages.runtime.curve import new_pair
 from stages.runtime.keys import make_keys
-from tests.end_to_end.command import Ran, Running, Workplace
+from tests.chaos.killing import frames_of
+from tests.end_to_end.command import Ran, Running, Workplace, eventually, raw
 from tests.end_to_end.material import FACES
 
 STAGES = "stages: {detect: {host: shed, replicas: 1}, gender: {}, emotion: {host: shed}, age: {host: [desk, shed]}}"
@@ -72,6 +73,43 @@ def test_sources_may_be_read_on_several_machines_through_the_same_workers(place,
     lines = {name: (ran.output / name / "results.jsonl").read_bytes().splitlines() for name in ("door", "yard")}
     assert [len(of_source) for of_source in lines.values()] == [32, 32]
     assert {source["source"]: source["captured"] for source in ran.summary["sources"]} == {"door": 32, "yard": 32}
+
+
+def test_a_frame_that_a_stage_on_another_machine_does_not_survive_is_given_up(place, film, shown: Ran):
+    stages = "stages: {detect: {host: shed, replicas: 1}, gender: {}, emotion: {}, age: {host: shed}}"
+    chaos = "chaos: {age: {crash_at: [7]}, detect: {crash_at: [20]}}"
+    machines = Machines(place, stages, chaos, "frames: {encoding: png}")
+    shed, desk = machines.on("shed", None, "--once"), machines.on("desk", film)
+    helped, ran = shed.end(alone=False), desk.end()
+    assert (ran.status, helped.status) == (0, 0), ran.err + helped.err
+    marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
+    assert marked == [(7, ["age"], None), (20, None, "detect ended 3 times at this frame")]
+    clean = [n for n in range(len(FACES)) if n not in (7, 20)]
+    assert [raw(ran.lines[n]) for n in clean] == [raw(shown.lines[n]) for n in clean]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [["shed"], pytest.param(["desk"], marks=pytest.mark.long), pytest.param(["shed", "desk"], marks=pytest.mark.long)],
+    ids=["that of capture", "that of render", "both"],
+)
+def test_a_whole_machine_that_is_lost_and_comes_back_costs_nothing(place, slow_film, calm: Ran, lost):
+    """Its launcher is killed and takes its processes with it; then the same command is given again, with --resume."""
+    stages = "stages: {detect: {host: [desk, shed], replicas: 1}, gender: {}, emotion: {}, age: {host: shed}}"
+    machines = Machines(place, stages, "capture: {host: shed}", "frames: {encoding: png}", "pace: true")
+    runs = {host: machines.on(host, slow_film) for host in ("shed", "desk")}
+    runs["desk"].until_lines(8)
+    for host in lost:
+        runs[host].signal(signal.SIGKILL).end(alone=False)
+    left = sum({"shed": 3, "desk": 4}[host] for host in runs if host not in lost)
+    eventually(lambda: len(place.stages()) == left, "the end of the processes of the lost machine")
+    for host in lost:
+        runs[host] = machines.on(host, slow_film, "--resume")
+    ended = {host: run.end(alone=False) for host, run in runs.items()}
+    assert {host: ran.status for host, ran in ended.items()} == {"shed": 0, "desk": 0}, [r.err for r in ended.values()]
+    assert place.processes() == []
+    assert ended["desk"].results == calm.results
+    assert frames_of(ended["desk"].output / "annotated/slow.mp4") == len(FACES)
 
 
 def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(place, endless_film, tmp_path):

@@ -7,25 +7,23 @@ import os
 import re
 import shutil
 import signal
+from pathlib import Path
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 
+from stages.core.flow import CropsCame
+from stages.core.history import Heard, restored
+from stages.core.join import FacesCame
+from stages.runtime.tape import Record
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
-from tests.end_to_end.command import Ran
-from tests.end_to_end.material import FACES, scene, write_clip
+from tests.end_to_end.command import Ran, raw
+from tests.end_to_end.material import FACES, scene, write_clip, write_picture
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
-
-
-@pytest.fixture(scope="session")
-def calm(slow_film, tmp_path_factory) -> Ran:
-    """The slow film, run undisturbed and as fast as it can be analysed."""
-    from tests.end_to_end.command import somewhere
-
-    with somewhere(tmp_path_factory.mktemp("calm")) as here:
-        return here.run(slow_film)
 
 
 def assert_same(ran: Ran, calm: Ran) -> None:
@@ -34,11 +32,6 @@ def assert_same(ran: Ran, calm: Ran) -> None:
     assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
     left = [path.name for path in (ran.output / "annotated").iterdir()]
     assert left == ["slow.mp4"]
-
-
-def raw(line: dict) -> dict:
-    """A line without what is smoothed: that remembers what was given up before."""
-    return {**line, "faces": [{key: said for key, said in face.items() if key != "smoothed"} for face in line["faces"]]}
 
 
 # --- The promise ---
@@ -92,6 +85,39 @@ def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_fi
     assert "is not what the run in" in refused.complaint
 
 
+def test_detect_killed_between_its_two_answers_changes_nothing(place, film, shown: Ran):
+    tape = place.folder / "tape"
+    chaos = "--set=chaos={detect: {crash_between: [6], once: true}}"
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(tape))
+    assert ran.status == 0, ran.err
+    assert ran.results == shown.results
+    assert came(tape, "capture", CropsCame, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
+    assert came(tape, "render", FacesCame, 6) == [2]  # its faces had not.
+
+
+def came(tape: Path, core: str, kind: type, frame: int) -> list[int]:
+    """The tries of detect at this frame whose answer of this kind has come."""
+    heard = [restored(line.event) for line in Record(tape).history(core) if isinstance(line, Heard)]
+    return [event.attempt for event in heard if isinstance(event, kind) and event.frame == frame]
+
+
+@pytest.mark.long
+def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
+    folder = place.folder / "album"
+    folder.mkdir()
+    canvas = np.full((6000, 8000, 3), 120, np.uint8)
+    canvas[500:5500, 1000:6000] = cv2.resize(astronaut[:280, 80:360], (5000, 5000))
+    for number in range(24):
+        write_picture(folder / f"{number}.jpg", canvas if number in (8, 16) else scene(astronaut, number))
+    disturbed = compare(place, folder, seed=5, kills=10, every_s=0.7, stops=0, timeout_s=150)
+    assert disturbed.disturbed.status == 0, disturbed.disturbed.err
+    assert disturbed.differences == 0 and sum(disturbed.kills.values()) >= 8
+    names = [
+        sorted(p.name for p in (ran.output / "annotated").iterdir()) for ran in (disturbed.calm, disturbed.disturbed)
+    ]
+    assert names[0] == names[1] and len(names[0]) == 24
+
+
 # --- A frame that is too much for a stage ---
 
 
@@ -121,6 +147,20 @@ def test_a_frame_that_always_ends_capture_or_render_stops_the_run_which_names_it
     assert f", 3 times at frame 9 of film.mp4 ({ran.output}/logs/{stage}.log).\n" in ran.err
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     assert len(ran.lines) <= 9
+
+
+def test_a_decoder_that_hangs_inside_capture_is_found_and_what_it_read_is_read_again(place, slow_film, calm):
+    ran = place.run(slow_film, "--set=chaos={capture: {hang_at: [9], once: true}}", QUICKLY, "--set=pace=false")
+    assert "capture hung; it is started again" in ran.err
+    assert_same(ran, calm)
+
+
+@pytest.mark.long
+def test_a_frame_at_which_the_decoder_always_hangs_stops_the_run_which_names_it(place, film):
+    ran = place.run(film, "--set=chaos={capture: {hang_at: [9]}}", "--set=hang=1")
+    assert ran.status == 1
+    assert f"facepipe: capture hung, 3 times at frame 9 of film.mp4 ({ran.output}/logs/capture.log).\n" in ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(9))
 
 
 # --- The launcher itself ---

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from stages import replay
+from stages.core import join
+from tests.end_to_end.command import somewhere
 from tests.end_to_end.material import FACES
 
 
 @pytest.fixture(scope="module")
 def record(film, tmp_path_factory):
-    from tests.end_to_end.command import somewhere
-
     folder = tmp_path_factory.mktemp("recorded")
     with somewhere(folder) as here:
         ran = here.run(film, "--record", str(folder / "tape"))
@@ -33,6 +35,39 @@ def test_another_detector_gives_others(record, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("frame ") and " of film.mp4: " in said[0]
     assert f"of {len(FACES)} answers differ" in said[-1]
+
+
+@pytest.fixture(scope="module")
+def disturbed(film, tmp_path_factory):
+    """The record of a run with messages lost and doubled, a frame that age does not survive, and both ends killed."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    with somewhere(folder) as here:
+        unruly = "{capture: {drop: 0.05, duplicate: 0.1, reorder: 0.1}, detect: {crash: 0.05}, age: {crash_at: [7]}}"
+        rules = ("--set=chaos=" + unruly, "--set=resend_after=0.5", "--record", str(folder / "tape"))
+        run = here.start(film, *rules).until_lines(5)
+        run.stages()["capture"][0].kill()
+        run.until_lines(12).stages()["render"][0].kill()
+        assert run.end().status == 0, run.err
+    return folder / "tape"
+
+
+@pytest.mark.parametrize("whose", ["capture", "render"])
+def test_what_capture_and_render_heard_leads_to_the_same_decisions_again(record, disturbed, capsys, whose):
+    assert replay.main([str(record), "--only", whose]) == 0
+    calm = capsys.readouterr().out
+    assert re.fullmatch(r"\d\d+ steps; 0 are decided otherwise.\n", calm)
+    assert replay.main([str(disturbed), "--only", whose]) == 1  # Those that were killed have not told their end.
+    incomplete, said = capsys.readouterr().out.splitlines()
+    assert re.match("INCOMPLETE: (capture-0/0, render/0|render/0, capture-0/0) did not come to its end; ", incomplete)
+    assert re.fullmatch(r"\d\d+ steps; 0 are decided otherwise.", said)
+
+
+def test_a_core_that_decides_otherwise_is_noticed(record, capsys, monkeypatch):
+    monkeypatch.setattr(join.Join, "_advance", lambda self: iter(()))
+    assert replay.main([str(record), "--only", "render"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert re.match(r"step \d+ of render/0 film.mp4, \w+: then \[Emit\(frame=0, .*, now \[\]$", said[0])
+    assert not said[-1].endswith(" 0 are decided otherwise.")
 
 
 def test_what_is_no_record_is_one_sentence(film, capsys):

@@ -78,11 +78,12 @@ def main(s, l):
     ids=["killed", "exception", "crash", "hang"],
 )
 def test_a_stage_that_ends_is_told_to_capture_and_started_again(tmp_path, deed, cause, words):
-    view = Seen()
-    outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES_UNTIL_BACK, age=first(deed), hang_s=1.5)
+    view, age = Seen(), first(deed, "l.say(f'former lives: {[cause for _, cause in s.ended]}')")
+    outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES_UNTIL_BACK, age=age, hang_s=1.5)
     assert (outcome.status, outcome.sentence, outcome.restarts) == (0, None, {"age": 1})
     assert f"{words}; it is started again ({tmp_path}/age.log)." in view.said
     assert f"age 0 {cause}" in view.said and "back" in view.said
+    assert f"former lives: ['{cause}']" in view.said
     assert outcome.reports["age"] == {"lives": 2}
 
 

@@ -107,6 +107,15 @@ def test_a_poison_frame_is_given_up_and_no_other(seed, cause):
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
+def test_a_frame_that_a_stage_on_another_machine_does_not_survive_is_given_up_and_no_other(seed):
+    poison = {("detect", 7): "exit", ("gender", 11): "hang", ("age", 13): "exit"}
+    far = {"attributes": ("gender", "age"), "far": frozenset({"detect", "gender", "age"}), "resend_after_s": 2.0}
+    world = ended(plans(seed, frames=60, poison=poison, kills=6, hangs=2, render_kills=1, **far), seed)
+    assert [emit.frame for emit in world.emitted if emit.error] == [7]
+    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 13: ("age",)}
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_kills_and_hangs_beside_a_poison_frame_cost_no_innocent_one(seed):
     poison = {("detect", 7): "exit", ("gender", 11): "fail"}
     deaths = {"kills": 10, "hangs": 4, "render_kills": 2, "capture_kills": 2, "resend_after_s": 2.0}

@@ -150,6 +150,12 @@ BROKEN = {
         "hangs",
     ),
     "a kill from outside is a strike": (flow, "if ended.cause in OWN_DOING:", "if True:", "kills alone"),
+    "how a worker on another machine has ended is not heard": (
+        flow,
+        "                self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))",
+        "                pass",
+        "far",
+    ),
     "strikes are never enough": (flow, "if frame.strikes[worker.stage] >= self._rules.tries:", "if False:", "poison"),
     "a worker that was alone stays alone": (
         flow,
@@ -207,6 +213,10 @@ KINDS = {
     "cuts": {"cuts": 30, "frames": 60, "resend_after_s": 1e6},
     "ends": {"frames": 40, "kills": 3, "render_kills": 3, "capture_kills": 2, "resend_after_s": 1e6},
     "camera ends": {"live": True, "frames": 100, "render_kills": 2, "capture_kills": 2, **EVERYBODY},
+    "far": {
+        "frames": 30, "poison": {("gender", 11): "exit"}, "far": frozenset({"gender"}), "resend_after_s": 1e6,
+        **EVERYBODY,
+    },
     "poison": {"frames": 30, "poison": POISON, "resend_after_s": 1e6, **EVERYBODY},
     "hangs": {
         "frames": 40, "hangs": 40, **EVERYBODY, "replicas": {}, "service_s": {"detect": 0.3, "gender": 0.3},

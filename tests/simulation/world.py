@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from stages.core import flow, join
+from stages.core import flow, join, limits
 from stages.core.desk import Desk
 from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
 
@@ -49,6 +49,7 @@ class Plan:
     cuts: int = 0  # cables pulled for a while: what is under way to a worker and from it comes late, in order
     dies_between: float = 0.02  # with `kills`: how often detect dies between its two answers
     poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang" or "fail"
+    far: frozenset[str] = frozenset()  # stages on other machines: no launcher there speaks with capture
 
 
 class Broken(AssertionError):
@@ -97,6 +98,7 @@ class World:
         self._read_at_s: dict[int, float] = {}
         self._stopped = False
         self._incarnations: Counter = Counter()
+        self.ends: dict[tuple, list] = defaultdict(list)  # (stage, replica) -> incarnation and cause of its lives
         for stage in ("detect", *plan.attributes):
             for replica in range(plan.replicas.get(stage, 1)):
                 self.after(self.random.uniform(0, 1), self._start_worker, stage, replica)
@@ -437,7 +439,8 @@ class World:
         died_s = 1.0 if cause == "hang" else 0.0  # One that hangs says nothing, until it is killed for it.
         if self.random.random() < 0.7:
             self._to_capture_now(flow.WorkerGone(connection), died_s + self.random.choice((0.0, 0.05, 1.0)))
-        if cause != "killed" or self.random.random() < 0.7:
+        self.ends[worker.stage, worker.replica].append((worker.incarnation, cause))
+        if worker.stage not in self.plan.far and (cause != "killed" or self.random.random() < 0.7):
             ended = flow.WorkerEnded(worker.stage, ("here", worker.replica), worker.incarnation, cause)
             self._to_capture_now(ended, died_s + self.random.choice((0.0, 0.05)))
         back_s = died_s + self.random.choice((0.1, 0.3, 2.0))
@@ -468,6 +471,7 @@ class Worker:
         )
         self.name = connection  # its connection's name may change, its own does not
         self.desk, self.dead, self._working = Desk(), False, False
+        self.ended = tuple(world.ends[stage, replica][-limits.ENDS :])
 
     def start(self) -> None:
         self._beat_regularly()
@@ -477,7 +481,7 @@ class Worker:
             return
         if self.desk.take(message):
             me = (self.connection, self.stage, ("here", self.replica), self.incarnation, "card", self.desk.account)
-            self._say(flow.WorkerCame(*me), self.desk.epoch)
+            self._say(flow.WorkerCame(*me, ended=self.ended), self.desk.epoch)
             self._beat()
         if len(self.desk.waiting) > self.desk.room and not self.world.plan.repeat and not self.world.plan.lose:
             raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.room}")

@@ -211,6 +211,15 @@ def test_a_folder_is_read_in_natural_order_counting_on(tmp_path):
         assert [(p.file, p.time) for p in source.pictures(start)] == [(p.file, p.time) for p in pictures[start:]]
 
 
+def test_every_picture_on_the_way_to_the_first_one_is_told(tmp_path):
+    for number in range(5):
+        write_picture(tmp_path / f"{number}.png", numbered(number, (8, 8)))
+    source, passed = open_source(str(tmp_path)), []
+    source.passed = lambda: passed.append(True)
+    assert next(source.pictures(start=3)).file == "3.png"
+    assert len(passed) >= 3
+
+
 def test_a_real_folder_is_read(media):
     source = open_source(str(media))
     pictures = source.pictures(start=4 + 1)  # behind the GIF of four frames and a PNG

@@ -46,6 +46,13 @@ def test_reading_from_a_frame_equals_skipping_those_before_it(tmp_path, b_frames
         assert [(p.time, p.pixels.tobytes()) for p in source.pictures(start)] == every[start:]
 
 
+def test_every_frame_on_the_way_to_the_first_one_is_told(tmp_path):
+    source, passed = open_source(str(write_video(tmp_path / "clip.mp4", frames=20))), []
+    source.passed = lambda: passed.append(True)
+    next(source.pictures(start=7))
+    assert len(passed) == 7
+
+
 def test_a_negative_start_is_our_own_defect(tmp_path):
     with pytest.raises(ValueError):
         open_source(str(write_video(tmp_path / "clip.mp4"))).pictures(-1)

@@ -200,6 +200,41 @@ def test_a_file_that_is_shown_keeps_its_own_pace_each_file_anew():
     assert came[2][1] - came[0][1] >= 0.09 and came[5][1] - came[3][1] >= 0.09
 
 
+class Stuck(Clip):
+    """One whose decoder stands still at its third picture, until it is told to go on."""
+
+    def __init__(self, live: bool = False):
+        super().__init__()
+        self.live = live
+        self.is_stuck, self.goes_on = threading.Event(), threading.Event()
+
+    def pictures(self, start: int = 0):
+        yield from (Picture(PIXELS, float(number), 20.0) for number in range(2))
+        self.is_stuck.set()
+        assert self.goes_on.wait(10)
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["file", "camera"])
+def test_a_decoder_that_stands_still_is_noticed_and_a_camera_that_is_silent_is_none(live):
+    clip, links = Stuck(live), Links()
+    reader = Reader(clip, links.waker(), paced=False)
+    try:
+        reader.read_from(0)
+        while not clip.is_stuck.is_set():
+            assert not reader.has_stood_still(5)
+            reader.take()
+        since_s = time.monotonic()
+        while not reader.has_stood_still(0.05) and time.monotonic() < since_s + (0.2 if live else 10):
+            links.wait(0.01)
+        assert reader.has_stood_still(0.05) is not live
+        clip.passed()  # On its way to a later frame it has decoded one more.
+        assert not reader.has_stood_still(5)
+    finally:
+        clip.goes_on.set()
+        reader.close()
+        links.close()
+
+
 def test_what_the_source_raises_reaches_the_loop():
     with pytest.raises(SourceError, match="unplugged"):
         taken(Camera(), paced=True)

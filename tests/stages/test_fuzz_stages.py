@@ -162,6 +162,9 @@ class Pictures:
     def forget(self, done: int) -> None:
         pass
 
+    def has_stood_still(self, for_s: float) -> bool:
+        return False
+
     def take(self) -> Picture | None:
         if self.ended:
             return None

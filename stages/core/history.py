@@ -1,0 +1,115 @@
+"""What the cores of capture and render have heard and decided, in plain values; and the same history played again.
+
+`Flow` and `Join` have no clock and no chance in them, so what they heard in a real run brings them to the same
+decisions once more: a proof that this is so, and a way to look at a run that went wrong, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from stages.core import flow, join
+from stages.core.errors import FacepipeError
+from stages.core.flow import Flow, Rules
+from stages.core.join import Join
+
+CAPTURE, RENDER = "capture", "render"  # whose core it is
+SHOWN_CHARACTERS = 300  # of the decisions of one step
+
+_CLASSES = {
+    known.__name__: known
+    for union in (flow.Event, flow.Action, join.Event, join.Action)
+    for known in (*union.__args__, Rules)
+}
+_MADE_BY = {"tuple": tuple, "frozenset": frozenset, "dict": dict, "list": list}
+
+
+class HistoryError(FacepipeError):
+    """A history that cannot be played."""
+
+
+def plain(value: object, name: Callable[[object], str] = str) -> object:
+    """An event, an action or a part of one as lists, texts and numbers; `name` says what stands for a payload."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case dict():
+            return ["dict", *([plain(key, name), plain(of_key, name)] for key, of_key in value.items())]
+        case frozenset():
+            return ["frozenset", *sorted(plain(member, name) for member in value)]
+        case list() | tuple():
+            return [type(value).__name__, *(plain(member, name) for member in value)]
+        case _ if is_dataclass(value) and type(value).__name__ in _CLASSES:
+            return [type(value).__name__, *(plain(getattr(value, f.name), name) for f in fields(value))]
+        case _:
+            return name(value)
+
+
+def restored(value: object) -> object:
+    """The inverse of `plain`; of a payload there is its name. Raises `HistoryError` for what `plain` never gave."""
+    if not isinstance(value, list):
+        return value
+    kind, *members = value
+    if kind == "dict":
+        return {restored(key): restored(of_key) for key, of_key in members}
+    members = [restored(member) for member in members]
+    if kind in _MADE_BY:
+        return _MADE_BY[kind](members)
+    known = _CLASSES.get(kind)
+    if known is None or len(members) != len(fields(known)):
+        raise HistoryError(
+            f"The history has a {kind} that is not of this version; replay it with the one that made it."
+        )
+    return known(**dict(zip((f.name for f in fields(known)), members, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A core was made: of capture with its rules and first frame, of render with its attribute stages and `done`."""
+
+    who: str  # the process and its life, and of render the source
+    core: str  # CAPTURE or RENDER
+    arguments: list  # plain
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A core has heard one event."""
+
+    who: str
+    now_s: float | None  # None: a core without a clock
+    event: list  # plain
+    actions: list  # plain: what it has decided
+
+
+@dataclass(slots=True)
+class Again:
+    """Plays a history through cores of today."""
+
+    steps: int = 0
+    differing: list[str] = field(default_factory=list)  # "step 17 of capture-0/0, Tick: ..."
+    _cores: dict[str, Flow | Join] = field(default_factory=dict)
+
+    def play(self, lines: Iterable[Began | Heard]) -> Again:
+        """Play all of it. A core that has decided otherwise once may go on doing so."""
+        for line in lines:
+            if isinstance(line, Began):
+                self._cores[line.who] = _core(line)
+            else:
+                self._step(line)
+        return self
+
+    def _step(self, heard: Heard) -> None:
+        self.steps += 1
+        core, event = self._cores[heard.who], restored(heard.event)
+        decided = core.step(event) if heard.now_s is None else core.step(event, heard.now_s)
+        if (now := plain(decided)) != heard.actions:
+            then = [str(restored(heard.actions))[:SHOWN_CHARACTERS], str(restored(now))[:SHOWN_CHARACTERS]]
+            what = type(event).__name__
+            self.differing.append(f"step {self.steps} of {heard.who}, {what}: then {then[0]}, now {then[1]}")
+
+
+def _core(began: Began) -> Flow | Join:
+    first, done = (restored(argument) for argument in began.arguments)
+    return Flow(first, done) if began.core == CAPTURE else Join(first, done=done)

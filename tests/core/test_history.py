@@ -1,0 +1,64 @@
+"""A history keeps every event and every decision, and is played again as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from stages.core import flow, join
+from stages.core.flow import Acked, Flow, Read, Rules, SendFrame, Tick, WorkerBeat, WorkerCame
+from stages.core.history import CAPTURE, Again, Began, Heard, HistoryError, plain, restored
+
+RULES = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, hang_s={"age": 5.0})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        RULES,
+        WorkerCame("c1", "age", ("desk", 0), 7, "A", 3, ((5, "hang"), (6, "killed"))),
+        Acked(1, 2, 3, {3: frozenset({"age", "picture"}), 4: frozenset()}, False, None, 5),
+        [SendFrame("c1", 0, 1, 1, ("age",)), flow.SayEnd(4), Tick()],
+        join.Emit(3, "picture", "faces", {"age": "answers"}, ("gender",), None),
+    ],
+)
+def test_what_is_kept_comes_back_as_it_was(value):
+    assert restored(plain(value)) == value
+
+
+def test_a_payload_is_kept_by_its_name():
+    @dataclass
+    class Pixels:
+        size: int
+
+    kept = plain(join.PictureCame(3, Pixels(7)), lambda pixels: f"{pixels.size} pixels")
+    assert restored(kept) == join.PictureCame(3, "7 pixels")
+
+
+def test_what_no_history_holds_is_refused():
+    with pytest.raises(HistoryError, match="has a Flown that is not of this version"):
+        restored(["Flown", 1])
+    with pytest.raises(HistoryError, match="has a Read that is not of this version"):
+        restored(["Read", 1, 2])
+
+
+def history(rules: Rules) -> list[Began | Heard]:
+    """Of a short run under these rules."""
+    heard = [Read(100), Read(100), WorkerCame("d", "detect", ("desk", 0), 1, "D"), WorkerBeat("d", 1, 0), Tick()]
+    core, lines = Flow(rules), [Began("capture-0/0", CAPTURE, [plain(rules), 0])]
+    for number, event in enumerate(heard):
+        lines.append(Heard("capture-0/0", number / 10, plain(event), plain(core.step(event, number / 10))))
+    return lines
+
+
+def test_what_was_heard_leads_to_the_same_decisions():
+    again = Again().play(history(RULES))
+    assert (again.steps, again.differing) == (5, [])
+
+
+def test_under_another_rule_it_does_not_and_the_step_is_named():
+    began, *heard = history(RULES)
+    other = Rules(attributes=("age",), cards={"detect": "another", "age": "A"})
+    again = Again().play([Began(began.who, began.core, [plain(other), 0]), *heard])
+    assert again.differing[0].startswith("step 3 of capture-0/0, WorkerCame: then [], now [Refuse(connection='d', ")
