@@ -50,7 +50,7 @@ from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.settings import stamp
 from stages.runtime.tape import Tape
-from stages.sources import Source, SourceError, open_source
+from stages.sources import Part, Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05  # until render has answered
@@ -91,9 +91,10 @@ def opened(settings: Settings, launcher: Launcher) -> Source:
         spec = int(was.removeprefix("camera")) if was.startswith("camera") else was
     is_live = isinstance(spec, int) or "://" in spec or spec.startswith("/dev/")
     until_s = time.monotonic() + (settings.pipeline.reconnect if was and is_live else 0.0)
+    played = settings.pipeline.capture
     while True:
         try:
-            return open_source(spec, name)
+            return open_source(spec, name, Part(*played.part), played.loop)
         except SourceError:
             if time.monotonic() >= until_s:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -153,10 +154,14 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
+    played = pipeline.capture
+    part = {"start": played.start_s, "end": played.end_s, "fps": played.fps, "loop": played.loop}
+    # Only what is asked for: a run that was begun before there were these keys can be gone on with.
+    part = {f"capture.{key}": value for key, value in part.items() if value and value != math.inf}
     render = {
         f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
     }
-    return {**sources, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
+    return {**sources, **part, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

@@ -81,6 +81,9 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
+        if pipeline.capture.loop and "capture" in stages:
+            until = "" if seconds else " until you end the run, with Q or Ctrl-C"
+            view.say(f"read again and again{until}; results.jsonl grows all the time, and nothing annotated is written")
         if results.results:
             results.remove_logs(keep=processes)
         if not stages & BINDING:

@@ -221,6 +221,9 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
             guess = _nearest(name, (*KNOWN_ATTRIBUTES, *pipeline.attributes()))
             says = f"render.smooth.{short(name)} names no attribute of this pipeline; leave it out{guess}"
             yield Problem(("render", "smooth", name), says)
+    if pipeline.capture.end_s <= pipeline.capture.start_s:
+        begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
+        yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
     detect = pipeline.detect
     needs_model, key = detect.detector in _NEED_A_MODEL, dotted(DETECTOR_MODEL)
     if needs_model and detect.model is None:
@@ -278,6 +281,7 @@ def _elsewhere(word: str) -> str:
         "stages.NAME": Attribute,
         "stages.detect": Detect,
         "render": Render,
+        "capture": Capture,
         "": Pipeline,
         "hosts.NAME": Host,
         "frames": Frames,
