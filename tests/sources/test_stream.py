@@ -186,6 +186,7 @@ def test_a_live_source_has_no_part_and_does_not_go_round(server):
             open_source(f"http://{server.address}/live", **wanted)
 
 
-def test_a_file_on_a_server_has_parts(server):
+def test_a_file_on_a_server_has_parts(server, tmp_path):
+    server.files["/shots/clip.mp4"] = write_video(tmp_path / "c.mp4", container={"movflags": "+faststart"}).read_bytes()
     source = open_source(f"http://anna:secret@{server.address}/shots/clip.mp4?token=hidden", part=Part(0.08, fps=12.5))
     assert [round(1000 * p.time) for p in source.pictures()][:3] == [80, 160, 240]
