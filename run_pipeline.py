@@ -96,6 +96,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window or none")
+    parser.add_argument("--delay", metavar="N", help="pictures in the window: show each for N seconds")
     parser.add_argument(
         "--blur",
         metavar="HOW",
@@ -139,6 +140,7 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         "stages.detect.detector": arguments.detector,
         "render.output": arguments.output,
         "render.display": arguments.display,
+        "render.delay": _number_or_text(arguments.delay),
         "render.blur": arguments.blur,
         "capture.start": _number_or_text(arguments.start),
         "capture.end": _number_or_text(arguments.end),

@@ -85,7 +85,7 @@ class _Render:
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render
         saved = Path(settings.output) / "saved"
-        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style)
+        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style, shown.delay)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
@@ -336,14 +336,15 @@ class _Source:
         has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
         self._number += 1
+        done = self._done
         ack = Ack(
             run=self._run,
             source=self._name,
             epoch=self._join.epoch,
             incarnation=self._incarnation,
             number=self._number,
-            done=self._join.done,
-            lacks=[list(lack) for lack in self._join.lacks()],
+            done=done,
+            lacks=[[frame, []] for frame in range(done, self._join.done)] + [list(lack) for lack in self._join.lacks()],
             clean=self._clean and not self._is_looked_at,
             preview=self._preview_taken if self._previews else None,
             heard=self._join.heard,
@@ -356,6 +357,14 @@ class _Source:
             self._lost_s = self._lost_s or now_s
             self._claim.lost()
         return has_moved
+
+    @property
+    def _done(self) -> int:
+        """What is acknowledged. A picture that waits for its turn in the window counts as under way, so that no more of
+        them than `window` and `window_memory` wait, and the source is read as fast as a person looks.
+        """
+        unseen = self._display.unseen(self._name) if self._display and not self._previews else None
+        return self._join.done if unseen is None else min(unseen, self._join.done)
 
     @property
     def is_clean(self) -> bool:

@@ -202,6 +202,11 @@ class Render:
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
     ] = "latest"
+    delay: Annotated[
+        float,
+        Between(0, 3600),
+        "Pictures in the window: so many seconds each is shown, before the next one. The arrow keys go back and on.",
+    ] = 0.0
     style: Annotated[
         Literal["full", "plain", "none"],
         "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
