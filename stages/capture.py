@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -498,7 +499,7 @@ class _Capture:
         # and what shows that it is there.
         if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
             self._said_hello_s = now_s
-            self._render.send(SourceHello(live=self._source.live, **self._id))
+            self._render.send(SourceHello(live=self._source.live, latency=self._account.lately(), **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")
             awaited = self._flow.awaited
@@ -570,6 +571,7 @@ class Account:
     def __init__(self):
         self.faces = 0
         self._latency, self._added = Quantiles(), Quantiles()
+        self._lately: list[float] = []  # latencies that nobody has asked for yet
         self._worked: dict[int, float] = {}  # frame -> seconds on its longest path, until it is acknowledged
         self._first_s: float | None = None
         self._last_s = 0.0
@@ -587,8 +589,14 @@ class Account:
         if self._first_s is None:
             self._first_s = self._last_s - latency_s
         self._latency.add(latency_s)
+        self._lately.append(latency_s)
         if worked_s is not None:
             self._added.add(max(0.0, latency_s - worked_s))
+
+    def lately(self) -> float | None:
+        """The latency in the middle since this was asked last."""
+        latencies, self._lately = self._lately, []
+        return median(latencies) if latencies else None
 
     @property
     def _seconds(self) -> float:

@@ -285,6 +285,8 @@ class _Source:
         if not has_name:
             return None if has_name is None else f"{self._name} is already read by another capture"
         self._is_live = hello.live
+        if hello.latency is not None:
+            self._pulse.told(hello.latency, time.monotonic())
         if hello.epoch >= (self._join.epoch or 0):
             self._step(join.SourceStarted(hello.epoch))
             self._due = True
@@ -296,7 +298,7 @@ class _Source:
             return
         match message:
             case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
-                self._pulse.came(frame, time.monotonic())
+                self._pulse.came(time.monotonic())
                 self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
             case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
                 if len(scores) == len(rectangles):
@@ -457,7 +459,7 @@ class _Source:
             spent_s["detect"] = emit.faces.spent.get("detect", 0.0)
         spent_s["render"] = drawing_s
         self._spent_s.update(spent_s)
-        self._pulse.finished(emit.frame, time.monotonic(), spent_s)
+        self._pulse.finished(time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
 
