@@ -13,7 +13,16 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
 from stages.runtime.places import Places
-from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, detector_arguments, stamp
+from stages.runtime.run_directory import IPC
+from stages.runtime.settings import (
+    CardSettings,
+    Machines,
+    PublishSettings,
+    Settings,
+    SourceSettings,
+    detector_arguments,
+    stamp,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -136,8 +145,18 @@ class Plan:
             inputs=self.inputs,
             once=once,
             binds=places.binds(stage, replica),
+            publish=self._publish() if stage == "render" else None,
             machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
+
+    def _publish(self) -> PublishSettings | None:
+        wanted = self.pipeline.render.publication
+        if wanted is None:
+            return None
+        address, pixels = wanted
+        if address.startswith(IPC):
+            address = IPC + os.path.abspath(os.path.expanduser(address.removeprefix(IPC)))
+        return PublishSettings(address, pixels, self.host, self.keys)
 
     def _sources(self) -> tuple[SourceSettings, ...]:
         pipeline = self.pipeline

@@ -39,6 +39,7 @@ from stages.outputs.display import Display, open_display
 from stages.outputs.labels import Bar, Line
 from stages.outputs.look import Look
 from stages.outputs.panels import numbers
+from stages.outputs.publication import Publication
 from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
 from stages.runtime.chaos import disorder_of, links_with, meet
@@ -46,6 +47,7 @@ from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.publisher import Publisher
 from stages.runtime.run_file import RunFile
 from stages.runtime.tape import Tape
 
@@ -86,6 +88,9 @@ class _Render:
         shown = settings.pipeline.render
         saved = Path(settings.output) / "saved"
         self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style, shown.delay)
+        self._publisher = Publisher(settings, launcher.say) if settings.publish else None
+        quality = settings.pipeline.frames.quality if settings.publish and settings.publish.pixels else None
+        self._publication = Publication(self._incarnation, quality)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
@@ -104,6 +109,8 @@ class _Render:
         with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
             if self._display:
                 opened.callback(self._display.close)
+            if self._publisher:
+                opened.callback(self._publisher.close)
             opened.callback(self._close_sources)
             while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
@@ -228,7 +235,11 @@ class _Render:
             previews,
             self._launcher.patiently,
             self._met,
+            self._publish if self._publisher else None,
         )
+
+    def _publish(self, frame: FinishedFrame) -> None:
+        self._publisher.send(self._publication.parts(frame))
 
     def _report(self) -> dict:
         reports = {name: source.report() for name, source in self._sources.items()}
@@ -253,8 +264,9 @@ class _Source:
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
         met: Callable[[int, str], None],
+        publish: Callable[[FinishedFrame], None] | None = None,
     ):
-        self.recorder, self._look, self._met = recorder, look, met
+        self.recorder, self._look, self._met, self._publish = recorder, look, met, publish
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -429,6 +441,8 @@ class _Source:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
+        if self._publish:
+            self._publish(frame)
         self._newest = frame
         if self._display and not self._previews:
             self._display.show(frame, drawn, self._is_live)

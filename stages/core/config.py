@@ -59,6 +59,23 @@ TimeInVideo = (
     | Annotated[str, Matching("a time such as 1:30 or 1:02:30.5", r"(\d{1,3}:)?\d{1,2}:[0-5]?\d(\.\d{1,6})?")]
 )
 
+PublishAddress = Annotated[
+    str,
+    Matching(
+        "tcp://ADDRESS:PORT or ipc://PATH",
+        r"tcp://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):[1-9]\d{0,4}|ipc://[^\0]+",
+        most=4096,
+    ),
+]
+# Only `publication` takes it apart; that each of the two keys has a value of its kind is checked beside the schema.
+Publish = (
+    PublishAddress
+    | Annotated[
+        dict[Literal["address", "pixels"], PublishAddress | bool],
+        Matching("{address: ..., pixels: true} for the pictures too", fewest=1, most=2),
+    ]
+)
+
 PLACED = "The machine that it runs on, or several, each with so many `replicas`. Not said: the first of `hosts`."
 
 _STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, no '5' and no true for 5
@@ -234,8 +251,21 @@ class Render:
         "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
         " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
+    publish: Annotated[
+        Publish | None,
+        "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"
+        " takes `hosts` and keys.",
+    ] = None
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+
+    @property
+    def publication(self) -> tuple[str, bool] | None:
+        """Where to publish, and whether pictures go with it."""
+        if self.publish is None:
+            return None
+        wanted = self.publish if isinstance(self.publish, dict) else {"address": self.publish}
+        return wanted["address"], wanted.get("pixels", False)
 
     @property
     def shows_latest(self) -> bool:
