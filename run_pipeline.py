@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             fresh=arguments.fresh,
             host=host,
             record=arguments.record,
+            metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
         )
     except FacepipeError as error:
         if arguments.debug:
@@ -116,6 +117,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
+    parser.add_argument(
+        "--metrics", metavar="PORT", type=_port, help="answer Prometheus at http://127.0.0.1:PORT/metrics"
+    )
+    parser.add_argument("--metrics-host", metavar="ADDRESS", help="at this address of the machine; see docs/metrics.md")
     parser.add_argument("--check", action="store_true", help="check configuration, cards and sources; start nothing")
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
@@ -123,7 +128,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.metrics_host and not arguments.metrics:
+        parser.error("--metrics-host says where, and nothing is there without --metrics PORT; add it.")
+    arguments.metrics_host = arguments.metrics_host or "127.0.0.1"
+    return arguments
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a port, a whole number from 1 to 65535")
 
 
 def _positive(text: str) -> float:

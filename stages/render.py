@@ -14,6 +14,7 @@ import numpy as np
 from stages.core import join, limits
 from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.histogram import Histogram
 from stages.core.join import Join
 from stages.core.messages import (
     TO_RENDER,
@@ -286,6 +287,7 @@ class _Source:
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
+        self._services = {stage: Histogram() for stage in ("detect", *cards, "render")}
         self._pulse = Pulse(("detect", *cards, "render"))
         self._frames: int | None = None  # how many there are, once capture has said so
 
@@ -415,7 +417,9 @@ class _Source:
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
         rendered = self._rendered_before + self._join.emitted
-        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, "spent": spent}
+        services = {stage: service.to_json() for stage, service in self._services.items()}
+        told = {"spent": spent, "services": services}
+        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, **told}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done
@@ -473,6 +477,8 @@ class _Source:
             spent_s["detect"] = emit.faces.spent.get("detect", 0.0)
         spent_s["render"] = drawing_s
         self._spent_s.update(spent_s)
+        for stage, seconds in spent_s.items():
+            self._services[stage].add(seconds)
         self._pulse.finished(time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
