@@ -12,6 +12,7 @@ if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing h
 
 import argparse
 import contextlib
+import re
 import traceback
 from pathlib import Path
 
@@ -34,6 +35,7 @@ examples:
   run_pipeline.py --source clip.mp4                a video; the results are in out/
   run_pipeline.py --source 0 --seconds 60          camera 0, for a minute
   run_pipeline.py --source shots/ --output shown   every picture and video of a folder
+  run_pipeline.py --source clip.mp4 --start 1:30 --end 2:00 --fps 5    half a minute of it, five frames a second
   run_pipeline.py --source rtsp://192.168.7.30/1   a stream
   run_pipeline.py --detector dlib                  another face detector
   run_pipeline.py --source 0 --blur                among strangers: no face that is found can be recognised
@@ -72,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             fresh=arguments.fresh,
             host=host,
             record=arguments.record,
+            metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
         )
     except FacepipeError as error:
         if arguments.debug:
@@ -94,6 +97,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window or none")
+    parser.add_argument("--delay", metavar="N", help="pictures in the window: show each for N seconds")
     parser.add_argument(
         "--blur",
         metavar="HOW",
@@ -101,6 +105,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         const="pixelate",
         help="make faces that are found unrecognisable: pixelate or blur",
     )
+    parser.add_argument("--start", metavar="TIME", help="files: begin every video there; seconds, or 1:30, or 1:02:30")
+    parser.add_argument("--end", metavar="TIME", help="files: end every video before this time")
+    parser.add_argument("--fps", metavar="N", help="files: read N frames of each second of a video")
+    parser.add_argument("--loop", action="store_true", help="files: again and again, until you end the run")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the configuration")
     parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
@@ -109,6 +117,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
     parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
+    parser.add_argument(
+        "--metrics", metavar="PORT", type=_port, help="answer Prometheus at http://127.0.0.1:PORT/metrics"
+    )
+    parser.add_argument("--metrics-host", metavar="ADDRESS", help="at this address of the machine; see docs/metrics.md")
     parser.add_argument("--check", action="store_true", help="check configuration, cards and sources; start nothing")
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
@@ -116,7 +128,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.metrics_host and not arguments.metrics:
+        parser.error("--metrics-host says where, and nothing is there without --metrics PORT; add it.")
+    arguments.metrics_host = arguments.metrics_host or "127.0.0.1"
+    return arguments
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a port, a whole number from 1 to 65535")
 
 
 def _positive(text: str) -> float:
@@ -133,7 +155,12 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         "stages.detect.detector": arguments.detector,
         "render.output": arguments.output,
         "render.display": arguments.display,
+        "render.delay": _number_or_text(arguments.delay),
         "render.blur": arguments.blur,
+        "capture.start": _number_or_text(arguments.start),
+        "capture.end": _number_or_text(arguments.end),
+        "capture.fps": _number_or_text(arguments.fps),
+        "capture.loop": arguments.loop or None,
     }
     overrides = [Override.parse(text) for text in arguments.set]
     for key, value in short.items():
@@ -142,6 +169,12 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
             taken = int(value) if key == "source" and value.isascii() and value.isdigit() else value
             overrides.append(Override(key, taken, f"--{key.rpartition('.')[2]} {value}"))
     return overrides
+
+
+def _number_or_text(value: str | None) -> float | str | None:
+    if value is None or not re.fullmatch(r"-?\d{1,15}(\.\d{0,15})?", value):
+        return value
+    return float(value) if "." in value else int(value)
 
 
 # --- Without running anything ---
@@ -157,7 +190,7 @@ def _list_cameras() -> int:
 
 def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
-    from stages.sources import open_source
+    from stages.sources import Part, open_source
 
     processes = processes_of(pipeline, only, cores(), host).values()
     stages = list(dict.fromkeys(stage for stage, _ in processes))
@@ -171,7 +204,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         for (name, spec), at in zip(pipeline.all_sources().items(), placed.captures, strict=True):
             if at != host:
                 continue  # It is on another machine, and so is what it reads.
-            source = open_source(spec, name)
+            source = open_source(spec, name, Part(*pipeline.capture.part), pipeline.capture.loop)
             print(f"source {source.name}: {source.description}")
             source.close()
         looked_at.append("sources")

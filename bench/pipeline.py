@@ -119,6 +119,9 @@ class _Quiet:
     def progress(self, label: str, progress: dict) -> None:
         """Nobody looks."""
 
+    def started_again(self, label: str, stage: str) -> None:
+        """Nobody looks."""
+
 
 def _command(stage: str, output: Path, spans: bool) -> tuple[str, ...]:
     wanted = ["spans"] if spans else []

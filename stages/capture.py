@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from stages.core import flow
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import CropGeometry, Picture
+from stages.core.histogram import Histogram
 from stages.core.history import CAPTURE
 from stages.core.messages import (
     FROM_RENDER,
@@ -52,7 +54,7 @@ from stages.runtime.pictures import encoded
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.settings import stamp
 from stages.runtime.tape import Tape
-from stages.sources import Source, SourceError, open_source
+from stages.sources import Part, Source, SourceError, open_source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05  # until render has answered
@@ -93,9 +95,10 @@ def opened(settings: Settings, launcher: Launcher) -> Source:
         spec = int(was.removeprefix("camera")) if was.startswith("camera") else was
     is_live = isinstance(spec, int) or "://" in spec or spec.startswith("/dev/")
     until_s = time.monotonic() + (settings.pipeline.reconnect if was and is_live else 0.0)
+    played = settings.pipeline.capture
     while True:
         try:
-            return open_source(spec, name)
+            return open_source(spec, name, Part(*played.part), played.loop)
         except SourceError:
             if time.monotonic() >= until_s:
                 raise
@@ -305,7 +308,7 @@ class _Capture:
         self._must_go_back = not source.live  # to where render says that the outputs end
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
-        self._account = Account()
+        self._account = Account(settings.pipeline.stages)
         who = f"capture-{settings.replica}/{settings.life}"
         self._tape = Tape(Path(settings.record), who) if settings.record else None
         self._flow = self._new_flow()
@@ -421,6 +424,7 @@ class _Capture:
             if self._source.live and self._later_s:
                 picture = replace(picture, time=picture.time + self._later_s)
             self._pictures[self._flow.read] = picture
+            self._account.read(self._flow.read)
             self._step(flow.Read(picture.pixels.nbytes))
         if self._reader.ended:
             if not self._source.live:
@@ -461,7 +465,7 @@ class _Capture:
                 self._hand_out(connection, stage, self._crops_message(stage, frame, seq))
             case flow.KeepCrops(frame):
                 self._crops[frame] = crops
-                self._account.faces += crops.faces
+                self._account.cut(frame, crops.faces)
             case flow.SendPicture(frame):
                 self._render.send(self._picture_message(frame))
             case flow.SendPreview(frame):
@@ -491,6 +495,7 @@ class _Capture:
         self._epoch += 1
         self._pictures.clear()
         self._crops.clear()
+        self._account.start_anew()
         self._flow = self._new_flow(self._flow.read if self._source.live else 0)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
@@ -501,6 +506,7 @@ class _Capture:
         return Flow(self._rules, first_frame)
 
     def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
+        self._account.handed_out(stage, piece.frame)
         if self._tape is not None:
             self._tape.keep(stage, piece)
         self._to_worker(connection, piece)
@@ -533,7 +539,7 @@ class _Capture:
         # and what shows that it is there.
         if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
             self._said_hello_s = now_s
-            self._render.send(SourceHello(live=self._source.live, **self._id))
+            self._render.send(SourceHello(live=self._source.live, latency=self._account.lately(), **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")
             awaited = self._flow.awaited
@@ -602,9 +608,14 @@ class FrameEncoding:
 class Account:
     """What is told about the run: how many frames, how fast, how late."""
 
-    def __init__(self):
+    def __init__(self, stages: Iterable[str] = ()):
         self.faces = 0
+        self._latencies = Histogram()
+        self._queues = {stage: Histogram() for stage in stages}
+        # frame -> when its work was there, of detect and then of the attribute stages; and who has been given theirs
+        self._due: dict[int, tuple[float, set[str]]] = {}
         self._latency, self._added = Quantiles(), Quantiles()
+        self._lately: list[float] = []  # latencies that nobody has asked for yet
         self._worked: dict[int, float] = {}  # frame -> seconds on its longest path, until it is acknowledged
         self._first_s: float | None = None
         self._last_s = 0.0
@@ -613,8 +624,29 @@ class Account:
     def worked(self, frames: list) -> None:
         self._worked = dict(frames)
 
+    def read(self, frame: int) -> None:
+        """A frame waits for detect."""
+        self._due[frame] = time.monotonic(), set()
+
+    def cut(self, frame: int, faces: int) -> None:
+        """Its faces wait for the attribute stages."""
+        self.faces += faces
+        self._due[frame] = time.monotonic(), {"detect"}
+
+    def handed_out(self, stage: str, frame: int) -> None:
+        """Somebody has the work; what is handed out again has waited for other reasons."""
+        due_s, given = self._due.get(frame, (0.0, {stage}))
+        if stage not in given:
+            given.add(stage)
+            self._queues[stage].add(time.monotonic() - due_s)
+
+    def start_anew(self) -> None:
+        """All that was under way is void."""
+        self._due.clear()
+
     def forgotten(self, frame: int, latency_s: float | None) -> None:
         worked_s = self._worked.pop(frame, None)
+        self._due.pop(frame, None)
         if latency_s is None:
             return
         self._finished += 1
@@ -622,8 +654,15 @@ class Account:
         if self._first_s is None:
             self._first_s = self._last_s - latency_s
         self._latency.add(latency_s)
+        self._lately.append(latency_s)
+        self._latencies.add(latency_s)
         if worked_s is not None:
             self._added.add(max(0.0, latency_s - worked_s))
+
+    def lately(self) -> float | None:
+        """The latency in the middle since this was asked last."""
+        latencies, self._lately = self._lately, []
+        return median(latencies) if latencies else None
 
     @property
     def _seconds(self) -> float:
@@ -638,6 +677,8 @@ class Account:
             "faces": self.faces,
             "fps": self._finished / self._seconds if self._seconds else 0.0,
             "waiting": state.waiting,
+            "latencies": self._latencies.to_json(),
+            "queues": {stage: queue.to_json() for stage, queue in self._queues.items()},
         }
 
     def report(self, source: Source, captured: int) -> dict:

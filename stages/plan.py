@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,16 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
 from stages.runtime.places import Places
-from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, detector_arguments, stamp
+from stages.runtime.run_directory import IPC
+from stages.runtime.settings import (
+    CardSettings,
+    Machines,
+    PublishSettings,
+    Settings,
+    SourceSettings,
+    detector_arguments,
+    stamp,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -135,8 +145,18 @@ class Plan:
             inputs=self.inputs,
             once=once,
             binds=places.binds(stage, replica),
+            publish=self._publish() if stage == "render" else None,
             machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
+
+    def _publish(self) -> PublishSettings | None:
+        wanted = self.pipeline.render.publication
+        if wanted is None:
+            return None
+        address, pixels = wanted
+        if address.startswith(IPC):
+            address = IPC + os.path.abspath(os.path.expanduser(address.removeprefix(IPC)))
+        return PublishSettings(address, pixels, self.host, self.keys)
 
     def _sources(self) -> tuple[SourceSettings, ...]:
         pipeline = self.pipeline
@@ -153,10 +173,14 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
+    played = pipeline.capture
+    part = {"start": played.start_s, "end": played.end_s, "fps": played.fps, "loop": played.loop}
+    # Only what is asked for: a run that was begun before there were these keys can be gone on with.
+    part = {f"capture.{key}": value for key, value in part.items() if value and value != math.inf}
     render = {
         f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
     }
-    return {**sources, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
+    return {**sources, **part, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

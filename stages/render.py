@@ -14,6 +14,7 @@ import numpy as np
 from stages.core import join, limits
 from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.histogram import Histogram
 from stages.core.history import RENDER
 from stages.core.join import Join
 from stages.core.messages import (
@@ -40,6 +41,7 @@ from stages.outputs.display import Display, open_display
 from stages.outputs.labels import Bar, Line
 from stages.outputs.look import Look
 from stages.outputs.panels import numbers
+from stages.outputs.publication import Publication
 from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
 from stages.runtime.chaos import disorder_of, links_with, meet
@@ -47,6 +49,7 @@ from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
+from stages.runtime.publisher import Publisher
 from stages.runtime.run_file import RunFile
 from stages.runtime.tape import Tape
 
@@ -86,7 +89,10 @@ class _Render:
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         shown = settings.pipeline.render
         saved = Path(settings.output) / "saved"
-        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style)
+        self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style, shown.delay)
+        self._publisher = Publisher(settings, launcher.say) if settings.publish else None
+        quality = settings.pipeline.frames.quality if settings.publish and settings.publish.pixels else None
+        self._publication = Publication(self._incarnation, quality)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
@@ -105,6 +111,8 @@ class _Render:
         with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
             if self._display:
                 opened.callback(self._display.close)
+            if self._publisher:
+                opened.callback(self._publisher.close)
             opened.callback(self._close_sources)
             while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
@@ -206,7 +214,7 @@ class _Render:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
-        recorder = Recorder(folder, spec, settings.render.annotated, self._launcher.patiently, self._continuing)
+        recorder = Recorder(folder, spec, settings.writes_annotated, self._launcher.patiently, self._continuing)
         if recorder.restored.source not in (None, hello.source):
             raise OutputError(
                 f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
@@ -230,7 +238,11 @@ class _Render:
             self._launcher.patiently,
             self._met,
             self._tape,
+            self._publish if self._publisher else None,
         )
+
+    def _publish(self, frame: FinishedFrame) -> None:
+        self._publisher.send(self._publication.parts(frame))
 
     def _report(self) -> dict:
         reports = {name: source.report() for name, source in self._sources.items()}
@@ -256,8 +268,10 @@ class _Source:
         patiently: Callable[[Callable[[], object]], object],
         met: Callable[[int, str], None],
         tape: Tape | None = None,
+        publish: Callable[[FinishedFrame], None] | None = None,
     ):
-        self.recorder, self._look, self._met, self._tape = recorder, look, met, tape
+        self.recorder, self._look, self._met = recorder, look, met
+        self._tape, self._publish = tape, publish
         self._patiently = patiently
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -279,6 +293,7 @@ class _Source:
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_done = before.position
         self._spent_s: Counter[str] = Counter()
+        self._services = {stage: Histogram() for stage in ("detect", *cards, "render")}
         self._pulse = Pulse(("detect", *cards, "render"))
         self._frames: int | None = None  # how many there are, once capture has said so
 
@@ -290,6 +305,8 @@ class _Source:
         if not has_name:
             return None if has_name is None else f"{self._name} is already read by another capture"
         self._is_live = hello.live
+        if hello.latency is not None:
+            self._pulse.told(hello.latency, time.monotonic())
         if hello.epoch >= (self._join.epoch or 0):
             self._step(join.SourceStarted(hello.epoch))
             self._due = True
@@ -301,7 +318,7 @@ class _Source:
             return
         match message:
             case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
-                self._pulse.came(frame, time.monotonic())
+                self._pulse.came(time.monotonic())
                 self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
             case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
                 if len(scores) == len(rectangles):
@@ -341,14 +358,15 @@ class _Source:
         has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
         self._number += 1
+        done = self._done
         ack = Ack(
             run=self._run,
             source=self._name,
             epoch=self._join.epoch,
             incarnation=self._incarnation,
             number=self._number,
-            done=self._join.done,
-            lacks=[list(lack) for lack in self._join.lacks()],
+            done=done,
+            lacks=[[frame, []] for frame in range(done, self._join.done)] + [list(lack) for lack in self._join.lacks()],
             clean=self._clean and not self._is_looked_at,
             preview=self._preview_taken if self._previews else None,
             heard=self._join.heard,
@@ -361,6 +379,14 @@ class _Source:
             self._lost_s = self._lost_s or now_s
             self._claim.lost()
         return has_moved
+
+    @property
+    def _done(self) -> int:
+        """What is acknowledged. A picture that waits for its turn in the window counts as under way, so that no more of
+        them than `window` and `window_memory` wait, and the source is read as fast as a person looks.
+        """
+        unseen = self._display.unseen(self._name) if self._display and not self._previews else None
+        return self._join.done if unseen is None else min(unseen, self._join.done)
 
     @property
     def is_clean(self) -> bool:
@@ -397,7 +423,9 @@ class _Source:
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
         rendered = self._rendered_before + self._join.emitted
-        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, "spent": spent}
+        services = {stage: service.to_json() for stage, service in self._services.items()}
+        told = {"spent": spent, "services": services}
+        return {"captured": self._frames, "rendered": rendered, "dropped": dropped, **counts, **told}
 
     def _step(self, event: join.Event) -> None:
         done = self._join.done
@@ -425,6 +453,8 @@ class _Source:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
+        if self._publish:
+            self._publish(frame)
         self._newest = frame
         if self._display and not self._previews:
             self._display.show(frame, drawn, self._is_live)
@@ -455,7 +485,9 @@ class _Source:
             spent_s["detect"] = emit.faces.spent.get("detect", 0.0)
         spent_s["render"] = drawing_s
         self._spent_s.update(spent_s)
-        self._pulse.finished(emit.frame, time.monotonic(), spent_s)
+        for stage, seconds in spent_s.items():
+            self._services[stage].add(seconds)
+        self._pulse.finished(time.monotonic(), spent_s)
         longest_s = max((sum(message.spent.values()) for message in said), default=0.0)
         self._worked.append((emit.frame, longest_s + drawing_s))
 

@@ -18,12 +18,12 @@ from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
 from stages.runtime.keys import read_keys
-from stages.runtime.launcher import Outcome, launch
+from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim
 from stages.runtime.run_file import RunFile
-from stages.runtime.view import TerminalView
+from stages.runtime.view import TerminalView, Views
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
 
@@ -40,13 +40,15 @@ def run(
     record: str | None = None,
     resume: bool = False,
     fresh: bool = False,
+    metrics: tuple[str, int] | None = None,
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
     the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
     machine is; `resume`: a run that was broken off goes on where its outputs end; `fresh`: it is replaced. Raises a
-    `FacepipeError` where the run is refused. `record`: the file for what the stages are given and answer.
+    `FacepipeError` where the run is refused. `record`: the file for what the stages are given and answer; `metrics`:
+    host and port at which Prometheus is answered.
     """
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
@@ -81,6 +83,16 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
+        views: View = view
+        if metrics is not None:
+            from stages.runtime.metrics import Metrics, served
+
+            counted = Metrics()
+            view.say(f"metrics at {held.enter_context(served(counted, *metrics))}")
+            views = Views(view, counted)
+        if pipeline.capture.loop and "capture" in stages:
+            until = "" if seconds else " until you end the run, with Q or Ctrl-C"
+            view.say(f"read again and again{until}; results.jsonl grows all the time, and nothing annotated is written")
         if results.results:
             results.remove_logs(keep=processes)
         if not stages & BINDING:
@@ -102,7 +114,7 @@ def run(
                     record,
                 ),
                 Path(shown(str(results.logs))),
-                view,
+                views,
                 once=once,
                 ends_with=ends_with,
                 seconds=seconds,

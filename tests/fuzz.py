@@ -32,6 +32,7 @@ TYPES = {
     "MaybeCount": st.none() | counts,
     "Flag": st.booleans(),
     "Seconds": finite,
+    "MaybeSeconds": st.none() | positive,
     "MaybeRate": st.none() | positive,
     "Spent": st.dictionaries(names, positive, max_size=3),
     "Boxes": st.lists(st.lists(finite, min_size=4, max_size=4), max_size=4),

@@ -37,6 +37,7 @@ DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect"
 
 _SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
 MOST_HOSTS = 64
+EXAMPLE = "tcp://127.0.0.1:5700"
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
@@ -221,6 +222,16 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
             guess = _nearest(name, (*KNOWN_ATTRIBUTES, *pipeline.attributes()))
             says = f"render.smooth.{short(name)} names no attribute of this pipeline; leave it out{guess}"
             yield Problem(("render", "smooth", name), says)
+    if isinstance(publish := pipeline.render.publish, dict):
+        if not isinstance(publish.get("address"), str):
+            says = f"render.publish needs an address, such as {{address: {EXAMPLE}, pixels: true}}"
+            yield Problem(("render", "publish"), says)
+        elif not isinstance(publish.get("pixels", False), bool):
+            says = f"render.publish.pixels is {described(publish['pixels'])}; write true or false"
+            yield Problem(("render", "publish"), says)
+    if pipeline.capture.end_s <= pipeline.capture.start_s:
+        begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
+        yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
     detect = pipeline.detect
     needs_model, key = detect.detector in _NEED_A_MODEL, dotted(DETECTOR_MODEL)
     if needs_model and detect.model is None:
@@ -278,6 +289,7 @@ def _elsewhere(word: str) -> str:
         "stages.NAME": Attribute,
         "stages.detect": Detect,
         "render": Render,
+        "capture": Capture,
         "": Pipeline,
         "hosts.NAME": Host,
         "frames": Frames,

@@ -6,6 +6,7 @@ The stages are given the finished `Pipeline` as JSON; they import neither pydant
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -51,6 +52,29 @@ HostOfSources = (
 Address = Annotated[
     str, Matching("an IP address or the name of a machine in the network", r"[A-Za-z0-9_.:-]+", fewest=1, most=253)
 ]
+
+# As long as a video can be. In quotes or not: this YAML reads 1:30 as a text.
+TimeInVideo = (
+    Annotated[float, Between(0, 1_000_000, words="seconds from 0 on")]
+    | Annotated[str, Matching("a time such as 1:30 or 1:02:30.5", r"(\d{1,3}:)?\d{1,2}:[0-5]?\d(\.\d{1,6})?")]
+)
+
+PublishAddress = Annotated[
+    str,
+    Matching(
+        "tcp://ADDRESS:PORT or ipc://PATH",
+        r"tcp://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):[1-9]\d{0,4}|ipc://[^\0]+",
+        most=4096,
+    ),
+]
+# Only `publication` takes it apart; that each of the two keys has a value of its kind is checked beside the schema.
+Publish = (
+    PublishAddress
+    | Annotated[
+        dict[Literal["address", "pixels"], PublishAddress | bool],
+        Matching("{address: ..., pixels: true} for the pictures too", fewest=1, most=2),
+    ]
+)
 
 PLACED = "The machine that it runs on, or several, each with so many `replicas`. Not said: the first of `hosts`."
 
@@ -115,11 +139,44 @@ class Capture:
 
     __pydantic_config__: ClassVar[dict] = _STRICT
 
+    start: Annotated[
+        TimeInVideo | None, "Files: the time at which the reading of every video begins. Not said: at its first frame."
+    ] = None
+    end: Annotated[
+        TimeInVideo | None, "Files: the time before which the reading of every video ends. Not said: after its last."
+    ] = None
+    fps: Annotated[
+        Annotated[float, Between(0, 1000, above=True)] | None,
+        "Files: at most so many frames of each second of a video are read, evenly. Not said: all.",
+    ] = None
+    loop: Annotated[
+        bool,
+        "Files: read again and again until you end the run. `results.jsonl` grows; nothing annotated is written.",
+    ] = False
     host: Annotated[
         HostOfSources | None,
         "The machine that reads the source, which may be another one for each of `sources`. Not said: the first of"
         " `hosts`.",
     ] = None
+
+    @property
+    def start_s(self) -> float:
+        return seconds_of(self.start) if self.start is not None else 0.0
+
+    @property
+    def end_s(self) -> float:
+        return seconds_of(self.end) if self.end is not None else math.inf
+
+    @property
+    def part(self) -> tuple[float, float, float | None]:
+        """The arguments of `stages.sources.Part`."""
+        return self.start_s, self.end_s, self.fps
+
+
+def seconds_of(time: float | str) -> float:
+    """The seconds of a `TimeInVideo`: 90.0 of '1:30'."""
+    parts = time.split(":") if isinstance(time, str) else [time]
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +219,11 @@ class Render:
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
     ] = "latest"
+    delay: Annotated[
+        float,
+        Between(0, 3600),
+        "Pictures in the window: so many seconds each is shown, before the next one. The arrow keys go back and on.",
+    ] = 0.0
     style: Annotated[
         Literal["full", "plain", "none"],
         "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
@@ -189,8 +251,21 @@ class Render:
         "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
         " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
+    publish: Annotated[
+        Publish | None,
+        "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"
+        " takes `hosts` and keys.",
+    ] = None
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+
+    @property
+    def publication(self) -> tuple[str, bool] | None:
+        """Where to publish, and whether pictures go with it."""
+        if self.publish is None:
+            return None
+        wanted = self.publish if isinstance(self.publish, dict) else {"address": self.publish}
+        return wanted["address"], wanted.get("pixels", False)
 
     @property
     def shows_latest(self) -> bool:
@@ -349,6 +424,11 @@ class Pipeline:
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""
         return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    @property
+    def writes_annotated(self) -> bool:
+        """Whether pictures are written with what was found; a loop never ends, and so no video of it is joined."""
+        return self.render.annotated and not self.capture.loop
 
     def smooth_s(self) -> dict[str, float]:
         """Over how many seconds the answers of each attribute stage are smoothed, in the order of the configuration."""

@@ -8,4 +8,4 @@ class FacepipeError(Exception):
 
 
 class NotTaken(FacepipeError):
-    """The run does not take this process: what it was told is not what the run was told, found out only by asking."""
+    """What this process was told cannot be, and only its work could show it: the run ends as if it had been refused."""

@@ -93,6 +93,7 @@ Try = Annotated[int, _whole(1)]
 MaybeCount = Annotated[int | None, _or_none(_whole(0))]
 Flag = Annotated[bool, lambda value: type(value) is bool]
 Seconds = Annotated[float, _number()]
+MaybeSeconds = Annotated[float | None, _or_none(_number(0))]
 MaybeRate = Annotated[float | None, _or_none(_number(0))]
 Spent = Annotated[
     dict, lambda v: type(v) is dict and len(v) <= 64 and all(map(_name, v)) and all(map(_number(0), v.values()))
@@ -261,12 +262,13 @@ class Finish(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SourceHello(Message):
-    """Capture tells render which source it reads, and in which incarnation."""
+    """Capture tells render which source it reads, in which incarnation, and how late frames were lately."""
 
     kind: ClassVar[str] = "hello"
     source: Name
     epoch: Count
     live: Flag
+    latency: MaybeSeconds = None  # in the middle, of what was acknowledged since the last hello; None: nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
 
 _OVER_S = 3.0  # what is told is of the last seconds
 _MOST = 1000  # frames that are remembered, however fast they come
@@ -23,7 +22,7 @@ class Beat:
     """One reading."""
 
     frames_s: float  # frames a second
-    latency_s: float | None  # in the middle, from a frame's handing out to its being finished; None before the first
+    latency_s: float | None  # in the middle, from reading a frame to its acknowledgement; None: capture has not said
     loads: tuple[Load, ...]  # in the order of the stages
 
 
@@ -32,21 +31,21 @@ class Pulse:
 
     def __init__(self, stages: Iterable[str]):
         self._stages = tuple(stages)
-        self._came_s: dict[int, float] = {}
-        self._finished: deque[tuple[float, float | None, Mapping[str, float]]] = deque(maxlen=_MOST)
+        self._finished: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=_MOST)
         self._since_s: float | None = None
+        self._latency: tuple[float, float] | None = None  # when it was told, and what
 
-    def came(self, frame: int, now_s: float) -> None:
+    def came(self, now_s: float) -> None:
         """The picture of a frame has come: capture sends it when it hands the frame out."""
         self._since_s = now_s if self._since_s is None else self._since_s
-        if len(self._came_s) < _MOST:  # A camera whose frames are all dropped finishes none.
-            self._came_s.setdefault(frame, now_s)
 
-    def finished(self, frame: int, now_s: float, spent_s: Mapping[str, float]) -> None:
-        """A frame is in the outputs; `spent_s`: the seconds of work on it, by stage. Frames ascend."""
-        came_s = self._came_s.get(frame)
-        self._came_s = {other: at_s for other, at_s in self._came_s.items() if other > frame}
-        self._finished.append((now_s, None if came_s is None else now_s - came_s, dict(spent_s)))
+    def told(self, latency_s: float, now_s: float) -> None:
+        """Capture has said how late frames are: only there is a clock that has seen them read and acknowledged."""
+        self._latency = (now_s, latency_s)
+
+    def finished(self, now_s: float, spent_s: Mapping[str, float]) -> None:
+        """A frame is in the outputs; `spent_s`: the seconds of work on it, by stage."""
+        self._finished.append((now_s, dict(spent_s)))
 
     def read(self, now_s: float, lacks: Iterable[tuple[int, list[str]]]) -> Beat:
         """The reading of this moment; `lacks` are the frames that are not finished, with what each still wants."""
@@ -57,13 +56,15 @@ class Pulse:
         if len(self._finished) == _MOST:
             since_s = self._finished[0][0]
         over_s = min(_OVER_S, max(now_s - since_s, 0.1))
-        latencies = [latency for _, latency, _ in self._finished if latency is not None]
+        told_s, latency_s = self._latency or (0.0, None)
+        if now_s - told_s > _OVER_S:
+            latency_s = None
         worked: Counter[str] = Counter()
-        for _, _, spent_s in self._finished:
+        for _, spent_s in self._finished:
             worked.update(spent_s)
         queues = _queues(lacks)
         loads = tuple(Load(stage, worked[stage] / over_s, queues[stage]) for stage in self._stages)
-        return Beat(len(self._finished) / over_s, median(latencies) if latencies else None, loads)
+        return Beat(len(self._finished) / over_s, latency_s, loads)
 
 
 def _queues(lacks: Iterable[tuple[int, list[str]]]) -> Counter[str]:

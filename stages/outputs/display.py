@@ -13,6 +13,7 @@ import numpy as np
 from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
 from stages.outputs import OutputError
+from stages.outputs.album import Album, Page
 from stages.outputs.draw import annotate
 from stages.outputs.labels import Bar, Line
 from stages.outputs.names import output_name
@@ -27,18 +28,23 @@ class DisplayError(FacepipeError):
 
 
 def open_display(
-    wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"
+    wanted: str,
+    stages: Iterable[str],
+    saved: Path,
+    say: Callable[[str], None],
+    style: str = "plain",
+    delay_s: float = 0.0,
 ) -> Display | None:
     """The display for `auto`, `window` or `none`; None where there is to be none.
 
     Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
-    `style` that of `annotate`.
+    `style` that of `annotate`, `delay_s` how long each picture that is no frame of a video is shown at least.
     """
     if wanted == "none":
         return None
     reason = window_available()
     if reason is None:
-        return Display(stages, saved, say, style)
+        return Display(stages, saved, say, style, delay_s)
     if wanted == "window":
         raise DisplayError(
             f"a window was asked for, but {reason}; --display none does without, auto opens one where it is possible."
@@ -51,6 +57,7 @@ def open_display(
 class _Shown:
     window: Window
     frame: FinishedFrame
+    album: Album
     drawn: np.ndarray | None = None  # what the window shows, without panels
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
     numbers: tuple[Line | Bar, ...] = ()  # how the run goes
@@ -63,8 +70,15 @@ class _Shown:
 class Display:
     """Shows the newest frame of every source. Keys act on all windows: OpenCV gives them to any that asks first."""
 
-    def __init__(self, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"):
-        self._style = style
+    def __init__(
+        self,
+        stages: Iterable[str],
+        saved: Path,
+        say: Callable[[str], None],
+        style: str = "plain",
+        delay_s: float = 0.0,
+    ):
+        self._style, self._delay_s = style, delay_s
         self._stages, self._saved, self._say = frozenset(stages), saved, say
         self._shown: dict[str, _Shown] = {}
         self._view = View()
@@ -77,8 +91,11 @@ class Display:
         """Show a frame; `drawn`: its picture with all labels, where it is at hand. A `live` one says when it is old."""
         shown = self._shown.get(frame.source)
         if shown is None:
-            shown = self._shown[frame.source] = _Shown(Window(frame.source), frame)
-        if not self._view.paused:
+            shown = self._shown[frame.source] = _Shown(Window(frame.source), frame, Album(self._delay_s))
+        if (frame.picture.rate is None and not live) or shown.album.unseen:
+            shown.album.add(Page(frame, drawn))
+            self._turn(shown)
+        elif not self._view.paused:
             shown.frame, shown.drawn_with = frame, None
             shown.live, shown.shown_s, shown.age_s = live, time.monotonic(), 0
             self._draw(shown, drawn)
@@ -98,6 +115,7 @@ class Display:
         views = [shown.window.poll() for shown in self._shown.values()]
         before, self._view = self._view, reduce(_together, views, View())
         for shown in self._shown.values():
+            self._turn(shown, self._view.steps - before.steps)
             if self._view.saves > before.saves:
                 self._save(shown.frame, shown.drawn)
             age_s = int(time.monotonic() - shown.shown_s) if shown.live and not self._view.paused else 0
@@ -111,11 +129,26 @@ class Display:
     def waits_for(self, source: str) -> bool:
         """Whether a person is still looking at the last picture of a source: one that is no video stays until Q."""
         shown = self._shown.get(source)
-        return shown is not None and shown.frame.picture.rate is None and not self._view.quit
+        still = shown is not None and (shown.frame.picture.rate is None or shown.album.unseen)
+        return bool(still) and not self._view.quit
+
+    def unseen(self, source: str) -> int | None:
+        """The first frame that waits for its turn in the window; None where none does."""
+        shown = self._shown.get(source)
+        waiting = shown.album.unseen if shown and not self._view.quit else []
+        return waiting[0].frame.frame if waiting else None
 
     def close(self) -> None:
         for shown in self._shown.values():
             shown.window.close()
+
+    def _turn(self, shown: _Shown, steps: int = 0) -> None:
+        """Show the page of the album whose turn it is, if it is another one."""
+        page = shown.album.turn(time.monotonic(), steps, self._view.paused)
+        if page is not None:
+            shown.frame, shown.drawn_with = page.frame, None
+            drawn, page.drawn = page.drawn, None
+            self._draw(shown, drawn)
 
     def _draw(self, shown: _Shown, drawn: np.ndarray | None) -> None:
         show, frame = self._view.show(self._stages), shown.frame
@@ -153,5 +186,6 @@ def _together(one: View, other: View) -> View:
         one.keys != other.keys,
         one.numbers != other.numbers,
         one.saves + other.saves,
+        one.steps + other.steps,
         one.quit or other.quit,
     )

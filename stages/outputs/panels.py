@@ -17,6 +17,7 @@ HELP = tuple(
         "D  how the run goes",
         "S  save the picture",
         "space  hold the picture",
+        "left, right  the picture before, the next one",
         "H  these keys",
         "Q, Esc  end the run",
     )

@@ -10,7 +10,13 @@ import numpy as np
 
 KEYS = "G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"
 _SWITCHES = {"g": "gender", "e": "emotion", "a": "age"}
-_ESCAPE = "\x1b"
+_ESCAPE, BACK, NEXT = "\x1b", "left", "right"
+# What the arrows are in the toolkits: X11's key symbols (Qt, GTK), Windows' virtual keys, AppKit's function keys.
+_SPECIAL = {
+    0xFF51: BACK, 0x250000: BACK, 0xF702: BACK,
+    0xFF53: NEXT, 0x270000: NEXT, 0xF703: NEXT,
+    0xFF1B: _ESCAPE,
+}  # fmt: skip
 _FIRST_WIDTH, _FIRST_HEIGHT = 1280, 720  # pixels; larger pictures are scaled into it, the person may enlarge it
 _LONGEST_SIDE = 2560  # pixels handed to the window, which copies and scales what it gets anew at every repaint
 _KEYS_AT_ONCE = 8  # taken in one `poll`: each costs a turn of the window's own loop
@@ -25,6 +31,7 @@ class View:
     keys: bool = False  # the keys are shown
     numbers: bool = False  # how the run goes is shown
     saves: int = 0  # how often a picture was to be saved
+    steps: int = 0  # pictures on, less those back
     quit: bool = False
 
     def show(self, stages: Iterable[str]) -> frozenset[str]:
@@ -33,8 +40,13 @@ class View:
 
 
 def on_key(view: View, key: str) -> View:
-    """What a key does: g, e, a and d, h switch labels and panels, s saves, space pauses, q and Escape quit."""
+    """What a key does.
+
+    g, e, a and d, h switch labels and panels, s saves, space pauses, left and right turn pages, q and Escape quit.
+    """
     key = key.lower()
+    if key in (BACK, NEXT):
+        return replace(view, steps=view.steps + (1 if key == NEXT else -1))
     if key in _SWITCHES:
         return replace(view, hidden=view.hidden ^ {_SWITCHES[key]})
     if key == " ":
@@ -48,6 +60,17 @@ def on_key(view: View, key: str) -> View:
     if key in ("q", _ESCAPE):
         return replace(view, quit=True)
     return view
+
+
+def key_of(code: int) -> str:
+    """The key of a code of OpenCV's `pollKey`: a character, `BACK`, `NEXT`, or nothing for keys that we do not know.
+
+    Its lower byte alone would take the left arrow, 0xFF51, for a Q.
+    """
+    if code in _SPECIAL:
+        return _SPECIAL[code]
+    code &= 0xFFFF  # GTK puts what else is held down, and Num Lock, above it.
+    return _SPECIAL.get(code) or (chr(code) if code < 0x100 else "")
 
 
 class Window:
@@ -94,7 +117,7 @@ class Window:
         self._set_title()
 
     def _press(self, code: int) -> None:
-        before, self.view = self.view, on_key(self.view, chr(code & 0xFF))
+        before, self.view = self.view, on_key(self.view, key_of(code))
         if self.view.saves > before.saves and self._on_save:
             self._on_save(self._shown)
         if self.view.paused != before.paused:

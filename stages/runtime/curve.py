@@ -8,6 +8,7 @@ doors it tries a key that nobody knows.
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 import threading
 from collections import Counter
@@ -22,6 +23,7 @@ from stages.core.messages import Message
 from stages.core.placement import Placement
 from stages.core.speakers import may_say
 from stages.runtime.keys import Keyring, KeysError, read_keys
+from stages.runtime.run_directory import resolved
 from stages.runtime.settings import Settings
 
 DOMAIN = b"facepipe"
@@ -29,6 +31,11 @@ PROOF_S = 5.0  # what the first handshake may take on a busy machine
 FAILED_HANDSHAKES = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
+
+
+def is_beyond(address: str) -> bool:
+    """Whether other machines could reach a `tcp` address; raises `RunDirectoryError` for a name that nobody knows."""
+    return not ipaddress.ip_address(resolved(address)[1][0].partition("%")[0]).is_loopback
 
 
 class LockError(FacepipeError):

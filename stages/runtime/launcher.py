@@ -49,6 +49,9 @@ class View(Protocol):
     def progress(self, label: str, progress: dict) -> None:
         """Where a stage is."""
 
+    def started_again(self, label: str, stage: str) -> None:
+        """A process that has ended is started again; its progress begins anew."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -119,6 +122,9 @@ class _Crew:
         if again:
             self._lives[label] += 1
             self._tell_settings(label)
+
+    def stage_of(self, label: str) -> str:
+        return self._starts[label].member.stage
 
     def tell_settings(self, told: dict[str, dict]) -> None:
         self._told = told
@@ -220,6 +226,7 @@ def _do(action: Action, crew: _Crew, view: View) -> None:
         case Kill(label):
             crew.children[label].kill()
         case StartAgain(label):
+            view.started_again(label, crew.stage_of(label))
             crew.start(label, again=True)
         case SayGone(label, cause):
             crew.tell_gone(label, cause)

@@ -30,6 +30,7 @@ RECONNECT_MS = 10  # at first: everything is started at once, and binds within t
 RECONNECT_MOST_MS = 100  # a longer pause would be waited for whenever somebody binds later than the others
 LINGER_MS = 500  # the last words of a process that ends; more would hang on a peer that has gone
 REASONS = 100  # kept apart of what is refused
+HELD = 20  # messages that a subscriber may be behind: pictures may be in them
 SENTENCES = 20  # said about who is refused
 
 # Between machines: a connection on which nothing has been acknowledged for so long is given up and made anew, so that a
@@ -113,6 +114,8 @@ class Bound(Link):
     A socket for each address: the processes of this machine need no key, those of others do.
     """
 
+    remedy = "see hosts and port"  # where an address cannot be opened
+
     def __init__(
         self,
         listens_to: dict[str, type[Message]],
@@ -168,7 +171,7 @@ class Bound(Link):
         try:
             socket.bind(address)
         except zmq.ZMQError as error:
-            raise LinkError(f"{address} cannot be opened: {error.strerror}; see hosts and port.") from None
+            raise LinkError(f"{address} cannot be opened: {zmq.strerror(error.errno)}; {self.remedy}.") from None
         if address.startswith(IPC):
             os.chmod(address.removeprefix(IPC), 0o600)  # Its folder keeps others out already.
 
@@ -204,6 +207,31 @@ class Bound(Link):
         if sentence not in self._said and len(self._said) < SENTENCES:
             self._said.add(sentence)
             self._say(f"{sentence}.")
+
+
+class Broadcast(Bound):
+    """What is published to everybody who listens. Who is slow loses messages, and holds nobody up."""
+
+    remedy = "change render.publish"
+
+    def __init__(self, security: Security | None, gate: Gate | None, say: Callable[[str], None]):
+        super().__init__({}, security, gate, say)
+
+    def open(self, context: zmq.Context, address: str) -> None:
+        socket = self._open(context, zmq.PUB, address)
+        socket.setsockopt(zmq.SNDHWM, HELD)
+        socket.setsockopt(zmq.MAXMSGSIZE, limits.NAME_CHARACTERS * 8)  # What a subscriber says is a topic.
+        before = os.umask(0o177) if address.startswith(IPC) else None  # At no moment may others connect to it.
+        try:
+            self._bind(socket, address)
+        finally:
+            if before is not None:
+                os.umask(before)
+
+    def send(self, parts: list[bytes]) -> None:
+        """Send a message to those who keep up; who those are is not known."""
+        self._send(self.sockets[0], parts)
+        self._hear_of_strangers()
 
 
 class Connected(Link):
@@ -267,6 +295,11 @@ class Links:
         needs_gate = self._security is not None and any(address.startswith(TCP) for address in addresses)
         gate = self._security.open_gate(self._context) if needs_gate else None
         return self._add(Bound(listens_to, self._security, gate, self._say), addresses)
+
+    def broadcast(self, address: str) -> Broadcast:
+        """Bind an address that others subscribe to; raises as `bind` does."""
+        gate = self._security.open_gate(self._context) if self._security is not None else None
+        return self._add(Broadcast(self._security, gate, self._say), [address])
 
     def connect(self, address: str, listens_to: dict[str, type[Message]]) -> Connected:
         """Connect to an address, whether or not somebody is there yet; raises `LinkError`."""

@@ -75,6 +75,16 @@ class Machines:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """Where render publishes, and what."""
+
+    address: str  # tcp://ADDRESS:PORT, or ipc:// with an absolute path
+    pixels: bool  # whether a JPEG of each picture goes with it
+    host: str  # which of the configuration's hosts this is, whose key is shown beyond this machine; "": none
+    keys: str  # absolute path of the folder with the keys
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that one stage process is told; it travels as one line of JSON, never on the command line."""
 
@@ -99,6 +109,7 @@ class Settings:
     # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
+    publish: PublishSettings | None = None  # of render, if it publishes
     machines: Machines | None = None  # None: everything runs on one
 
     @property
@@ -140,6 +151,7 @@ class Settings:
                 "captures": tuple(plain["captures"]),
                 "binds": tuple(plain["binds"]),
                 "machines": Machines(**plain["machines"]) if plain["machines"] else None,
+                "publish": PublishSettings(**plain["publish"]) if plain["publish"] else None,
                 "sources": tuple(SourceSettings(**source) for source in plain["sources"]),
                 "cards": {stage: CardSettings(**card) for stage, card in plain["cards"].items()},
             }

@@ -46,6 +46,9 @@ class TerminalView:
             self._shown = line[: shutil.get_terminal_size().columns - 1]
             self._write(cleared + self._shown)
 
+    def started_again(self, label: str, stage: str) -> None:
+        """A sentence of the supervision says so."""
+
     def close(self) -> None:
         """Take the live line away."""
         self._write(self._cleared())
@@ -60,6 +63,29 @@ class TerminalView:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()
+
+
+class Views:
+    """Several views of one run."""
+
+    def __init__(self, *views):
+        self._views = views
+
+    def opened(self, source: dict) -> None:
+        for view in self._views:
+            view.opened(source)
+
+    def say(self, sentence: str) -> None:
+        for view in self._views:
+            view.say(sentence)
+
+    def progress(self, label: str, progress: dict) -> None:
+        for view in self._views:
+            view.progress(label, progress)
+
+    def started_again(self, label: str, stage: str) -> None:
+        for view in self._views:
+            view.started_again(label, stage)
 
 
 def live_line(sources: list[dict], window: int | None) -> str:

@@ -9,20 +9,34 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from stages.sources.base import Source, SourceError
+from stages.sources.part import Part
 
-__all__ = ["Source", "SourceError", "open_source"]
+__all__ = ["Part", "Source", "SourceError", "open_source"]
 
 # The kinds are imported where they are opened: a video needs neither the demo's photographs nor the camera's OpenCV.
 
 
-def open_source(spec: str | int, name: str | None = None) -> Source:
+def open_source(spec: str | int, name: str | None = None, part: Part | None = None, loop: bool = False) -> Source:
     """Open what the configuration's `source` names; raises `SourceError`.
 
     `spec` is `auto`, `demo`, the number of a camera (0 or "0"), a path, a folder, a glob such as `shots/**/*.jpg`, or a
     URL (rtsp, http, https and what else FFmpeg speaks). A file that is called `demo` is `./demo`. `name` replaces the
-    source's own name in results and outputs.
+    source's own name in results and outputs. `part` is what is read of its videos; with `loop` it is read again and
+    again. Both are for files.
     """
     source = _open(spec)
+    part = part or Part()
+    if source.live and (loop or not part.is_whole):
+        source.close()
+        raise SourceError(
+            f"{source.name} is live, and capture.start, end, fps and loop are for files; leave them out, or record it."
+        )
+    if not part.is_whole:
+        source.take(part)
+    if loop:
+        from stages.sources.loop import Loop
+
+        source = Loop(source)
     if name is not None:
         source.name = name
     return source

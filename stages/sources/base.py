@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, NotTaken
 from stages.core.frames import Picture
 from stages.core.limits import NAME_CHARACTERS
+from stages.sources.part import Part
 
 PAUSE_S, PAUSE_MOST_S = 0.5, 5.0  # between two tries to open a live source that was lost
 T = TypeVar("T")
@@ -18,6 +19,10 @@ T = TypeVar("T")
 
 class SourceError(FacepipeError):
     """The source cannot be read: what is wrong with it, and what to do."""
+
+
+class EmptyPart(SourceError, NotTaken):
+    """The part of a source that was asked for holds no frame."""
 
 
 class Source(ABC):
@@ -28,6 +33,7 @@ class Source(ABC):
     description: str  # for one line: "1280 x 720 at 25 frames/s", "30 pictures and 2 videos"
     chosen: str | None = None  # of `auto`: which source was chosen, and how to choose another
     frames: int | None = None  # how many are to be expected, for the progress line only: a header may be wrong
+    part = Part()  # what is read of every video
     notes: list[str]  # sentences that came up while reading: a file that was skipped, a video that ended early
     skipped = 0  # files that could not be read in this reading; they take no number
     cut_short = 0  # videos of this reading that lack frames: cut off, or damaged
@@ -41,6 +47,11 @@ class Source(ABC):
         self.description = description
         self.notes = []
         self._reading: Generator[Picture, None, None] | None = None
+
+    def take(self, part: Part) -> None:
+        """Read this part of every video, and no more of it; to be called before the first reading."""
+        self.part = part
+        self.description = ", ".join(filter(None, [self.description, part.words]))
 
     def pictures(self, start: int = 0) -> Iterator[Picture]:
         """Read from frame `start`: decoded from the first to this very one, so that it is the same one every time.

@@ -19,7 +19,8 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError, size_and_rate
+from stages.sources.base import EmptyPart, Source, SourceError, size_and_rate
+from stages.sources.part import Part
 
 WIDTH, HEIGHT, RATE, FRAMES = 1280, 720, 25, 250
 _PORTRAIT_HEIGHT = 600  # pixels of a print at scale 1
@@ -86,16 +87,24 @@ class Demo(Source):
         self._hopper = _photograph("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
         super().__init__("demo", size_and_rate(WIDTH, HEIGHT, RATE))
 
+    def take(self, part: Part) -> None:
+        super().take(part)
+        self.frames = part.expected(FRAMES, RATE)
+
     def _read(self, start: int) -> Iterator[Picture]:
+        chooser = self.part.chooser()
+        numbers = [number for number in range(FRAMES) if chooser.takes(number / RATE)]
+        if not numbers:
+            raise EmptyPart(f"The demo has no frame {self.part.words}: its last one is at {(FRAMES - 1) / RATE:g} s.")
         backdrop = _backdrop()
         actors = (
             (_print(cv2.imread(str(self._collins))), _COLLINS),
             (_print(cv2.imread(str(self._hopper))), _HOPPER),
             (_credits(), _CREDITS),
         )
-        for number in range(start, FRAMES):
+        for number in numbers[start:]:
             time_s = number / RATE
-            yield Picture(_frame(backdrop, actors, time_s), time_s, float(RATE))
+            yield Picture(_frame(backdrop, actors, time_s), time_s, self.part.rate(float(RATE)))
 
 
 def _frame(backdrop: np.ndarray, actors: tuple, time_s: float) -> np.ndarray:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError, as_text, counted, name_of
+from stages.sources.base import EmptyPart, Source, SourceError, as_text, counted, name_of
+from stages.sources.part import Part
 from stages.sources.still import PICTURES, Still, read_picture
 from stages.sources.video import VIDEOS, Clip, Video
 
@@ -43,6 +44,11 @@ class Pictures(Source):
             self._note(
                 f"{counted(len(left_out), 'file')} of {name} left out, neither picture nor video by name ({kinds})."
             )
+
+    def take(self, part: Part) -> None:
+        if any(file.suffix.lower() in VIDEOS for file in self._files):
+            super().take(part)
+            self.frames = None
 
     @classmethod
     def of_folder(cls, folder: Path) -> Pictures:
@@ -93,12 +99,14 @@ class Pictures(Source):
                     count += 1
                 else:
                     with Clip(str(path), file) as clip:
-                        yield from clip.pictures(self._note, start - count, file, self.passed)
-                        count += clip.count
+                        yield from clip.pictures(self._note, start - count, file, self.part, self.passed)
+                        count += clip.taken
                         self.cut_short += clip.lacks_frames
             except SourceError as error:
                 self._unreadable.add(path)
                 self._note(f"Skipped: {error}")
+        if count == 0 and len(self._unreadable) < len(self._files):
+            raise EmptyPart(f"No video of {self.name} has a frame {self.part.words}.")
         if count == 0:
             raise SourceError(
                 f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}"

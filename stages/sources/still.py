@@ -12,6 +12,7 @@ from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
 from stages.sources.base import Source, SourceError, name_of, size_and_rate
 from stages.sources.header import Header, read_header
+from stages.sources.part import Part
 from stages.sources.pixels import over_white, to_8_bits
 from stages.sources.quiet import silent_opencv
 
@@ -41,6 +42,9 @@ class Still(Source):
         self._path = path
         height, width = read_picture(path, str(path))[0].shape[:2]
         super().__init__(name_of(path), size_and_rate(width, height, None))
+
+    def take(self, part: Part) -> None:
+        """A picture is read whole."""
 
     def _read(self, start: int) -> Iterator[Picture]:
         pixels, remark = read_picture(self._path, self._path.name)

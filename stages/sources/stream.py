@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from stages.core.frames import Picture
 from stages.sources.base import Source, SourceError, counted
 from stages.sources.still import PICTURES
-from stages.sources.video import VIDEOS, Clip
+from stages.sources.video import VIDEOS, Clip, Film
 
 _SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
@@ -52,19 +52,15 @@ class Address:
         return Clip(self.url, self.label, options, _TIMEOUT_S)
 
 
-class RemoteFile(Source):
+class RemoteFile(Film):
     """A finite file on a server: nothing is dropped, and it can be read again."""
 
     def __init__(self, address: Address):
         self._address = address
-        with address.open() as clip:
-            super().__init__(address.name, clip.description)
-            self.frames = clip.frames
+        super().__init__(address.name, address.label)
 
-    def _read(self, start: int) -> Iterator[Picture]:
-        with self._address.open() as clip:
-            yield from clip.pictures(self._note, start, passed=self.passed)
-            self.cut_short = clip.lacks_frames
+    def _open(self) -> Clip:
+        return self._address.open()
 
 
 class Stream(Source):

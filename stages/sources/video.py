@@ -7,6 +7,7 @@ place, and says what is wrong with a file.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -19,7 +20,8 @@ from av.video.reformatter import VideoReformatter
 
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
-from stages.sources.base import Source, SourceError, counted, name_of, size_and_rate
+from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of, size_and_rate
+from stages.sources.part import Part
 from stages.sources.pixels import over_white
 
 _SUFFIXES = ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mjpeg .mjpg .gif .apng"
@@ -32,23 +34,48 @@ _FORMATS = (
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 )
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
+_WHOLE = Part()
 _LATER_S = 0.001  # how far a frame is put behind its predecessor where the file says that it is not later
 _TURN_BACK = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
 
-class Video(Source):
+class Film(Source):
+    """One video that has an end and can be read again, wherever it lies."""
+
+    def __init__(self, name: str, label: str):
+        """`label` is what sentences call it."""
+        self._label = label
+        with self._open() as clip:
+            super().__init__(name, clip.description)
+            self.frames, self._rate = clip.frames, clip.rate
+
+    def take(self, part: Part) -> None:
+        super().take(part)
+        if self.frames and self._rate:
+            self.frames = part.expected(self.frames, self._rate)
+
+    def _read(self, start: int) -> Iterator[Picture]:
+        with self._open() as clip:
+            yield from clip.pictures(self._note, start, part=self.part, passed=self.passed)
+            self.cut_short = clip.lacks_frames
+            if not clip.taken:
+                raise EmptyPart(f"{self._label} has no frame {self.part.words}; it was read to {clip.last_s:g} s.")
+
+    @abstractmethod
+    def _open(self) -> Clip:
+        """Open it once more."""
+
+
+class Video(Film):
     """A video file or an animation, such as a GIF; an animation of one frame is a still."""
 
     def __init__(self, path: Path):
         self._path = path
-        with Clip(str(path), str(path)) as clip:
-            super().__init__(name_of(path), clip.description)
-            self.frames = clip.frames
+        super().__init__(name_of(path), str(path))
+        self._label = path.name  # From here on only what is inside it can be wrong.
 
-    def _read(self, start: int) -> Iterator[Picture]:
-        with Clip(str(self._path), self._path.name) as clip:
-            yield from clip.pictures(self._note, start, passed=self.passed)
-            self.cut_short = clip.lacks_frames
+    def _open(self) -> Clip:
+        return Clip(str(self._path), self._label)
 
 
 class Clip:
@@ -62,6 +89,8 @@ class Clip:
         Raises `SourceError` where no frame can be had.
         """
         self.count = 0  # frames decoded so far
+        self.taken = 0  # and those of them that are in the part that is read
+        self.last_s = 0.0  # time of the last one decoded
         self.lacks_frames = False  # found out at the end of the reading
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
@@ -85,23 +114,29 @@ class Clip:
         note: Callable[[str], None],
         start: int = 0,
         file: str | None = None,
+        part: Part = _WHOLE,
         passed: Callable[[], None] = lambda: None,
     ) -> Iterator[Picture]:
-        """The frames from `start`. What is wrong with the file is told to `note`: at once, or at its end.
+        """The frames of `part`, from its frame `start`. What is wrong with the file is told to `note`, soon or late.
 
-        `passed` is called for every frame before `start`.
+        `passed` is called for every frame that is decoded and not given.
         """
-        first_s, last_s = None, 0.0
-        convert = _Convert(self.size, self._label, note)
+        part = part if self.rate else _WHOLE  # An animation of one frame is a picture.
+        first_s, last_s, rate = None, 0.0, self.rate and part.rate(self.rate)
+        convert, chooser = _Convert(self.size, self._label, note), part.chooser()
         for number, frame in enumerate(chain(self._ahead, self._frames)):
             self._ahead = []
             stamp_s = last_s + 1 / (self.rate or 25) if frame.time is None else frame.time
             first_s = stamp_s if first_s is None else first_s
-            last_s = max(stamp_s - first_s, last_s + _LATER_S) if number else 0.0
-            if number >= start:
-                yield Picture(convert(frame, number), last_s, self.rate, file)
-            else:
-                passed()
+            self.last_s = last_s = max(stamp_s - first_s, last_s + _LATER_S) if number else 0.0
+            if part.is_over(last_s):
+                return  # What lies behind is not missed, so it is not looked at.
+            if chooser.takes(last_s):
+                self.taken += 1
+                if self.taken > start:
+                    yield Picture(convert(frame, number), last_s, rate, file)
+                    continue
+            passed()
         if shortfall := self._shortfall(last_s):
             self.lacks_frames = True
             note(shortfall)

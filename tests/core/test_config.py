@@ -571,3 +571,26 @@ def test_a_pipeline_that_is_written_out_is_read_as_the_same(pipeline):
     read = read_config(json.dumps(written, ensure_ascii=False), "p")
     assert read == pipeline
     assert list(read.stages) == list(pipeline.stages)
+
+
+# --- Which part of a file is read ---
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("90", 90), ("0.5", 0.5), ("1:30", 90), ("01:02:03", 3723), ("0:05.25", 5.25), ("'100:00:00'", 360_000)],
+)
+def test_a_time_in_a_video_is_seconds_or_minutes_and_seconds_or_with_hours_before_them(written, seconds):
+    assert read_config(f"capture: {{start: {written}}}", "c.yaml").capture.start_s == seconds
+
+
+@pytest.mark.parametrize("written", ["-1", "1:75", "noon", "1:2:3:4", "'90'", "true"])
+def test_what_is_no_time_in_a_video_is_refused(written):
+    with pytest.raises(ConfigError, match=r"capture.start is .*; write seconds from 0 on, or a time such as 1:30 or"):
+        read_config(f"capture: {{start: {written}}}", "c.yaml")
+
+
+def test_a_part_that_ends_before_it_begins_is_refused():
+    with pytest.raises(ConfigError, match="capture.end, 60 s, is not after capture.start, 60 s"):
+        read_config("capture: {start: 60, end: 1:00}", "c.yaml")
+    assert read_config("capture: {start: 60, end: 1:01}", "c.yaml").capture.part == (60, 61, None)

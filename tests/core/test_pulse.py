@@ -12,13 +12,16 @@ STAGES = ("detect", "age", "render")
 def at_25_frames_a_second(seconds: float, latency_s: float = 0.08, detect_s: float = 0.03) -> Pulse:
     pulse = Pulse(STAGES)
     for frame in range(round(25 * seconds)):
-        pulse.came(frame, frame / 25)
-        pulse.finished(frame, frame / 25 + latency_s, {"detect": detect_s, "age": 0.002, "render": 0.004})
+        pulse.came(frame / 25)
+        pulse.finished(frame / 25 + latency_s, {"detect": detect_s, "age": 0.002, "render": 0.004})
     return pulse
 
 
 def test_speed_latency_and_work_are_those_of_the_last_seconds():
-    beat = at_25_frames_a_second(10).read(10.0, [])
+    pulse = at_25_frames_a_second(10)
+    pulse.told(0.02, 9.7)
+    pulse.told(0.08, 9.9)
+    beat = pulse.read(10.0, [])
     assert beat.frames_s == pytest.approx(25, rel=0.05)
     assert beat.latency_s == pytest.approx(0.08)
     assert [load.stage for load in beat.loads] == list(STAGES)
@@ -47,8 +50,13 @@ def test_a_frame_queues_for_detect_until_its_faces_are_found_and_then_for_what_i
     assert [load.queue for load in loads] == [2, 2, 1]
 
 
-def test_memory_is_bounded_though_no_frame_is_ever_finished():
-    pulse = Pulse(STAGES)
-    for frame in range(3000):
-        pulse.came(frame, frame / 1000)
-    assert len(pulse._came_s) <= 1000
+def test_memory_is_bounded_however_fast_frames_are_finished():
+    pulse = at_25_frames_a_second(100)
+    assert len(pulse._finished) <= 1000
+
+
+def test_a_latency_that_was_told_long_ago_is_not_told_any_more():
+    pulse = at_25_frames_a_second(10)
+    pulse.told(0.08, 5.0)
+    assert pulse.read(7.9, []).latency_s == 0.08
+    assert pulse.read(8.1, []).latency_s is None

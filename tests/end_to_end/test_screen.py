@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.end_to_end.command import LOOK_AGAIN_S, Ran, Running, eventually
@@ -132,3 +134,69 @@ def test_the_window_shows_the_newest_picture_of_a_live_source(on_screen, astrona
         source["captured"]
         == source["rendered"] + sum(drop["count"] for drop in source["dropped"]) + source["unaccounted"]
     )
+
+
+@pytest.fixture
+def shots(place, astronaut):
+    """A folder of thirty pictures, each of a grey of its own."""
+    folder = place.folder / "shots"
+    folder.mkdir()
+    for number in range(30):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((120, 160, 3), 5 * number, np.uint8))
+    return folder
+
+
+def shown_picture(keys: Keyboard) -> int:
+    """Which of `shots` is in the window, by saving it."""
+    for path in (keys.run.output / "saved").glob("*.png"):
+        path.unlink()
+    keys.press("s")
+    return round(saved(keys.run, 1)[0].mean() / 5)
+
+
+def test_pictures_wait_for_a_person_who_goes_back_and_on_and_the_run_waits_with_them(on_screen, shots):
+    run = on_screen.start(shots, "--delay", "600", "--set=window=4", display="window")
+    keys = Keyboard(run, on_screen.environment)
+    run.until_lines(5)
+    assert shown_picture(keys) == 0
+    for key in ("Right", "Right", "Right", "Left"):
+        keys.press(key)
+    assert shown_picture(keys) == 2
+    run.until_lines(8)  # The one that is seen, and four that wait.
+    assert run.line_count == 8
+    keys.press("q")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    [source] = ran.summary["sources"]
+    assert (source["captured"], source["unaccounted"]) == (source["rendered"], 0)
+
+
+def test_pictures_come_one_after_the_other_and_the_last_one_stays(on_screen, shots):
+    run = on_screen.start(shots, "--delay", "0.1", display="window")
+    keys = Keyboard(run, on_screen.environment)
+    run.until_lines(30)
+    eventually(lambda: shown_picture(keys) == 29, "the last picture")
+    keys.press("Left")
+    assert shown_picture(keys) == 28
+    assert not run.is_over
+    keys.press("q")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert len(ran.lines) == 30
+
+
+def test_a_kill_of_render_or_a_stop_while_pictures_wait_costs_no_line(on_screen, shots):
+    calm = on_screen.run(shots, output="calm")
+    run = on_screen.start(shots, "--delay", "0.2", "--set=window=4", display="window").until_lines(8)
+    run.stages()["render"][0].kill()
+    run.until_lines(16).signal(signal.SIGINT)
+    ran = run.end()
+    assert ran.status == 130, ran.err
+    assert ran.took_s < 10  # What waits is not shown any more.
+    [source] = ran.summary["sources"]
+    assert (source["captured"], source["unaccounted"]) == (source["rendered"], 0)
+    assert calm.results.startswith(ran.results)
+    more = on_screen.run(shots, "--resume")
+    assert more.status == 0, more.err
+    assert more.results == calm.results

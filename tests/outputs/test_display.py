@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.core.frames import FinishedFrame
 from stages.core.pulse import Beat, Load
 from stages.outputs import display as module
 from stages.outputs.display import Display, DisplayError, open_display
 from stages.outputs.labels import Bar
 from stages.outputs.panels import numbers, with_panels
-from stages.outputs.window import View, on_key
+from stages.outputs.window import BACK, NEXT, View, on_key
 from tests.outputs.frames import face, flat, frame
 
 STAGES = ("gender", "emotion", "age")
@@ -31,7 +32,7 @@ class KeptWindow:
     def show(self, picture: np.ndarray) -> None:
         self.shown.append(picture)
 
-    def press(self, keys: str) -> None:
+    def press(self, *keys: str) -> None:
         for key in keys:
             self.view = on_key(self.view, key)
 
@@ -150,6 +151,51 @@ def test_a_still_picture_stays_until_the_person_has_seen_it_and_a_video_does_not
     assert not display.waits_for("clip.mp4")
 
 
+def still(number: int) -> FinishedFrame:
+    return frame(number, flat(320, 240, 10 * number), rate=None)
+
+
+def test_the_arrows_go_back_to_pictures_that_were_shown_and_on(shown, tmp_path):
+    display, window, _ = shown
+    for number in range(3):
+        display.show(still(number), None)
+    window.press(BACK, BACK)
+    display.poll()
+    assert (window.shown[-1] == 0).all()
+    window.press(NEXT, "s")
+    display.poll()
+    assert (window.shown[-1] == 10).all()
+    display.poll()
+    assert [path.name for path in (tmp_path / "saved").iterdir()] == ["clip.mp4-1.png"]
+
+
+def test_with_a_delay_each_picture_waits_for_its_turn_and_none_is_asked_for_twice(tmp_path, monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(module, "Window", KeptWindow)
+    monkeypatch.setattr(KeptWindow, "opened", [])
+    display = Display(STAGES, tmp_path, print, delay_s=2.0)
+    for number in range(4):
+        display.show(still(number), None)
+    window, seen = KeptWindow.opened[0], []
+    for now_s[0] in (101.0, 102.0, 103.9, 104.0):
+        display.poll()
+        seen.append((int(window.shown[-1][0, 0, 0]) // 10, display.unseen("clip.mp4")))
+    assert seen == [(0, 1), (1, 2), (1, 2), (2, 3)]
+    assert display.waits_for("clip.mp4")
+    window.press(NEXT)
+    display.poll()
+    assert (window.shown[-1] == 30).all() and display.unseen("clip.mp4") is None
+    window.press(BACK)
+    display.poll()
+    assert display.unseen("clip.mp4") is None  # It has been seen before.
+    display.show(still(4), None)
+    assert display.unseen("clip.mp4") == 4
+    window.press("q")
+    display.poll()
+    assert display.unseen("clip.mp4") is None  # Who leaves does not hold up what is left.
+
+
 def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "window_available", lambda: "there is no screen (DISPLAY is not set)")
     said = []
@@ -192,7 +238,7 @@ def test_panels_stand_in_no_picture_that_is_saved(shown, tmp_path):
     display, window, _ = shown
     before = window.shown[0].copy()
     display.tell("clip.mp4", LINES)
-    window.press("hds")
+    window.press(*"hds")
     display.poll()
     assert np.array_equal(cv2.imread(str(tmp_path / "saved" / "clip.mp4-7.png")), before)
     assert np.array_equal(window.shown[0], before)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.outputs.window import View, on_key
+from stages.outputs.window import BACK, NEXT, View, key_of, on_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +41,24 @@ def test_other_keys_do_nothing():
     assert press("xyz1\t\r\xff") == View()
 
 
+def test_the_arrows_turn_pages():
+    assert on_key(View(), BACK).steps == -1
+    assert on_key(on_key(on_key(View(), NEXT), NEXT), BACK).steps == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        (0xFF51, BACK), (0x10FF51, BACK), (0x250000, BACK), (0xF702, BACK),  # Qt, GTK with Num Lock, Windows, macOS
+        (0xFF53, NEXT), (0x10FF53, NEXT), (0x270000, NEXT), (0xF703, NEXT),
+        (0xFF52, ""), (0xFF54, ""), (0xFFE1, ""), (0xF700, ""),  # up, down, shift
+        (ord("q"), "q"), (0x100000 | ord("S"), "S"), (0x20, " "), (0x1B, "\x1b"), (0xFF1B, "\x1b"), (0x25, "%"),
+    ],
+)  # fmt: skip
+def test_a_key_is_told_by_its_whole_code(code, key):
+    assert key_of(code) == key
+
+
 # The window runs in a program of its own, because Qt takes the program's display for good. It is told by a line what to
 # do, and answers by one: so neither side guesses how long the other takes.
 SHOWN = """
@@ -70,7 +88,7 @@ for order in sys.stdin:
         for _ in range(50):
             window.poll()
     shapes = [p.shape for p in saved]
-    print(sorted(window.view.hidden), window.view.paused, window.view.quit, shapes, flush=True)
+    print(sorted(window.view.hidden), window.view.paused, window.view.quit, window.view.steps, shapes, flush=True)
 window.close()
 """
 
@@ -120,22 +138,24 @@ def on_screen(screen):
 def test_the_keys_work_in_a_real_window(on_screen):
     shown = Shown(on_screen, scale=1)
     assert shown.title() == "clip.mp4: G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"
-    assert shown.press("g") == "['gender'] False False []"
-    assert shown.press("s") == "['gender'] False False [(512, 512, 3)]"
-    assert shown.press("space") == "['gender'] True False [(512, 512, 3)]"
+    assert shown.press("g") == "['gender'] False False 0 []"
+    assert shown.press("s") == "['gender'] False False 0 [(512, 512, 3)]"
+    assert shown.press("space") == "['gender'] True False 0 [(512, 512, 3)]"
+    assert shown.press("Left") == "['gender'] True False -1 [(512, 512, 3)]"
+    assert shown.press("Right") == "['gender'] True False 0 [(512, 512, 3)]"
     assert shown.title().startswith("clip.mp4 (paused): ")
-    assert shown.press("Escape") == "['gender'] True True [(512, 512, 3)]"
+    assert shown.press("Escape") == "['gender'] True True 0 [(512, 512, 3)]"
     assert shown.end() == 0
 
 
 def test_closing_the_window_by_its_button_quits_and_another_may_open(on_screen):
     shown = Shown(on_screen, scale=1)
-    assert shown.tell("close") == "[] False True []"
-    assert shown.tell("again") == "[] False False []"
+    assert shown.tell("close") == "[] False True 0 []"
+    assert shown.tell("again") == "[] False False 0 []"
     assert shown.end() == 0
 
 
 def test_a_picture_larger_than_the_screen_is_shown_whole_and_saved_in_full(on_screen):
     shown = Shown(on_screen, scale=6)
-    assert shown.press("s") == "[] False False [(3072, 3072, 3)]"
+    assert shown.press("s") == "[] False False 0 [(3072, 3072, 3)]"
     assert shown.end() == 0

@@ -81,6 +81,7 @@ class Seen:
     def __init__(self, **at):
         self.said: list[str] = []
         self.sources: list[dict] = []
+        self.again: list[tuple[str, str]] = []
         self._at = at
 
     def opened(self, source: dict) -> None:
@@ -93,6 +94,9 @@ class Seen:
 
     def progress(self, label: str, progress: dict) -> None:
         pass
+
+    def started_again(self, label: str, stage: str) -> None:
+        self.again.append((label, stage))
 
 
 def run(folder: Path, view: Seen | None = None, *, hang_s: float = 30.0, **stages: str) -> Outcome:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
-from stages.sources import SourceError, base, open_source, stream
+from stages.sources import Part, SourceError, base, open_source, stream
 from tests.sources.material import number_of, numbered, write_video
 
 
@@ -178,3 +178,15 @@ def test_a_malformed_address_is_refused_without_showing_it(url):
 )
 def test_only_http_urls_that_end_like_a_file_are_finite(url, is_file):
     assert stream.Address(url).is_file is is_file
+
+
+def test_a_live_source_has_no_part_and_does_not_go_round(server):
+    for wanted in ({"part": Part(1)}, {"part": Part(fps=5)}, {"loop": True}):
+        with pytest.raises(SourceError, match="is live, and capture.start, end, fps and loop are for files"):
+            open_source(f"http://{server.address}/live", **wanted)
+
+
+def test_a_file_on_a_server_has_parts(server, tmp_path):
+    server.files["/shots/clip.mp4"] = write_video(tmp_path / "c.mp4", container={"movflags": "+faststart"}).read_bytes()
+    source = open_source(f"http://anna:secret@{server.address}/shots/clip.mp4?token=hidden", part=Part(0.08, fps=12.5))
+    assert [round(1000 * p.time) for p in source.pictures()][:3] == [80, 160, 240]

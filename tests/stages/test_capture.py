@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from stages.capture import KEPT, FrameEncoding, Reader, asked_for, rules
+from stages.capture import KEPT, Account, FrameEncoding, Reader, asked_for, rules
 from stages.core.config import Attribute, Detect, Frames, Host, Pipeline, Render
 from stages.core.frames import CropGeometry, Picture
 from stages.core.messages import Encoded
@@ -43,6 +43,14 @@ def test_the_rules_of_the_flow_follow_from_the_configuration():
 def test_crops_that_two_stages_want_alike_are_asked_for_once():
     asked = asked_for({"gender": COLOUR, "emotion": GREY, "age": COLOUR})
     assert asked == {COLOUR: ["gender", "age"], GREY: ["emotion"]}
+
+
+def test_render_is_told_how_late_the_frames_since_the_last_time_were():
+    account = Account()
+    for frame, latency_s in enumerate((0.03, 0.5, 0.04)):
+        account.forgotten(frame, latency_s)
+    account.forgotten(3, None)  # It was dropped.
+    assert [account.lately(), account.lately()] == [0.04, None]
 
 
 def encoding(host: str | list[str], render: str = "desk", **frames) -> FrameEncoding:

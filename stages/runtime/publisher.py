@@ -1,0 +1,61 @@
+"""Where finished frames are published: open before anything is written, locked, and never waited for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from stages.core.placement import Placement
+from stages.runtime.curve import Security, is_beyond
+from stages.runtime.keys import read_keys
+from stages.runtime.link import LinkError, Links
+from stages.runtime.locks import Taken, locked
+from stages.runtime.run_directory import IPC, LOCK, PATH_BYTES, TCP
+from stages.runtime.settings import Settings
+
+
+class Publisher:
+    """One socket that anybody may subscribe to: on this machine, or with a key of a host of the configuration."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]):
+        """Open what `render.publish` says; raises a `FacepipeError` that says what is in the way."""
+        place = settings.publish
+        security = None
+        if place.address.startswith(TCP) and place.host and is_beyond(place.address):
+            keyring = read_keys(Path(place.keys), place.host, settings.pipeline.hosts)
+            security = Security(keyring, {}, Placement.of(settings.pipeline))
+        with ExitStack() as opened:
+            if place.address.startswith(IPC):
+                _make_way(Path(place.address.removeprefix(IPC)), opened)
+            links = Links(security, say)
+            opened.callback(links.close)
+            self._broadcast = links.broadcast(place.address)
+            self._opened = opened.pop_all()
+
+    def send(self, parts: list[bytes]) -> None:
+        """Give a message to everybody who listens and keeps up."""
+        self._broadcast.send(parts)
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+def _make_way(path: Path, opened: ExitStack) -> None:
+    """Hold a socket's path, and remove what a dead process left there; ZeroMQ would take it away from anybody."""
+    if len(os.fsencode(str(path))) > PATH_BYTES:
+        raise LinkError(f"{path} is longer than the {PATH_BYTES} bytes of a socket's path; shorten render.publish.")
+    if not path.parent.is_dir():
+        raise LinkError(f"the folder of {path} does not exist; make it, or change render.publish.")
+    try:
+        opened.enter_context(locked(path.with_name(path.name + LOCK)))
+        if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
+            raise LinkError(f"{path} is a file of somebody's; remove it, or change render.publish.")
+        path.unlink(missing_ok=True)
+    except Taken as taken:
+        raise LinkError(f"{IPC}{path} is taken by {taken.holder}; change render.publish.") from None
+    except OSError as error:
+        raise LinkError(f"{path} cannot be opened: {error.strerror}; change render.publish.") from None
+    opened.callback(path.unlink, missing_ok=True)

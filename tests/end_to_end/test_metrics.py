@@ -1,0 +1,63 @@
+"""A run that Prometheus looks at."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.end_to_end.command import eventually
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return trial.getsockname()[1]
+
+
+def scraped(port: int) -> dict[tuple, float]:
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+
+
+def test_a_run_is_told_about_while_its_stages_die(place, slow_film, free_port):
+    run = place.start(slow_film, "--set=pace=true", "--metrics", str(free_port)).until_lines(6)
+    assert f"metrics at http://127.0.0.1:{free_port}/metrics" in run.err
+    rendered = ("facepipe_frames_rendered_total", "slow.mp4")
+    eventually(lambda: scraped(free_port).get(rendered, 0) >= 4, "four frames")
+    before = scraped(free_port)
+    for stage in ("render", "capture", "age"):
+        run.stages()[stage][0].kill()
+    run.until_lines(run.line_count + 6)
+    eventually(lambda: scraped(free_port)[rendered] > before[rendered] + 2, "more frames")
+    after = scraped(free_port)
+    back = {key for key, value in before.items() if after[key] < value and key[0] != "facepipe_waiting"}
+    assert back == set()
+    assert {after["facepipe_restarts_total", stage] for stage in ("render", "capture", "age")} == {1}
+    latency = after["facepipe_latency_seconds_count", "slow.mp4"]
+    for stage in ("detect", "gender", "emotion", "age", "render"):
+        assert after["facepipe_service_seconds_count", "slow.mp4", stage] > 0
+    assert after["facepipe_queue_seconds_count", "slow.mp4", "detect"] >= latency > 0
+    ran = run.end()
+    assert ran.status == 0, ran.err
+
+
+def test_a_port_that_is_taken_and_one_that_is_none_are_one_sentence_and_status_2(place, film, free_port):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port))
+        taken.listen()
+        ran = place.run(film, "--metrics", str(free_port))
+    assert ran.status == 2
+    why = f"127.0.0.1 port {free_port} cannot be opened: Address already in use"
+    assert ran.complaint == f"--metrics {free_port}: {why}; choose another one."
+    for wrong in ("0", "70000", "many"):
+        ran = place.run(film, "--metrics", wrong)
+        assert ran.status == 2
+        assert ran.complaint.startswith(f"--metrics: {wrong} is not a port, a whole number from 1 to 65535")
+    alone = place.run(film, "--metrics-host", "0.0.0.0")
+    assert alone.status == 2
+    assert alone.complaint == "--metrics-host says where, and nothing is there without --metrics PORT; add it."

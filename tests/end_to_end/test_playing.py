@@ -1,0 +1,81 @@
+"""A part of a video, a share of its frames, and a run that goes round."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.chaos.killing import frames_of
+from tests.end_to_end.material import FACES, watch
+
+PART = ("--start", "0:00.4", "--end", "1.2", "--fps", "12.5")  # of 25 frames a second every other one
+
+
+def times_ms(ran) -> list[int]:
+    return [round(1000 * line["time"]) for line in ran.lines]
+
+
+def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_part(place, film):
+    ran = place.run(film, *PART)
+    assert ran.status == 0, ran.err
+    assert "from 0.4 s to 1.2 s, 12.5 of each second" in ran.err
+    assert times_ms(ran) == list(range(400, 1200, 80))
+    assert [line["frame"] for line in ran.lines] == list(range(10))
+    assert [len(line["faces"]) for line in ran.lines] == FACES[10:30:2]
+    shown = watch(ran.output / "annotated/film.mp4")
+    assert [round(1000 * time) for time in shown.times] == list(range(0, 800, 80))
+    assert 30 <= shown.sound_packets <= 45  # 0.8 s of 48 kHz in packets of 1024
+
+
+def test_kills_of_capture_and_render_change_nothing_of_a_part(place, slow_film):
+    part = ("--start", "1", "--end", "7.6", "--fps", "2")
+    calm = place.run(slow_film, *part, output="calm")
+    assert len(calm.lines) == 14
+    run = place.start(slow_film, *part, "--set=pace=true").until_lines(3)
+    run.stages()["capture"][0].kill()
+    run.until_lines(6).stages()["render"][0].kill()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert ran.results == calm.results
+    assert frames_of(ran.output / "annotated/slow.mp4") == 14
+
+
+def test_resume_goes_on_with_the_same_part_only(place, slow_film):
+    part = ("--start", "1", "--fps", "2")
+    run = place.start(slow_film, *part, "--set=pace=true").until_lines(3)
+    assert run.signal(signal.SIGTERM).end().status == 143
+    for other, name in ((("--start", "1"), "capture.fps"), (("--start", "2", "--fps", "2"), "capture.start")):
+        refused = place.run(slow_film, *other, "--resume")
+        assert refused.status == 2
+        assert refused.complaint.startswith(f"{name} is not what the run in ")
+    ran = place.run(slow_film, "--start", "0:01", "--fps", "2", "--resume")
+    assert ran.status == 0, ran.err
+    assert times_ms(ran) == list(range(1000, 8000, 500))
+
+
+def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(place, film):
+    run = place.start(film, "--loop", "--end", "0.4", "--set=pace=true").until_lines(14)
+    run.stages()["capture"][0].kill()
+    ran = run.until_lines(28).signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert "read again and again until you end the run, with Q or Ctrl-C; results.jsonl grows all the time" in ran.err
+    assert times_ms(ran) == [40 * number for number in range(len(ran.lines))]
+    assert [len(line["faces"]) for line in ran.lines[:20]] == FACES[:10] * 2
+    assert not (ran.output / "annotated").exists()
+    count = len(ran.lines)
+    more = place.run(film, "--loop", "--end", "0.4", "--resume", "--seconds", "1")
+    assert more.status == 0, more.err
+    assert times_ms(more) == [40 * number for number in range(len(more.lines))]
+    assert len(more.lines) > count
+
+
+def test_what_cannot_be_is_one_sentence_and_status_2(place, film):
+    beyond = place.run(film, "--start", "1:00:00")
+    assert beyond.status == 2
+    assert beyond.complaint == "film.mp4 has no frame from 3600 s; it was read to 1.24 s."
+    assert beyond.lines == []
+    wrong = place.run(film, "--fps", "many")
+    assert wrong.status == 2
+    assert wrong.complaint == "--fps many: capture.fps is 'many'; write a number above 0 up to 1000, or null."
+    backwards = place.run(film, "--start", "2", "--end", "1")
+    assert backwards.status == 2
+    assert backwards.complaint == "--end 1: capture.end, 1 s, is not after capture.start, 2 s."
