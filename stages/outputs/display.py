@@ -29,12 +29,12 @@ class DisplayError(FacepipeError):
 def open_display(
     wanted: str, stages: Iterable[str], saved: Path, say: Callable[[str], None], style: str = "plain"
 ) -> Display | None:
-    """The display for `auto`, `window` or `none`; None where there is to be none.
+    """The windows for `auto` or `window`; None where there are to be none, as for `web` and `none`.
 
     Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
     `style` that of `annotate`.
     """
-    if wanted == "none":
+    if wanted in ("web", "none"):
         return None
     reason = window_available()
     if reason is None:

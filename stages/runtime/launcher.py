@@ -89,6 +89,7 @@ def launch(
                 if isinstance(action, StartAgain) and action.label in outcome.progress:
                     outcome.earlier.setdefault(action.label, []).append(outcome.progress.pop(action.label))
                 _do(action, crew, view)
+            crew.note_restarts(dict(supervision.restarts))
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
         outcome.stopped = supervision.stop_asked
         outcome.restarts = dict(supervision.restarts)
@@ -105,6 +106,7 @@ class _Crew:
         self._told: dict[str, dict] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
+        self._restarts: dict[str, int] = {}  # by stage
         self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
 
     def start(self, label: str, again: bool = False) -> None:
@@ -116,6 +118,7 @@ class _Crew:
         if again:
             self._lives[label] += 1
             self._tell_settings(label)
+            self._tell_restarts(label)
 
     def tell_settings(self, told: dict[str, dict]) -> None:
         self._told = told
@@ -127,6 +130,17 @@ class _Crew:
         is_again = label in self._opened
         self._opened.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
         return is_again
+
+    def note_restarts(self, restarts: dict[str, int]) -> None:
+        """Tell render, for whoever looks, how often the processes of each stage were started again."""
+        if restarts != self._restarts:
+            self._restarts = restarts
+            for label in self._starts:
+                self._tell_restarts(label)
+
+    def _tell_restarts(self, label: str) -> None:
+        if self._starts[label].member.stage == "render":
+            self.children[label].tell({"do": "restarts", "stages": self._restarts})
 
     def tell_gone(self, label: str, cause: str) -> None:
         """Tell every capture that a worker's process is gone."""

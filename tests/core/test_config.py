@@ -316,7 +316,7 @@ def test_of_several_mistakes_the_first_is_told():
 
 def test_a_long_value_is_cut_in_the_sentence():
     assert error(f"render: {{display: {'x' * 5000}}}") == (
-        f"pipeline.yaml:1: render.display is '{'x' * 56}...; write one of auto, window, none."
+        f"pipeline.yaml:1: render.display is '{'x' * 56}...; write one of auto, window, web, none."
     )
 
 
@@ -442,7 +442,7 @@ def test_a_mistake_of_the_command_line_names_the_option(option, sentence):
 
 def test_a_mistake_of_a_short_option_names_that_option():
     assert error("", Override("render.display", "windw", "--display")) == (
-        "--display: render.display is 'windw'; write one of auto, window, none (did you mean 'window'?)."
+        "--display: render.display is 'windw'; write one of auto, window, web, none (did you mean 'window'?)."
     )
     assert error("", Override("source", "\udcff.mp4", "--source")) == (
         "--source: this is not UTF-8; use a name that is."
@@ -451,7 +451,7 @@ def test_a_mistake_of_a_short_option_names_that_option():
 
 def test_a_section_that_is_set_as_a_whole_is_no_longer_that_of_the_file():
     assert error("render:\n  display: none", "render={display: some}") == (
-        "--set render: render.display is 'some'; write one of auto, window, none."
+        "--set render: render.display is 'some'; write one of auto, window, web, none."
     )
 
 

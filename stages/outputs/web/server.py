@@ -1,0 +1,364 @@
+"""The web server of a run: a thread of its own in render, with an event loop of its own.
+
+What render does is leave the newest frame here and go on. Everything else happens in the thread, and only while
+somebody looks. A browser is sent one message, with the picture and what is new, and the next one when it says that it
+has drawn it: one that is slow gets fewer, one that stands still gets none, and nothing is kept for either.
+
+A message to a browser is the length of a JSON text in four bytes, that text, and a JPEG or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from importlib.resources import files
+
+import numpy as np
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from stages.core.frames import FinishedFrame
+from stages.core.pulse import Beat
+from stages.outputs.web import WebError
+from stages.outputs.web.access import LIVE, Refused, asked_for, is_loopback
+from stages.outputs.web.page import Page
+from stages.outputs.web.shown import Shown
+from stages.outputs.web.viewer import MESSAGE_BYTES, NotUnderstood, Viewer
+
+VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own
+CONNECTIONS = 64  # with those that have not said yet what they want
+_OPENING_S = 5.0  # they have so long to say it
+_PING_S = 10.0  # a browser that answers no ping for so long is gone
+_WATCHES_S = 2.0  # one that has drawn nothing for so long does not look
+_COMES_S = 60.0  # so long somebody may take to come and look at pictures that are done
+_CLOSING_S = 0.5
+_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_HEADERS = {
+    # Nothing comes from elsewhere, and nobody else may put the page into one of his.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(slots=True)
+class _Source:
+    """What there is of one source."""
+
+    page: Page = field(default_factory=Page)
+    finished: Shown | None = None  # the newest analysed picture
+    preview: Shown | None = None  # a live source's newest, which may be newer
+    is_live: bool = False
+
+    def newest(self, blurred: bool) -> Shown | None:
+        """What a browser is shown: who wants faces hidden gets no picture in which nobody has looked for them."""
+        return self.finished if blurred or self.preview is None else self.preview
+
+
+class Web:
+    """Serves the page. All methods are for the thread that made it, and return at once."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        token: str,
+        stages: Mapping[str, int],
+        style: str,
+        blur: str,
+        life: int,
+        stays: bool,
+    ):
+        """Bind and serve; raises `WebError` where that cannot be.
+
+        token: what an address must begin with where others than this machine reach it. stages: how many processes each
+        has, in order, with `detect` first. style: of `annotate`. blur: what is done to faces already. life: number of
+        this incarnation of render, higher than those before. stays: whether the last of still pictures is waited at.
+        """
+        self._socket = _bound(host, port)
+        own = self._socket.getsockname()[0]
+        self._token = "" if is_loopback(own) else token
+        self._port = self._socket.getsockname()[1]
+        self._host = _own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
+        self._stages, self._style, self._blur, self._life, self._stays = dict(stages), style, blur, life, stays
+        self._attributes = frozenset(stages) - {"detect"}
+        self._sources: dict[str, _Source] = {}
+        self._restarts: dict[str, int] = {}
+        self._pictures = 0
+        self._lock = threading.Lock()  # around pages, which grow while they are read
+        self._refused: Counter[str] = Counter()
+        self._connections: set[_Connection] = set()
+        self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
+        self._was_visited = False
+        self._since_s = time.monotonic()
+        self._static = {file.name: file.read_bytes() for file in (files(__package__) / "static").iterdir()}
+        self._loop, self._over = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where the page is, for a person; it holds the token."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/" + (f"{self._token}/" if self._token else "")
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Requests, connections and messages not taken, by reason."""
+        return Counter(dict(self._refused))  # A copy, made in one go: the thread goes on counting.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody looks: a browser in the background draws nothing."""
+        now_s = time.monotonic()
+        viewers = [viewer for viewer, _ in list(self._viewers.values())]
+        return any(viewer.ready or now_s - viewer.sent_s < _WATCHES_S for viewer in viewers)
+
+    def waits_for(self, source: str) -> bool:
+        """Whether a person looks at the last picture of a source that is no video, or may still come to do so."""
+        known = self._sources.get(source)
+        if not self._stays or known is None or known.is_live or known.finished is None:
+            return False
+        may_come = not self._was_visited and time.monotonic() - self._since_s < _COMES_S
+        return known.finished.frame.picture.rate is None and (may_come or bool(self._viewers))
+
+    def finished(
+        self, frame: FinishedFrame, drawn: np.ndarray | None, to_hide: Sequence | None, live: bool = False
+    ) -> None:
+        """A frame is in the outputs. `drawn`: its picture with all labels, where somebody has drawn it.
+
+        to_hide: boxes of faces, where a viewer wants them hidden; None: nobody knows where they are.
+        """
+        source = self._source(frame.source)
+        source.is_live = live
+        with self._lock:
+            source.page.finished(frame, time.monotonic())
+        source.finished = self._shown(frame, drawn, to_hide)
+        self._wake()
+
+    def preview(self, frame: FinishedFrame) -> None:
+        """The newest picture of a live source, with the faces of the newest that has been analysed."""
+        self._source(frame.source).preview = self._shown(frame, None, None)
+        self._wake()
+
+    def told(self, source: str, beat: Beat, dropped: Mapping[tuple[str, str], int], restarts: dict[str, int]) -> None:
+        """How the run goes; `dropped`: frames by stage and reason; `restarts`: how often, by stage."""
+        self._restarts = restarts
+        with self._lock:
+            self._source(source).page.told(beat, dropped, time.monotonic())
+        self._wake()
+
+    def close(self) -> None:
+        """Tell everybody that the run is over."""
+        with contextlib.suppress(RuntimeError):  # The loop has ended.
+            self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(_CLOSING_S)
+
+    def _source(self, name: str) -> _Source:
+        return self._sources.setdefault(name, _Source())
+
+    def _shown(self, frame: FinishedFrame, drawn: np.ndarray | None, to_hide: Sequence | None) -> Shown:
+        self._pictures += 1
+        return Shown(self._pictures, frame, drawn, to_hide)
+
+    def _wake(self) -> None:
+        if self._viewers:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._tell_viewers)
+
+    # --- In the thread ---
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        silent = logging.getLogger("facepipe.web")
+        silent.disabled = True  # Who speaks no HTTP is counted, and no matter for the log.
+        options = {
+            "compression": None,  # A JPEG becomes no smaller.
+            "create_connection": partial(_Connection, self._connections, self._refused),
+            "max_size": MESSAGE_BYTES,
+            "max_queue": 4,
+            "open_timeout": _OPENING_S,
+            "close_timeout": _CLOSING_S,
+            "ping_interval": _PING_S,
+            "ping_timeout": _PING_S,
+            "server_header": None,
+            "logger": silent,
+        }
+        async with serve(self._talk, sock=self._socket, process_request=self._answer, **options) as server:
+            await self._over.wait()
+            server.close(code=1001, reason="over")
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The answer to a request; None for a browser that wants to be told live."""
+        try:
+            name = asked_for(request.path, _once(request.headers), self._token, frozenset(self._static))
+            if name == LIVE and len(self._viewers) >= VIEWERS:
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "a browser too many")
+        except Refused as refused:
+            self._refused[f"{refused} for the page"] += 1
+            return _response(refused.status, "text/plain", f"{refused.status.phrase}\n".encode())
+        if name == LIVE:
+            return None
+        return _response(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], self._static[name])
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        viewer, news = Viewer(ready=True), asyncio.Event()
+        self._viewers[id(viewer)] = viewer, news
+        self._was_visited = True
+        news.set()
+        sending = asyncio.create_task(self._send(connection, viewer, news))
+        try:
+            async for message in connection:
+                try:
+                    viewer.hear(message, self._attributes, self._sources)
+                except NotUnderstood as reason:
+                    self._refused[str(reason)] += 1
+                    if viewer.is_beyond_hope:
+                        await connection.close(1008, "too many messages that make no sense")
+                news.set()
+        except ConnectionClosed:
+            if connection.protocol.close_code == 1009:
+                self._refused["a message of a browser that is too long"] += 1
+        finally:
+            del self._viewers[id(viewer)]
+            sending.cancel()
+
+    async def _send(self, connection: ServerConnection, viewer: Viewer, news: asyncio.Event) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await news.wait()
+                news.clear()
+                if viewer.ready and (message := self._message(viewer)):
+                    viewer.ready, viewer.sent_s = False, time.monotonic()
+                    await connection.send(message)
+
+    def _message(self, viewer: Viewer) -> bytes | None:
+        try:
+            return self._composed(viewer)
+        except Exception:  # A defect of ours; the stage's log has it, and the run goes on.
+            traceback.print_exc()
+            return None
+
+    def _composed(self, viewer: Viewer) -> bytes | None:
+        """What a browser is told next: what it does not know yet; None if there is nothing."""
+        said: dict = {}
+        version = len(self._sources), sum(len(source.page.labels) for source in self._sources.values())
+        if viewer.version != version:
+            viewer.version = version
+            said["about"] = self._about()
+        jpeg = b""
+        if (source := self._sources.get(viewer.source)) and (shown := viewer.choose(source.newest)):
+            look = viewer.switches, self._attributes, self._style
+            if viewer.saves:
+                viewer.saves, said["saved"], jpeg = False, shown.file_name, shown.saved(*look)
+            elif viewer.drawn != (shown.number, viewer.switches):
+                viewer.drawn, jpeg = (shown.number, viewer.switches), shown.jpeg(*look)
+                said["picture"] = {"frame": shown.frame.frame, "file": shown.frame.picture.file}
+        if source:
+            life, count = viewer.known
+            with self._lock:
+                samples, viewer.known = source.page.since(count if life == self._life else 0), self._known(source)
+            if samples:
+                said["samples"] = samples
+        if not said:
+            return None
+        said |= {"source": viewer.source, "now": round(time.monotonic(), 3), "count": viewer.known[1]}
+        header = json.dumps({**said, "life": self._life, "restarts": self._restarts}, separators=(",", ":")).encode()
+        return len(header).to_bytes(4, "big") + header + jpeg
+
+    def _known(self, source: _Source) -> tuple[int, int]:
+        return self._life, source.page.count
+
+    def _about(self) -> dict:
+        with self._lock:
+            sources = [
+                {"name": name, "live": source.is_live, "labels": dict(source.page.labels)}
+                for name, source in list(self._sources.items())
+            ]
+        return {"sources": sources, "stages": self._stages, "blur": self._blur, "style": self._style}
+
+    def _tell_viewers(self) -> None:
+        for _, news in self._viewers.values():
+            news.set()
+
+
+class _Connection(ServerConnection):
+    """A connection that counts."""
+
+    def __init__(self, every: set[_Connection], refused: Counter[str], *arguments: object, **options: object):
+        super().__init__(*arguments, **options)
+        self._every, self._refused = every, refused
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        if len(self._every) >= CONNECTIONS:
+            self._refused["a connection too many to the page"] += 1
+            transport.abort()
+        else:
+            self._every.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self._every:
+            self._every.discard(self)
+            if self.request is None and self.protocol.handshake_exc is not None:
+                self._refused["a request to the page that is no HTTP"] += 1
+        super().connection_lost(error)
+
+
+def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
+    plain = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"}
+    return Response(status.value, status.phrase, Headers({**plain, **_HEADERS}), body)
+
+
+def _once(headers: Headers) -> dict[str, str]:
+    """The headers that decide, with what is said twice as one text that fits nothing."""
+    return {name: ", ".join(headers.get_all(name)) for name in ("Host", "Origin") if name in headers}
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise WebError(
+            f"the address {host} is not known here ({error.strerror}); correct it with --web-host ADDRESS."
+        ) from None
+    try:
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise WebError(
+                f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
+            ) from None
+        raise WebError(
+            f"the page in the browser cannot be served at {host}, port {port} ({error.strerror}); choose another"
+            " place with --web-host and --web."
+        ) from None
+
+
+def _own_address(family: socket.AddressFamily) -> str:
+    """The address that other machines find this one at, as far as it knows."""
+    somewhere = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"  # for documentation: nobody's
+    with socket.socket(family, socket.SOCK_DGRAM) as trial, contextlib.suppress(OSError):
+        trial.connect((somewhere, 9))  # Sends nothing: it asks which way it would go.
+        return trial.getsockname()[0]
+    return socket.gethostname()
