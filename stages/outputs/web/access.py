@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 LIVE = "live"  # where pictures and numbers come from
+MOVED = ""  # the same address with a slash at its end: what the page refers to counts from there
 _START = "index.html"
 
 
@@ -29,17 +30,19 @@ def is_loopback(address: str) -> bool:
 
 
 def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozenset[str]) -> str:
-    """The name, one of `names` or `LIVE`, that a request is for; raises `Refused`.
+    """What a request is for: one of `names`, `LIVE`, or `MOVED` where only a slash is missing. Raises `Refused`.
 
     token: what the path must begin with; empty where the page is for this machine alone. Then it is the name in the
     address that must be one of this machine's: a page from elsewhere that has itself resolved to 127.0.0.1 comes with a
     name of its own.
     """
-    place = urlsplit(path).path.removeprefix("/")
+    place = path.partition("?")[0].removeprefix("/")
     if token:
-        given, _, place = place.partition("/")
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        given, slash, place = place.partition("/")
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode()):
             raise Refused(HTTPStatus.FORBIDDEN, "a request without the token")
+        if not slash:
+            return MOVED
     elif not is_loopback(_host(headers)):
         raise Refused(HTTPStatus.FORBIDDEN, "a request by another name than this machine's")
     name = place or _START
@@ -53,8 +56,8 @@ def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozense
 def _refuse_foreign(headers: Mapping[str, str]) -> None:
     """A browser says which page opens a connection; programs that are none say nothing."""
     origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("Host", "").lower():
-        raise Refused(HTTPStatus.FORBIDDEN, "a connection from another page")
+    if origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower():
+        raise Refused(HTTPStatus.FORBIDDEN, "a connection of another page")
 
 
 def _host(headers: Mapping[str, str]) -> str:

@@ -34,7 +34,7 @@ from websockets.http11 import Request, Response
 from stages.core.frames import FinishedFrame
 from stages.core.pulse import Beat
 from stages.outputs.web import WebError
-from stages.outputs.web.access import LIVE, Refused, asked_for, is_loopback
+from stages.outputs.web.access import LIVE, MOVED, Refused, asked_for, is_loopback
 from stages.outputs.web.page import Page
 from stages.outputs.web.shown import Shown
 from stages.outputs.web.viewer import MESSAGE_BYTES, NotUnderstood, Viewer
@@ -186,8 +186,8 @@ class Web:
     # --- In the thread ---
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
         silent = logging.getLogger("facepipe.web")
@@ -211,14 +211,20 @@ class Web:
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request; None for a browser that wants to be told live."""
         try:
+            if request.method != "GET":
+                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "a request that is no GET")
             name = asked_for(request.path, _once(request.headers), self._token, frozenset(self._static))
             if name == LIVE and len(self._viewers) >= VIEWERS:
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "a browser too many")
+                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "one too many at once")
         except Refused as refused:
-            self._refused[f"{refused} for the page"] += 1
+            _count(self._refused, str(refused))
             return _response(refused.status, "text/plain", f"{refused.status.phrase}\n".encode())
         if name == LIVE:
             return None
+        if name == MOVED:
+            moved = _response(HTTPStatus.PERMANENT_REDIRECT, "text/plain", b"")
+            moved.headers["Location"] = f"/{self._token}/"
+            return moved
         return _response(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], self._static[name])
 
     async def _talk(self, connection: ServerConnection) -> None:
@@ -232,13 +238,13 @@ class Web:
                 try:
                     viewer.hear(message, self._attributes, self._sources)
                 except NotUnderstood as reason:
-                    self._refused[str(reason)] += 1
+                    _count(self._refused, str(reason))
                     if viewer.is_beyond_hope:
                         await connection.close(1008, "too many messages that make no sense")
                 news.set()
-        except ConnectionClosed:
-            if connection.protocol.close_code == 1009:
-                self._refused["a message of a browser that is too long"] += 1
+        except ConnectionClosed as closed:
+            if closed.sent and closed.sent.code == 1009:
+                _count(self._refused, "a message that is too long")
         finally:
             del self._viewers[id(viewer)]
             sending.cancel()
@@ -312,7 +318,7 @@ class _Connection(ServerConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         if len(self._every) >= CONNECTIONS:
-            self._refused["a connection too many to the page"] += 1
+            _count(self._refused, "a connection too many")
             transport.abort()
         else:
             self._every.add(self)
@@ -321,8 +327,12 @@ class _Connection(ServerConnection):
         if self in self._every:
             self._every.discard(self)
             if self.request is None and self.protocol.handshake_exc is not None:
-                self._refused["a request to the page that is no HTTP"] += 1
+                _count(self._refused, "what is no HTTP")
         super().connection_lost(error)
+
+
+def _count(refused: Counter[str], reason: str) -> None:
+    refused[f"from a browser: {reason}"] += 1
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:

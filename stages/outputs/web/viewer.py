@@ -83,7 +83,7 @@ class Viewer:
         except (ValueError, RecursionError):  # No JSON, or no UTF-8; or nested without end.
             pass
         self.nonsense += 1
-        raise NotUnderstood("a message of a browser that makes no sense")
+        raise NotUnderstood("a message that makes no sense")
 
     def _look(self, source: str, hidden: frozenset[str], asked: dict) -> None:
         if source != self.source:

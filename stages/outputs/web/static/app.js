@@ -5,7 +5,8 @@ import { Faces } from "./faces.js";
 import { Pipeline } from "./pipeline.js";
 import { nearest, OVER_S, Store } from "./store.js";
 
-const RETRY_S = { lost: 0.5, over: 3 };
+const RETRY_S = 0.5; // after a connection was lost; doubles up to
+const RETRY_MOST_S = 4;
 const OLD_S = 2; // a live picture that is older says so
 const REDRAW_MS = 50;
 const KEYS = { g: "gender", e: "emotion", a: "age" };
@@ -23,6 +24,7 @@ const page = {
   paused: false,
   stores: new Map(), // by source
   restarts: {},
+  retry_s: RETRY_S,
   pictures: 0, // drawn so far
   drawn_s: 0, // when the last one was
 };
@@ -45,7 +47,8 @@ function connect() {
     page.about = null;
     // One that could not be made anew after the end is no news.
     become(isOver || page.state === "over" ? "over" : "lost");
-    setTimeout(connect, 1000 * RETRY_S[page.state]);
+    setTimeout(connect, 1000 * page.retry_s);
+    page.retry_s = Math.min(RETRY_MOST_S, 2 * page.retry_s);
   };
   page.socket = socket;
 }
@@ -55,6 +58,7 @@ async function receive(socket, data) {
   const said = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
   const jpeg = new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" });
   become("live");
+  page.retry_s = RETRY_S;
   page.restarts = said.restarts;
   if (said.about) meet(said.about);
   if (said.source) store(said.source).take(said, seconds());
