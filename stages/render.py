@@ -106,6 +106,7 @@ class _Render:
             host=shown.web_host,
             port=shown.web_port,
             token=self._settings.web_token,
+            sources=tuple(pipeline.sources),
             stages=pipeline.replicas(cores()),
             style=shown.style,
             blur=shown.blur,
