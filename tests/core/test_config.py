@@ -571,3 +571,14 @@ def test_a_pipeline_that_is_written_out_is_read_as_the_same(pipeline):
     read = read_config(json.dumps(written, ensure_ascii=False), "p")
     assert read == pipeline
     assert list(read.stages) == list(pipeline.stages)
+
+
+# --- The page in the browser ---
+
+
+@pytest.mark.parametrize(
+    ("render", "port"),
+    [("{}", None), ("{display: web}", 8600), ("{display: web, web: 9000}", 9000), ("{display: none, web: 9000}", 9000)],
+)
+def test_the_page_is_served_where_it_is_asked_for(render, port):
+    assert read_config(f"render: {render}", "pipeline.yaml").render.web_port == port
