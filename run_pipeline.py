@@ -193,7 +193,9 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         left.insert(0, "the models load")
     if "render" in stages:
         print(f"output {shown(plan.output)}")
-        left += ["the output can be written", *(["a window opens"] if pipeline.render.display != "none" else [])]
+        left.append("the output can be written")
+        left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
+        left += ["the page's port is free"] if pipeline.render.web_port else []
     print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
     return DONE
 

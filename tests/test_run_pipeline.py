@@ -273,6 +273,7 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
         " the output can be written, a window opens"
     )
     assert checked("--display", "none")[-1].endswith("the port is free, the output can be written")
+    assert checked("--display", "web")[-1].endswith("the output can be written, the page's port is free")
     assert not (here / "out").exists()
 
 

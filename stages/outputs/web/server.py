@@ -43,8 +43,10 @@ VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own
 CONNECTIONS = 64  # with those that have not said yet what they want
 _OPENING_S = 5.0  # they have so long to say it
 _PING_S = 10.0  # a browser that answers no ping for so long is gone
+_APART_S = 1 / 40  # between two messages to a browser
 _WATCHES_S = 2.0  # one that has drawn nothing for so long does not look
 _COMES_S = 60.0  # so long somebody may take to come and look at pictures that are done
+_COMES_BACK_S = 3.0  # who loads the page again is away for a moment
 _CLOSING_S = 0.5
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _HEADERS = {
@@ -109,8 +111,7 @@ class Web:
         self._refused: Counter[str] = Counter()
         self._connections: set[_Connection] = set()
         self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
-        self._was_visited = False
-        self._since_s = time.monotonic()
+        self._may_come_until_s = time.monotonic() + _COMES_S
         self._static = {file.name: file.read_bytes() for file in (files(__package__) / "static").iterdir()}
         self._loop, self._over = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
@@ -139,7 +140,7 @@ class Web:
         known = self._sources.get(source)
         if not self._stays or known is None or known.is_live or known.finished is None:
             return False
-        may_come = not self._was_visited and time.monotonic() - self._since_s < _COMES_S
+        may_come = time.monotonic() < self._may_come_until_s
         return known.finished.frame.picture.rate is None and (may_come or bool(self._viewers))
 
     def finished(
@@ -233,7 +234,6 @@ class Web:
     async def _talk(self, connection: ServerConnection) -> None:
         viewer, news = Viewer(ready=True), asyncio.Event()
         self._viewers[id(viewer)] = viewer, news
-        self._was_visited = True
         news.set()
         sending = asyncio.create_task(self._send(connection, viewer, news))
         try:
@@ -250,6 +250,7 @@ class Web:
                 _count(self._refused, "a message that is too long")
         finally:
             del self._viewers[id(viewer)]
+            self._may_come_until_s = time.monotonic() + _COMES_BACK_S
             sending.cancel()
 
     async def _send(self, connection: ServerConnection, viewer: Viewer, news: asyncio.Event) -> None:
@@ -260,6 +261,7 @@ class Web:
                 if viewer.ready and (message := self._message(viewer)):
                     viewer.ready, viewer.sent_s = False, time.monotonic()
                     await connection.send(message)
+                    await asyncio.sleep(_APART_S)  # A file that is read faster than life is not shown so.
 
     def _message(self, viewer: Viewer) -> bytes | None:
         try:
@@ -271,7 +273,8 @@ class Web:
     def _composed(self, viewer: Viewer) -> bytes | None:
         """What a browser is told next: what it does not know yet; None if there is nothing."""
         said: dict = {}
-        version = len(self._sources), sum(len(source.page.labels) for source in self._sources.values())
+        known = list(self._sources.values())  # A copy, made in one go: render adds to it.
+        version = len(known), sum(s.is_live for s in known), sum(len(s.page.labels) for s in known)
         if viewer.version != version:
             viewer.version = version
             said["about"] = self._about()

@@ -64,7 +64,8 @@ export class Store {
         else person.runs.push([{ t, numbers }]);
       }
     const end = this.newest?.t ?? 0;
-    const stay = ({ runs }) => runs.at(-1).at(-1).t - runs[0][0].t > BRIEF_S || runs.at(-1).at(-1).t === end;
+    const there_s = ({ runs }) => runs.reduce((sum, run) => sum + run.at(-1).t - run[0].t, 0);
+    const stay = (person) => there_s(person) > BRIEF_S || person.runs.at(-1).at(-1).t === end;
     return [...people.values()].filter(stay).sort((one, other) => one.id - other.id);
   }
 
