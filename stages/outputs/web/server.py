@@ -92,9 +92,9 @@ class Web:
         """Bind and serve; raises `WebError` where that cannot be.
 
         token: what an address must begin with where others than this machine reach it. sources: the names that are
-        known already, in the order of their tabs. stages: how many processes each has, in order, with `detect` first.
-        style: of `annotate`. blur: what is done to faces already. life: number of this incarnation of render, higher
-        than those before. stays: whether the last of still pictures is waited at.
+        known already; they have their tabs from the beginning. stages: how many processes each has, in order, `detect`
+        first. style: of `annotate`. blur: what is done to faces already. life: number of this incarnation of render,
+        higher than those before. stays: whether the last of still pictures is waited at.
         """
         self._socket = _bound(host, port)
         own = self._socket.getsockname()[0]
@@ -103,8 +103,7 @@ class Web:
         self._host = _own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
         self._stages, self._style, self._blur, self._life, self._stays = dict(stages), style, blur, life, stays
         self._attributes = frozenset(stages) - {"detect"}
-        self._sources: dict[str, _Source] = {}
-        self._order = {name: place for place, name in enumerate(sources)}
+        self._sources = {name: _Source() for name in sources}
         self._restarts: dict[str, int] = {}
         self._pictures = 0
         self._lock = threading.Lock()  # around pages, which grow while they are read
@@ -305,7 +304,7 @@ class Web:
         with self._lock:
             sources = [
                 {"name": name, "live": source.is_live, "labels": dict(source.page.labels)}
-                for name, source in sorted(list(self._sources.items()), key=lambda item: self._order.get(item[0], 0))
+                for name, source in list(self._sources.items())
             ]
         return {"sources": sources, "stages": self._stages, "blur": self._blur, "style": self._style}
 

@@ -32,7 +32,7 @@ def opened(**more) -> Web:
         "host": "127.0.0.1",
         "port": 0,
         "token": "s3cret",
-        "sources": ["door", "yard"],
+        "sources": [],
         "stages": STAGES,
         "style": "full",
         "blur": "none",
@@ -215,12 +215,13 @@ def test_a_live_source_shows_its_newest_picture_but_not_to_who_wants_faces_hidde
             assert browser.hear()[0]["picture"]["frame"] == seen
 
 
-def test_each_source_has_its_own_pictures_and_samples(web):
+def test_each_source_has_its_own_pictures_and_samples():
+    web = opened(sources=["door", "yard"])
     show(web, 2, source="yard")  # The tabs are in the order of the configuration all the same.
-    show(web, 1, source="door")
-    with Browser(web) as browser:
+    with contextlib.closing(web), Browser(web) as browser:
         assert [source["name"] for source in browser.hear()[0]["about"]["sources"]] == ["door", "yard"]
         browser.say(do="ready")
+        show(web, 1, source="door")
         for source, number in (("door", 1), ("yard", 2)):
             browser.look(source)
             said, _ = browser.hear()

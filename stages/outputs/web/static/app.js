@@ -54,6 +54,16 @@ function connect() {
 }
 
 async function receive(socket, data) {
+  try {
+    await take(data);
+    // A page in the background needs nothing until it is looked at again.
+    if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
+  } finally {
+    say(socket, { do: "ready" });
+  }
+}
+
+async function take(data) {
   const length = new DataView(data).getUint32(0);
   const said = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
   const jpeg = new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" });
@@ -64,9 +74,6 @@ async function receive(socket, data) {
   if (said.source) store(said.source).take(said, seconds());
   if (said.saved) download(jpeg, said.saved);
   else if (said.picture && said.source === page.source) await draw(jpeg, said.picture);
-  // A page in the background needs nothing until it is looked at again.
-  if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
-  say(socket, { do: "ready" });
 }
 
 function say(socket, message) {

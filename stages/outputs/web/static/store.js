@@ -3,6 +3,7 @@
 export const OVER_S = 60;
 const GAP_S = 1.5; // a line is not drawn across a longer silence
 const BRIEF_S = 0.6; // who was there no longer than that is most likely no face
+const DRIFT_S = 0.0005; // of two clocks, from one message to the next, at most
 const APART_S = 1; // between two people in one lane
 
 export class Store {
@@ -22,9 +23,9 @@ export class Store {
       this.count = 0;
       this.offset = null;
     }
-    // The least delay so far is nearest to none.
+    // The least delay so far is nearest to none; but two clocks never go at quite the same speed.
     const offset = clock - now;
-    this.offset = this.offset === null ? offset : Math.min(this.offset, offset);
+    this.offset = this.offset === null ? offset : Math.min(this.offset + DRIFT_S, offset);
     const fresh = samples.slice(Math.max(0, samples.length - (count - this.count)));
     this.count = count;
     for (const sample of fresh) {
