@@ -3,24 +3,18 @@
 What render does is leave the newest frame here and go on. Everything else happens in the thread, and only while
 somebody looks. A browser is sent one message, with the picture and what is new, and the next one when it says that it
 has drawn it: one that is slow gets fewer, one that stands still gets none, and nothing is kept for either.
-
-A message to a browser is the length of a JSON text in four bytes, that text, and a JPEG or nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import json
 import logging
-import socket
 import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
@@ -33,10 +27,9 @@ from websockets.http11 import Request, Response
 
 from stages.core.frames import FinishedFrame
 from stages.core.pulse import Beat
-from stages.outputs.web import WebError
 from stages.outputs.web.access import LIVE, MOVED, Refused, asked_for, is_loopback
-from stages.outputs.web.page import Page
-from stages.outputs.web.shown import Shown
+from stages.outputs.web.listening import listening, own_address
+from stages.outputs.web.news import News
 from stages.outputs.web.viewer import MESSAGE_BYTES, NotUnderstood, Viewer
 
 VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own
@@ -57,20 +50,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-
-
-@dataclass(slots=True)
-class _Source:
-    """What there is of one source."""
-
-    page: Page = field(default_factory=Page)
-    finished: Shown | None = None  # the newest analysed picture
-    preview: Shown | None = None  # a live source's newest, which may be newer
-    is_live: bool = False
-
-    def newest(self, blurred: bool) -> Shown | None:
-        """What a browser is shown: who wants faces hidden gets no picture in which nobody has looked for them."""
-        return self.finished if blurred or self.preview is None else self.preview
 
 
 class Web:
@@ -96,17 +75,13 @@ class Web:
         first. style: of `annotate`. blur: what is done to faces already. life: number of this incarnation of render,
         higher than those before. stays: whether the last of still pictures is waited at.
         """
-        self._socket = _bound(host, port)
+        self._socket = listening(host, port)
         own = self._socket.getsockname()[0]
         self._token = "" if is_loopback(own) else token
         self._port = self._socket.getsockname()[1]
-        self._host = _own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
-        self._stages, self._style, self._blur, self._life, self._stays = dict(stages), style, blur, life, stays
-        self._attributes = frozenset(stages) - {"detect"}
-        self._sources = {name: _Source() for name in sources}
-        self._restarts: dict[str, int] = {}
-        self._pictures = 0
-        self._lock = threading.Lock()  # around pages, which grow while they are read
+        self._host = own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
+        self._news = News(sources, stages, style, blur, life)
+        self._stays = stays
         self._refused: Counter[str] = Counter()
         self._connections: set[_Connection] = set()
         self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
@@ -136,11 +111,8 @@ class Web:
 
     def waits_for(self, source: str) -> bool:
         """Whether a person looks at the last picture of a source that is no video, or may still come to do so."""
-        known = self._sources.get(source)
-        if not self._stays or known is None or known.is_live or known.finished is None:
-            return False
-        may_come = time.monotonic() < self._may_come_until_s
-        return known.finished.frame.picture.rate is None and (may_come or bool(self._viewers))
+        somebody = bool(self._viewers) or time.monotonic() < self._may_come_until_s
+        return self._stays and somebody and self._news.is_still(source)
 
     def finished(
         self, frame: FinishedFrame, drawn: np.ndarray | None, to_hide: Sequence | None, live: bool = False
@@ -149,23 +121,17 @@ class Web:
 
         to_hide: boxes of faces, where a viewer wants them hidden; None: nobody knows where they are.
         """
-        source = self._source(frame.source)
-        source.is_live = live
-        with self._lock:
-            source.page.finished(frame, time.monotonic())
-        source.finished = self._shown(frame, drawn, to_hide)
+        self._news.finished(frame, drawn, to_hide, live)
         self._wake()
 
     def preview(self, frame: FinishedFrame) -> None:
         """The newest picture of a live source, with the faces of the newest that has been analysed."""
-        self._source(frame.source).preview = self._shown(frame, None, None)
+        self._news.preview(frame)
         self._wake()
 
     def told(self, source: str, beat: Beat, dropped: Mapping[tuple[str, str], int], restarts: dict[str, int]) -> None:
         """How the run goes; `dropped`: frames by stage and reason; `restarts`: how often, by stage."""
-        self._restarts = restarts
-        with self._lock:
-            self._source(source).page.told(beat, dropped, time.monotonic())
+        self._news.told(source, beat, dropped, restarts)
         self._wake()
 
     def close(self) -> None:
@@ -173,13 +139,6 @@ class Web:
         with contextlib.suppress(RuntimeError):  # The loop has ended.
             self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(_CLOSING_S)
-
-    def _source(self, name: str) -> _Source:
-        return self._sources.setdefault(name, _Source())
-
-    def _shown(self, frame: FinishedFrame, drawn: np.ndarray | None, to_hide: Sequence | None) -> Shown:
-        self._pictures += 1
-        return Shown(self._pictures, frame, drawn, to_hide)
 
     def _wake(self) -> None:
         if self._viewers:
@@ -231,19 +190,19 @@ class Web:
         return _response(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], self._static[name])
 
     async def _talk(self, connection: ServerConnection) -> None:
-        viewer, news = Viewer(ready=True), asyncio.Event()
-        self._viewers[id(viewer)] = viewer, news
-        news.set()
-        sending = asyncio.create_task(self._send(connection, viewer, news))
+        viewer, waking = Viewer(ready=True), asyncio.Event()
+        self._viewers[id(viewer)] = viewer, waking
+        waking.set()
+        sending = asyncio.create_task(self._send(connection, viewer, waking))
         try:
             async for message in connection:
                 try:
-                    viewer.hear(message, self._attributes, self._sources)
+                    viewer.hear(message, self._news.attributes, self._news.sources)
                 except NotUnderstood as reason:
                     _count(self._refused, str(reason))
                     if viewer.is_beyond_hope:
                         await connection.close(1008, "too many messages that make no sense")
-                news.set()
+                waking.set()
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == 1009:
                 _count(self._refused, "a message that is too long")
@@ -252,11 +211,11 @@ class Web:
             self._may_come_until_s = time.monotonic() + _COMES_BACK_S
             sending.cancel()
 
-    async def _send(self, connection: ServerConnection, viewer: Viewer, news: asyncio.Event) -> None:
+    async def _send(self, connection: ServerConnection, viewer: Viewer, waking: asyncio.Event) -> None:
         with contextlib.suppress(ConnectionClosed):
             while True:
-                await news.wait()
-                news.clear()
+                await waking.wait()
+                waking.clear()
                 if viewer.ready and (message := self._message(viewer)):
                     viewer.ready, viewer.sent_s = False, time.monotonic()
                     await connection.send(message)
@@ -264,53 +223,14 @@ class Web:
 
     def _message(self, viewer: Viewer) -> bytes | None:
         try:
-            return self._composed(viewer)
+            return self._news.message(viewer)
         except Exception:  # A defect of ours; the stage's log has it, and the run goes on.
             traceback.print_exc()
             return None
 
-    def _composed(self, viewer: Viewer) -> bytes | None:
-        """What a browser is told next: what it does not know yet; None if there is nothing."""
-        said: dict = {}
-        known = list(self._sources.values())  # A copy, made in one go: render adds to it.
-        version = len(known), sum(s.is_live for s in known), sum(len(s.page.labels) for s in known)
-        if viewer.version != version:
-            viewer.version = version
-            said["about"] = self._about()
-        jpeg = b""
-        if (source := self._sources.get(viewer.source)) and (shown := viewer.choose(source.newest)):
-            look = viewer.switches, self._attributes, self._style
-            if viewer.saves:
-                viewer.saves, said["saved"], jpeg = False, shown.file_name, shown.saved(*look)
-            elif viewer.drawn != (shown.number, viewer.switches):
-                viewer.drawn, jpeg = (shown.number, viewer.switches), shown.jpeg(*look)
-                said["picture"] = {"frame": shown.frame.frame, "file": shown.frame.picture.file}
-        if source:
-            life, count = viewer.known
-            with self._lock:
-                samples, viewer.known = source.page.since(count if life == self._life else 0), self._known(source)
-            if samples:
-                said["samples"] = samples
-        if not said:
-            return None
-        said |= {"source": viewer.source, "now": round(time.monotonic(), 3), "count": viewer.known[1]}
-        header = json.dumps({**said, "life": self._life, "restarts": self._restarts}, separators=(",", ":")).encode()
-        return len(header).to_bytes(4, "big") + header + jpeg
-
-    def _known(self, source: _Source) -> tuple[int, int]:
-        return self._life, source.page.count
-
-    def _about(self) -> dict:
-        with self._lock:
-            sources = [
-                {"name": name, "live": source.is_live, "labels": dict(source.page.labels)}
-                for name, source in list(self._sources.items())
-            ]
-        return {"sources": sources, "stages": self._stages, "blur": self._blur, "style": self._style}
-
     def _tell_viewers(self) -> None:
-        for _, news in self._viewers.values():
-            news.set()
+        for _, waking in self._viewers.values():
+            waking.set()
 
 
 class _Connection(ServerConnection):
@@ -348,32 +268,3 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 def _once(headers: Headers) -> dict[str, str]:
     """The headers that decide, with what is said twice as one text that fits nothing."""
     return {name: ", ".join(headers.get_all(name)) for name in ("Host", "Origin") if name in headers}
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise WebError(
-            f"the address {host} is not known here ({error.strerror}); correct it with --web-host ADDRESS."
-        ) from None
-    try:
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise WebError(
-                f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
-            ) from None
-        raise WebError(
-            f"the page in the browser cannot be served at {host}, port {port} ({error.strerror}); choose another"
-            " place with --web-host and --web."
-        ) from None
-
-
-def _own_address(family: socket.AddressFamily) -> str:
-    """The address that other machines find this one at, as far as it knows."""
-    somewhere = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"  # for documentation: nobody's
-    with socket.socket(family, socket.SOCK_DGRAM) as trial, contextlib.suppress(OSError):
-        trial.connect((somewhere, 9))  # Sends nothing: it asks which way it would go.
-        return trial.getsockname()[0]
-    return socket.gethostname()

@@ -20,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from stages.core.pulse import Beat, Load
 from stages.outputs.web import WebError, open_web, server
 from stages.outputs.web.server import Web
+from stages.outputs.web.shown import Shown
 from tests.browser import until
 from tests.outputs.frames import face, flat, frame
 
@@ -169,7 +170,7 @@ def test_a_browser_that_pauses_keeps_its_picture_and_its_charts_go_on(web):
         browser.look(paused=True)
         browser.say(do="ready")
         until(lambda: all(viewer.held for viewer, _ in web._viewers.values()), "the picture is held")
-        web._sources["clip.mp4"].page._sampled_s = float("-inf")
+        web._news.sources["clip.mp4"].page._sampled_s = float("-inf")
         show(web, 1, grey=9)
         said, jpeg = browser.hear()
         assert said["samples"] and "picture" not in said and jpeg == b""
@@ -234,7 +235,7 @@ def test_each_source_has_its_own_pictures_and_samples():
 
 def test_nothing_is_drawn_or_encoded_while_nobody_looks(web, monkeypatch):
     drawn = []
-    monkeypatch.setattr(server.Shown, "jpeg", lambda *_: drawn.append(1) or b"")
+    monkeypatch.setattr(Shown, "jpeg", lambda *_: drawn.append(1) or b"")
     for number in range(50):
         show(web, number)
     assert drawn == [] and not web.is_watched
