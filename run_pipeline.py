@@ -39,6 +39,7 @@ examples:
   run_pipeline.py --source rtsp://192.168.7.30/1   a stream
   run_pipeline.py --detector dlib                  another face detector
   run_pipeline.py --source 0 --blur                among strangers: no face that is found can be recognised
+  run_pipeline.py --source 0 --display web         on a page in the browser
   run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
   run_pipeline.py --config door.yaml --check       what can be checked without starting anything
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
@@ -96,7 +97,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--source", metavar="S", help="camera number, file, folder, glob, URL, demo or auto")
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
-    parser.add_argument("--display", metavar="WHERE", help="auto, window or none")
+    parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")
+    parser.add_argument("--web", metavar="PORT", help="a page in the browser, beside whatever --display says")
+    parser.add_argument("--web-host", metavar="ADDRESS", help="serve the page to other machines too; see docs/web.md")
     parser.add_argument("--delay", metavar="N", help="pictures in the window: show each for N seconds")
     parser.add_argument(
         "--blur",
@@ -156,6 +159,8 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         "render.output": arguments.output,
         "render.display": arguments.display,
         "render.delay": _number_or_text(arguments.delay),
+        "render.web": arguments.web,
+        "render.web_host": arguments.web_host,
         "render.blur": arguments.blur,
         "capture.start": _number_or_text(arguments.start),
         "capture.end": _number_or_text(arguments.end),
@@ -166,8 +171,9 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
     for key, value in short.items():
         if value is not None:
             # Taken as it is, not as YAML: a file may be called 1e3 or no.
-            taken = int(value) if key == "source" and value.isascii() and value.isdigit() else value
-            overrides.append(Override(key, taken, f"--{key.rpartition('.')[2]} {value}"))
+            is_number = key in ("source", "render.web") and value.isascii() and value.isdigit()
+            option = key.rpartition(".")[2].replace("_", "-")
+            overrides.append(Override(key, int(value) if is_number else value, f"--{option} {value}"))
     return overrides
 
 
@@ -220,7 +226,9 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         left.insert(0, "the models load")
     if "render" in stages:
         print(f"output {shown(plan.output)}")
-        left += ["the output can be written", *(["a window opens"] if pipeline.render.display != "none" else [])]
+        left.append("the output can be written")
+        left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
+        left += ["the page's port is free"] if pipeline.render.web_port else []
     print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
     return DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from stages.runtime.settings import (
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
+TOKEN_BYTES = 16
 DEFAULT_CONFIG = PROJECT / "pipeline.yaml"
 
 
@@ -146,6 +148,7 @@ class Plan:
             once=once,
             binds=places.binds(stage, replica),
             publish=self._publish() if stage == "render" else None,
+            web_token=secrets.token_urlsafe(TOKEN_BYTES) if stage == "render" else "",
             machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
 
@@ -199,9 +202,9 @@ def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
 
 
 def will_show(display: str, environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a window is to be expected: render finds out, but capture has to know earlier at what pace to read."""
+    """Whether somebody is shown it as it runs: render finds out, but capture has to know earlier how fast to read."""
     has_screen = platform in ("darwin", "win32") or environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
-    return display == "window" or (display == "auto" and bool(has_screen))
+    return display in ("window", "web") or (display == "auto" and bool(has_screen))
 
 
 def _find(stage: str, model: str, folder: Path) -> str:

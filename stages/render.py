@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,16 +35,16 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
-from stages.core.pulse import Pulse
+from stages.core.pulse import Beat, Pulse
 from stages.inference.card import Card, answer, load_card
 from stages.outputs import OutputError, cannot_write
 from stages.outputs.display import Display, open_display
-from stages.outputs.labels import Bar, Line
 from stages.outputs.look import Look
 from stages.outputs.panels import numbers
 from stages.outputs.publication import Publication
 from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
+from stages.outputs.web import open_web
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -51,7 +52,11 @@ from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.publisher import Publisher
 from stages.runtime.run_file import RunFile
+from stages.runtime.settings import cores
 from stages.runtime.tape import Tape
+
+if TYPE_CHECKING:
+    from stages.outputs.web.server import Web
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
@@ -90,15 +95,34 @@ class _Render:
         shown = settings.pipeline.render
         saved = Path(settings.output) / "saved"
         self._display = open_display(shown.display, self._cards, saved, launcher.say, shown.style, shown.delay)
+        self._web = self._open_web() if shown.web_port else None
         self._publisher = Publisher(settings, launcher.say) if settings.publish else None
         quality = settings.pipeline.frames.quality if settings.publish and settings.publish.pixels else None
         self._publication = Publication(self._incarnation, quality)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._sources: dict[str, _Source] = {}
-        self._told_s = float("-inf")  # when the display was told how the run goes
+        self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._tape = Tape(Path(settings.record), f"render/{settings.life}") if settings.record else None
+
+    def _open_web(self) -> Web:
+        pipeline = self._settings.pipeline
+        shown = pipeline.render
+        web = open_web(
+            host=shown.web_host,
+            port=shown.web_port,
+            token=self._settings.web_token,
+            sources=tuple(pipeline.sources),
+            stages=pipeline.replicas(cores()),
+            style=shown.style,
+            blur=shown.blur,
+            life=self._incarnation,
+            stays=shown.display == "web",
+        )
+        if not self._settings.life:
+            self._launcher.say(f"the page is at {web.address}")
+        return web
 
     def _is_ours(self, before: RunFile) -> bool:
         """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
@@ -109,10 +133,8 @@ class _Render:
     def run(self) -> None:
         self._launcher.ready()
         with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
-            if self._display:
-                opened.callback(self._display.close)
-            if self._publisher:
-                opened.callback(self._publisher.close)
+            for shown in filter(None, (self._web, self._display, self._publisher)):
+                opened.callback(shown.close)
             opened.callback(self._close_sources)
             while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
                 self._turn()
@@ -127,6 +149,8 @@ class _Render:
             self._hear(connection, message)
         if self._display:
             self._look_at(self._display)
+        if self._web:
+            self._tell(self._web)
         for source in self._sources.values():
             if source.acknowledge():
                 self._launcher.finished()
@@ -138,10 +162,18 @@ class _Render:
         if display.wants_numbers and now_s - self._told_s >= NUMBERS_S:
             self._told_s = now_s
             for name, source in self._sources.items():
-                display.tell(name, source.numbers(now_s))
+                display.tell(name, numbers(source.beat(now_s)))
         display.poll()
         if display.quit_requested:
             self._launcher.quit()
+
+    def _tell(self, web: Web) -> None:
+        """Say to the page how the run goes."""
+        now_s = time.monotonic()
+        if now_s - self._told_web_s >= NUMBERS_S:
+            self._told_web_s = now_s
+            for name, source in self._sources.items():
+                web.told(name, source.beat(now_s), source.dropped, self._launcher.restarts)
 
     def _close_sources(self) -> None:
         with ExitStack() as sources:
@@ -224,7 +256,8 @@ class _Render:
             self._launcher.say(f"{hello.source} goes on at frame {recorder.restored.position}")
         if self._continuing:
             self._launcher.patiently(lambda: look.replay(folder / RESULTS))
-        previews = self._display is not None and hello.live and settings.render.shows_latest
+        somebody = self._display is not None or self._web is not None
+        previews = somebody and hello.live and settings.render.shows_latest
         return _Source(
             hello.source,
             self._run,
@@ -234,6 +267,7 @@ class _Render:
             look,
             self._peers,
             self._display,
+            self._web,
             previews,
             self._launcher.patiently,
             self._met,
@@ -248,7 +282,8 @@ class _Render:
         reports = {name: source.report() for name, source in self._sources.items()}
         outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
         notes = [note for source in self._sources.values() for note in source.notes]
-        return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(self._peers.refused)}
+        refused = self._peers.refused + (self._web.refused if self._web else Counter())
+        return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(refused)}
 
 
 class _Source:
@@ -264,6 +299,7 @@ class _Source:
         look: Look,
         peers: Bound,
         display: Display | None,
+        web: Web | None,
         previews: bool,
         patiently: Callable[[Callable[[], object]], object],
         met: Callable[[int, str], None],
@@ -276,7 +312,8 @@ class _Source:
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
-        self._cards, self._peers, self._display, self._previews = cards, peers, display, previews
+        self._cards, self._peers, self._previews = cards, peers, previews
+        self._display, self._web = display, web
         before = recorder.restored
         self._join = Join(tuple(cards), done=before.position)
         if tape is not None:
@@ -368,7 +405,7 @@ class _Source:
             done=done,
             lacks=[[frame, []] for frame in range(done, self._join.done)] + [list(lack) for lack in self._join.lacks()],
             clean=self._clean and not self._is_looked_at,
-            preview=self._preview_taken if self._previews else None,
+            preview=self._preview_taken if self._wants_previews else None,
             heard=self._join.heard,
             worked=self._worked,
         )
@@ -394,9 +431,15 @@ class _Source:
         return self._clean
 
     @property
+    def _wants_previews(self) -> bool:
+        """Whether anybody is shown pictures that are not analysed yet."""
+        return self._previews and (self._display is not None or self._web.is_watched)
+
+    @property
     def _is_looked_at(self) -> bool:
         """Whether a person still has the last picture of a folder before them; a stream's is no still picture."""
-        return self._display is not None and not self._previews and self._display.waits_for(self._name)
+        screens = filter(None, (self._display, self._web))
+        return not self._previews and any(screen.waits_for(self._name) for screen in screens)
 
     def close(self) -> None:
         """Bring the outputs in order, whether or not the source has ended."""
@@ -412,13 +455,17 @@ class _Source:
             notes.append(note)
         return notes
 
-    def numbers(self, now_s: float) -> tuple[Line | Bar, ...]:
-        """How this source goes at the moment, for the panel in the window."""
-        return numbers(self._pulse.read(now_s, self._join.lacks()))
+    def beat(self, now_s: float) -> Beat:
+        """How this source goes at the moment."""
+        return self._pulse.read(now_s, self._join.lacks())
+
+    @property
+    def dropped(self) -> Counter[tuple[str, str]]:
+        """The frames that are not in the outputs and will not be, by stage and reason."""
+        return self._dropped_before + self._join.dropped
 
     def report(self) -> dict:
-        counted = self._dropped_before + self._join.dropped
-        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(counted.items())]
+        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self.dropped.items())]
         names = ("faces", "missing", "errors", "capped", "ignored")
         counts = {name: self._counts[name] for name in names}
         spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
@@ -447,9 +494,8 @@ class _Source:
     def _emit(self, emit: join.Emit) -> None:
         self._met(emit.frame, self._name)
         started_s = time.perf_counter()
-        frame = self._look.finish(
-            finished(self._name, emit, self._cards), all_known=emit.faces is not None and not emit.faces.capped
-        )
+        all_known = emit.faces is not None and not emit.faces.capped
+        frame = self._look.finish(finished(self._name, emit, self._cards), all_known)
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
@@ -458,6 +504,8 @@ class _Source:
         self._newest = frame
         if self._display and not self._previews:
             self._display.show(frame, drawn, self._is_live)
+        if self._web:
+            self._web.finished(frame, drawn, self._look.to_hide(frame, all_known), self._is_live)
         self._count(emit, frame, time.perf_counter() - started_s)
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
@@ -471,10 +519,13 @@ class _Source:
     def _preview(self, frame: int, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
         self._preview_taken, self._due = max(self._preview_taken, frame + 1), True
-        if self._display and self._previews:
+        if self._previews:
             faces = self._newest.faces if self._newest else []
-            picture = Picture(message.arrays[0], 0.0, None)
-            self._display.show(FinishedFrame(self._name, frame, picture, faces), None, live=True)
+            picture = FinishedFrame(self._name, frame, Picture(message.arrays[0], 0.0, None), faces)
+            if self._display:
+                self._display.show(picture, None, live=True)
+            if self._web:
+                self._web.preview(picture)
 
     def _count(self, emit: join.Emit, frame: FinishedFrame, drawing_s: float) -> None:
         self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)

@@ -23,6 +23,7 @@ from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_o
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim
 from stages.runtime.run_file import RunFile
+from stages.runtime.settings import cores
 from stages.runtime.view import TerminalView, Views
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
@@ -131,11 +132,6 @@ def shown(path: str) -> str:
     """A path as short as it can be said from here."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ends_with(pipeline: Pipeline, processes: Processes) -> str:

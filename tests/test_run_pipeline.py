@@ -168,6 +168,9 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, he
         (["--set", "windov=3"], "--set windov"),
         (["--set", "window"], "write KEY=VALUE"),
         (["--display", "wall"], "--display wall"),
+        (["--web", "80"], "--web 80"),
+        (["--web", "eight"], "--web eight"),
+        (["--web-host", "no name"], "--web-host no name"),
         (["--only", "gender"], "--only gender: this pipeline has no such stage; it has render, capture, detect."),
         (["--once"], "and capture and render would be that run; name others with --only STAGE."),
         (["--only", "capture", "--once"], "and capture would be that run; name others with --only STAGE."),
@@ -270,6 +273,7 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
         " the output can be written, a window opens"
     )
     assert checked("--display", "none")[-1].endswith("the port is free, the output can be written")
+    assert checked("--display", "web")[-1].endswith("the output can be written, the page's port is free")
     assert not (here / "out").exists()
 
 
@@ -338,9 +342,10 @@ def test_a_model_that_is_not_there_is_refused_with_every_place_that_was_looked_a
         ("auto", {}, "darwin", True),
         ("none", {"DISPLAY": ":0"}, "linux", False),
         ("window", {}, "linux", True),
+        ("web", {}, "linux", True),
     ],
 )
-def test_a_file_is_read_at_its_own_speed_where_a_window_shows_it(display, environment, platform, shows):
+def test_a_file_is_read_at_its_own_speed_where_somebody_is_shown_it(display, environment, platform, shows):
     assert will_show(display, environment, platform) is shows
 
 

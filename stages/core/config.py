@@ -26,6 +26,7 @@ RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "s
 CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
+WEB_PORT = 8600  # of `display: web`, where none is given
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -213,8 +214,20 @@ class Render:
     __pydantic_config__: ClassVar[dict] = _STRICT
 
     display: Annotated[
-        Literal["auto", "window", "none"], "Whether a window shows the pictures. `auto`: if the machine has a screen."
+        Literal["auto", "window", "web", "none"],
+        "Where the pictures are shown. `auto`: in a window, if the machine has a screen; `web`: on a page in the"
+        " browser.",
     ] = "auto"
+    web: Annotated[
+        Annotated[int, Between(1024, 65000)] | None,
+        "The port of the page in the browser, which is then there whatever `display` says. `display: web` alone has"
+        f" {WEB_PORT}.",
+    ] = None
+    web_host: Annotated[
+        Address,
+        "The address that the page is served at. Under another one than this machine's own, others can reach it: then"
+        " its address holds a random token, which is told at the start.",
+    ] = "127.0.0.1"
     show: Annotated[
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
@@ -266,6 +279,11 @@ class Render:
             return None
         wanted = self.publish if isinstance(self.publish, dict) else {"address": self.publish}
         return wanted["address"], wanted.get("pixels", False)
+
+    @property
+    def web_port(self) -> int | None:
+        """Where the page in the browser is served; None: nowhere."""
+        return self.web or (WEB_PORT if self.display == "web" else None)
 
     @property
     def shows_latest(self) -> bool:
@@ -357,7 +375,8 @@ class Pipeline:
     ] = 256_000_000
     pace: Annotated[
         bool | Literal["auto"],
-        "Whether a file is read at its own speed, not as fast as it can be analysed. `auto`: where a window shows it.",
+        "Whether a file is read at its own speed, not as fast as it can be analysed. `auto`: where somebody is"
+        " shown it, in a window or by `display: web`.",
     ] = "auto"
     deadline: Annotated[
         float, Between(0.01, 60), "Live sources: a frame is shown or dropped within so many seconds."

@@ -35,12 +35,12 @@ def open_display(
     style: str = "plain",
     delay_s: float = 0.0,
 ) -> Display | None:
-    """The display for `auto`, `window` or `none`; None where there is to be none.
+    """The windows for `auto` or `window`; None where there are to be none, as for `web` and `none`.
 
     Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
     `style` that of `annotate`, `delay_s` how long each picture that is no frame of a video is shown at least.
     """
-    if wanted == "none":
+    if wanted in ("web", "none"):
         return None
     reason = window_available()
     if reason is None:

@@ -15,6 +15,11 @@ _BLOCKS_OF_A_PICTURE = 8  # across the shorter side of a picture of which is not
 _SMALLEST = 8  # pixels of a square, so that a box of nothing hides something
 
 
+def hide(pixels: np.ndarray, boxes: Sequence[Sequence[float]] | None, how: str) -> np.ndarray:
+    """`hide_faces`, or `hide_everything` where nobody knows in which boxes faces are (None)."""
+    return hide_everything(pixels) if boxes is None else hide_faces(pixels, boxes, how)
+
+
 def hide_faces(pixels: np.ndarray, boxes: Sequence[Sequence[float]], how: str) -> np.ndarray:
     """A copy of uint8 (H, W, 3) BGR in which what lies in the boxes (x, y, width, height) cannot be recognised.
 

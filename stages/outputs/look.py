@@ -11,9 +11,10 @@ from stages.core import limits
 from stages.core.config import Pipeline
 from stages.core.following import follower_for
 from stages.core.frames import FinishedFrame
+from stages.core.tracking import Box
 from stages.outputs import cannot_write
 from stages.outputs.draw import annotate
-from stages.outputs.hiding import hide_everything, hide_faces
+from stages.outputs.hiding import hide
 from stages.outputs.replay import restored
 
 
@@ -34,14 +35,16 @@ class Look:
             frame = self._follower.follow(frame)
         if self._blur == "none":
             return frame
-        pixels = frame.picture.pixels
-        if frame.error is not None or not all_known:
-            hidden = hide_everything(pixels)
-        else:
-            # A detector misses a face now and then: who was seen a moment ago is hidden where they should be by now.
-            missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
-            hidden = hide_faces(pixels, [*(face.box for face in frame.faces), *missed], self._blur)
+        hidden = hide(frame.picture.pixels, self.to_hide(frame, all_known), self._blur)
         return replace(frame, picture=replace(frame.picture, pixels=hidden))
+
+    def to_hide(self, frame: FinishedFrame, all_known: bool = True) -> list[Box] | None:
+        """The boxes in which faces of the frame that was finished last may be; None: anywhere in the picture."""
+        if frame.error is not None or not all_known:
+            return None
+        # A detector misses a face now and then: who was seen a moment ago is hidden where they should be by now.
+        missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
+        return [*(face.box for face in frame.faces), *missed]
 
     def draw(self, frame: FinishedFrame) -> np.ndarray:
         """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""

@@ -94,6 +94,7 @@ def launch(
                 if isinstance(action, StartAgain) and action.label in outcome.progress:
                     outcome.earlier.setdefault(action.label, []).append(outcome.progress.pop(action.label))
                 _do(action, crew, view)
+            crew.note_restarts(dict(supervision.restarts))
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
         outcome.stopped = supervision.stop_asked
         outcome.restarts = dict(supervision.restarts)
@@ -111,6 +112,7 @@ class _Crew:
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._ended: dict[str, deque] = {label: deque(maxlen=limits.ENDS) for label in self._starts}
+        self._restarts: dict[str, int] = {}  # by stage
         self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
 
     def start(self, label: str, again: bool = False) -> None:
@@ -122,6 +124,7 @@ class _Crew:
         if again:
             self._lives[label] += 1
             self._tell_settings(label)
+            self._tell_restarts(label)
 
     def stage_of(self, label: str) -> str:
         return self._starts[label].member.stage
@@ -136,6 +139,17 @@ class _Crew:
         is_again = label in self._opened
         self._opened.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
         return is_again
+
+    def note_restarts(self, restarts: dict[str, int]) -> None:
+        """Tell render, for whoever looks, how often the processes of each stage were started again."""
+        if restarts != self._restarts:
+            self._restarts = restarts
+            for label in self._starts:
+                self._tell_restarts(label)
+
+    def _tell_restarts(self, label: str) -> None:
+        if self._starts[label].member.stage == "render":
+            self.children[label].tell({"do": "restarts", "stages": self._restarts})
 
     def tell_gone(self, label: str, cause: str) -> None:
         """Tell every capture here that a worker's process is gone; those elsewhere hear of it from its next life."""

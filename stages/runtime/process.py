@@ -62,6 +62,7 @@ class Launcher:
         self.stopped_by: signal.Signals | None = None
         self._said = said
         self._has_quit = False
+        self.restarts: dict[str, int] = {}  # how often processes of this machine were started again, by stage
         self._gone: deque[dict] = deque()  # filled by the thread that listens
         self._lock = threading.Lock()
         self._finished = 0
@@ -215,6 +216,8 @@ def _listen(launcher: Launcher) -> None:
         match json.loads(line):
             case {"do": "stop"}:
                 launcher.stop_requested = True
+            case {"do": "restarts", "stages": restarts}:
+                launcher.restarts = restarts
             case {"do": "gone", **gone}:
                 launcher._gone.append(gone)
     launcher.stop_requested = True

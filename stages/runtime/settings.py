@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from stages.core.frames import CropGeometry
 
 
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
     """The arguments of `stages.detectors.make_detector`."""
     detect = pipeline.detect
@@ -106,6 +111,8 @@ class Settings:
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
     opened_as: str | None = None  # the name that it had then
     life: int = 0  # how often the process has been started again
+    # What the address of the page in the browser holds where others can reach it: a restarted render keeps it.
+    web_token: str = ""
     # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import delivery, encodings, latency, memory, messages, spans, start, throughput
+from bench import delivery, encodings, latency, memory, messages, spans, start, throughput, web
 from bench.clips import HEIGHT, RATE, WIDTH, long_clip, portrait_clip
 from bench.loops import loop
 from bench.options import Options, command, commands
@@ -100,6 +100,19 @@ def test_memory_and_what_delivery_costs_are_told(small, capsys):
         "acknowledgements",
     ):
         assert f"| {row}" in said
+
+
+def test_what_the_page_costs_is_told_for_nobody_and_for_several_browsers(small, capsys):
+    said = said_by(web, capsys, [*small, "--set", "pace=true"])
+    for row in (
+        "no page: processor",
+        "a page, nobody looks: speed",
+        "one browser: pictures",
+        "four browsers: processor",
+    ):
+        assert f"| {row}" in said
+    [pictures] = re.findall(r"\| four browsers: pictures +\| (\d+)", said)
+    assert int(pictures) > 0
 
 
 def test_the_loop_does_the_very_work_of_the_pipeline(options):

@@ -316,7 +316,7 @@ def test_of_several_mistakes_the_first_is_told():
 
 def test_a_long_value_is_cut_in_the_sentence():
     assert error(f"render: {{display: {'x' * 5000}}}") == (
-        f"pipeline.yaml:1: render.display is '{'x' * 56}...; write one of auto, window, none."
+        f"pipeline.yaml:1: render.display is '{'x' * 56}...; write one of auto, window, web, none."
     )
 
 
@@ -442,7 +442,7 @@ def test_a_mistake_of_the_command_line_names_the_option(option, sentence):
 
 def test_a_mistake_of_a_short_option_names_that_option():
     assert error("", Override("render.display", "windw", "--display")) == (
-        "--display: render.display is 'windw'; write one of auto, window, none (did you mean 'window'?)."
+        "--display: render.display is 'windw'; write one of auto, window, web, none (did you mean 'window'?)."
     )
     assert error("", Override("source", "\udcff.mp4", "--source")) == (
         "--source: this is not UTF-8; use a name that is."
@@ -451,7 +451,7 @@ def test_a_mistake_of_a_short_option_names_that_option():
 
 def test_a_section_that_is_set_as_a_whole_is_no_longer_that_of_the_file():
     assert error("render:\n  display: none", "render={display: some}") == (
-        "--set render: render.display is 'some'; write one of auto, window, none."
+        "--set render: render.display is 'some'; write one of auto, window, web, none."
     )
 
 
@@ -594,3 +594,14 @@ def test_a_part_that_ends_before_it_begins_is_refused():
     with pytest.raises(ConfigError, match="capture.end, 60 s, is not after capture.start, 60 s"):
         read_config("capture: {start: 60, end: 1:00}", "c.yaml")
     assert read_config("capture: {start: 60, end: 1:01}", "c.yaml").capture.part == (60, 61, None)
+
+
+# --- The page in the browser ---
+
+
+@pytest.mark.parametrize(
+    ("render", "port"),
+    [("{}", None), ("{display: web}", 8600), ("{display: web, web: 9000}", 9000), ("{display: none, web: 9000}", 9000)],
+)
+def test_the_page_is_served_where_it_is_asked_for(render, port):
+    assert read_config(f"render: {render}", "pipeline.yaml").render.web_port == port

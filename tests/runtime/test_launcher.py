@@ -87,6 +87,27 @@ def test_a_stage_that_ends_is_told_to_capture_and_started_again(tmp_path, deed, 
     assert outcome.reports["age"] == {"lives": 2}
 
 
+def test_render_knows_how_often_each_stage_was_started_again_also_when_it_was_itself(tmp_path):
+    reports = """
+def main(s, l):
+    l.ready()
+    if not s.life:
+        while not l.restarts:
+            l.beat(); time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    serve(l)
+    l.report(l.restarts)
+"""
+    capture = """
+def main(s, l):
+    l.ready()
+    for _ in range(300):
+        l.beat(); time.sleep(0.01)
+"""
+    outcome = run(tmp_path, render=reports, capture=capture, age=first("os.kill(os.getpid(), signal.SIGKILL)"))
+    assert outcome.reports["render"] == {"age": 1, "render": 1}
+
+
 def test_the_log_of_a_former_life_is_kept_and_its_last_words_are_not_those_of_the_next(tmp_path):
     view = Seen()
     twice = first("[].pop()", "os.path.exists(mark + '2') or (open(mark + '2', 'w').close(), os.kill(os.getpid(), 9))")

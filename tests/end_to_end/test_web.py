@@ -1,0 +1,281 @@
+"""The page in the browser, over a real run: without a browser, and in a real Chromium where there is one."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import psutil
+import pytest
+from websockets.sync.client import connect
+
+from tests.browser import WHY_NOT, Tab, chromium, free_port, until
+from tests.end_to_end.command import Ran, Running, Workplace, somewhere
+from tests.end_to_end.material import scene
+from tests.end_to_end.server import camera
+
+needs_chromium = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
+
+
+def address_of(run: Running) -> str:
+    run.until(lambda: "the page is at " in run.err, "the address of the page")
+    return re.search(r"the page is at (\S+)", run.err)[1]
+
+
+# --- Without a browser ---
+
+
+def test_the_page_changes_nothing_of_the_results(place, film, shown: Ran):
+    port = free_port()
+    ran = place.run(film, f"--web={port}", display="web")
+    assert ran.status == 0, ran.err
+    assert f"facepipe: the page is at http://127.0.0.1:{port}/\n" in ran.err
+    assert ran.results == shown.results
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_done(place, film):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = place.run(film, f"--web={port}")
+    assert ran.status == 2
+    assert ran.complaint == (
+        f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
+    )
+    assert not (ran.output / "results.jsonl").exists()
+
+
+def test_what_is_refused_is_told_at_the_end(place, film):
+    run = place.start(film, f"--web={free_port()}", display="web")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(address_of(run) + "etc/passwd")
+    ran = run.end()
+    assert "1 message refused, most of all from a browser: a request for what is not there" in ran.out
+
+
+def test_a_picture_stays_as_long_as_somebody_looks_at_it(place, astronaut):
+    still = place.folder / "still.png"
+    cv2.imwrite(str(still), astronaut)
+    run = place.start(still, f"--web={free_port()}", display="web").until_lines(1)
+    with connect(address_of(run).replace("http", "ws") + "live", proxy=None) as browser:
+        browser.recv()
+        time.sleep(1.0)  # So long it would be over otherwise: there is no other sign of what does not happen.
+        assert not run.is_over
+    assert run.end().status == 0
+
+
+# --- In a browser ---
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run of a camera, which goes on until it is ended, and of a film; and a browser that looks at it."""
+
+    run: Running
+    tab: Tab
+    address: str
+
+    @property
+    def line_count(self) -> int:
+        """Lines of results of the source that is looked at."""
+        return (self.run.output / "door" / "results.jsonl").read_bytes().count(b"\n")
+
+
+@pytest.fixture(scope="module")
+def browsers():
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def watched(browsers, astronaut, endless_film, tmp_path_factory) -> Iterator[Watched]:
+    with (
+        somewhere(tmp_path_factory.mktemp("watched")) as here,
+        camera(lambda number: scene(astronaut, number // 2), rate=8) as door,
+    ):
+        sources = f"--set=sources={{door: '{door.url}', yard: {endless_film}}}"
+        run = here.start(None, sources, "--set=deadline=20", f"--web={free_port()}", display="web")
+        tab = browsers()
+        tab.open(address_of(run))
+        tab.until("facepipe.pictures > 2", "pictures")
+        yield Watched(run, tab, address_of(run))
+
+
+def pixels(tab: Tab) -> str:
+    """What stands on the picture's canvas."""
+    return tab.run("document.getElementById('picture').toDataURL()")
+
+
+@needs_chromium
+def test_the_picture_moves_and_cards_and_charts_fill(watched: Watched):
+    tab = watched.tab
+    first = pixels(tab)
+    until(lambda: pixels(tab) != first, "another picture")
+    size = tab.run("[document.getElementById('picture').width, document.getElementById('picture').height]")
+    assert size == [480, 270]
+    tab.until("document.querySelectorAll('#faces article').length > 0", "a card")
+    tab.until("document.querySelector('#faces article dd').textContent === 'woman'", "a gender on it")
+    charts = tab.until(
+        "(charts => charts.length === 5 && charts)([...document.querySelectorAll('.chart')].map(c => c.dataset.chart))",
+        "the charts",
+    )
+    assert sorted(charts) == ["Age", "Emotion", "Frames a second", "Gender", "Latency"]
+    for chart in charts:
+        tab.until(
+            f"document.querySelector('[data-chart=\"{chart}\"] output').textContent !== ''", f"{chart} says something"
+        )
+
+
+@needs_chromium
+def test_the_drawing_shows_each_stage_at_work(watched: Watched):
+    stages = watched.tab.until(
+        "(boxes => boxes.length && boxes)([...document.querySelectorAll('.stage')].map(box => box.dataset.stage))",
+        "boxes",
+    )
+    assert stages == ["capture", "detect", "gender", "emotion", "age", "render"]
+    watched.tab.until("/[1-9]\\d* % busy/.test(document.querySelector('[data-stage=detect]').textContent)", "work")
+    assert watched.tab.run("document.querySelectorAll('#pipeline path').length") == 7
+
+
+@needs_chromium
+def test_nothing_comes_from_elsewhere_and_nothing_is_wider_than_a_phone(watched: Watched):
+    tab = watched.tab
+    loaded = tab.run("performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert len(loaded) >= 6 and all(name.startswith(watched.address) for name in loaded)
+    tab.tell("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+    assert tab.until("innerWidth === 390 && document.documentElement.scrollWidth", "a narrow page") <= 390
+    tab.tell("Emulation.clearDeviceMetricsOverride")
+
+
+@needs_chromium
+def test_switches_act_on_the_picture_also_while_it_is_held(watched: Watched):
+    tab = watched.tab
+    tab.until("document.querySelectorAll('#faces article').length > 0", "a face")
+    tab.click("#pause")
+    held = settled(tab)
+    for name in ("gender", "emotion", "age", "blur"):
+        switch = f"#switches button:nth-child({['gender', 'emotion', 'age', 'blur'].index(name) + 1})"
+        tab.click(switch)
+        until(lambda: pixels(tab) != held, f"{name} is switched")
+        tab.click(switch)
+        until(lambda: pixels(tab) == held, f"{name} is switched back")
+    before = watched.line_count
+    until(lambda: watched.line_count > before, "the work goes on")
+    assert pixels(tab) == held
+    tab.click("#pause")
+    until(lambda: pixels(tab) != held, "the picture moves again")
+
+
+def settled(tab: Tab) -> str:
+    """The picture once it stands still: the one that was under way when it was held has come."""
+    tab.until("document.getElementById('notice').textContent === 'Held'", "held")
+    found = [pixels(tab)]
+
+    def same_as_before() -> bool:
+        found.append(pixels(tab))
+        return len(found) > 8 and len(set(found[-8:])) == 1
+
+    until(same_as_before, "it stands still")
+    return found[-1]
+
+
+@needs_chromium
+def test_a_line_in_one_chart_is_a_line_in_all(watched: Watched):
+    tab = watched.tab
+    readings = "[...document.querySelectorAll('.chart output')].map(o => o.textContent)"
+    tab.until(f"{readings}.every(text => text !== '')", "values of now")
+    point = (
+        "(canvas => canvas.dispatchEvent(new PointerEvent('{kind}', {{clientX: canvas.getBoundingClientRect().left + 54"
+        "}})))(document.querySelector('[data-chart=Age] canvas'))"
+    )
+    tab.run(point.format(kind="pointermove"))  # A minute ago the run had not begun.
+    tab.until(f"{readings}.every(text => text === '')", "values of then")
+    tab.run(point.format(kind="pointerleave"))
+    tab.until(f"{readings}.some(text => text !== '')", "values of now again")
+
+
+@needs_chromium
+def test_a_picture_is_saved_in_its_full_size(watched: Watched):
+    watched.tab.click("#save")
+    [saved] = until(lambda: list(watched.tab.downloads.glob("*.jpg")), "a download")
+    assert re.fullmatch(r"door-\d+\.jpg", saved.name)
+    assert cv2.imread(str(saved)).shape == (270, 480, 3)
+
+
+@needs_chromium
+def test_each_source_has_its_tab(watched: Watched):
+    tab = watched.tab
+    assert tab.run("[...document.querySelectorAll('#sources button')].map(b => b.textContent)") == ["door", "yard"]
+    tab.click("#sources button:nth-child(2)")
+    tab.until("facepipe.source === 'yard' && facepipe.pictures > 0", "a picture of the other source")
+    tab.click("#sources button:nth-child(1)")
+    tab.until("facepipe.source === 'door' && facepipe.pictures > 0", "and of the first again")
+
+
+@needs_chromium
+def test_a_browser_that_stands_still_holds_up_neither_the_run_nor_another_one(watched: Watched, browsers):
+    other = browsers()
+    other.open(watched.address)
+    other.until("facepipe.pictures > 0", "pictures in both")
+    profile = str(other.downloads.parent / "profile")
+    stopped = [p for p in psutil.process_iter(["cmdline"]) if profile in " ".join(p.info["cmdline"] or [])]
+    for process in stopped:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        pictures, lines = watched.tab.run("facepipe.pictures"), watched.line_count
+        watched.tab.until(f"facepipe.pictures > {pictures + 4}", "pictures in the other browser")
+        until(lambda: watched.line_count > lines + 4, "frames in the results")
+    finally:
+        for process in stopped:
+            process.send_signal(signal.SIGCONT)
+    seen = other.run("facepipe.pictures")
+    other.until(f"facepipe.pictures > {seen}", "it goes on with the newest")
+    other.close()
+
+
+@needs_chromium
+def test_restarts_are_seen_when_they_happen_and_the_page_finds_a_new_render_by_itself(watched: Watched):
+    tab, run = watched.tab, watched.run
+    for stage in ("age", "render"):
+        run.stages()[stage][0].send_signal(signal.SIGKILL)
+        tab.until(
+            f"document.querySelector('[data-stage={stage}]').textContent.includes('restarted once')", f"{stage} is back"
+        )
+    tab.until("facepipe.state === 'live'", "the connection")
+    pictures = tab.run("facepipe.pictures")
+    tab.until(f"facepipe.pictures > {pictures + 2}", "pictures of the new render")
+    assert tab.run("document.querySelector('[data-stage=age]').textContent.includes('restarted once')")
+
+
+@needs_chromium
+def test_at_the_end_the_page_says_so(watched: Watched):
+    watched.run.signal(signal.SIGINT).end()
+    watched.tab.until("document.getElementById('state').textContent === 'the run is over'", "the end")
+
+
+@needs_chromium
+def test_among_strangers_and_for_others_the_blur_and_the_token_stay(browsers, endless_film, place: Workplace):
+    run = place.start(endless_film, "--blur", f"--web={free_port()}", "--web-host=0.0.0.0")
+    address = address_of(run)
+    token = re.fullmatch(r"http://[\w.]+:\d+/([\w-]{22})/", address)[1]
+    here = re.sub(r"//[\w.]+:", "//127.0.0.1:", address)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(here.replace(token, ""))
+    tab = browsers()
+    tab.open(here)
+    tab.until("facepipe.pictures > 0", "pictures")
+    blur = "document.querySelector('#switches button:last-child')"
+    assert tab.run(f"[{blur}.textContent, {blur}.disabled, {blur}.getAttribute('aria-pressed')]") == [
+        "blur",
+        True,
+        "true",
+    ]
+    run.stages()["render"][0].send_signal(signal.SIGKILL)
+    tab.until("facepipe.restarts.render === 1 && facepipe.state === 'live'", "the new render, under the same token")
+    assert run.err.count("the page is at") == 1
+    assert run.signal(signal.SIGINT).end().status == 130
