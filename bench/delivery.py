@@ -1,9 +1,14 @@
-"""What it costs to deliver surely: beats, acknowledgements, a fragment of video and a write for every frame."""
+"""What it costs to deliver surely: beats, acknowledgements, a fragment of video and a write for every frame.
+
+Once in frames a second, against the same processes without (bench/bare.py), and once by part, in processor time.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import av
@@ -12,26 +17,27 @@ from bench.clips import long_clip
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
+from stages.outputs.video import SEGMENT
 
 TITLE = "what delivery costs"
 # The spans of bench/spans.py that are there for delivery alone.
 BEATS = ("send beat", "unpack beat", "send hello", "unpack hello", "flow WorkerBeat", "flow Tick", "tell the launcher")
 ACKS = ("send ack", "unpack ack", "flow Acked")
-# As stages/outputs/video.py has its segments written.
-SEGMENT = {
-    "movflags": "frag_every_frame+empty_moov+default_base_moof+frag_discont",
-    "flush_packets": "1",
-    "avoid_negative_ts": "disabled",
-}
+_SPEED = attrgetter("frames_a_second")
 LINE, LINES = b"x" * 600 + b"\n", 2000  # about what a frame with a face has to say
 
 
 def measure(options: Options) -> list[Figure]:
-    """By spans in a run with everything on; fragments and writes by doing the same with and without."""
+    """In frames a second; by spans in a run with everything on, fragments and writes by doing it with and without."""
     clip = long_clip(options.folder / "clip.mp4", options.frames, options.clip)
+    pairs = [_pair(options, clip, number) for number in range(options.rounds)]
     rounds = [_round(options, clip) for _ in range(options.rounds)]
     shares, beats, acks, fragments, writes, whole = zip(*rounds, strict=True)
     return [
+        figure("frames a second, sure / without beats, fragments, flushes", _ratios(pairs, _SPEED), "x", "0.97"),
+        figure("sure", [_SPEED(pair[False]) for pair in pairs], "frames/s"),
+        figure("without", [_SPEED(pair[True]) for pair in pairs], "frames/s"),
+        figure("processor time, sure / without", _ratios(pairs, attrgetter("cpu_ms_a_frame")), "x"),
         figure("delivery of all processor time", shares, "%", "3"),
         figure("beats", beats, "ms a frame", "", "main threads: packed, sent, received, unpacked, decided on"),
         figure("acknowledgements", acks, "ms a frame", "", "the same"),
@@ -39,6 +45,15 @@ def measure(options: Options) -> list[Figure]:
         figure("a write for each line", writes, "ms a frame", "", "beyond writing many of them at once"),
         figure("all processor time", whole, "ms a frame"),
     ]
+
+
+def _pair(options: Options, clip: Path, number: int) -> dict[bool, Run]:
+    """The pipeline, and, under True, without what delivery needs; who runs first changes with the round."""
+    return {is_bare: run(options, clip, bare=is_bare) for is_bare in ((False, True) if number % 2 else (True, False))}
+
+
+def _ratios(pairs: list[dict[bool, Run]], of: Callable[[Run], float]) -> list[float]:
+    return [of(pair[False]) / of(pair[True]) for pair in pairs]
 
 
 def _round(options: Options, clip: Path) -> tuple[float, ...]:

@@ -57,11 +57,13 @@ def run(
     source: str | Path,
     *overrides: str,
     spans: bool = False,
+    bare: bool = False,
     seconds: float | None = None,
 ) -> Run:
     """Run the pipeline on `source` to its end, or for so many seconds; raises a `FacepipeError` where it fails.
 
-    `overrides` are KEY=VALUE. Nothing is shown. To be called from the main thread.
+    `overrides` are KEY=VALUE; `spans` as in bench/spans.py, `bare` as in bench/bare.py. Nothing is shown. To be called
+    from the main thread.
     """
     output = options.folder / f"run-{time.monotonic_ns()}"
     logs = output / "logs"
@@ -72,7 +74,7 @@ def run(
     began_s, view = time.monotonic(), _Quiet()
     processes = processes_of(pipeline, None, cores())
     starts = [
-        Start(Member(label, stage, pipeline.hang), _command(stage, output, spans))
+        Start(Member(label, stage, pipeline.hang), _command(stage, output, ["spans"] * spans + ["bare"] * bare))
         for label, (stage, _) in processes.items()
     ]
     told = [0.0]
@@ -123,8 +125,7 @@ class _Quiet:
         """Nobody looks."""
 
 
-def _command(stage: str, output: Path, spans: bool) -> tuple[str, ...]:
-    wanted = ["spans"] if spans else []
+def _command(stage: str, output: Path, wanted: list[str]) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "bench.stage", stage, str(output), *wanted)
 
 

@@ -1,7 +1,7 @@
 """One stage of the pipeline as a program, as `python -m stages.NAME`, that also writes down what it has cost.
 
-python -m bench.stage NAME FOLDER [spans]: leaves FOLDER/NAME-REPLICA.json. With `spans` it also says to which functions
-the time of its main thread went (bench/spans.py).
+python -m bench.stage NAME FOLDER [spans] [bare]: leaves FOLDER/NAME-REPLICA.json. With `spans` it also says to which
+functions the time of its main thread went (bench/spans.py), with `bare` it lacks what delivery needs (bench/bare.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def main() -> None:
 
     module = importlib.import_module(f"stages.{stage if stage in STAGE_MODULES else 'attribute'}")
     imported_s = time.monotonic()
+    if "bare" in options:
+        from bench.bare import install
+
+        install()
 
     def measured(settings, launcher) -> None:
         notes = {"pid": os.getpid(), "began_s": BEGAN_S, "imported_s": imported_s, "spans": {}}

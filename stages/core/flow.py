@@ -8,18 +8,15 @@ worker is gone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stages.core import limits
+from stages.core.suspects import Suspects
 
 DETECT, PICTURE = "detect", "picture"
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
-OWN_DOING = ("exit", "hang")  # causes of a worker's end that may lie in what it held
-KILLS_SUSPECT = 3  # so many kills from outside over one piece, and it is handed out alone: it costs nothing
-KILLS_ALONE = 10  # so many kills from outside over one piece alone: that is the kernel's memory killer
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
@@ -281,9 +278,6 @@ class _InFlight:
     crops: CropsCame | None = None  # what is said of the crops at hand
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
     given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
-    strikes: Counter[str] = field(default_factory=Counter)  # by stage: ends of a worker that had this piece alone
-    kills: Counter[str] = field(default_factory=Counter)  # by stage: in a row, from outside, of a worker that held it
-    kills_alone: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -314,7 +308,7 @@ class Flow:
         self._stages = (DETECT, *rules.attributes)
         self._frames: dict[int, _InFlight] = {}  # ascending
         self._due: dict[str, set[int]] = {stage: set() for stage in self._stages}
-        self._suspects: dict[str, set[int]] = {stage: set() for stage in self._stages}  # to be handed out alone
+        self._suspects = Suspects(self._stages, rules.tries)
         self._workers: dict[str, _Worker] = {}
         self._lost: dict[tuple, _Worker] = {}  # identity -> its last incarnation that is gone, until it is known why
         self._ended: dict[tuple, int] = {}  # identity -> the highest incarnation whose process has ended
@@ -494,7 +488,7 @@ class Flow:
 
     def _release(self, worker: _Worker) -> None:
         """A worker has survived the suspect piece that it had alone."""
-        self._suspects[worker.stage].discard(worker.alone)
+        self._suspects.clear(worker.stage, worker.alone)
         worker.alone, worker.is_reserved = None, False
 
     def _take_worker(self, came: WorkerCame, now_s: float) -> Iterator[Action]:
@@ -563,11 +557,9 @@ class Flow:
         del self._lost[identity]
         for number in set(worker.under_way.values()):
             if number in self._frames and worker.stage not in self._frames[number].given_up:
-                if ended.cause in OWN_DOING:
-                    how = "hung" if ended.cause == "hang" else "ended"
-                    self._suspect(number, worker, f"{worker.stage} {how} {self._rules.tries} times at this frame")
-                else:
-                    self._count_kill(number, worker)
+                alone = worker.alone == number
+                if reason := self._suspects.ended(worker.stage, number, ended.cause, alone):
+                    self._give_up_for_good(number, worker.stage, reason)
 
     def _take_failure(self, connection: str, number: int, reason: str) -> None:
         worker, frame = self._workers.get(connection), self._frames.get(number)
@@ -575,44 +567,25 @@ class Flow:
             return
         if frame.holders.get(worker.stage) == connection:
             del frame.holders[worker.stage]
-        self._suspect(number, worker, f"{worker.stage} failed {self._rules.tries} times at this frame: {reason}")
+        if given_up := self._suspects.failed(worker.stage, number, reason, worker.alone == number):
+            self._give_up_for_good(number, worker.stage, given_up)
+        else:
+            self._make_due(number, worker.stage)
         if worker.alone == number:
             worker.alone, worker.is_reserved = None, False
-        if worker.stage not in frame.given_up:
-            self._make_due(number, worker.stage)
-
-    def _suspect(self, number: int, worker: _Worker, reason: str) -> None:
-        frame = self._frames[number]
-        self._suspects[worker.stage].add(number)
-        if worker.alone == number:
-            frame.strikes[worker.stage] += 1
-            if frame.strikes[worker.stage] >= self._rules.tries:
-                self._give_up_for_good(number, worker.stage, reason)
-
-    def _count_kill(self, number: int, worker: _Worker) -> None:
-        """Kills from outside are no strikes; so many in a row over one piece that nobody could mean it are."""
-        frame, stage = self._frames[number], worker.stage
-        if worker.alone == number:
-            frame.kills_alone[stage] += 1
-            if frame.kills_alone[stage] >= KILLS_ALONE:
-                self._give_up_for_good(number, stage, f"{stage} was killed {KILLS_ALONE} times at this frame")
-        else:
-            frame.kills[stage] += 1
-            if frame.kills[stage] >= KILLS_SUSPECT:
-                self._suspects[stage].add(number)
 
     def _give_up_for_good(self, number: int, stage: str, reason: str) -> None:
         self._frames[number].given_up[stage] = reason
         for other in self._stages if stage == DETECT else (stage,):
             self._due[other].discard(number)
-            self._suspects[other].discard(number)
+            self._suspects.clear(other, number)
         self._said_s = float("-inf")
 
     def _take_reserved(self, connection: str) -> Iterator[Action]:
         worker = self._workers.get(connection)
         if worker is None or not worker.is_reserved or worker.alone is not None:
             return
-        due = self._due[worker.stage] & self._suspects[worker.stage]
+        due = self._due[worker.stage] & self._suspects.of(worker.stage)
         if not due:
             self._lose_worker(connection)  # It was answered meanwhile. A new welcome sets the worker free.
             return
@@ -623,7 +596,7 @@ class Flow:
 
     def _reserve(self, stage: str) -> Iterator[Action]:
         """One worker of the stage is to take one of its suspect pieces alone; the others go on with the rest."""
-        if not self._due[stage] & self._suspects[stage]:
+        if not self._due[stage] & self._suspects.of(stage):
             return
         free = {c: len(w.under_way) for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
         if free and not any(self._workers[connection].is_reserved for connection in free):
@@ -765,9 +738,9 @@ class Flow:
     def _hand_out(self) -> Iterator[Action]:
         for stage in reversed(self._stages):  # Attributes first: what is nearly done frees the window.
             due = self._due[stage]
-            if self._suspects[stage]:
+            if suspects := self._suspects.of(stage):
                 yield from self._reserve(stage)
-                due = due - self._suspects[stage]
+                due = due - suspects
             while due and (connection := self._roomiest(stage)) is not None:
                 number = min(due)
                 if stage == DETECT and not self._frames[number].attempt and self._render_is_full:
@@ -850,7 +823,7 @@ class Flow:
         self._bytes -= frame.size
         for stage in self._stages:
             self._due[stage].discard(number)
-            self._suspects[stage].discard(number)
+        self._suspects.forget(number)
         yield Forget(number, latency_s)
 
     # --- What is said until it is acknowledged ---

@@ -26,6 +26,11 @@ _ENCODER = {
     "crf": "23",
     "tune": "zerolatency",  # No B-frames and no look-ahead: a frame is in the file when `write` returns.
 }
+SEGMENT = {
+    "movflags": "frag_every_frame+empty_moov+default_base_moof+frag_discont",
+    "flush_packets": "1",
+    "avoid_negative_ts": "disabled",  # With frag_discont it keeps the times of a segment that does not begin at 0.
+}
 _GROUP_S = 2.0  # from one key frame to the next: how exactly a player can jump
 _DEFAULT_RATE = 25.0  # frames a second of a source that names none
 
@@ -96,10 +101,7 @@ class VideoWriter:
                 self.notes.append(
                     f"{self.path.name} is scaled from {width} x {height} to {wide} x {high}, the most that players take"
                 )
-        # frag_discont and avoid_negative_ts keep the times of a segment that does not begin at 0.
-        movflags = "frag_every_frame+empty_moov+default_base_moof+frag_discont"
-        options = {"movflags": movflags, "flush_packets": "1", "avoid_negative_ts": "disabled"}
-        self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=options)
+        self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=SEGMENT)
         stream = self._segment.add_stream(
             "libx264", rate=Fraction(self._rate).limit_denominator(1001), options=_ENCODER
         )

@@ -96,6 +96,7 @@ def test_memory_and_what_delivery_costs_are_told(small, capsys):
     for row in (
         "emotion-0, when ready",
         "render-0, over 8 frames",
+        "frames a second, sure / without beats",
         "delivery of all processor time",
         "acknowledgements",
     ):
@@ -124,6 +125,15 @@ def test_the_loop_does_the_very_work_of_the_pipeline(options):
     faces = [face for line in written["run"].splitlines() for face in json.loads(line)["faces"]]
     assert len(faces) == 8
     assert all({"gender", "emotion", "age"} <= face.keys() for face in faces)
+
+
+def test_a_bare_run_writes_the_same(options):
+    clip = portrait_clip(options.folder / "clip.mp4", 8)
+    sure, bare = run(options, clip), run(options, clip, bare=True)
+    lines = [(ran.output / "results.jsonl").read_bytes() for ran in (sure, bare)]
+    assert lines[0] == lines[1] and lines[0].count(b"\n") == 8
+    assert sorted(sure.stages) == sorted(bare.stages)
+    assert (bare.output / "annotated/clip.mp4").stat().st_size > 0
 
 
 def test_the_cost_of_a_run_is_that_of_all_its_processes(options):

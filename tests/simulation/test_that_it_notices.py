@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import flow, join
+from stages.core import flow, join, suspects
 from tests.simulation import world
 from tests.simulation.test_flow_and_join import plans
 
@@ -144,23 +144,23 @@ BROKEN = {
         "camera ends",
     ),
     "an end beside other pieces counts as a strike": (
-        flow,
-        "        if worker.alone == number:\n            frame.strikes",
-        "        if True:\n            frame.strikes",
+        suspects,
+        "        if not alone:\n            return None",
+        "",
         "hangs",
     ),
-    "a kill from outside is a strike": (flow, "if ended.cause in OWN_DOING:", "if True:", "kills alone"),
+    "a kill from outside is a strike": (suspects, "if cause not in OWN_DOING:", "if False:", "kills alone"),
     "how a worker on another machine has ended is not heard": (
         flow,
         "                self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))",
         "                pass",
         "far",
     ),
-    "strikes are never enough": (flow, "if frame.strikes[worker.stage] >= self._rules.tries:", "if False:", "poison"),
+    "strikes are never enough": (suspects, "if ends.strikes >= self._tries", "if False", "poison"),
     "a worker that was alone stays alone": (
         flow,
-        "(worker.alone)\n        worker.alone, worker.is_reserved = None, False\n",
-        "(worker.alone)\n",
+        "worker.alone)\n        worker.alone, worker.is_reserved = None, False\n",
+        "worker.alone)\n",
         "poison",
     ),
     "a hello to an older welcome counts": (
@@ -176,6 +176,14 @@ BROKEN = {
         "boxes",
     ),
 }
+
+
+def swapped(module, old: str, new: str) -> tuple:
+    """Where the simulation, or the flow, takes a module from, under which name, and what is broken there and whole."""
+    broken = rewritten(module, old, new)
+    if module is suspects:
+        return flow, "Suspects", broken.Suspects, suspects.Suspects
+    return world, module.__name__.rpartition(".")[2], broken, module
 
 
 def rewritten(module, old: str, new: str):
@@ -251,12 +259,11 @@ def test_as_it_is_it_passes_these_histories(kind):
 @pytest.mark.parametrize("rule", BROKEN)
 def test_the_simulation_notices_when(rule, monkeypatch):
     module, old, new, *first = BROKEN[rule]
-    name, whole = module.__name__.rpartition(".")[2], module
-    broken = rewritten(module, old, new)
+    place, name, broken, whole = swapped(module, old, new)
     for plan, seed in histories(*first):
-        monkeypatch.setattr(world, name, broken)
+        monkeypatch.setattr(place, name, broken)
         if goes_wrong(plan, seed):
-            monkeypatch.setattr(world, name, whole)
+            monkeypatch.setattr(place, name, whole)
             if not goes_wrong(plan, seed):  # A history that costs the whole code too much proves nothing.
                 return
     pytest.fail(f"no history noticed that {rule}")
