@@ -190,6 +190,9 @@ class Render:
         " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+    subtitles: Annotated[
+        bool, "Whether each annotated video gets subtitles beside it, as `.vtt`: who is seen, with their labels."
+    ] = False
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
 
     @property

@@ -11,6 +11,7 @@ COMMANDS = {  # top-level module -> what installs it
     **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "pydantic", "yaml", "zmq"), "install"),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "install-train"),
     "psutil": "install-dev",
+    "pyarrow": "install-tables",
 }
 
 
