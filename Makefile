@@ -16,6 +16,7 @@ help:
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
+	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
@@ -70,11 +71,12 @@ clean:
 install: $(VENV)/.runtime
 install-demo: $(VENV)/.demo
 install-keras: $(VENV)/.keras
+install-tables: $(VENV)/.tables
 install-train: $(VENV)/.train
 install-dev: $(VENV)/.dev
 
 # One stamp for each group: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.keras $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
+$(VENV)/.demo $(VENV)/.keras $(VENV)/.tables $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
 	@$(INSTALL) --group $*
 	@touch $@

@@ -1,15 +1,30 @@
-"""Clips of which is known who is where in every frame: people of the demo's photographs who move, cross and hide."""
+"""Clips of which is known who is where in every frame: people of the demo's photographs who move, cross and hide.
+
+    python -m bench.scenes crossing.mp4                       20 s: three people cross, again and again
+    python -m bench.scenes crossing.mp4 --photograph a.jpg    with a third person, not one who is there twice, mirrored
+    python -m bench.tracking --clip crossing.mp4              identity switches and label flips
+
+Beside the clip lies crossing.json: who is where in each frame.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from bench.clips import write_clip
+from bench.options import BenchError
+from stages.core.errors import FacepipeError
+from stages.detectors import make_detector
 from stages.sources import open_source
 
 WIDTH, HEIGHT, RATE = 960, 540, 25.0
@@ -57,7 +72,7 @@ class Scene:
         truths = []
         for place, actor in enumerate(self.actors):
             x, y, side = actor.place(time_s)
-            cut = _photographs()[actor.photograph]
+            cut = _photograph(actor.photograph)
             _lay(picture, owner, place, cut[:, ::-1] if actor.mirrored else cut, x, y, side)
             truths.append(Truth(actor.person, x, y, side))
         if self.pillar:
@@ -102,17 +117,81 @@ SCENES = (
 )
 
 
+def _round(phase: float, y: float, side: float):
+    """Someone who goes from side to side in ten seconds: three of them, a third apart, meet two at a time."""
+    swing = 2 * math.pi / 10
+    return lambda t: (480 + 370 * math.sin(swing * t + phase), y + 10 * math.sin(1.7 * t + phase), side)
+
+
+CROSSING = Scene(
+    "three people cross for 20 s",
+    20.0,
+    (
+        Actor("behind", _round(4 * math.pi / 3, 235, 112), "Collins"),
+        Actor("in the middle", _round(2 * math.pi / 3, 290, 122), "Hopper", mirrored=True),
+        Actor("in front", _round(0, 265, 132), "Hopper"),
+    ),
+)
+
+
+def crossing(photograph: Path | None = None) -> Scene:
+    """The scene of twenty seconds; with a photograph, who is in it takes the place of the one seen in a mirror."""
+    if photograph is None:
+        return CROSSING
+    third = {"photograph": str(photograph), "mirrored": False}
+    return replace(CROSSING, actors=tuple(replace(a, **third) if a.mirrored else a for a in CROSSING.actors))
+
+
+def write_scene(path: Path, scene: Scene) -> list[list[Truth]]:
+    """Write the clip; returns who is where in each of its frames."""
+    truths: list[list[Truth]] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for pixels, truth in scene.frames():
+            truths.append(truth)
+            yield pixels
+
+    write_clip(path, pictures(), RATE)
+    return truths
+
+
+def truth_path(clip: Path) -> Path:
+    return clip.with_suffix(".json")
+
+
+def write_truth(clip: Path, truths: list[list[Truth]]) -> None:
+    said = {"rate": RATE, "frames": [[asdict(truth) for truth in truths_of] for truths_of in truths]}
+    truth_path(clip).write_text(json.dumps(said), encoding="utf-8")
+
+
+def read_truth(clip: Path) -> tuple[float, list[list[Truth]]]:
+    """Frames a second, and who is where, as written beside a clip."""
+    try:
+        said = json.loads(truth_path(clip).read_bytes())
+        return float(said["rate"]), [[Truth(**truth) for truth in frame] for frame in said["frames"]]
+    except (ValueError, KeyError, TypeError):
+        raise BenchError(f"{truth_path(clip)} does not say who is where; make it by python -m bench.scenes.") from None
+
+
 @cache
-def _photographs() -> dict[str, np.ndarray]:
-    """Each person as a cut-out, uint8 (S, S, 3) BGR, with the face in its middle."""
-    source = open_source("demo")
-    pixels = next(iter(source.pictures(_SEEN_IN))).pixels
+def _photograph(name: str) -> np.ndarray:
+    """Someone as a cut-out, uint8 (S, S, 3) BGR, with the face in its middle."""
+    if name in _BOXES:
+        source, (left, top, side) = open_source("demo"), _BOXES[name]
+        pixels = next(iter(source.pictures(_SEEN_IN))).pixels
+    else:
+        source = open_source(name)
+        pixels = next(iter(source.pictures())).pixels
+        haar = make_detector("haar", longest_side=640, smallest_face=0.1, step=1.2, neighbours=5)
+        found = haar.detect(pixels)
+        if not len(found.boxes):
+            raise BenchError(f"no face is found in {name}; take a photograph of one who looks into the camera.")
+        left, top, side, _ = max(found.boxes.tolist(), key=lambda box: box[2])
     source.close()
-    found = {}
-    for person, (left, top, side) in _BOXES.items():
-        reach, x, y = _REACH * side, left + side / 2, top + side / 2
-        found[person] = pixels[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)]
-    return found
+    reach, x, y = _REACH * side, left + side / 2, top + side / 2
+    around = cv2.copyMakeBorder(pixels, *[round(reach)] * 4, cv2.BORDER_REPLICATE)  # A face may stand at the edge.
+    x, y = x + round(reach), y + round(reach)
+    return around[round(y - reach) : round(y + reach), round(x - reach) : round(x + reach)]
 
 
 def _ground() -> np.ndarray:
@@ -139,3 +218,26 @@ def _share(owner: np.ndarray, place: int, truth: Truth) -> float:
     side = round(truth.side)
     seen = owner[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] == place
     return float(seen.sum()) / (side * side)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scenes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("clip", type=Path, metavar="CLIP.mp4", help="where to write it")
+    parser.add_argument("--photograph", type=Path, metavar="FILE", help="of a third person")
+    options = parser.parse_args(argv)
+    try:
+        if options.clip.suffix != ".mp4":
+            raise BenchError(f"{options.clip} does not end in .mp4, and nothing else is written.")
+        truths = write_scene(options.clip, crossing(options.photograph))
+        write_truth(options.clip, truths)
+    except FacepipeError as error:
+        print(f"facepipe: {error}", file=sys.stderr)
+        return 2
+    print(f"Wrote {options.clip}, {len(truths)} frames, and {truth_path(options.clip)}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.clips import write_clip
 from bench.options import BenchError, Options, command
 from bench.pipeline import run
-from bench.scenes import RATE, SCENES, Scene, Truth
+from bench.scenes import RATE, SCENES, Truth, read_truth, truth_path, write_scene
 from bench.table import Figure, figure
 
 TITLE = "faces that stay themselves"
@@ -57,12 +56,15 @@ class Tracked:
 
 
 def measure(options: Options) -> list[Figure]:
-    """The demo's people in three scenes; with `--clip` a clip whose truth is known."""
+    """The demo's people in three scenes; with `--clip` a clip whose truth is known, or lies beside it."""
     if options.clip is not None:
-        return _figures_of("clip", HAMILTON_RATE, *_ran(options, Path(options.clip), _known(Path(options.clip))))
+        clip = Path(options.clip)
+        rate, truths = read_truth(clip) if truth_path(clip).is_file() else (HAMILTON_RATE, _known(clip))
+        return _figures_of("clip", rate, *_ran(options, clip, truths))
     figures = []
     for number, scene in enumerate(SCENES):
-        clip, truth = _written(scene, options.folder / f"scene-{number}.mp4")
+        clip = options.folder / f"scene-{number}.mp4"
+        truth = write_scene(clip, scene)
         figures += _figures_of(scene.name, RATE, *_ran(options, clip, truth))
     return figures
 
@@ -153,17 +155,6 @@ def _figures_of(name: str, rate: float, tracked: Tracked, people: dict[str, Foll
 
 def _said(face: dict, smoothed: bool) -> dict:
     return face["smoothed"] if smoothed else face
-
-
-def _written(scene: Scene, path: Path) -> tuple[Path, list[list[Truth]]]:
-    truths: list[list[Truth]] = []
-
-    def pictures():
-        for pixels, truth in scene.frames():
-            truths.append(truth)
-            yield pixels
-
-    return write_clip(path, pictures(), RATE), truths
 
 
 def _ran(options: Options, clip: Path, truths: list[list[Truth]]) -> tuple[Tracked, dict[str, Followed]]:

@@ -246,7 +246,14 @@ class _Render:
             folder = folder / hello.source
         specs = {s.name or hello.source: s.spec for s in self._settings.sources}
         spec = specs.get(hello.source)
-        recorder = Recorder(folder, spec, settings.writes_annotated, self._launcher.patiently, self._continuing)
+        recorder = Recorder(
+            folder,
+            spec,
+            settings.writes_annotated,
+            self._launcher.patiently,
+            self._continuing,
+            settings.render.subtitles,
+        )
         if recorder.restored.source not in (None, hello.source):
             raise OutputError(
                 f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."

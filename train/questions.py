@@ -92,6 +92,8 @@ def _in_order(group: str) -> tuple[int, str]:
 
 def task_of(card: Card, cache: Path) -> Task:
     """What the card's labels say it does; they may stand in any order and some may be left out."""
+    if card.groups:
+        raise DataError(f"{card.name} names groups of ages, but years are known; measure the card without groups.")
     if card.task == "age":
         return TASKS["age"]
     for task in (TASKS["emotion"], TASKS["gender"]):

@@ -270,6 +270,9 @@ class Render:
         " takes `hosts` and keys.",
     ] = None
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+    subtitles: Annotated[
+        bool, "Whether each annotated video gets subtitles beside it, as `.vtt`: who is seen, with their labels."
+    ] = False
     host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
 
     @property

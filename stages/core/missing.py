@@ -12,6 +12,7 @@ COMMANDS = {  # top-level module -> what installs it
     "websockets": "install",
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "install-train"),
     "psutil": "install-dev",
+    "pyarrow": "install-tables",
 }
 
 

@@ -20,7 +20,7 @@ def answer(card: Card, row: Sequence[float]) -> Classes | Age | Value:
     if len(row) != len(card.shown):
         raise ValueError(f"an answer of {card.name} has {len(row)} numbers; it must have {len(card.shown)}")
     row = [float(v) for v in row]
-    if card.task == "classes":
+    if card.task == "classes" or card.groups:
         scores = dict(zip(card.shown, row, strict=True))
         label = max(scores, key=scores.get)  # Of equal ones the first.
         return Classes(label, scores[label], scores)
@@ -42,6 +42,8 @@ def row_of(card: Card, outputs: np.ndarray) -> np.ndarray:
     if card.keep:
         logits = logits[[card.labels.index(label) for label in card.keep]]  # Softmax of these renormalises over them.
     probabilities = _softmax(logits / card.temperature)
+    if card.groups:
+        return _in_groups(card, probabilities).astype(np.float32)
     if card.task == "age":
         return _years(np.array(card.labels), probabilities).astype(np.float32)
     return probabilities.astype(np.float32)
@@ -58,6 +60,13 @@ def _logits(card: Card, outputs: np.ndarray) -> np.ndarray:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max())
     return powers / powers.sum()
+
+
+def _in_groups(card: Card, probabilities: np.ndarray) -> np.ndarray:
+    """How likely each group of ages is: float64 (G,). Who is younger than the first begins with belongs to it."""
+    starts = [start for _, start in card.groups]
+    group = (np.searchsorted(starts, card.labels, side="right") - 1).clip(0)
+    return np.bincount(group, weights=probabilities, minlength=len(starts))
 
 
 def _years(centres: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@
     outputs: logits              # logits | probabilities (default); two labels: also one sigmoid, for the second
     labels: [angry, happy, …]    # in the order of the net's outputs; age: the centres of its bins in years, ascending
     keep: [angry, happy]         # shown and renormalised over these
+    groups: {child: 0, young: 13}    # age: names of ages in place of years, and the year in which each begins
     temperature: 1.18
     golden: {scores: [0.9, …], tolerance: 0.01}    # what `Model.answers` gives for `golden.picture`
     trained: {…}                 # for the reader, as are figures and limits
@@ -77,12 +78,15 @@ class Card:
     temperature: float
     golden: Golden | None
     runs_code: bool = False  # whether program code in the file may run: Lambda layers
+    groups: tuple[tuple[str, float], ...] = ()  # age: names of ages with the year in which each begins; () for years
 
     @property
     def shown(self) -> tuple[str, ...]:
         """What the columns of `Model.answers` are."""
         if self.task == "classes":
             return self.keep or self.labels
+        if self.groups:
+            return tuple(name for name, _ in self.groups)
         return ("years", "low", "high") if self.task == "age" else ("value",)
 
 
@@ -92,12 +96,14 @@ def load_card(path: Path) -> Card:
     fields = Fields(
         path,
         read_mapping(path),
-        ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "temperature", "golden")
-        + ("trained", "figures", "limits", "runs_code"),
+        ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "groups", "temperature")
+        + ("golden", "trained", "figures", "limits", "runs_code"),
     )
     task = fields.get("task", one_of(TASKS), " or ".join(TASKS))
     if task != "classes":
         fields.refuse(["keep"], f"task: {task}")
+    if task != "age":
+        fields.refuse(["groups"], f"task: {task}")
     if task == "regression":
         fields.refuse(["labels", "outputs", "temperature"], "task: regression")
     given_input, geometry = _input(fields)
@@ -116,6 +122,9 @@ def load_card(path: Path) -> Card:
         temperature=fields.get("temperature", positive, "a number above 0", 1.0),
         golden=_golden(fields),
         runs_code=fields.get("runs_code", one_of((True, False)), "true or false", False),
+        groups=fields.get(
+            "groups", _groups, "names with the year in which each begins, such as {child: 0, adult: 18}", ()
+        ),
     )
     if card.runs_code and card.sha256 is None:
         raise fields.error("runs_code", "is true, but the file may be any; write its sha256 too")
@@ -207,6 +216,13 @@ def _ascending(value: object) -> tuple[float, ...] | None:
 def _keep(fields: Fields, labels: tuple) -> tuple[str, ...]:
     check = _different(list_of(one_of(labels), 2, MOST_LABELS))
     return fields.get("keep", check, f"a list of 2 or more of the labels {_few(labels)}, each once", ())
+
+
+def _groups(value: object) -> tuple[tuple[str, float], ...] | None:
+    if not isinstance(value, dict) or len(value) < 2 or not all(text(name) for name in value):
+        return None
+    starts = _ascending(list(value.values()))
+    return tuple(zip(value, starts, strict=True)) if starts else None
 
 
 def _golden(fields: Fields) -> Golden | None:

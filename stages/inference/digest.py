@@ -28,6 +28,8 @@ def card_hash(card: Card) -> str:
         "keep": card.keep,
         "temperature": card.temperature,
     }
+    if card.groups:  # Only then: the hashes of all other cards stay what they are.
+        meaning["groups"] = card.groups
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 

@@ -24,7 +24,7 @@ class JsonLines:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor: int | None = os.open(path, flags, 0o666)
-            self._size = os.fstat(self._descriptor).st_size  # bytes, all of them whole lines
+            self.size = os.fstat(self._descriptor).st_size  # bytes, all of them whole lines
         except OSError as error:
             raise cannot_write(path, error) from error
 
@@ -37,9 +37,9 @@ class JsonLines:
                 written += os.write(self._descriptor, text[written:])
         except OSError as error:
             with contextlib.suppress(OSError):  # A device has no length to cut; the sentence below is what matters.
-                os.ftruncate(self._descriptor, self._size)
+                os.ftruncate(self._descriptor, self.size)
             raise cannot_write(self._path, error) from error
-        self._size += len(text)
+        self.size += len(text)
 
     def close(self) -> None:
         if self._descriptor is None:

@@ -1,4 +1,4 @@
-"""All that is written about one source: results.jsonl, and the annotated videos and pictures."""
+"""All that is written about one source: results.jsonl, the annotated videos and pictures, and subtitles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from stages.outputs.names import output_name
 from stages.outputs.pictures import AnnotatedPictures
 from stages.outputs.restore import LOSSES, RESULTS, Restored, restore
 from stages.outputs.segments import made_segment, rate_in, segments_folder
+from stages.outputs.subtitles import subtitles_path, write_subtitles
 from stages.outputs.video import VideoWriter
 
 
@@ -28,11 +29,13 @@ class Recorder:
         annotated: bool,
         patiently: Callable[[Callable[[], object]], object] = lambda work: work(),
         continuing: bool = False,
+        subtitles: bool = False,
     ):
         """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
 
         `patiently` runs what takes long, the joining of a video, while its caller shows that it is alive.
         `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
+        `subtitles`: whether each annotated video gets some beside it.
         """
         self.notes: list[str] = []  # what a person should know of it, in sentences
         self.restored = patiently(lambda: restore(folder, annotated)) if continuing else Restored()
@@ -44,10 +47,13 @@ class Recorder:
         self._pictures = AnnotatedPictures(folder / "annotated")
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
+        self._begins = 0  # where in results.jsonl its lines begin, in bytes
+        self._subtitles = subtitles
         self._closed = False
         if self.restored.unfinished:
             video, self._video_of = self.restored.unfinished
             self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position)
+            self._begins = self.restored.begins
 
     @property
     def draws(self) -> bool:
@@ -59,6 +65,7 @@ class Recorder:
         still = frame.picture.rate is None
         if self._video is not None and (still or frame.picture.file != self._video_of):
             self._end_video()  # Before the line: only the file of the last line may have a video that is not whole.
+        begins = self._lines.size
         self._lines.write(frame)
         if self._annotated is None:
             return
@@ -66,7 +73,7 @@ class Recorder:
             self.paths.append(self._pictures.write(frame, drawn))
             return
         if self._video is None:
-            self._start_video(frame)
+            self._start_video(frame, begins)
         self._video.write(frame, drawn)
 
     def close(self) -> None:
@@ -76,13 +83,15 @@ class Recorder:
             self._end_video()
             self._lines.close()
 
-    def _start_video(self, frame: FinishedFrame) -> None:
+    def _start_video(self, frame: FinishedFrame, begins: int) -> None:
         path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
         # What an earlier run left unfinished is not part of this one.
         shutil.rmtree(segments_folder(path), ignore_errors=True)
         if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
             made_segment(path, self.restored.last[2])  # A person had ended the run here, and now it goes on.
             self.paths.remove(path)
+            begins = self.restored.begins
+        self._begins = begins
         self._video = VideoWriter(path, frame.picture.rate, frame.frame)
         self._video_of = frame.picture.file
 
@@ -90,9 +99,17 @@ class Recorder:
         if self._video is None:
             return
         video, self._video = self._video, None
+        if self._subtitles:  # Before the video is joined: killed in between, render comes here again.
+            self._write_subtitles(subtitles_path(video.path))
         sound = self._patiently(lambda: video.close(self._original(self._video_of)))
         self.paths.append(video.path)
         self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound else [])]
+
+    def _write_subtitles(self, path: Path) -> None:
+        results = self.paths[0]
+        self._patiently(lambda: write_subtitles(path, results, self._begins, self._video_of))
+        if path not in self.paths:  # A run that goes on has some already.
+            self.paths.append(path)
 
     def _original(self, file: str | None) -> Path | None:
         """The file that the video was made of, if it can be seen from here."""

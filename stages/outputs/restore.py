@@ -11,6 +11,7 @@ from pathlib import Path
 from stages.outputs import cannot_write
 from stages.outputs.names import output_name
 from stages.outputs.segments import delete_left_overs, frames_in, segments_folder
+from stages.outputs.subtitles import subtitles_path
 
 RESULTS, LOSSES = "results.jsonl", "account.jsonl"
 
@@ -26,6 +27,7 @@ class Restored:
     paths: list[Path] = field(default_factory=list)  # annotated pictures and videos
     unfinished: tuple[Path, str | None] | None = None  # the video that is not joined yet, and its file of the source
     last: tuple[Path, str | None, int] | None = None  # the last video, joined or not; its file; that file's first frame
+    begins: int = 0  # where in results.jsonl the lines of the last file begin, in bytes
 
 
 def restore(folder: Path, annotated: bool) -> Restored:
@@ -79,6 +81,7 @@ def _kept(annotated: Path, records: list[tuple[int, dict]], restored: Restored) 
     first = len(records)
     while first and records[first - 1][1]["file"] == last["file"]:
         first -= 1
+    restored.begins = records[first - 1][0] if first else 0
     video = annotated / output_name(last["source"], last["file"], still=False)
     still = annotated / output_name(last["source"], last["file"], still=True)
     if segments_folder(video).is_dir():
@@ -106,7 +109,8 @@ def _count(record: dict, counts: Counter[str]) -> None:
 def _paths(annotated: Path, records: list[dict]) -> list[Path]:
     files = dict.fromkeys((record["source"], record["file"]) for record in records)
     named = (annotated / output_name(*file, still=still) for file in files for still in (True, False))
-    return [path for path in named if path.is_file()]
+    both = (beside for path in named for beside in (path, subtitles_path(path)))
+    return list(dict.fromkeys(path for path in both if path.is_file()))
 
 
 def _cut_losses(path: Path, restored: Restored) -> None:

@@ -16,6 +16,7 @@ from stages.runtime.run_file import RUN
 
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
 LOSSES = "account.jsonl"
+REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
 LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
 MOST = 1000  # processes of a stage whose logs are looked for
 
@@ -82,7 +83,15 @@ class OutputFolder:
 
     def _left(self) -> list[Path]:
         """Every file that an earlier run has left here, so far as is known."""
-        return list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed()]))
+        return list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed(), *self._made_of_them()]))
+
+    def _made_of_them(self) -> list[Path]:
+        """What was made of the earlier run's results when it was over: it would not tell of the new ones."""
+        if not (self.path / RUN).is_file():
+            return []  # Then a file of such a name may be anybody's.
+        subtitles = (path.with_suffix(".vtt") for path in self._listed() if path.suffix.lower() == ".mp4")
+        made = (*(self.path / name for name in (REPORT, CSV, PARQUET)), *subtitles)
+        return [path for path in made if path.is_file()]
 
     def write_summary(self, summary: dict) -> None:
         """Leave summary.json; raises `OutputFolderError`."""

@@ -103,13 +103,16 @@ def options_of(command: str) -> set[str]:
     """The options that the program of a command has."""
     module = re.search(r"python -m ([\w.]+)", command)
     if module is None:
-        return set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
+        own = set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
+        # One that stands alone in a sentence may be the report's.
+        return own | options_of("python -m stages.report") if command.startswith("--") else own
     name = (
         "stages.runtime.process"
-        if module[1].startswith("stages.") and not re.search("measure|replay", module[1])
+        if module[1].startswith("stages.") and not re.search("measure|replay|report", module[1])
         else module[1]
     )
-    name = "bench.options" if name.partition(".")[0] == "bench" else name  # They all have the same.
+    same = name.partition(".")[0] == "bench" and name != "bench.scenes"  # which measures nothing
+    name = "bench.options" if same else name
     source = find_spec(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).origin
     return {*re.findall(r'"(--[a-z][a-z-]*)"', Path(source).read_text(encoding="utf-8")), "--help"}
 

@@ -63,6 +63,19 @@ def test_render_killed_at_the_end_while_it_joins_the_video_or_just_after(place, 
     assert_same(run.end(), calm)
 
 
+def test_subtitles_are_those_of_an_undisturbed_run_when_render_is_killed(place, slow_film):
+    beside = "annotated/slow.vtt"
+    calm = place.run(slow_film, "--set=render.subtitles=true", output="calm")
+    assert str(beside) in calm.summary["outputs"]
+    run = place.start(slow_film, "--set=render.subtitles=true", "--set=pace=false", QUICKLY)
+    for count in (len(FACES) // 2, len(FACES) - 1):
+        run.until_lines(count).stages()["render"][0].kill()
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert (ran.output / beside).read_bytes() == (calm.output / beside).read_bytes()
+    assert (ran.output / beside).read_text().count(" --> ") > 2
+
+
 def test_messages_that_are_late_lost_doubled_overtaken_and_spoilt_change_nothing(place, film, shown: Ran):
     unruly = "{delay: 0.005, drop: 0.03, duplicate: 0.1, reorder: 0.1, corrupt: 0.02}"
     chaos = ", ".join(f"{stage}: {unruly}" for stage in ("capture", "detect", "gender", "age", "render"))

@@ -110,3 +110,13 @@ def test_all_finite_logits_give_probabilities(write_card, logits):
     row = row_of(load_card(write_card()), np.array(logits))
     assert row.sum() == pytest.approx(1) and row.min() >= 0
     assert row[np.argmax(logits)] == row.max()
+
+
+def test_groups_of_ages_are_as_likely_as_their_years_together(write_card):
+    card = load_card(write_card(AGE, labels=[0, 10, 20, 60], groups={"child": 5, "adult": 18, "old": 60}))
+    row = row_of(card, np.log([0.1, 0.2, 0.3, 0.4]))
+    assert row == pytest.approx([0.3, 0.3, 0.4])
+    said = answer(card, row)
+    assert (said.label, list(said.scores)) == ("old", ["child", "adult", "old"])
+    young = load_card(write_card(AGE, labels=[0, 10, 20, 60], groups={"adult": 18, "old": 60}))
+    assert row_of(young, np.log([0.1, 0.2, 0.3, 0.4])) == pytest.approx([0.6, 0.4])

@@ -115,6 +115,22 @@ def test_bin_centres_of_an_age_ascend_from_0_on(write_card, labels):
         load_card(write_card(AGE, labels=labels))
 
 
+@pytest.mark.parametrize(
+    "groups",
+    [{}, {"child": 0}, {"child": 13, "young": 0}, {"child": 0, "young": 0}, {"child": "0", "b": 1}, []],
+)
+def test_groups_of_ages_have_names_and_years_that_ascend(write_card, groups):
+    with pytest.raises(CardError, match="groups is .*names with the year in which each begins"):
+        load_card(write_card(AGE, groups=groups))
+
+
+def test_groups_of_ages_are_what_the_card_shows_and_are_for_ages_alone(write_card):
+    card = load_card(write_card(AGE, groups={"child": 0, "adult": 18}))
+    assert card.shown == ("child", "adult")
+    with pytest.raises(CardError, match="groups does not go with task: classes"):
+        load_card(write_card(groups={"child": 0, "adult": 18}))
+
+
 @pytest.mark.parametrize("key", ["keep"])
 def test_an_age_has_no_labels_to_choose_from(write_card, key):
     with pytest.raises(CardError, match=f"{key} does not go with task: age; delete it"):

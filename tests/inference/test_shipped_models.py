@@ -8,7 +8,8 @@ from stages.inference import load_model
 from stages.inference.card import load_card, unchecked
 from tests.inference.test_litert import assert_independent_of_batches
 
-CARDS = sorted((Path(__file__).resolve().parents[2] / "models").glob("*.yaml"))
+MODELS = Path(__file__).resolve().parents[2] / "models"
+CARDS = sorted([*MODELS.glob("*.yaml"), *(MODELS / "variants").glob("*.yaml")])
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)

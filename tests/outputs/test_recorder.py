@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import pytest
 
 from stages.outputs.recorder import Recorder
 from stages.outputs.segments import segments_folder
+from stages.report.__main__ import main as report
 from tests.outputs.clips import sine_clip
-from tests.outputs.frames import flat, frame
+from tests.outputs.frames import face, flat, frame
 
 
 def lines(folder: Path) -> list[dict]:
@@ -82,3 +85,68 @@ def test_a_source_that_has_no_file_here_has_no_sound_to_copy_and_nothing_is_said
         recorder.write(frame(0), flat(64, 48))
         recorder.close()
         assert recorder.notes == []
+
+
+# --- Subtitles ---
+
+
+def subtitled(folder: Path, until: int | None = None) -> Recorder:
+    """A folder's pictures and videos, with subtitles; `until`: killed before that frame."""
+    recorder = Recorder(folder, spec="holiday", annotated=True, subtitles=True, continuing=True)
+    files = ["a.jpg", *["b.mp4"] * 30, "c.png", *["d.gif"] * 20]
+    for number, file in enumerate(files):
+        if number == until:
+            return recorder
+        if number >= recorder.restored.position:
+            rate = 25.0 if file in ("b.mp4", "d.gif") else None
+            time = 0.0 if rate is None else (number - files.index(file)) / 25
+            faces = [replace(face(5, 5, 20), id=None if rate is None else 1 + number // 10)]
+            recorder.write(frame(number, file=file, rate=rate, time=time, faces=faces, source="holiday"), flat(64, 48))
+    recorder.close()
+    return recorder
+
+
+def test_each_annotated_video_gets_subtitles_of_its_own_lines(tmp_path):
+    recorder = subtitled(tmp_path)
+    assert [path.name for path in recorder.paths if path.suffix == ".vtt"] == ["b.vtt", "d.gif.vtt"]
+    b = (tmp_path / "annotated/b.vtt").read_text()
+    assert b.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:00.500\n#1 woman") and "#4" in b and "#5" not in b
+    assert "#5" in (tmp_path / "annotated/d.gif.vtt").read_text()
+    assert not (tmp_path / "annotated/a.vtt").exists()
+
+
+@pytest.mark.parametrize("until", [1, 5, 31, 32, 40, 52])
+def test_killed_at_any_moment_the_subtitles_are_the_same(tmp_path, until):
+    subtitled(tmp_path / "calm")
+    left = subtitled(tmp_path / "killed", until)
+    del left  # Without close, as after a kill.
+    recorder = subtitled(tmp_path / "killed")
+    for name in ("b.vtt", "d.gif.vtt"):
+        calm, after = ((tmp_path / which / "annotated" / name).read_bytes() for which in ("calm", "killed"))
+        assert after == calm
+    assert len(recorder.paths) == len(set(recorder.paths)) == 7
+
+
+def test_killed_between_subtitles_and_video_both_are_made_again(tmp_path, monkeypatch):
+    subtitled(tmp_path / "calm")
+    monkeypatch.setattr("stages.outputs.recorder.VideoWriter.close", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        subtitled(tmp_path / "killed")
+    assert (tmp_path / "killed/annotated/b.vtt").exists()
+    assert not (tmp_path / "killed/annotated/b.mp4").exists()
+    monkeypatch.undo()
+    subtitled(tmp_path / "killed")
+    for name in ("b.vtt", "d.gif.vtt"):
+        calm, after = ((tmp_path / which / "annotated" / name).read_bytes() for which in ("calm", "killed"))
+        assert after == calm
+    assert frames_in(tmp_path / "killed/annotated/b.mp4") == 30
+
+
+def test_the_command_makes_the_same_subtitles_from_the_results(tmp_path, capsys):
+    subtitled(tmp_path)
+    made = {path: path.read_bytes() for path in (tmp_path / "annotated").glob("*.vtt")}
+    for path in made:
+        path.unlink()
+    assert report([str(tmp_path), "--vtt"]) == 0
+    assert {path: path.read_bytes() for path in (tmp_path / "annotated").glob("*.vtt")} == made
+    assert capsys.readouterr().out.count("Wrote ") == 2

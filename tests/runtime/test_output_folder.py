@@ -24,6 +24,23 @@ def test_the_results_of_an_earlier_run_are_replaced_and_nothing_else(tmp_path):
     assert left == {"annotated/holiday.mp4", "notes.txt"}
 
 
+def test_what_was_made_of_the_results_goes_with_them_where_the_folder_is_known_to_be_ours(tmp_path):
+    (tmp_path / "annotated").mkdir()
+    made = ("report.html", "faces.csv", "faces.parquet", "annotated/clip.vtt")
+    for name in ("results.jsonl", "annotated/clip.mp4", "annotated/own.vtt", *made):
+        (tmp_path / name).write_text(LINE)
+    (tmp_path / "summary.json").write_text(json.dumps({"outputs": ["results.jsonl", "annotated/clip.mp4"]}))
+    (tmp_path / "run.json").write_text("{}")
+    with output_folder(tmp_path, ()) as folder:
+        folder.clear()
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"annotated/own.vtt"}
+    (tmp_path / "report.html").write_text("of somebody else")
+    with output_folder(tmp_path, ()) as folder:
+        folder.clear()
+    assert (tmp_path / "report.html").exists()
+
+
 def test_the_results_of_a_run_that_left_no_summary_are_replaced(tmp_path):
     (tmp_path / "results.jsonl").write_text(LINE)
     with output_folder(tmp_path, ()) as folder:

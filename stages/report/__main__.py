@@ -1,0 +1,147 @@
+"""Makes one page of the results of a run: who was there, when, and how. Or tables, or subtitles.
+
+python -m stages.report out                      out/report.html, which needs nothing else and can be mailed
+python -m stages.report out --blur               with faces that nobody recognises
+python -m stages.report out --source clip.mp4    faces from the source, where no annotated video was written
+python -m stages.report out --csv --parquet      out/faces.csv and out/faces.parquet: a row for each face and frame
+python -m stages.report out --vtt                subtitles for each video, in out/annotated/
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from stages.core.errors import FacepipeError
+from stages.outputs.names import output_name
+from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
+from stages.report.film import wanted
+from stages.report.gathering import files, gather, losses_by_reason
+from stages.report.lines import Results, ResultsError, losses_of, results_in, said_in, summary_in
+from stages.report.page import Told, page
+from stages.report.tables import write_csv, write_parquet
+from stages.report.thumbnails import Thumbnails
+from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
+from stages.runtime.run_file import RUN
+from stages.sources import SourceError
+
+PEOPLE = 40  # of a video, shown each
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make what was asked for; 0, or 2 where there is nothing to make it of."""
+    options = _options(argv)
+    try:
+        for said in _make(options, results_in(options.folder)):
+            print(said)
+    except FacepipeError as error:
+        print(f"facepipe: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m stages.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="OUT", help="the folder that a run has left")
+    parser.add_argument("--html", action="store_true", help="the page, also where something else is asked for")
+    parser.add_argument("--csv", action="store_true", help="a table as text")
+    parser.add_argument("--parquet", action="store_true", help="a table for data frames; make install-tables")
+    parser.add_argument("--vtt", action="store_true", help="subtitles")
+    parser.add_argument("--blur", action="store_true", help="make the faces of the page unrecognisable")
+    parser.add_argument("--source", metavar="FILE", help="what the run was given: the faces are cut out of it")
+    parser.add_argument(
+        "--people", type=_count, default=PEOPLE, metavar="N", help=f"show so many of a video ({PEOPLE})"
+    )
+    return parser.parse_args(argv)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
+    return int(text)
+
+
+def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
+    """Write what is asked for; says of each thing what was written."""
+    for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
+        if wanted_it:
+            rows = write(options.folder / name, results)
+            yield f"Wrote {options.folder / name}: {rows:,} rows."
+    if options.vtt:
+        yield from _subtitles(results)
+    if options.html or not (options.csv or options.parquet or options.vtt):
+        yield _report(options, results)
+    for one in results:
+        if one.is_torn:
+            yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
+
+
+def _subtitles(results: list[Results]) -> Iterator[str]:
+    for one in results:
+        for is_film, lines in files(one):
+            if not is_film:
+                continue
+            first = next(lines)
+            path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, still=False))
+            frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
+            _write(path, subtitles(from_the_start(frames)))
+            yield f"Wrote {path}."
+
+
+def _report(options: argparse.Namespace, results: list[Results]) -> str:
+    """Write the page."""
+    summary, inputs = summary_in(options.folder / SUMMARY), said_in(options.folder / RUN).get("inputs", {})
+    if options.source is not None:
+        _refuse_live(options.source, len(results))
+    hide = options.blur or inputs.get("render.blur", "none") != "none"
+    accounts = {account.get("source"): account for account in summary.get("sources", [])}
+    told = []
+    for one in results:
+        gathered = gather(one, options.people)
+        moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
+        moments += [moment for still in gathered.stills for _, moment in still.faces]
+        pictures = Thumbnails(one.folder, gathered.source, options.source, hide).cut(moments)
+        losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
+        told.append(Told(gathered, pictures, losses, account, _notes(one, moments, pictures)))
+    day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
+    path = options.folder / REPORT
+    _write(path, page(told, summary, day))
+    frames, people = (sum(getattr(one.gathered, name) for one in told) for name in ("frames", "people"))
+    return f"Wrote {path}, {path.stat().st_size / 1e6:.1f} MB: {frames:,} frames, {people:,} people."
+
+
+def _refuse_live(spec: str, sources: int) -> None:
+    """What is not there any more cannot be looked at again; and no camera must be opened by mistake."""
+    if re.fullmatch(r"(/dev/video)?\d{1,4}|auto|.*://.*", spec):
+        raise SourceError(f"--source is {spec}, but faces are cut out of files only; leave it out.")
+    if sources > 1:
+        raise SourceError("--source is for one source, and this run had several; write the folder of one of them.")
+
+
+def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
+    notes = []
+    if results.is_torn:
+        notes.append("The last line is torn: the run was broken off while it wrote. Everything before it is here.")
+    if moments and not pictures:
+        notes.append(
+            "There are no pictures of the faces: the run wrote no annotated video or pictures. With --source they are"
+            " cut out of what it was given."
+        )
+    return notes
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
+    try:
+        write_parts(path, parts)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room there.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

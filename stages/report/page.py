@@ -1,0 +1,192 @@
+"""The report as one page of HTML that needs nothing else: style, script and pictures are in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+from stages.report.film import cards, timeline
+from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
+from stages.report.words import NARROW, Pictures, duration, image, percent, sentence
+
+SOURCES_NAMED = 3  # in the heading
+HERE = Path(__file__).parent
+
+
+@dataclass(slots=True)
+class Told:
+    """All that the page says about one source."""
+
+    gathered: Gathered
+    pictures: Pictures  # faces that could be had
+    losses: Counter = field(default_factory=Counter)  # as `losses_by_reason` gives them
+    account: dict = field(default_factory=dict)  # of this source, from summary.json
+    notes: list[str] = field(default_factory=list)  # sentences
+
+
+def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
+    """The document, in parts. `day`: when the results were made, for the reader. `summary`: summary.json, or {}."""
+    title = ", ".join(one.gathered.source for one in told[:3]) + (
+        f" and {len(told) - 3} others" if len(told) > 3 else ""
+    )
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} – faces</title>'
+    yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    yield '<meta name="color-scheme" content="light dark">'
+    # Nothing is fetched, whatever stands in the results: no picture, style or script but those of this page.
+    yield (
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
+        " style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+    )
+    yield f"<style>{style}</style></head><body><main>"
+    yield f'<header><h1>{escape(title)}</h1><p class="quiet">{_in_short(told, day)}</p></header>'
+    yield from _tiles(told, summary)
+    for one in told:
+        if len(told) > 1:
+            yield f'<h2 class="source">{escape(one.gathered.source)}</h2>'
+        yield from _source(one)
+    yield from _run(summary)
+    yield "<footer>Made by facepipe from results.jsonl. What nets say of a face is a guess.</footer></main>"
+    yield f"<script>{script}</script>"
+    yield "</body></html>\n"
+
+
+def _in_short(told: list[Told], day: str) -> str:
+    people = sum(one.gathered.people for one in told)
+    seconds = sum(one.gathered.seconds for one in told)
+    pictures = sum(one.gathered.still_count for one in told)
+    parts = [day]
+    if seconds:
+        parts += [duration(seconds), f"{people:,} {'person' if people == 1 else 'people'} followed"]
+    if pictures:
+        parts.append(f"{pictures:,} picture{'s' * (pictures != 1)}")
+    return " · ".join(parts)
+
+
+def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
+    frames, faces = (sum(getattr(one.gathered, name) for one in told) for name in ("frames", "faces"))
+    dropped = sum(count for one in told for (what, _, _), count in one.losses.items() if what == "dropped")
+    given_up = sum(sum(one.gathered.missing.values()) for one in told)
+    errors = sum(sum(one.gathered.errors.values()) for one in told)
+    tiles = [("frames", f"{frames:,}"), ("faces", f"{faces:,}"), ("frames dropped", f"{dropped:,}")]
+    tiles.append(("answers given up", f"{given_up:,}"))
+    if errors:
+        tiles.append(("not analysed", f"{errors:,}"))
+    if summary:
+        tiles.append(("restarts", f"{sum(summary.get('restarts', {}).values()):,}"))
+    seconds = max((one.account.get("seconds", 0.0) for one in told), default=0.0)
+    if seconds:
+        tiles.append(("frames a second", f"{frames / seconds:.1f}"))
+    yield '<dl class="tiles">'
+    yield "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles)
+    yield "</dl>"
+
+
+def _source(one: Told) -> Iterator[str]:
+    gathered = one.gathered
+    for note in one.notes:
+        yield f'<p class="note">{escape(note)}</p>'
+    for film in gathered.films:
+        yield from _film(film, gathered, one.pictures)
+    if gathered.film_count > len(gathered.films):
+        rest = gathered.film_count - len(gathered.films)
+        yield f'<p class="note">The first {FILMS} videos are shown; {rest:,} others are in the numbers above only.</p>'
+    if gathered.still_count:
+        yield from _gallery(gathered, one.pictures)
+    yield from _losses(one)
+
+
+def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
+    people = film.shown
+    name = f"{escape(film.file)}: who" if film.file is not None else "Who"
+    yield f"<section><h3>{name} was there, and when</h3>"
+    if not people:
+        yield '<p class="quiet">No face was found.</p></section>'
+        return
+    yield "".join(timeline(film, people, pictures))
+    if left_out := _left_out(film):
+        yield f'<p class="quiet">{left_out}</p>'
+    yield "</section><section><h3>Each of them</h3>"
+    yield "".join(cards(film, people, gathered.coloured, pictures))
+    yield "</section>"
+
+
+def _left_out(film: Film) -> str:
+    """Who is not shown, in sentences."""
+    said = []
+    if film.let_go:
+        were, are = ("other was", "is") if film.let_go == 1 else ("others were", "are")
+        long = duration(film.let_go_s)
+        said.append(f"{film.let_go:,} {were} there for less long, {long} in all, and {are} not shown.")
+    if film.brief:
+        were = "face was" if film.brief == 1 else "faces were"
+        said.append(f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s each; mostly these are none.")
+    return " ".join(said)
+
+
+def _gallery(gathered: Gathered, pictures: Pictures) -> Iterator[str]:
+    """The faces of the pictures."""
+    count, empty = gathered.still_count, gathered.empty_stills
+    of = f"{count:,} picture{'s' * (count != 1)}" + (f", {empty:,} of them without a face" if empty else "")
+    yield f'<section><h3>Faces</h3><p class="quiet">{of}</p><div class="gallery">'
+    for still in gathered.stills:
+        yield "".join(_still(still, pictures))
+    yield "</div>"
+    if others := count - empty - len(gathered.stills):
+        yield f'<p class="note">The first {PICTURES} are shown; {others:,} pictures with faces are not.</p>'
+    yield "</section>"
+
+
+def _still(still: Still, pictures: Pictures) -> Iterator[str]:
+    for face, moment in still.faces:
+        name = still.file or ""
+        look = image(pictures, moment, name) or "<span>no picture</span>"
+        said = "".join(f"<p>{sentence(stage, answer)}</p>" for stage, answer in face.shown.items())
+        title = f'<p class="quiet file" title="{escape(name)}">{escape(name)}</p>' if name else ""
+        yield f'<article><div class="face">{look}</div>{said}{title}</article>'
+
+
+def _losses(one: Told) -> Iterator[str]:
+    """What is missing and why."""
+    rows = [(what, stage, reason, count) for (what, stage, reason), count in one.losses.most_common()]
+    known = {stage for what, stage, _, _ in rows if what == "given up"}
+    # Without account.jsonl the results themselves still say which answers are not there.
+    rows += [("given up", stage, "", count) for stage, count in one.gathered.missing.items() if stage not in known]
+    rows += [("not analysed", "detect", reason, count) for reason, count in one.gathered.errors.most_common()]
+    yield "<section><h3>What is missing, and why</h3>"
+    if not rows:
+        yield '<p class="quiet">Nothing: every frame was analysed, and every answer came.</p></section>'
+        return
+    yield "<table><tr><th>what</th><th>stage</th><th>why</th><th>frames</th></tr>"
+    for what, stage, reason, count in rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in (what, stage, reason))
+        yield f"<tr>{cells}<td>{count:,}</td></tr>"
+    yield "</table></section>"
+
+
+def _run(summary: dict) -> Iterator[str]:
+    """How the run went, as its summary has it."""
+    yield "<section><h3>The run</h3>"
+    if not summary:
+        why = "the run was broken off, or its stages were started by hand"
+        yield f'<p class="quiet">There is no summary.json: {why}.</p></section>'
+        return
+    busy, restarts = summary.get("busy", {}), summary.get("restarts", {})
+    yield "<table><tr><th>stage</th><th>processes</th><th>at work</th><th>restarts</th></tr>"
+    for stage, count in summary.get("replicas", {}).items():
+        work = percent(busy[stage]) if stage in busy else "–"
+        yield f"<tr><td>{escape(stage)}</td><td>{count}</td><td>{work}</td><td>{restarts.get(stage, 0)}</td></tr>"
+    yield "</table>"
+    for source in summary.get("sources", []):
+        latency = source.get("latency_ms", {})
+        if latency:
+            said = ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items())
+            yield f'<p class="quiet">{escape(source.get("source", ""))}: from reading to writing {said}</p>'
+    for note in summary.get("notes", []):
+        yield f'<p class="quiet">{escape(note)}</p>'
+    if summary.get("failure"):
+        yield f'<p class="note">{escape(summary["failure"])}</p>'
+    yield "</section>"

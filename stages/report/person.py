@@ -1,0 +1,108 @@
+"""One face that was followed: when it was there, what was said about it, and where it can be seen best. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from stages.core.frames import Age, Answer, Classes, Face, Value, age_group
+from stages.report.timeline import Strip
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A face in a frame, to be cut out of it."""
+
+    frame: int
+    file: str | None
+    index: int  # of the frame within its file
+    time_s: float  # since the first frame of its file
+    size: tuple[int, int]  # of the frame: width, height
+    box: tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class Said:
+    """What a stage said about one face, over the time that it was seen."""
+
+    kind: type  # Classes, Age or Value
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)  # of scores or numbers, each times the seconds it stood for
+    labels: dict[str, float] = field(default_factory=dict)  # classes: for how many seconds each was the strongest
+    best: dict[str, tuple[float, Moment]] = field(default_factory=dict)  # classes: where each was surest
+
+    def add(self, answer: Answer, raw: Answer | None, seconds: float, moment: Moment) -> None:
+        """`answer` is what is shown, `raw` what was said about this very frame."""
+        numbers = _numbers(answer)
+        if not math.isfinite(sum(numbers.values())):
+            return  # A net that gave no number said nothing.
+        self.seconds += seconds
+        sums = self.sums
+        for name, value in numbers.items():
+            sums[name] = sums.get(name, 0.0) + seconds * value
+        if isinstance(answer, Classes):
+            self.labels[answer.label] = self.labels.get(answer.label, 0.0) + seconds
+            agrees = isinstance(raw, Classes) and raw.label == answer.label
+            if agrees and raw.confidence > self.best.get(raw.label, (-1.0, None))[0]:
+                self.best[raw.label] = (raw.confidence, moment)
+
+    @property
+    def mean(self) -> Answer:
+        """What it comes to, over all the time; only where `seconds` is above 0."""
+        means = {name: value / self.seconds for name, value in self.sums.items()}
+        if self.kind is Classes:
+            label = max(means, key=means.get)
+            return Classes(label, means[label], means)
+        return Age(**means, group=age_group(means["years"])) if self.kind is Age else Value(**means)
+
+    @property
+    def shares(self) -> list[tuple[str, float]]:
+        """For which part of the time each label was the strongest, the longest first."""
+        shares = [(label, seconds / self.seconds) for label, seconds in self.labels.items()]
+        return sorted(shares, key=lambda item: -item[1])
+
+
+def _numbers(answer: Answer) -> dict[str, float]:
+    match answer:
+        case Classes(_, _, scores):
+            return scores
+        case Age(years, low, high):
+            return {"years": years, "low": low, "high": high}
+        case Value(value):
+            return {"value": value}
+
+
+@dataclass(slots=True)
+class Person:
+    """A face that was followed: all that has one `id`."""
+
+    number: int
+    strip: Strip
+    first_s: float
+    last_s: float = 0.0
+    seconds: float = 0.0
+    said: dict[str, Said] = field(default_factory=dict)  # by stage
+    best: tuple[float, Moment] | None = None  # where the face is largest and surest
+
+    def add(self, face: Face, start_s: float, end_s: float, moment: Moment, coloured: str | None) -> None:
+        seconds = end_s - start_s
+        self.last_s, self.seconds = end_s, self.seconds + seconds
+        for stage, answer in face.shown.items():
+            of = self.said.get(stage)
+            if of is None or of.kind is not type(answer):
+                of = self.said[stage] = Said(type(answer))
+            of.add(answer, face.answers.get(stage), seconds, moment)
+        shown = face.shown.get(coloured)
+        self.strip.add(start_s, end_s, shown.label if isinstance(shown, Classes) else "")
+        quality = _quality(face, moment)
+        if self.best is None or quality > self.best[0]:
+            self.best = (quality, moment)
+
+
+def _quality(face: Face, moment: Moment) -> float:
+    """How good a picture of a face this is: large, whole, and such that detector and nets are sure of it."""
+    x, y, width, height = face.box
+    inside = x >= 0 and y >= 0 and x + width <= moment.size[0] and y + height <= moment.size[1]
+    sure = [answer.confidence for answer in face.answers.values() if isinstance(answer, Classes)]
+    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5)
+    return quality if quality == quality else 0.0

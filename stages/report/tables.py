@@ -1,0 +1,129 @@
+"""Tables for spreadsheets and data frames: one row for each face in each frame."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from stages.core.frames import Age, Answer, Classes, Face, Value
+from stages.report.lines import Line, Results, ResultsError
+
+ROWS = 20_000  # written to a Parquet file at once: what is held in memory
+SMOOTHED = "smoothed_"  # before the names of columns of answers over time
+PLACE = {
+    "source": str, "file": str, "frame": int, "time": float, "id": int,
+    "box_x": float, "box_y": float, "box_width": float, "box_height": float, "score": float,
+}  # fmt: skip
+
+Columns = dict[str, type]  # in the order of the table
+
+
+def write_csv(path: Path, sources: list[Results]) -> int:
+    """One table of all sources, in UTF-8, with a heading; returns the number of rows. Raises `ResultsError`."""
+    columns = columns_of(sources)
+    count = 0
+    with (
+        _whole(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(columns)
+        for row in rows(sources):
+            table.writerow([row.get(name) for name in columns])
+            count += 1
+    return count
+
+
+def write_parquet(path: Path, sources: list[Results]) -> int:
+    """The same in Apache Parquet, with types. Needs pyarrow."""
+    import pyarrow
+    from pyarrow import parquet
+
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns_of(sources).items()])
+    every, count = rows(sources), 0
+    with _whole(path) as temporary, parquet.ParquetWriter(str(temporary), schema, compression="zstd") as table:
+        while some := list(islice(every, ROWS)):
+            table.write_table(pyarrow.Table.from_pylist(some, schema))
+            count += len(some)
+    return count
+
+
+def columns_of(sources: list[Results]) -> Columns:
+    """The columns that the rows have; found by reading all of them, for the last line may have an answer of its own."""
+    raw: dict[str, Columns] = {}
+    smoothed: dict[str, Columns] = {}
+    for line in _lines(sources):
+        for face in line.faces:
+            for known, answers in ((raw, face.answers), (smoothed, face.smoothed)):
+                for stage, answer in answers.items():
+                    if stage not in known or isinstance(answer, Classes) and len(known[stage]) < 2 + len(answer.scores):
+                        known.setdefault(stage, {}).update(_columns(stage, answer))
+    columns = dict(PLACE)
+    for of_stage in raw.values():
+        columns |= of_stage
+    for of_stage in smoothed.values():
+        columns |= {SMOOTHED + name: kind for name, kind in of_stage.items()}
+    return columns
+
+
+def rows(sources: list[Results]) -> Iterator[dict[str, object]]:
+    """Every face of every frame; what was not said is not there."""
+    for line in _lines(sources):
+        for face in line.faces:
+            yield _row(line, face)
+
+
+def _lines(sources: list[Results]) -> Iterator[Line]:
+    return (line for source in sources for line in source)
+
+
+def _row(line: Line, face: Face) -> dict[str, object]:
+    place = (line.source, line.file, line.frame, line.time, face.id, *map(_known, face.box), _known(face.score))
+    row = dict(zip(PLACE, place, strict=True))
+    for stage, answer in face.answers.items():
+        row |= _cells(stage, answer)
+    for stage, answer in face.smoothed.items():
+        row |= {SMOOTHED + name: value for name, value in _cells(stage, answer).items()}
+    return row
+
+
+def _cells(stage: str, answer: Answer) -> dict[str, object]:
+    name = f"{stage}_answer" if stage in PLACE else stage
+    match answer:
+        case Classes(label, confidence, scores):
+            each = {f"{name}_{of}": _known(score) for of, score in scores.items()}
+            return {name: label, f"{name}_confidence": _known(confidence), **each}
+        case Age(years, low, high, group):
+            numbers = {name: years, f"{name}_low": low, f"{name}_high": high}
+            return {column: _known(value) for column, value in numbers.items()} | {f"{name}_group": group}
+        case Value(value):
+            return {name: _known(value)}
+    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
+
+
+def _columns(stage: str, answer: Answer) -> Columns:
+    cells = _cells(stage, answer)
+    texts = {next(iter(cells))} if isinstance(answer, Classes) else {f"{stage}_group"}
+    return {name: str if name in texts else float for name in cells}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if value == value else None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A temporary file that becomes `path` when all has been written."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room there.") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Cuts faces out of the annotated videos and pictures, or of the source, as small JPEGs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from stages.outputs.hiding import hide_faces
+from stages.outputs.names import output_name
+from stages.report.person import Moment
+from stages.sources import SourceError, open_source
+
+SIDE = 128  # pixels: twice what is shown, for fine screens
+QUALITY = 80
+AHEAD_S = 3.0  # so far it is quicker to read on than to look for the place
+SAME_S = 0.002  # times of one frame, after rounding
+INSIDE = 0.94  # of the box: around it the annotated picture has a line
+AROUND = 1.25  # of the box, where nothing is drawn in
+
+
+class Thumbnails:
+    """The faces of one source, by `Moment`; those that could not be had are not there."""
+
+    def __init__(self, folder: Path, source: str, spec: str | None = None, hide: bool = False):
+        """`spec`: what the run had as source, where no annotated pictures are to be taken. `hide`: unrecognisable."""
+        self._annotated, self._source, self._spec, self._hide = folder / "annotated", source, spec, hide
+
+    def cut(self, moments: Iterable[Moment]) -> dict[Moment, bytes]:
+        """A JPEG for each; raises `SourceError` where the source cannot be read."""
+        wanted = sorted(set(moments), key=lambda moment: moment.frame)
+        cut: dict[Moment, bytes] = {}
+        for moment, pixels in self._pictures(wanted):
+            if (jpeg := self._cut(moment, pixels)) is not None:
+                cut[moment] = jpeg
+        return cut
+
+    def _pictures(self, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+        if self._spec is not None:
+            yield from _of_source(self._spec, wanted)
+            return
+        files: dict[str | None, list[Moment]] = {}
+        for moment in wanted:
+            files.setdefault(moment.file, []).append(moment)
+        for file, moments in files.items():
+            video = self._annotated / output_name(self._source, file, still=False)
+            still = self._annotated / output_name(self._source, file, still=True)
+            if video.is_file():
+                yield from _of_video(video, moments)
+            elif still.is_file() and (pixels := cv2.imread(str(still))) is not None:
+                yield from ((moment, pixels) for moment in moments)
+
+    def _cut(self, moment: Moment, pixels: np.ndarray) -> bytes | None:
+        box = _fitted(moment, pixels)
+        if not np.isfinite(box).all():
+            return None
+        if self._hide:
+            pixels = hide_faces(pixels, [box], "pixelate")
+        x, y, width, height = box
+        side = max(width, height) * (AROUND if self._spec is not None else INSIDE)
+        left, top = round(x + (width - side) / 2), round(y + (height - side) / 2)
+        right, bottom = min(left + round(side), pixels.shape[1]), min(top + round(side), pixels.shape[0])
+        part = pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+        if not part.size:
+            return None
+        scale = SIDE / max(part.shape[:2])
+        size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+        smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        small = cv2.resize(part, size, interpolation=smooth)
+        done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return jpeg.tobytes() if done else None
+
+
+def _fitted(moment: Moment, pixels: np.ndarray) -> tuple[float, ...]:
+    """The box in a picture that may have been scaled, with bars at two sides, to fit into a video."""
+    scale = min(pixels.shape[1] / moment.size[0], pixels.shape[0] / moment.size[1])
+    left, top = ((full - scale * side) / 2 for full, side in zip(pixels.shape[1::-1], moment.size, strict=True))
+    x, y, width, height = moment.box
+    return (left + scale * x, top + scale * y, scale * width, scale * height)
+
+
+def _of_source(spec: str, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+    """Read from the beginning: the number of a frame is where it comes, and nowhere else is it written."""
+    source = open_source(spec)
+    try:
+        at = 0
+        for frame, picture in enumerate(source.pictures()):
+            while at < len(wanted) and wanted[at].frame == frame:
+                yield wanted[at], picture.pixels
+                at += 1
+            if at == len(wanted):
+                return
+    finally:
+        source.close()
+
+
+def _of_video(path: Path, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+    """By their times: videos that facepipe has written begin at 0, and are whole from every key frame on."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = container.streams.video[0]
+            frames, now_s, pixels = container.decode(stream), float("-inf"), None
+            for moment in wanted:
+                if not now_s - SAME_S <= moment.time_s <= now_s + AHEAD_S:
+                    container.seek(int(moment.time_s / stream.time_base), stream=stream)
+                    frames, now_s = container.decode(stream), float("-inf")
+                if now_s < moment.time_s - SAME_S:  # It is not the frame that was read last.
+                    frame = next((frame for frame in frames if frame.time >= moment.time_s - SAME_S), None)
+                    if frame is None:
+                        continue
+                    now_s, pixels = frame.time, frame.to_ndarray(format="bgr24")
+                yield moment, pixels
+    except (av.FFmpegError, IndexError) as error:
+        raise SourceError(f"{path} cannot be read ({error}); write --source and what the run was given.") from error

@@ -1,0 +1,74 @@
+"""How the page says things: times, shares, colours, answers and the picture of a face, as HTML."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from html import escape
+
+from stages.core.frames import Age, Answer, Classes, Value
+from stages.outputs.labels import ID_COLOURS, LABEL_COLOURS
+from stages.report.person import Moment
+
+NARROW = "\u202f"  # a narrow space, at which no line is broken
+
+Pictures = Mapping[Moment, bytes]  # JPEGs of faces
+
+
+def colour_of(what: str) -> str:
+    """The colour of a label: that of the overlay, or one of its own by its name."""
+    if what in LABEL_COLOURS:
+        return css(LABEL_COLOURS[what])
+    return css(ID_COLOURS[sum(what.encode()) % len(ID_COLOURS)])
+
+
+def css(bgr: tuple[int, int, int]) -> str:
+    blue, green, red = bgr
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}{NARROW}%"
+
+
+def clock(seconds: float, length_s: float) -> str:
+    """A time in a video of that length: 7.2 s, 12:30, 3:05:00."""
+    if length_s < 60:
+        return f"{seconds:.1f}{NARROW}s"
+    whole = int(seconds + 0.5)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def duration(seconds: float) -> str:
+    """7.2 s, 12 min 30 s, 3 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f}{NARROW}s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}{NARROW}min {int(seconds % 60)}{NARROW}s"
+    return f"{int(seconds // 3600)}{NARROW}h {int(seconds // 60 % 60)}{NARROW}min"
+
+
+def sentence(stage: str, answer: Answer) -> str:
+    """What a stage says about a face."""
+    match answer:
+        case Classes(label, confidence):
+            named = "" if stage in ("gender", "emotion") else f"{escape(stage)}: "
+            return f"{named}<strong>{escape(label)}</strong> {percent(confidence)}"
+        case Age(years, low, high):
+            words = "years" if stage == "age" else f"years, by {escape(stage)}"
+            return f"<strong>{_years(years)}</strong> {words}, {_years(low)} to {_years(high)}"
+        case Value(value):
+            return f"{escape(stage)} <strong>{value:.4g}</strong>"
+
+
+def _years(years: float) -> str:
+    return f"{max(years, 0.0):.0f}"  # The range of a newborn reaches below 0.
+
+
+def image(pictures: Pictures, moment: Moment | None, said: str) -> str:
+    """The picture of a face, in the page itself; nothing where there is none."""
+    if moment is None or moment not in pictures:
+        return ""
+    coded = base64.b64encode(pictures[moment]).decode()
+    return f'<img alt="{escape(said)}" src="data:image/jpeg;base64,{coded}">'

@@ -1,0 +1,50 @@
+"""Results as a run leaves them, made without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.frames import Classes, Face, FinishedFrame
+from stages.outputs.jsonl import line
+from stages.outputs.recorder import Recorder
+from tests.outputs.frames import ANSWERS, face, flat, frame
+
+
+def followed(number: int, x: float = 10.0, emotion: str = "happy", side: float = 20.0, **more) -> Face:
+    """A face with an id, of which all is said that can be."""
+    scores = {"angry": 0.1, "happy": 0.1, "sad": 0.1} | {emotion: 0.8}
+    answers = ANSWERS | {"emotion": Classes(emotion, 0.8, scores)} | more
+    return replace(face(x, 10, side), answers=answers, id=number, smoothed=dict(answers))
+
+
+def written(folder: Path, frames: Iterable[FinishedFrame], torn: bytes = b"") -> Path:
+    """The folder with a results.jsonl."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.jsonl").write_bytes(b"".join(map(line, frames)) + torn)
+    return folder
+
+
+def recorded(folder: Path, frames: Iterable[FinishedFrame], **options) -> Path:
+    """The folder with annotated videos and pictures too: grey ones, the face a white square with a black edge."""
+    recorder = Recorder(folder, spec=None, annotated=True, **options)
+    for one in frames:
+        recorder.write(one, picture_of(one))
+    recorder.close()
+    return folder
+
+
+def picture_of(one: FinishedFrame) -> np.ndarray:
+    pixels = flat(96, 64, grey=60)
+    for of_face in one.faces:
+        x, y, width, height = map(round, of_face.box)
+        pixels[y : y + height, x : x + width] = 230
+        pixels[y + height // 2 :, x : x + width // 2][: height // 2] = 20
+    return pixels
+
+
+def film(number_of_frames: int, *faces: Face, **more) -> list[FinishedFrame]:
+    return [frame(number, flat(96, 64), list(faces), **more) for number in range(number_of_frames)]

@@ -1,0 +1,232 @@
+"""The report: made by its command, and looked at as a browser would read it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.report.__main__ import main
+from tests.outputs.frames import face, flat, frame
+from tests.report.material import film, followed, recorded, written
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed, and keeps texts and pictures."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        if self.open[-1:] not in (["style"], ["script"]) and text.strip():
+            self.texts.append(text.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts).replace("\u202f", " ")
+
+    @property
+    def pictures(self) -> list[np.ndarray]:
+        coded = [source.removeprefix("data:image/jpeg;base64,") for source in self.sources]
+        return [cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_COLOR) for one in coded]
+
+
+def report(folder, *options: str) -> Page:
+    assert main([str(folder), *options]) == 0
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def detail(picture: np.ndarray) -> float:
+    """How much a picture differs from what six blocks across can show."""
+    coarse = cv2.resize(cv2.resize(picture, (6, 6), interpolation=cv2.INTER_AREA), picture.shape[1::-1])
+    return float(np.abs(picture.astype(float) - coarse).mean())
+
+
+def test_the_page_says_who_was_there_and_needs_nothing_else(tmp_path):
+    page = report(recorded(tmp_path, film(50, followed(1), followed(7, x=50.0, emotion="sad"))))
+    for said in (
+        "clip.mp4",
+        "2.0 s",
+        "2 people",
+        "#1",
+        "#7",
+        "happy 100 %",
+        "sad 100 %",
+        "woman 97 %",
+        "31 years, 25 to 38",
+    ):
+        assert said in page.text
+    assert "Nothing: every frame was analysed" in page.text
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources) and page.sources
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "default-src 'none'" in text
+
+
+def test_the_thumbnails_are_the_faces_of_the_annotated_video(tmp_path):
+    page = report(recorded(tmp_path, film(30, followed(1, x=30.0, side=40.0))))
+    for picture in page.pictures:
+        height, width = picture.shape[:2]
+        assert max(height, width) == 128
+        assert picture[height * 3 // 4, width // 4].mean() < 60  # The black edge of the white square.
+        assert picture[height // 4, width // 4].mean() > 200
+
+
+def test_each_thumbnail_is_of_its_own_frame(tmp_path):
+    """A face that moves is cut out where it was, near the end of a video with several key frames too."""
+    frames = [frame(n, flat(96, 64), [followed(1 + n // 40, x=2.0 * (n % 40), side=16.0)]) for n in range(160)]
+    page = report(recorded(tmp_path, frames))
+    assert len(page.pictures) == 8
+    for picture in page.pictures:
+        assert picture[32, 64].mean() > 170 and picture[96, 32].mean() < 90
+
+
+@pytest.mark.parametrize(
+    ("run", "option", "is_hidden"), [("none", None, False), ("none", "--blur", True), ("pixelate", None, True)]
+)
+def test_with_blur_and_after_a_run_with_blur_nobody_is_recognised(tmp_path, run, option, is_hidden):
+    blocks = np.random.default_rng(0).integers(0, 255, (16, 24, 3), np.uint8)
+    picture = tmp_path / "clip.png"
+    cv2.imwrite(str(picture), cv2.resize(blocks, (96, 64), interpolation=cv2.INTER_NEAREST))
+    folder = written(tmp_path / "out", [frame(0, flat(96, 64), [face(30, 10, 40)], rate=None, source="clip.png")])
+    (folder / "run.json").write_text(json.dumps({"inputs": {"render.blur": run}}))
+    [shown] = report(folder, "--source", str(picture), *([option] if option else [])).pictures
+    assert (detail(shown) < 25) == is_hidden
+
+
+def test_without_annotated_pictures_the_page_says_so_and_a_source_helps(tmp_path):
+    recorded(tmp_path / "seen", film(10, followed(1, x=30.0, side=40.0)))
+    folder = written(tmp_path / "out", film(10, followed(1, x=30.0, side=40.0)))
+    page = report(folder)
+    assert page.pictures == [] and "There are no pictures of the faces" in page.text
+    page = report(folder, "--source", str(tmp_path / "seen/annotated/clip.mp4"))
+    assert len(page.pictures) == 2 and "no pictures of the faces" not in page.text
+
+
+@pytest.mark.parametrize("spec", ["0", "/dev/video0", "auto", "rtsp://door/1"])
+def test_a_camera_is_never_opened_for_thumbnails(tmp_path, capsys, spec):
+    assert main([str(written(tmp_path, film(2, followed(1)))), "--source", spec]) == 2
+    assert "faces are cut out of files only" in capsys.readouterr().err
+
+
+def test_pictures_are_a_gallery(tmp_path):
+    frames = [frame(0, flat(96, 64), [face(30, 10, 40)], rate=None, time=0.0, file="a <b>.png", source="shots")]
+    frames.append(frame(1, flat(96, 64), [], rate=None, time=0.0, file="b.png", source="shots"))
+    page = report(recorded(tmp_path, frames))
+    assert "2 pictures, 1 of them without a face" in page.text and "a <b>.png" in page.text
+    assert len(page.pictures) == 1 and "timeline" not in page.tags
+
+
+def test_names_and_labels_of_others_are_text_and_nothing_else(tmp_path):
+    bad = "<img src=x onerror=alert(1)>'\""
+    one = followed(1, emotion=bad)
+    page = report(written(tmp_path, film(5, one, source=bad)))
+    assert "img" not in page.tags and bad in page.text
+
+
+def test_what_is_missing_is_said_with_its_reason(tmp_path):
+    folder = written(tmp_path, [*film(5), *(frame(n, flat(96, 64), missing=["age"]) for n in range(9, 12))])
+    entries = [{"what": "dropped", "first": 5, "last": 8, "stage": "detect", "reason": "late"}]
+    entries += [
+        {"what": "given up", "first": n, "last": n, "stage": "age", "reason": "stage gone"} for n in (9, 10, 11)
+    ]
+    (folder / "account.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    page = report(folder)
+    assert "dropped detect late 4" in page.text and "given up age stage gone 3" in page.text
+    assert "frames dropped 4" in page.text
+
+
+def test_the_summary_is_told(tmp_path):
+    folder = written(tmp_path, film(5))
+    summary = {
+        "sources": [{"source": "clip.mp4", "seconds": 2.0, "latency_ms": {"p50": 12.0}}],
+        "replicas": {"detect": 2},
+        "busy": {"detect": 0.5},
+        "restarts": {"detect": 3},
+        "notes": ["sound copied"],
+    }
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = report(folder)
+    for said in ("restarts 3", "detect 2 50 % 3", "sound copied", "p50 12 ms", "frames a second 2.5"):
+        assert said in page.text
+
+
+@pytest.mark.parametrize("text", ["", "7", "{", '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}'])
+def test_a_summary_that_is_none_is_left_out(tmp_path, text):
+    folder = written(tmp_path, film(5))
+    (folder / "summary.json").write_text(text)
+    (folder / "run.json").write_text(text)
+    assert "There is no summary.json" in report(folder).text
+
+
+def test_several_sources_are_told_one_after_the_other(tmp_path):
+    recorded(tmp_path / "door", film(10, followed(1), source="door"))
+    recorded(tmp_path / "yard", film(10, followed(1), source="yard"))
+    page = report(tmp_path)
+    assert page.text.count("Who was there, and when") == 2 and "door, yard" in page.text
+    assert len(page.pictures) == 4
+    assert main([str(tmp_path), "--source", "x.mp4"]) == 2
+
+
+def test_a_torn_run_is_told_as_far_as_it_came(tmp_path, capsys):
+    page = report(written(tmp_path, film(5), torn=b'{"source"'))
+    assert "The last line is torn" in page.text
+    assert "is torn" in capsys.readouterr().out
+
+
+def test_a_person_who_is_not_shown_is_counted(tmp_path):
+    faces = [followed(number, x=10.0) for number in range(1, 5)]
+    frames = [frame(n, flat(96, 64), faces[: 1 + n // 20]) for n in range(80)]
+    page = report(written(tmp_path, frames), "--people", "3")
+    assert "1 other was there for less long, 0.8 s in all, and is not shown" in page.text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "has no results.jsonl"), (b"", "holds no frame"), (b"hello\n", "is no line of results")],
+)
+def test_what_is_no_result_is_one_sentence_and_status_2(tmp_path, capsys, content, said):
+    if content is not None:
+        (tmp_path / "results.jsonl").write_bytes(content)
+    assert main([str(tmp_path)]) == 2
+    [sentence] = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("facepipe: ") and said in sentence
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
+    folder = written(tmp_path, film(2))
+    (folder / "report.html").mkdir()
+    assert main([str(folder)]) == 2
+    assert "report.html cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "1001"])
+def test_a_number_of_people_that_is_none_is_refused(tmp_path, count, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), f"--people={count}"])
+    assert ended.value.code == 2 and "whole number from 1 to 1000" in capsys.readouterr().err

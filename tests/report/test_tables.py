@@ -1,0 +1,86 @@
+"""Tables: one row for each face in each frame."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from stages.core.frames import Value
+from stages.report.__main__ import main
+from tests.outputs.frames import face, flat, frame
+from tests.report.material import film, followed, written
+
+
+def table(folder) -> list[dict[str, str]]:
+    with (folder / "faces.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_has_everything_that_is_said_about_a_face(tmp_path, capsys):
+    folder = written(tmp_path, [*film(2, followed(4), followed(5, x=40.0)), frame(2, flat(96, 64))])
+    assert main([str(folder), "--csv"]) == 0
+    rows = table(folder)
+    assert [(row["frame"], row["time"], row["id"]) for row in rows] == [
+        ("0", "0.0", "4"),
+        ("0", "0.0", "5"),
+        ("1", "0.04", "4"),
+        ("1", "0.04", "5"),
+    ]
+    row = rows[0]
+    assert (row["source"], row["file"], row["box_x"], row["box_width"]) == ("clip.mp4", "", "10.0", "20.0")
+    assert (row["gender"], row["gender_confidence"], row["gender_man"]) == ("woman", "0.97", "0.03")
+    assert (row["age"], row["age_low"], row["age_group"], row["smoothed_emotion"]) == ("31.2", "25.0", "30-39", "happy")
+    assert "4 rows" in capsys.readouterr().out
+    assert not (folder / "report.html").exists()
+
+
+def test_columns_are_there_although_only_the_last_face_needs_them_and_what_was_not_said_is_empty(tmp_path):
+    one = frame(0, flat(96, 64), [face(1, 1, 9)])
+    other = frame(1, flat(96, 64), [face(1, 1, 9, height=Value(float("nan"))), face(20, 1, 9, height=Value(1.5))])
+    main([str(written(tmp_path, [one, other])), "--csv"])
+    assert [row["height"] for row in table(tmp_path)] == ["", "", "1.5"]
+    assert [row["id"] for row in table(tmp_path)] == ["", "", ""]
+
+
+def test_a_stage_that_is_called_like_a_column_does_not_take_its_place(tmp_path):
+    main([str(written(tmp_path, [frame(3, flat(96, 64), [face(1, 1, 9, time=Value(1.5))])])), "--csv"])
+    assert [(row["time"], row["time_answer"]) for row in table(tmp_path)] == [("0.12", "1.5")]
+
+
+def test_texts_with_commas_quotes_and_line_ends_come_back_as_they_were(tmp_path):
+    name = 'a,"b"\n.png'
+    main([str(written(tmp_path, film(1, face(1, 1, 9), file=name, rate=None))), "--csv"])
+    assert [row["file"] for row in table(tmp_path)] == [name]
+
+
+def test_several_sources_are_one_table(tmp_path):
+    written(tmp_path / "door", film(2, followed(1), source="door"))
+    written(tmp_path / "yard", film(1, followed(1), source="yard"))
+    main([str(tmp_path), "--csv"])
+    assert [row["source"] for row in table(tmp_path)] == ["door", "door", "yard"]
+
+
+def test_parquet_has_the_same_with_types(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = written(tmp_path, film(3, followed(4), face(40, 1, 9)))
+    assert main([str(folder), "--csv", "--parquet"]) == 0
+    read = parquet.read_table(folder / "faces.parquet")
+    assert [str(field.type) for field in read.schema][:6] == ["string", "string", "int64", "double", "int64", "double"]
+    assert read.column_names == list(table(folder)[0])
+    text = [{name: "" if value is None else str(value) for name, value in row.items()} for row in read.to_pylist()]
+    assert text == table(folder)
+
+
+def test_without_the_library_one_sentence_says_what_installs_it(tmp_path):
+    from stages.core.missing import missing
+
+    assert "make install-tables" in missing(ModuleNotFoundError(name="pyarrow.parquet"))
+
+
+def test_a_table_that_cannot_be_finished_leaves_nothing(tmp_path, capsys):
+    folder = written(tmp_path, film(3, followed(1)))
+    with (folder / "results.jsonl").open("ab") as file:
+        file.write(b"no line\n")
+    assert main([str(folder), "--csv"]) == 2
+    assert sorted(path.name for path in folder.iterdir()) == ["results.jsonl"]
