@@ -22,6 +22,7 @@ help:
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
+	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
 	@echo 'make clean           removes .venv and everything that was made'
 	@echo 'With another Python: make test PYTHON=python3.12'
@@ -54,6 +55,12 @@ CHAOS_OPTIONS ?=
 .PHONY: chaos
 chaos: install-demo install-dev
 	$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS_OPTIONS)
+
+# An hour of video at its own speed, with a kill a minute.
+SOAK_OPTIONS ?=
+.PHONY: soak
+soak: install-demo install-dev
+	$(BIN)/python -m tests.chaos.soak $(SOAK_OPTIONS)
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,74 +42,98 @@ def restore(folder: Path, annotated: bool) -> Restored:
         if not results.exists():
             return Restored()
         delete_left_overs(folder / "annotated")
-        restored, records = Restored(), _records(results)
-        kept = _kept(folder / "annotated", records, restored) if annotated and records else len(records)
-        _cut(results, records, kept)
-        for _, record in records[:kept]:
-            _count(record, restored.counts)
-        restored.source = records[0][1]["source"] if records else None
-        restored.position = records[kept - 1][1]["frame"] + 1 if kept else 0
+        restored, written = Restored(), _survey(results)
+        kept = _kept(folder / "annotated", written, restored) if annotated and written.count else written.count
+        _cut(results, written, kept)
+        restored.source, restored.position, restored.counts = written.source, written.position, written.counts
         if annotated:
-            restored.paths = _paths(folder / "annotated", [record for _, record in records[:kept]])
+            files = [*written.files, *([written.file] if kept > written.first else [])]
+            restored.paths = _paths(folder / "annotated", written.source, files)
         _cut_losses(folder / LOSSES, restored)
     except OSError as error:
         raise cannot_write(error.filename or results, error) from error
     return restored
 
 
-def _records(results: Path) -> list[tuple[int, dict]]:
-    """Every whole line with the place where it ends; a torn last one is left out."""
-    records, end = [], 0
+@dataclass(slots=True)
+class _Written:
+    """What the whole lines of a results.jsonl say. Forty hours have millions: none of them is kept."""
+
+    count: int = 0  # lines
+    end: int = 0  # bytes
+    position: int = 0  # one more than the number of the last frame
+    source: str | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    files: dict[str | None, None] = field(default_factory=dict)  # of the source, in order, without the last one
+    file: str | None = None  # the last one
+    first: int = 0  # which line is its first
+    begins: int = 0  # where that line begins, in bytes
+    before: int = 0  # the position there
+    first_frame: int = 0  # the number of its frame
+
+
+def _survey(results: Path) -> _Written:
+    written = _Written()
     with results.open("rb") as lines:
         for line in lines:
             if not line.endswith(b"\n"):
-                break
-            end += len(line)
-            whole = json.loads(line)
-            records.append(
-                (end, {key: whole.get(key) for key in ("source", "frame", "file", "missing", "error")} | _size(whole))
-            )
-    return records
+                break  # A torn last one.
+            record = json.loads(line)
+            file, frame = record.get("file"), record["frame"]
+            if file != written.file or not written.count:
+                written.first, written.begins, written.before = written.count, written.end, written.position
+                written.first_frame = frame
+                if written.count:
+                    written.files[written.file] = None
+                written.file = file
+            written.source = written.source or record["source"]
+            written.count, written.end, written.position = written.count + 1, written.end + len(line), frame + 1
+            written.counts.update(_counts(record))
+    return written
 
 
-def _size(whole: dict) -> dict:
-    return {"faces": len(whole["faces"])}
+def _counts(record: dict) -> Counter[str]:
+    missing, faces = record.get("missing", ()), record["faces"]
+    return Counter(rendered=1, faces=len(faces), missing=len(missing), errors="error" in record)
 
 
-def _kept(annotated: Path, records: list[tuple[int, dict]], restored: Restored) -> int:
+def _kept(annotated: Path, written: _Written, restored: Restored) -> int:
     """How many lines have their picture too. Only the last file can lack some: it is closed before the next begins."""
-    last = records[-1][1]
-    first = len(records)
-    while first and records[first - 1][1]["file"] == last["file"]:
-        first -= 1
-    restored.begins = records[first - 1][0] if first else 0
-    video = annotated / output_name(last["source"], last["file"], still=False)
-    still = annotated / output_name(last["source"], last["file"], still=True)
+    restored.begins = written.begins
+    video = annotated / output_name(written.source, written.file, still=False)
+    still = annotated / output_name(written.source, written.file, still=True)
     if segments_folder(video).is_dir():
-        restored.unfinished = (video, last["file"])
+        restored.unfinished = (video, written.file)
         video.unlink(missing_ok=True)  # Killed between joining the segments and deleting them: they are whole.
         frames = frames_in(segments_folder(video))
     else:
-        frames = len(records) - first if video.exists() or still.exists() else 0
+        frames = written.count - written.first if video.exists() or still.exists() else 0
     if segments_folder(video).is_dir() or video.exists():
-        restored.last = (video, last["file"], records[first][1]["frame"])
-    return min(first + frames, len(records))
+        restored.last = (video, written.file, written.first_frame)
+    return min(written.first + frames, written.count)
 
 
-def _cut(results: Path, records: list[tuple[int, dict]], kept: int) -> None:
-    end = records[kept - 1][0] if kept else 0
-    if results.stat().st_size > end:
-        os.truncate(results, end)
+def _cut(results: Path, written: _Written, kept: int) -> None:
+    """Leave so many lines, and take what the others say out of what is known to be written."""
+    if kept < written.count:
+        with results.open("rb") as lines:
+            lines.seek(written.begins)
+            end, position = written.begins, written.before
+            for number in range(written.first, written.count):
+                line = lines.readline()
+                if number < kept:
+                    end += len(line)
+                if number == kept - 1:
+                    position = json.loads(line)["frame"] + 1
+                if number >= kept:
+                    written.counts.subtract(_counts(json.loads(line)))
+        written.count, written.end, written.position = kept, end, position
+    if results.stat().st_size > written.end:
+        os.truncate(results, written.end)
 
 
-def _count(record: dict, counts: Counter[str]) -> None:
-    missing, error = record["missing"] or (), record["error"]
-    counts.update(rendered=1, faces=record["faces"], missing=len(missing), errors=error is not None)
-
-
-def _paths(annotated: Path, records: list[dict]) -> list[Path]:
-    files = dict.fromkeys((record["source"], record["file"]) for record in records)
-    named = (annotated / output_name(*file, still=still) for file in files for still in (True, False))
+def _paths(annotated: Path, source: str | None, files: Iterable[str | None]) -> list[Path]:
+    named = (annotated / output_name(source, file, still=still) for file in files for still in (True, False))
     both = (beside for path in named for beside in (path, subtitles_path(path)))
     return list(dict.fromkeys(path for path in both if path.is_file()))
 

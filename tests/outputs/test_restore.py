@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import av
@@ -182,3 +183,17 @@ def test_where_there_is_nothing_it_begins_at_the_beginning(tmp_path):
     recorder = begun(tmp_path, continuing=True)
     assert recorder.restored.position == 0
     recorder.close()
+
+
+def test_a_long_run_is_gone_on_with_in_as_little_memory_as_a_short_one(tmp_path):
+    recorder = Recorder(tmp_path, spec=None, annotated=False)
+    write(recorder, range(5000))
+    killed(recorder)
+    tracemalloc.start()
+    try:
+        restored = Recorder(tmp_path, spec=None, annotated=False, continuing=True).restored
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert restored.position == 5000 and restored.counts["rendered"] == 5000
+    assert peak_bytes < 200_000
