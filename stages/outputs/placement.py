@@ -42,28 +42,24 @@ def place_plates(
 def _place(box, others, placed, size: Size, gap: int, width: int, height: int, is_last: bool) -> np.ndarray | None:
     """The best rectangle for a plate of this size, None where it would hide something."""
     candidates = _candidates(box, size, gap, width, height)
-    on_own, on_plates = _covered(candidates, box[None]), _covered(candidates, placed)
-    cost = on_own + _OTHER_FACE * _covered(candidates, others) + _OTHER_PLATE * on_plates
+    on_own, on_plates = (_covered(candidates, these).sum(axis=1) for these in (box[None], placed))
+    on_others = _covered(candidates, others)
+    cost = on_own + _OTHER_FACE * on_others.sum(axis=1) + _OTHER_PLATE * on_plates
     cost += _LATER_CHOICE * size[0] * size[1] * np.arange(len(candidates))
-    hidden = _hidden(candidates, others)
+    hidden = (on_others / _areas(others)).max(axis=1, initial=0)  # the largest share of another face
     allowed = (
-        hidden <= _HIDES if is_last else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _area(box)) & (on_plates == 0)
+        hidden <= _HIDES
+        if is_last
+        else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _areas(box[None])) & (on_plates == 0)
     )
     if not allowed.any():
         return None
     return candidates[int(np.argmin(np.where(allowed, cost, np.inf)))]
 
 
-def _hidden(candidates: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The largest share of a face that each of the candidates (K, 4) covers: float (K,)."""
-    if not len(faces):
-        return np.zeros(len(candidates))
-    shares = [_covered(candidates, face[None]) / _area(face) for face in faces]
-    return np.max(shares, axis=0)
-
-
-def _area(box: np.ndarray) -> float:
-    return max(1.0, float((box[2] - box[0]) * (box[3] - box[1])))
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    """Of boxes (N, 4), at least one pixel each: float (N,)."""
+    return np.maximum(1.0, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
 
 
 def _candidates(box: np.ndarray, size: tuple[int, int], gap: int, width: int, height: int) -> np.ndarray:
@@ -87,7 +83,7 @@ def _candidates(box: np.ndarray, size: tuple[int, int], gap: int, width: int, he
 
 
 def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:
-    """How many pixels of `rectangles` (M, 4) each of the candidates (K, 4) covers: float (K,)."""
+    """How many pixels of each of `rectangles` (M, 4) each of the candidates (K, 4) covers: float (K, M)."""
     low = np.maximum(candidates[:, None, :2], rectangles[None, :, :2])
     high = np.minimum(candidates[:, None, 2:], rectangles[None, :, 2:])
-    return np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
+    return np.clip(high - low, 0, None).prod(axis=2)
