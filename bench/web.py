@@ -5,10 +5,13 @@ The browsers are programs that take every picture and draw none: one that draws 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -47,6 +50,8 @@ def _watched(options: Options, clip: Path, browsers: int | None) -> tuple[Run, i
     port = _free_port()
     looking = [_browser(port) for _ in range(browsers)]
     try:
+        for browser in looking:
+            browser.stdout.readline()  # It is there, before anything is to be seen.
         ran = run(options, clip, f"render.web={port}")
         return ran, sum(int(browser.communicate(timeout=30)[0]) for browser in looking)
     finally:
@@ -55,11 +60,8 @@ def _watched(options: Options, clip: Path, browsers: int | None) -> tuple[Run, i
 
 
 def _browser(port: int) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.web", "--look-at", f"ws://127.0.0.1:{port}/live"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-m", "bench.web", "--look-at", f"ws://127.0.0.1:{port}/live"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _free_port() -> int:
@@ -67,32 +69,34 @@ def _free_port() -> int:
         return taken.getsockname()[1]
 
 
-def look_at(address: str) -> int:
-    """Take all pictures of a page until its run is over; returns how many there were."""
-    from websockets.exceptions import ConnectionClosed
+def look_at(address: str) -> None:
+    """Take all pictures of a page, until the standard input ends; then say how many there were."""
+    from websockets.exceptions import WebSocketException
     from websockets.sync.client import connect
 
     pictures = 0
+
+    def say_at_the_end() -> None:
+        sys.stdin.read()
+        print(pictures, flush=True)
+        os._exit(0)
+
+    threading.Thread(target=say_at_the_end, daemon=True).start()
+    print("looking", flush=True)
     while True:
-        try:
-            with connect(address, max_size=None, proxy=None) as live:
-                while True:
-                    message = live.recv()
-                    length = int.from_bytes(message[:4], "big")
-                    said = json.loads(message[4 : 4 + length])
-                    pictures += "picture" in said
-                    for source in said.get("about", {}).get("sources", ())[:1]:
-                        look = {"do": "look", "source": source["name"], "hide": [], "blur": False, "paused": False}
-                        live.send(json.dumps(look))
-                    live.send('{"do": "ready"}')
-        except ConnectionClosed:
-            return pictures
-        except OSError:  # The run has not begun yet.
-            time.sleep(_AGAIN_S)
+        with contextlib.suppress(OSError, WebSocketException), connect(address, max_size=None, proxy=None) as live:
+            for message in live:
+                length = int.from_bytes(message[:4], "big")
+                said = json.loads(message[4 : 4 + length])
+                pictures += "picture" in said
+                for source in said.get("about", {}).get("sources", ())[:1]:
+                    look = {"do": "look", "source": source["name"], "hide": [], "blur": False, "paused": False}
+                    live.send(json.dumps(look))
+                live.send('{"do": "ready"}')
+        time.sleep(_AGAIN_S)  # The run has not begun yet, or is over.
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--look-at"]:
-        print(look_at(sys.argv[2]))
-        sys.exit(0)
+        look_at(sys.argv[2])
     sys.exit(command(measure, TITLE))

@@ -1,6 +1,7 @@
 """Takes docs/web.png, a picture of the page in the browser: `python -m docs.web_picture`. Needs Chromium, and a minute.
 
-What is looked at is the demo; at its end the two portraits that are side by side stay for a while.
+What is looked at is the demo, small; its two portraits side by side stay for a while. On the way one process is killed,
+so that the picture shows what the page says then.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import psutil
 from PIL import Image
 
 from stages.plan import PROJECT
@@ -26,6 +28,7 @@ from tests.browser import chromium, free_port
 FIRST, LAST = 140, 168  # the frames of the demo that are gone through to and fro
 SECONDS = 58  # of the clip; the charts show a minute
 RATE = 12
+SIZE = (640, 360)
 WIDTH, HEIGHT = 1360, 1352  # pixels of the page
 SHOWN_WIDTH = 1020  # of the picture: pages show it no larger
 
@@ -45,7 +48,7 @@ def main() -> int:
 
 def write_clip(path: Path) -> None:
     """The demo once, then its two portraits side by side, back and forth."""
-    pictures = [picture.pixels for picture in Demo().pictures(0)][::2]
+    pictures = [cv2.resize(p.pixels, SIZE, interpolation=cv2.INTER_AREA) for p in Demo().pictures(0)][::2]
     to_and_fro = [*range(FIRST // 2, LAST // 2), *range(LAST // 2, FIRST // 2, -1)]
     order = [*range(FIRST // 2), *to_and_fro * 100][: RATE * SECONDS]
     with av.open(str(path), "w") as out:
@@ -63,7 +66,16 @@ def photographed(clip: Path, output: Path) -> np.ndarray:
     """The page shortly before the end of a run: uint8 (H, W, 3) BGR."""
     port = free_port()
     command = [sys.executable, "run_pipeline.py", "--source", str(clip), "--output", str(output)]
-    command += ["--display", "web", "--web", str(port), "--set", "port=5900"]
+    command += [
+        "--display",
+        "web",
+        "--web",
+        str(port),
+        "--set",
+        "port=5900",
+        "--set",
+        "stages.detect.smallest_face=0.15",
+    ]
     run = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
     try:
         address = next(found[1] for line in run.stderr if (found := re.search(r"the page is at (\S+)", line)))
@@ -74,7 +86,10 @@ def photographed(clip: Path, output: Path) -> np.ndarray:
             )
             tab.open(address)
             tab.until("facepipe.pictures > 0", "pictures")
-            time.sleep(SECONDS - 6)
+            time.sleep(SECONDS - 10)
+            [age] = [p for p in psutil.Process(run.pid).children() if "stages.age" in p.cmdline()]
+            age.kill()
+            time.sleep(4)
             return cv2.imdecode(np.frombuffer(tab.picture(), np.uint8), cv2.IMREAD_COLOR)
     finally:
         run.send_signal(signal.SIGINT)

@@ -104,7 +104,7 @@ def test_memory_and_what_delivery_costs_are_told(small, capsys):
 
 
 def test_what_the_page_costs_is_told_for_nobody_and_for_several_browsers(small, capsys):
-    said = said_by(web, capsys, [*small, "--set", "pace=true"])
+    said = said_by(web, capsys, [*small, "--frames", "40", "--set", "pace=true"])
     for row in (
         "no page: processor",
         "a page, nobody looks: speed",

@@ -199,6 +199,56 @@ def test_a_line_in_one_chart_is_a_line_in_all(watched: Watched):
     tab.until(f"{readings}.some(text => text !== '')", "values of now again")
 
 
+def in_store(tab: Tab, script: str) -> object:
+    """What a script finds out about a new `Store` of the page."""
+    return tab.run(f"import('./store.js').then(({{Store}}) => {{ const store = new Store(); {script} }})")
+
+
+@needs_chromium
+def test_samples_are_kept_once_on_the_browser_s_clock_also_those_of_a_new_render(watched: Watched):
+    times = in_store(
+        watched.tab,
+        """
+        const sample = t => ({t, frame: 0, faces: []});
+        store.take({life: 1, count: 2, now: 10, samples: [sample(9), sample(10)]}, 110);
+        store.take({life: 1, count: 3, now: 11, samples: [sample(9), sample(10), sample(11)]}, 111);
+        store.take({life: 2, count: 1, now: 5, samples: [sample(5)]}, 115);
+        return store.faces.map(one => one.t);
+        """,
+    )
+    assert times == [109, 110, 111, 115]
+
+
+@needs_chromium
+def test_people_keep_their_lane_and_one_that_is_free_goes_to_the_next(watched: Watched):
+    lanes = in_store(
+        watched.tab,
+        """
+        const person = (id, from, to) => ({id, runs: [[{t: from}, {t: to}]]});
+        const lanes = people => store.inLanes(people).map(({id, lane}) => [id, lane]);
+        return [
+          lanes([person(1, 0, 5), person(2, 1, 9), person(3, 7, 9)]),
+          lanes([person(2, 1, 9), person(3, 7, 9), person(4, 8, 9)]),
+        ];
+        """,
+    )
+    assert lanes == [[[1, 0], [2, 1], [3, 0]], [[2, 1], [3, 0], [4, 2]]]
+
+
+@needs_chromium
+def test_who_was_there_for_a_moment_only_has_no_line(watched: Watched):
+    ids = in_store(
+        watched.tab,
+        """
+        const seen = (t, ...ids) => ({t, frame: 0, faces: ids.map(id => [id, '#ffffff', 1, {age: [1, 1, 1]}])});
+        const samples = [seen(0, 1, 2), seen(0.5, 1, 2), seen(1, 1), seen(1.5, 1, 3, -1)];
+        store.take({life: 1, count: 4, now: 2, samples}, 2);
+        return store.people('age').map(person => person.id);
+        """,
+    )
+    assert ids == [1, 3]  # Who has only just come may stay; who is not followed has no line.
+
+
 @needs_chromium
 def test_a_picture_is_saved_in_its_full_size(watched: Watched):
     watched.tab.click("#save")

@@ -37,6 +37,7 @@ CONNECTIONS = 64  # with those that have not said yet what they want
 _OPENING_S = 5.0  # they have so long to say it
 _PING_S = 10.0  # a browser that answers no ping for so long is gone
 _APART_S = 1 / 40  # between two messages to a browser
+_HEARS_S = 1 / 200  # between two messages of a browser: one that talks without end must not take render's time
 _WATCHES_S = 2.0  # one that has drawn nothing for so long does not look
 _COMES_S = 60.0  # so long somebody may take to come and look at pictures that are done
 _COMES_BACK_S = 3.0  # who loads the page again is away for a moment
@@ -203,6 +204,7 @@ class Web:
                     if viewer.is_beyond_hope:
                         await connection.close(1008, "too many messages that make no sense")
                 waking.set()
+                await asyncio.sleep(_HEARS_S)
         except ConnectionClosed as closed:
             if closed.sent and closed.sent.code == 1009:
                 _count(self._refused, "a message that is too long")

@@ -16,6 +16,7 @@ from stages.outputs.web.viewer import Switches
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture
 _LONGEST_OF_JPEG = 65_000
+_ENCODINGS = 16  # of one picture that are kept
 _QUALITY, _SAVED_QUALITY = 85, 95
 
 
@@ -32,6 +33,8 @@ class Shown:
     def jpeg(self, switches: Switches, stages: frozenset[str], style: str) -> bytes:
         """The picture for these switches, small enough to be watched."""
         if switches not in self.jpegs:
+            if len(self.jpegs) >= _ENCODINGS:  # Somebody tries all switches on a picture that is held.
+                self.jpegs.clear()
             self.jpegs[switches] = _encoded(_no_larger(self._picture(switches, stages, style), LONGEST_SIDE), _QUALITY)
         return self.jpegs[switches]
 

@@ -363,6 +363,17 @@ def test_who_talks_nonsense_without_end_is_sent_away(web):
     until(lambda: not web._viewers, "it is gone")
 
 
+def test_who_talks_without_end_is_heard_now_and_then(web):
+    show(web)
+    with meet(web) as browser:
+        browser.hear()
+        began_s = time.monotonic()
+        for _ in range(80):
+            browser.say(do="ready")
+        browser.say(do="save")
+        assert browser.hear()[0]["saved"] and time.monotonic() - began_s > 0.35
+
+
 def test_a_huge_message_ends_its_connection_and_is_counted(web):
     with Browser(web) as browser:
         browser.hear()

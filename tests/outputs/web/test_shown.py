@@ -49,6 +49,14 @@ def test_equal_switches_share_one_encoding(monkeypatch):
     assert len(encoded) == 2
 
 
+def test_no_more_encodings_are_kept_than_there_can_be_browsers(monkeypatch):
+    monkeypatch.setattr(module, "_encoded", lambda picture, quality: b"jpeg")
+    one = shown(flat(32, 24))
+    for number in range(100):
+        one.jpeg(Switches(frozenset({str(number)})), STAGES, "none")
+    assert 0 < len(one.jpegs) <= 16
+
+
 def test_faces_are_hidden_for_who_wants_it_and_for_nobody_else():
     one = shown(checks(), to_hide=[(60, 60, 90, 90)])
     plain, blurred = (opened(one.jpeg(Switches(blurred=b), frozenset(), "none")) for b in (False, True))

@@ -148,7 +148,7 @@ export function drawLines(chart, now, lines, { low, high, levels, fill = false }
           context.globalAlpha = fill ? 0.12 : 0.14;
           context.beginPath();
           for (const p of run) context.lineTo(chart.x(p.t), y(fill ? p.value : p.high));
-          for (const p of run.toReversed()) context.lineTo(chart.x(p.t), y(fill ? low : p.low));
+          for (const p of [...run].reverse()) context.lineTo(chart.x(p.t), y(fill ? low : p.low));
           context.fill();
           context.globalAlpha = 1;
         }

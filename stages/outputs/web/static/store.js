@@ -2,7 +2,7 @@
 
 export const OVER_S = 60;
 const GAP_S = 1.5; // a line is not drawn across a longer silence
-const BRIEF_S = 0.6; // who was there no longer than that is most likely no face
+const BRIEF_S = 1; // who was there no longer than that is most likely no face
 const DRIFT_S = 0.0005; // of two clocks, from one message to the next, at most
 const APART_S = 1; // between two people in one lane
 
