@@ -130,8 +130,8 @@ def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
         notes.append("The last line is torn: the run was broken off while it wrote. Everything before it is here.")
     if moments and not pictures:
         notes.append(
-            "There are no pictures of the faces: the run wrote no annotated video or pictures. With --source they are"
-            " cut out of what it was given."
+            "There are no pictures of the faces: there is no annotated video, and there are no annotated pictures."
+            " With --source they are cut out of what the run was given."
         )
     return notes
 
