@@ -96,10 +96,10 @@ def _subtitles(results: list[Results]) -> Iterator[str]:
 
 def _report(options: argparse.Namespace, results: list[Results]) -> str:
     """Write the page."""
-    summary, inputs = summary_in(options.folder / SUMMARY), said_in(options.folder / RUN).get("inputs", {})
+    summary, inputs = summary_in(options.folder / SUMMARY), said_in(options.folder / RUN).get("inputs")
     if options.source is not None:
         _refuse_live(options.source, len(results))
-    hide = options.blur or inputs.get("render.blur", "none") != "none"
+    hide = options.blur or (isinstance(inputs, dict) and inputs.get("render.blur", "none") != "none")
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
     told = []
     for one in results:
@@ -130,8 +130,8 @@ def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
         notes.append("The last line is torn: the run was broken off while it wrote. Everything before it is here.")
     if moments and not pictures:
         notes.append(
-            "There are no pictures of the faces: the run wrote no annotated video or pictures. With --source they are"
-            " cut out of what it was given."
+            "There are no pictures of the faces: there is no annotated video, and there are no annotated pictures."
+            " With --source they are cut out of what the run was given."
         )
     return notes
 

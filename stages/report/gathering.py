@@ -160,13 +160,13 @@ def _add_still(gathered: Gathered, line: Line) -> None:
     gathered.still_count += 1
     gathered.empty_stills += not line.faces
     if line.faces and len(gathered.stills) < PICTURES:
-        faces = [(face, _moment(line, face, 0, 0.0)) for face in line.faces]
+        faces = [(face, _moment(line, face, 0.0)) for face in line.faces]
         gathered.stills.append(Still(line.file, line.frame, faces))
 
 
 def _film(gathered: Gathered, lines: Iterator[Line], most_people: int) -> Film:
     line = next(lines)
-    film, index, begins_s, lasts_s = Film(line.file), 0, line.time, FIRST_S
+    film, begins_s, lasts_s = Film(line.file), line.time, FIRST_S
     while line is not None:
         now_s, following = max(0.0, line.time - begins_s), next(lines, None)
         if following is not None:
@@ -175,14 +175,14 @@ def _film(gathered: Gathered, lines: Iterator[Line], most_people: int) -> Film:
             if following.frame > line.frame + 1:
                 of_one_s = gap_s / (following.frame - line.frame)
                 film.lost.add(now_s + of_one_s, now_s + gap_s, "dropped")
-        _add_frame(film, gathered.coloured, line, index, now_s, now_s + lasts_s)
+        _add_frame(film, gathered.coloured, line, now_s, now_s + lasts_s)
         if len(film.people) > CROWD:
             film.thin_out(most_people, now_s)
-        line, index = following, index + 1
+        line = following
     return film
 
 
-def _add_frame(film: Film, coloured: str | None, line: Line, index: int, start_s: float, end_s: float) -> None:
+def _add_frame(film: Film, coloured: str | None, line: Line, start_s: float, end_s: float) -> None:
     film.frames += 1
     film.seconds = max(film.seconds, end_s)
     film.scale.reach(end_s)
@@ -195,11 +195,11 @@ def _add_frame(film: Film, coloured: str | None, line: Line, index: int, start_s
         person = film.people.get(number)
         if person is None:
             person = film.people[number] = Person(number, Strip(film.scale), start_s)
-        person.add(face, start_s, end_s, _moment(line, face, index, start_s), coloured)
+        person.add(face, start_s, end_s, _moment(line, face, start_s), coloured)
 
 
-def _moment(line: Line, face: Face, index: int, time_s: float) -> Moment:
-    return Moment(line.frame, line.file, index, time_s, (line.width, line.height), face.box)
+def _moment(line: Line, face: Face, time_s: float) -> Moment:
+    return Moment(line.frame, line.file, line.time, time_s, (line.width, line.height), face.box)
 
 
 def losses_by_reason(losses: Iterable[Loss]) -> Counter[tuple[str, str, str]]:

@@ -128,17 +128,28 @@ def said_in(path: Path) -> dict:
 def summary_in(path: Path) -> dict:
     """What summary.json says, if it is one."""
     said = said_in(path)
-    sources, notes = said.get("sources", []), said.get("notes", [])
+    sources, notes, failure = said.get("sources", []), said.get("notes", []), said.get("failure")
     counts = [said.get(name, {}) for name in ("busy", "restarts", "replicas")]
     fits = (
         isinstance(sources, list)
-        and all(isinstance(source, dict) and isinstance(source.get("latency_ms", {}), dict) for source in sources)
+        and all(map(_is_account, sources))
         and isinstance(notes, list)
-        and all(isinstance(note, str) for note in notes)
-        and all(isinstance(count, dict) for count in counts)
-        and all(isinstance(value, int | float) for count in counts for value in count.values())
+        and all(isinstance(text, str) for text in [*notes, failure or ""])
+        and all(map(_is_count, counts))
     )
     return said if fits else {}
+
+
+def _is_account(source: object) -> bool:
+    if not isinstance(source, dict) or not isinstance(source.get("source", ""), str):
+        return False
+    return _is_count(source.get("latency_ms", {})) and _is_count({"seconds": source.get("seconds", 0.0)})
+
+
+def _is_count(numbers: object) -> bool:
+    return isinstance(numbers, dict) and all(
+        isinstance(value, int | float) and abs(value) < 1e12 for value in numbers.values()
+    )
 
 
 def _refuse(constant: str) -> None:

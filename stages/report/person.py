@@ -15,8 +15,8 @@ class Moment:
 
     frame: int
     file: str | None
-    index: int  # of the frame within its file
-    time_s: float  # since the first frame of its file
+    time: float  # as the line has it
+    time_s: float  # since the first frame of its file that was read
     size: tuple[int, int]  # of the frame: width, height
     box: tuple[float, float, float, float]
 

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 
+from stages.core.frames import rounded
 from stages.outputs.hiding import hide_faces
 from stages.outputs.names import output_name
 from stages.report.person import Moment
@@ -83,16 +84,16 @@ def _fitted(moment: Moment, pixels: np.ndarray) -> tuple[float, ...]:
 
 
 def _of_source(spec: str, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
-    """Read from the beginning: the number of a frame is where it comes, and nowhere else is it written."""
+    """Read from the beginning, to the exact frames. By file and time: a run may have left frames out."""
+    left: dict[tuple[str | None, float], list[Moment]] = {}
+    for moment in wanted:
+        left.setdefault((moment.file, moment.time), []).append(moment)
     source = open_source(spec)
     try:
-        at = 0
-        for frame, picture in enumerate(source.pictures()):
-            while at < len(wanted) and wanted[at].frame == frame:
-                yield wanted[at], picture.pixels
-                at += 1
-            if at == len(wanted):
-                return
+        pictures = source.pictures()
+        while left and (picture := next(pictures, None)) is not None:
+            for moment in left.pop((picture.file, rounded(picture.time)), ()):
+                yield moment, picture.pixels
     finally:
         source.close()
 

@@ -90,7 +90,7 @@ def test_pictures_and_videos_of_a_folder_are_told_apart():
     gathered = gather(lines, 10)
     assert [still.file for still in gathered.stills] == ["a.jpg"]
     assert (gathered.still_count, gathered.empty_stills, gathered.film_count) == (2, 1, 1)
-    assert [person.best[1].index for person in gathered.films[0].shown] == [0]
+    assert [person.best[1].time for person in gathered.films[0].shown] == [0.0]
     assert [is_film for is_film, _ in files(lines)] == [False, False, True]
 
 

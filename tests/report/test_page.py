@@ -127,6 +127,17 @@ def test_without_annotated_pictures_the_page_says_so_and_a_source_helps(tmp_path
     assert len(page.pictures) == 2 and "no pictures of the faces" not in page.text
 
 
+def test_a_run_that_left_frames_out_is_shown_by_the_frames_that_it_read(tmp_path):
+    """Every fifth frame from the hundredth on; numbers count those that were read, times are the video's."""
+    frames = [frame(n, flat(96, 64), [followed(1, x=0.5 * n, side=16.0)]) for n in range(140)]
+    recorded(tmp_path / "seen", frames)
+    read = [frame(n, flat(96, 64), one.faces, time=one.picture.time) for n, one in enumerate(frames[100::5])]
+    page = report(written(tmp_path / "out", read), "--source", str(tmp_path / "seen/annotated/clip.mp4"))
+    assert len(page.pictures) == 2
+    for picture in page.pictures:
+        assert picture[40, 80].mean() > 170 and picture[88, 48].mean() < 90
+
+
 @pytest.mark.parametrize("spec", ["0", "/dev/video0", "auto", "rtsp://door/1"])
 def test_a_camera_is_never_opened_for_thumbnails(tmp_path, capsys, spec):
     assert main([str(written(tmp_path, film(2, followed(1)))), "--source", spec]) == 2
