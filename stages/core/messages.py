@@ -267,6 +267,7 @@ class SourceHello(Message):
     source: Name
     epoch: Count
     live: Flag
+    is_complete: Flag = True  # every stage has a worker: before, an earlier run's results are left alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
