@@ -133,8 +133,10 @@ class Reader:
         return self._reading is not None
 
     def has_stood_still(self, for_s: float) -> bool:
-        """Whether the decoder has been at one picture for longer. A live source may be silent for as long as it likes:
-        it finds out itself whether it is lost."""
+        """Whether the decoder has been at one picture for longer.
+
+        A live source may be silent for as long as it likes: it finds out itself whether it is lost.
+        """
         since_s = self._reading.decoding_since_s if self._reading is not None and not self._source.live else None
         return since_s is not None and time.monotonic() - since_s > for_s
 
@@ -314,6 +316,7 @@ class _Capture:
         self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
+        self._said_complete = False
 
     def run(self) -> None:
         # A camera's times count on from its first opening, also when this process is not the one that did it.
@@ -537,12 +540,15 @@ class _Capture:
             self._launcher.beat()
         # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
         # and what shows that it is there.
-        if now_s - self._said_hello_s >= (HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S):
-            self._said_hello_s = now_s
-            self._render.send(SourceHello(live=self._source.live, latency=self._account.lately(), **self._id))
+        every_s = HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S
+        if now_s - self._said_hello_s >= every_s or self._flow.is_complete != self._said_complete:
+            self._said_hello_s, self._said_complete = now_s, self._flow.is_complete
+            what = {"live": self._source.live, "is_complete": self._said_complete, "latency": self._account.lately()}
+            self._render.send(SourceHello(**what, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")
-            awaited = self._flow.awaited
+            # Render has said which run this is, or it is not there; it is asked for more when all others are.
+            awaited = [*([] if self._run else ["render"]), *self._flow.awaited] or ["render"]
             of_whom = "it" if len(awaited) == 1 else "them"
             self._launcher.say(f"still waiting for {', '.join(awaited)}: no process of {of_whom} has answered yet")
         if decodes and now_s - self._said_progress_s >= PROGRESS_S:

@@ -227,6 +227,8 @@ class _Render:
     def _hello(self, connection: str, hello: SourceHello) -> None:
         source = self._sources.get(hello.source)
         if source is None:
+            if not hello.is_complete:
+                return  # A person who gives up waiting for the other machines has lost nothing.
             if len(self._sources) >= len(self._settings.captures):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)

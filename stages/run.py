@@ -125,7 +125,7 @@ def run(
         if once and outcome.status == DONE:  # A helper that had nothing to complain of leaves nothing behind.
             for label in processes:
                 (results.logs / f"{label}.log").unlink(missing_ok=True)
-        return _tell(pipeline, outcome, processes, results, quiet)
+        return _tell(pipeline, outcome, processes, results, name, quiet)
 
 
 def shown(path: str) -> str:
@@ -207,11 +207,15 @@ def _settings(
     return settings
 
 
-def _tell(pipeline: Pipeline, outcome: Outcome, processes: Processes, results: OutputFolder, quiet: bool) -> int:
+def _tell(
+    pipeline: Pipeline, outcome: Outcome, processes: Processes, results: OutputFolder, name: str, quiet: bool
+) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
     came = _account(pipeline, outcome, processes)
-    # A run that was refused has changed nothing, and the summary of the earlier one still says what is here.
-    if results.results and (came.sources or outcome.status != REFUSED):
+    # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
+    # one still says what is here.
+    here = RunFile.read(results.path)
+    if results.results and (came.sources or outcome.status != REFUSED) and (here is None or here.run == name):
         _note_end(outcome, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
         ended = {"status": outcome.status, "failure": outcome.sentence}

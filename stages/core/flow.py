@@ -338,10 +338,15 @@ class Flow:
         return self._started and self._ack is not None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every stage has been heard, whatever render does."""
+        return self._started
+
+    @property
     def awaited(self) -> list[str]:
-        """Who has not been heard yet, of those that have to be there before the first frame is read."""
+        """The stages that have not been heard yet, of those that have to be there before the first frame is read."""
         present = {worker.stage for worker in self._workers.values()}
-        return [*(["render"] if self._ack is None else []), *(stage for stage in self._stages if stage not in present)]
+        return [stage for stage in self._stages if stage not in present]
 
     def may_read(self, size: int) -> bool:
         """Whether a picture of so many bytes fits: a file waits until it does, a camera drops."""

@@ -268,6 +268,7 @@ class SourceHello(Message):
     source: Name
     epoch: Count
     live: Flag
+    is_complete: Flag = True  # every stage has a worker: before, an earlier run's results are left alone
     latency: MaybeSeconds = None  # in the middle, of what was acknowledged since the last hello; None: nothing
 
 
