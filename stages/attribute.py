@@ -22,7 +22,10 @@ from stages.runtime.worker import Answer, Identity, serve
 
 def main(settings: Settings, launcher: Launcher) -> None:
     card = load_card(Path(settings.models[settings.stage]))
-    model = load_model(card)
+    wanted = settings.pipeline.attributes()[settings.stage].device
+    model = load_model(card, wanted)
+    if not settings.life and (sentence := about_device(settings.stage, wanted, model)):
+        launcher.say(sentence)
     identity = Identity.of(settings, card_hash(card))
 
     def fits(piece: Frame | Crops) -> bool:
@@ -39,6 +42,13 @@ def main(settings: Settings, launcher: Launcher) -> None:
         fits=fits,
         disorder=disorder_of(settings),
     )
+
+
+def about_device(stage: str, wanted: str, model: Model) -> str | None:
+    """What a person should know of where the model runs; None where that goes without saying."""
+    if model.gpu:
+        return f"{stage} runs on a GPU, {model.gpu}"
+    return f"{stage} runs on the processor and not on a GPU: {model.no_gpu}" if wanted == "gpu" else None
 
 
 def answerer(identity: Identity, model: Model, beat: Callable[[], None]) -> Callable[[list[Crops]], list[Answer]]:

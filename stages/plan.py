@@ -175,6 +175,7 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     detect = detector_arguments(pipeline, models)
     sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
+    devices = {f"stages.{s}.device": a.device for s, a in pipeline.attributes().items() if a.device != "auto"}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
     played = pipeline.capture
     part = {"start": played.start_s, "end": played.end_s, "fps": played.fps, "loop": played.loop}
@@ -183,7 +184,7 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     render = {
         f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
     }
-    return {**sources, **part, **stages, **frames, **render, "render.smooth": pipeline.smooth_s()}
+    return {**sources, **part, **stages, **devices, **frames, **render, "render.smooth": pipeline.smooth_s()}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

@@ -71,7 +71,8 @@ def answerer(settings: Settings) -> Callable[[list], list[Answer]]:
     from stages.inference import load_model
     from stages.inference.card import load_card
 
-    return attributing(identity, load_model(load_card(Path(settings.models[settings.stage]))), lambda: None)
+    device = settings.pipeline.attributes()[settings.stage].device
+    return attributing(identity, load_model(load_card(Path(settings.models[settings.stage])), device), lambda: None)
 
 
 def replay(record: Record, stage: str, answer: Callable[[list], list[Answer]], original_speed: bool) -> Replayed:

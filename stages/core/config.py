@@ -130,6 +130,11 @@ class Attribute:
         ModelPath,
         "The model card. `gender`, `emotion` and `age` have `models/NAME.yaml`; a stage of your own needs one.",
     ]
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"],
+        "What the model runs on. `auto`: a Keras model on a GPU, where TensorFlow sees one; a `.tflite` on the"
+        " processor. `gpu`: either, where there is one.",
+    ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     host: Annotated[HostNames | None, PLACED] = None
 

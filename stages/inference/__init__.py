@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from stages.inference.card import Card
     from stages.inference.model import Model
 
-# A new runtime is one module with `open_net(card) -> Net`, and its line here.
+# A new runtime is one module with `open_net(card, device) -> Net`, and its line here.
 RUNTIMES = {
     ".tflite": "stages.inference.litert",
     ".keras": "stages.inference.keras",
@@ -19,12 +19,15 @@ RUNTIMES = {
 }
 
 
-def load_model(card: Card) -> Model:
-    """Open the model of a card and check everything that the card says of it; CardError if something is not so."""
+def load_model(card: Card, device: str = "cpu") -> Model:
+    """Open the model of a card and check everything that the card says of it; CardError if something is not so.
+
+    `device`: `cpu`, `gpu` or `auto`; where there is no GPU for it the model runs on the processor and says why.
+    """
     from stages.inference.model import Model, check_file, check_model
 
     check_file(card)
-    net = importlib.import_module(_runtime(card)).open_net(card)
+    net = importlib.import_module(_runtime(card)).open_net(card, device)
     model = Model(card, net)
     check_model(model, net)
     return model

@@ -12,17 +12,26 @@ from stages.inference.card import Card, CardError
 from stages.inference.keras_file import Stored, inspect, refusal
 
 
-def open_net(card: Card) -> KerasNet:
-    """CardError if TensorFlow is missing, or the file is not a model, or not one of pictures."""
+def open_net(card: Card, device: str = "cpu") -> KerasNet:
+    """Runs on a GPU, where TensorFlow sees one and `device` is not `cpu`.
+
+    CardError if TensorFlow is missing, or the file is not a model, or not one of pictures.
+    """
     if importlib.util.find_spec("tensorflow") is None:
         raise CardError(
             f"{card.path}: {card.file.name} is a Keras model, which needs TensorFlow; install it with make"
             " install-keras (or pip install tensorflow)."
         )
     if card.file.is_dir():
-        return _of_saved_model(card, _tensorflow())
-    stored = inspect(card)  # Before TensorFlow: a wrong file is said at once, and nothing of it is run.
-    return _of_keras(card, stored, _tensorflow())
+        tf = _tensorflow(device)
+        net = _of_saved_model(card, tf)
+    else:
+        stored = inspect(card)  # Before TensorFlow: a wrong file is said at once, and nothing of it is run.
+        tf = _tensorflow(device)
+        net = _of_keras(card, stored, tf)
+    net.gpu = _gpu(tf) if device != "cpu" else None
+    net.no_gpu = None if net.gpu else "TensorFlow sees no GPU"
+    return net
 
 
 class KerasNet:
@@ -30,6 +39,9 @@ class KerasNet:
 
     A compiled function, and never `predict`, which takes thirty times as long for one face.
     """
+
+    gpu: str | None = None
+    no_gpu: str | None = None
 
     def __init__(self, input_shape: tuple, input_dtype: str, function: Callable):
         self.input_shape, self.input_dtype, self._function = input_shape, input_dtype, function
@@ -101,10 +113,11 @@ def _check_single(card: Card, inputs: int, outputs: int) -> None:
         )
 
 
-def _tensorflow():
-    """TensorFlow on one thread of the processor: answers must not depend on how a sum was shared out."""
+def _tensorflow(device: str):
+    """TensorFlow on one thread of the processor, or on a GPU: answers must not depend on how a sum was shared out."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import tensorflow as tf
 
@@ -112,5 +125,22 @@ def _tensorflow():
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        pass  # TensorFlow is at work already, in training: there the threads are the trainer's to choose.
+        return tf  # TensorFlow is at work already, in training: there all of this is the trainer's to choose.
+    if device != "cpu":
+        _prepare(tf, tf.config.list_physical_devices("GPU"))
     return tf
+
+
+def _prepare(tf, gpus: list) -> None:
+    """Let several processes share a GPU, and each answer the same every time, and nearly what a processor would."""
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # Else the first one would take all of its memory.
+    if gpus:
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def _gpu(tf) -> str | None:
+    """The name of the GPU that TensorFlow computes on; None: on the processor."""
+    gpus = tf.config.get_visible_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name) if gpus else None

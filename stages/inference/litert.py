@@ -15,8 +15,11 @@ from stages.inference.card import Card
 from stages.inference.fields import CardError
 
 
-def open_net(card: Card) -> LiteRtNet:
-    """CardError if the file is not a model, or not one of pictures."""
+def open_net(card: Card, device: str = "cpu") -> LiteRtNet:
+    """CardError if the file is not a model, or not one of pictures.
+
+    `auto` is the processor too: on nets of this size it is faster than the way to a GPU and back.
+    """
     try:
         with _without_greeting():
             # One thread means no thread pool: the stages are processes already, and sums keep their order.
@@ -27,7 +30,10 @@ def open_net(card: Card) -> LiteRtNet:
             f"{card.path}: {card.file} is not a LiteRT model or is damaged ({' '.join(str(error).split())});"
             " put the right file there."
         ) from error
-    return LiteRtNet(card, interpreter)
+    net = LiteRtNet(card, interpreter)
+    if device == "gpu":
+        net.move_to_gpu(card)
+    return net
 
 
 @contextlib.contextmanager
@@ -59,6 +65,9 @@ def _without_greeting() -> Iterator[None]:
 class LiteRtNet:
     """A net of one picture in and one row of numbers out."""
 
+    gpu: str | None = None
+    no_gpu: str | None = None
+
     def __init__(self, card: Card, interpreter: Interpreter):
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
@@ -70,6 +79,22 @@ class LiteRtNet:
         self.input_dtype = np.dtype(inputs[0]["dtype"]).name
         self._interpreter, self._input, self._output = interpreter, inputs[0]["index"], outputs[0]["index"]
         self._output_scale, self._output_zero = outputs[0]["quantization"]  # 0.0 and 0 where it is not quantised
+        self._is_float = {np.dtype(one[0]["dtype"]) for one in (inputs, outputs)} == {np.dtype(np.float32)}
+        self._output_count = int(np.prod(outputs[0]["shape"]))
+
+    def move_to_gpu(self, card: Card) -> None:
+        """Run there from now on, or say in `no_gpu` why not."""
+        if not self._is_float:
+            self.no_gpu = f"{card.file.name} is quantised"
+            return
+        from stages.inference.litert_gpu import LiteRtGpu, NoGpu
+
+        try:
+            with _without_greeting():
+                self.run = LiteRtGpu(card.file, self._output_count).run
+            self.gpu = "through LiteRT's WebGPU"
+        except NoGpu as why:
+            self.no_gpu = str(why)
 
     def run(self, values: np.ndarray) -> np.ndarray:
         """float32 (L,) for one preprocessed face (1, H, W, C)."""

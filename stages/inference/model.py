@@ -17,6 +17,8 @@ class Net(Protocol):
 
     input_shape: tuple[int | None, ...]  # (N, H, W, C) as the file has it; None where it takes any
     input_dtype: str
+    gpu: str | None  # the GPU that it runs on, in words; None: on the processor
+    no_gpu: str | None  # why not, where a GPU was asked for
 
     def run(self, values: np.ndarray) -> np.ndarray:
         """The outputs, float32 (L,), for one preprocessed face (1, H, W, C)."""
@@ -27,6 +29,7 @@ class Model:
 
     def __init__(self, card: Card, net: Net):
         self.card = card
+        self.gpu, self.no_gpu = net.gpu, net.no_gpu
         self._net = net
 
     def answers(self, crops: np.ndarray) -> np.ndarray:

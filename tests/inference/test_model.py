@@ -15,6 +15,8 @@ PROBABILITIES = [0.1, 0.7, 0.2]
 class FakeNet:
     """A net that says the same about every face."""
 
+    gpu = no_gpu = None
+
     def __init__(self, outputs, input_shape=(1, 24, 24, 1), input_dtype="float32"):
         self._outputs, self.input_shape, self.input_dtype = outputs, input_shape, input_dtype
 
