@@ -10,10 +10,10 @@ import pytest
 
 from stages.detectors import make_detector
 from tests.train.conftest import drawn_face, write_folders, write_utkface
-from train.data import read_cache
+from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of
 from train.loaders.folders import DETECTION, add
-from train.loaders.reading import Read, part_by_name
+from train.loaders.reading import Read
 from train.prepare import main, prepare
 
 

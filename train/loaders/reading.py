@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,12 +81,6 @@ def picture_in(read: Read, path: Path) -> np.ndarray | None:
 def pictures_below(folder: Path) -> list[Path]:
     """All files below a folder that have the name of a picture, in order."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-
-
-def part_by_name(name: str, validation: int = 10, test: int = 10) -> str:
-    """A part for a data set that has none, by a hash of the name: the same on every machine, in per cent."""
-    share = zlib.crc32(name.encode()) % 100
-    return "test" if share < test else "validation" if share < test + validation else "train"
 
 
 def csv_rows(path: Path, needed: set[str]) -> Iterator[dict]:
