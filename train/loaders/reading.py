@@ -55,9 +55,14 @@ def add_picture(read: Read, path: Path, part: str, labels: dict, box: tuple) -> 
         read.rows.append({"pictures": picture, "boxes": [x, y, side, side], "part": PARTS.index(part), **labels})
 
 
-def add_face(read: Read, picture: np.ndarray, box: tuple, part: str, labels: dict, side: int = SIDE) -> None:
-    """Append the square of `side` pixels around a normalised box in pixels of a picture of any size."""
-    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND))
+def add_face(
+    read: Read, picture: np.ndarray, box: tuple, part: str, labels: dict, side: int = SIDE, roll: float = 0.0
+) -> None:
+    """Append the square of `side` pixels around a normalised box in pixels of a picture of any size.
+
+    `roll`: of the face, degrees clockwise; it stands upright in what is appended.
+    """
+    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND), roll)
     inner = side / SURROUND
     row = {"pictures": picture, "boxes": [(side - inner) / 2, (side - inner) / 2, inner, inner]}
     read.rows.append({**row, "part": PARTS.index(part), **labels})
