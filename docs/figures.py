@@ -11,7 +11,7 @@ import yaml
 BEGINNING, END = "<!-- figures: written by make pictures -->\n", "<!-- end of figures -->"
 PARTS = {"groups": "by group", "made worse": "pictures made worse"}  # tables within a table of figures
 BY_LABEL = re.compile(r"(recall|precision) of (.+)")
-YEARS = " (years)"  # ends the name of a figure in years; other fractions are shares
+YEARS, MILLISECONDS = " (years)", " (ms)"  # end the name of a figure in these; other fractions are shares
 
 
 class NoPlace(Exception):
@@ -47,12 +47,12 @@ def _lines(path: Path) -> Iterable[str]:
             continue
         whole = {name: value for name, value in figures.items() if not BY_LABEL.match(name) and name not in PARTS}
         command = whole.pop("command", None)
-        yield from _rows(title, "", [(name.removesuffix(YEARS), _shown(name, value)) for name, value in whole.items()])
+        yield from _rows(title, "", [(_bare(name), _shown(name, value)) for name, value in whole.items()])
         yield from _by_label(figures)
         first = next(iter(figures))
         for kind, words in PARTS.items():
             if figures.get(kind):
-                about = first.removesuffix(YEARS)
+                about = _bare(first)
                 rows = [(name, _shown(first, value)) for name, value in sorted(figures[kind].items(), key=_by_age)]
                 yield f"<details><summary>{title}, {words}: {about}</summary>\n"
                 yield from _rows(words, about, rows)
@@ -104,7 +104,13 @@ def _command(command: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    """A figure with its unit: a fraction is a number of years or a share, everything else a count."""
+    """A figure with its unit: a fraction is a number of years or milliseconds or a share, everything else a count."""
+    if name.endswith(MILLISECONDS):
+        return f"{value:.2f} ms"
     if isinstance(value, float):
         return f"{value:.1f} years" if name.endswith(YEARS) else f"{100 * value:.1f} %"
     return str(value)
+
+
+def _bare(name: str) -> str:
+    return name.removesuffix(YEARS).removesuffix(MILLISECONDS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from train.loaders.reading import part_by_name
+from train.data import part_by_name
 
 SIDE = 16  # a hash has SIDE x SIDE bits
 NEAR = 10  # bits by which near copies differ at most, of 256; two unlike faces differ in a hundred or so

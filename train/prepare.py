@@ -8,7 +8,7 @@
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
 
 DATA_DIR holds fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv beside),
-UTKFace/, fairface/, web/ or jaffe/.
+UTKFace/, fairface/, web/, All-Age-Faces Dataset/ or jaffe/.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
-from train.data import PARTS, DataError
+from train.data import PARTS, DataError, read_cache
 from train.download import KAGGLE, download
 from train.loaders import READERS, Read, read_folders, read_imdb
+from train.overlap import held_out_in
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +93,24 @@ def prepare(data_dir: Path, names: list[str], out: Path) -> Iterator[str]:
         raise DataError(f"{data_dir}: holds none of {folders}; see the top of train/prepare.py.")
     for name in chosen:
         folder = data_dir / READERS[name].folder
-        yield written(name, folder, READERS[name].read(folder), out)
+        read = READERS[name].read(folder)
+        for other in READERS[name].apart_from:
+            if not leave_out_held_out(read, other, out):
+                yield f"{name}: not compared with {other}, which is not prepared; prepare both to train on both"
+        yield written(name, folder, read, out)
+
+
+def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
+    """Leave out, and count, what another cache holds out; False if that is not there."""
+    path = out / f"{other}.npz"
+    if not path.is_file():
+        return False
+    pictures, boxes = (np.array([row[key] for row in read.rows]) for key in ("pictures", "boxes"))
+    held_out = held_out_in(read_cache(path), pictures, boxes)
+    read.rows = [row for row, leave_out in zip(read.rows, held_out, strict=True) if not leave_out]
+    if held_out.any():
+        read.skipped[f"like a picture that {other} holds out"] += int(held_out.sum())
+    return True
 
 
 def written(name: str, origin: Path, read: Read, out: Path) -> str:

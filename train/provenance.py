@@ -13,6 +13,10 @@ DATA = {
         "men only teaches ages and never gender"
     ),
     "web": "faces of public figures collected on the web, by gender (zukost/DSCA on GitHub), part train of split.csv",
+    "aaf": (
+        "All-Age-Faces (Cheng, Li, Wang, Yu, Wang 2019; middleyuan/All-Age-Faces-Dataset on GitHub), nine tenths, "
+        "without the pictures that UTKFace or FairFace hold out"
+    ),
     "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), filtered by face score, second face and age",
     "jaffe": "JAFFE (Lyons et al. 1998)",
 }
@@ -21,6 +25,7 @@ LICENCES = {
     "utkface": "UTKFace: for non-commercial research",
     "fairface": "FairFace: CC BY 4.0",
     "web": "faces from the web: no licence stated",
+    "aaf": "All-Age-Faces: no licence stated, to be cited in research",
     "imdb": "IMDB-WIKI: for academic research",
     "jaffe": "JAFFE: for non-commercial research",
 }

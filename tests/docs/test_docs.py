@@ -340,12 +340,13 @@ def test_a_page_without_a_place_for_figures_is_refused():
         with_figures("# Models\n", PROJECT / "models")
 
 
-def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
+def test_figures_are_shown_as_shares_years_times_and_counts(tmp_path):
     (tmp_path / "n.tflite").write_bytes(bytes(2000))
     (tmp_path / "n.yaml").write_text(
         "name: n\nfile: n.tflite\ninput: {width: 48, height: 40, channels: 1}\nlimits: none known\n"
         "trained: {data: [a set], licence: free, command: python -m train n}\n"
-        "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, pictures: 3589, command: python -m x}}\n"
+        "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, a face (ms): 0.854, pictures: 3589,"
+        " command: python -m x}}\n"
     )
     shown = table(tmp_path)
     for part in (
@@ -353,6 +354,7 @@ def test_figures_are_shown_as_shares_years_and_counts(tmp_path):
         "in grey",
         "62.1 %",
         "| MAE | 5.5 years |",
+        "| a face | 0.85 ms |",
         "| 3589 |",
         "`python -m x`",
     ):

@@ -10,10 +10,10 @@ import pytest
 
 from stages.detectors import make_detector
 from tests.train.conftest import drawn_face, write_folders, write_utkface
-from train.data import read_cache
+from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of
 from train.loaders.folders import DETECTION, add
-from train.loaders.reading import Read, part_by_name
+from train.loaders.reading import Read
 from train.prepare import main, prepare
 
 
@@ -169,3 +169,55 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, caps
     assert main(["kaggle", "utkface", "--into", str(tmp_path / "new")]) == 2
     assert "did not give jangedoo/utkface-new (401 - Unauthorized); is your key" in capsys.readouterr().err
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def write_aaf(folder, faces):
+    """For each name a picture uint8 (H, W, 3) and the distance, in pixels, that its eyes have around (100, 80)."""
+    for part in ("original images", "key points"):
+        (folder / part).mkdir(parents=True)
+    for name, (picture, apart, roll) in faces.items():
+        cv2.imwrite(str(folder / f"original images/{name}.jpg"), picture)
+        along = apart / 2 * np.array([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
+        points = np.zeros((49, 2))
+        points[19:25], points[25:31] = (100, 80) - along, (100, 80) + along
+        points[31:49] = (100, 80) + apart * np.array([-np.sin(np.radians(roll)), np.cos(np.radians(roll))])
+        np.savetxt(folder / f"key points/{name}.txt", points)
+
+
+def test_all_age_faces_has_its_labels_in_the_names_and_faces_stand_upright(tmp_path, capsys):
+    eyes = np.full((220, 200, 3), 90, np.uint8)
+    for x in (80, 120):
+        cv2.circle(eyes, (x, 80), 4, (255, 255, 255), -1)
+    tilted = cv2.warpAffine(eyes, cv2.getRotationMatrix2D((100, 80), -25, 1), (200, 220))
+    faces = {"00012A07": (eyes, 40, 0), "07380A80": (eyes, 40, 0), "07381A33": (tilted, 40, 25)}
+    write_aaf(tmp_path / "All-Age-Faces Dataset", faces)
+    (tmp_path / "All-Age-Faces Dataset/key points/07380A80.txt").write_text("1 2 3", encoding="ascii")
+    cv2.imwrite(str(tmp_path / "All-Age-Faces Dataset/original images/cover.jpg"), eyes)
+    line, cache = prepared([tmp_path, "aaf"], tmp_path / "data", "aaf", capsys)
+    assert "skipped 1 (file name not NUMBERAAGE), 1 (not 49 key points)" in line
+    assert "not compared with utkface, which is not prepared" in line
+    assert cache["age"].tolist() == [7, 33] and cache["gender"].tolist() == [1, 0]
+    for picture, box in zip(cache["pictures"], cache["boxes"], strict=True):
+        y, x = np.nonzero(picture[:, :, 0] > 200)
+        x, y = (x + 0.5 - box[0]) / box[2], (y + 0.5 - box[1]) / box[3]
+        assert x[x < 0.5].mean() == pytest.approx(0.305, abs=0.02) and x[x > 0.5].mean() == pytest.approx(
+            0.695, abs=0.02
+        )
+        assert y.mean() == pytest.approx(0.285, abs=0.02)
+
+
+def test_a_picture_that_another_set_holds_out_is_not_read_twice(tmp_path, capsys, astronaut):
+    (tmp_path / "UTKFace").mkdir()
+    cv2.imwrite(str(tmp_path / "UTKFace/40_1_0_1.png"), cv2.resize(astronaut[56:212, 148:304], (96, 96)))
+    (tmp_path / "UTKFace/split.csv").write_text("file,dup_group,part\n40_1_0_1.png,,test\n", encoding="ascii")
+    face, other = (cv2.resize(part, (200, 200)) for part in (astronaut[20:260, 100:340], astronaut[260:500, 0:240]))
+    # The eyes of both where UTKFace's framing has them in that picture.
+    faces = {
+        name: (cv2.warpAffine(p, np.float32([[1, 0, -3], [0, 1, 13]]), (200, 220)), 51, 0)
+        for name, p in {"00001A40": face, "00002A40": other}.items()
+    }
+    write_aaf(tmp_path / "All-Age-Faces Dataset", faces)
+    main([str(tmp_path), "utkface", "--out", str(tmp_path / "data")])
+    line, cache = prepared([tmp_path, "aaf"], tmp_path / "data", "aaf", capsys)
+    assert "skipped 1 (like a picture that utkface holds out)" in line
+    assert len(cache["part"]) == 1 and abs(cache["pictures"][0].mean() - other.mean()) < 40

@@ -167,8 +167,8 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere: no such folder; name the one that holds"),
-        (["."], ".: holds none of fer2013, UTKFace, fairface, web, jaffe"),
-        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web, jaffe."),
+        (["."], ".: holds none of fer2013, UTKFace, fairface, web, All-Age-Faces Dataset, jaffe"),
+        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web, aaf, jaffe."),
         ([".", "fer2013"], "fer2013/fer2013.csv: cannot be read (No such file or directory)"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from train.loaders.aaf import read_aaf
 from train.loaders.fairface import read_fairface
 from train.loaders.fer2013 import read_fer2013
 from train.loaders.folders import read_folders
@@ -22,6 +23,7 @@ class Reader:
 
     read: Callable[[Path], Read]
     folder: str
+    apart_from: tuple[str, ...] = ()  # data sets read before it: what these hold out is left out of this one
 
 
 READERS = {
@@ -29,6 +31,7 @@ READERS = {
     "utkface": Reader(read_utkface, "UTKFace"),
     "fairface": Reader(read_fairface, "fairface"),
     "web": Reader(read_web, "web"),
+    "aaf": Reader(read_aaf, "All-Age-Faces Dataset", apart_from=("utkface", "fairface")),
     "jaffe": Reader(read_jaffe, "jaffe"),
 }
 

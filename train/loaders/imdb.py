@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from train.data import DataError
-from train.loaders.reading import Read, add_face, part_by_name, picture_in
+from train.data import DataError, part_by_name
+from train.loaders.reading import Read, add_face, picture_in
 
 LEAST_FACE_SCORE = 1.0
 YOUNGEST, OLDEST = 1, 100  # years

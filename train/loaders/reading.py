@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,9 +55,14 @@ def add_picture(read: Read, path: Path, part: str, labels: dict, box: tuple) -> 
         read.rows.append({"pictures": picture, "boxes": [x, y, side, side], "part": PARTS.index(part), **labels})
 
 
-def add_face(read: Read, picture: np.ndarray, box: tuple, part: str, labels: dict, side: int = SIDE) -> None:
-    """Append the square of `side` pixels around a normalised box in pixels of a picture of any size."""
-    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND))
+def add_face(
+    read: Read, picture: np.ndarray, box: tuple, part: str, labels: dict, side: int = SIDE, roll: float = 0.0
+) -> None:
+    """Append the square of `side` pixels around a normalised box in pixels of a picture of any size.
+
+    `roll`: of the face, degrees clockwise; it stands upright in what is appended.
+    """
+    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND), roll)
     inner = side / SURROUND
     row = {"pictures": picture, "boxes": [(side - inner) / 2, (side - inner) / 2, inner, inner]}
     read.rows.append({**row, "part": PARTS.index(part), **labels})
@@ -82,12 +86,6 @@ def picture_in(read: Read, path: Path) -> np.ndarray | None:
 def pictures_below(folder: Path) -> list[Path]:
     """All files below a folder that have the name of a picture, in order."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-
-
-def part_by_name(name: str, validation: int = 10, test: int = 10) -> str:
-    """A part for a data set that has none, by a hash of the name: the same on every machine, in per cent."""
-    share = zlib.crc32(name.encode()) % 100
-    return "test" if share < test else "validation" if share < test + validation else "train"
 
 
 def csv_rows(path: Path, needed: set[str]) -> Iterator[dict]:
