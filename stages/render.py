@@ -275,13 +275,13 @@ class _Render:
             recorder,
             look,
             self._peers,
-            self._display,
-            self._web,
-            previews,
             self._launcher.patiently,
-            self._met,
-            self._tape,
-            self._publish if self._publisher else None,
+            met=self._met,
+            display=self._display,
+            web=self._web,
+            previews=previews,
+            tape=self._tape,
+            publish=self._publish if self._publisher else None,
         )
 
     def _publish(self, frame: FinishedFrame) -> None:
@@ -307,14 +307,18 @@ class _Source:
         recorder: Recorder,
         look: Look,
         peers: Bound,
-        display: Display | None,
-        web: Web | None,
-        previews: bool,
         patiently: Callable[[Callable[[], object]], object],
-        met: Callable[[int, str], None],
+        *,
+        met: Callable[[int, str], None] = lambda frame, source: None,
+        display: Display | None = None,
+        web: Web | None = None,
+        previews: bool = False,
         tape: Tape | None = None,
         publish: Callable[[FinishedFrame], None] | None = None,
     ):
+        """`previews`: whether pictures that are not analysed yet are shown; `met` is told of every frame before it is
+        drawn, `publish` afterwards.
+        """
         self.recorder, self._look, self._met = recorder, look, met
         self._tape, self._publish = tape, publish
         self._patiently = patiently

@@ -101,7 +101,7 @@ def one_per_face(boxes: np.ndarray, scores: np.ndarray, smallest: float = 0.0) -
     kept: list[int] = []
     # Equally certain boxes compete in the order of their places, lest the detector's own order decides.
     for i in np.lexsort((boxes[:, 2], boxes[:, 1], boxes[:, 0], -scores)):
-        if all(overlap(boxes[i], boxes[j]) <= SAME_FACE for j in kept):
+        if not kept or overlaps(boxes[i], boxes[kept]).max() <= SAME_FACE:
             kept.append(i)
     boxes, scores = boxes[kept], scores[kept]
     order = np.lexsort((scores, boxes[:, 2], boxes[:, 1], boxes[:, 0]))
@@ -110,11 +110,14 @@ def one_per_face(boxes: np.ndarray, scores: np.ndarray, smallest: float = 0.0) -
 
 def overlap(one, other) -> float:
     """Intersection over union of two boxes x, y, width, height."""
-    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return float(wide * high / (one[2] * one[3] + other[2] * other[3] - wide * high))
+    return float(overlaps(np.asarray(one, np.float64), np.asarray([other], np.float64))[0])
+
+
+def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box and each of `others` (N, 4): float64 (N,)."""
+    sides = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    common = np.clip(sides, 0, None).prod(axis=1)
+    return common / (box[2] * box[3] + others[:, 2] * others[:, 3] - common)
 
 
 def users_file(model: str | None, detector: str, where: str) -> Path:

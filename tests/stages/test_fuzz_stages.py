@@ -124,7 +124,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     random.shuffle(said)
     paper = Paper()
     look = Look(Pipeline())
-    source = _Source("s", "r", 1, cards, paper, look, Peers(), None, False, lambda work: work(), lambda *_: None)
+    source = _Source("s", "r", 1, cards, paper, look, Peers(), lambda work: work())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
     for message in said:
         if isinstance(message, SourceHello):
