@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.end_to_end.command import Workplace
@@ -135,6 +136,17 @@ def test_a_file_with_an_odd_name(place, film, name):
     assert ran.lines[0]["source"] == name[:200]
     [annotated] = (ran.output / "annotated").iterdir()
     assert len(watch(annotated).times) == len(FACES)
+
+
+def test_of_a_crowd_beyond_the_limit_the_surest_faces_are_kept_and_it_is_said(place, astronaut):
+    face = cv2.resize(astronaut[40:200, 150:310], (96, 96), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(place.folder / "crowd.png"), np.tile(face, (14, 20, 1)))
+    fine = ("stages.detect.longest_side=1920", "stages.detect.smallest_face=0.03", "hang=60")
+    ran = place.run(place.folder / "crowd.png", *(f"--set={setting}" for setting in fine))
+    assert ran.status == 0, ran.err
+    assert len(ran.faces) == 256
+    assert all(face.keys() >= {"gender", "emotion", "age"} for face in ran.faces)
+    assert "faces beyond 256 in a frame were left out" in ran.out + ran.err
 
 
 # --- Configuration ---
