@@ -114,6 +114,7 @@ OUTCOMES: dict[str, Callable[[Desk], bool]] = {
     "demo on a video": at_a_video,
     "<code>--inputs_path photos --outputs_path labelled</code>": at_a_folder,
     "<code>--show</code>; hot keys for gender, emotion, age": at_a_video,
+    "<code>--delay</code>: pictures one after the other": lambda desk: len(desk.faces()) == 2,
     "<code>--tracking</code>": lambda desk: at_a_video(desk) and all(face["id"] for face in desk.faces()),
     "all emotions, with percentages": with_scores("emotion", *SEVEN),
     "one label a face": with_input("render.style", "plain"),
