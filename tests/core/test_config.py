@@ -258,7 +258,9 @@ MISTAKES = {
     "stages: [gender]": (
         "1: stages is a list; write the names of stages, each with its keys, such as {gender: {}, age: {}}."
     ),
-    "stages: {gender: off}": "1: stages.gender is 'off'; write below it any of the keys kind, model, replicas, host.",
+    "stages: {gender: off}": (
+        "1: stages.gender is 'off'; write below it any of the keys kind, model, device, replicas, host."
+    ),
     "stages: {gender: {model: }}": "1: stages.gender.model is empty; write the path of a file.",
     "stages: {emotoin: {}}": (
         "1: stages.emotoin is not a known stage; a stage of your own needs 'kind: attribute' and 'model: CARD'"
