@@ -19,7 +19,7 @@ from stages.core.history import Heard, restored
 from stages.core.join import FacesCame
 from stages.runtime.tape import Record
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
-from tests.end_to_end.command import Ran, raw
+from tests.end_to_end.command import Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
 
 PACED = "--set=pace=true"
@@ -180,7 +180,8 @@ def test_a_frame_at_which_the_decoder_always_hangs_stops_the_run_which_names_it(
 
 
 def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, slow_film, calm):
-    killed = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGKILL).end()
+    killed = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGKILL).end(alone=False)
+    eventually(lambda: not place.processes(), "every stage has noticed that its launcher is gone")
     assert len(killed.lines) < len(FACES)
     refused = place.run(slow_film)
     assert refused.status == 2
