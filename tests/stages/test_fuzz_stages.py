@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
-from stages.capture import _Capture, acked
+from stages.capture import _Capture
+from stages.capturing.rules import acked
 from stages.core import limits
 from stages.core.config import Attribute as AttributeStage
 from stages.core.config import Detect, Pipeline
@@ -230,7 +231,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
             capture._hear(connection, message)
         capture._read()
         capture._speak()
-        assert len(capture._pictures) <= 4 and capture._crops.keys() <= capture._pictures.keys()
+        assert len(capture._held.pictures) <= 4 and capture._held.crops.keys() <= capture._held.pictures.keys()
 
 
 @pytest.fixture(scope="module")
