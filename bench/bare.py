@@ -16,7 +16,7 @@ REGULAR = (  # module, and the constant that says how often something is said wh
     ("stages.runtime.worker", "BEAT_S"),
     ("stages.runtime.process", "BEAT_S"),
     ("stages.capture", "HELLO_AGAIN_S"),
-    ("stages.render", "ACK_S"),
+    ("stages.rendering.source", "ACK_S"),
 )
 
 

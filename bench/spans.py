@@ -80,7 +80,7 @@ class Spans:
             ("stages.inference.model", "Model.answers"),
             ("stages.outputs.look", "Look.finish"),
             ("stages.outputs.look", "Look.draw"),
-            ("stages.render", "finished"),
+            ("stages.rendering.source", "finished"),
             ("stages.outputs.recorder", "Recorder.write"),
             ("stages.outputs.recorder", "Recorder.close"),
         ):

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from statistics import median
 
-import numpy as np
-
+from stages.capturing.account import Account
+from stages.capturing.held import Held
+from stages.capturing.opening import opened, refuse_another_file
+from stages.capturing.reader import Reader
+from stages.capturing.rules import acked, rules
 from stages.core import flow
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
-from stages.core.frames import CropGeometry, Picture
-from stages.core.histogram import Histogram
 from stages.core.history import CAPTURE
 from stages.core.messages import (
     FROM_RENDER,
@@ -27,15 +23,12 @@ from stages.core.messages import (
     Crops,
     CutCrops,
     Drop,
-    Encoded,
     End,
     Failed,
     Finish,
     Frame,
-    FramePicture,
     GivenUp,
     Message,
-    Preview,
     Reserve,
     Reserved,
     SourceHello,
@@ -44,24 +37,16 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
-from stages.core.placement import Placement
-from stages.core.quantiles import Quantiles
-from stages.detectors import settings_hash
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
-from stages.runtime.link import Links, Waker
-from stages.runtime.pictures import encoded
+from stages.runtime.link import Links
 from stages.runtime.process import Launcher, Settings, run_stage
-from stages.runtime.settings import stamp
 from stages.runtime.tape import Tape
-from stages.sources import Part, Source, SourceError, open_source
+from stages.sources import Source
 
 TICK_S = 0.05  # how exactly deadlines are kept
 HELLO_S = 0.05  # until render has answered
 HELLO_AGAIN_S = 0.2
-OPEN_AGAIN_S = 0.5
-CLOSE_S = 1.0
-KEPT = 2  # pictures of frames that are done: of a render that dies the video lacks one or two that have a line
 WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
@@ -88,207 +73,8 @@ def main(settings: Settings, launcher: Launcher) -> None:
         links.close()
 
 
-def opened(settings: Settings, launcher: Launcher) -> Source:
-    """Open the source; in a later life the same as in the first, and a live one as soon as it is there again."""
-    spec, name, was = settings.source.spec, settings.source.name, settings.opened_as
-    if was and spec == "auto" and name is None:
-        spec = int(was.removeprefix("camera")) if was.startswith("camera") else was
-    is_live = isinstance(spec, int) or "://" in spec or spec.startswith("/dev/")
-    until_s = time.monotonic() + (settings.pipeline.reconnect if was and is_live else 0.0)
-    played = settings.pipeline.capture
-    while True:
-        try:
-            return open_source(spec, name, Part(*played.part), played.loop)
-        except SourceError:
-            if time.monotonic() >= until_s:
-                raise
-            launcher.beat()
-            time.sleep(OPEN_AGAIN_S)
-
-
 class SourceTaken(FacepipeError):
     """Another capture reads a source of this name, for the same render."""
-
-
-class SourceChanged(FacepipeError):
-    """The source is another one than that which the run was begun with."""
-
-
-class Reader:
-    """Decodes on a thread of its own, one picture ahead of what the window takes; can go back to an earlier frame."""
-
-    def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
-        """`met` is called, on that thread, with the frame that is read next."""
-        self.ended = False  # after the last picture was taken
-        source.passed = self._goes_on
-        self._source, self._waker, self._paced, self._met = source, waker, paced, met
-        self._reading: _Reading | None = None
-        self._next = 0  # the frame that the next picture is
-        self._given: dict[int, Picture] = {}  # the last ones: what is in flight, and KEPT more
-        self._exhausted_at: int | None = None  # how many frames there are, once that is known
-        self._stopped = False
-
-    @property
-    def is_reading(self) -> bool:
-        return self._reading is not None
-
-    def has_stood_still(self, for_s: float) -> bool:
-        """Whether the decoder has been at one picture for longer.
-
-        A live source may be silent for as long as it likes: it finds out itself whether it is lost.
-        """
-        since_s = self._reading.decoding_since_s if self._reading is not None and not self._source.live else None
-        return since_s is not None and time.monotonic() - since_s > for_s
-
-    def read_from(self, frame: int) -> None:
-        """Give `frame` next: what was given lately is given again, anything else is decoded anew."""
-        if self._stopped:
-            return
-        wanted = range(frame, self._next)
-        if self._reading is None or frame > self._next or not all(number in self._given for number in wanted):
-            self._end_reading()
-            self._given.clear()
-            self._exhausted_at = None
-            self._reading = _Reading(self._source, self._waker, self._paced, frame, self._met)
-        self._next = frame
-        self.ended = self._next == self._exhausted_at
-
-    def stop(self) -> None:
-        """Read no more."""
-        self._stopped = self.ended = True
-        if self._reading is not None:
-            self._reading.stop()
-
-    def close(self) -> None:
-        """Let go of the source, unless a camera's driver or a broken stream still holds the thread that reads it."""
-        self.stop()
-        if self._end_reading():
-            self._source.close()
-
-    def clear_wakes(self) -> None:
-        """The owner of the loop is awake: only what is read from now on wakes it again."""
-        self._waker.clear()
-
-    def take(self) -> Picture | None:
-        """The next picture if it is there; raises what the source raised."""
-        if self.ended or self._reading is None:
-            return None
-        picture = self._given.get(self._next)
-        if picture is None:
-            picture = self._reading.take()
-            if self._reading.ended:
-                self.ended, self._exhausted_at = True, self._next
-            if picture is None:
-                return None
-            if not self._source.live:
-                self._given[self._next] = picture
-        self._next += 1
-        self.ended = self._next == self._exhausted_at
-        return picture
-
-    @property
-    def next_size(self) -> int:
-        """Bytes of the picture that `take` would give; 0 where there is none."""
-        if (picture := self._given.get(self._next)) is not None:
-            return picture.pixels.nbytes
-        return self._reading.next_size if self._reading is not None else 0
-
-    def let_go(self) -> None:
-        """Throw away what has come; raises what the source raised."""
-        while self.take() is not None:
-            pass
-
-    def forget(self, done: int) -> None:
-        """Frames below `done` are written; the last of them can still be cut off again when render dies."""
-        for number in [n for n in self._given if n < done - KEPT]:
-            del self._given[number]
-
-    def _goes_on(self) -> None:
-        if self._reading is not None:
-            self._reading.decoding_since_s = time.monotonic()
-
-    def _end_reading(self) -> bool:
-        """Whether the thread that reads has ended."""
-        reading, self._reading = self._reading, None
-        return reading is None or reading.close()
-
-
-class _Reading:
-    """One reading of the source, from a certain frame on."""
-
-    def __init__(self, source: Source, waker: Waker, paced: bool, start: int, met: Callable[[int], None]):
-        self.ended, self._met = False, met
-        self.decoding_since_s: float | None = None  # since when the thread is at one picture; None: it waits for room
-        self._source, self._waker, self._paced, self._start = source, waker, paced, start
-        self._came: deque[Picture | Exception | None] = deque()
-        self._room = threading.Semaphore(1)  # for one picture
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.ended = True
-
-    def close(self) -> bool:
-        self.stop()
-        self._thread.join(CLOSE_S)
-        return not self._thread.is_alive()
-
-    def take(self) -> Picture | None:
-        if self.ended or not self._came:
-            return None
-        came = self._came.popleft()
-        self._room.release()
-        self.ended = came is None or isinstance(came, Exception)
-        if isinstance(came, Exception):
-            raise came
-        return came
-
-    @property
-    def next_size(self) -> int:
-        # A snapshot: what the other thread adds meanwhile has woken us again.
-        came = self._came[0] if self._came else None
-        return came.pixels.nbytes if isinstance(came, Picture) else 0
-
-    def _read(self) -> None:
-        last: Exception | None = None
-        try:
-            for picture in self._at_its_pace(self._decoded()):
-                if not self._put(picture):
-                    return
-        except Exception as error:  # Raised again by `take`, in the thread that owns the loop.
-            last = error
-        self._put(last)
-
-    def _decoded(self) -> Iterator[Picture]:
-        pictures = self._source.pictures(self._start)
-        for number in count(self._start):
-            self.decoding_since_s = time.monotonic()
-            self._met(number)
-            picture = next(pictures, None)
-            self.decoding_since_s = None
-            if picture is None:
-                return
-            yield picture
-
-    def _at_its_pace(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
-        """The pictures of each video when their time has come, if that is asked for; a live source has its own pace."""
-        file, started_s = None, None
-        for picture in pictures:
-            if self._paced and picture.rate and not self._source.live:
-                if started_s is None or picture.file != file:
-                    file, started_s = picture.file, time.monotonic() - picture.time
-                self._stopped.wait(max(0.0, started_s + picture.time - time.monotonic()))
-            yield picture
-
-    def _put(self, came: Picture | Exception | None) -> bool:
-        while not self._stopped.is_set():
-            if self._room.acquire(timeout=0.1):
-                self._came.append(came)
-                self._waker.wake()
-                return True
-        return False
 
 
 class _Capture:
@@ -297,13 +83,10 @@ class _Capture:
         self._source, self._reader = source, reader
         self._workers = links.bind(settings.binds, kinds(*TO_CAPTURE))
         self._render = links.connect(settings.render, kinds(*FROM_RENDER))
-        self._geometries = asked_for(settings.geometries)
         self._rules = rules(settings, source.live)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
-        self._encoding = FrameEncoding(settings)
-        self._pictures: dict[int, Picture] = {}
-        self._crops: dict[int, CutCrops] = {}
+        self._held = Held(settings)
         self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
         self._patience_s = settings.pipeline.hang  # with the decoder; then this process falls silent
@@ -394,14 +177,9 @@ class _Capture:
             case Failed(frame=frame, reason=reason):
                 self._step(flow.WorkerFailed(connection, frame, reason))
             case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces):
-                if self._fits(message):
+                if self._held.are_asked_for(message):
                     size = sum(array.nbytes for array in message.arrays)
                     self._step(flow.CropsCame(connection, frame, attempt, boxes, faces, size), message)
-
-    def _fits(self, crops: CutCrops) -> bool:
-        """Whether these are the crops that were asked for."""
-        asked = [(crops.faces, g.height, g.width, g.channels) for g in self._geometries] if crops.faces else []
-        return [array.shape for array in crops.arrays] == asked
 
     # --- Reading ---
 
@@ -418,7 +196,7 @@ class _Capture:
             return
         if not self._reader.is_reading or self._must_go_back:
             self._must_go_back = False
-            self._refuse_another_file()
+            refuse_another_file(self._settings)
             self._reader.read_from(self._flow.read)
         self._reader.forget(self._flow.done)
         while self._flow.may_read(self._reader.next_size) or self._source.live:
@@ -426,23 +204,13 @@ class _Capture:
                 break
             if self._source.live and self._later_s:
                 picture = replace(picture, time=picture.time + self._later_s)
-            self._pictures[self._flow.read] = picture
+            self._held.pictures[self._flow.read] = picture
             self._account.read(self._flow.read)
             self._step(flow.Read(picture.pixels.nbytes))
         if self._reader.ended:
             if not self._source.live:
-                self._refuse_another_file()
+                refuse_another_file(self._settings)
             self._step(flow.ReadAll())
-
-    def _refuse_another_file(self) -> None:
-        """Half of the results from one file and half from another would be those of neither."""
-        source = self._settings.source
-        begun_with = self._settings.inputs.get(f"source {source.name or source.spec}")
-        if begun_with and begun_with[1] != stamp(source.spec):
-            raise SourceChanged(
-                f"{source.spec} was changed while it was read: what is written so far is of the file that it was;"
-                " --fresh begins anew."
-            )
 
     # --- Doing what the flow decides ---
 
@@ -463,16 +231,18 @@ class _Capture:
                     connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
                 )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
-                self._hand_out(connection, "detect", self._frame_message(connection, frame, seq, attempt, skip))
+                beyond = self._workers.is_beyond(connection)
+                piece = self._held.for_detect(frame, seq, attempt, skip, beyond=beyond, about=self._id)
+                self._hand_out(connection, "detect", piece)
             case flow.SendCrops(connection, stage, frame, seq):
-                self._hand_out(connection, stage, self._crops_message(stage, frame, seq))
+                self._hand_out(connection, stage, self._held.for_attribute(stage, frame, seq, about=self._id))
             case flow.KeepCrops(frame):
-                self._crops[frame] = crops
+                self._held.crops[frame] = crops
                 self._account.cut(frame, crops.faces)
             case flow.SendPicture(frame):
-                self._render.send(self._picture_message(frame))
+                self._render.send(self._held.for_render(frame, about=self._id))
             case flow.SendPreview(frame):
-                self._render.send(Preview(frame=frame, arrays=(self._for_render(frame),), **self._id))
+                self._render.send(self._held.preview(frame, about=self._id))
             case flow.SayDrop(first, last, stage, reason):
                 self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
             case flow.SayGivenUp(frame, stage, reason):
@@ -487,8 +257,7 @@ class _Capture:
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
                 self._launcher.say(f"A worker was refused: {reason}.")
             case flow.Forget(frame, latency_s):
-                self._pictures.pop(frame, None)
-                self._crops.pop(frame, None)
+                self._held.forget(frame)
                 self._account.forgotten(frame, latency_s)
             case flow.Finished():
                 self._finish()
@@ -496,8 +265,7 @@ class _Capture:
     def _start_anew(self) -> None:
         """Render has died: whatever it had and has not written is void, and so is what the workers hold."""
         self._epoch += 1
-        self._pictures.clear()
-        self._crops.clear()
+        self._held.clear()
         self._account.start_anew()
         self._flow = self._new_flow(self._flow.read if self._source.live else 0)
         self._said_hello_s = float("-inf")
@@ -554,188 +322,6 @@ class _Capture:
         if decodes and now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
             self._launcher.progress(self._account.progress(self._source, self._flow))
-
-    def _for_render(self, frame: int) -> np.ndarray | Encoded:
-        return self._encoding.to_render(frame, self._pictures[frame].pixels)
-
-    def _frame_message(self, connection: str, frame: int, seq: int, attempt: int, skip: tuple[str, ...]) -> Frame:
-        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
-        beyond = self._workers.is_beyond(connection)
-        array = self._encoding.to_detect(frame, self._pictures[frame].pixels, beyond)
-        return Frame(
-            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(array,), **self._id
-        )
-
-    def _crops_message(self, stage: str, frame: int, seq: int) -> Crops:
-        cut = self._crops[frame]
-        array = cut.arrays[[stage in stages for stages in self._geometries.values()].index(True)]
-        return Crops(
-            frame=frame, seq=seq, attempt=cut.attempt, boxes=cut.boxes, spent=cut.spent, arrays=(array,), **self._id
-        )
-
-    def _picture_message(self, frame: int) -> FramePicture:
-        picture = self._pictures[frame]
-        return FramePicture(
-            frame=frame,
-            file=picture.file,
-            time=picture.time,
-            rate=picture.rate,
-            arrays=(self._for_render(frame),),
-            **self._id,
-        )
-
-
-class FrameEncoding:
-    """In which form detect and render are given the pictures: raw within a machine, as configured beyond it."""
-
-    def __init__(self, settings: Settings):
-        placed, self._frames = Placement.of(settings.pipeline), settings.pipeline.frames
-        here = placed.captures[settings.replica]
-        beyond = self._frames.encoding != "raw"
-        self._render = beyond and placed.render != here
-        # What a JPEG loses must not depend on who is given a frame: if one detect gets JPEGs, all do.
-        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(settings.replica)
-        self._some_detects = beyond
-        self._last: tuple[int, Encoded] | None = None  # Render and detect are given a picture in one go.
-
-    def to_detect(self, frame: int, pixels: np.ndarray, beyond: bool) -> np.ndarray | Encoded:
-        """`beyond`: whether this detect is on another machine."""
-        return self._encoded(frame, pixels) if self._every_detect or (beyond and self._some_detects) else pixels
-
-    def to_render(self, frame: int, pixels: np.ndarray) -> np.ndarray | Encoded:
-        return self._encoded(frame, pixels) if self._render else pixels
-
-    def _encoded(self, frame: int, pixels: np.ndarray) -> Encoded:
-        if self._last is None or self._last[0] != frame:
-            self._last = frame, encoded(pixels, self._frames.encoding, self._frames.quality)
-        return self._last[1]
-
-
-class Account:
-    """What is told about the run: how many frames, how fast, how late."""
-
-    def __init__(self, stages: Iterable[str] = ()):
-        self.faces = 0
-        self._latencies = Histogram()
-        self._queues = {stage: Histogram() for stage in stages}
-        # frame -> when its work was there, of detect and then of the attribute stages; and who has been given theirs
-        self._due: dict[int, tuple[float, set[str]]] = {}
-        self._latency, self._added = Quantiles(), Quantiles()
-        self._lately: list[float] = []  # latencies that nobody has asked for yet
-        self._worked: dict[int, float] = {}  # frame -> seconds on its longest path, until it is acknowledged
-        self._first_s: float | None = None
-        self._last_s = 0.0
-        self._finished = 0
-
-    def worked(self, frames: list) -> None:
-        self._worked = dict(frames)
-
-    def read(self, frame: int) -> None:
-        """A frame waits for detect."""
-        self._due[frame] = time.monotonic(), set()
-
-    def cut(self, frame: int, faces: int) -> None:
-        """Its faces wait for the attribute stages."""
-        self.faces += faces
-        self._due[frame] = time.monotonic(), {"detect"}
-
-    def handed_out(self, stage: str, frame: int) -> None:
-        """Somebody has the work; what is handed out again has waited for other reasons."""
-        due_s, given = self._due.get(frame, (0.0, {stage}))
-        if stage not in given:
-            given.add(stage)
-            self._queues[stage].add(time.monotonic() - due_s)
-
-    def start_anew(self) -> None:
-        """All that was under way is void."""
-        self._due.clear()
-
-    def forgotten(self, frame: int, latency_s: float | None) -> None:
-        worked_s = self._worked.pop(frame, None)
-        self._due.pop(frame, None)
-        if latency_s is None:
-            return
-        self._finished += 1
-        self._last_s = time.monotonic()
-        if self._first_s is None:
-            self._first_s = self._last_s - latency_s
-        self._latency.add(latency_s)
-        self._lately.append(latency_s)
-        self._latencies.add(latency_s)
-        if worked_s is not None:
-            self._added.add(max(0.0, latency_s - worked_s))
-
-    def lately(self) -> float | None:
-        """The latency in the middle since this was asked last."""
-        latencies, self._lately = self._lately, []
-        return median(latencies) if latencies else None
-
-    @property
-    def _seconds(self) -> float:
-        return self._last_s - self._first_s if self._first_s is not None else 0.0
-
-    def progress(self, source: Source, state: Flow) -> dict:
-        """Where the work is, for the live line; and the account so far, should this process be killed."""
-        return {
-            **self.report(source, state.read),
-            "done": state.done,
-            "frames": source.frames,
-            "faces": self.faces,
-            "fps": self._finished / self._seconds if self._seconds else 0.0,
-            "waiting": state.waiting,
-            "latencies": self._latencies.to_json(),
-            "queues": {stage: queue.to_json() for stage, queue in self._queues.items()},
-        }
-
-    def report(self, source: Source, captured: int) -> dict:
-        """The account of the whole run."""
-        return {
-            "source": source.name,
-            "captured": captured,
-            "seconds": round(self._seconds, 3),
-            "latency_ms_p50": _ms(self._latency.at(0.5)),
-            "latency_ms_p95": _ms(self._latency.at(0.95)),
-            "added_latency_ms_p50": _ms(self._added.at(0.5)),
-            "added_latency_ms_p95": _ms(self._added.at(0.95)),
-            "skipped": source.skipped,
-            "cut_short": int(source.cut_short),
-            "notes": list(source.notes),
-        }
-
-
-def rules(settings: Settings, live: bool) -> flow.Rules:
-    """What the configuration says about the flow of this source."""
-    pipeline = settings.pipeline
-    return flow.Rules(
-        attributes=tuple(settings.cards),
-        cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
-        window=pipeline.window,
-        window_bytes=pipeline.window_memory,
-        live=live,
-        deadline_s=pipeline.deadline,
-        give_up_after_s=pipeline.give_up_after,
-        resend_after_s=pipeline.resend_after,
-        tries=pipeline.tries,
-        hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
-    )
-
-
-def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:
-    """Which crops detect is to cut, and for which stages: equal ones are cut and sent once."""
-    asked: dict[CropGeometry, list[str]] = {}
-    for stage, geometry in geometries.items():
-        asked.setdefault(geometry, []).append(stage)
-    return asked
-
-
-def acked(ack: Ack) -> flow.Acked:
-    """An `ack` as an event of the flow."""
-    lacks = {frame: frozenset(wants) for frame, wants in ack.lacks}
-    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview, ack.heard)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
-from stages.capture import _Capture, acked
+from stages.capture import _Capture
+from stages.capturing.rules import acked
 from stages.core import limits
 from stages.core.config import Attribute as AttributeStage
 from stages.core.config import Detect, Pipeline
@@ -38,7 +39,8 @@ from stages.detectors import make_detector, settings_hash
 from stages.outputs.jsonl import record
 from stages.outputs.look import Look
 from stages.outputs.restore import Restored
-from stages.render import _Source
+from stages.rendering.screens import Screens
+from stages.rendering.source import Source
 from stages.runtime.settings import CardSettings, Settings, SourceSettings
 from stages.runtime.worker import Identity
 from tests.fuzz import TYPES, small, well_formed
@@ -124,7 +126,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     random.shuffle(said)
     paper = Paper()
     look = Look(Pipeline())
-    source = _Source("s", "r", 1, cards, paper, look, Peers(), lambda work: work())
+    source = Source("s", "r", 1, cards, paper, look, Screens().of("s", previews=False), Peers(), lambda work: work())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
     for message in said:
         if isinstance(message, SourceHello):
@@ -230,7 +232,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
             capture._hear(connection, message)
         capture._read()
         capture._speak()
-        assert len(capture._pictures) <= 4 and capture._crops.keys() <= capture._pictures.keys()
+        assert len(capture._held.pictures) <= 4 and capture._held.crops.keys() <= capture._held.pictures.keys()
 
 
 @pytest.fixture(scope="module")

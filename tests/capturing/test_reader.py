@@ -1,4 +1,4 @@
-"""What capture is told, and what it asks of detect."""
+"""How a source is read: ahead, again, at its own pace, and not without end."""
 
 from __future__ import annotations
 
@@ -8,80 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from stages.capture import KEPT, Account, FrameEncoding, Reader, asked_for, rules
-from stages.core.config import Attribute, Detect, Frames, Host, Pipeline, Render
-from stages.core.frames import CropGeometry, Picture
-from stages.core.messages import Encoded
+from stages.capturing.reader import KEPT, Reader
+from stages.core.frames import Picture
 from stages.runtime.link import Links
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
 from stages.sources import SourceError
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
-GREY, COLOUR = CropGeometry(64, 64, 1, 1.0), CropGeometry(64, 64, 3, 1.2)
-
-
-def test_the_rules_of_the_flow_follow_from_the_configuration():
-    stages = {"detect": Pipeline().detect, "glasses": Attribute(model="glasses.yaml")}
-    settings = Settings(
-        stage="capture",
-        replica=0,
-        pipeline=Pipeline(stages=stages, window=8, window_memory=10_000_000, deadline=0.5),
-        render="ipc:///run/render",
-        captures=("ipc:///run/capture-0",),
-        sources=(SourceSettings("clip.mp4", None, False),),
-        models={"glasses": "/m/glasses.yaml"},
-        cards={"glasses": CardSettings("ab12", 64, 64, 1, 1.0)},
-        output="/out",
-    )
-    told = rules(settings, live=True)
-    assert (told.attributes, told.live, told.window, told.window_bytes) == (("glasses",), True, 8, 10_000_000)
-    assert (told.deadline_s, told.give_up_after_s, told.resend_after_s) == (0.5, 5.0, 10.0)
-    assert told.cards["glasses"] == "ab12"
-    assert len(told.cards["detect"]) == 64
-
-
-def test_crops_that_two_stages_want_alike_are_asked_for_once():
-    asked = asked_for({"gender": COLOUR, "emotion": GREY, "age": COLOUR})
-    assert asked == {COLOUR: ["gender", "age"], GREY: ["emotion"]}
-
-
-def test_render_is_told_how_late_the_frames_since_the_last_time_were():
-    account = Account()
-    for frame, latency_s in enumerate((0.03, 0.5, 0.04)):
-        account.forgotten(frame, latency_s)
-    account.forgotten(3, None)  # It was dropped.
-    assert [account.lately(), account.lately()] == [0.04, None]
-
-
-def encoding(host: str | list[str], render: str = "desk", **frames) -> FrameEncoding:
-    """What a capture on the host desk does, with its detects there and its render here."""
-    hosts = {"desk": Host(address="10.0.0.1"), "shed": Host(address="10.0.0.2")}
-    stages = {"detect": Detect(host=host)}
-    pipeline = Pipeline(stages=stages, hosts=hosts, frames=Frames(**frames), render=Render(host=render))
-    return FrameEncoding(Settings("capture", 0, pipeline, "", ("",), (), {}, {}, "/out"))
-
-
-def forms(encoding: FrameEncoding) -> tuple[str, str, str]:
-    """How a detect on this machine, one on another and render are given a picture."""
-    given = encoding.to_detect(0, PIXELS, False), encoding.to_detect(0, PIXELS, True), encoding.to_render(0, PIXELS)
-    return tuple(g.encoding if isinstance(g, Encoded) else "raw" for g in given)
-
-
-def test_pictures_are_encoded_for_other_machines_only():
-    assert forms(encoding("desk"))[::2] == ("raw", "raw")
-    assert forms(encoding("desk", render="shed"))[::2] == ("raw", "jpeg")
-    assert forms(encoding("shed", encoding="raw")) == ("raw", "raw", "raw")
-    assert forms(encoding(["desk", "shed"], encoding="png")) == ("raw", "png", "raw")
-
-
-def test_where_one_detect_is_given_jpegs_all_are_so_that_results_do_not_depend_on_who_was_free():
-    assert forms(encoding(["desk", "shed"])) == ("jpeg", "jpeg", "raw")
-
-
-def test_a_picture_is_encoded_once_for_all():
-    both = encoding("shed", render="shed")
-    assert both.to_detect(3, PIXELS, True) is both.to_render(3, PIXELS)
-    assert both.to_render(4, PIXELS) is not both.to_detect(3, PIXELS, True)
 
 
 class Clip:

@@ -1,0 +1,78 @@
+"""The pictures that are under way and the crops of their faces, and the messages that are made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.capturing.encoding import FrameEncoding
+from stages.core.frames import CropGeometry, Picture
+from stages.core.messages import Crops, CutCrops, Encoded, Frame, FramePicture, Preview
+from stages.runtime.process import Settings
+
+
+class Held:
+    """What capture keeps of each frame until render has acknowledged it.
+
+    Every message is told whose it is: `about` has its run, epoch and source.
+    """
+
+    def __init__(self, settings: Settings):
+        self.pictures: dict[int, Picture] = {}
+        self.crops: dict[int, CutCrops] = {}
+        self._geometries = asked_for(settings.geometries)
+        self._encoding = FrameEncoding(settings)
+
+    def forget(self, frame: int) -> None:
+        self.pictures.pop(frame, None)
+        self.crops.pop(frame, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.pictures.clear()
+        self.crops.clear()
+
+    def are_asked_for(self, crops: CutCrops) -> bool:
+        """Whether these are the crops that were asked for."""
+        asked = [(crops.faces, g.height, g.width, g.channels) for g in self._geometries] if crops.faces else []
+        return [array.shape for array in crops.arrays] == asked
+
+    def for_detect(
+        self, frame: int, seq: int, attempt: int, skip: tuple[str, ...], *, beyond: bool, about: dict
+    ) -> Frame:
+        """A picture, and which crops are wanted of it; `beyond`: whether this detect is on another machine."""
+        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
+        array = self._encoding.to_detect(frame, self.pictures[frame].pixels, beyond)
+        return Frame(
+            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(array,), **about
+        )
+
+    def for_attribute(self, stage: str, frame: int, seq: int, *, about: dict) -> Crops:
+        """The crops that a stage wants of a frame."""
+        cut = self.crops[frame]
+        array = cut.arrays[[stage in stages for stages in self._geometries.values()].index(True)]
+        return Crops(
+            frame=frame, seq=seq, attempt=cut.attempt, boxes=cut.boxes, spent=cut.spent, arrays=(array,), **about
+        )
+
+    def for_render(self, frame: int, *, about: dict) -> FramePicture:
+        """A picture with its time and file."""
+        picture = self.pictures[frame]
+        array = self._to_render(frame)
+        return FramePicture(
+            frame=frame, file=picture.file, time=picture.time, rate=picture.rate, arrays=(array,), **about
+        )
+
+    def preview(self, frame: int, *, about: dict) -> Preview:
+        """A picture to be shown at once."""
+        return Preview(frame=frame, arrays=(self._to_render(frame),), **about)
+
+    def _to_render(self, frame: int) -> np.ndarray | Encoded:
+        return self._encoding.to_render(frame, self.pictures[frame].pixels)
+
+
+def asked_for(geometries: dict[str, CropGeometry]) -> dict[CropGeometry, list[str]]:
+    """Which crops detect is to cut, and for which stages: equal ones are cut and sent once."""
+    asked: dict[CropGeometry, list[str]] = {}
+    for stage, geometry in geometries.items():
+        asked.setdefault(geometry, []).append(stage)
+    return asked

@@ -1,0 +1,1 @@
+"""What render is wired from: its sources, who they are shown to, and what is told about them."""

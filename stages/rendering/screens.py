@@ -1,0 +1,175 @@
+"""Who looks at a run: windows on the screen, the page in the browser, and who has subscribed to finished frames.
+
+Render and its sources show everything to all of them, and need not know which of them there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stages.core.frames import FinishedFrame
+from stages.core.tracking import Box
+from stages.outputs.display import Display, open_display
+from stages.outputs.panels import numbers
+from stages.outputs.publication import Publication
+from stages.outputs.web import open_web
+from stages.runtime.process import Launcher, Settings
+from stages.runtime.publisher import Publisher
+from stages.runtime.settings import cores
+
+if TYPE_CHECKING:
+    from stages.outputs.web.server import Web
+    from stages.rendering.source import Source
+
+_NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
+
+
+def open_screens(settings: Settings, stages: Iterable[str], incarnation: int, launcher: Launcher) -> Screens:
+    """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
+
+    `stages`: those whose labels keys switch; `incarnation`: that of this render.
+    """
+    shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
+    display = open_display(shown.display, stages, saved, launcher.say, shown.style, shown.delay)
+    web = _open_page(settings, incarnation, launcher) if shown.web_port else None
+    return Screens(display, web, _Published(settings, incarnation, launcher.say) if settings.publish else None)
+
+
+def _open_page(settings: Settings, incarnation: int, launcher: Launcher) -> Web:
+    shown = settings.pipeline.render
+    web = open_web(
+        host=shown.web_host,
+        port=shown.web_port,
+        token=settings.web_token,
+        sources=tuple(settings.pipeline.sources),
+        stages=settings.pipeline.replicas(cores()),
+        style=shown.style,
+        blur=shown.blur,
+        life=incarnation,
+        stays=shown.display == "web",
+    )
+    if not settings.life:
+        launcher.say(f"the page is at {web.address}")
+    return web
+
+
+class _Published:
+    """Everybody who has subscribed."""
+
+    def __init__(self, settings: Settings, incarnation: int, say: Callable[[str], None]):
+        self._publisher = Publisher(settings, say)
+        quality = settings.pipeline.frames.quality if settings.publish.pixels else None
+        self._publication = Publication(incarnation, quality)
+
+    def send(self, frame: FinishedFrame) -> None:
+        self._publisher.send(self._publication.parts(frame))
+
+    def close(self) -> None:
+        self._publisher.close()
+
+
+class Screens:
+    """All who look at a run; without arguments it is nobody."""
+
+    def __init__(self, display: Display | None = None, web: Web | None = None, published: _Published | None = None):
+        self._display, self._web, self._published = display, web, published
+        self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there are windows, whose keys are to be noticed soon."""
+        return self._display is not None
+
+    @property
+    def refused(self) -> Counter[str]:
+        """What was not taken from browsers, by reason."""
+        return self._web.refused if self._web else Counter()
+
+    def of(self, source: str, previews: bool) -> SourceScreens:
+        """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
+        return SourceScreens(source, previews, self._display, self._web, self._published)
+
+    def turn(self, sources: Mapping[str, Source], launcher: Launcher) -> None:
+        """Say how the run goes, let the windows work, and do what the person at them asks for."""
+        now_s = time.monotonic()
+        if self._display:
+            if self._display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
+                self._told_s = now_s
+                for name, source in sources.items():
+                    self._display.tell(name, numbers(source.beat(now_s)))
+            self._display.poll()
+            if self._display.quit_requested:
+                launcher.quit()
+        if self._web and now_s - self._told_web_s >= _NUMBERS_S:
+            self._told_web_s = now_s
+            for name, source in sources.items():
+                self._web.told(name, source.beat(now_s), source.dropped, launcher.restarts)
+
+    def close(self) -> None:
+        """Close all of them, also when one cannot be closed."""
+        with ExitStack() as opened:
+            for shown in filter(None, (self._web, self._display, self._published)):
+                opened.callback(shown.close)
+
+
+class SourceScreens:
+    """All who look at one source."""
+
+    def __init__(
+        self, source: str, previews: bool, display: Display | None, web: Web | None, published: _Published | None
+    ):
+        self._source, self._display, self._web, self._published = source, display, web, published
+        self.previews = previews and (display is not None or web is not None)  # whether any may ever be wanted
+
+    @property
+    def draws(self) -> bool:
+        """Whether anybody wants the annotated picture of a finished frame."""
+        return self._display is not None and not self.previews
+
+    @property
+    def wants_previews(self) -> bool:
+        """Whether anybody is shown pictures that are not analysed yet."""
+        return self.previews and (self._display is not None or self._web.is_watched)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a person still has the last picture of a folder before them; a stream's is no still picture."""
+        screens = filter(None, (self._display, self._web))
+        return not self.previews and any(screen.waits_for(self._source) for screen in screens)
+
+    @property
+    def unseen(self) -> int | None:
+        """The first frame that waits for its turn in the window; None where none does."""
+        return self._display.unseen(self._source) if self.draws else None
+
+    def show(
+        self,
+        frame: FinishedFrame,
+        drawn: np.ndarray | None,
+        to_hide: Callable[[], list[Box] | None],
+        live: bool,
+    ) -> None:
+        """Show a frame that is in the outputs; `drawn`: its annotated picture, uint8 (H, W, 3) BGR, if `draws`.
+
+        `to_hide` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
+        """
+        if self._published:
+            self._published.send(frame)
+        if self.draws:
+            self._display.show(frame, drawn, live)
+        if self._web:
+            self._web.finished(frame, drawn, to_hide(), live)
+
+    def preview(self, frame: FinishedFrame) -> None:
+        """Show the newest picture, with the faces of the newest that has been analysed."""
+        if self._display:
+            self._display.show(frame, None, live=True)
+        if self._web:
+            self._web.preview(frame)

@@ -1,0 +1,119 @@
+"""Who is shown what of a source: windows, the page and who has subscribed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from stages.rendering.screens import Screens, SourceScreens
+from tests.outputs.frames import flat, frame
+
+DRAWN = flat(64, 48)
+
+
+class Watched:
+    """Stands for the windows, the page or the subscribers; notes what it is shown."""
+
+    wants_numbers, quit_requested, is_watched = False, False, True
+
+    def __init__(self, closes: list | None = None):
+        self.shown: list = []
+        self._closes = [] if closes is None else closes
+        self.refused = Counter(no_get=1)
+
+    def show(self, frame, drawn, live=False) -> None:
+        self.shown.append((frame.frame, drawn is not None))
+
+    def finished(self, frame, drawn, to_hide, live) -> None:
+        self.shown.append((frame.frame, to_hide))
+
+    def preview(self, frame) -> None:
+        self.shown.append(("preview", frame.frame))
+
+    def send(self, frame) -> None:
+        self.shown.append(frame.frame)
+
+    def unseen(self, source: str) -> int:
+        return 5
+
+    def waits_for(self, source: str) -> bool:
+        return True
+
+    def poll(self) -> None:
+        self.shown.append("polled")
+
+    def told(self, source, *what) -> None:
+        self.shown.append((source, *what))
+
+    def close(self) -> None:
+        self._closes.append(self)
+
+
+def shown(screens: SourceScreens) -> None:
+    screens.show(frame(3), DRAWN if screens.draws else None, lambda: [(1.0, 2.0, 3.0, 4.0)], live=True)
+
+
+def test_a_finished_frame_is_shown_to_everybody():
+    display, web, published = Watched(), Watched(), Watched()
+    shown(Screens(display, web, published).of("clip.mp4", previews=False))
+    assert (display.shown, web.shown, published.shown) == ([(3, True)], [(3, [(1.0, 2.0, 3.0, 4.0)])], [3])
+
+
+def test_where_a_window_shows_previews_it_is_shown_no_finished_frames_and_nobody_draws_for_it():
+    display, published = Watched(), Watched()
+    screens = Screens(display, None, published).of("camera0", previews=True)
+    shown(screens)
+    screens.preview(frame(9))
+    assert not screens.draws and (display.shown, published.shown) == ([(9, False)], [3])
+
+
+def test_a_page_alone_wants_previews_only_while_it_is_watched():
+    web = Watched()
+    screens = Screens(web=web).of("camera0", previews=True)
+    assert screens.previews and screens.wants_previews
+    web.is_watched = False
+    assert screens.previews and not screens.wants_previews
+
+
+def test_pictures_that_wait_for_their_turn_in_a_window_are_unseen_and_those_of_a_page_are_not():
+    assert Screens(Watched()).of("clips", previews=False).unseen == 5
+    assert Screens(web=Watched()).of("clips", previews=False).unseen is None
+    assert Screens(Watched()).of("camera0", previews=True).unseen is None
+
+
+@pytest.mark.parametrize("place", ["display", "web"])
+def test_the_last_picture_of_a_folder_is_looked_at_and_that_of_a_stream_is_not(place):
+    screens = Screens(**{place: Watched()})
+    assert screens.of("pictures", previews=False).is_looked_at
+    assert not screens.of("camera0", previews=True).is_looked_at
+
+
+def test_where_nobody_looks_nothing_is_drawn_waited_for_or_offered():
+    screens = Screens()
+    of = screens.of("camera0", previews=True)
+    assert not (of.draws or of.previews or of.wants_previews or of.is_looked_at or screens.has_keys)
+    assert (of.unseen, screens.refused) == (None, Counter())
+
+
+def test_a_page_is_told_how_the_run_goes_now_and_then_and_windows_work_at_every_turn():
+    display, web = Watched(), Watched()
+    source = SimpleNamespace(beat=lambda now_s: "a beat", dropped=Counter())
+    screens, launcher = Screens(display, web), SimpleNamespace(restarts={"age": 1})
+    for _ in range(2):
+        screens.turn({"clip.mp4": source}, launcher)
+    assert display.shown == ["polled", "polled"] and web.shown == [("clip.mp4", "a beat", Counter(), {"age": 1})]
+
+
+def test_all_are_closed_also_when_one_cannot_be():
+    closes: list = []
+    display, web, published = Watched(closes), Watched(closes), Watched(closes)
+
+    def fails() -> None:
+        raise OSError("no way to close it")
+
+    display.close = fails
+    with pytest.raises(OSError, match="no way"):
+        Screens(display, web, published).close()
+    assert closes == [published, web]
