@@ -47,19 +47,22 @@ class Key:
     opacity: float = 1.0
 
 
+# Of 512: a model of the shuttle stands to the right of her, which Haar's cascade takes for a face now and then.
+_COLLINS_WIDTH = 340
+
 # The faces lie above the middle of the prints, so a print that is zoomed in is moved down.
 _COLLINS = (
-    Key(0.0, 500, 372, 1.0),
-    Key(2.8, 700, 560, 1.65),
-    Key(3.3, 730, 570, 1.68, 0.0),
-    Key(5.2, 190, 372, 0.95, 0.0),
-    Key(6.0, 320, 366, 1.0),
-    Key(6.4, 322, 366, 1.0),
-    Key(8.0, -380, 380, 1.0),
-    Key(8.1, -380, 380, 1.0, 0.0),
-    Key(8.8, 1000, 400, 1.15, 0.0),
-    Key(9.5, 760, 420, 1.2),
-    Key(10.0, 740, 424, 1.22),
+    Key(0.0, 399, 372, 1.0),
+    Key(2.8, 534, 560, 1.65),
+    Key(3.3, 561, 570, 1.68, 0.0),
+    Key(5.2, 156, 372, 0.95, 0.0),
+    Key(6.0, 281, 366, 1.0),
+    Key(6.4, 283, 366, 1.0),
+    Key(8.0, -481, 380, 1.0),
+    Key(8.1, -481, 380, 1.0, 0.0),
+    Key(8.8, 884, 400, 1.15, 0.0),
+    Key(9.5, 639, 420, 1.2),
+    Key(10.0, 617, 424, 1.22),
 )
 _HOPPER = (
     Key(2.7, 560, 520, 1.6, 0.0),
@@ -98,7 +101,7 @@ class Demo(Source):
             raise EmptyPart(f"The demo has no frame {self.part.words}: its last one is at {(FRAMES - 1) / RATE:g} s.")
         backdrop = _backdrop()
         actors = (
-            (_print(cv2.imread(str(self._collins))), _COLLINS),
+            (_print(cv2.imread(str(self._collins))[:, :_COLLINS_WIDTH]), _COLLINS),
             (_print(cv2.imread(str(self._hopper))), _HOPPER),
             (_credits(), _CREDITS),
         )
