@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
-from stages.outputs.names import output_name
+from stages.core.names import output_name
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
