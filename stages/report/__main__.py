@@ -23,7 +23,7 @@ from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
 from stages.report.lines import Results, ResultsError, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
-from stages.report.tables import write_csv, write_parquet
+from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
 from stages.runtime.run_file import RUN
@@ -69,6 +69,8 @@ def _count(text: str) -> int:
 
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
+    if options.parquet:
+        need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
         if wanted_it:
             rows = write(options.folder / name, results)
