@@ -259,6 +259,5 @@ def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Acco
     captures = [whole[label] for label, (stage, _) in processes.items() if stage == "capture" and whole[label]]
     replicas = {stage: sum(s == stage for s, _ in processes.values()) for stage, _ in processes.values()}
     if pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
-        workers, counts = Placement.of(pipeline).workers, pipeline.replicas(cores())
-        replicas |= {stage: counts[stage] * len(hosts) for stage, hosts in workers.items()}
+        replicas |= Placement.of(pipeline).everywhere(pipeline.replicas(cores()))
     return account(captures, whole.get("render"), replicas, outcome.restarts)

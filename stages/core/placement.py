@@ -5,6 +5,7 @@ A host is a machine of the configuration, by its name. Without `hosts` everythin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.core.config import Pipeline, hosts_in
@@ -54,6 +55,10 @@ class Placement:
         """The stages that have a process on this host, in the order in which they are started."""
         ends = ["render"] * (self.render == host) + ["capture"] * (host in self.captures)
         return [*ends, *(stage for stage, hosts in self.workers.items() if host in hosts)]
+
+    def everywhere(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """How many processes each worker stage has on all its hosts together; `counts`: on each of them."""
+        return {stage: counts[stage] * len(hosts) for stage, hosts in self.workers.items()}
 
     def works(self, host: str, stage: str) -> bool:
         """Whether this host has processes of a worker stage."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
+from stages.core.names import output_name
 from stages.outputs import OutputError
 from stages.outputs.album import Album, Page
 from stages.outputs.draw import annotate
 from stages.outputs.labels import Bar, Line
-from stages.outputs.names import output_name
 from stages.outputs.panels import with_panels
 from stages.outputs.pictures import write_picture
 from stages.outputs.screen import window_available

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from stages.core.pulse import Beat
@@ -23,19 +25,25 @@ HELP = tuple(
     )
 )
 _CALM, _BUSY = (120, 200, 120), (80, 160, 255)  # BGR
-_FULL = 0.9  # of a second's work a second: a stage with one process that has more to do is the limit
+_FULL = 0.9  # of the time: a stage that has more to do is the limit
 _CAPITAL = 0.022  # height of the letters, as a share of the picture's shorter side
 
 
-def numbers(beat: Beat) -> tuple[Line | Bar, ...]:
-    """The lines of the panel: frames a second and latency; for each stage its work, of one core, and its queue."""
+def numbers(beat: Beat, processes: Mapping[str, int]) -> tuple[Line | Bar, ...]:
+    """The lines of the panel: frames a second and latency; for each stage how busy it is, and its queue.
+
+    Busy is the share of the time for which its processes were at work, 100 % where all of them always were;
+    `processes`: how many there are, where there are several.
+    """
     latency = "" if beat.latency_s is None else f"   {1000 * beat.latency_s:.0f} ms"
+    # Work is noted when it is finished: over a short time it may come to more than there was time for.
+    busy = {load.stage: min(1.0, load.work / processes.get(load.stage, 1)) for load in beat.loads}
     stages = (
         Bar(
             load.stage,
-            _BUSY if load.work >= _FULL else _CALM,
-            min(load.work, 1.0),
-            f"{100 * load.work:.0f} %  {load.queue} in queue",
+            _BUSY if busy[load.stage] >= _FULL else _CALM,
+            busy[load.stage],
+            f"{100 * busy[load.stage]:.0f} %  {load.queue} in queue",
         )
         for load in beat.loads
     )

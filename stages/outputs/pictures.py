@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from stages.core.frames import FinishedFrame
+from stages.core.names import output_name
 from stages.outputs import OutputError, cannot_write
-from stages.outputs.names import output_name
 
 JPEG_QUALITY = 92
 _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more

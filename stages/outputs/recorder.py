@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.core.frames import FinishedFrame
+from stages.core.names import output_name
 from stages.outputs.jsonl import JsonLines
 from stages.outputs.losses import Losses
-from stages.outputs.names import output_name
 from stages.outputs.pictures import AnnotatedPictures
 from stages.outputs.restore import LOSSES, RESULTS, Restored, restore
 from stages.outputs.segments import made_segment, rate_in, segments_folder

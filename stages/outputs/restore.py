@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.core.names import output_name
 from stages.outputs import cannot_write
-from stages.outputs.names import output_name
 from stages.outputs.segments import delete_left_overs, frames_in, segments_folder
 from stages.outputs.subtitles import subtitles_path
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.core.frames import FinishedFrame
+from stages.core.placement import Placement
 from stages.core.tracking import Box
 from stages.outputs.display import Display, open_display
 from stages.outputs.panels import numbers
@@ -38,18 +39,20 @@ def open_screens(settings: Settings, stages: Iterable[str], incarnation: int, la
     """
     shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
     display = open_display(shown.display, stages, saved, launcher.say, shown.style, shown.delay)
-    web = _open_page(settings, incarnation, launcher) if shown.web_port else None
-    return Screens(display, web, _Published(settings, incarnation, launcher.say) if settings.publish else None)
+    processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
+    web = _open_page(settings, processes, incarnation, launcher) if shown.web_port else None
+    published = _Published(settings, incarnation, launcher.say) if settings.publish else None
+    return Screens(display, web, published, processes)
 
 
-def _open_page(settings: Settings, incarnation: int, launcher: Launcher) -> Web:
+def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, launcher: Launcher) -> Web:
     shown = settings.pipeline.render
     web = open_web(
         host=shown.web_host,
         port=shown.web_port,
         token=settings.web_token,
         sources=tuple(settings.pipeline.sources),
-        stages=settings.pipeline.replicas(cores()),
+        stages=processes,
         style=shown.style,
         blur=shown.blur,
         life=incarnation,
@@ -78,8 +81,14 @@ class _Published:
 class Screens:
     """All who look at a run; without arguments it is nobody."""
 
-    def __init__(self, display: Display | None = None, web: Web | None = None, published: _Published | None = None):
-        self._display, self._web, self._published = display, web, published
+    def __init__(
+        self,
+        display: Display | None = None,
+        web: Web | None = None,
+        published: _Published | None = None,
+        processes: Mapping[str, int] | None = None,  # of each worker stage
+    ):
+        self._display, self._web, self._published, self._processes = display, web, published, processes or {}
         self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
 
     @property
@@ -103,7 +112,7 @@ class Screens:
             if self._display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
                 self._told_s = now_s
                 for name, source in sources.items():
-                    self._display.tell(name, numbers(source.beat(now_s)))
+                    self._display.tell(name, numbers(source.beat(now_s), self._processes))
             self._display.poll()
             if self._display.quit_requested:
                 launcher.quit()

@@ -17,14 +17,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
-from stages.outputs.names import output_name
+from stages.core.names import output_name
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
 from stages.report.lines import Results, ResultsError, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
-from stages.report.tables import write_csv, write_parquet
+from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
+from stages.report.words import counted
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
 from stages.runtime.run_file import RUN
 from stages.sources import SourceError
@@ -69,10 +70,12 @@ def _count(text: str) -> int:
 
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
+    if options.parquet:
+        need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
         if wanted_it:
             rows = write(options.folder / name, results)
-            yield f"Wrote {options.folder / name}: {rows:,} rows."
+            yield f"Wrote {options.folder / name}: {counted(rows, 'row', 'rows')}."
     if options.vtt:
         yield from _subtitles(results)
     if options.html or not (options.csv or options.parquet or options.vtt):
@@ -112,8 +115,24 @@ def _report(options: argparse.Namespace, results: list[Results]) -> str:
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
     _write(path, page(told, summary, day))
-    frames, people = (sum(getattr(one.gathered, name) for one in told) for name in ("frames", "people"))
-    return f"Wrote {path}, {path.stat().st_size / 1e6:.1f} MB: {frames:,} frames, {people:,} people."
+    return f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
+
+
+def _size(count: int) -> str:
+    """Of so many bytes."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def _found(told: list[Told]) -> str:
+    frames, faces, people, pictures = (
+        sum(getattr(one.gathered, name) for one in told) for name in ("frames", "faces", "people", "still_count")
+    )
+    said = [counted(pictures, "picture", "pictures")] if pictures else []
+    if pictures == frames:
+        said.append(counted(faces, "face", "faces"))
+    else:
+        said += [counted(frames - pictures, "frame", "frames"), counted(people, "person", "people")]
+    return ", ".join(said)
 
 
 def _refuse_live(spec: str, sources: int) -> None:

@@ -9,7 +9,7 @@ from stages.outputs.labels import id_colour
 from stages.report.gathering import UNFOLLOWED, Film
 from stages.report.person import Moment, Person, Said
 from stages.report.timeline import Strip
-from stages.report.words import NARROW, Pictures, clock, colour_of, css, duration, image, percent, sentence
+from stages.report.words import NARROW, Pictures, clock, colour_of, css, duration, image, part, percent, sentence
 
 MOMENTS = 4  # thumbnails of a person with an expression each
 LEAST_SHARE = 0.04  # of the time: rarer expressions have no picture of their own
@@ -135,9 +135,7 @@ def _shares(said: Said, length_s: float, pictures: Pictures) -> Iterator[str]:
     shares = said.shares
     parts = (f'<i style="width:{100 * share:.2f}%;background:{colour_of(label)}"></i>' for label, share in shares)
     yield f'<div class="shares">{"".join(parts)}</div>'
-    named = (
-        f"<span>{escape(label)} <b>{percent(share)}</b></span>" for label, share in shares[:NAMED] if share >= 0.005
-    )
+    named = (f"<span>{escape(label)} <b>{part(share)}</b></span>" for label, share in shares[:NAMED] if share >= 0.005)
     yield f'<p class="named">{"".join(named)}</p>'
     looks = [
         f"<figure>{look}<figcaption><b>{escape(label)}</b> {percent(sure)}<br>at {clock(moment.time_s, length_s)}"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from stages.report.film import cards, timeline
 from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
-from stages.report.words import NARROW, Pictures, duration, image, percent, sentence
+from stages.report.words import NARROW, Pictures, counted, duration, image, percent, sentence
 
 SOURCES_NAMED = 3  # in the heading
+PLACES = {"capture": 0, "detect": 1, "render": 3}  # in the pipeline; attributes are between, in their own order
 HERE = Path(__file__).parent
 
 
@@ -60,9 +61,9 @@ def _in_short(told: list[Told], day: str) -> str:
     pictures = sum(one.gathered.still_count for one in told)
     parts = [day]
     if seconds:
-        parts += [duration(seconds), f"{people:,} {'person' if people == 1 else 'people'} followed"]
+        parts += [duration(seconds), f"{counted(people, 'person', 'people')} followed"]
     if pictures:
-        parts.append(f"{pictures:,} picture{'s' * (pictures != 1)}")
+        parts.append(counted(pictures, "picture", "pictures"))
     return " · ".join(parts)
 
 
@@ -71,7 +72,8 @@ def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
     dropped = sum(count for one in told for (what, _, _), count in one.losses.items() if what == "dropped")
     given_up = sum(sum(one.gathered.missing.values()) for one in told)
     errors = sum(sum(one.gathered.errors.values()) for one in told)
-    tiles = [("frames", f"{frames:,}"), ("faces", f"{faces:,}"), ("frames dropped", f"{dropped:,}")]
+    what = "frames" if any(one.gathered.film_count for one in told) else "pictures"
+    tiles = [(what, f"{frames:,}"), ("faces", f"{faces:,}"), (f"{what} dropped", f"{dropped:,}")]
     tiles.append(("answers given up", f"{given_up:,}"))
     if errors:
         tiles.append(("not analysed", f"{errors:,}"))
@@ -79,7 +81,7 @@ def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
         tiles.append(("restarts", f"{sum(summary.get('restarts', {}).values()):,}"))
     seconds = max((one.account.get("seconds", 0.0) for one in told), default=0.0)
     if seconds:
-        tiles.append(("frames a second", f"{frames / seconds:.1f}"))
+        tiles.append((f"{what} a second", f"{frames / seconds:.1f}"))
     yield '<dl class="tiles">'
     yield "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles)
     yield "</dl>"
@@ -122,15 +124,16 @@ def _left_out(film: Film) -> str:
         long = duration(film.let_go_s)
         said.append(f"{film.let_go:,} {were} there for less long, {long} in all, and {are} not shown.")
     if film.brief:
-        were = "face was" if film.brief == 1 else "faces were"
-        said.append(f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s each; mostly these are none.")
+        were, are = ("face was", "is") if film.brief == 1 else ("faces were", "are")
+        briefly = f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s{' each' * (film.brief != 1)}"
+        said.append(f"{briefly}, and {are} left out: what is seen so briefly is mostly no face.")
     return " ".join(said)
 
 
 def _gallery(gathered: Gathered, pictures: Pictures) -> Iterator[str]:
     """The faces of the pictures."""
     count, empty = gathered.still_count, gathered.empty_stills
-    of = f"{count:,} picture{'s' * (count != 1)}" + (f", {empty:,} of them without a face" if empty else "")
+    of = counted(count, "picture", "pictures") + (f", {empty:,} of them without a face" if empty else "")
     yield f'<section><h3>Faces</h3><p class="quiet">{of}</p><div class="gallery">'
     for still in gathered.stills:
         yield "".join(_still(still, pictures))
@@ -176,7 +179,7 @@ def _run(summary: dict) -> Iterator[str]:
         return
     busy, restarts = summary.get("busy", {}), summary.get("restarts", {})
     yield "<table><tr><th>stage</th><th>processes</th><th>at work</th><th>restarts</th></tr>"
-    for stage, count in summary.get("replicas", {}).items():
+    for stage, count in sorted(summary.get("replicas", {}).items(), key=lambda item: PLACES.get(item[0], 2)):
         work = percent(busy[stage]) if stage in busy else "–"
         yield f"<tr><td>{escape(stage)}</td><td>{count}</td><td>{work}</td><td>{restarts.get(stage, 0)}</td></tr>"
     yield "</table>"

@@ -38,6 +38,11 @@ def write_csv(path: Path, sources: list[Results]) -> int:
     return count
 
 
+def need_pyarrow() -> None:
+    """Raise `ModuleNotFoundError` where Parquet cannot be written: before the hour that another table may take."""
+    from pyarrow import parquet  # noqa: F401
+
+
 def write_parquet(path: Path, sources: list[Results]) -> int:
     """The same in Apache Parquet, with types. Needs pyarrow."""
     import pyarrow

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from stages.core.frames import rounded
+from stages.core.names import output_name
 from stages.outputs.hiding import hide_faces
-from stages.outputs.names import output_name
 from stages.report.person import Moment
 from stages.sources import SourceError, open_source
 

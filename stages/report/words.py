@@ -10,7 +10,7 @@ from stages.core.frames import Age, Answer, Classes, Value
 from stages.outputs.labels import ID_COLOURS, LABEL_COLOURS
 from stages.report.person import Moment
 
-NARROW = "\u202f"  # a narrow space, at which no line is broken
+NARROW, NO_BREAK = "\u202f", "\u00a0"  # spaces at which no line is broken
 
 Pictures = Mapping[Moment, bytes]  # JPEGs of faces
 
@@ -29,6 +29,16 @@ def css(bgr: tuple[int, int, int]) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.0f}{NARROW}%"
+
+
+def part(share: float) -> str:
+    """A share of a whole; all of it only where there is no other piece."""
+    return f"over{NO_BREAK}99{NARROW}%" if 0.995 <= share < 1 else percent(share)
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """1 person, 1,200 people."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def clock(seconds: float, length_s: float) -> str:

@@ -1,6 +1,7 @@
 """The keys of the machines: one pair for each host, in files that only their owner can read.
 
 keys/                0700
+  .gitignore         all of it
   desk.secret        0600, on the machine desk and nowhere else
   desk.public        on every machine
   shed.public
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError
 
-PUBLIC, SECRET = ".public", ".secret"
+PUBLIC, SECRET, IGNORE = ".public", ".secret", ".gitignore"
 COPY = "copy it here from where --make-keys made it"
 _KEY = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\n?")  # Z85, ZeroMQ's way to write 32 bytes
 _MORE_BYTES = 42  # than any key has: what is longer is none, and is not read on
@@ -72,6 +73,8 @@ def make_keys(folder: Path, hosts: Iterable[str], new_pair: Callable[[], tuple[b
     except OSError as error:
         raise KeysError(f"{folder} cannot be made: {error.strerror}; name another folder with --make-keys.") from None
     _refuse_open(folder, "700")
+    if not (folder / IGNORE).exists():  # Before the first secret is there: nobody is to commit one.
+        _write(folder / IGNORE, b"*", 0o644)
     made = []
     for host in hosts:
         files = folder / f"{host}{PUBLIC}", folder / f"{host}{SECRET}"
@@ -97,11 +100,11 @@ def _read(file: Path, remedy: str) -> bytes:
     return key.rstrip(b"\n")
 
 
-def _write(file: Path, key: bytes, mode: int) -> None:
+def _write(file: Path, line: bytes, mode: int) -> None:
     try:
         # Made with its permissions, so that it is at no moment readable for others.
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
-            opened.write(key + b"\n")
+            opened.write(line + b"\n")
     except OSError as error:
         raise KeysError(f"{file} cannot be written: {error.strerror}; name another folder with --make-keys.") from None
 

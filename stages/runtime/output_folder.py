@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
+from stages.core.names import output_name
 from stages.runtime.locks import Taken, locked
 from stages.runtime.run_file import RUN
 
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
-LOSSES = "account.jsonl"
+LOSSES, ANNOTATED = "account.jsonl", "annotated"
 REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
 LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
 MOST = 1000  # processes of a stage whose logs are looked for
@@ -46,9 +47,10 @@ class OutputFolder:
         old = self._left()
         for path in old:
             path.unlink(missing_ok=True)
-        if (self.path / RUN).is_file():
-            for parts in self.path.rglob(".*.parts"):  # Of videos of a run that was broken off.
-                shutil.rmtree(parts, ignore_errors=True)
+        parts = list(self.path.rglob(".*.parts")) if (self.path / RUN).is_file() else []
+        for path in parts:  # Of videos of a run that was broken off.
+            shutil.rmtree(path, ignore_errors=True)
+        self._remove_empty([*old, *parts])
         for results in self.results:
             (results.parent / LOSSES).unlink(missing_ok=True)
         (self.path / RUN).unlink(missing_ok=True)
@@ -83,13 +85,14 @@ class OutputFolder:
 
     def _left(self) -> list[Path]:
         """Every file that an earlier run has left here, so far as is known."""
-        return list(dict.fromkeys([*filter(Path.is_file, self.results), *self._listed(), *self._made_of_them()]))
+        listed = self._listed()
+        return list(dict.fromkeys([*filter(Path.is_file, self.results), *listed, *self._made_of_them(listed)]))
 
-    def _made_of_them(self) -> list[Path]:
+    def _made_of_them(self, listed: list[Path]) -> list[Path]:
         """What was made of the earlier run's results when it was over: it would not tell of the new ones."""
         if not (self.path / RUN).is_file():
             return []  # Then a file of such a name may be anybody's.
-        subtitles = (path.with_suffix(".vtt") for path in self._listed() if path.suffix.lower() == ".mp4")
+        subtitles = (path.with_suffix(".vtt") for path in listed if path.suffix.lower() == ".mp4")
         made = (*(self.path / name for name in (REPORT, CSV, PARQUET)), *subtitles)
         return [path for path in made if path.is_file()]
 
@@ -102,14 +105,30 @@ class OutputFolder:
             raise OutputFolderError(f"{self.path / SUMMARY} could not be written: {error.strerror}.") from None
 
     def _listed(self) -> list[Path]:
-        """The outputs that the summary of the earlier run names, so far as they lie in this folder."""
+        """The outputs of the earlier run, so far as they lie in this folder.
+
+        Its summary names them. Stages that were started by hand leave none, nor does a run that was broken off: what
+        they have made follows from their results.
+        """
         try:
             names = json.loads((self.path / SUMMARY).read_bytes())["outputs"]
             paths = [self.path / name for name in names]
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except FileNotFoundError:
+            paths = [path for results in self.results for path in _annotated(results)]
+        except (ValueError, KeyError, TypeError):
             return []
         inside = self.path.resolve()
         return [path for path in paths if path.is_file() and path.resolve().is_relative_to(inside)]
+
+    def _remove_empty(self, removed: Iterable[Path]) -> None:
+        """Remove the sub-folders of annotated outputs that are empty now."""
+        roots = {results.parent / ANNOTATED for results in self.results}
+        for path in removed:
+            for folder in path.parents:
+                if roots.isdisjoint(folder.parents):
+                    break
+                with contextlib.suppress(OSError):  # It holds something else.
+                    folder.rmdir()
 
 
 @contextmanager
@@ -157,6 +176,25 @@ def _refuse_foreign(folder: OutputFolder) -> None:
         raise OutputFolderError(
             f"{foreign} was not written by facepipe; move it away, or choose another folder with --output."
         )
+
+
+def _annotated(results: Path) -> Iterator[Path]:
+    """What a run with these results may have written of annotated pictures and videos, whether or not it is there."""
+    before = None
+    try:
+        with results.open("rb") as lines:
+            while text := lines.readline(LINE_BYTES):
+                # Names stand at the beginning, and a name cannot hold a bare quote: the faces, which are most of a
+                # line, need not be read.
+                named = json.loads(text.partition(b', "time": ')[0] + b"}")
+                source, file = named["source"], named.get("file")
+                if (source, file) == before:
+                    continue
+                before = source, file
+                for still in (True, False):
+                    yield results.parent / ANNOTATED / output_name(source, file, still=still)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # There are none, or the last line is torn, or somebody has written in them.
 
 
 def _is_ours(results: Path) -> bool:

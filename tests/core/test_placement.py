@@ -56,6 +56,11 @@ def test_without_hosts_everything_runs_here():
     assert not placed.spans_machines
 
 
+def test_a_stage_on_two_hosts_has_the_processes_of_both():
+    counts = {"detect": 2, "gender": 1, "age": 3}
+    assert Placement.of(THREE).everywhere(counts) == {"detect": 2, "gender": 1, "age": 6}
+
+
 def test_what_has_no_host_runs_on_the_first():
     placed = Placement.of(THREE)
     assert placed.stages_on("desk") == ["render", "capture"]

@@ -206,7 +206,7 @@ def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, 
         open_display("window", STAGES, tmp_path, said.append)
 
 
-LINES = numbers(Beat(24.96, 0.0712, (Load("detect", 0.93, 4), Load("age", 0.08, 0))))
+LINES = numbers(Beat(24.96, 0.0712, (Load("detect", 0.93, 4), Load("age", 0.08, 0))), {})
 
 
 def test_h_shows_the_keys_over_the_picture_and_takes_them_away(shown):
@@ -247,6 +247,16 @@ def test_panels_stand_in_no_picture_that_is_saved(shown, tmp_path):
 def test_the_panel_says_speed_latency_and_for_each_stage_its_work_and_queue():
     said = [f"{line.text} {line.said}" if isinstance(line, Bar) else line.text for line in LINES]
     assert said == ["25.0 frames/s   71 ms", "detect 93 %  4 in queue", "age 8 %  0 in queue"]
+
+
+def test_a_stage_is_busy_by_the_share_of_all_its_processes_and_never_more_than_wholly():
+    beat = Beat(9.0, None, (Load("detect", 1.5, 0), Load("gender", 2.31, 0), Load("age", 1.2, 0)))
+    _, *stages = numbers(beat, {"detect": 2, "gender": 2})
+    assert [(bar.share, bar.said) for bar in stages] == [
+        (0.75, "75 %  0 in queue"),
+        (1.0, "100 %  0 in queue"),
+        (1.0, "100 %  0 in queue"),
+    ]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 48), (320, 240), (3840, 2160)])

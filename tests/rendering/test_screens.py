@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from stages.core.pulse import Beat, Load
 from stages.rendering.screens import Screens, SourceScreens
 from tests.outputs.frames import flat, frame
 
@@ -104,6 +105,14 @@ def test_a_page_is_told_how_the_run_goes_now_and_then_and_windows_work_at_every_
     for _ in range(2):
         screens.turn({"clip.mp4": source}, launcher)
     assert display.shown == ["polled", "polled"] and web.shown == [("clip.mp4", "a beat", Counter(), {"age": 1})]
+
+
+def test_a_panel_that_is_open_is_told_how_busy_all_processes_of_a_stage_are():
+    display = Watched()
+    display.wants_numbers, display.tell = True, lambda source, lines: display.shown.append((source, lines[1].said))
+    source = SimpleNamespace(beat=lambda now_s: Beat(25.0, None, (Load("detect", 1.0, 3),)))
+    Screens(display, processes={"detect": 2}).turn({"clip.mp4": source}, SimpleNamespace(restarts={}))
+    assert display.shown == [("clip.mp4", "50 %  3 in queue"), "polled"]
 
 
 def test_all_are_closed_also_when_one_cannot_be():

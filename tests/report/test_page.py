@@ -152,6 +152,37 @@ def test_pictures_are_a_gallery(tmp_path):
     assert len(page.pictures) == 1 and "timeline" not in page.tags
 
 
+def test_of_pictures_the_terminal_and_the_page_count_pictures_and_of_videos_frames(tmp_path, capsys):
+    frames = [
+        frame(n, flat(96, 64), [face(30, 10, 40)] * n, rate=None, time=0.0, file=f"{n}.png", source="shots")
+        for n in range(3)
+    ]
+    page = report(written(tmp_path / "shots", frames))
+    assert "pictures 3" in page.text and "pictures dropped 0" in page.text
+    assert re.search(r"report.html, \d+ kB: 3 pictures, 3 faces\.$", capsys.readouterr().out)
+    report(written(tmp_path / "clip", film(5, followed(1))))
+    assert re.search(r", \d+ kB: 5 frames, 1 person\.$", capsys.readouterr().out)
+    report(written(tmp_path / "both", [frames[0], *film(5, followed(1), followed(2), file="clip.mp4", source="shots")]))
+    assert re.search(r", \d+ kB: 1 picture, 5 frames, 2 people\.$", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("brief", "said"),
+    [
+        (1, "1 face was seen for less than 0.3 s, and is left out: what is seen so briefly is mostly no face."),
+        (2, "2 faces were seen for less than 0.3 s each, and are left out: what is seen so briefly is mostly no face."),
+    ],
+)
+def test_who_was_seen_too_briefly_is_counted(tmp_path, brief, said):
+    frames = [frame(n, flat(96, 64), [followed(i) for i in range(1 + brief * (n < 2))]) for n in range(50)]
+    assert said in report(written(tmp_path, frames)).text
+
+
+def test_a_share_is_the_whole_only_where_there_is_no_other_piece(tmp_path):
+    frames = [frame(n, flat(96, 64), [followed(1, emotion="sad" if n == 7 else "happy")]) for n in range(500)]
+    assert "happy over 99 %" in report(written(tmp_path, frames)).text.replace("\u00a0", " ")
+
+
 def test_names_and_labels_of_others_are_text_and_nothing_else(tmp_path):
     bad = "<img src=x onerror=alert(1)>'\""
     one = followed(1, emotion=bad)
@@ -175,14 +206,20 @@ def test_the_summary_is_told(tmp_path):
     folder = written(tmp_path, film(5))
     summary = {
         "sources": [{"source": "clip.mp4", "seconds": 2.0, "latency_ms": {"p50": 12.0}}],
-        "replicas": {"detect": 2},
+        "replicas": {"render": 1, "capture": 1, "age": 1, "gender": 1, "detect": 2},
         "busy": {"detect": 0.5},
         "restarts": {"detect": 3},
         "notes": ["sound copied"],
     }
     (folder / "summary.json").write_text(json.dumps(summary))
     page = report(folder)
-    for said in ("restarts 3", "detect 2 50 % 3", "sound copied", "p50 12 ms", "frames a second 2.5"):
+    for said in (
+        "restarts 3",
+        "capture 1 – 0 detect 2 50 % 3 age 1 – 0 gender 1 – 0 render 1 – 0",
+        "sound copied",
+        "p50 12 ms",
+        "frames a second 2.5",
+    ):
         assert said in page.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 
 import pytest
 
@@ -76,6 +77,13 @@ def test_without_the_library_one_sentence_says_what_installs_it(tmp_path):
     from stages.core.missing import missing
 
     assert "make install-tables" in missing(ModuleNotFoundError(name="pyarrow.parquet"))
+
+
+def test_that_the_library_is_missing_is_found_out_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ModuleNotFoundError, match="pyarrow"):
+        main([str(written(tmp_path, film(3, followed(1)))), "--csv", "--parquet"])
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
 
 
 def test_a_table_that_cannot_be_finished_leaves_nothing(tmp_path, capsys):

@@ -37,6 +37,13 @@ def test_each_host_gets_a_pair_of_its_own(folder):
     assert (desk.host_of(shed.own), desk.host_of(b"x" * 40)) == ("shed", None)
 
 
+def test_git_does_not_see_the_keys_and_a_gitignore_of_ones_own_stays(folder):
+    assert (folder / ".gitignore").read_text() == "*\n"
+    (folder / ".gitignore").write_text("*.secret\n")
+    make_keys(folder, ("barn",), new_pair)
+    assert (folder / ".gitignore").read_text() == "*.secret\n"
+
+
 def test_a_key_in_use_is_never_replaced(folder):
     before = (folder / "desk.secret").read_bytes()
     assert make_keys(folder, ("desk", "barn"), new_pair) == ["barn"]

@@ -48,6 +48,26 @@ def test_the_results_of_a_run_that_left_no_summary_are_replaced(tmp_path):
     assert not (tmp_path / "results.jsonl").exists()
 
 
+def test_what_stages_by_hand_have_annotated_is_known_from_their_results(tmp_path):
+    lines = (
+        (0, ', "file": "a/b/x.jpg"'),
+        (1, ', "file": "y.mp4"'),
+        (2, ', "file": "y.mp4"'),
+        (3, ', "file": "../z.png"'),
+    )
+    results = [f'{{"source": "pictures", "frame": {n}{file}, "time": 0.0, "faces": []}}\n' for n, file in lines]
+    (tmp_path / "results.jsonl").write_text("".join(results) + '{"source": "pic')
+    (tmp_path / "run.json").write_text("{}")
+    ours = ("a/b/x.jpg", "y.mp4", "y.vtt")
+    for name in (*ours, "own.mp4", "c/own.jpg", "../z.png"):
+        (tmp_path / "annotated" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "annotated" / name).touch()
+    with output_folder(tmp_path, ()) as folder:
+        folder.clear()
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"annotated", "annotated/own.mp4", "annotated/c", "annotated/c/own.jpg", "logs", "z.png"}
+
+
 def test_each_of_several_sources_has_its_own_results(tmp_path):
     for name in ("door", "garage"):
         (tmp_path / name).mkdir()

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from stages.core.frames import FinishedFrame
+from stages.core.names import output_name
 from stages.outputs.draw import annotate
 from stages.outputs.hiding import hide
-from stages.outputs.names import output_name
 from stages.outputs.web.viewer import Switches
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture

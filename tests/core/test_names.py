@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.outputs.names import output_name
+from stages.core.names import output_name
 
 
 @pytest.mark.parametrize(
