@@ -104,16 +104,16 @@ class _Render:
         # A launcher knows better whether it is the end, or a person who has asked for it.
         if not self._settings.run and not self._said_finished and self._is_clean:
             self._said_finished = True
-            self._write_run_file("finished")
+            self._write_run_file(ended="finished")
 
     @property
     def _is_clean(self) -> bool:
         everything = len(self._sources) == len(self._settings.captures)
         return everything and all(source.is_clean for source in self._sources.values())
 
-    def _write_run_file(self, ended: str | None = None) -> None:
+    def _write_run_file(self, write: Callable[[RunFile, Path], None] = RunFile.write, ended: str | None = None) -> None:
         try:
-            RunFile(self._run, self._settings.inputs, self._incarnation, ended).write(self._folder)
+            write(RunFile(self._run, self._settings.inputs, self._incarnation, ended), self._folder)
         except OSError as error:
             raise cannot_write(self._folder, error) from error
 
@@ -156,6 +156,7 @@ class _Render:
         if not self._sources:
             # Only now: before its source was opened the run could fail, and what an earlier one left be lost for
             # nothing.
+            self._write_run_file(RunFile.prepare)  # What is in the way of it shows before anything is removed.
             if not self._continuing and OutputFolder.at(folder, settings.sources).clear():
                 self._launcher.say(f"replacing the results of an earlier run in {folder}")
             self._write_run_file()

@@ -42,24 +42,30 @@ class Follower:
         """The frame as it is to be written and drawn. A picture that is no frame of a video or camera stands alone."""
         frame = as_written(frame)
         if frame.picture.rate is None:
+            self._come_to(frame.picture.file)
             return frame
         return replace(frame, faces=self._followed(frame.picture.file, frame.picture.time, frame.faces))
 
     def replay(self, file: str | None, time_s: float, faces: Sequence[Face]) -> None:
         """Take a frame from a line of the file: what `follow` knew after it is known again."""
-        # Of a frame without faces the line does not tell whether it is a picture; but that changes nothing: a picture
-        # has a file of its own, or is alone.
+        # Of a frame without faces the line does not tell whether it is a picture. Nor need it: with either another file
+        # begins, and nobody of the one before is looked for any more.
         if all(face.id is not None for face in faces):
             self._followed(file, time_s, faces)
+        else:
+            self._come_to(file)
 
     def _followed(self, file: str | None, time_s: float, faces: Sequence[Face]) -> list[Face]:
-        if file != self._file:
-            self._tracker.forget()
-            self._file = file
+        self._come_to(file)
         ids = self._tracker.update(time_s, [face.box for face in faces])
         known = {number: self._smoothers.get(number) for number in self._tracker.ids}
         self._smoothers = {number: s or Smoother(self._over_s, self._coast_s) for number, s in known.items()}
         return [self._with(face, number, time_s) for face, number in zip(faces, ids, strict=True)]
+
+    def _come_to(self, file: str | None) -> None:
+        if file != self._file:
+            self._tracker.forget()
+            self._file = file
 
     def _with(self, face: Face, number: int, time_s: float) -> Face:
         # One that came beyond the limit has been forgotten at once.

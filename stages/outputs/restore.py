@@ -146,7 +146,8 @@ def _cut_losses(path: Path, restored: Restored) -> None:
         entries = [json.loads(line) for line in lines if line.endswith(b"\n")]
     entries = [entry for entry in entries if entry["last"] < restored.position]
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries), encoding="utf-8")
+    text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     os.replace(temporary, path)
     for entry in entries:
         if entry["what"] == "dropped":

@@ -28,11 +28,16 @@ class RunFile:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def prepare(self, folder: Path) -> None:
+        """Write it beside its place: after that hardly anything can hinder `write`. Raises `OSError`."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
+        _part(folder).write_text(text, encoding="utf-8", errors="backslashreplace")
+
     def write(self, folder: Path) -> None:
         """Replace it as a whole; raises `OSError`."""
-        temporary = folder / f".{RUN}.part"
-        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / RUN)
+        self.prepare(folder)
+        os.replace(_part(folder), folder / RUN)
 
     def with_end(self, ended: str | None) -> RunFile:
         return replace(self, ended=ended)
@@ -40,3 +45,7 @@ class RunFile:
     def difference(self, inputs: dict) -> str | None:
         """The name of the first input that is not the same now."""
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
+
+
+def _part(folder: Path) -> Path:
+    return folder / f".{RUN}.part"

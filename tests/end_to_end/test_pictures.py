@@ -154,3 +154,28 @@ def test_pictures_of_48_megapixels_go_one_at_a_time(place, astronaut):
     assert ended.status == 0, ended.err
     assert [(line["width"], line["height"], len(line["faces"])) for line in ended.lines] == [(8000, 6000, 1)] * 2
     assert peak < 2_500_000_000  # A picture has 144 MB, and no process needs more than a few of them.
+
+
+def test_a_folder_with_a_name_that_is_no_text_is_read_and_known_again(place, astronaut):
+    folder = place.folder / "nu"
+    folder.mkdir()
+    picture = write_picture(place.folder / "face.jpg", astronaut)
+    try:
+        shutil.copy(picture, folder / "caf\udce9.jpg")  # The byte E9 alone, as Latin-1 has it.
+    except OSError:
+        pytest.skip("this file system has names in Unicode only")
+    ran = place.run(folder)
+    assert ran.status == 0, ran.err
+    assert [(line["file"], len(line["faces"])) for line in ran.lines] == [("caf?.jpg", 1)]
+    again = place.run(folder, "--resume")
+    assert again.status == 0
+    assert "is finished; there is nothing to resume" in again.err
+
+
+def test_a_run_file_that_cannot_be_written_costs_no_earlier_results(place, astronaut):
+    picture = write_picture(place.folder / "face.jpg", astronaut)
+    before = place.run(picture)
+    (before.output / ".run.json.part").mkdir()
+    ran = place.run(picture)
+    assert ran.status != 0
+    assert ran.results == before.results

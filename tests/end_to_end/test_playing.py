@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
+import numpy as np
+
 from tests.chaos.killing import frames_of
-from tests.end_to_end.material import FACES, watch
+from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch, write_picture
 
 PART = ("--start", "0:00.4", "--end", "1.2", "--fps", "12.5")  # of 25 frames a second every other one
 
@@ -66,6 +69,21 @@ def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(
     assert more.status == 0, more.err
     assert times_ms(more) == [40 * number for number in range(len(more.lines))]
     assert len(more.lines) > count
+
+
+def test_a_render_that_dies_after_a_picture_of_nobody_gives_everybody_the_same_ids(place, film):
+    album = place.folder / "album"
+    album.mkdir()
+    shutil.copy(film, album / "film.mp4")
+    write_picture(album / "nobody.png", np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
+    part = ("--loop", "--start", "0.4", "--end", "0.8", "--set=pace=true")  # Eleven frames a round.
+    calm = place.start(album, *part, output="calm").until_lines(33).signal(signal.SIGINT).end()
+    crash = "--set=chaos={render: {crash_at: [11, 15], once: true}}"
+    ran = place.start(album, *part, crash).until_lines(33).signal(signal.SIGINT).end()
+    assert "render" in ran.err, ran.err
+    assert ran.lines[10]["file"] == "nobody.png" and ran.lines[10]["faces"] == []
+    assert [face["id"] for face in ran.lines[11]["faces"]] == [3]
+    assert ran.results.splitlines()[:33] == calm.results.splitlines()[:33]
 
 
 def test_what_cannot_be_is_one_sentence_and_status_2(place, film):

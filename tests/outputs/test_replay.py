@@ -46,6 +46,8 @@ def histories(draw) -> list[FinishedFrame]:
         file = draw(st.sampled_from(["a.mp4", "b.jpg", "c.mp4"])) if number == 0 else frames[-1].picture.file
         if frames and draw(st.integers(0, 4)) == 0:
             file, time_s = f"{number}{file}", 0.0
+        elif frames and draw(st.integers(0, 4)) == 0:
+            file = draw(st.sampled_from([one.picture.file for one in frames]))  # With --loop it comes again.
         time_s += draw(st.sampled_from([1 / 30, 1 / 3, 2.0]))
         still = file.endswith("jpg")
         found = draw(faces())
@@ -71,6 +73,22 @@ def test_wherever_the_file_is_cut_what_follows_is_the_same_to_the_byte(frames, d
     undisturbed = written(follower(), frames)
     cut = data.draw(st.integers(0, len(frames)))
     assert written(restored(follower(), undisturbed[:cut]), frames[cut:]) == undisturbed[cut:]
+
+
+@pytest.mark.parametrize("between", [[], [face(10, 10, 60)]])
+def test_a_picture_between_two_rounds_of_a_video_is_one_whether_it_has_faces_or_not(between):
+    frames = [
+        frame(0, faces=[face(10, 10, 60)], file="a.mp4", time=0.0),
+        frame(1, faces=between, file="b.jpg", time=0.0, rate=None),
+        frame(2, faces=[face(10, 10, 60)], file="a.mp4", time=0.04),
+    ]
+    undisturbed = written(follower(), frames)
+    assert [[face.get("id") for face in json.loads(text)["faces"]] for text in undisturbed] == [
+        [1],
+        [None] * len(between),
+        [2],
+    ]
+    assert written(restored(follower(), undisturbed[:2]), frames[2:]) == undisturbed[2:]
 
 
 @given(histories())

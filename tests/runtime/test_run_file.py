@@ -14,6 +14,20 @@ def test_it_comes_back_as_it_was_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_a_name_that_is_no_text_comes_back_too(tmp_path):
+    written = RunFile("ab12", {"source nu": [["caf\udce9.jpg", 10, 20], ["café.jpg", 10, 20]]})
+    written.write(tmp_path)
+    assert RunFile.read(tmp_path) == written
+
+
+def test_one_that_is_prepared_changes_nothing_yet(tmp_path):
+    (before := RunFile("ab12", {}, 7, "finished")).write(tmp_path)
+    (after := RunFile("cd34")).prepare(tmp_path)
+    assert RunFile.read(tmp_path) == before
+    after.write(tmp_path)
+    assert RunFile.read(tmp_path) == after
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": 1, "inputs": 3, "incarnation": 0, "ended": null}', "\xff"])
 def test_what_is_no_run_file_is_none(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
