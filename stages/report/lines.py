@@ -120,7 +120,7 @@ def said_in(path: Path) -> dict:
     """What summary.json or run.json says; nothing where the run was broken off before it was written."""
     try:
         said = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
