@@ -9,8 +9,13 @@ python -m stages.report out --vtt                subtitles for each video, in ou
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import argparse
 import re
 import sys
 import time
@@ -23,10 +28,11 @@ from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import Results, ResultsError, losses_of, results_in, said_in, summary_in
+from stages.report.lines import Results, cannot_be_written, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
 from stages.report.tables import write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
+from stages.runtime.command import run, say
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
 from stages.runtime.run_file import RUN
 from stages.sources import SourceError
@@ -39,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     try:
         for said in _make(options, results_in(options.folder)):
-            print(said)
+            say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
@@ -155,8 +161,8 @@ def _write(path: Path, parts: Iterable[str]) -> None:
     try:
         write_parts(path, parts)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room there.") from error
+        raise cannot_be_written(path, error) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -227,7 +229,9 @@ def test_the_summary_is_told(tmp_path):
         assert words in page.text
 
 
-@pytest.mark.parametrize("text", ["", "7", "{", '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "7", "{", "[" * 200_000, '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}']
+)
 def test_a_summary_that_is_none_is_left_out(tmp_path, text):
     folder = written(tmp_path, film(5))
     (folder / "summary.json").write_text(text)
@@ -248,6 +252,14 @@ def test_a_torn_run_is_told_as_far_as_it_came(tmp_path, capsys):
     page = report(written(tmp_path, film(5), torn=b'{"source"'))
     assert "The last line is torn" in page.text
     assert "is torn" in capsys.readouterr().out
+
+
+def test_a_source_whose_name_no_file_can_have_has_subtitles_all_the_same(tmp_path):
+    folder = written(tmp_path, film(5, followed(1), source="door"))
+    text = (folder / "results.jsonl").read_text().replace('"door"', r'"\ud800x"')
+    (folder / "results.jsonl").write_text(text)
+    assert main([str(folder), "--vtt"]) == 0
+    assert [path.name for path in (folder / "annotated").iterdir()] == ["_x.vtt"]
 
 
 def test_a_person_who_is_not_shown_is_counted(tmp_path):
@@ -273,8 +285,42 @@ def test_what_is_no_result_is_one_sentence_and_status_2(tmp_path, capsys, conten
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
     folder = written(tmp_path, film(2))
     (folder / "report.html").mkdir()
-    assert main([str(folder)]) == 2
-    assert "report.html cannot be written" in capsys.readouterr().err
+    (folder / "faces.csv").mkdir()
+    for option in ("--html", "--csv"):
+        assert main([str(folder), option]) == 2
+        assert "cannot be written: Is a directory; move that folder away." in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["faces.csv", "report.html", "results.jsonl"]
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv", "--vtt"])
+@pytest.mark.parametrize(
+    ("error", "way"), [(errno.ENOSPC, "make room there"), (errno.EROFS, "copy the results to where you may write")]
+)
+def test_a_disk_that_takes_no_more_is_a_sentence_and_nothing_is_left_behind(
+    tmp_path, capsys, monkeypatch, option, error, way
+):
+    def refuse(*_args, **_more):
+        raise OSError(error, os.strerror(error))
+
+    folder = written(tmp_path, film(2))
+    before = sorted(tmp_path.rglob("*.*"))
+    monkeypatch.setattr(os, "replace", refuse)
+    assert main([str(folder), option]) == 2
+    assert capsys.readouterr().err.endswith(f" cannot be written: {os.strerror(error)}; {way}.\n")
+    assert sorted(tmp_path.rglob("*.*")) == before
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_a_sentence(tmp_path, capsys, monkeypatch):
+    def refuse(path, *_args, **_more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    folder = written(tmp_path, film(2))
+    results = (folder / "results.jsonl").open("rb")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", **_: results if mode == "rb" else refuse(path))
+    with results:
+        assert main([str(folder), "--csv"]) == 2
+    assert "faces.csv cannot be written: Read-only file system" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x", "1001"])
