@@ -5,6 +5,12 @@ Of capture and render it plays what they heard through their decisions again.
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 import argparse
 import sys
 import time
@@ -16,6 +22,7 @@ from stages.core.errors import FacepipeError
 from stages.core.history import CAPTURE, RENDER, Again
 from stages.core.messages import Attribute, Crops, Faces, Frame
 from stages.plan import Plan, read_pipeline
+from stages.runtime.command import run, say
 from stages.runtime.settings import Settings
 from stages.runtime.tape import Record
 from stages.runtime.worker import Answer, Identity
@@ -51,11 +58,11 @@ def main(argv: list[str] | None = None) -> int:
             plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
             answer = answerer(plan.settings(arguments.only, 0))
             lines = told(replay(record, arguments.only, answer, arguments.original_speed))
+        incomplete = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
+        say(*incomplete, *lines)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
-    incomplete = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
-    print(*incomplete, *lines, sep="\n")
     return 1 if record.incomplete else 0
 
 
@@ -145,4 +152,4 @@ def _some(lines: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

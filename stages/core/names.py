@@ -9,7 +9,8 @@ from zlib import crc32
 _PICTURES_KEPT = {".jpg", ".jpeg", ".png"}
 _VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
 _PICTURES = _PICTURES_KEPT | {".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".avif"}
-_ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/]+')  # what some file system refuses or reads as a path
+# What some file system refuses or reads as a path; of surrogates all but those that stand for a byte of a name.
+_ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ud800-\udc7f\udd00-\udfff]+')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows keeps for itself
 _BYTES = 180  # of a name: file systems take 255, and segments and temporary files add to it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
@@ -47,9 +48,13 @@ def write_parts(path: Path, parts: Iterable[str]) -> None:
     """Write a text file that appears whole or not at all; raises `OSError`."""
     temporary = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as text:
-        text.writelines(parts)
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as text:
+            text.writelines(parts)
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):  # It was moved, or could not be made.
+            temporary.unlink()
 
 
 def from_the_start(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[tuple[float, Sequence[Face]]]:

@@ -9,6 +9,12 @@ python -m stages.report out --vtt                subtitles for each video, in ou
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
 import argparse
 import re
 import sys
@@ -18,14 +24,16 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError
 from stages.core.names import output_name
+from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import Results, ResultsError, losses_of, results_in, said_in, summary_in
+from stages.report.lines import Results, cannot_be_written, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
 from stages.report.words import counted
+from stages.runtime.command import run, say
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
 from stages.runtime.run_file import RUN
 from stages.sources import SourceError
@@ -38,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     try:
         for said in _make(options, results_in(options.folder)):
-            print(said)
+            say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
@@ -79,7 +87,7 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     if options.vtt:
         yield from _subtitles(results)
     if options.html or not (options.csv or options.parquet or options.vtt):
-        yield _report(options, results)
+        yield from _report(options, results)
     for one in results:
         if one.is_torn:
             yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
@@ -97,25 +105,29 @@ def _subtitles(results: list[Results]) -> Iterator[str]:
             yield f"Wrote {path}."
 
 
-def _report(options: argparse.Namespace, results: list[Results]) -> str:
+def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write the page."""
-    summary, inputs = summary_in(options.folder / SUMMARY), said_in(options.folder / RUN).get("inputs")
+    summary = summary_in(options.folder / SUMMARY)
     if options.source is not None:
         _refuse_live(options.source, len(results))
-    hide = options.blur or (isinstance(inputs, dict) and inputs.get("render.blur", "none") != "none")
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
     told = []
     for one in results:
         gathered = gather(one, options.people)
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
         moments += [moment for still in gathered.stills for _, moment in still.faces]
-        pictures = Thumbnails(one.folder, gathered.source, options.source, hide).cut(moments)
+        hidden = _was_hidden(one.folder)
+        pictures = Thumbnails(one.folder, gathered.source, options.source, options.blur or hidden is not False).cut(
+            moments
+        )
+        if hidden is None and pictures and not options.blur:
+            yield f"{one.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
         told.append(Told(gathered, pictures, losses, account, _notes(one, moments, pictures)))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
     _write(path, page(told, summary, day))
-    return f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
+    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
 
 
 def _size(count: int) -> str:
@@ -133,6 +145,15 @@ def _found(told: list[Told]) -> str:
     else:
         said += [counted(frames - pictures, "frame", "frames"), counted(people, "person", "people")]
     return ", ".join(said)
+
+
+def _was_hidden(folder: Path) -> bool | None:
+    """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
+    above = folder.resolve().parent  # Of several sources run.json lies there, and results lie in their folders only.
+    of_several = not os.path.lexists(folder / RUN) and not os.path.lexists(above / RESULTS)
+    inputs = said_in((above if of_several else folder) / RUN).get("inputs")
+    blur = inputs.get("render.blur") if isinstance(inputs, dict) else None
+    return None if blur is None else blur != "none"
 
 
 def _refuse_live(spec: str, sources: int) -> None:
@@ -159,8 +180,8 @@ def _write(path: Path, parts: Iterable[str]) -> None:
     try:
         write_parts(path, parts)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room there.") from error
+        raise cannot_be_written(path, error) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.core import limits
 from stages.core.errors import FacepipeError
 from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.outputs.jsonl import faces_of
@@ -18,6 +20,13 @@ FOLDERS = 1000  # of sources in a folder of results
 
 class ResultsError(FacepipeError):
     """There are no results, or what lies there is something else."""
+
+
+def cannot_be_written(path: Path, error: OSError) -> ResultsError:
+    """The sentence for what the system says about a file that was to be made of results."""
+    ways = {errno.ENOSPC: "make room there", errno.EDQUOT: "make room there", errno.EISDIR: "move that folder away"}
+    way = ways.get(error.errno, "copy the results to where you may write")
+    return ResultsError(f"{path} cannot be written: {error.strerror}; {way}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +112,33 @@ def losses_of(folder: Path) -> Iterator[Loss]:
     path = folder / LOSSES
     if not path.is_file():
         return
-    with path.open("rb") as lines:
-        for number, text in enumerate(lines, 1):
-            if not text.endswith(b"\n"):
-                return
-            try:
-                loss = Loss(**json.loads(text))
-                if not (isinstance(loss.first, int) and isinstance(loss.last, int)):
-                    raise ValueError("a frame is no number")
-            except (ValueError, TypeError):
-                raise ResultsError(f"{path}:{number} is no line of an account; delete the file.") from None
-            yield loss
+    try:
+        with path.open("rb") as lines:
+            for number, text in enumerate(lines, 1):
+                if not text.endswith(b"\n"):
+                    return
+                yield _loss(f"{path}:{number}", text)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}; mend its permissions.") from error
+
+
+def _loss(where: str, text: bytes) -> Loss:
+    try:
+        loss = Loss(**json.loads(text))
+        if not all(isinstance(said, str) for said in (loss.what, loss.stage, loss.reason)):
+            raise TypeError("a name is no text")
+        if not all(isinstance(frame, int) and 0 <= frame <= limits.COUNT for frame in (loss.first, loss.last)):
+            raise TypeError("a frame is no number")
+    except (ValueError, TypeError, RecursionError):
+        raise ResultsError(f"{where} is no line of an account; delete the file.") from None
+    return loss
 
 
 def said_in(path: Path) -> dict:
     """What summary.json or run.json says; nothing where the run was broken off before it was written."""
     try:
         said = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -163,10 +181,13 @@ def _checked(record: dict) -> Line:
     fits = (
         isinstance(record["source"], str)
         and isinstance(record["frame"], int)
+        and 0 <= record["frame"] <= limits.COUNT
         and isinstance(record.get("file"), str | None)
         and (time is None or _are_numbers((time,)))
         and isinstance(width, int)
         and isinstance(height, int)
+        and 0 < width * height <= limits.PICTURE_PIXELS
+        and width > 0
         and isinstance(missing, list)
         and all(isinstance(stage, str) for stage in missing)
         and isinstance(error, str | None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 from stages.core.frames import Age, Answer, Classes, Face, Value
-from stages.report.lines import Line, Results, ResultsError
+from stages.report.lines import Line, Results, cannot_be_written
 
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 SMOOTHED = "smoothed_"  # before the names of columns of answers over time
@@ -129,6 +129,7 @@ def _whole(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room there.") from error
+        raise cannot_be_written(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # It was moved, or could not be made.
+            temporary.unlink()

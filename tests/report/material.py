@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +29,20 @@ def written(folder: Path, frames: Iterable[FinishedFrame], torn: bytes = b"") ->
     return folder
 
 
+def said(folder: Path, blur: str = "none") -> Path:
+    """The folder with a run.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps({"inputs": {"render.blur": blur}}))
+    return folder
+
+
 def recorded(folder: Path, frames: Iterable[FinishedFrame], **options) -> Path:
     """The folder with annotated videos and pictures too: grey ones, the face a white square with a black edge."""
     recorder = Recorder(folder, spec=None, annotated=True, **options)
     for one in frames:
         recorder.write(one, picture_of(one))
     recorder.close()
-    return folder
+    return said(folder)
 
 
 def picture_of(one: FinishedFrame) -> np.ndarray:

@@ -56,6 +56,8 @@ def test_an_empty_file_is_a_sentence(tmp_path):
         json.dumps(GOOD | {"time": 1e300}).encode() + b"\n",
         json.dumps(GOOD | {"time": float("inf")}).encode() + b"\n",
         json.dumps(GOOD | {"frame": "7"}).encode() + b"\n",
+        json.dumps(GOOD | {"frame": 10**400}).encode() + b"\n",
+        json.dumps(GOOD | {"width": 0}).encode() + b"\n",
         json.dumps(GOOD | {"faces": [FACE | {"box": [1, 2, 3]}]}).encode() + b"\n",
         json.dumps(GOOD | {"faces": [FACE | {"box": [1, 2, 3, "4"]}]}).encode() + b"\n",
         json.dumps(GOOD | {"faces": [FACE | {"id": "1"}]}).encode() + b"\n",
@@ -105,7 +107,23 @@ def test_losses_are_read_and_a_torn_last_one_is_left_out(tmp_path):
     assert list(losses_of(tmp_path / "nowhere")) == []
 
 
-@pytest.mark.parametrize("text", ["7\n", '{"what": "dropped"}\n', '{"what": "x", "first": "1", "last": 2}\n', "\n"])
+ENTRY = {"what": "dropped", "first": 1, "last": 2, "stage": "age", "reason": "late"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7\n",
+        "\n",
+        '{"what": "dropped"}\n',
+        "[" * 200_000 + "\n",
+        json.dumps(ENTRY | {"first": "1"}) + "\n",
+        json.dumps(ENTRY | {"last": 10**4000}) + "\n",
+        json.dumps(ENTRY | {"what": ["dropped"]}) + "\n",
+        json.dumps(ENTRY | {"stage": {"age": 1}}) + "\n",
+        json.dumps(ENTRY | {"reason": None}) + "\n",
+    ],
+)
 def test_an_account_that_is_none_is_a_sentence(tmp_path, text):
     (tmp_path / "account.jsonl").write_text(text)
     with pytest.raises(ResultsError, match=r"account.jsonl:1 is no line of an account"):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +17,7 @@ import pytest
 
 from stages.report.__main__ import main
 from tests.outputs.frames import face, flat, frame
-from tests.report.material import film, followed, recorded, written
+from tests.report.material import film, followed, recorded, said, written
 
 
 class Page(HTMLParser):
@@ -68,7 +72,7 @@ def detail(picture: np.ndarray) -> float:
 
 def test_the_page_says_who_was_there_and_needs_nothing_else(tmp_path):
     page = report(recorded(tmp_path, film(50, followed(1), followed(7, x=50.0, emotion="sad"))))
-    for said in (
+    for words in (
         "clip.mp4",
         "2.0 s",
         "2 people",
@@ -79,7 +83,7 @@ def test_the_page_says_who_was_there_and_needs_nothing_else(tmp_path):
         "woman 97 %",
         "31 years, 25 to 38",
     ):
-        assert said in page.text
+        assert words in page.text
     assert "Nothing: every frame was analysed" in page.text
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources) and page.sources
@@ -105,17 +109,56 @@ def test_each_thumbnail_is_of_its_own_frame(tmp_path):
         assert picture[32, 64].mean() > 170 and picture[96, 32].mean() < 90
 
 
-@pytest.mark.parametrize(
-    ("run", "option", "is_hidden"), [("none", None, False), ("none", "--blur", True), ("pixelate", None, True)]
-)
-def test_with_blur_and_after_a_run_with_blur_nobody_is_recognised(tmp_path, run, option, is_hidden):
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Results in the folder of one of several sources, and the picture that they are of."""
+
+    folder: Path
+    picture: Path
+
+    def is_hidden(self, *options: str) -> bool:
+        [shown] = report(self.folder, "--source", str(self.picture), *options).pictures
+        return detail(shown) < 25
+
+
+@pytest.fixture
+def seen(tmp_path) -> Seen:
     blocks = np.random.default_rng(0).integers(0, 255, (16, 24, 3), np.uint8)
     picture = tmp_path / "clip.png"
     cv2.imwrite(str(picture), cv2.resize(blocks, (96, 64), interpolation=cv2.INTER_NEAREST))
-    folder = written(tmp_path / "out", [frame(0, flat(96, 64), [face(30, 10, 40)], rate=None, source="clip.png")])
-    (folder / "run.json").write_text(json.dumps({"inputs": {"render.blur": run}}))
-    [shown] = report(folder, "--source", str(picture), *([option] if option else [])).pictures
-    assert (detail(shown) < 25) == is_hidden
+    of_picture = frame(0, flat(96, 64), [face(30, 10, 40)], rate=None, source="clip.png")
+    return Seen(written(tmp_path / "out" / "door", [of_picture]), picture)
+
+
+@pytest.mark.parametrize(
+    ("run", "option", "is_hidden"), [("none", None, False), ("none", "--blur", True), ("pixelate", None, True)]
+)
+def test_with_blur_and_after_a_run_with_blur_nobody_is_recognised(seen, run, option, is_hidden):
+    said(seen.folder, run)
+    assert seen.is_hidden(*([option] if option else [])) == is_hidden
+
+
+@pytest.mark.parametrize("run", ["none", "pixelate"])
+def test_of_several_sources_the_folder_above_says_whether_faces_were_hidden(seen, run, capsys):
+    said(seen.folder.parent, run)
+    assert seen.is_hidden() == (run == "pixelate")
+    assert "run.json" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [None, "", "7", '{"inputs": {}}', "[" * 200_000])
+def test_where_no_run_json_says_that_faces_were_shown_they_are_hidden(seen, text, capsys):
+    said(seen.folder.parent)
+    if text is None:
+        (seen.folder.parent / "run.json").unlink()
+    else:
+        (seen.folder / "run.json").write_text(text)
+    assert seen.is_hidden()
+    assert "has no run.json that says whether faces were hidden" in capsys.readouterr().out
+
+
+def test_the_run_json_of_another_run_in_the_folder_above_says_nothing(seen):
+    written(said(seen.folder.parent), film(1))
+    assert seen.is_hidden()
 
 
 def test_without_annotated_pictures_the_page_says_so_and_a_source_helps(tmp_path):
@@ -132,7 +175,7 @@ def test_a_run_that_left_frames_out_is_shown_by_the_frames_that_it_read(tmp_path
     frames = [frame(n, flat(96, 64), [followed(1, x=0.5 * n, side=16.0)]) for n in range(140)]
     recorded(tmp_path / "seen", frames)
     read = [frame(n, flat(96, 64), one.faces, time=one.picture.time) for n, one in enumerate(frames[100::5])]
-    page = report(written(tmp_path / "out", read), "--source", str(tmp_path / "seen/annotated/clip.mp4"))
+    page = report(written(said(tmp_path / "out"), read), "--source", str(tmp_path / "seen/annotated/clip.mp4"))
     assert len(page.pictures) == 2
     for picture in page.pictures:
         assert picture[40, 80].mean() > 170 and picture[88, 48].mean() < 90
@@ -213,17 +256,19 @@ def test_the_summary_is_told(tmp_path):
     }
     (folder / "summary.json").write_text(json.dumps(summary))
     page = report(folder)
-    for said in (
+    for words in (
         "restarts 3",
         "capture 1 – 0 detect 2 50 % 3 age 1 – 0 gender 1 – 0 render 1 – 0",
         "sound copied",
         "p50 12 ms",
         "frames a second 2.5",
     ):
-        assert said in page.text
+        assert words in page.text
 
 
-@pytest.mark.parametrize("text", ["", "7", "{", '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "7", "{", "[" * 200_000, '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}']
+)
 def test_a_summary_that_is_none_is_left_out(tmp_path, text):
     folder = written(tmp_path, film(5))
     (folder / "summary.json").write_text(text)
@@ -244,6 +289,14 @@ def test_a_torn_run_is_told_as_far_as_it_came(tmp_path, capsys):
     page = report(written(tmp_path, film(5), torn=b'{"source"'))
     assert "The last line is torn" in page.text
     assert "is torn" in capsys.readouterr().out
+
+
+def test_a_source_whose_name_no_file_can_have_has_subtitles_all_the_same(tmp_path):
+    folder = written(tmp_path, film(5, followed(1), source="door"))
+    text = (folder / "results.jsonl").read_text().replace('"door"', r'"\ud800x"')
+    (folder / "results.jsonl").write_text(text)
+    assert main([str(folder), "--vtt"]) == 0
+    assert [path.name for path in (folder / "annotated").iterdir()] == ["_x.vtt"]
 
 
 def test_a_person_who_is_not_shown_is_counted(tmp_path):
@@ -269,8 +322,42 @@ def test_what_is_no_result_is_one_sentence_and_status_2(tmp_path, capsys, conten
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
     folder = written(tmp_path, film(2))
     (folder / "report.html").mkdir()
-    assert main([str(folder)]) == 2
-    assert "report.html cannot be written" in capsys.readouterr().err
+    (folder / "faces.csv").mkdir()
+    for option in ("--html", "--csv"):
+        assert main([str(folder), option]) == 2
+        assert "cannot be written: Is a directory; move that folder away." in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["faces.csv", "report.html", "results.jsonl"]
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv", "--vtt"])
+@pytest.mark.parametrize(
+    ("error", "way"), [(errno.ENOSPC, "make room there"), (errno.EROFS, "copy the results to where you may write")]
+)
+def test_a_disk_that_takes_no_more_is_a_sentence_and_nothing_is_left_behind(
+    tmp_path, capsys, monkeypatch, option, error, way
+):
+    def refuse(*_args, **_more):
+        raise OSError(error, os.strerror(error))
+
+    folder = written(tmp_path, film(2))
+    before = sorted(tmp_path.rglob("*.*"))
+    monkeypatch.setattr(os, "replace", refuse)
+    assert main([str(folder), option]) == 2
+    assert capsys.readouterr().err.endswith(f" cannot be written: {os.strerror(error)}; {way}.\n")
+    assert sorted(tmp_path.rglob("*.*")) == before
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_a_sentence(tmp_path, capsys, monkeypatch):
+    def refuse(path, *_args, **_more):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    folder = written(tmp_path, film(2))
+    results = (folder / "results.jsonl").open("rb")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", **_: results if mode == "rb" else refuse(path))
+    with results:
+        assert main([str(folder), "--csv"]) == 2
+    assert "faces.csv cannot be written: Read-only file system" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "x", "1001"])

@@ -1,0 +1,60 @@
+"""How the small commands end, as processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.runtime.tape import Tape
+from tests.report.material import film, followed, written
+
+PROJECT = Path(__file__).parents[2]
+
+
+def started(*command: object, **options) -> subprocess.Popen:
+    words = [sys.executable, "-m", *map(str, command)]
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=PROJECT, **options)
+
+
+@pytest.fixture
+def results(tmp_path):
+    return written(tmp_path, film(3000, followed(1), followed(2, x=50.0)))
+
+
+@pytest.fixture
+def tape(tmp_path):
+    Tape(tmp_path / "tape", "capture-0/0").close()
+    return tmp_path / "tape"
+
+
+@pytest.mark.parametrize("after_s", [0.3, 0.6, 0.9, 1.2, 1.5])
+def test_ctrl_c_ends_a_report_in_silence_and_leaves_nothing_half(results, after_s):
+    command = started("stages.report", results, "--csv", "--html", stdout=subprocess.DEVNULL)
+    time.sleep(after_s)  # Into whatever it is at.
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=60)
+    assert (command.returncode in (0, 130), err) == (True, "")
+    assert list(results.glob(".*")) == []
+
+
+def test_ctrl_c_ends_a_replay_in_silence(tape):
+    command = started("stages.replay", tape, "--only=detect", stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=60)
+    assert (command.returncode in (0, 130), err) == (True, "")
+
+
+def test_an_output_that_takes_nothing_is_a_sentence(results, tape):
+    with open("/dev/full", "w") as full:
+        for words in (("stages.report", results, "--vtt"), ("stages.replay", tape, "--only=capture")):
+            command = started(*words, stdout=full)
+            _, err = command.communicate(timeout=60)
+            assert command.returncode == 2
+            assert err.startswith("facepipe: standard output cannot be written: No space left on device; ")
+            assert err.count("\n") == 1
