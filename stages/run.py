@@ -19,7 +19,7 @@ from stages.runtime.account import Account, account, last_line, lines, of_all_li
 from stages.runtime.child import Start, stage_command
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
-from stages.runtime.output_folder import OutputFolder, OutputFolderError, logs_only, output_folder
+from stages.runtime.output_folder import RESULTS, OutputFolder, OutputFolderError, logs_only, output_folder
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim
 from stages.runtime.run_file import RunFile
@@ -225,10 +225,20 @@ def _tell(
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
     if _is_worth_telling(came, outcome) and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
-        _print(sys.stdout, *lines(came), stopped + last_line(came, shown))
+        found = _found(came, results) if outcome.sentence is None else []
+        _print(sys.stdout, *lines(came), *found, stopped + last_line(came, shown))
     if outcome.sentence:
         _print(sys.stderr, f"facepipe: {outcome.sentence}")
     return outcome.status
+
+
+def _found(came: Account, results: OutputFolder) -> list[str]:
+    """What is to be said of the faces in a picture, where the run was about one."""
+    if not results.results or [source.rendered for source in came.sources] != [1]:
+        return []
+    from stages.outputs.found import found_in  # NumPy: no other run has to wait for it here.
+
+    return found_in(results.path / RESULTS)
 
 
 def _is_worth_telling(came: Account, outcome: Outcome) -> bool:
