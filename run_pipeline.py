@@ -119,7 +119,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
-    parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
+    parser.add_argument(
+        "--record", metavar="FILE", help="keep what the stages are given and answer, pictures as read: stages.replay"
+    )
     parser.add_argument(
         "--metrics", metavar="PORT", type=_port, help="answer Prometheus at http://127.0.0.1:PORT/metrics"
     )

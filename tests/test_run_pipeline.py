@@ -91,6 +91,14 @@ def test_quiet_says_nothing(command, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
+    said = "facepipe: tape keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
+    assert command("--blur", "--record", "tape") == 0
+    assert said in capsys.readouterr().err
+    assert command("--record", "tape") == 0
+    assert said not in capsys.readouterr().err
+
+
 def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(command, here, capsys):
     assert command("--quiet") == 0
     assert command("--source", "out/results.jsonl") == 2
