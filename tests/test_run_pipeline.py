@@ -228,6 +228,19 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
     assert "--seconds" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
+def test_ctrl_c_before_anything_was_started_has_status_130_and_no_traceback(moment):
+    lines = (
+        "import os, signal, run_pipeline",
+        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGINT)",
+        "run_pipeline._as_a_program()",
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines), "--check"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (130, "")
+
+
 def test_debug_shows_where_an_error_comes_from(command, capsys):
     assert command("--debug", "--detector", "harr") == 2
     assert "Traceback" in capsys.readouterr().err
