@@ -82,8 +82,6 @@ def main(argv: list[str] | None = None) -> int:
             traceback.print_exc()
         print(f"facepipe: {error}", file=sys.stderr)
         return REFUSED
-    except KeyboardInterrupt:  # Before anything was started.
-        return 130
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -119,7 +117,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
-    parser.add_argument("--record", metavar="FILE", help="keep what the stages are given and answer: stages.replay")
+    parser.add_argument(
+        "--record", metavar="FILE", help="keep what the stages are given and answer, pictures as read: stages.replay"
+    )
     parser.add_argument(
         "--metrics", metavar="PORT", type=_port, help="answer Prometheus at http://127.0.0.1:PORT/metrics"
     )
@@ -251,11 +251,15 @@ def _make_keys(pipeline: Pipeline, folder: Path) -> int:
 
 def _as_a_program() -> None:
     """Run as a process: nobody has to listen to what it says, and no name can be too strange to be said."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
-    status = main()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = main()
+    except KeyboardInterrupt:  # Before anything was started, or when it was over.
+        status = 130
+    signal.signal(signal.SIGINT, lambda *_: os._exit(status))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

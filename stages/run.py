@@ -94,6 +94,8 @@ def run(
         if pipeline.capture.loop and "capture" in stages:
             until = "" if seconds else " until you end the run, with Q or Ctrl-C"
             view.say(f"read again and again{until}; results.jsonl grows all the time, and nothing annotated is written")
+        if record is not None and pipeline.render.blur != "none":
+            view.say(f"{shown(record)} keeps the pictures as they were read: what is hidden elsewhere is seen in it")
         if results.results:
             results.remove_logs(keep=processes)
         if not stages & BINDING:

@@ -91,6 +91,14 @@ def test_quiet_says_nothing(command, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
+    said = "facepipe: tape keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
+    assert command("--blur", "--record", "tape") == 0
+    assert said in capsys.readouterr().err
+    assert command("--record", "tape") == 0
+    assert said not in capsys.readouterr().err
+
+
 def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(command, here, capsys):
     assert command("--quiet") == 0
     assert command("--source", "out/results.jsonl") == 2
@@ -218,6 +226,19 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
         run_pipeline.main([f"--seconds={seconds}"])
     assert ended.value.code == 2
     assert "--seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
+def test_ctrl_c_before_anything_was_started_has_status_130_and_no_traceback(moment):
+    lines = (
+        "import os, signal, run_pipeline",
+        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGINT)",
+        "run_pipeline._as_a_program()",
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines), "--check"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (130, "")
 
 
 def test_debug_shows_where_an_error_comes_from(command, capsys):

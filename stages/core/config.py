@@ -63,8 +63,9 @@ TimeInVideo = (
 PublishAddress = Annotated[
     str,
     Matching(
-        "tcp://ADDRESS:PORT or ipc://PATH",
-        r"tcp://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):[1-9]\d{0,4}|ipc://[^\0]+",
+        "tcp://ADDRESS:PORT, the port from 1 to 65535, or ipc://PATH",
+        r"tcp://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):"
+        r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])|ipc://[^\0]+",
         most=4096,
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,24 +15,27 @@ except ImportError:  # Windows: there the port itself is what can be had only on
     fcntl = None
 
 
+_OURS = re.compile(r"facepipe ([0-9]+)\n")  # what a lock file says: its holder
+
+
 class Taken(Exception):
     """Somebody else holds the lock."""
 
     def __init__(self, holder: str):
         super().__init__(holder)
-        self.holder = holder  # "process 1234", or "another process" where it cannot be told
+        self.holder = holder  # "process 1234", "another process" where it cannot be told, or a file that is no lock
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, and remove it afterwards; raises `Taken`."""
+    """Hold a lock file, and remove it afterwards; raises `Taken`, also for a file of that name that is somebody's."""
     if fcntl is None:
         yield
         return
     descriptor = _lock(path)
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"facepipe {os.getpid()}\n".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)  # Before it is given back: afterwards it may be somebody else's.
@@ -43,15 +47,20 @@ def _lock(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             _take(descriptor)
+            if _is_still(path, descriptor):
+                said = os.pread(descriptor, 40, 0).decode(errors="replace")
+                if said and not _OURS.fullmatch(said):  # Empty: of one who was killed before it had said who it is.
+                    raise Taken(f"{path}, a file of somebody's")
+                return descriptor
         except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).strip().decode(errors="replace")
+            holder = _OURS.fullmatch(os.pread(descriptor, 40, 0).decode(errors="replace"))
             os.close(descriptor)
-            raise Taken(f"process {holder}" if holder.isdigit() else "another process") from None
-        if _is_still(path, descriptor):
-            return descriptor
-        os.close(
-            descriptor
-        )  # Its holder removed it between our opening and our locking: lock the file that is there now.
+            raise Taken(f"process {holder[1]}" if holder else "another process") from None
+        except (OSError, Taken):
+            os.close(descriptor)
+            raise
+        # Its holder removed it between our opening and our locking: lock the file that is there now.
+        os.close(descriptor)
 
 
 def _take(descriptor: int) -> None:

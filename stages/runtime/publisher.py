@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -51,11 +52,28 @@ def _make_way(path: Path, opened: ExitStack) -> None:
         raise LinkError(f"the folder of {path} does not exist; make it, or change render.publish.")
     try:
         opened.enter_context(locked(path.with_name(path.name + LOCK)))
-        if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-            raise LinkError(f"{path} is a file of somebody's; remove it, or change render.publish.")
-        path.unlink(missing_ok=True)
+        if os.path.lexists(path):
+            found = path.lstat()
+            if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.getuid():
+                raise LinkError(f"{path} is a file of somebody's; remove it, or change render.publish.")
+            if _is_answered(path):
+                raise Taken("another program")
+            path.unlink()
     except Taken as taken:
         raise LinkError(f"{IPC}{path} is taken by {taken.holder}; change render.publish.") from None
     except OSError as error:
         raise LinkError(f"{path} cannot be opened: {error.strerror}; change render.publish.") from None
     opened.callback(path.unlink, missing_ok=True)
+
+
+def _is_answered(path: Path) -> bool:
+    """Whether a process listens at a socket's path; one that is too busy to answer, or speaks otherwise, counts too."""
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.setblocking(False)
+        try:
+            trial.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            pass
+    return True

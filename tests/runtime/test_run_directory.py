@@ -178,5 +178,19 @@ def test_a_lock_that_was_removed_while_it_was_being_taken_is_taken_anew(tmp_path
 
     monkeypatch.setattr(locks.fcntl, "flock", removed_the_first_time)
     with locks.locked(path):
-        assert path.read_text() == f"{os.getpid()}\n"
+        assert path.read_text() == f"facepipe {os.getpid()}\n"
     assert len(calls) == 2
+
+
+def test_a_file_that_only_has_the_name_of_a_lock_is_taken_and_stays(tmp_path):
+    (tmp_path / "lock").write_text("1234\n")
+    with pytest.raises(locks.Taken, match="lock, a file of somebody's"), locks.locked(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "lock").read_text() == "1234\n"
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
+    (tmp_path / "lock").write_text("facepipe 4194305\n")
+    with locks.locked(tmp_path / "lock"):
+        assert (tmp_path / "lock").read_text() == f"facepipe {os.getpid()}\n"
+    assert not (tmp_path / "lock").exists()

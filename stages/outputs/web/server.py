@@ -84,7 +84,7 @@ class Web:
         self._news = News(sources, stages, style, blur, life)
         self._stays = stays
         self._refused: Counter[str] = Counter()
-        self._connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # in the order of their coming
         self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
         self._may_come_until_s = time.monotonic() + _COMES_S
         self._static = {file.name: file.read_bytes() for file in (files(__package__) / "static").iterdir()}
@@ -238,7 +238,7 @@ class Web:
 class _Connection(ServerConnection):
     """A connection that counts."""
 
-    def __init__(self, every: set[_Connection], refused: Counter[str], *arguments: object, **options: object):
+    def __init__(self, every: dict[_Connection, None], refused: Counter[str], *arguments: object, **options: object):
         super().__init__(*arguments, **options)
         self._every, self._refused = every, refused
 
@@ -246,13 +246,17 @@ class _Connection(ServerConnection):
         super().connection_made(transport)
         if len(self._every) >= CONNECTIONS:
             _count(self._refused, "a connection too many")
-            transport.abort()
-        else:
-            self._every.add(self)
+            # A browser says at once what it wants: who has been silent for longest makes room for it.
+            goes = next((other for other in self._every if other.request is None), self)
+            goes.transport.abort()
+            if goes is self:
+                return
+            del self._every[goes]
+        self._every[self] = None
 
     def connection_lost(self, error: Exception | None) -> None:
         if self in self._every:
-            self._every.discard(self)
+            del self._every[self]
             if self.request is None and self.protocol.handshake_exc is not None:
                 _count(self._refused, "what is no HTTP")
         super().connection_lost(error)

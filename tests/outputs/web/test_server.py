@@ -399,16 +399,22 @@ def test_one_browser_too_many_is_refused_and_the_others_stay(web, monkeypatch):
     assert counted(web) == {"one too many at once"}
 
 
-def test_a_crowd_that_says_nothing_leaves_room_when_it_goes(web, monkeypatch):
+def test_a_crowd_that_says_nothing_makes_room_for_who_says_something(monkeypatch):
     monkeypatch.setattr(server, "CONNECTIONS", 5)
-    crowd = [socket.create_connection(("127.0.0.1", web._port)) for _ in range(20)]
-    until(lambda: counted(web) == {"a connection too many"}, "the crowd is counted")
-    assert len(web._connections) <= 5
-    for one in crowd:
-        one.close()
-    until(lambda: not web._connections, "the crowd has gone")
-    with Browser(web) as browser:
-        assert browser.hear()[0]["about"]
+    monkeypatch.setattr(server, "_OPENING_S", 1000.0)
+    with contextlib.closing(opened()) as web, Browser(web) as first:
+        crowd = [socket.create_connection(("127.0.0.1", web._port)) for _ in range(20)]
+        for one in crowd[-3:]:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+        until(lambda: web.refused.total() == 16, "the crowd is counted")
+        assert counted(web) == {"a connection too many"}
+        with Browser(web) as second:
+            assert second.hear()[0]["about"]
+            assert len(web._connections) == 5
+        assert first.hear()[0]["about"]
+        for one in crowd:
+            one.close()
+        until(lambda: len(web._connections) == 1, "the crowd has gone")
 
 
 @pytest.mark.parametrize("noise", [b"\x00\xff" * 200, b"GET " + b"x" * 20_000, b"\r\n" * 999])
