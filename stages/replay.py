@@ -21,6 +21,7 @@ from pathlib import Path
 from stages.core.errors import FacepipeError
 from stages.core.history import CAPTURE, RENDER, Again
 from stages.core.messages import Attribute, Crops, Faces, Frame
+from stages.core.strict_yaml import short
 from stages.plan import Plan, read_pipeline
 from stages.runtime.command import run, say
 from stages.runtime.settings import Settings
@@ -28,6 +29,10 @@ from stages.runtime.tape import Record
 from stages.runtime.worker import Answer, Identity
 
 SHOWN = 10  # differences in full
+
+
+class ReplayError(FacepipeError):
+    """A record that this stage cannot work on."""
 
 
 @dataclass(slots=True)
@@ -56,8 +61,8 @@ def main(argv: list[str] | None = None) -> int:
             lines = told_again(Again().play(record.history(arguments.only)))
         else:
             plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
-            answer = answerer(plan.settings(arguments.only, 0))
-            lines = told(replay(record, arguments.only, answer, arguments.original_speed))
+            answer, fits = answerer(plan.settings(arguments.only, 0))
+            lines = told(replay(record, arguments.only, answer, fits, arguments.original_speed))
         incomplete = [f"INCOMPLETE: {record.incomplete}; what is there was replayed."] if record.incomplete else []
         say(*incomplete, *lines)
     except FacepipeError as error:
@@ -66,24 +71,40 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if record.incomplete else 0
 
 
-def answerer(settings: Settings) -> Callable[[list], list[Answer]]:
-    """What the stage does with pieces of work; raises a `FacepipeError` where it cannot."""
+def answerer(settings: Settings) -> tuple[Callable[[list], list[Answer]], Callable[[Frame | Crops], bool]]:
+    """What the stage does with pieces of work, and whether one is for it; raises a `FacepipeError` where it cannot."""
     identity = Identity.of(settings, "")
     if settings.stage == "detect":
         from stages.detect import answerer as detecting
+        from stages.detect import is_frame
         from stages.detectors import make_detector
 
-        return detecting(identity, make_detector(**settings.detector))
+        return detecting(identity, make_detector(**settings.detector)), is_frame
     from stages.attribute import answerer as attributing
+    from stages.attribute import are_crops_for
     from stages.inference import load_model
     from stages.inference.card import load_card
 
-    device = settings.pipeline.attributes()[settings.stage].device
-    return attributing(identity, load_model(load_card(Path(settings.models[settings.stage])), device), lambda: None)
+    card = load_card(Path(settings.models[settings.stage]))
+    model = load_model(card, settings.pipeline.attributes()[settings.stage].device)
+
+    def fits(piece: Frame | Crops) -> bool:
+        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+
+    return attributing(identity, model, lambda: None), fits
 
 
-def replay(record: Record, stage: str, answer: Callable[[list], list[Answer]], original_speed: bool) -> Replayed:
-    """Give the stage every piece of work of the record, and hold its answers against those of then."""
+def replay(
+    record: Record,
+    stage: str,
+    answer: Callable[[list], list[Answer]],
+    fits: Callable[[Frame | Crops], bool],
+    original_speed: bool,
+) -> Replayed:
+    """Give the stage every piece of work of the record, and hold its answers against those of then.
+
+    Raises `ReplayError` for a piece that does not fit.
+    """
     replayed, now, then = Replayed(), {}, {}
     for kept in _paced(record.messages(), original_speed):
         message = kept.message
@@ -92,6 +113,11 @@ def replay(record: Record, stage: str, answer: Callable[[list], list[Answer]], o
         if isinstance(message, (Frame, Crops)):
             if (message.source, message.frame) in now:
                 continue  # It was sent again.
+            if not fits(message):
+                raise ReplayError(
+                    f"frame {message.frame} of {short(message.source)} was cut for another model than {stage} has;"
+                    " write the --config and --set of then."
+                )
             started_s = time.perf_counter()
             [answered] = answer([message])
             replayed.work_s += time.perf_counter() - started_s
@@ -119,7 +145,7 @@ def _compare(then: Faces | Attribute, now: Faces | Attribute, place: tuple[str, 
     before, after = _numbers(then), _numbers(now)
     if before == after:
         return
-    where = f"frame {place[1]} of {place[0]}"
+    where = f"frame {place[1]} of {short(place[0])}"
     if [len(row) for row in before] != [len(row) for row in after]:
         replayed.differing.append(f"{where}: {len(before)} faces then, {len(after)} now")
         return

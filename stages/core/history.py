@@ -13,9 +13,12 @@ from stages.core import flow, join
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow, Rules
 from stages.core.join import Join
+from stages.core.strict_yaml import short
 
 CAPTURE, RENDER = "capture", "render"  # whose core it is
 SHOWN_CHARACTERS = 300  # of the decisions of one step
+# What becomes of values that are not what a core expects. It checks none: messages are checked before it hears of them.
+_UNPLAYABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 _CLASSES = {
     known.__name__: known
@@ -50,7 +53,9 @@ def restored(value: object) -> object:
     """The inverse of `plain`; of a payload there is its name. Raises `HistoryError` for what `plain` never gave."""
     if not isinstance(value, list):
         return value
-    kind, *members = value
+    kind, *members = value or ["list without a kind"]
+    if not isinstance(kind, str):
+        raise HistoryError(f"The history has a {type(kind).__name__} where a kind should be; make another one.")
     if kind == "dict":
         return {restored(key): restored(of_key) for key, of_key in members}
     members = [restored(member) for member in members]
@@ -59,7 +64,7 @@ def restored(value: object) -> object:
     known = _CLASSES.get(kind)
     if known is None or len(members) != len(fields(known)):
         raise HistoryError(
-            f"The history has a {kind} that is not of this version; replay it with the one that made it."
+            f"The history has a {short(kind)} that is not of this version; replay it with the one that made it."
         )
     return known(**dict(zip((f.name for f in fields(known)), members, strict=True)))
 
@@ -92,12 +97,22 @@ class Again:
     _cores: dict[str, Flow | Join] = field(default_factory=dict)
 
     def play(self, lines: Iterable[Began | Heard]) -> Again:
-        """Play all of it. A core that has decided otherwise once may go on doing so."""
+        """Play all of it. A core that has decided otherwise once may go on doing so.
+
+        Raises `HistoryError`, from its cause, where a core cannot take what it is said to have heard.
+        """
         for line in lines:
-            if isinstance(line, Began):
-                self._cores[line.who] = _core(line)
-            else:
-                self._step(line)
+            try:
+                if isinstance(line, Began):
+                    self._cores[line.who] = _core(line)
+                else:
+                    self._step(line)
+            except _UNPLAYABLE as error:
+                reason = f"{type(error).__name__} {short(str(error))}" if str(error) else type(error).__name__
+                raise HistoryError(
+                    f"Step {self.steps} of the history, of {short(line.who)}, cannot be played ({reason});"
+                    " it is damaged or of another version."
+                ) from error
         return self
 
     def _step(self, heard: Heard) -> None:
@@ -107,7 +122,7 @@ class Again:
         if (now := plain(decided)) != heard.actions:
             then = [str(restored(heard.actions))[:SHOWN_CHARACTERS], str(restored(now))[:SHOWN_CHARACTERS]]
             what = type(event).__name__
-            self.differing.append(f"step {self.steps} of {heard.who}, {what}: then {then[0]}, now {then[1]}")
+            self.differing.append(f"step {self.steps} of {short(heard.who)}, {what}: then {then[0]}, now {then[1]}")
 
 
 def _core(began: Began) -> Flow | Join:

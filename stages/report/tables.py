@@ -13,6 +13,7 @@ from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.report.lines import Line, Results, cannot_be_written
 
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
 SMOOTHED = "smoothed_"  # before the names of columns of answers over time
 PLACE = {
     "source": str, "file": str, "frame": int, "time": float, "id": int,
@@ -31,9 +32,9 @@ def write_csv(path: Path, sources: list[Results]) -> int:
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         table = csv.writer(file)
-        table.writerow(columns)
+        table.writerow(map(_as_text, columns))
         for row in rows(sources):
-            table.writerow([row.get(name) for name in columns])
+            table.writerow([_as_text(row.get(name)) for name in columns])
             count += 1
     return count
 
@@ -115,6 +116,11 @@ def _columns(stage: str, answer: Answer) -> Columns:
     cells = _cells(stage, answer)
     texts = {next(iter(cells))} if isinstance(answer, Classes) else {f"{stage}_group"}
     return {name: str if name in texts else float for name in cells}
+
+
+def _as_text(cell: object) -> object:
+    """With an apostrophe before a text that a spreadsheet would run, such as the name of a file that somebody sent."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _known(value: float) -> float | None:

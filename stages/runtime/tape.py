@@ -15,17 +15,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgpack
 
-from stages.core import history
+from stages.core import history, limits
 from stages.core.errors import FacepipeError
 from stages.core.history import Began, Heard
 from stages.core.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
+from stages.core.strict_yaml import short
 from stages.runtime.pictures import decoded
 
 MAGIC = b"FPT1"
 KEPT = (Frame, Crops, Faces, Attribute)
+AT_ONCE = 16_000_000  # bytes: pictures are read in one piece
+MOST_S = 1e9  # no machine runs for thirty years
 
 
 class TapeError(FacepipeError):
@@ -123,31 +127,75 @@ class Record:
             with self._path.open("rb") as tape:
                 while (start := tape.read(8)) != b"":
                     head = self._head(tape, start)
-                    if head is None:
+                    parts = None if head is None else [_read(tape, size) for size in head.get("sizes", ())]
+                    if parts is None or None in parts:
                         self.incomplete = "it breaks off in the middle of a record"
                         return
                     told.setdefault(head["who"], None)
                     if "kept" in head:
                         told[head["who"]] = head["kept"]
-                    parts = [tape.read(size) for size in head.get("sizes", ())]
-                    if [len(part) for part in parts] != head.get("sizes", []):
-                        self.incomplete = "it breaks off in the middle of a record"
-                        return
                     kept[head["who"]] += bool({"sizes", "heard", "began"} & head.keys())
                     yield head, parts
         except OSError as error:
             raise TapeError(f"{self._path} cannot be read: {error.strerror}.") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise TapeError(f"{self._path} is not a record of this version: {error}.") from None
+        if not told:
+            raise self._foreign()
         unsure = [who for who, count in told.items() if count != kept[who]]
         if unsure:
-            self.incomplete = f"{', '.join(unsure)} did not come to its end"
+            self.incomplete = f"{', '.join(map(short, unsure))} did not come to its end"
 
-    def _head(self, tape, start: bytes) -> dict | None:
+    def _head(self, tape: BinaryIO, start: bytes) -> dict | None:
+        """None where it breaks off."""
         if start[:4] != MAGIC[: len(start)]:
-            raise TapeError(f"{self._path} is not a record, or is damaged; make one with run_pipeline.py --record.")
+            raise self._foreign()
         if len(start) < 8:
             return None
-        [size] = struct.unpack("<I", start[4:])
-        packed = tape.read(size)
-        return msgpack.unpackb(packed) if len(packed) == size else None
+        packed = _read(tape, *struct.unpack("<I", start[4:]))
+        if packed is None:
+            return None
+        try:
+            head = msgpack.unpackb(packed)
+        except (ValueError, TypeError, msgpack.UnpackException, RecursionError):
+            raise self._foreign() from None
+        if not _is_head(head):
+            raise self._foreign()
+        return head
+
+    def _foreign(self) -> TapeError:
+        return TapeError(
+            f"{self._path} is not a record of this version, or is damaged; make one with run_pipeline.py --record."
+        )
+
+
+def _read(tape: BinaryIO, size: int) -> bytes | None:
+    """So many bytes, or None where there are fewer; no more memory is taken than there are bytes."""
+    parts = []
+    while size and (part := tape.read(min(size, AT_ONCE))):
+        parts.append(part)
+        size -= len(part)
+    return None if size else b"".join(parts)
+
+
+def _is_head(head: object) -> bool:
+    """Whether it is what `Tape` writes; what a core has heard is found out when it is played."""
+    if type(head) is not dict or not all(type(head.get(key, "")) is str for key in ("of", "began", "stage")):
+        return False
+    sizes, now_s = head.get("sizes", []), head.get("now")
+    return (
+        type(head.get("who")) is str
+        and type(sizes) is list
+        and all(type(size) is int and 0 <= size <= limits.PART_BYTES for size in sizes)
+        and (not sizes or "stage" in head and _is_time(head.get("at")))
+        and ("began" not in head or type(head.get("with")) is list)
+        and ("heard" not in head or [type(said) for said in _items(head["heard"])] == [list, list] and "now" in head)
+        and (now_s is None or _is_time(now_s))
+    )
+
+
+def _items(value: object) -> list:
+    return value if type(value) is list else []
+
+
+def _is_time(seconds: object) -> bool:
+    """By a monotonic clock."""
+    return type(seconds) in (int, float) and 0 <= seconds < MOST_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -41,6 +42,16 @@ def test_what_no_history_holds_is_refused():
         restored(["Flown", 1])
     with pytest.raises(HistoryError, match="has a Read that is not of this version"):
         restored(["Read", 1, 2])
+    with pytest.raises(HistoryError, match="has a list where a kind should be"):
+        restored([["Read"], 1])
+
+
+@pytest.mark.parametrize("event", [5, [], ["Tick", 1], ["dict", [["list"], 1]], ["Acked", *[None] * 7], ["\n"]])
+def test_an_event_that_no_core_can_take_is_a_sentence(event):
+    began, *heard = history(RULES)
+    with pytest.raises(HistoryError) as refused:
+        Again().play([began, *heard, Heard(began.who, 1.0, event, [])])
+    assert re.fullmatch(r"[^\n]+; (it is damaged or|make another|replay it)[^\n]*\.", str(refused.value))
 
 
 def history(rules: Rules) -> list[Began | Heard]:

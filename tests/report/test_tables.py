@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from stages.core.frames import Value
+from stages.core.frames import Classes, Value
 from stages.report.__main__ import main
 from tests.outputs.frames import face, flat, frame
 from tests.report.material import film, followed, written
@@ -53,6 +53,17 @@ def test_texts_with_commas_quotes_and_line_ends_come_back_as_they_were(tmp_path)
     name = 'a,"b"\n.png'
     main([str(written(tmp_path, film(1, face(1, 1, 9), file=name, rate=None))), "--csv"])
     assert [row["file"] for row in table(tmp_path)] == [name]
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_name_that_a_spreadsheet_would_run_stands_behind_an_apostrophe(tmp_path, begins):
+    name = f"{begins}HYPERLINK(1)"
+    label = Classes(name, 0.5, {name: 0.5, "b": 0.5})
+    one = face(-4, 1, 9, **{name: label})
+    main([str(written(tmp_path, film(1, one, file=name, source=name, rate=None))), "--csv"])
+    [row] = table(tmp_path)
+    assert [row["source"], row["file"], row[f"'{name}"], row["box_x"]] == [f"'{name}"] * 3 + ["-4.0"]
+    assert row[f"'{name}_confidence"] == "0.5"
 
 
 def test_several_sources_are_one_table(tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import tracemalloc
+
+import msgpack
 import numpy as np
 import pytest
 
+from stages.core.limits import PART_BYTES
 from stages.core.messages import Attribute, Crops
-from stages.runtime.tape import Record, Tape, TapeError
+from stages.runtime.tape import MAGIC, Record, Tape, TapeError
 
 NEAR = {"run": "r", "epoch": 1, "source": "clip.mp4", "attempt": 1, "boxes": "ab", "spent": {}}
 
@@ -55,9 +60,55 @@ def test_a_record_that_breaks_off_says_so(tmp_path, cut):
     assert record.incomplete == "it breaks off in the middle of a record"
 
 
-def test_another_file_is_refused(tmp_path):
-    (tmp_path / "notes.txt").write_text("Dear diary")
-    with pytest.raises(TapeError, match="is not a record, or is damaged"):
-        list(Record(tmp_path / "notes.txt").messages())
+HEARD = {"who": "capture-0/0", "of": "", "now": 0.0, "heard": [["Tick"], []]}
+KEPT = {"who": "capture-0/0", "at": 0.0, "stage": "age", "sizes": [1]}
+
+
+def written(path, *heads, tail: bytes = b"") -> Record:
+    packed = [head if isinstance(head, bytes) else msgpack.packb(head) for head in heads]
+    path.write_bytes(b"".join(MAGIC + struct.pack("<I", len(head)) + head for head in packed) + tail)
+    return Record(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xc1",
+        b"\x91" * 100_000,
+        7,
+        {},
+        {"who": ["x"]},
+        HEARD | {"heard": [5]},
+        HEARD | {"heard": 5},
+        HEARD | {"now": "soon"},
+        HEARD | {"of": 7},
+        {"who": "capture-0/0", "began": "capture", "of": ""},
+        KEPT | {"sizes": 5},
+        KEPT | {"sizes": [-1]},
+        KEPT | {"sizes": [2**62]},
+        KEPT | {"at": float("nan")},
+        KEPT | {"at": 1e300},
+    ],
+)
+def test_a_head_that_no_version_has_written_is_a_sentence(tmp_path, head):
+    with pytest.raises(TapeError, match=r"tape is not a record of this version, or is damaged; make one with run_pip"):
+        list(written(tmp_path / "tape", head, tail=b"x").messages())
+
+
+def test_a_record_that_says_it_is_larger_than_memory_breaks_off(tmp_path):
+    for tail, head in ((b"x", KEPT | {"sizes": [PART_BYTES]}), (MAGIC + b"\xff\xff\xff\xff", {"who": "render/0"})):
+        record = written(tmp_path / "tape", head, tail=tail)
+        tracemalloc.start()
+        assert list(record.messages()) == []
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+        tracemalloc.stop()
+        assert record.incomplete == "it breaks off in the middle of a record"
+
+
+def test_another_file_is_refused_and_an_empty_one_too(tmp_path):
+    for text in ("", "Dear diary"):
+        (tmp_path / "notes.txt").write_text(text)
+        with pytest.raises(TapeError, match="is not a record of this version, or is damaged"):
+            list(Record(tmp_path / "notes.txt").messages())
     with pytest.raises(TapeError, match="cannot be read"):
         list(Record(tmp_path / "nothing").messages())
