@@ -159,7 +159,7 @@ def test_of_a_crowd_beyond_the_limit_the_surest_faces_are_kept_and_it_is_said(pl
         ("window: '5'", "mine.yaml:1: window is '5'; write a whole number from 1 to 1000"),
         ("stages: {detect: {detector: harr}}", "mine.yaml:1: stages.detect.detector is 'harr'; write "),
         ("stages:\n  glasses: {}", "mine.yaml:2: stages.glasses is not a known stage"),
-        ("render: {display: wall}", "mine.yaml:1: render.display is 'wall'; write one of auto, window, none"),
+        ("render: {display: wall}", "mine.yaml:1: render.display is 'wall'; write one of auto, window, web, none"),
         ("window: [", "mine.yaml:"),
     ],
 )  # fmt: skip
