@@ -121,7 +121,7 @@ def _sample(process: psutil.Process, minute: float) -> Sample | None:
 
 
 def _say_what_was_held(samples: dict[str, list[Sample]]) -> list[str]:
-    """A line for each kind of process: its median in the second and in the last tenth of the time; returns who grew."""
+    """A line for each kind of process: its median in the second and in the last fifth of the time; returns who grew."""
     grown = []
     length = run_minutes(samples)
     for stage, all_of_it in samples.items():
