@@ -311,7 +311,7 @@ def test_at_the_end_the_page_says_so(watched: Watched):
 
 @needs_chromium
 def test_among_strangers_and_for_others_the_blur_and_the_token_stay(browsers, endless_film, place: Workplace):
-    run = place.start(endless_film, "--blur", f"--web={free_port()}", "--web-host=0.0.0.0")
+    run = place.start(endless_film, "--blur", "--set=pace=true", f"--web={free_port()}", "--web-host=0.0.0.0")
     address = address_of(run)
     token = re.fullmatch(r"http://[\w.]+:\d+/([\w-]{22})/", address)[1]
     here = re.sub(r"//[\w.]+:", "//127.0.0.1:", address)

@@ -94,7 +94,8 @@ function store(source) {
 }
 
 function meet(about) {
-  const isNew = page.about === null;
+  // A render that has just begun does not know its sources yet: it is told what is looked at when it does.
+  const wasKnown = page.about?.sources.some(({ name }) => name === page.source);
   page.about = about;
   for (const { name, labels } of about.sources) store(name).labels = labels;
   const names = about.sources.map(({ name }) => name);
@@ -104,7 +105,7 @@ function meet(about) {
   document.title = `${page.source ?? "waiting"} – facepipe`;
   layTabs(names);
   layOut();
-  if (isNew || before !== page.source) look(true);
+  if (!wasKnown || before !== page.source) look(true);
 }
 
 function become(state) {
