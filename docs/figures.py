@@ -40,6 +40,7 @@ def _lines(path: Path) -> Iterable[str]:
     yield f"`models/{path.name}`, weights of {size:.0f} kB; takes {crop['width']} x {crop['height']} pixels"
     yield f"{'in grey' if crop['channels'] == 1 else 'in colour'}. Trained on:\n"
     yield from (f"- {source}" for source in trained["data"])
+    yield from (f"- what {net} has learned" for net in trained.get("nets of others", []))
     yield f"\n{card['limits']}\n\nTerms of the data: {trained['licence']}.\n"
     for title, figures in card["figures"].items():
         if all(isinstance(value, dict) for value in figures.values()):
@@ -93,9 +94,14 @@ def _precisions(title: str, figures: dict[str, dict]) -> Iterable[str]:
     yield f"| {title} | {' | '.join(names)} |"
     yield "| --- " * (len(names) + 1) + "|"
     for way, row in figures.items():
-        shown = (_shown(name, value) if name == "accuracy" else f"{value:.2f}" for name, value in row.items())
-        yield f"| {way} | {' | '.join(shown)} |"
+        yield f"| {way} | {' | '.join(_stored(name, row.get(name)) for name in names)} |"
     yield ""
+
+
+def _stored(name: str, value: float | None) -> str:
+    if value is None:
+        return "LiteRT cannot run it"
+    return _shown(name, value) if name == "accuracy" else f"{value:.2f}"
 
 
 def _command(command: str) -> str:

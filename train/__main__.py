@@ -17,18 +17,17 @@ train/recipe.py. KERAS_BACKEND=jax trains with JAX; either uses a GPU if it find
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from pathlib import Path
-
-import yaml
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from stages.core.errors import FacepipeError
 from train.data import DataError, read_cache
 from train.feed import Feed
-from train.recipe import ATTRIBUTE, RECIPES, Recipe
+from train.recipe import ATTRIBUTE, RECIPES, Recipe, settings_in
 from train.state import begin
 
 # Options that have a name of their own because most runs need them; all others are given with --recipe.
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Keras takes seconds, and the workers are forked before it has threads: not before this line.
         from train.fit import fit
 
-        fit(recipe, progress, feed, say=print_now)
+        fit(recipe, progress, feed, say=functools.partial(print, flush=True))
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2
@@ -72,7 +71,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", help="let the learning rate down so as to end by then")
     parser.add_argument("--batch", help="pictures")
     parser.add_argument("--learning-rate", help="at its peak")
-    parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, vgg16")
+    parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, mobilenet, vgg16")
     parser.add_argument("--optimizer", help="adamw, nadam, sgd")
     parser.add_argument("--schedule", help="cosine, linear, steps, constant, plateau")
     parser.add_argument("--seed")
@@ -85,9 +84,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """The task's recipe with what the command line changes in it; DataError for what cannot be."""
-    changes = dict(setting.partition("=")[::2] for setting in options.settings)
-    changes |= {name: value for name in NAMED if (value := getattr(options, name)) is not None}
-    changes = {name: value_of(name, text) for name, text in changes.items()}
+    named = [f"{name}={value}" for name in NAMED if (value := getattr(options, name)) is not None]
+    changes = settings_in([*options.settings, *named])
     given = {"data": options.data, "start": options.start, "patience": options.patience}
     changes |= {name: value for name, value in given.items() if value is not None}
     if options.teachers:
@@ -110,24 +108,6 @@ def attribute_recipe(name: str | None, recipe: Recipe) -> Recipe:
     if f"{name}_labels" not in cache:
         raise DataError(f"{path}: holds no attribute; write it with: python -m train.prepare folders FOLDER")
     return recipe.with_changes({"task": name, "labels": tuple(cache[f"{name}_labels"].tolist())})
-
-
-def value_of(name: str, text: str) -> object:
-    """What a text on the command line means, as in YAML; lists become tuples."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"{name}={text} cannot be read; write a number, a word, a list or {{name: number}}.") from error
-    if isinstance(value, str):
-        try:
-            return float(value)  # 1e-3, which YAML takes for a word
-        except ValueError:
-            return value
-    return tuple(value) if isinstance(value, list) else value
-
-
-def print_now(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

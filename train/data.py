@@ -7,6 +7,7 @@ label and group that the data set has (`COLUMNS`).
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ UTKFACE_RACES = ("White", "Black", "Asian", "Indian", "others")
 AGE_BAND_STARTS = (0, 10, 20, 40, 60)  # years: the bands by which figures are told apart
 AGE_BANDS = ("0-9", "10-19", "20-39", "40-59", "60+")
 UNKNOWN = -1  # a label that a picture does not have
+TAUGHT = "taught"  # the column of what a teacher says: probabilities (N, K), head after head
 GROUPS = ("race", "source", "also_in_training", "gender", "age")  # by which figures are told apart
 
 
@@ -91,10 +93,13 @@ class Faces:
         )
 
 
-def load(task: Task, source: str, part: str, folder: Path, unlabelled: bool = False) -> Faces:
+def load(
+    task: Task, source: str, part: str, folder: Path, unlabelled: bool = False, taught: np.ndarray | None = None
+) -> Faces:
     """The faces of one part of a data set that have a label for the task; DataError where there are none.
 
-    With `unlabelled` all of them, without labels: for a teacher to name.
+    With `unlabelled` all of them, without labels: for a teacher to name. `taught` are its answers, if they are written
+    down, (N, K) for all pictures of the cache; they become the column TAUGHT.
     """
     path = Path(folder) / f"{source}.npz"
     cache = read_cache(path)
@@ -111,6 +116,10 @@ def load(task: Task, source: str, part: str, folder: Path, unlabelled: bool = Fa
                 f"{path}: has no picture with a label for {task.name} in its {part} part; choose another part."
             )
     labels = {} if unlabelled else {column: usable(column, cache)[chosen] for column in columns}
+    if taught is not None:
+        if len(taught) != len(chosen):
+            raise DataError(f"{path}: is not the cache that the teacher saw; run train.probe again.")
+        labels[TAUGHT] = taught[chosen]
     groups = {name: values[chosen] for name, values in groups_in(cache).items()}
     return Faces(cache["pictures"][chosen], cache["boxes"][chosen], labels, groups)
 
@@ -154,6 +163,19 @@ def read_cache(path: Path) -> dict[str, np.ndarray]:
     if missing:
         raise DataError(f"{path}: lacks {', '.join(sorted(missing))}; write it again with train.prepare.")
     return cache
+
+
+def write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write under another name and rename, so that nothing half-written is ever taken for whole."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(unfinished, "wb") as file:
+            np.savez(file, **arrays)
+        unfinished.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: could not be written ({error.strerror}); free some space or choose --out.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def part_by_name(name: str, validation: int = 10, test: int = 10) -> str:

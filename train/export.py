@@ -20,12 +20,9 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import json
 import os
-import shlex
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +44,11 @@ from train.evaluate import answered, corrupted_figures, group_figures
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS
+from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, origin
 from train.questions import questions
-from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe
+from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
 from train.state import Progress
+from train.stored import stored
 from train.targets import probabilities
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -165,7 +163,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         on_tests = {} if wanted.groups else figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0])
         card["figures"] = {
             **on_tests,
-            "stored as, validation part": {p: stored(drafts[p], contents[p], crops, truth) for p in PRECISIONS},
+            "stored as, validation part": {p: stored(drafts[p], crops, truth, apart=p == "int8") for p in PRECISIONS},
         }
         card["limits"] = limits
         path.write_text(written(card), encoding="utf-8")
@@ -296,18 +294,6 @@ def check_agreement(path: Path, logits: np.ndarray, crops: np.ndarray, precision
     return difference
 
 
-def stored(path: Path, content: bytes, crops: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """What one way of storing costs and gives, on the validation pictures."""
-    model = load_model(load_card(path))
-    started = time.process_time()
-    answers = model.answers(crops)
-    milliseconds = 1000 * (time.process_time() - started) / len(crops)
-    size = {"MB": round(len(content) / 1e6, 2), "ms a face": round(milliseconds, 2)}
-    if model.card.task == "age":
-        return {"years off": round(float(np.abs(answers[:, 0] - truth).mean()), 3), **size}
-    return {"accuracy": round(float((answers.argmax(axis=1) == truth).mean()), 4), **size}
-
-
 def golden(path: Path) -> dict:
     """The answer for the picture that the stages draw at their start."""
     card = load_card(path)
@@ -325,6 +311,8 @@ def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
         "run": ended(run),
         "weights": f"stored as {wanted.precision}, computed with as float32",
     }
+    if nets := nets_of_others(recipe):
+        found["nets of others"] = list(dict.fromkeys(nets))
     if wanted.votes:
         found["answer"] = f"{wanted.votes:.0%} FER+'s votes, the rest FER2013's label"
     return found
@@ -332,11 +320,18 @@ def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
 
 def lineage(recipe: Recipe) -> list[Recipe]:
     """The recipe and those of all runs whose weights or answers went into it, where they are still there."""
-    found = [recipe]
-    for run in (*recipe.teachers, *([recipe.start] if recipe.start else [])):
-        if (Path(run) / "recipe.json").is_file():
-            found += lineage(read_recipe(Path(run)))
-    return found
+    return [recipe, *(each for run in before(recipe) for each in lineage(read_recipe(run)))]
+
+
+def before(recipe: Recipe) -> list[Path]:
+    """The runs that it learns or starts from, where they are still there."""
+    runs = map(Path, [*recipe.teachers, *([recipe.start] if recipe.start else [])])
+    return [run for run in runs if (run / "recipe.json").is_file()]
+
+
+def nets_of_others(recipe: Recipe) -> list[str]:
+    """Whose nets have had a part in it, in words."""
+    return [net for run in before(recipe) for net in origin(run).get("nets", []) + nets_of_others(read_recipe(run))]
 
 
 def ended(run: Path) -> str:
@@ -349,24 +344,13 @@ def ended(run: Path) -> str:
 
 def command(recipe: Recipe) -> str:
     """The command that trains this again, after those of the runs that it starts from or learns from."""
-    before = [*recipe.teachers, *([recipe.start] if recipe.start else [])]
-    commands = [
-        f"{command(read_recipe(Path(run)))} --out {Path('runs') / Path(run).name}"
-        for run in before
-        if (Path(run) / "recipe.json").is_file()
-    ]
-    return " && ".join([*commands, " ".join(["python -m train", recipe.task, *changes(recipe)])])
-
-
-def changes(recipe: Recipe) -> list[str]:
-    """The settings in which a recipe is not its task's own, as words of a command line."""
-    usual = dataclasses.asdict(RECIPES.get(recipe.task, ATTRIBUTE))
-    given = dataclasses.asdict(recipe)
-    return [
-        f"--recipe {name}={shlex.quote(json.dumps(value, separators=(',', ':')))}"
-        for name, value in given.items()
-        if value != usual[name] and name not in ("task", "data", "labels")
-    ]
+    commands = []
+    for run in before(recipe):
+        made = origin(run)
+        flag = "--run" if "train.borrow" in made.get("command", "") else "--out"
+        commands.append(f"{made.get('command') or command(read_recipe(run))} {flag} {Path('runs') / run.name}")
+    words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
+    return " && ".join([*commands, " ".join(words)])
 
 
 def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from train.answers import written_answers
 from train.augment import Strength, augmented, mixed
 from train.data import Faces, load
 from train.recipe import Recipe
@@ -86,8 +87,12 @@ class Feed:
 def training_sets(recipe: Recipe) -> tuple[list[Faces], list[float]]:
     """The data sets with how often an epoch goes through each: labelled ones, then those for the teachers alone."""
     folder = Path(recipe.data)
-    sets = [load(recipe.what, source, "train", folder) for source in recipe.repeats]
-    sets += [load(recipe.what, source, "train", folder, unlabelled=True) for source in recipe.unlabelled]
+    taught = written_answers(recipe)
+    sets = [
+        load(recipe.what, source, "train", folder, unlabelled, taught.get(source))
+        for unlabelled, sources in ((False, recipe.repeats), (True, recipe.unlabelled))
+        for source in sources
+    ]
     return sets, [*recipe.repeats.values(), *recipe.unlabelled.values()]
 
 

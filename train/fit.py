@@ -11,6 +11,7 @@ import cv2
 import keras
 import numpy as np
 
+from train.answers import are_written
 from train.augment import plain
 from train.callbacks import answers_of, callbacks_of
 from train.data import DataError, Faces, load
@@ -20,7 +21,7 @@ from train.optimize import optimizer_of
 from train.recipe import Recipe
 from train.report import report
 from train.state import Progress
-from train.targets import loss_of, targets_of
+from train.targets import blended, loss_of, targets_of
 
 
 def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], None]) -> None:
@@ -28,10 +29,10 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
     cv2.setNumThreads(1)
     run, heads = progress.run, recipe.what.heads
     validation = validation_sets(recipe)
-    feed.set_targets([targets_of(heads, faces, recipe.smoothing, recipe.class_weights) for faces in feed.sets])
+    feed.set_targets([wanted(recipe, faces) for faces in feed.sets])
     with policy(recipe.precision):
         net = new_net(recipe)
-    teachers = [trained_net(Path(teacher) / "best.keras") for teacher in recipe.teachers]
+    teachers = [trained_net(Path(teacher) / "best.keras") for teacher in nets_among(recipe.teachers)]
     model = learner(net, heads, teachers)
     say(
         f"{recipe.task}: {len(feed)} pictures to train on, {sum(len(f) for f, _ in validation.values())} to validate, "
@@ -58,6 +59,17 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
     say(f"{recipe.task}: best after epoch {best_epoch(progress)}, {progress.seconds:.0f} s; {run / 'log.md'} tells all")
 
 
+def wanted(recipe: Recipe, faces: Faces) -> np.ndarray:
+    """What is to be learned about the faces, float32 (N, K): their labels, and what teachers wrote down of them."""
+    targets = targets_of(recipe.what.heads, faces, recipe.smoothing, recipe.class_weights)
+    return blended(recipe.what.heads, targets, faces, recipe.teaching)
+
+
+def nets_among(teachers: tuple[str, ...]) -> list[str]:
+    """The teachers that are asked while the net learns."""
+    return [teacher for teacher in teachers if not are_written(teacher)]
+
+
 def best_epoch(progress: Progress) -> int:
     return min(progress.history, key=lambda row: row["error"])["epoch"]
 
@@ -80,7 +92,7 @@ def freeze(net: keras.Model, is_frozen: bool) -> None:
 
 def compiled(model: keras.Model, recipe: Recipe, steps: int) -> None:
     optimizer = optimizer_of(recipe, steps * recipe.epochs)
-    teaching = recipe.teaching if recipe.teachers else None
+    teaching = recipe.teaching if nets_among(recipe.teachers) else None
     # XLA was no faster on a CPU, and with separable convolutions it took six times as long. JAX is nothing without it.
     jit = "auto" if keras.backend.backend() == "jax" else False
     model.compile(optimizer, loss_of(recipe.what.heads, teaching), jit_compile=jit)

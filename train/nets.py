@@ -84,6 +84,19 @@ def mini_xception(pixels, width: float):
     return layers.GlobalAveragePooling2D(name="features")(x)
 
 
+def mobilenet(pixels, width: float, blocks: int = 12):
+    """MobileNet (Howard et al. 2017), if not told otherwise without its last block, which has a third of all weights.
+
+    Made to start from weights that were learned on millions of faces, so it has the build that others trained.
+    """
+    x = relu6(normalised(convolution(pixels, channels(32, width), 3, strides=2)))
+    shapes = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    for count, strides in shapes[:blocks]:
+        x = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(x)
+        x = relu6(normalised(convolution(relu6(normalised(x)), channels(count, width), 1)))
+    return layers.GlobalAveragePooling2D(name="features")(x)
+
+
 def vgg16(pixels, width: float):
     """VGG16 as trained on ImageNet, its convolutions only; `width` has no meaning here.
 
@@ -118,6 +131,7 @@ ARCHITECTURES = {
     "residual": Architecture(residual, "plain residual blocks; quickest to train on a CPU"),
     "mini_xception": Architecture(mini_xception, "the known small net, for comparison"),
     "wide_resnet": Architecture(wide_resnet, "Wide-ResNet 16-8: a teacher, too large to ship"),
+    "mobilenet": Architecture(mobilenet, "MobileNet's first twelve blocks, to start from others' weights"),
     "vgg16": Architecture(vgg16, "VGG16 from ImageNet: frozen first (--frozen), then trained further"),
 }
 
@@ -195,6 +209,10 @@ def normalised(x):
 
 def relu(x):
     return layers.ReLU()(x)
+
+
+def relu6(x):
+    return layers.ReLU(max_value=6)(x)
 
 
 def swish(x):

@@ -14,7 +14,6 @@ UTKFace/, fairface/, web/, All-Age-Faces Dataset/ or jaffe/.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
-from train.data import PARTS, DataError, read_cache
+from train.data import PARTS, DataError, read_cache, write_cache
 from train.download import KAGGLE, download
 from train.loaders import READERS, Read, read_folders, read_imdb
 from train.overlap import held_out_in
@@ -129,19 +128,6 @@ def account(skipped: Counter) -> str:
     if not skipped:
         return "none skipped"
     return "skipped " + ", ".join(f"{count} ({reason})" for reason, count in sorted(skipped.items()))
-
-
-def write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write under another name and rename, so that nothing half-written is ever taken for whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(file, **arrays)
-        unfinished.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: could not be written ({error.strerror}); free some space or choose --out.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

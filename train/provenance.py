@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 DATA = {
     "fer2013": (
         "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too, "
@@ -53,3 +56,17 @@ FIGURES_ON = {
     "gender": ("utkface", "fairface"),
     "age": ("utkface", "fairface"),
 }
+
+
+def save_origin(run: Path, command: str, nets: list[str]) -> None:
+    """Note beside a run that did not come of `python -m train` what made it, and from whose nets, in words."""
+    noted = {"command": f"python -m {command}", "nets": nets}
+    (run / "origin.json").write_text(json.dumps(noted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def origin(run: Path) -> dict:
+    """What `save_origin` noted; {} where there is nothing."""
+    try:
+        return json.loads((Path(run) / "origin.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from stages.core.frames import CropGeometry
 from train.data import TASKS, DataError, Head, Task
@@ -138,7 +141,39 @@ RECIPES = {
     "age": Recipe("age", epochs=30),
     "faces": Recipe("faces", epochs=30, smoothing=0.05),
 }
+# What train.probe changes in them: features stand still, so there is nothing to augment, and much to drop out.
+PROBE = {"epochs": 30, "batch": 256, "learning_rate": 1e-3, "dropout": 0.5, "weight_decay": 0.05}
 ATTRIBUTE = Recipe("attribute", epochs=30, smoothing=0.05)  # of a user's own; its name becomes the task
+
+
+def settings_in(words: list[str]) -> dict[str, object]:
+    """Settings given as KEY=VALUE on a command line, the last of a key; DataError for one that cannot be read."""
+    given = dict(word.partition("=")[::2] for word in words)
+    return {name: _value_of(name, text) for name, text in given.items()}
+
+
+def _value_of(name: str, text: str) -> object:
+    """What a text on the command line means, as in YAML; lists become tuples."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"{name}={text} cannot be read; write a number, a word, a list or {{name: number}}.") from error
+    if isinstance(value, str):
+        try:
+            return float(value)  # 1e-3, which YAML takes for a word
+        except ValueError:
+            return value
+    return tuple(value) if isinstance(value, list) else value
+
+
+def words_for(recipe: Recipe, usual: Recipe) -> list[str]:
+    """The settings in which a recipe is not the usual one, as words of a command line."""
+    given, before = dataclasses.asdict(recipe), dataclasses.asdict(usual)
+    return [
+        f"--recipe {name}={shlex.quote(json.dumps(value, separators=(',', ':')))}"
+        for name, value in given.items()
+        if value != before[name] and name not in ("task", "data", "labels")
+    ]
 
 
 def save_recipe(recipe: Recipe, run: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from keras import ops
 
-from train.data import AGE_GROUP_STARTS, AGES, UNKNOWN, Faces, Head
+from train.data import AGE_GROUP_STARTS, AGES, TAUGHT, UNKNOWN, Faces, Head
 
 GROUP_OF_AGE = np.eye(len(AGE_GROUP_STARTS), dtype=np.float32)[
     np.searchsorted(AGE_GROUP_STARTS, AGES, side="right") - 1
@@ -30,6 +30,21 @@ def target_width(head: Head) -> int:
 def targets_of(heads: tuple[Head, ...], faces: Faces, smoothing: float, class_weights: bool = False) -> np.ndarray:
     """float32 (N, sum of target_width), a distribution (or zeros) for each head."""
     return np.concatenate([_targets(head, faces, smoothing, class_weights) for head in heads], axis=1)
+
+
+def blended(heads: tuple[Head, ...], targets: np.ndarray, faces: Faces, teaching: float) -> np.ndarray:
+    """`targets_of` with `teaching` of what a teacher wrote down about the faces and the rest of what the labels say.
+
+    That is what `loss_of` does with the answers of teachers that are asked: cross-entropy is linear in its target.
+    """
+    if TAUGHT not in faces.labels:
+        return targets
+    blend, column = (1 - teaching) * targets, 0
+    for head, first in zip(heads, np.cumsum([0, *map(target_width, heads[:-1])]), strict=True):
+        answers = faces.labels[TAUGHT][:, column : column + len(head.labels)]
+        blend[:, first : first + len(head.labels)] += teaching * answers
+        column += len(head.labels)
+    return blend.astype(np.float32)
 
 
 def _targets(head: Head, faces: Faces, smoothing: float, class_weights: bool) -> np.ndarray:

@@ -27,13 +27,14 @@ def load_model(card: Card, device: str = "cpu") -> Model:
     from stages.inference.model import Model, check_file, check_model
 
     check_file(card)
-    net = importlib.import_module(_runtime(card)).open_net(card, device)
+    net = importlib.import_module(runtime_of(card)).open_net(card, device)
     model = Model(card, net)
     check_model(model, net)
     return model
 
 
-def _runtime(card: Card) -> str:
+def runtime_of(card: Card) -> str:
+    """The module that opens the file of a card; CardError if there is none for it."""
     from stages.inference.card import CardError
 
     kind = "SavedModel folder" if (card.file / "saved_model.pb").is_file() else card.file.suffix.lower()

@@ -346,10 +346,13 @@ def test_figures_are_shown_as_shares_years_times_and_counts(tmp_path):
         "name: n\nfile: n.tflite\ninput: {width: 48, height: 40, channels: 1}\nlimits: none known\n"
         "trained: {data: [a set], licence: free, command: python -m train n}\n"
         "figures: {a set: {accuracy: 0.6208, MAE (years): 5.5, a face (ms): 0.854, pictures: 3589,"
-        " command: python -m x}}\n"
+        " command: python -m x},"
+        " stored as: {float32: {accuracy: 0.9, ms a face: 0.5}, int8: {ms a face: 0.4}}}\n"
     )
     shown = table(tmp_path)
     for part in (
+        "| float32 | 90.0 % | 0.50 |",
+        "| int8 | LiteRT cannot run it | 0.40 |",
         "weights of 2 kB; takes 48 x 40",
         "in grey",
         "62.1 %",

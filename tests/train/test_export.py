@@ -27,7 +27,7 @@ from train.export import ExportError, Wanted, export, groups_in  # noqa: E402
 from train.export import main as export_main  # noqa: E402
 from train.prepare import main as prepare_main  # noqa: E402
 from train.prepare import prepare  # noqa: E402
-from train.recipe import ATTRIBUTE, RECIPES, Recipe  # noqa: E402
+from train.recipe import ATTRIBUTE, RECIPES, Recipe, words_for  # noqa: E402
 from train.targets import probabilities  # noqa: E402
 
 pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
@@ -96,7 +96,7 @@ def test_the_command_of_a_card_gives_the_recipe_again(place):
     from train.__main__ import parsed, recipe_of
 
     changed = Recipe("emotion", 3, sources={"fer2013": 2.0}, mixup=0.5, architecture="wide_resnet", side=48)
-    words = shlex.split(" ".join(exporting.changes(changed)))
+    words = shlex.split(" ".join(words_for(changed, RECIPES["emotion"])))
     assert recipe_of(parsed(["emotion", *words])) == changed
 
 
