@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from train.feed import Feed
+from train.prepare import prepare
 from train.recipe import Recipe
 from train.state import begin
 
@@ -112,6 +113,16 @@ def trained(recipe: Recipe, run: Path, resume: bool = False, say=lambda line: No
     progress, recipe = begin(recipe, run, resume)
     fit(recipe, progress, Feed(recipe, workers=0), say)
     return run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The folder of the caches of a made-up FER2013 and UTKFace."""
+    folder = tmp_path_factory.mktemp("faces")
+    write_fer2013(folder / "sets")
+    write_utkface(folder / "sets")
+    list(prepare(folder / "sets", [], folder / "data"))
+    return folder / "data"
 
 
 @pytest.fixture

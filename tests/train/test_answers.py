@@ -10,26 +10,15 @@ pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402
 
-from tests.train.conftest import trained, write_fer2013, write_utkface  # noqa: E402
+from tests.train.conftest import trained  # noqa: E402
 from train.answers import written_answers  # noqa: E402
 from train.data import AGE, GENDER, TASKS, TAUGHT, DataError, Faces, load  # noqa: E402
 from train.export import command  # noqa: E402
-from train.prepare import prepare  # noqa: E402
 from train.probe import main as probe  # noqa: E402
 from train.recipe import RECIPES, read_recipe  # noqa: E402
 from train.targets import blended, loss_of, targets_of  # noqa: E402
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """The folder of the caches of a made-up FER2013 and UTKFace."""
-    folder = tmp_path_factory.mktemp("faces")
-    write_fer2013(folder / "sets")
-    write_utkface(folder / "sets")
-    list(prepare(folder / "sets", [], folder / "data"))
-    return folder / "data"
 
 
 @pytest.fixture(scope="module")

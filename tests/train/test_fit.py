@@ -10,14 +10,13 @@ pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402
 
-from tests.train.conftest import trained, write_fer2013, write_utkface  # noqa: E402
+from tests.train.conftest import trained  # noqa: E402
 from train.__main__ import main  # noqa: E402
 from train.compare import compare  # noqa: E402
 from train.data import DataError  # noqa: E402
 from train.feed import Feed, order  # noqa: E402
 from train.fit import new_net  # noqa: E402
 from train.optimize import factor  # noqa: E402
-from train.prepare import prepare  # noqa: E402
 from train.recipe import RECIPES  # noqa: E402
 from train.state import Progress  # noqa: E402
 from train.targets import targets_of  # noqa: E402
@@ -26,20 +25,10 @@ pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many t
 TINY = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 2}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """The folder of the caches of a made-up FER2013 and UTKFace."""
-    folder = tmp_path_factory.mktemp("faces")
-    write_fer2013(folder / "sets")
-    write_utkface(folder / "sets")
-    list(prepare(folder / "sets", [], folder / "data"))
-    return str(folder / "data")
-
-
 def recipe(task, data, **changes):
     # Of the age's sources only the one that is there.
     sources = {"sources": {"utkface": 1.0}} if task != "emotion" else {}
-    return RECIPES[task].with_changes({**TINY, **sources, "data": data, **changes})
+    return RECIPES[task].with_changes({**TINY, **sources, "data": str(data), **changes})
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +162,7 @@ def test_a_full_disk_ends_a_run_that_can_be_resumed(data, tmp_path, monkeypatch)
 
 def test_a_gender_net_is_not_trained_while_one_of_its_data_sets_is_missing(data, tmp_path):
     with pytest.raises(DataError, match=r"fairface.npz: no such file"):
-        trained(RECIPES["gender"].with_changes({**TINY, "data": data}), tmp_path / "run")
+        trained(RECIPES["gender"].with_changes({**TINY, "data": str(data)}), tmp_path / "run")
 
 
 def test_a_run_is_never_overwritten(age_run, data):
