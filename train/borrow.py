@@ -32,7 +32,7 @@ from train.augment import plain
 from train.data import DataError, load
 from train.export import converted
 from train.nets import build, mobilenet
-from train.provenance import save_origin
+from train.provenance import RUNS, save_origin
 from train.recipe import RECIPES, Recipe, save_recipe, settings_in, words_for
 
 BLOCKS = 13  # of the whole MobileNet
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             recipe = usual.with_changes(settings_in(options.settings) | {"data": options.data})
             write_run(given, recipe, options.run)
             words = ["train.borrow", options.file.name, "--task", recipe.task, *words_for(recipe, usual)]
-            save_origin(options.run, " ".join(words), [about(options.file)])
+            save_origin(options.run, [*words, f"--run {RUNS / options.run.name}"], [about(options.file)])
             say(f"{options.run}: a run to start from, with --from")
         if not options.card and not options.run:
             raise DataError("Nothing to do: say --card FOLDER, --run RUN or both.")

@@ -34,7 +34,8 @@ def callbacks_of(
         callbacks.append(keras.callbacks.EarlyStopping("val_error", patience=recipe.patience, mode="min"))
     if recipe.tensorboard:
         callbacks.append(tensorboard(progress))
-    return [*callbacks, Note(recipe, progress, say)]
+    years = years_told({source: faces for source, (faces, _) in validation.items()}, recipe.what.heads)
+    return [*callbacks, Note(recipe, progress, years, say)]
 
 
 def tensorboard(progress: Progress) -> keras.callbacks.Callback:
@@ -123,21 +124,27 @@ class Best(keras.callbacks.Callback):
 class Note(keras.callbacks.Callback):
     """Notes the epoch as done, and says so."""
 
-    def __init__(self, recipe: Recipe, progress: Progress, say: Callable):
+    def __init__(self, recipe: Recipe, progress: Progress, years: set[str], say: Callable):
         super().__init__()
-        self._recipe, self._progress, self._say = recipe, progress, say
+        self._recipe, self._progress, self._years, self._say = recipe, progress, years, say
 
     def on_epoch_end(self, epoch, logs=None):
         figures = {name: value for name, value in logs.items() if " on " in name}
         rate = float(self.model.optimizer.learning_rate)
         self._progress.keep({"loss": logs["loss"], "error": logs["val_error"], "learning_rate": rate, **figures})
-        shown = "  ".join(described(name, value) for name, value in figures.items())
+        shown = "  ".join(described(name, value, self._years) for name, value in figures.items())
         done = f"epoch {self._progress.epoch}/{self._recipe.epochs}"
         self._say(f" {done}  loss {logs['loss']:.3f}  {shown}  {self._progress.seconds:.0f} s")
 
 
-def described(name: str, error: float) -> str:
-    """An error as people say it; ages in decades are those of a set that knows years."""
-    if name == "age on utkface":
+def years_told(validation: dict[str, Faces], heads: tuple[Head, ...]) -> set[str]:
+    """The names of the errors that are decades: of ages, on the data sets that know years and not groups alone."""
+    ages = [head.name for head in heads if head.kind == "age"]
+    return {f"{age} on {source}" for age in ages for source, faces in validation.items() if "age" in faces.labels}
+
+
+def described(name: str, error: float, years: set[str]) -> str:
+    """An error as people say it; those of `years` are in decades."""
+    if name in years:
         return f"{name} {10 * error:.2f} years off"
     return f"{name} {1 - error:.2%} right"

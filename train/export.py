@@ -44,7 +44,7 @@ from train.evaluate import answered, corrupted_figures, group_figures
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, origin
+from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin
 from train.questions import questions
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
 from train.state import Progress
@@ -346,9 +346,9 @@ def command(recipe: Recipe) -> str:
     """The command that trains this again, after those of the runs that it starts from or learns from."""
     commands = []
     for run in before(recipe):
-        made = origin(run)
-        flag = "--run" if "train.borrow" in made.get("command", "") else "--out"
-        commands.append(f"{made.get('command') or command(read_recipe(run))} {flag} {Path('runs') / run.name}")
+        made = origin(run).get("command") or f"{command(read_recipe(run))} --out {RUNS / run.name}"
+        if made not in commands:
+            commands.append(made)
     words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
     return " && ".join([*commands, " ".join(words)])
 

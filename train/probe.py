@@ -39,7 +39,7 @@ from train.answers import write_answers
 from train.augment import plain
 from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache
 from train.feed import order
-from train.provenance import save_origin
+from train.provenance import RUNS, save_origin
 from train.recipe import PROBE, RECIPES, Recipe, save_recipe, settings_in, words_for
 
 LEARNED_FROM = [PARTS.index("train"), PARTS.index("validation")]  # never the test part
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that run the nets (one a core)")
     parser.add_argument("--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
-    run = options.out or Path("runs") / f"{options.task}-probe"
+    run = options.out or RUNS / f"{options.task}-probe"
     try:
         changes = settings_in(options.settings)
         recipe = RECIPES[options.task].with_changes(PROBE | changes | {"data": options.data})
@@ -76,7 +76,7 @@ def probe(recipe: Recipe, nets: list[Path], run: Path, workers: int, say: Callab
     save_recipe(recipe, run)
     words = ["train.probe", recipe.task, *(f"--net {shlex.quote(str(net))}" for net in nets)]
     words += words_for(recipe, RECIPES[recipe.task].with_changes(PROBE))
-    save_origin(run, " ".join(words), [about(net) for net in nets])
+    save_origin(run, [*words, f"--out {RUNS / run.name}"], [about(net) for net in nets])
     sources = dict.fromkeys([*recipe.repeats, *recipe.unlabelled])
     features = {source: all_features(cards, source, Path(recipe.data), run, workers, say) for source in sources}
     write_answers(run, answered_by_a_head(recipe, features, say))
@@ -139,7 +139,7 @@ def _features(faces: Faces) -> np.ndarray:
 
 def answered_by_a_head(recipe: Recipe, features: dict[str, np.ndarray], say: Callable) -> dict[str, np.ndarray]:
     """Train a head on features (N, F) of each data set; its probabilities float32 (N, K) for all of them."""
-    from train.callbacks import described
+    from train.callbacks import described, years_told
     from train.targets import by_head, errors_of, probabilities
 
     heads, folder = recipe.what.heads, Path(recipe.data)
@@ -151,7 +151,8 @@ def answered_by_a_head(recipe: Recipe, features: dict[str, np.ndarray], say: Cal
         except DataError:  # Not every set has one.
             continue
         errors = errors_of(heads, logits_of(faces.labels[TAUGHT]), faces)
-        say("  ".join(described(f"{head} on {source}", error) for head, error in errors.items()))
+        told = years_told({source: faces}, heads)
+        say("  ".join(described(f"{head} on {source}", error, told) for head, error in errors.items()))
     answers = {}
     for source, rows in features.items():
         shares = [probabilities(mine) for _, mine in by_head(heads, logits_of(rows))]

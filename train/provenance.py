@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from train.data import DataError
+
 DATA = {
     "fer2013": (
         "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too, "
@@ -58,15 +60,21 @@ FIGURES_ON = {
 }
 
 
-def save_origin(run: Path, command: str, nets: list[str]) -> None:
-    """Note beside a run that did not come of `python -m train` what made it, and from whose nets, in words."""
-    noted = {"command": f"python -m {command}", "nets": nets}
+RUNS = Path("runs")  # where the runs of a card's commands lie
+
+
+def save_origin(run: Path, words: list[str], nets: list[str]) -> None:
+    """Note beside a run that did not come of `python -m train` the module and options that made it, and whose nets."""
+    noted = {"command": f"python -m {' '.join(words)}", "nets": nets}
     (run / "origin.json").write_text(json.dumps(noted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def origin(run: Path) -> dict:
-    """What `save_origin` noted; {} where there is nothing."""
+    """What `save_origin` noted; {} where there is nothing, DataError where it cannot be read."""
+    path = Path(run) / "origin.json"
     try:
-        return json.loads((Path(run) / "origin.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); a card could not say whose nets are in it.") from error

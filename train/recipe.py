@@ -40,7 +40,9 @@ class Recipe:
     patience: int = 0  # epochs without a smaller validation error after which the run ends; 0: it does not
     tensorboard: bool = False  # leave a log for TensorBoard, too
     frozen: int = 0  # epochs in which only what follows a pretrained backbone learns
+    fixed: int = 0  # first convolutions that learn nothing in the whole run, as good as their start has made them
 
+    head_weights: dict[str, float] = field(default_factory=dict)  # how much a head's loss counts; none: 1
     smoothing: float = 0.0  # of class labels
     class_weights: bool = False  # rare classes count more, by the root of how rare they are
     mixup: float = 0.0  # share of pictures that are mixed with another one
@@ -96,7 +98,7 @@ WORDS = {
     "float": "a number",
     "bool": "true or false",
     "tuple[str, ...]": "a list of words",
-    "dict[str, float]": "data sets with numbers, such as {utkface: 1.5}",
+    "dict[str, float]": "names with numbers, such as {utkface: 1.5}",
 }
 RANGES = {
     "epochs": (1, 100_000),
@@ -111,6 +113,7 @@ RANGES = {
     "weight_decay": (0, 1),
     "average": (0, 1),
     "frozen": (0, 100_000),
+    "fixed": (0, 1_000),
     "patience": (0, 100_000),
     "smoothing": (0, 0.9),
     "mixup": (0, 1),

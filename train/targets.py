@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from keras import ops
 
-from train.data import AGE_GROUP_STARTS, AGES, TAUGHT, UNKNOWN, Faces, Head
+from train.data import AGE_GROUP_STARTS, AGES, TAUGHT, UNKNOWN, DataError, Faces, Head
 
 GROUP_OF_AGE = np.eye(len(AGE_GROUP_STARTS), dtype=np.float32)[
     np.searchsorted(AGE_GROUP_STARTS, AGES, side="right") - 1
@@ -93,41 +93,53 @@ def _years(years: np.ndarray | None, count: int) -> np.ndarray:
     return rows
 
 
-def loss_of(heads: tuple[Head, ...], teaching: float | None = None):
-    """A loss(targets, outputs) for Keras, free of any backend's own calls.
+def loss_of(heads: tuple[Head, ...], teaching: float | None = None, weights: dict[str, float] | None = None):
+    """A loss(targets, outputs) for Keras, free of any backend's own calls; `weights` by the name of a head, else 1.
 
     Without `teaching`, outputs are the logits of all heads. With it, the teachers' probabilities follow the logits, and
-    `teaching` is their share in what is learned; the rest is the labels', where there are any.
+    `teaching` is their share in what is learned; the rest is the labels', where there are any. DataError for a weight
+    of a head that there is not.
     """
+    weights = weights or {}
+    if unknown := weights.keys() - {head.name for head in heads}:
+        names = ", ".join(head.name for head in heads)
+        raise DataError(f"head_weights: there is no head {min(unknown)}; write {names}.")
     count = sum(len(head.labels) for head in heads)
 
     def facepipe_loss(targets, outputs):
         logits = ops.cast(outputs[:, :count], "float32")
-        by_labels = _loss(heads, targets, logits, False)
+        by_labels = _loss(heads, weights, targets, logits, False)
         if teaching is None:
             return by_labels
-        by_teachers = _loss(heads, ops.cast(outputs[:, count:], "float32"), logits, True)
+        by_teachers = _loss(heads, weights, ops.cast(outputs[:, count:], "float32"), logits, True)
         return (1 - teaching) * by_labels + teaching * by_teachers
 
     return facepipe_loss
 
 
-def _loss(heads: tuple[Head, ...], targets, logits, by_teachers: bool):
-    """Mean over the batch of the cross-entropies of all heads, and of the years that an expected age is off."""
+def _loss(heads, weights, targets, logits, by_teachers: bool):
+    """Mean over the batch of the weighted losses of all heads."""
     losses, first_logit, first_target = [], 0, 0
     for head in heads:
         mine = logits[:, first_logit : first_logit + len(head.labels)]
-        wanted = targets[:, first_target : first_target + len(head.labels)]
-        losses.append(-ops.sum(wanted * ops.log_softmax(mine), axis=1))
-        if head.kind == "age":
-            losses.append(_years_off(wanted, mine))
-            if not by_teachers:
-                group = targets[:, first_target + len(head.labels) : first_target + target_width(head)]
-                in_groups = ops.matmul(ops.softmax(mine), ops.convert_to_tensor(GROUP_OF_AGE))
-                losses.append(-ops.sum(group * ops.log(in_groups + 1e-6), axis=1))
+        width = len(head.labels) if by_teachers else target_width(head)
+        wanted = targets[:, first_target : first_target + width]
+        losses.append(weights.get(head.name, 1.0) * _head_loss(head, wanted, mine))
         first_logit += len(head.labels)
-        first_target += len(head.labels) if by_teachers else target_width(head)
+        first_target += width
     return ops.mean(sum(losses))
+
+
+def _head_loss(head: Head, targets, logits):
+    """By picture the cross-entropy of a head, for ages also that of their groups and the years that they are off."""
+    count = len(head.labels)
+    loss = -ops.sum(targets[:, :count] * ops.log_softmax(logits), axis=1)
+    if head.kind == "age":
+        loss += _years_off(targets[:, :count], logits)
+        if targets.shape[1] > count:  # teachers name years alone
+            in_groups = ops.matmul(ops.softmax(logits), ops.convert_to_tensor(GROUP_OF_AGE))
+            loss -= ops.sum(targets[:, count:] * ops.log(in_groups + 1e-6), axis=1)
+    return loss
 
 
 def _years_off(wanted, logits):

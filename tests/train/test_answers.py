@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import yaml
@@ -84,7 +86,16 @@ def test_a_net_learns_from_what_a_teacher_wrote_down_also_about_faces_without_la
     tiny = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 1}
     run = trained(gender(data, teacher, unlabelled={"fer2013": 0.5}, **tiny), tmp_path / "run", say=lines.append)
     assert lines[0].startswith("gender: 92 pictures to train on, 12 to validate, ")
-    assert command(read_recipe(run)).startswith("python -m train.probe faces --net ")
+    told = command(read_recipe(run)).split(" && ")
+    assert told[0].startswith("python -m train.probe faces --net ") and told[0].endswith(" --out runs/run")
+    assert told[1].startswith("python -m train gender ")
+
+
+def test_a_card_is_refused_where_it_could_not_say_whose_nets_are_in_it(data, teacher, tmp_path):
+    shutil.copy(teacher / "recipe.json", tmp_path)
+    (tmp_path / "origin.json").write_text("{")
+    with pytest.raises(DataError, match=r"origin.json: cannot be read"):
+        command(gender(data, tmp_path))
 
 
 def test_written_answers_are_learned_like_those_of_a_teacher_that_is_asked():

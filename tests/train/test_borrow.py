@@ -99,7 +99,7 @@ def test_a_run_to_start_from_says_what_the_net_says_of_the_crops(original, publi
     # Beyond the picture's edge there are zeros, which are another grey for each of the two: alike, not the same.
     assert np.corrcoef(mine.ravel(), theirs.ravel())[0, 1] > 0.98
     assert origin(run) == {
-        "command": "python -m train.borrow net.json --task gender --recipe sources='{\"utkface\":1}'",
+        "command": "python -m train.borrow net.json --task gender --recipe sources='{\"utkface\":1}' --run runs/net",
         "nets": ["net: somebody"],
     }
 

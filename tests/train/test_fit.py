@@ -152,6 +152,15 @@ def test_vgg16_is_frozen_first_and_then_trained(data, tmp_path, monkeypatch):
     assert not np.array_equal(kernels[1], kernels[0])
 
 
+def test_fixed_convolutions_stay_as_they_start_and_the_others_learn(data, tmp_path):
+    few = recipe("gender", data, epochs=1, fixed=2, average=0.0)
+    before = new_net(few).get_weights()
+    after = weights(trained(few, tmp_path / "run"))
+    kept = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert all(kept[:10])  # two kernels, each with the four arrays of its normalisation
+    assert not any(kept[10:])
+
+
 def test_a_full_disk_ends_a_run_that_can_be_resumed(data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
@@ -201,7 +210,7 @@ def test_runs_stand_side_by_side_with_what_is_different(age_run, tmp_path):
         (["age", "--epochs", "0"], "epochs is 0; write a number from 1 to 100000."),
         (["age", "--recipe", "batch=many"], "batch is 'many'; write a whole number."),
         (["age", "--recipe", "bach=3"], "'bach' is not a setting; write one of task, epochs,"),
-        (["age", "--recipe", "sources={utkface: -1}"], "sources is {'utkface': -1}; write data sets with numbers"),
+        (["age", "--recipe", "sources={utkface: -1}"], "sources is {'utkface': -1}; write names with numbers"),
         (["age", "--recipe", "sources={utkface"], "sources={utkface cannot be read; write a number"),
         (["attribute"], "attribute needs the name of its cache"),
         (["attribute", "glasses", "--data", "nowhere"], "nowhere/glasses.npz: no such file"),
@@ -222,6 +231,8 @@ def test_a_wrong_start_is_said_in_one_sentence(arguments, sentence, tmp_path, mo
         ({"optimizer": "adam"}, r"'adam' is not an optimizer; write one of adamw, nadam, sgd"),
         ({"schedule": "zigzag"}, r"'zigzag' is not a schedule; write one of cosine, linear"),
         ({"frozen": 1}, r"frozen is for nets with a pretrained part alone"),
+        ({"fixed": 99}, r"fixed is 99, the net has 10 convolutions; write a smaller number"),
+        ({"head_weights": {"smile": 1.0}}, r"there is no head smile; write emotion, votes"),
     ],
 )
 def test_what_no_table_has_is_refused_with_what_it_has(changes, sentence, data, tmp_path):

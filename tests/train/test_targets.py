@@ -81,6 +81,19 @@ def test_what_nobody_labelled_costs_nothing_and_is_learned_from_the_teachers():
     assert float(taught) == pytest.approx(0.5 * (np.log(7) + np.log(2)), abs=1e-5)
 
 
+def test_a_head_counts_as_much_as_it_weighs_for_labels_and_for_teachers():
+    heads, said = (GENDER, AGE), np.full((1, 103), 0.01, np.float32)
+    targets = targets_of(heads, faces(1, gender=[1], age=np.array([30.0], np.float32)), 0.0)
+    outputs = np.concatenate([np.zeros((1, 103), np.float32), said], axis=1)
+
+    def loss(**weights):
+        return float(loss_of(heads, 0.5, weights)(targets, outputs))
+
+    gender = loss(age=0.0)
+    assert gender > 0
+    assert loss(age=0.5) - gender == pytest.approx((loss() - gender) / 2, rel=1e-4)
+
+
 def test_probabilities_sum_to_one_even_for_huge_logits_and_heat_flattens_them():
     rows = probabilities(np.array([[1000.0, 0.0], [2.0, 0.0]]))
     assert rows.sum(1) == pytest.approx([1, 1])
