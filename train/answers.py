@@ -1,7 +1,7 @@
 """What a teacher that is too large to be asked again and again says of every training picture, written down once.
 
 `RUN/answers.npz` holds for each data set float32 (N, K): for all N pictures of its cache the probabilities of the run's
-K labels, head after head, and zeros for the parts that nobody learns from.
+K labels, head after head, and zeros for the parts that nobody learns from and for labels that are withheld.
 """
 
 from __future__ import annotations

@@ -138,6 +138,13 @@ def usable(column: str, cache: dict[str, np.ndarray]) -> np.ndarray:
     return values.astype(np.float32) if column == "age" else values
 
 
+def withheld(head: Head, cache: dict[str, np.ndarray]) -> np.ndarray:
+    """Which pictures have a label for the head that is not used, bool (N,): a teacher must not tell it either."""
+    given = [column for column in head.columns if column in cache and cache[column].ndim == 1]
+    unused = [(cache[column] != UNKNOWN) & (usable(column, cache) == UNKNOWN) for column in given]
+    return np.any(unused, axis=0) if unused else np.zeros(len(cache["part"]), bool)
+
+
 def groups_in(cache: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What figures can be told apart by."""
     groups = {name: cache[name] for name in ("race", "source", "also_in_training") if name in cache}

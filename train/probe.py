@@ -37,7 +37,7 @@ from stages.inference.model import Model, check_file
 from stages.inference.preprocess import preprocess
 from train.answers import write_answers
 from train.augment import plain
-from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache
+from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache, withheld
 from train.feed import order
 from train.provenance import RUNS, save_origin
 from train.recipe import PROBE, RECIPES, Recipe, save_recipe, settings_in, words_for
@@ -155,8 +155,12 @@ def answered_by_a_head(recipe: Recipe, features: dict[str, np.ndarray], say: Cal
         say("  ".join(described(f"{head} on {source}", error, told) for head, error in errors.items()))
     answers = {}
     for source, rows in features.items():
-        shares = [probabilities(mine) for _, mine in by_head(heads, logits_of(rows))]
-        answers[source] = np.concatenate(shares, axis=1) * rows.any(axis=1, keepdims=True)
+        cache, seen = read_cache(folder / f"{source}.npz"), rows.any(axis=1)
+        shares = [
+            probabilities(mine) * (seen & ~withheld(head, cache))[:, None]
+            for head, mine in by_head(heads, logits_of(rows))
+        ]
+        answers[source] = np.concatenate(shares, axis=1)
     return answers
 
 

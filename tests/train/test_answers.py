@@ -12,10 +12,11 @@ pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402
 
-from tests.train.conftest import trained  # noqa: E402
+from tests.train.conftest import trained, write_fairface  # noqa: E402
 from train.answers import written_answers  # noqa: E402
 from train.data import AGE, GENDER, TASKS, TAUGHT, DataError, Faces, load  # noqa: E402
 from train.export import command  # noqa: E402
+from train.prepare import prepare  # noqa: E402
 from train.probe import main as probe  # noqa: E402
 from train.recipe import RECIPES, read_recipe  # noqa: E402
 from train.targets import blended, loss_of, targets_of  # noqa: E402
@@ -72,6 +73,20 @@ def test_answers_are_probabilities_about_what_is_learned_from_and_nothing_about_
     rows = written_answers(gender(data, teacher))["utkface"]
     assert rows.shape == (60, 2) and not rows[held_out].any()
     assert rows[~held_out].sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_teacher_does_not_tell_the_gender_of_a_part_that_has_men_only(large, tmp_path):
+    write_fairface(tmp_path / "sets")
+    list(prepare(tmp_path / "sets", [], tmp_path / "data"))
+    words = ["--net", large, "--out", tmp_path / "run", "--data", tmp_path / "data", "--workers", 0]
+    assert probe(["faces", *map(str, words), "--recipe", "sources={fairface: 1}", "--recipe", "batch=2"]) == 0
+    recipe = RECIPES["faces"].with_changes({"sources": {"fairface": 1.0}, "teachers": (str(tmp_path / "run"),)})
+    rows = written_answers(recipe)["fairface"]
+    with np.load(tmp_path / "data/fairface.npz") as cache:
+        seen, is_told = cache["part"] != 2, cache["gender_usable"]
+    assert (seen & ~is_told).any()
+    assert rows[:, :2].any(axis=1).tolist() == (seen & is_told).tolist()
+    assert rows[:, 2:].any(axis=1).tolist() == seen.tolist()
 
 
 def test_a_teacher_of_more_heads_answers_for_the_one_that_is_asked_about(data, teacher):
