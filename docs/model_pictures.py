@@ -1,8 +1,8 @@
 """Draws the pictures of the shipped models from the data sets' caches: `python -m docs.model_pictures --data data`.
 
-docs/emotion-confusion.png, docs/calibration.png and docs/gender-by-group.png. Not part of `make pictures`, because the
-data sets are nobody's to hand on: only who has them can draw these anew. For the same reason there are no examples of
-mistakes: FER2013's and UTKFace's faces may be used for research and not be shown; `python -m train` draws
+docs/emotion-confusion.png, docs/calibration.png, docs/gender-by-group.png and docs/age-confusion.png. Not part of
+`make pictures`, because the data sets are nobody's to hand on: only who has them can draw these anew. For the same
+reason there are no examples of mistakes: no face of a data set is part of this project; `python -m train` draws
 mistakes-HEAD-SET.png into its run folder, for your eyes.
 """
 
@@ -25,6 +25,8 @@ from train.report import draw_calibration, draw_confusion
 
 DOCS = Path(__file__).parent
 MODELS = DOCS.parent / "models"
+# Of whom the calibration is drawn: card, data set, and which of the questions about them.
+SURE = (("emotion", "fer2013", 0), ("emotion-votes", "fer2013", 1), ("gender", "utkface", 0), ("gender", "fairface", 0))
 
 
 def main() -> None:
@@ -33,8 +35,8 @@ def main() -> None:
     data = parser.parse_args().data
     cv2.setNumThreads(1)
     sure = {}
-    for name, dataset in (("emotion", "fer2013"), ("gender", "utkface"), ("gender", "fairface")):
-        question, answers = asked(name, dataset, data)
+    for name, dataset, number in SURE:
+        question, answers = asked(name, dataset, data, number)
         probabilities = question.by_label(load_card(MODELS / f"{name}.yaml"), answers)
         called = probabilities.argmax(axis=1)
         sure[f"{name}, {dataset}"] = (probabilities.max(axis=1), called == question.truth)
@@ -49,10 +51,10 @@ def main() -> None:
     draw_confusion(AGE_GROUPS, age_group(answers[:, 0]), question.truth, title, DOCS / "age-confusion.png")
 
 
-def asked(name: str, dataset: str, data: Path) -> tuple[Question, np.ndarray]:
-    """The first question about a model on the test part, and its answers."""
+def asked(name: str, dataset: str, data: Path, number: int = 0) -> tuple[Question, np.ndarray]:
+    """One of the questions about a model on the test part, the first if not said, and its answers."""
     card = load_card(MODELS / f"{name}.yaml")
-    question = questions(card, dataset, "test", data)[0]
+    question = questions(card, dataset, "test", data)[number]
     return question, answered(load_model(card), question.faces)[0]
 
 

@@ -44,7 +44,7 @@ from train.evaluate import answered, corrupted_figures, group_figures
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin
+from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin, weakest
 from train.questions import questions
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
 from train.state import Progress
@@ -143,7 +143,10 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
     heads = wanted.heads(recipe)
     net = answering(trained_net(run / "best.keras"), recipe, wanted, heads)
     crops, truth = validation_of(recipe, wanted, heads[0])
-    limits = LIMITS.get(heads[0].name, "Not written yet: say what it is worse at, and what it is not for.")
+    limits = LIMITS.get(
+        "votes" if wanted.votes > 0.5 else heads[0].name,
+        "Not written yet: say what it is worse at, and what it is not for.",
+    )
     if wanted.groups:
         heads = [dataclasses.replace(heads[0], kind="classes", labels=tuple(name for name, _ in wanted.groups))]
     logits = logits_of(net, crops)
@@ -165,7 +168,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
             **on_tests,
             "stored as, validation part": {p: stored(drafts[p], crops, truth, apart=p == "int8") for p in PRECISIONS},
         }
-        card["limits"] = limits
+        card["limits"] = " ".join(filter(None, (limits, weakest(on_tests))))
         path.write_text(written(card), encoding="utf-8")
         load_model(load_card(path))  # the stages' own check, before anything in models/ changes
         (path.parent / card["file"]).replace(models / card["file"])

@@ -40,15 +40,18 @@ LIMITS = {
         "of three cases. Weakest on fear, sadness, anger and disgust, which it takes for each other and for neutral. "
         "Not for judging people: no hiring, policing, teaching, medicine or credit."
     ),
+    "votes": (
+        "Names the look of a face as most of ten onlookers would, not what a person feels. Weakest on disgust, fear "
+        "and sadness, which it often takes for neutral. Not for judging people: no hiring, policing, teaching, "
+        "medicine or credit."
+    ),
     "gender": (
         "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Far "
-        "worse on children, worse on the old, and not equally good on all races: see groups below figures. Not for any "
-        "decision about a person."
+        "worse on children, and not equally good on all races. Not for any decision about a person."
     ),
     "age": (
-        "Guesses the age that a face looks like. Makes the old younger, by many years, and is less right from "
-        "60 years on than below: see groups below figures. Above 100 years it cannot answer. Not for proof of age or "
-        "any decision about a person."
+        "Guesses the age that a face looks like. Makes the old younger, by many years. Above 100 years it cannot "
+        "answer. Not for proof of age or any decision about a person."
     ),
 }
 # On which data sets, and for which parts, a card gives figures: held-out ones only.
@@ -58,6 +61,26 @@ FIGURES_ON = {
     "gender": ("utkface", "fairface"),
     "age": ("utkface", "fairface"),
 }
+
+
+def weakest(figures: dict[str, dict]) -> str:
+    """A sentence for each table of figures by groups that names the group of each kind on which they are worst."""
+    sentences = []
+    for title, row in figures.items():
+        (figure, _), groups = next(iter(row.items())), row.get("groups", {})
+        years = "(years)" in figure
+        worst = {}
+        for name, value in groups.items():
+            kind = name.split()[0]
+            if kind in ("race", "ages", "gender") and (kind not in worst or (value > worst[kind][1]) == years):
+                worst[kind] = (name, value)
+        told = [
+            f"{name} ({f'{value:.1f} years off' if years else f'{100 * value:.1f} %'})"
+            for name, value in worst.values()
+        ]
+        if told:
+            sentences.append(f"Weakest groups of {title}: {', '.join(told)}.")
+    return " ".join(sentences)
 
 
 RUNS = Path("runs")  # where the runs of a card's commands lie

@@ -27,6 +27,7 @@ from train.export import ExportError, Wanted, export, groups_in  # noqa: E402
 from train.export import main as export_main  # noqa: E402
 from train.prepare import main as prepare_main  # noqa: E402
 from train.prepare import prepare  # noqa: E402
+from train.provenance import weakest  # noqa: E402
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, words_for  # noqa: E402
 from train.targets import probabilities  # noqa: E402
 
@@ -90,6 +91,15 @@ def test_the_card_says_what_the_stages_need_to_know(place):
     command = card["trained"]["command"]
     assert command.startswith("python -m train emotion --recipe epochs=1 --recipe batch=16 --recipe architecture=")
     assert set(card["figures"]["stored as, validation part"]) == {"float32", "float16", "int8"}
+
+
+def test_a_card_names_the_groups_that_its_model_is_worst_on():
+    groups = {"race a": 0.9, "race b": 0.817, "ages 0-2": 0.7, "ages 3-9": 0.8, "source x": 0.1}
+    right = {"accuracy": 0.9, "pictures": 9, "groups": groups}
+    off = {"mean absolute error (years)": 5.0, "groups": {"ages 0-9": 1.7, "ages 60+": 9.3}}
+    assert weakest({"one": right, "two": off, "three": {"accuracy": 1.0}}) == (
+        "Weakest groups of one: race b (81.7 %), ages 0-2 (70.0 %). Weakest groups of two: ages 60+ (9.3 years off)."
+    )
 
 
 def test_the_command_of_a_card_gives_the_recipe_again(place):
