@@ -347,13 +347,18 @@ def ended(run: Path) -> str:
 
 def command(recipe: Recipe) -> str:
     """The command that trains this again, after those of the runs that it starts from or learns from."""
-    commands = []
+    return " && ".join(commands(recipe))
+
+
+def commands(recipe: Recipe) -> list[str]:
+    """Each command once, however many runs need what it makes."""
+    found = []
     for run in before(recipe):
-        made = origin(run).get("command") or f"{command(read_recipe(run))} --out {RUNS / run.name}"
-        if made not in commands:
-            commands.append(made)
+        made = origin(run).get("command")
+        *earlier, last = [made] if made else commands(read_recipe(run))
+        found += [*earlier, last if made else f"{last} --out {RUNS / run.name}"]
     words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
-    return " && ".join([*commands, " ".join(words)])
+    return list(dict.fromkeys([*found, " ".join(words)]))
 
 
 def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:
