@@ -10,7 +10,7 @@ TEST_OPTIONS ?=
 
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
-	@echo 'make test            installs everything and runs every test'
+	@echo 'make test            installs everything and runs every test but the longest'
 	@echo 'make test-long       runs the tests that take minutes'
 	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
@@ -24,7 +24,7 @@ help:
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
-	@echo 'make clean           removes .venv and everything that was made'
+	@echo 'make clean           removes .venv and caches; results, in out/, stay'
 	@echo 'With another Python: make test PYTHON=python3.12'
 
 demo: install-demo
@@ -72,7 +72,7 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: $(VENV)/.runtime

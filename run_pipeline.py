@@ -196,6 +196,8 @@ def _list_cameras() -> int:
 
 def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
+    from stages.inference.card import load_card
+    from stages.inference.model import check_file
     from stages.sources import Part, open_source
 
     processes = processes_of(pipeline, only, cores(), host).values()
@@ -218,6 +220,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         print(f"detector {pipeline.detect.detector}")
     attributes = [stage for stage in stages if stage in plan.cards]
     for stage in attributes:
+        check_file(load_card(Path(plan.models[stage])))
         card = plan.cards[stage]
         print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {card.width} x {card.height} pixels")
     if attributes:

@@ -99,7 +99,7 @@ class _Capture:
         self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
-        self._said_complete = False
+        self._said_complete = self._began = False
 
     def run(self) -> None:
         # A camera's times count on from its first opening, also when this process is not the one that did it.
@@ -112,9 +112,8 @@ class _Capture:
             live=self._source.live,
         )
         self._launcher.ready()
-        if self._source.live or not self._settings.source.paced:
-            # Opening the codec takes a tenth of a second: the first picture waits for the others.
-            self._reader.read_from(0)
+        # Opening the codec takes a tenth of a second: the first picture waits for the others.
+        self._reader.read_from(0)
         while not self._finished or (self._leaving and time.monotonic() < self._leave_by_s):
             self._links.wait(TICK_S)
             self._reader.clear_wakes()
@@ -296,6 +295,11 @@ class _Capture:
 
     # --- Speaking ---
 
+    def _has_begun(self) -> bool:
+        """Whether there is anything to read: for a part without a frame nothing of an earlier run is given up."""
+        self._began = self._began or self._source.live or self._reader.has_first()
+        return self._began
+
     @property
     def _id(self) -> dict:
         return {"run": self._run, "epoch": self._epoch, "source": self._source.name}
@@ -309,8 +313,9 @@ class _Capture:
         # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
         # and what shows that it is there.
         every_s = HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S
-        if now_s - self._said_hello_s >= every_s or self._flow.is_complete != self._said_complete:
-            self._said_hello_s, self._said_complete = now_s, self._flow.is_complete
+        is_complete = self._flow.is_complete and self._has_begun()
+        if now_s - self._said_hello_s >= every_s or is_complete != self._said_complete:
+            self._said_hello_s, self._said_complete = now_s, is_complete
             what = {"live": self._source.live, "is_complete": self._said_complete, "latency": self._account.lately()}
             self._render.send(SourceHello(**what, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:

@@ -11,7 +11,6 @@ import signal
 if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from stages.core.history import CAPTURE, RENDER, Again
 from stages.core.messages import Attribute, Crops, Faces, Frame
 from stages.core.strict_yaml import short
 from stages.plan import Plan, read_pipeline
+from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
 from stages.runtime.settings import Settings
 from stages.runtime.tape import Record
@@ -48,7 +48,7 @@ class Replayed:
 
 def main(argv: list[str] | None = None) -> int:
     """Replay; returns 0 also where answers differ, 1 where the record is incomplete, 2 where something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m stages.replay", description=__doc__)
+    parser = Arguments(prog="python -m stages.replay", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="what run_pipeline.py --record has left")
     parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run, or capture or render")
     parser.add_argument("--config", metavar="FILE", help="the pipeline that the stage is a part of")

@@ -298,6 +298,19 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
     assert not (here / "out").exists()
 
 
+def test_check_refuses_a_card_whose_file_is_missing_or_another(here, capsys):
+    (here / "net.tflite").write_bytes(b"another")
+    card = (PROJECT / "models/gender.yaml").read_text()
+    (here / "card.yaml").write_text(card.replace("file: gender.tflite", "file: net.tflite"))
+    (here / "pipeline.yaml").write_text("stages: {gender: {model: card.yaml}}\n")
+    only = ["--config", "pipeline.yaml", "--check", "--only", "gender"]
+    assert run_pipeline.main(only) == 2
+    assert "card.yaml: sha256 is " in capsys.readouterr().err
+    (here / "net.tflite").unlink()
+    assert run_pipeline.main(only) == 2
+    assert "net.tflite, which does not exist; put the model there." in capsys.readouterr().err
+
+
 def test_check_looks_at_nothing_that_is_not_started_here(checked, here):
     (here / "face.png").unlink()
     said = checked("--only", "gender")

@@ -104,6 +104,8 @@ def attribute_recipe(name: str | None, recipe: Recipe) -> Recipe:
     if not name:
         raise DataError("attribute needs the name of its cache: python -m train attribute glasses")
     path = Path(recipe.data) / f"{name}.npz"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; write it with: python -m train.prepare folders {name}")
     cache = read_cache(path)
     if f"{name}_labels" not in cache:
         raise DataError(f"{path}: holds no attribute; write it with: python -m train.prepare folders FOLDER")

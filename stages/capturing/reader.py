@@ -55,6 +55,10 @@ class Reader:
         self._next = frame
         self.ended = self._next == self._exhausted_at
 
+    def has_first(self) -> bool:
+        """Whether the first picture of a reading that begins is there; raises what the source raised instead of it."""
+        return self._reading is not None and self._reading.has_first()
+
     def stop(self) -> None:
         """Read no more."""
         self._stopped = self.ended = True
@@ -125,11 +129,18 @@ class _Reading:
         self._came: deque[Picture | Exception | None] = deque()
         self._room = threading.Semaphore(1)  # for one picture
         self._stopped = threading.Event()
+        self._begun = threading.Event()  # the first picture was taken
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
+    def has_first(self) -> bool:
+        if self._came and isinstance(self._came[0], Exception):
+            raise self._came[0]
+        return bool(self._came) or self._begun.is_set()
+
     def stop(self) -> None:
         self._stopped.set()
+        self._begun.set()
         self.ended = True
 
     def close(self) -> bool:
@@ -141,6 +152,7 @@ class _Reading:
         if self.ended or not self._came:
             return None
         came = self._came.popleft()
+        self._begun.set()
         self._room.release()
         self.ended = came is None or isinstance(came, Exception)
         if isinstance(came, Exception):
@@ -183,6 +195,9 @@ class _Reading:
                     file, started_s = picture.file, time.monotonic() - picture.time
                 self._stopped.wait(max(0.0, started_s + picture.time - time.monotonic()))
             yield picture
+            if not self._begun.is_set():  # The clock runs from when the first picture is wanted.
+                self._begun.wait()
+                started_s = time.monotonic() - picture.time
 
     def _put(self, came: Picture | Exception | None) -> bool:
         while not self._stopped.is_set():

@@ -33,6 +33,7 @@ from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
 from stages.report.words import counted
+from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
 from stages.runtime.run_file import RUN
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m stages.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, metavar="OUT", help="the folder that a run has left")
@@ -95,14 +96,17 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 def _subtitles(results: list[Results]) -> Iterator[str]:
     for one in results:
+        has_film = False
         for is_film, lines in files(one):
             if not is_film:
                 continue
-            first = next(lines)
+            has_film, first = True, next(lines)
             path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, still=False))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subtitles(from_the_start(frames)))
             yield f"Wrote {path}."
+        if not has_film:
+            yield f"No subtitles for {one.path}: only videos have any."
 
 
 def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import shutil
 import signal
 
 import numpy as np
+import pytest
 
 from tests.chaos.killing import frames_of
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch, write_picture
@@ -86,11 +87,16 @@ def test_a_render_that_dies_after_a_picture_of_nobody_gives_everybody_the_same_i
     assert ran.results.splitlines()[:33] == calm.results.splitlines()[:33]
 
 
-def test_what_cannot_be_is_one_sentence_and_status_2(place, film):
-    beyond = place.run(film, "--start", "1:00:00")
+@pytest.mark.parametrize("pace", [(), ("--set=pace=true",)], ids=["at once", "paced"])
+def test_a_part_without_a_frame_costs_nothing_of_an_earlier_run(place, film, pace):
+    earlier = place.run(film)
+    beyond = place.run(film, *pace, "--start", "1:00:00")
     assert beyond.status == 2
     assert beyond.complaint == "film.mp4 has no frame from 3600 s; it was read to 1.24 s."
-    assert beyond.lines == []
+    assert beyond.results == earlier.results and sorted(earlier.output.rglob("*.mp4"))
+
+
+def test_what_cannot_be_is_one_sentence_and_status_2(place, film):
     wrong = place.run(film, "--fps", "many")
     assert wrong.status == 2
     assert wrong.complaint == "--fps many: capture.fps is 'many'; write a number above 0 up to 1000, or null."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -297,6 +298,22 @@ def test_a_source_whose_name_no_file_can_have_has_subtitles_all_the_same(tmp_pat
     (folder / "results.jsonl").write_text(text)
     assert main([str(folder), "--vtt"]) == 0
     assert [path.name for path in (folder / "annotated").iterdir()] == ["_x.vtt"]
+
+
+def test_pictures_have_no_subtitles_which_is_said(tmp_path, capsys):
+    folder = written(tmp_path, [frame(0, flat(96, 64), [face(30, 10, 40)], rate=None, source="clip.png")])
+    assert main([str(folder), "--vtt"]) == 0
+    assert "No subtitles for" in capsys.readouterr().out and not list(tmp_path.rglob("*.vtt"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [((), "required: OUT"), (("out", "--people", "0"), "from 1 to 1000"), (("out", "--vt"), "")]
+)
+def test_a_mistake_in_the_arguments_is_one_sentence(arguments, said, capsys):
+    with contextlib.suppress(SystemExit):
+        main(list(arguments))
+    [sentence] = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("facepipe: ") and said in sentence
 
 
 def test_a_person_who_is_not_shown_is_counted(tmp_path):

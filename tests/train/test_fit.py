@@ -213,7 +213,10 @@ def test_runs_stand_side_by_side_with_what_is_different(age_run, tmp_path):
         (["age", "--recipe", "sources={utkface: -1}"], "sources is {'utkface': -1}; write names with numbers"),
         (["age", "--recipe", "sources={utkface"], "sources={utkface cannot be read; write a number"),
         (["attribute"], "attribute needs the name of its cache"),
-        (["attribute", "glasses", "--data", "nowhere"], "nowhere/glasses.npz: no such file"),
+        (
+            ["attribute", "glasses", "--data", "nowhere"],
+            "nowhere/glasses.npz: no such file; write it with: python -m train.prepare folders glasses",
+        ),
     ],
 )
 def test_a_wrong_start_is_said_in_one_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):

@@ -241,6 +241,11 @@ class _Connection(ServerConnection):
     def __init__(self, every: dict[_Connection, None], refused: Counter[str], *arguments: object, **options: object):
         super().__init__(*arguments, **options)
         self._every, self._refused = every, refused
+        self._has_spoken = False
+
+    def data_received(self, data: bytes) -> None:
+        self._has_spoken = True
+        super().data_received(data)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -257,7 +262,8 @@ class _Connection(ServerConnection):
     def connection_lost(self, error: Exception | None) -> None:
         if self in self._every:
             del self._every[self]
-            if self.request is None and self.protocol.handshake_exc is not None:
+            # Browsers open a connection to have one at hand, and close it again without a word.
+            if self._has_spoken and self.request is None and self.protocol.handshake_exc is not None:
                 _count(self._refused, "what is no HTTP")
         super().connection_lost(error)
 

@@ -429,6 +429,12 @@ def test_what_is_no_http_is_counted_and_the_server_lives(web, noise):
         assert browser.hear()[0]["about"]
 
 
+def test_a_connection_that_a_browser_opens_in_advance_and_never_uses_is_not_counted(web):
+    socket.create_connection(("127.0.0.1", web._port)).close()
+    test_what_is_no_http_is_counted_and_the_server_lives(web, b"\x00")
+    assert web.refused.total() == 1
+
+
 # --- Where it is ---
 
 
