@@ -90,6 +90,7 @@ def test_the_start_is_told_as_a_whole_by_process_and_by_import(small, capsys):
         assert f"| {row}" in said
 
 
+@pytest.mark.long
 def test_memory_and_what_delivery_costs_are_told(small, capsys):
     assert commands({m.TITLE: m.measure for m in (memory, delivery)}, small) == 0
     said = capsys.readouterr().out
@@ -103,6 +104,7 @@ def test_memory_and_what_delivery_costs_are_told(small, capsys):
         assert f"| {row}" in said
 
 
+@pytest.mark.long
 def test_what_the_page_costs_is_told_for_nobody_and_for_several_browsers(small, capsys):
     said = said_by(web, capsys, [*small, "--frames", "40", "--set", "pace=true"])
     for row in (

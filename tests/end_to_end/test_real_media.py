@@ -21,7 +21,7 @@ def assert_labelled(ran: Ran, frames: int) -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("detector", ["haar", "dlib"])
+@pytest.mark.parametrize("detector", ["haar", pytest.param("dlib", marks=pytest.mark.long)])
 def test_hamilton(place, media, detector):
     ran = place.run(media / "hamilton.mp4", "--detector", detector, timeout_s=200)
     assert_labelled(ran, 275)

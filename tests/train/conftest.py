@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,32 @@ def trained(recipe: Recipe, run: Path, resume: bool = False, say=lambda line: No
     progress, recipe = begin(recipe, run, resume)
     fit(recipe, progress, Feed(recipe, workers=0), say)
     return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Trains without a report's pictures, and step by step: a graph for four batches costs more than the batches."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:  # Nothing is trained in this module.
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.fit.report", lambda *_: None)
+        tensorflow.config.run_functions_eagerly(True)
+        yield
+        tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def as_people_train(quickly, monkeypatch):
+    """With pictures, and with graphs."""
+    from train.report import report
+
+    monkeypatch.setattr("train.fit.report", report)
+    config = sys.modules["tensorflow"].config
+    config.run_functions_eagerly(False)
+    yield
+    config.run_functions_eagerly(True)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def large(tmp_path_factory):
 
 def probed(task, data, large, run, *more) -> int:
     words = [task, "--net", large, "--out", run, "--data", data, "--workers", 0, *more]
-    settings = ["sources={utkface: 1}", "unlabelled={fer2013: 1}", "batch=4"]
+    settings = ["sources={utkface: 1}", "unlabelled={fer2013: 1}", "batch=16", "epochs=15", "learning_rate=0.01"]
     return probe([*map(str, words), *(word for setting in settings for word in ("--recipe", setting))])
 
 

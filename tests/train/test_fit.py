@@ -41,7 +41,7 @@ def weights(run):
     return keras.saving.load_model(run / "best.keras", compile=False).get_weights()
 
 
-def test_a_run_leaves_everything_that_explains_it(data, tmp_path):
+def test_a_run_leaves_everything_that_explains_it(as_people_train, data, tmp_path):
     lines = []
     run = trained(recipe("emotion", data), tmp_path / "run", say=lines.append)
     names = {path.name for path in run.iterdir()}
