@@ -28,6 +28,7 @@ UTKFACE_RACES = ("White", "Black", "Asian", "Indian", "others")
 AGE_BAND_STARTS = (0, 10, 20, 40, 60)  # years: the bands by which figures are told apart
 AGE_BANDS = ("0-9", "10-19", "20-39", "40-59", "60+")
 UNKNOWN = -1  # a label that a picture does not have
+OTHER_VOTES = "other_votes"  # the column beside `votes`: the most that an answer of FER+ got which is none of EMOTIONS
 TAUGHT = "taught"  # the column of what a teacher says: probabilities (N, K), head after head
 GROUPS = ("race", "source", "also_in_training", "gender", "age")  # by which figures are told apart
 
@@ -116,6 +117,8 @@ def load(
                 f"{path}: has no picture with a label for {task.name} in its {part} part; choose another part."
             )
     labels = {} if unlabelled else {column: usable(column, cache)[chosen] for column in columns}
+    if "votes" in labels and OTHER_VOTES in cache:  # A cache of before has none.
+        labels[OTHER_VOTES] = cache[OTHER_VOTES][chosen]
     if taught is not None:
         if len(taught) != len(chosen):
             raise DataError(f"{path}: is not the cache that the teacher saw; run train.probe again.")
@@ -136,6 +139,18 @@ def usable(column: str, cache: dict[str, np.ndarray]) -> np.ndarray:
     if column == "gender" and "gender_usable" in cache:
         return np.where(cache["gender_usable"], values, UNKNOWN)
     return values.astype(np.float32) if column == "age" else values
+
+
+def majority(faces: Faces) -> np.ndarray:
+    """The emotion that most of FER+'s people saw, int (N,); UNKNOWN where there is not one.
+
+    That is where nobody was asked, where two emotions have as many votes, and where contempt, unknown or not a face has
+    as many or more.
+    """
+    votes = faces.labels["votes"]
+    ordered = np.sort(votes, axis=1)
+    rivals = np.maximum(ordered[:, -2], faces.labels.get(OTHER_VOTES, 0))
+    return np.where(ordered[:, -1] > rivals, votes.argmax(axis=1), UNKNOWN)
 
 
 def withheld(head: Head, cache: dict[str, np.ndarray]) -> np.ndarray:

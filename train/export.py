@@ -39,7 +39,7 @@ from stages.inference import load_model
 from stages.inference.card import load_card
 from stages.inference.golden import picture
 from train.augment import plain
-from train.data import DataError, Head, load
+from train.data import DataError, Head, load, majority
 from train.evaluate import answered, corrupted_figures, group_figures
 from train.legacy import convert
 from train.measures import best_temperature
@@ -208,8 +208,7 @@ def validation_of(recipe: Recipe, wanted: Wanted, head: Head) -> tuple[np.ndarra
         column = "votes" if wanted.votes > 0.5 else head.columns[0]
         if column not in faces.labels:
             continue
-        labels = faces.labels[column]
-        labels = labels.argmax(axis=1) if labels.ndim == 2 else np.rint(labels).astype(int)
+        labels = majority(faces) if column == "votes" else np.rint(faces.labels[column]).astype(int)
         crops.append(plain(faces, recipe.geometry)[labels >= 0])
         known = labels[labels >= 0].clip(0, len(head.labels) - 1)
         truth.append(wanted.group_of_bin(known) if wanted.groups else known)

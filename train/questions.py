@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.inference.card import Card
-from train.data import TASKS, UNKNOWN, DataError, Faces, Head, Task, load, read_cache
+from train.data import TASKS, UNKNOWN, DataError, Faces, Head, Task, load, majority, read_cache
 from train.measures import age_figures, age_group_figures, class_figures
 
 
@@ -74,12 +74,10 @@ def _asked(head: Head, faces: Faces) -> Iterator[Question]:
             continue
         values = faces.labels[column]
         if head.kind == "votes":
-            ordered = np.sort(values, axis=1)
-            known, values = ordered[:, -1] > ordered[:, -2], values.argmax(axis=1)
-            title, kind = "FER+ majority", "classes"
+            values, title, kind = majority(faces), "FER+ majority", "classes"
         else:
-            known = values != UNKNOWN
             title, kind = "", {"age": "years", "age_group": "age groups"}.get(column, "classes")
+        known = values != UNKNOWN
         if known.any():
             yield Question(title, faces.where(known), values[known], kind, head.labels)
 

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from train.data import AGE_GROUPS, UNKNOWN, Faces, Head
+from train.data import AGE_GROUPS, UNKNOWN, Faces, Head, majority
 from train.measures import age_group, calibration
 from train.recipe import Recipe
 from train.targets import by_head, probabilities
@@ -42,7 +42,7 @@ def truth_of(head: Head, faces: Faces) -> np.ndarray | None:
         if column in faces.labels:
             values = faces.labels[column]
             if head.kind == "votes":
-                return np.where(values.any(axis=1), values.argmax(axis=1), UNKNOWN)
+                return majority(faces)
             return np.where(values == UNKNOWN, UNKNOWN, age_group(values)) if column == "age" else values
     return None
 

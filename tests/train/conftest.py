@@ -57,11 +57,13 @@ def write_fer2013(data_dir: Path, extra_rows: list[list] = ()) -> None:
 
 
 def write_votes(data_dir: Path, votes: list[list[object]]) -> None:
-    """FER+'s table: for each row the votes for neutral, happiness, surprise, sadness, anger, disgust, fear."""
-    names = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
-    rows = [["Training", f"fer{i:07}.png", *row, 0, 0, 0] for i, row in enumerate(votes)]
-    header = ["Usage", "Image name", *names, "contempt", "unknown", "NF"]
-    write_csv(data_dir / "fer2013/fer2013new.csv", header, rows)
+    """FER+'s table: for each row the votes for neutral, happiness, surprise, sadness, anger, disgust, fear.
+
+    Those for contempt, unknown and NF may follow.
+    """
+    names = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
+    rows = [["Training", f"fer{i:07}.png", *row, *[0] * (10 - len(row))] for i, row in enumerate(votes)]
+    write_csv(data_dir / "fer2013/fer2013new.csv", ["Usage", "Image name", *names], rows)
 
 
 def write_utkface(data_dir: Path, count: int = 60) -> None:

@@ -141,6 +141,20 @@ def test_an_emotion_can_be_answered_as_the_votes_say(place, tmp_path, monkeypatc
         export(place / "runs/age", Wanted("age", votes=0.5), tmp_path, place / "data", quiet)
 
 
+def test_what_has_no_majority_decides_neither_temperature_nor_figures(tmp_path):
+    """PublicTest's 14 pictures: ten that people agree about, a tie, one without votes and two called no face."""
+    write_fer2013(tmp_path / "sets")
+    agreed, disputed = [[0, 9, 0, 0, 0, 0, 0]], [[5, 5, 0, 0, 0, 0, 0], [0] * 7, *[[4, 0, 0, 0, 0, 0, 0, 0, 0, 6]] * 2]
+    write_votes(tmp_path / "sets", agreed * 66 + disputed + agreed * 14)
+    list(prepare(tmp_path / "sets", ["fer2013"], tmp_path / "data"))
+    recipe = RECIPES["emotion"].with_changes({"data": str(tmp_path / "data")})
+    (head, votes) = recipe.what.heads
+    crops, truth = exporting.validation_of(recipe, Wanted("votes", votes=1.0), votes)
+    assert len(crops) == 10 and truth.tolist() == [3] * 10
+    crops, truth = exporting.validation_of(recipe, Wanted("emotion"), head)
+    assert len(crops) == 14 and set(truth.tolist()) == set(range(7))
+
+
 def test_ages_can_be_named_in_groups_of_ones_own(place, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "PRECISIONS", ("float16",))
     groups = groups_in("child=0,young=13,middle=36,old=61")

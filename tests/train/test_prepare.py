@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.train.conftest import drawn_face, fer_row, write_csv, write_fairface, write_fer2013, write_votes
-from train.data import TASKS, DataError, load, read_cache
+from train.data import TASKS, DataError, load, majority, read_cache
 from train.prepare import main, prepare
 
 GREY = drawn_face(np.random.default_rng(5), 48, 0)
@@ -56,9 +56,24 @@ def test_a_training_picture_that_stands_in_a_held_out_part_too_is_marked(tmp_pat
 
 def test_the_votes_of_ferplus_are_read_in_the_order_of_the_emotions(tmp_path):
     write_fer2013(tmp_path / "sets")
-    write_votes(tmp_path / "sets", [[1, 2, 3, 4, 5, 6, 7]] + [[10, 0, 0, 0, 0, 0, 0]] * 83)
+    write_votes(tmp_path / "sets", [[1, 2, 3, 4, 5, 6, 7]] + [[5, 0, 0, 0, 0, 0, 0, 1, 3, 1]] * 83)
     _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
     assert cache["votes"][0].tolist() == [5, 6, 7, 2, 4, 3, 1]
+    assert cache["other_votes"][:2].tolist() == [0, 3]  # of contempt, unknown and NF the most
+
+
+def test_a_picture_that_most_people_called_no_emotion_has_no_majority(tmp_path):
+    write_fer2013(tmp_path / "sets")
+    rows = [[6, 0, 0, 0, 0, 0, 0, 2, 2, 0], [4, 0, 0, 0, 0, 0, 0, 0, 0, 6], [4, 0, 0, 0, 0, 0, 0, 0, 4, 2]]
+    rows += [[0, 5, 5, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, 0, 10]]
+    write_votes(tmp_path / "sets", rows + [[10, 0, 0, 0, 0, 0, 0]] * 79)
+    _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    faces = load(TASKS["emotion"], "fer2013", "train", tmp_path / "data")
+    assert majority(faces)[:6].tolist() == [6, -1, -1, -1, -1, 6]
+    del cache["other_votes"]  # as caches were before
+    np.savez(tmp_path / "data/fer2013.npz", **cache)
+    faces = load(TASKS["emotion"], "fer2013", "train", tmp_path / "data")
+    assert majority(faces)[:6].tolist() == [6, 6, 6, -1, -1, 6]
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from train.data import EMOTIONS, PARTS, DataError
+from train.data import EMOTIONS, OTHER_VOTES, PARTS, DataError
 from train.loaders.reading import Read, csv_rows, numbers, picture_in, pictures_below, whole_number
 
 SIDE = 48
 WHOLE = [0.0, 0.0, SIDE, SIDE]  # the pictures are framed about as UTKFace's are
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 FERPLUS_NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # as EMOTIONS
+FERPLUS_OTHERS = ("contempt", "unknown", "NF")  # NF: not a face
+NO_VOTES = {"votes": [0] * len(EMOTIONS), OTHER_VOTES: 0}
 # Kaggle's folders have no PublicTest: train/ and test/, which holds both held-out parts under one name.
 FOLDERS = {"train": "train", "training": "train", "validation": "validation", "publictest": "validation"}
 FOLDERS |= {"test": "test", "privatetest": "test"}
@@ -54,18 +56,24 @@ def _read_csv(path: Path, ferplus: Path) -> Read:
     return read
 
 
-def read_votes(path: Path, count: int) -> list[list[int]]:
-    """FER+'s fer2013new.csv: how many of ten people saw each of EMOTIONS, row by row; zeros if there is no file."""
+def read_votes(path: Path, count: int) -> list[dict]:
+    """FER+'s fer2013new.csv, row by row; zeros if there is no file.
+
+    `votes`: how many of ten people saw each of EMOTIONS. OTHER_VOTES: how many chose the one of FERPLUS_OTHERS that
+    most chose.
+    """
     if not path.is_file():
-        return [[0] * len(EMOTIONS)] * count
-    rows = list(csv_rows(path, set(FERPLUS_NAMES)))
+        return [NO_VOTES] * count
+    names = (*FERPLUS_NAMES, *FERPLUS_OTHERS)
+    rows = list(csv_rows(path, set(names)))
     if len(rows) != count:
         raise DataError(f"{path}: has {len(rows)} rows, but fer2013.csv has {count}; take the two of one origin.")
     votes = []
     for number, row in enumerate(rows, start=2):
-        if not all(whole_number(row[name], 10) for name in FERPLUS_NAMES):
+        if not all(whole_number(row[name], 10) for name in names):
             raise DataError(f"{path}:{number}: has a vote that is no number from 0 to 10; download it again.")
-        votes.append([int(row[name]) for name in FERPLUS_NAMES])
+        others = max(int(row[name]) for name in FERPLUS_OTHERS)
+        votes.append({"votes": [int(row[name]) for name in FERPLUS_NAMES], OTHER_VOTES: others})
     return votes
 
 
@@ -84,7 +92,7 @@ def _read_folders(folder: Path) -> Read:
                 read.skipped[f"not {SIDE} x {SIDE}"] += 1
             elif picture is not None:
                 grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[:, :, None]
-                add_grey(read, grey, part, emotion, [0] * len(EMOTIONS))
+                add_grey(read, grey, part, emotion, NO_VOTES)
     if not any(row["part"] == PARTS.index("validation") for row in read.rows):
         _carve_validation(read.rows)
     return read
@@ -99,8 +107,8 @@ def _carve_validation(rows: list[dict]) -> None:
             row["part"] = PARTS.index("validation")
 
 
-def add_grey(read: Read, picture: np.ndarray, part: str, emotion: int, votes: list[int]) -> None:
-    row = {"pictures": picture, "boxes": WHOLE, "part": PARTS.index(part), "emotion": emotion, "votes": votes}
+def add_grey(read: Read, picture: np.ndarray, part: str, emotion: int, votes: dict) -> None:
+    row = {"pictures": picture, "boxes": WHOLE, "part": PARTS.index(part), "emotion": emotion, **votes}
     read.rows.append(row)
 
 
