@@ -47,6 +47,7 @@ from train.nets import build, trained_net
 from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin, weakest
 from train.questions import questions
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
+from train.rounded import heads_clipped
 from train.state import Progress
 from train.stored import stored
 from train.targets import probabilities
@@ -151,7 +152,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         heads = [dataclasses.replace(heads[0], kind="classes", labels=tuple(name for name, _ in wanted.groups))]
     logits = logits_of(net, crops)
     temperature = best_temperature(logits, truth)
-    contents = {precision: converted(net, precision, crops) for precision in PRECISIONS}
+    contents = {precision: content_of(net, precision, crops, heads) for precision in PRECISIONS}
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as folder:
         drafts = {
@@ -222,6 +223,19 @@ def logits_of(net: keras.Model, crops: np.ndarray) -> np.ndarray:
     return np.asarray(batches.predict(crops.astype(np.float32), batch_size=256, verbose=0))
 
 
+def content_of(net: keras.Model, precision: str, crops: np.ndarray, heads: list[Head]) -> bytes:
+    """What `answering` made, as a .tflite file."""
+    if precision != "int8":
+        return converted(net, precision, crops)
+    with heads_clipped(net.layers[-1], [head.name for head in heads], few_of(crops)):
+        return converted(net, precision, crops)
+
+
+def few_of(crops: np.ndarray) -> np.ndarray:
+    """Those, evenly spread, that int8's ranges are taken from."""
+    return crops[:: max(1, len(crops) // CALIBRATED)]
+
+
 def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
     """The net as a .tflite file of one face a call; the runtime decides how it batches."""
     import tensorflow as tf
@@ -233,7 +247,7 @@ def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
-        few = crops[:: max(1, len(crops) // CALIBRATED)].astype(np.float32)
+        few = few_of(crops).astype(np.float32)
         converter.representative_dataset = lambda: ([crop[None]] for crop in few)
     with contextlib.redirect_stdout(io.StringIO()):  # fifty lines about its own tensors
         content = converter.convert()

@@ -17,8 +17,8 @@ from stages.inference.card import load_card
 def stored(path: Path, crops: np.ndarray, truth: np.ndarray, apart: bool) -> dict[str, float]:
     """Figures of a card's file on faces: how right or how many years off, ms of a processor a face, size in MB.
 
-    `apart`: in a process of its own, and the size alone if that does not survive it. LiteRT 2.3 ends a process that
-    opens an int8 MobileNet, by a double free.
+    `apart`: in a process of its own, and the size alone if that does not survive it. LiteRT 2.3 ends a process, by a
+    double free, that opens an int8 file with a step so large that its kernels do not take it.
     """
     size = {"MB": round(load_card(path).file.stat().st_size / 1e6, 2)}
     if not apart:

@@ -29,6 +29,7 @@ from train.prepare import main as prepare_main  # noqa: E402
 from train.prepare import prepare  # noqa: E402
 from train.provenance import weakest  # noqa: E402
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, words_for  # noqa: E402
+from train.rounded import heads_clipped  # noqa: E402
 from train.targets import probabilities  # noqa: E402
 
 pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
@@ -174,6 +175,20 @@ def test_int8_is_exported_and_named_in_the_card(place, tmp_path, monkeypatch):
     small, usual = (folder / "glasses.tflite" for folder in (tmp_path, place / "models"))
     assert small.stat().st_size < usual.stat().st_size
     assert yaml.safe_load((tmp_path / "glasses.yaml").read_text())["trained"]["weights"].startswith("stored as int8")
+
+
+def test_for_int8_no_feature_that_never_speaks_sets_the_step_of_the_weights():
+    crop = keras.Input((4, 4, 3))
+    features = keras.layers.GlobalAveragePooling2D(name="features")(crop)
+    net = keras.Model(crop, keras.layers.Dense(2, name="gender")(features))
+    kernel = np.array([[0.3, -0.2], [0.1, 0.4], [70_000, -60_000]], np.float32)
+    net.get_layer("gender").set_weights([kernel, np.zeros(2)])
+    crops = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3), np.uint8)
+    crops[..., 2] = 1  # so much less than the others that it is rounded to about nothing
+    with heads_clipped(net, ["gender"], crops):
+        clipped = net.get_layer("gender").get_weights()[0]
+    assert clipped == pytest.approx(np.array([[0.3, -0.2], [0.1, 0.4], [0.4, -0.4]]))
+    assert np.array_equal(net.get_layer("gender").get_weights()[0], kernel)
 
 
 def test_the_figures_of_the_card_are_what_its_command_prints(place, capsys):
