@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from stages.core.errors import FacepipeError
 from train.data import DataError, read_cache
 from train.feed import Feed
+from train.files import disk_errors
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, settings_in
 from train.state import begin
 
@@ -36,15 +37,16 @@ NAMED = ("epochs", "seconds", "batch", "learning_rate", "architecture", "optimiz
 
 def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
+    run = options.out or Path("runs") / (options.name or options.task)
     feed = None
     try:
-        run = options.out or Path("runs") / (options.name or options.task)
-        progress, recipe = begin(recipe_of(options), run, options.resume)
-        feed = Feed(recipe, options.workers)
-        # Keras takes seconds, and the workers are forked before it has threads: not before this line.
-        from train.fit import fit
+        with disk_errors(run):
+            progress, recipe = begin(recipe_of(options), run, options.resume)
+            feed = Feed(recipe, options.workers)
+            # Keras takes seconds, and the workers are forked before it has threads: not before this line.
+            from train.fit import fit
 
-        fit(recipe, progress, feed, say=functools.partial(print, flush=True))
+            fit(recipe, progress, feed, say=functools.partial(print, flush=True))
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2

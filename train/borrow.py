@@ -31,6 +31,7 @@ from stages.core.errors import FacepipeError
 from train.augment import plain
 from train.data import DataError, load
 from train.export import converted
+from train.files import disk_errors, whole, write_text
 from train.nets import build, mobilenet
 from train.provenance import RUNS, save_origin
 from train.recipe import RECIPES, Recipe, save_recipe, settings_in, words_for
@@ -59,11 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = convolutions(options.file)
         if options.card:
-            say(f"{write_card(given, options.file, options.card)}: a card for train.probe --net")
+            with disk_errors(options.card):
+                say(f"{write_card(given, options.file, options.card)}: a card for train.probe --net")
         if options.run:
             usual = RECIPES[options.task].with_changes({"architecture": "mobilenet"})
             recipe = usual.with_changes(settings_in(options.settings) | {"data": options.data})
-            write_run(given, recipe, options.run)
+            with disk_errors(options.run):
+                write_run(given, recipe, options.run)
             words = ["train.borrow", options.file.name, "--task", recipe.task, *words_for(recipe, usual)]
             save_origin(options.run, [*words, f"--run {RUNS / options.run.name}"], [about(options.file)])
             say(f"{options.run}: a run to start from, with --from")
@@ -137,7 +140,9 @@ def write_card(given: list[Convolution], file: Path, folder: Path) -> Path:
     net = keras.Model(pixels, mobilenet(pixels, 1.0, BLOCKS))
     take_over(net, given)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{file.stem}.tflite").write_bytes(converted(net, "float32", np.empty((0, SIDE, SIDE, 3), np.uint8)))
+    content = converted(net, "float32", np.empty((0, SIDE, SIDE, 3), np.uint8))
+    with whole(folder / f"{file.stem}.tflite") as unfinished:
+        unfinished.write_bytes(content)
     card = {
         "name": file.stem,
         "file": f"{file.stem}.tflite",
@@ -147,7 +152,7 @@ def write_card(given: list[Convolution], file: Path, folder: Path) -> Path:
         "trained": about(file).partition(": ")[2],
     }
     path = folder / f"{file.stem}.yaml"
-    path.write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(path, yaml.safe_dump(card, sort_keys=False, allow_unicode=True))
     return path
 
 
@@ -166,7 +171,8 @@ def write_run(given: list[Convolution], recipe: Recipe, run: Path) -> None:
         pictures.append(plain(faces.where(chosen), recipe.geometry))
     measure(keras.Model(net.input, outputs), net, np.concatenate(pictures))
     run.mkdir(parents=True, exist_ok=True)
-    net.save(run / "best.keras")
+    with whole(run / "best.keras") as unfinished:
+        net.save(unfinished)
     save_recipe(recipe, run)
 
 

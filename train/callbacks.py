@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from train.data import DataError, Faces, Head
+from train.files import whole
 from train.optimize import factor
 from train.recipe import Recipe
 from train.state import Progress
@@ -116,9 +117,8 @@ class Best(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_error"] < self._progress.best_error or epoch == 0:
-            unfinished = self._progress.run / "unfinished.keras"
-            self._net.save(unfinished)
-            unfinished.replace(self._progress.run / "best.keras")
+            with whole(self._progress.run / "best.keras") as unfinished:
+                self._net.save(unfinished)
 
 
 class Note(keras.callbacks.Callback):

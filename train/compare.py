@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError
 from train.data import DataError
+from train.files import disk_errors
 from train.recipe import read_recipe
 from train.state import Progress
 
@@ -26,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--chart", type=Path, help="draw the validation errors, too")
     options = parser.parse_args(arguments)
     try:
-        for line in compare(options.runs, options.chart):
-            print(line)
+        with disk_errors(options.chart or Path()):
+            for line in compare(options.runs, options.chart):
+                print(line)
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,7 +7,6 @@ label and group that the data set has (`COLUMNS`).
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.core.errors import FacepipeError
+from train.files import whole
 
 PARTS = ("train", "validation", "test")
 # In the order of FER2013's numbers and of UTKFace's: the index here is the index of the logit.
@@ -188,16 +188,9 @@ def read_cache(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write under another name and rename, so that nothing half-written is ever taken for whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(file, **arrays)
-        unfinished.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: could not be written ({error.strerror}); free some space or choose --out.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """WriteError where it cannot be written; then the cache of before is still there."""
+    with whole(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def part_by_name(name: str, validation: int = 10, test: int = 10) -> str:

@@ -41,6 +41,7 @@ from stages.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Head, load, majority
 from train.evaluate import answered, corrupted_figures, group_figures
+from train.files import disk_errors
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
@@ -62,7 +63,7 @@ CALIBRATED = 200  # validation pictures that int8's ranges are taken from
 
 
 class ExportError(FacepipeError):
-    """The exported file does not do what the trained model does, or cannot be written."""
+    """The exported file does not do what the trained model does, or what was asked for cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,15 @@ def main(arguments: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     try:
         if options.keras:
-            print(convert(options.run, options.keras))
+            with disk_errors(options.keras):
+                print(convert(options.run, options.keras))
         elif options.name is None:
             raise ExportError("--name is missing; write the name of the card.")
         else:
             groups = groups_in(options.groups) if options.groups else ()
             wanted = Wanted(options.name, options.precision, options.head, options.votes, groups)
-            export(options.run, wanted, options.models, options.data, say=print)
+            with disk_errors(options.models):
+                export(options.run, wanted, options.models, options.data, say=print)
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ import h5py
 import keras
 
 from train.data import DataError
+from train.files import whole
 
 
 def convert(old: Path, new: Path) -> str:
@@ -37,14 +38,9 @@ def convert(old: Path, new: Path) -> str:
             raise DataError(
                 f"{old}: cannot be converted ({reason[:200]}); load it with the package tf_keras."
             ) from error
-        unfinished = new.with_name(f".{new.name}")
-        try:
-            model.save(Path(folder) / "new.keras")
-            new.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(folder) / "new.keras", unfinished)
-            unfinished.replace(new)
-        except OSError as error:
-            raise DataError(f"{new}: could not be written ({error.strerror}); free some space.") from error
+    new.parent.mkdir(parents=True, exist_ok=True)
+    with whole(new) as unfinished:
+        model.save(unfinished)
     shape = " x ".join(str(side) for side in model.input_shape[1:])
     return f"{new}: {model.count_params():,} parameters, takes {shape}, {left_out} settings left out"
 

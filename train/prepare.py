@@ -25,6 +25,7 @@ from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
 from train.data import PARTS, DataError, read_cache, write_cache
 from train.download import KAGGLE, download
+from train.files import disk_errors
 from train.loaders import READERS, Read, read_folders, read_imdb
 from train.overlap import held_out_in
 
@@ -38,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("data"), help="where the caches go (data)")
     lines = (command or of_data_dir)(parser, arguments[1:] if command else arguments)
     try:
-        for line in lines:
-            print(line, flush=True)
+        with disk_errors(Path()):
+            for line in lines:
+                print(line, flush=True)
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2

@@ -39,6 +39,7 @@ from train.answers import write_answers
 from train.augment import plain
 from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache, withheld
 from train.feed import order
+from train.files import disk_errors, whole
 from train.provenance import RUNS, save_origin
 from train.recipe import PROBE, RECIPES, Recipe, save_recipe, settings_in, words_for
 
@@ -62,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         changes = settings_in(options.settings)
         recipe = RECIPES[options.task].with_changes(PROBE | changes | {"data": options.data})
-        probe(recipe, options.nets, run, options.workers, say=functools.partial(print, flush=True))
+        with disk_errors(run):
+            probe(recipe, options.nets, run, options.workers, say=functools.partial(print, flush=True))
     except FacepipeError as error:
         print(error, file=sys.stderr)
         return 2
@@ -96,9 +98,9 @@ def all_features(cards: list[Card], source: str, data: Path, run: Path, workers:
         path = run / f"{card.name}-{source}.npy"
         if not path.is_file():
             say(f"{card.name} looks at {source}")
-            unfinished = path.with_suffix(".unfinished.npy")
-            np.save(unfinished, features_of(card, data / f"{source}.npz", workers))
-            unfinished.replace(path)
+            features = features_of(card, data / f"{source}.npz", workers)
+            with whole(path) as unfinished:
+                np.save(unfinished, features)
         found.append(np.load(path).astype(np.float32))
     if len({len(features) for features in found}) > 1:
         raise DataError(f"{run}: holds features of another {source}; choose another --out.")

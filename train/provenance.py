@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from train.data import DataError
+from train.files import write_text
 
 DATA = {
     "fer2013": (
@@ -89,7 +90,7 @@ RUNS = Path("runs")  # where the runs of a card's commands lie
 def save_origin(run: Path, words: list[str], nets: list[str]) -> None:
     """Note beside a run that did not come of `python -m train` the module and options that made it, and whose nets."""
     noted = {"command": f"python -m {' '.join(words)}", "nets": nets}
-    (run / "origin.json").write_text(json.dumps(noted, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(run / "origin.json", json.dumps(noted, indent=2, ensure_ascii=False) + "\n")
 
 
 def origin(run: Path) -> dict:

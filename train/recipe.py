@@ -12,6 +12,7 @@ import yaml
 
 from stages.core.frames import CropGeometry
 from train.data import TASKS, DataError, Head, Task
+from train.files import write_text
 
 SMALL = "mobile"  # the architecture of the nets that are shipped
 
@@ -180,7 +181,7 @@ def words_for(recipe: Recipe, usual: Recipe) -> list[str]:
 
 
 def save_recipe(recipe: Recipe, run: Path) -> None:
-    (run / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    write_text(run / "recipe.json", json.dumps(dataclasses.asdict(recipe), indent=2) + "\n")
 
 
 def read_recipe(run: Path) -> Recipe:

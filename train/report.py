@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from train.data import AGE_GROUPS, UNKNOWN, Faces, Head, majority
+from train.files import whole, write_text
 from train.measures import age_group, calibration
 from train.recipe import Recipe
 from train.targets import by_head, probabilities
@@ -26,7 +27,7 @@ def report(run: Path, recipe: Recipe, history: list[dict], validation: dict, ans
     `validation` has faces and crops by data set, `answers` the logits of best.keras for them.
     """
     write_log(history, run / "log.csv")
-    (run / "log.md").write_text(markdown(recipe, history), encoding="utf-8")
+    write_text(run / "log.md", markdown(recipe, history))
     draw_curves(history, recipe.task, run / "curves.png")
     for source, (faces, crops) in validation.items():
         for head, logits in by_head(recipe.what.heads, answers[source]):
@@ -65,7 +66,7 @@ def draw_head(run: Path, head: Head, source: str, logits: np.ndarray, truth: np.
 def write_log(history: list[dict], path: Path) -> None:
     """One line per epoch, written anew: a resumed run must not keep lines of an epoch that it repeats."""
     columns = list(dict.fromkeys(name for row in history for name in row))
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with whole(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=columns)
         writer.writeheader()
         writer.writerows(history)
@@ -96,6 +97,11 @@ def markdown(recipe: Recipe, history: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def save(figure: Figure, path: Path) -> None:
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)
+
+
 def draw_curves(history: list[dict], task: str, path: Path) -> None:
     """Training loss, validation errors and learning rate against the epoch."""
     epochs = [row["epoch"] for row in history]
@@ -109,7 +115,7 @@ def draw_curves(history: list[dict], task: str, path: Path) -> None:
     middle.legend(fontsize=7)
     right.plot(epochs, [row["learning_rate"] for row in history], marker=".")
     right.set(xlabel="epoch", ylabel="learning rate", yscale="log")
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def draw_confusion(names: tuple, called: np.ndarray, truth: np.ndarray, title: str, path: Path) -> None:
@@ -126,7 +132,7 @@ def draw_confusion(names: tuple, called: np.ndarray, truth: np.ndarray, title: s
     axes.set_xlabel("called")
     axes.set_ylabel("labelled")
     axes.set_title(title, fontsize=9)
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def confusion(truth: np.ndarray, called: np.ndarray, count: int) -> np.ndarray:
@@ -148,7 +154,7 @@ def draw_calibration(measured: dict[str, tuple[np.ndarray, np.ndarray]], path: P
         axes.scatter([100 * c for c, _, _ in bins], [100 * a for _, a, _ in bins], s=sizes, alpha=0.5)
     axes.set(xlabel="confidence (%)", ylabel="right (%), circles by number of pictures", xlim=(0, 102), ylim=(0, 102))
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def draw_mistakes(
@@ -164,4 +170,4 @@ def draw_mistakes(
             picture = crops[i][..., 0] if crops.shape[3] == 1 else crops[i][..., ::-1]
             axes.imshow(picture, cmap="gray" if crops.shape[3] == 1 else None)
             axes.set_title(f"{names[called[i]]} {sure[i]:.0%}, labelled {names[truth[i]]}", fontsize=7)
-    figure.savefig(path, dpi=100)
+    save(figure, path)

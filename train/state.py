@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from train.data import DataError
+from train.files import whole, write_text
 from train.recipe import Recipe, read_recipe, save_recipe
 
 
@@ -86,18 +87,12 @@ class Progress:
         """Write what `restore` needs after the epoch that `keep` is about to note."""
         arrays = {f"net{i}": np.asarray(w) for i, w in enumerate(net.get_weights())}
         arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(optimizer.variables)}
-        path = self.run / f"last-{self.epoch + 1}.npz"
-        try:
-            np.savez(path, **arrays)
-        except OSError as error:  # state.json still names the epoch before, whose file is whole
-            raise DataError(
-                f"{path}: could not be written ({error.strerror}); free some space, then --resume."
-            ) from error
+        with whole(self.run / f"last-{self.epoch + 1}.npz") as unfinished:
+            np.savez(unfinished, **arrays)
 
     def keep(self, row: dict) -> None:
         """Note one epoch. state.json is renamed into place last, so a kill in between costs one epoch and no more."""
         self.history.append({"epoch": self.epoch + 1, "seconds": round(self.seconds, 1), **row})
         state = {"seconds": self.seconds, "history": self.history}
-        (self.run / "unfinished.json").write_text(json.dumps(state), encoding="utf-8")
-        (self.run / "unfinished.json").replace(self.run / "state.json")
+        write_text(self.run / "state.json", json.dumps(state))
         (self.run / f"last-{self.epoch - 1}.npz").unlink(missing_ok=True)

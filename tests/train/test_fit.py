@@ -15,6 +15,7 @@ from train.__main__ import main  # noqa: E402
 from train.compare import compare  # noqa: E402
 from train.data import DataError  # noqa: E402
 from train.feed import Feed, order  # noqa: E402
+from train.files import WriteError  # noqa: E402
 from train.fit import new_net  # noqa: E402
 from train.optimize import factor  # noqa: E402
 from train.recipe import RECIPES  # noqa: E402
@@ -164,7 +165,7 @@ def test_fixed_convolutions_stay_as_they_start_and_the_others_learn(data, tmp_pa
 def test_a_full_disk_ends_a_run_that_can_be_resumed(data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(DataError, match=r"last-1.npz: could not be written \(No space left on device\)"):
+        with pytest.raises(WriteError, match=r"last-1.npz: could not be written \(No space left on device\)"):
             trained(recipe("emotion", data, epochs=1), tmp_path / "run")
     assert Progress.read(trained(recipe("emotion", data), tmp_path / "run", resume=True)).epoch == 1
 

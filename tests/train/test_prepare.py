@@ -6,6 +6,7 @@ import pytest
 
 from tests.train.conftest import drawn_face, fer_row, write_csv, write_fairface, write_fer2013, write_votes
 from train.data import TASKS, DataError, load, majority, read_cache
+from train.files import WriteError
 from train.prepare import main, prepare
 
 GREY = drawn_face(np.random.default_rng(5), 48, 0)
@@ -221,7 +222,7 @@ def test_a_full_disk_leaves_the_cache_of_before_and_nothing_half_written(fer2013
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", fills_the_disk)
-    with pytest.raises(DataError, match=r"could not be written \(No space left on device\)"):
+    with pytest.raises(WriteError, match=r"could not be written \(No space left on device\)"):
         list(prepare(fer2013, ["fer2013"], tmp_path / "data"))
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["fer2013.npz"]
     assert (tmp_path / "data/fer2013.npz").read_bytes() == before
