@@ -67,7 +67,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--from", dest="start", metavar="RUN", help="take over the weights of its best.keras")
     parser.add_argument("--teacher", dest="teachers", action="append", metavar="RUN", help="learn its answers, too")
     parser.add_argument("--data", help="where train.prepare wrote its caches (data)")
-    parser.add_argument("--tensorboard", action="store_true", help="leave a log for TensorBoard, too")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="leave a log for TensorBoard, too; needs pip install tensorboard"
+    )
     parser.add_argument("--patience", type=int, help="end after so many epochs without a smaller validation error")
     parser.add_argument("--epochs", help="this and the next seven: the recipe's, if left out")
     parser.add_argument("--seconds", help="let the learning rate down so as to end by then")

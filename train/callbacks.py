@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 
 from train.data import DataError, Faces, Head
 from train.files import whole
-from train.optimize import factor
+from train.optimize import after_plateaus, factor
 from train.recipe import Recipe
 from train.state import Progress
 from train.targets import errors_of
@@ -28,11 +29,6 @@ def callbacks_of(
     if recipe.average:
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     callbacks += [Validate(recipe.what.heads, net, validation), Best(progress, net)]
-    if recipe.schedule == "plateau":
-        patience = max(2, recipe.epochs // 20)
-        callbacks.append(keras.callbacks.ReduceLROnPlateau("val_error", factor=0.3, patience=patience, mode="min"))
-    if recipe.patience:
-        callbacks.append(keras.callbacks.EarlyStopping("val_error", patience=recipe.patience, mode="min"))
     if recipe.tensorboard:
         callbacks.append(tensorboard(progress))
     years = years_told({source: faces for source, (faces, _) in validation.items()}, recipe.what.heads)
@@ -40,10 +36,11 @@ def callbacks_of(
 
 
 def tensorboard(progress: Progress) -> keras.callbacks.Callback:
-    try:
-        return keras.callbacks.TensorBoard(progress.run / "tensorboard", write_graph=False)
-    except ImportError as error:
-        raise DataError("TensorBoard's log needs TensorFlow; install it, or leave out --tensorboard.") from error
+    """DataError where a package is missing. Keras itself would say so only at the end of the first epoch."""
+    for package in ("tensorflow", "tensorboard"):  # TensorFlow 2.21 does not bring the other one
+        if importlib.util.find_spec(package) is None:
+            raise DataError(f"TensorBoard's log needs {package}; pip install {package}, or leave out --tensorboard.")
+    return keras.callbacks.TensorBoard(progress.run / "tensorboard", write_graph=False)
 
 
 class Rate(keras.callbacks.Callback):
@@ -61,11 +58,12 @@ class Rate(keras.callbacks.Callback):
         for layer in self.model._flatten_layers():
             if getattr(layer, "seed_generator", None) is not None:
                 layer.seed_generator.state.assign([self._recipe.seed, epoch])
-        if self._recipe.schedule != "plateau" or epoch == 0:
-            # The middle of the epoch speaks for it: by epochs alone the first would have no rate at all.
-            share = min(1.0, self._progress.share(self._recipe) + 0.5 / self._recipe.epochs)
-            rate = self._recipe.learning_rate * factor(self._recipe.schedule, share, self._recipe.warm_up)
-            self.model.optimizer.learning_rate.assign(rate)
+        # The middle of the epoch speaks for it: by epochs alone the first would have no rate at all.
+        share = min(1.0, self._progress.share(self._recipe) + 0.5 / self._recipe.epochs)
+        rate = self._recipe.learning_rate * factor(self._recipe.schedule, share, self._recipe.warm_up)
+        if self._recipe.schedule == "plateau":
+            rate *= after_plateaus(self._progress.errors, patience=max(2, self._recipe.epochs // 20))
+        self.model.optimizer.learning_rate.assign(rate)
 
     def on_train_batch_end(self, batch, logs=None):
         if self._recipe.seconds and self._progress.seconds >= self._recipe.seconds:
@@ -122,7 +120,10 @@ class Best(keras.callbacks.Callback):
 
 
 class Note(keras.callbacks.Callback):
-    """Notes the epoch as done, and says so."""
+    """Notes the epoch as done, says so, and ends a run that is over.
+
+    Not EarlyStopping: it would count anew in a resumed run.
+    """
 
     def __init__(self, recipe: Recipe, progress: Progress, years: set[str], say: Callable):
         super().__init__()
@@ -135,6 +136,8 @@ class Note(keras.callbacks.Callback):
         shown = "  ".join(described(name, value, self._years) for name, value in figures.items())
         done = f"epoch {self._progress.epoch}/{self._recipe.epochs}"
         self._say(f" {done}  loss {logs['loss']:.3f}  {shown}  {self._progress.seconds:.0f} s")
+        if self._progress.is_over(self._recipe):
+            self.model.stop_training = True
 
 
 def years_told(validation: dict[str, Faces], heads: tuple[Head, ...]) -> set[str]:

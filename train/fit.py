@@ -39,7 +39,7 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
         f"{net.count_params():,} parameters -> {run}"
     )
     for first, end, is_frozen in phases(recipe):
-        if progress.epoch >= end or progress.share(recipe) >= 1:
+        if progress.epoch >= end or progress.is_over(recipe):
             continue
         freeze(net, is_frozen)
         fix(net, recipe.fixed)

@@ -62,13 +62,23 @@ class Progress:
         self._started = time.monotonic()
 
     @property
+    def errors(self) -> list[float]:
+        """On the validation parts, by epoch."""
+        return [row["error"] for row in self.history]
+
+    @property
     def best_error(self) -> float:
-        return min((row["error"] for row in self.history), default=math.inf)
+        return min(self.errors, default=math.inf)
 
     def share(self, recipe: Recipe) -> float:
         """How much of the run is over, by its epochs or its seconds, whichever is further."""
         by_epochs = self.epoch / recipe.epochs
         return max(by_epochs, self.seconds / recipe.seconds) if recipe.seconds else by_epochs
+
+    def is_over(self, recipe: Recipe) -> bool:
+        """Whether its epochs or seconds have passed, or so many epochs without a smaller error as it has patience."""
+        waited = self.epoch - 1 - self.errors.index(self.best_error) if self.history else 0
+        return self.share(recipe) >= 1 or 0 < recipe.patience <= waited
 
     def restore(self, net, optimizer) -> None:
         """Give the net, and the optimizer if there is one, what they had at the end of the last whole epoch."""

@@ -13,12 +13,12 @@ pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
 from tests.train.conftest import trained, write_fairface  # noqa: E402
-from train.answers import written_answers  # noqa: E402
+from train.answers import write_answers, written_answers  # noqa: E402
 from train.data import AGE, GENDER, TASKS, TAUGHT, DataError, Faces, load  # noqa: E402
 from train.export import command  # noqa: E402
 from train.prepare import prepare  # noqa: E402
 from train.probe import main as probe  # noqa: E402
-from train.recipe import RECIPES, read_recipe  # noqa: E402
+from train.recipe import RECIPES, read_recipe, save_recipe  # noqa: E402
 from train.targets import blended, loss_of, targets_of  # noqa: E402
 
 pytestmark = pytest.mark.timeout(400)
@@ -148,3 +148,14 @@ def test_what_a_teacher_cannot_answer_is_said(data, large, teacher, tmp_path):
 def test_a_net_that_is_not_there_is_a_sentence(data, tmp_path, capsys):
     assert probed("gender", data, tmp_path / "none.yaml", tmp_path / "run") == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_of_two_teachers_that_wrote_their_answers_down_the_mean_is_learned(tmp_path):
+    said = np.random.default_rng(0).dirichlet((1, 1), (2, 3)).astype(np.float32)
+    for name, rows in zip(("one", "other"), said, strict=True):
+        (tmp_path / name).mkdir()
+        save_recipe(RECIPES["gender"], tmp_path / name)
+        write_answers(tmp_path / name, {"utkface": rows})
+    teachers = (str(tmp_path / "one"), str(tmp_path / "other"))
+    pupil = RECIPES["gender"].with_changes({"sources": {"utkface": 1.0}, "teachers": teachers})
+    assert written_answers(pupil)["utkface"] == pytest.approx(said.mean(axis=0), abs=1e-6)
