@@ -127,12 +127,12 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "mobile": Architecture(mobile, "inverted residuals; ours, the one that is shipped"),
+    "mobile": Architecture(mobile, "inverted residuals; ours, for small nets that start from nothing"),
     "residual": Architecture(residual, "plain residual blocks; quickest to train on a CPU"),
     "mini_xception": Architecture(mini_xception, "the known small net, for comparison"),
     "wide_resnet": Architecture(wide_resnet, "Wide-ResNet 16-8: a teacher, too large to ship"),
     "mobilenet": Architecture(mobilenet, "MobileNet's first twelve blocks, to start from others' weights"),
-    "vgg16": Architecture(vgg16, "VGG16 from ImageNet: frozen first (--frozen), then trained further"),
+    "vgg16": Architecture(vgg16, "VGG16 from ImageNet: frozen for `frozen` epochs, then trained further"),
 }
 
 

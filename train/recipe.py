@@ -14,7 +14,7 @@ from stages.core.frames import CropGeometry
 from train.data import TASKS, DataError, Head, Task
 from train.files import write_text
 
-SMALL = "mobile"  # the architecture of the nets that are shipped
+SMALL = "mobile"  # the architecture where none is named
 
 
 @dataclass(frozen=True, slots=True)
