@@ -33,7 +33,7 @@ from train.detected import with_detected_boxes
 from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
-CORRUPTED = 1000  # pictures at most, evenly spread, for each kind of corruption
+CORRUPTED = 1000  # pictures for each kind of corruption, evenly spread; up to 1,999, because every n-th is taken
 # Ten-crop: the middle and four places around it, each also in the mirror.
 SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))
 
@@ -74,8 +74,10 @@ def evaluate(options: argparse.Namespace) -> Iterator[str]:
         title = f"{options.dataset} {held_out}{f', {question.title}' if question.title else ''}"
         yield f"{card.name} on {title}: {len(question.truth)} pictures, {milliseconds:.2f} ms of one core a face"
         yield from (f"  {name}: {formatted(name, value)}" for name, value in question.figures(card, answers).items())
-        for group, (count, name, value) in group_figures(card, question, answers).items():
+        groups = group_figures(card, question, answers)
+        for group, (count, name, value) in groups.items():
             yield f"  {group}, {count} pictures: {name} {formatted(name, value)}"
+        yield from (f"  {line}" for line in gaps(question, groups))
         if options.corrupted:
             for kind, (name, value) in corrupted_figures(card, model, question).items():
                 yield f"  {kind}: {name} {formatted(name, value)}"
@@ -106,8 +108,23 @@ def group_figures(card: Card, question: Question, answers: np.ndarray) -> dict[s
     return found
 
 
+def gaps(question: Question, figures: dict[str, tuple[int, str, float]]) -> Iterator[str]:
+    """A line for each kind of group that has three or more: how far the best and the worst are apart."""
+    for kind in question.faces.groups:
+        of_kind = {title: row for title, row in figures.items() if title.startswith(f"{kind} ")}
+        if len(of_kind) < 3:
+            continue
+        name = next(iter(of_kind.values()))[1]
+        ordered = sorted((value, title) for title, (_, _, value) in of_kind.items())
+        best, worst = (ordered[0], ordered[-1]) if in_years(name) else (ordered[-1], ordered[0])
+        difference = abs(best[0] - worst[0])
+        apart = f"{difference:.2f}" if in_years(name) else f"{100 * difference:.1f} points"
+        ends = " to ".join(f"{title} ({formatted(name, value)})" for value, title in (best, worst))
+        yield f"largest gap by {kind}: {name} {apart}, from {ends}"
+
+
 def corrupted_figures(card: Card, model, question: Question) -> dict[str, tuple[str, float]]:
-    """The first figure over at most CORRUPTED pictures as they are, and made worse in every way: (name, value)."""
+    """The first figure over about CORRUPTED pictures as they are, and made worse in every way: (name, value)."""
     step = max(1, len(question.truth) // CORRUPTED)
     few = question.where(np.arange(0, len(question.truth), step))
     found = {}
@@ -118,7 +135,12 @@ def corrupted_figures(card: Card, model, question: Question) -> dict[str, tuple[
 
 
 def formatted(name: str, value: float) -> str:
-    return f"{value:.2f}" if "years)" in name else f"{value:.1%}"
+    return f"{value:.2f}" if in_years(name) else f"{value:.1%}"
+
+
+def in_years(name: str) -> bool:
+    """Of a figure: then less is better, else it is a share."""
+    return "years)" in name
 
 
 if __name__ == "__main__":
