@@ -103,6 +103,13 @@ def test_a_card_names_the_groups_that_its_model_is_worst_on():
     )
 
 
+def test_the_margin_around_the_face_goes_from_the_recipe_into_the_card():
+    recipe = RECIPES["gender"].with_changes({"crop_scale": 0.9, "side": 104})
+    said = exporting.contract(recipe, recipe.what.heads[0])
+    assert said["crop"] == {"scale": 0.9}
+    assert (said["input"]["width"], said["input"]["height"]) == (104, 104)
+
+
 def test_the_command_of_a_card_gives_the_recipe_again(place):
     from train.__main__ import parsed, recipe_of
 
@@ -212,6 +219,17 @@ def test_evaluation_goes_by_the_names_of_the_labels_not_their_places(place, caps
     called = load_model(load_card(place / "models/emotion.yaml")).answers(crops).argmax(1)
     lines = printed([place / "turned.yaml", "fer2013"], place, capsys)
     assert f"  accuracy: {(6 - called == faces.labels['emotion']).mean():.1%}" in lines
+
+
+def test_the_keras_file_of_a_run_is_measured_by_a_card_written_by_hand(place, capsys):
+    card = card_of(place, "glasses")
+    by_hand = {name: card[name] for name in ("name", "task", "input", "outputs", "labels", "temperature")}
+    by_hand["file"] = str(place / "runs/glasses/best.keras")
+    (place / "by_hand.yaml").write_text(yaml.safe_dump(by_hand), encoding="utf-8")
+    exported = printed([place / "models/glasses.yaml", "glasses"], place, capsys)
+    trained_net = printed([place / "by_hand.yaml", "glasses"], place, capsys)
+    assert trained_net[0].startswith("glasses on glasses test: ")
+    assert trained_net[1] == exported[1] and trained_net[1].startswith("  accuracy: ")
 
 
 def test_five_emotions_are_asked_about_their_five(place, capsys):
