@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stages.core.frames import CropGeometry
@@ -18,8 +20,8 @@ ALIKE = 35  # bits
 GEOMETRY = CropGeometry(64, 64, 1, 1.0)
 
 
-def held_out_in(other: dict[str, np.ndarray], pictures: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Which of the pictures (N, S, S, C) with their boxes (N, 4) look like one that the cache `other` holds out.
+def held_out_in(other: dict[str, np.ndarray], pictures: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
+    """Which of the N pictures (S, S, C) with their boxes (N, 4) look like one that the cache `other` holds out.
 
     bool (N,): True where the cache has such a picture in its validation or test part.
     """
@@ -35,7 +37,7 @@ def held_out_in(other: dict[str, np.ndarray], pictures: np.ndarray, boxes: np.nd
     return found
 
 
-def signs_of(pictures: np.ndarray, boxes: np.ndarray, view: tuple[float, float]) -> np.ndarray:
+def signs_of(pictures: Sequence[np.ndarray], boxes: np.ndarray, view: tuple[float, float]) -> np.ndarray:
     """The hashes of the faces as float32 (N, 256) of +1 and -1."""
     scale, lower = view
     rows = np.empty((len(pictures), SIDE**2), np.float32)

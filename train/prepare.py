@@ -104,8 +104,8 @@ def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
     path = out / f"{other}.npz"
     if not path.is_file():
         return False
-    pictures, boxes = (np.array([row[key] for row in read.rows]) for key in ("pictures", "boxes"))
-    held_out = held_out_in(read_cache(path), pictures, boxes)
+    boxes = np.array([row["boxes"] for row in read.rows])
+    held_out = held_out_in(read_cache(path), [row["pictures"] for row in read.rows], boxes)
     read.rows = [row for row, leave_out in zip(read.rows, held_out, strict=True) if not leave_out]
     if held_out.any():
         read.skipped[f"like a picture that {other} holds out"] += int(held_out.sum())

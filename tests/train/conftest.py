@@ -93,6 +93,17 @@ def write_fairface(data_dir: Path) -> None:
     write_csv(data_dir / "fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
 
 
+def write_web(data_dir: Path, rows: list[list[str]]) -> None:
+    """Of rows (file, gender, source, part) the tables, and a picture for each that has none."""
+    for number, (file, *_) in enumerate(rows):
+        path = data_dir / "web" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            cv2.imwrite(str(path), drawn_face(np.random.default_rng(number), 72, number % 7 - 3))
+    write_csv(data_dir / "web/labels.csv", ["file", "gender", "source"], [row[:3] for row in rows])
+    write_csv(data_dir / "web/split.csv", ["file", "part"], [[row[0], row[3]] for row in rows])
+
+
 def write_folders(folder: Path, each: int = 40) -> None:
     """Class folders `off` and `on`: the same kind of face, dark and light."""
     rng = np.random.default_rng(4)

@@ -4,7 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.train.conftest import drawn_face, fer_row, write_csv, write_fairface, write_fer2013, write_votes
+from tests.train.conftest import (
+    drawn_face,
+    fer_row,
+    write_csv,
+    write_fairface,
+    write_fer2013,
+    write_votes,
+    write_web,
+)
 from train.data import TASKS, DataError, load, read_cache
 from train.prepare import main, prepare
 
@@ -161,6 +169,27 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
         assert (columns.mean(), rows.mean()) == pytest.approx((35.5, 35.5), abs=1)
     assert cache["gender"].tolist() == [0, 1]
     assert cache["part"].tolist() == [0, 1]
+
+
+def test_a_misspelt_part_of_a_cut_face_is_skipped_and_counted(tmp_path):
+    rows = [["man/0.png", "Male", "cvlib", "train"], ["man/1.png", "Male", "cvlib", "trian"]]
+    write_web(tmp_path / "sets", rows)
+    line, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
+    assert "web: 1 pictures (1 train, 0 validation, 0 test); skipped 1 (unknown part)" in line
+
+
+def test_whole_pictures_are_shrunk_to_the_size_of_a_cache_and_their_boxes_with_them(tmp_path):
+    """As the published FairFace is, with 224 pixels; 96 are left alone, to the last bit."""
+    write_fairface(tmp_path / "sets")
+    original = cv2.imread(str(tmp_path / "sets/fairface/val/0.png"))
+    _, before = prepared(tmp_path / "sets", "fairface", tmp_path / "small")
+    for path in (tmp_path / "sets/fairface").glob("*/*.png"):
+        cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (224, 224), interpolation=cv2.INTER_CUBIC))
+    _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert np.array_equal(before["pictures"][0], original)
+    assert cache["pictures"].shape == (4, 96, 96, 3)
+    assert np.array_equal(cache["boxes"], before["boxes"])
+    assert np.abs(cache["pictures"].astype(int) - before["pictures"]).mean() < 6
 
 
 @pytest.mark.parametrize(
