@@ -8,7 +8,7 @@
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
 
 DATA_DIR holds fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv beside),
-UTKFace/, fairface/, web/, All-Age-Faces Dataset/ or jaffe/.
+UTKFace/, fairface/ (with val_wide/ or train_wide/ also fairface_wide), web/, All-Age-Faces Dataset/ or jaffe/.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ COMMANDS = {"imdb": of_imdb, "folders": of_folders, "kaggle": of_kaggle}
 
 def prepare(data_dir: Path, names: list[str], out: Path) -> Iterator[str]:
     """Write the caches; yield one line for each with what was read and what was skipped."""
-    folders = ", ".join(reader.folder for reader in READERS.values())
+    folders = ", ".join(dict.fromkeys(reader.folder for reader in READERS.values()))
     if not data_dir.is_dir():
         raise DataError(f"{data_dir}: no such folder; name the one that holds {folders}.")
     if unknown := [name for name in names if name not in READERS]:
         raise DataError(f"{unknown[0]!r} is not a data set; write one of {', '.join(READERS)}.")
-    chosen = names or [name for name, reader in READERS.items() if (data_dir / reader.folder).is_dir()]
+    chosen = names or [name for name, reader in READERS.items() if reader.is_in(data_dir)]
     if not chosen:
         raise DataError(f"{data_dir}: holds none of {folders}; see the top of train/prepare.py.")
     for name in chosen:

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.core.frames import CropGeometry
+from stages.detectors.framing import cut as cut_face
 from tests.train.conftest import (
     drawn_face,
     fer_row,
@@ -148,6 +150,39 @@ def test_fairface_has_groups_of_ages_and_utkfaces_framing(tmp_path):
     assert cache["boxes"][0] == pytest.approx([4.224, 3.84, 87.072, 87.072])
 
 
+def test_fairface_as_it_is_published_without_a_split_has_val_as_its_test_part(tmp_path):
+    write_fairface(tmp_path / "sets")
+    (tmp_path / "sets/fairface/split.csv").unlink()
+    labels = tmp_path / "sets/fairface/fairface_label_train.csv"
+    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
+    (tmp_path / "sets/fairface/train/17.png").write_bytes((tmp_path / "sets/fairface/train/0.png").read_bytes())
+    line, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert cache["part"].tolist() == [2, 2, 0, 0, 1]
+
+
+def test_whole_pictures_of_fairface_have_the_parts_of_its_cut_ones_and_the_same_face_in_their_box(tmp_path):
+    write_fairface(tmp_path / "sets")
+    folder = tmp_path / "sets/fairface"
+    labels = folder / "fairface_label_train.csv"
+    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
+    for part, names in (("train", ("1", "17")), ("val", ("0",))):
+        (folder / f"{part}_wide").mkdir()
+        for name in names:
+            cut = cv2.resize(drawn_face(np.random.default_rng(int(name)), 96, int(name) % 7 - 3), (192, 192))
+            whole = cv2.copyMakeBorder(cut, 128, 128, 128, 128, cv2.BORDER_CONSTANT, value=255)  # 1.5 faces -> 3.5
+            cv2.imwrite(str(folder / f"{part}/{name}.png"), cut)
+            cv2.imwrite(str(folder / f"{part}_wide/{name}.png"), whole)
+    lines = list(prepare(tmp_path / "sets", [], tmp_path / "data"))
+    assert "fairface_wide: 3 pictures (1 train, 1 validation, 1 test); skipped 2 (not there at" in lines[1]
+    cache = read_cache(tmp_path / "data/fairface_wide.npz")
+    assert cache["part"].tolist() == [2, 0, 1] and cache["pictures"].shape == (3, 224, 224, 3)
+    own = read_cache(tmp_path / "data/fairface.npz")
+    geometry = CropGeometry(64, 64, 1, 1.0)
+    for i, j in ((0, 0), (1, 3), (2, 4)):
+        wide = cut_face(cache["pictures"][i], cache["boxes"][i], geometry)
+        assert np.abs(wide.astype(int) - cut_face(own["pictures"][j], own["boxes"][j], geometry)).mean() < 3
+
+
 def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):
     # A dot where the middle of the normalised box lies in each source's pictures.
     for name, shape, dot in (("man/man_0.png", (72, 72), (37, 37)), ("woman/woman_3.png", (94, 72), (36, 54))):
@@ -197,7 +232,10 @@ def test_whole_pictures_are_shrunk_to_the_size_of_a_cache_and_their_boxes_with_t
     [
         (["nowhere"], "nowhere: no such folder; name the one that holds"),
         (["."], ".: holds none of fer2013, UTKFace, fairface, web, All-Age-Faces Dataset, jaffe"),
-        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web, aaf, jaffe."),
+        (
+            [".", "utk"],
+            "'utk' is not a data set; write one of fer2013, utkface, fairface, fairface_wide, web, aaf, jaffe.",
+        ),
         ([".", "fer2013"], "fer2013/fer2013.csv: cannot be read (No such file or directory)"),
     ],
 )
