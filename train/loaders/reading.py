@@ -13,11 +13,13 @@ import numpy as np
 
 from stages.core.frames import CropGeometry
 from stages.detectors.framing import cut
-from train.data import PARTS, DataError
+from train.data import GENDERS, PARTS, DataError
 
 SIDE = 96  # pixels of a picture in a cache; larger ones are shrunk
 SURROUND = 1.3  # side of such a picture, in units of the normalised box: room to move the box in training
 PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+LEAST_SHARE = 0.3  # of the rarer gender in a label file or source, for its genders to be learned from
+LABEL_FILE = "label_file"  # a key of rows for that rule alone: which label file a picture is from
 MOST_PIXELS = 100_000_000  # of a picture; beyond, it is more likely a bomb than a photograph
 
 
@@ -31,7 +33,14 @@ class Read:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """One array for each key of the rows, which this takes out of them: pictures are never held twice."""
-        return {key: self._taken(key) for key in list(self.rows[0])} | self.extras
+        columns = {key: self._taken(key) for key in list(self.rows[0])}
+        label_files = columns.pop(LABEL_FILE, None)
+        own_attribute = "gender_labels" in self.extras  # class folders of that name: who sorted them wants them all
+        if "gender" in columns and not own_attribute:
+            usable = usable_genders(columns["gender"], columns.get("source") if label_files is None else label_files)
+            if not usable.all():
+                columns["gender_usable"] = usable
+        return columns | self.extras
 
     def _taken(self, key: str) -> np.ndarray:
         if key != "pictures":
@@ -40,6 +49,20 @@ class Read:
         for place, row in zip(pictures, self.rows, strict=True):
             place[:] = row.pop(key)
         return pictures
+
+
+def usable_genders(genders: np.ndarray, origins: np.ndarray | None) -> np.ndarray:
+    """Which pictures may teach their gender, bool (N,): not those of an origin that has hardly any women, or men.
+
+    They would teach the style of their origin as a gender. Without `origins` (N,) all pictures have the same one.
+    """
+    origins = np.zeros(len(genders)) if origins is None else origins
+    usable = np.ones(len(genders), bool)
+    for origin in np.unique(origins):
+        of_it = origins == origin
+        rarer = min((genders[of_it] == gender).sum() for gender in range(len(GENDERS)))
+        usable[of_it] = rarer > LEAST_SHARE * of_it.sum()
+    return usable
 
 
 def add_picture(read: Read, path: Path, part: str, labels: dict, box: tuple, side: int = SIDE) -> None:
