@@ -64,6 +64,20 @@ def test_a_training_picture_that_stands_in_a_held_out_part_too_is_marked(tmp_pat
     assert np.flatnonzero(cache["also_in_training"] & (cache["part"] == 2)).tolist() == [85]
 
 
+def test_a_training_picture_that_looks_like_one_held_out_is_marked(tmp_path, astronaut):
+    """A JPEG copy, and another cut with a watermark; neither is equal to it, so figures are not divided by them."""
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    cut, other = (cv2.resize(grey[y : y + 150, x : x + 150], (48, 48)) for y, x in ((40, 150), (42, 151)))
+    jpeg = cv2.imdecode(cv2.imencode(".jpg", cut, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_GRAYSCALE)
+    other[30:33, 20:36] = 200
+    elsewhere = cv2.resize(grey[260:410, 20:170], (48, 48))
+    rows = [(cut, "PublicTest"), (jpeg, "Training"), (other, "Training"), (elsewhere, "Training")]
+    write_fer2013(tmp_path / "sets", [fer_row(picture, 3, usage) for picture, usage in rows])
+    _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert cache["also_held_out"][-4:].tolist() == [True, True, True, False]
+    assert not cache["also_in_training"][-4]
+
+
 def test_the_votes_of_ferplus_are_read_in_the_order_of_the_emotions(tmp_path):
     write_fer2013(tmp_path / "sets")
     write_votes(tmp_path / "sets", [[1, 2, 3, 4, 5, 6, 7]] + [[10, 0, 0, 0, 0, 0, 0]] * 83)
