@@ -2,7 +2,7 @@
 
     python -m train.prepare DATA_DIR                     every data set found below DATA_DIR, into data/
     python -m train.prepare DATA_DIR utkface fer2013     only these
-    python -m train.prepare imdb --mat imdb.mat          IMDB-WIKI, filtered; also wiki.mat
+    python -m train.prepare imdb --mat imdb.mat          IMDB-WIKI, filtered, into imdb.npz; wiki.mat into wiki.npz
     python -m train.prepare folders photos/glasses       an attribute of your own: one subfolder a class
     python -m train.prepare folders photos/glasses --detector haar    of whole photographs
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
@@ -25,7 +25,7 @@ from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
 from train.data import PARTS, DataError, read_cache, write_cache
 from train.download import KAGGLE, download
-from train.loaders import READERS, Read, read_folders, read_imdb
+from train.loaders import APART_FROM, READERS, Read, read_folders, read_imdb
 from train.overlap import held_out_in
 
 
@@ -57,7 +57,9 @@ def of_imdb(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[s
     parser.add_argument("--mat", type=Path, required=True, help="imdb.mat or wiki.mat")
     parser.add_argument("--pictures", type=Path, help="folder that the paths in it count from (the .mat's own)")
     options = parser.parse_args(arguments)
-    yield written("imdb", options.mat, read_imdb(options.mat, options.pictures), options.out)
+    name, read = read_imdb(options.mat, options.pictures)
+    yield from apart(name, read, APART_FROM, options.out)
+    yield written(name, options.mat, read, options.out)
 
 
 def of_folders(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
@@ -93,10 +95,15 @@ def prepare(data_dir: Path, names: list[str], out: Path) -> Iterator[str]:
     for name in chosen:
         folder = data_dir / READERS[name].folder
         read = READERS[name].read(folder)
-        for other in READERS[name].apart_from:
-            if not leave_out_held_out(read, other, out):
-                yield f"{name}: not compared with {other}, which is not prepared; prepare both to train on both"
+        yield from apart(name, read, READERS[name].apart_from, out)
         yield written(name, folder, read, out)
+
+
+def apart(name: str, read: Read, others: tuple[str, ...], out: Path) -> Iterator[str]:
+    """Leave out what other data sets hold out; a line for each of them that is not prepared."""
+    for other in others:
+        if not leave_out_held_out(read, other, out):
+            yield f"{name}: not compared with {other}, which is not prepared; prepare both to train on both"
 
 
 def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
@@ -104,6 +111,8 @@ def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
     path = out / f"{other}.npz"
     if not path.is_file():
         return False
+    if not read.rows:
+        return True
     boxes = np.array([row["boxes"] for row in read.rows])
     held_out = held_out_in(read_cache(path), [row["pictures"] for row in read.rows], boxes)
     read.rows = [row for row, leave_out in zip(read.rows, held_out, strict=True) if not leave_out]

@@ -23,7 +23,8 @@ DATA = {
         "All-Age-Faces (Cheng, Li, Wang, Yu, Wang 2019; middleyuan/All-Age-Faces-Dataset on GitHub), nine tenths, "
         "without the pictures that UTKFace or FairFace hold out"
     ),
-    "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), filtered by face score, second face and age",
+    "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part IMDB, filtered by face score, second face and age",
+    "wiki": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part WIKI, filtered by face score, second face and age",
     "jaffe": "JAFFE (Lyons et al. 1998)",
 }
 LICENCES = {
@@ -34,6 +35,7 @@ LICENCES = {
     "web": "faces from the web: no licence stated",
     "aaf": "All-Age-Faces: no licence stated, to be cited in research",
     "imdb": "IMDB-WIKI: for academic research",
+    "wiki": "IMDB-WIKI: for academic research",
     "jaffe": "JAFFE: for non-commercial research",
 }
 LIMITS = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stages.detectors import make_detector
-from tests.train.conftest import drawn_face, write_folders, write_utkface
+from tests.train.conftest import drawn_face, write_folders, write_utkface, write_web
 from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of
 from train.loaders.folders import DETECTION, add
@@ -93,8 +93,8 @@ def test_jaffe_is_read_by_its_file_names_and_serves_to_test_alone(tmp_path, caps
     assert cache["source"].tolist() == ["KA", "KA", "MK"]
 
 
-def imdb(folder, rows):
-    """imdb.mat of rows (age, gender, face score, second face score), each with a picture."""
+def write_imdb(folder, rows, part="imdb"):
+    """PART.mat, imdb or wiki, of rows (age, gender, face score, second face score), each with a picture."""
     scipy_io = pytest.importorskip("scipy.io")
     kinds = [
         (name, object) for name in ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
@@ -105,23 +105,32 @@ def imdb(folder, rows):
     columns = [born, [2000] * len(rows), paths, *zip(*[row[1:] for row in rows], strict=True)]
     for (name, _), values in zip(kinds, columns, strict=True):
         table[name][0, 0] = np.array([values], object if name == "full_path" else float)
-    (folder / "01").mkdir(parents=True)
+    (folder / "01").mkdir(parents=True, exist_ok=True)
     for path in paths:
         cv2.imwrite(str(folder / path), drawn_face(np.random.default_rng(0), 90, 0))
-    scipy_io.savemat(folder / "imdb.mat", {"imdb": table})
+    scipy_io.savemat(folder / f"{part}.mat", {part: table})
 
 
 def test_imdb_is_filtered_and_every_reason_is_counted(tmp_path, capsys):
     nan = float("nan")
     good = (34, 1.0, 3.2, nan)
     rows = [good, (50, 0.0, 2.0, nan), (34, 1.0, -np.inf, nan), (34, 1.0, 3.0, 1.5), (34, nan, 3.0, nan)]
-    imdb(tmp_path / "imdb", [*rows, (150, 1.0, 3.0, nan)])
+    write_imdb(tmp_path / "imdb", [*rows, (150, 1.0, 3.0, nan)])
     line, cache = prepared(["imdb", "--mat", tmp_path / "imdb/imdb.mat"], tmp_path / "data", "imdb", capsys)
     assert "imdb: 2 pictures" in line
     for reason in ("age not 1 to 100", "face score low or missing", "a second face", "no gender"):
         assert f"1 ({reason})" in line
     assert cache["age"].tolist() == [34, 50]
     assert cache["gender"].tolist() == [0, 1]  # man, woman; the table has it the other way round
+
+
+def test_imdb_and_wiki_are_two_caches_and_say_what_they_were_not_compared_with(tmp_path, capsys):
+    for name, age in (("imdb", 34), ("wiki", 50)):
+        write_imdb(tmp_path, [(age, 1.0, 3.2, float("nan"))], name)
+        said, _ = prepared(["imdb", "--mat", tmp_path / f"{name}.mat"], tmp_path / "data", name, capsys)
+        assert f"{name}: not compared with utkface, which is not prepared" in said
+        assert f"{name}: 1 pictures" in said and f"data/{name}.npz" in said
+    assert [read_cache(tmp_path / f"data/{name}.npz")["age"].tolist() for name in ("imdb", "wiki")] == [[34], [50]]
 
 
 def test_a_file_that_is_no_table_of_imdb_is_refused(tmp_path, capsys):
@@ -204,6 +213,27 @@ def test_all_age_faces_has_its_labels_in_the_names_and_faces_stand_upright(tmp_p
             0.695, abs=0.02
         )
         assert y.mean() == pytest.approx(0.285, abs=0.02)
+
+
+def test_pictures_from_the_web_that_utkface_holds_out_are_left_out(tmp_path, capsys, astronaut):
+    write_astronaut_held_out(tmp_path, astronaut)
+    for name, picture in (("0", astronaut[56:185, 162:291]), ("1", astronaut[300:429, 20:149])):
+        (tmp_path / "web/woman").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"web/woman/{name}.png"), picture)
+    write_web(tmp_path, [[f"woman/{name}.png", "Female", "actors100", "train"] for name in "01"])
+    write_imdb(tmp_path, [(40, 0.0, 3.2, float("nan"))] * 2)
+    cv2.imwrite(str(tmp_path / "01/nm0000001_rm1_1970.jpg"), astronaut[37:208, 143:314])  # 40 % around the box
+    for arguments, name in (([tmp_path, "web"], "web"), (["imdb", "--mat", tmp_path / "imdb.mat"], "imdb")):
+        said, cache = prepared(arguments, tmp_path / "data", name, capsys)
+        assert "skipped 1 (like a picture that utkface holds out)" in said and len(cache["part"]) == 1
+
+
+def write_astronaut_held_out(folder, astronaut):
+    """Write and prepare a UTKFace of one picture, in its test part."""
+    (folder / "UTKFace").mkdir()
+    cv2.imwrite(str(folder / "UTKFace/40_1_0_1.png"), cv2.resize(astronaut[75:170, 180:275], (96, 96)))
+    (folder / "UTKFace/split.csv").write_text("file,dup_group,part\n40_1_0_1.png,,test\n", encoding="ascii")
+    assert main([str(folder), "utkface", "--out", str(folder / "data")]) == 0
 
 
 def test_a_picture_that_another_set_holds_out_is_not_read_twice(tmp_path, capsys, astronaut):

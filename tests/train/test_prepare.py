@@ -22,7 +22,7 @@ GREY = drawn_face(np.random.default_rng(5), 48, 0)
 
 
 def prepared(data_dir, name, out):
-    (line,) = prepare(data_dir, [name], out)
+    *_, line = prepare(data_dir, [name], out)
     return line, read_cache(out / f"{name}.npz")
 
 

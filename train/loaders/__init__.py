@@ -32,14 +32,16 @@ class Reader:
         return folder.is_dir() and (self.holds == "." or any(folder.glob(self.holds)))
 
 
+# Collections from the web: some of their pictures are in these two as well, which hold out what figures are given for.
+APART_FROM = ("utkface", "fairface")
 READERS = {
     "fer2013": Reader(read_fer2013, "fer2013"),
     "utkface": Reader(read_utkface, "UTKFace"),
     "fairface": Reader(read_fairface, "fairface"),
     "fairface_wide": Reader(read_fairface_wide, "fairface", holds=WIDE_FOLDERS),
-    "web": Reader(read_web, "web"),
-    "aaf": Reader(read_aaf, "All-Age-Faces Dataset", apart_from=("utkface", "fairface")),
+    "web": Reader(read_web, "web", apart_from=APART_FROM),
+    "aaf": Reader(read_aaf, "All-Age-Faces Dataset", apart_from=APART_FROM),
     "jaffe": Reader(read_jaffe, "jaffe"),
 }
 
-__all__ = ["READERS", "Read", "Reader", "read_folders", "read_imdb"]
+__all__ = ["APART_FROM", "READERS", "Read", "Reader", "read_folders", "read_imdb"]
