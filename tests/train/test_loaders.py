@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 
 import cv2
@@ -146,6 +147,24 @@ def test_utkface_without_a_split_is_divided_by_near_copies(tmp_path):
     (line,) = prepare(tmp_path, ["utkface"], tmp_path / "data")
     assert "utkface: 60 pictures" in line
     assert read_cache(tmp_path / "data/utkface.npz")["age"].min() == 10
+
+
+def test_a_picture_of_utkface_that_lies_in_several_folders_is_read_once(tmp_path):
+    """As Kaggle's copy has them."""
+    write_utkface(tmp_path)
+    folder = tmp_path / "UTKFace"
+    (folder / "split.csv").unlink()
+    pictures = sorted(folder.glob("*.png"))
+    for place, count in (("UTKFace", 60), ("crop_part1", 20), ("utkface_aligned_cropped/UTKFace", 60)):
+        (folder / place).mkdir(parents=True)
+        for path in pictures[:count]:
+            shutil.copy(path, folder / place)
+    for path in pictures:
+        path.unlink()
+    (line,) = prepare(tmp_path, ["utkface"], tmp_path / "data")
+    assert "utkface: 60 pictures" in line and "skipped 80 (in another folder, too)" in line
+    cache = read_cache(tmp_path / "data/utkface.npz")
+    assert cache["age"].tolist() == [10 + i for i in range(60)]
 
 
 def test_the_part_of_a_name_is_the_same_on_every_machine():
