@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
 
 import cv2
 import numpy as np
 import pytest
 
 from stages.detectors import make_detector
-from tests.train.conftest import drawn_face, write_folders, write_utkface, write_web
+from tests.train.conftest import write_aaf, write_folders, write_imdb, write_utkface, write_web
 from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of
 from train.loaders.folders import DETECTION, add
@@ -92,24 +91,6 @@ def test_jaffe_is_read_by_its_file_names_and_serves_to_test_alone(tmp_path, caps
     assert "3 pictures (0 train, 0 validation, 3 test); skipped 1 (file name not PERSON.EMOTION.NUMBER)" in line
     assert cache["emotion"].tolist() == [0, 3, 6]
     assert cache["source"].tolist() == ["KA", "KA", "MK"]
-
-
-def write_imdb(folder, rows, part="imdb"):
-    """PART.mat, imdb or wiki, of rows (age, gender, face score, second face score), each with a picture."""
-    scipy_io = pytest.importorskip("scipy.io")
-    kinds = [
-        (name, object) for name in ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
-    ]
-    table = np.zeros((1, 1), kinds)
-    paths = np.array([f"01/nm{i:07}_rm1_1970.jpg" for i in range(len(rows))], object)
-    born = [date(2000 - age, 1, 1).toordinal() + 366 for age, *_ in rows]
-    columns = [born, [2000] * len(rows), paths, *zip(*[row[1:] for row in rows], strict=True)]
-    for (name, _), values in zip(kinds, columns, strict=True):
-        table[name][0, 0] = np.array([values], object if name == "full_path" else float)
-    (folder / "01").mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        cv2.imwrite(str(folder / path), drawn_face(np.random.default_rng(0), 90, 0))
-    scipy_io.savemat(folder / f"{part}.mat", {part: table})
 
 
 def test_imdb_is_filtered_and_every_reason_is_counted(tmp_path, capsys):
@@ -197,19 +178,6 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, caps
     assert main(["kaggle", "utkface", "--into", str(tmp_path / "new")]) == 2
     assert "did not give jangedoo/utkface-new (401 - Unauthorized); is your key" in capsys.readouterr().err
     assert list((tmp_path / "new").iterdir()) == []
-
-
-def write_aaf(folder, faces):
-    """For each name a picture uint8 (H, W, 3) and the distance, in pixels, that its eyes have around (100, 80)."""
-    for part in ("original images", "key points"):
-        (folder / part).mkdir(parents=True)
-    for name, (picture, apart, roll) in faces.items():
-        cv2.imwrite(str(folder / f"original images/{name}.jpg"), picture)
-        along = apart / 2 * np.array([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
-        points = np.zeros((49, 2))
-        points[19:25], points[25:31] = (100, 80) - along, (100, 80) + along
-        points[31:49] = (100, 80) + apart * np.array([-np.sin(np.radians(roll)), np.cos(np.radians(roll))])
-        np.savetxt(folder / f"key points/{name}.txt", points)
 
 
 def test_all_age_faces_has_its_labels_in_the_names_and_faces_stand_upright(tmp_path, capsys):
