@@ -10,14 +10,16 @@ from train.augment import colour
 from train.data import Faces
 
 LONGEST_SIDE = 320  # pixels to which a picture is enlarged for the detector
+SURROUND = 0.5  # of the box's side, on every side of it, that a detector wants to see
 SETTINGS = {"smallest_face": 0.2, "step": 1.1, "neighbours": 4}  # of the longer side
 
 
 def with_detected_boxes(faces: Faces, detector: str) -> tuple[Faces, np.ndarray]:
     """The faces that the detector finds, with its boxes, and which those are, bool (N,).
 
-    A border of half the side is repeated around every picture: cropped faces fill theirs, and detectors want to see
-    some surround. Of several boxes the one nearest to the data set's counts.
+    The detector looks at the whole picture, and at nothing else where the face has surround there. Cropped faces fill
+    theirs, and detectors want to see some: around these a border of half the side is repeated. Of several boxes the one
+    nearest to the data set's counts.
     """
     found, boxes = np.zeros(len(faces), bool), faces.boxes.copy()
     finder = make_detector(detector, longest_side=LONGEST_SIDE, **SETTINGS)
@@ -31,13 +33,20 @@ def with_detected_boxes(faces: Faces, detector: str) -> tuple[Faces, np.ndarray]
 
 def box_in(picture: np.ndarray, expected: np.ndarray, finder) -> np.ndarray | None:
     """The normalised box, float (4,) in pixels of the picture, nearest to the expected one; None if none is near."""
-    border = picture.shape[0] // 2
+    border = 0 if has_surround(picture, expected) else picture.shape[0] // 2
     wide = cv2.copyMakeBorder(picture, border, border, border, border, cv2.BORDER_REPLICATE)
     factor = LONGEST_SIDE / max(wide.shape[:2])
     large = cv2.resize(wide, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
     boxes = finder.detect(large).boxes / factor - np.array([border, border, 0, 0])
     overlaps = [overlap(box, expected) for box in boxes]
     return boxes[int(np.argmax(overlaps))] if overlaps and max(overlaps) > 0.2 else None
+
+
+def has_surround(picture: np.ndarray, box: np.ndarray) -> bool:
+    """Whether there is at least SURROUND of the box's side between it and each edge of the picture."""
+    x, y, width, height = box
+    room = min(x, y, picture.shape[1] - x - width, picture.shape[0] - y - height)
+    return bool(room >= SURROUND * max(width, height))
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:

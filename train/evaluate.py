@@ -4,6 +4,7 @@ python -m train.evaluate models/emotion.yaml fer2013             the test part
 python -m train.evaluate models/gender.yaml fairface --part validation
 python -m train.evaluate models/age.yaml utkface --corrupted     and with pictures made worse, kind by kind
 python -m train.evaluate models/gender.yaml utkface --detector haar --ten-crop
+python -m train.evaluate models/gender.yaml fairface_wide --part validation --detector haar    in whole pictures
 python -m train.evaluate mine/glasses.yaml glasses --data data
 
 Any runtime's file is measured: .tflite, .keras, .h5, SavedModel, whichever the card names.
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m train.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("card", type=Path)
-    parser.add_argument("dataset", help="a cache in --data: fer2013, utkface, fairface, web or one of your own")
+    parser.add_argument("dataset", help="a cache in --data: utkface, fairface_wide, ... or one of your own")
     parser.add_argument("--part", choices=PARTS, default="test")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where train.prepare wrote its caches (data)")
     parser.add_argument("--detector", choices=DETECTORS, help="find the faces, rather than take the data set's boxes")

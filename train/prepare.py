@@ -2,13 +2,13 @@
 
     python -m train.prepare DATA_DIR                     every data set found below DATA_DIR, into data/
     python -m train.prepare DATA_DIR utkface fer2013     only these
-    python -m train.prepare imdb --mat imdb.mat          IMDB-WIKI, filtered; also wiki.mat
+    python -m train.prepare imdb --mat imdb.mat          IMDB-WIKI, filtered, into imdb.npz; wiki.mat into wiki.npz
     python -m train.prepare folders photos/glasses       an attribute of your own: one subfolder a class
     python -m train.prepare folders photos/glasses --detector haar    of whole photographs
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
 
 DATA_DIR holds fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv beside),
-UTKFace/, fairface/, web/, All-Age-Faces Dataset/ or jaffe/.
+UTKFace/, fairface/ (with val_wide/ or train_wide/ also fairface_wide), web/, All-Age-Faces Dataset/ or jaffe/.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stages.detectors import DETECTORS
 from train.data import PARTS, DataError, read_cache, write_cache
 from train.download import KAGGLE, download
 from train.files import disk_errors
-from train.loaders import READERS, Read, read_folders, read_imdb
+from train.loaders import APART_FROM, READERS, Read, read_folders, read_imdb
 from train.overlap import held_out_in
 
 
@@ -59,7 +59,9 @@ def of_imdb(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[s
     parser.add_argument("--mat", type=Path, required=True, help="imdb.mat or wiki.mat")
     parser.add_argument("--pictures", type=Path, help="folder that the paths in it count from (the .mat's own)")
     options = parser.parse_args(arguments)
-    yield written("imdb", options.mat, read_imdb(options.mat, options.pictures), options.out)
+    name, read = read_imdb(options.mat, options.pictures)
+    yield from apart(name, read, APART_FROM, options.out)
+    yield written(name, options.mat, read, options.out)
 
 
 def of_folders(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
@@ -84,21 +86,26 @@ COMMANDS = {"imdb": of_imdb, "folders": of_folders, "kaggle": of_kaggle}
 
 def prepare(data_dir: Path, names: list[str], out: Path) -> Iterator[str]:
     """Write the caches; yield one line for each with what was read and what was skipped."""
-    folders = ", ".join(reader.folder for reader in READERS.values())
+    folders = ", ".join(dict.fromkeys(reader.folder for reader in READERS.values()))
     if not data_dir.is_dir():
         raise DataError(f"{data_dir}: no such folder; name the one that holds {folders}.")
     if unknown := [name for name in names if name not in READERS]:
         raise DataError(f"{unknown[0]!r} is not a data set; write one of {', '.join(READERS)}.")
-    chosen = names or [name for name, reader in READERS.items() if (data_dir / reader.folder).is_dir()]
+    chosen = names or [name for name, reader in READERS.items() if reader.is_in(data_dir)]
     if not chosen:
         raise DataError(f"{data_dir}: holds none of {folders}; see the top of train/prepare.py.")
     for name in chosen:
         folder = data_dir / READERS[name].folder
         read = READERS[name].read(folder)
-        for other in READERS[name].apart_from:
-            if not leave_out_held_out(read, other, out):
-                yield f"{name}: not compared with {other}, which is not prepared; prepare both to train on both"
+        yield from apart(name, read, READERS[name].apart_from, out)
         yield written(name, folder, read, out)
+
+
+def apart(name: str, read: Read, others: tuple[str, ...], out: Path) -> Iterator[str]:
+    """Leave out what other data sets hold out; a line for each of them that is not prepared."""
+    for other in others:
+        if not leave_out_held_out(read, other, out):
+            yield f"{name}: not compared with {other}, which is not prepared; prepare both to train on both"
 
 
 def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
@@ -106,8 +113,10 @@ def leave_out_held_out(read: Read, other: str, out: Path) -> bool:
     path = out / f"{other}.npz"
     if not path.is_file():
         return False
-    pictures, boxes = (np.array([row[key] for row in read.rows]) for key in ("pictures", "boxes"))
-    held_out = held_out_in(read_cache(path), pictures, boxes)
+    if not read.rows:
+        return True
+    boxes = np.array([row["boxes"] for row in read.rows])
+    held_out = held_out_in(read_cache(path), [row["pictures"] for row in read.rows], boxes)
     read.rows = [row for row, leave_out in zip(read.rows, held_out, strict=True) if not leave_out]
     if held_out.any():
         read.skipped[f"like a picture that {other} holds out"] += int(held_out.sum())

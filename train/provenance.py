@@ -18,21 +18,25 @@ DATA = {
         "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set and parts of its training set; a part that has "
         "men only teaches ages and never gender"
     ),
+    "fairface_wide": "FairFace (Kärkkäinen, Joo 2021) at padding 1.25, in the parts of fairface",
     "web": "faces of public figures collected on the web, by gender (zukost/DSCA on GitHub), part train of split.csv",
     "aaf": (
         "All-Age-Faces (Cheng, Li, Wang, Yu, Wang 2019; middleyuan/All-Age-Faces-Dataset on GitHub), nine tenths, "
         "without the pictures that UTKFace or FairFace hold out"
     ),
-    "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), filtered by face score, second face and age",
+    "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part IMDB, filtered by face score, second face and age",
+    "wiki": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part WIKI, filtered by face score, second face and age",
     "jaffe": "JAFFE (Lyons et al. 1998)",
 }
 LICENCES = {
     "fer2013": "FER2013: from a Kaggle competition, for research; FER+: MIT",
     "utkface": "UTKFace: for non-commercial research",
     "fairface": "FairFace: CC BY 4.0",
+    "fairface_wide": "FairFace: CC BY 4.0",
     "web": "faces from the web: no licence stated",
     "aaf": "All-Age-Faces: no licence stated, to be cited in research",
     "imdb": "IMDB-WIKI: for academic research",
+    "wiki": "IMDB-WIKI: for academic research",
     "jaffe": "JAFFE: for non-commercial research",
 }
 LIMITS = {

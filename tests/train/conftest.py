@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from datetime import date
 from pathlib import Path
 
 import cv2
@@ -94,6 +95,48 @@ def write_fairface(data_dir: Path) -> None:
         labels = data_dir / f"fairface/fairface_label_{part}.csv"
         write_csv(labels, ["file", "age", "gender", "race"], rows[part])
     write_csv(data_dir / "fairface/split.csv", ["file", "part"], [["val/0.png", "test"], ["val/1.png", "train"]])
+
+
+def write_web(data_dir: Path, rows: list[list[str]]) -> None:
+    """Of rows (file, gender, source, part) the tables, and a picture for each that has none."""
+    for number, (file, *_) in enumerate(rows):
+        path = data_dir / "web" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            cv2.imwrite(str(path), drawn_face(np.random.default_rng(number), 72, number % 7 - 3))
+    write_csv(data_dir / "web/labels.csv", ["file", "gender", "source"], [row[:3] for row in rows])
+    write_csv(data_dir / "web/split.csv", ["file", "part"], [[row[0], row[3]] for row in rows])
+
+
+def write_imdb(folder: Path, rows: list[tuple], part: str = "imdb") -> None:
+    """PART.mat, imdb or wiki, of rows (age, gender, face score, second face score), each with a picture."""
+    scipy_io = pytest.importorskip("scipy.io")
+    kinds = [
+        (name, object) for name in ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
+    ]
+    table = np.zeros((1, 1), kinds)
+    paths = np.array([f"01/nm{i:07}_rm1_1970.jpg" for i in range(len(rows))], object)
+    born = [date(2000 - age, 1, 1).toordinal() + 366 for age, *_ in rows]
+    columns = [born, [2000] * len(rows), paths, *zip(*[row[1:] for row in rows], strict=True)]
+    for (name, _), values in zip(kinds, columns, strict=True):
+        table[name][0, 0] = np.array([values], object if name == "full_path" else float)
+    (folder / "01").mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        cv2.imwrite(str(folder / path), drawn_face(np.random.default_rng(0), 90, 0))
+    scipy_io.savemat(folder / f"{part}.mat", {part: table})
+
+
+def write_aaf(folder: Path, faces: dict[str, tuple]) -> None:
+    """For each name a picture uint8 (H, W, 3) and the distance, in pixels, that its eyes have around (100, 80)."""
+    for part in ("original images", "key points"):
+        (folder / part).mkdir(parents=True)
+    for name, (picture, apart, roll) in faces.items():
+        cv2.imwrite(str(folder / f"original images/{name}.jpg"), picture)
+        along = apart / 2 * np.array([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
+        points = np.zeros((49, 2))
+        points[19:25], points[25:31] = (100, 80) - along, (100, 80) + along
+        points[31:49] = (100, 80) + apart * np.array([-np.sin(np.radians(roll)), np.cos(np.radians(roll))])
+        np.savetxt(folder / f"key points/{name}.txt", points)
 
 
 def write_folders(folder: Path, each: int = 40) -> None:

@@ -16,6 +16,7 @@ import h5py  # noqa: E402
 import keras  # noqa: E402
 import yaml  # noqa: E402
 
+from stages.detectors.framing import cut  # noqa: E402
 from stages.inference import load_model  # noqa: E402
 from stages.inference.card import load_card  # noqa: E402
 from tests.train.conftest import trained, write_fer2013, write_folders, write_utkface, write_votes  # noqa: E402
@@ -325,6 +326,25 @@ def test_a_file_of_keras_2_that_keras_3_refuses_is_converted(tmp_path, capsys):
     picture = np.random.default_rng(0).random((1, 8, 8, 1), np.float32)
     new = keras.saving.load_model(tmp_path / "new.keras")
     assert np.allclose(new(picture), net(picture))
+
+
+def test_a_published_gender_net_of_keras_2_is_converted_and_answers_with_probabilities(tmp_path, peers, astronaut):
+    old = peers / "gender_mini_XCEPTION.18-0.95.keras2.hdf5"
+    assert export_main([str(old), "--keras", str(tmp_path / "gender.keras")]) == 0
+    card = {
+        "name": "gender",
+        "file": "gender.keras",
+        "task": "classes",
+        "input": {"width": 64, "height": 64, "channels": 1, "range": [-1, 1]},
+        "crop": {"scale": 1.8},
+        "labels": ["woman", "man"],
+    }
+    (tmp_path / "gender.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
+    model = load_model(load_card(tmp_path / "gender.yaml"))
+    crop = cut(astronaut, (180, 75, 95, 95), model.card.geometry)
+    answers = model.answers(np.stack([crop, np.full_like(crop, 128)]))
+    assert answers.shape == (2, 2) and answers.min() >= 0 and answers.sum(1) == pytest.approx([1, 1], abs=1e-5)
+    assert abs(answers[0, 0] - answers[1, 0]) > 0.05  # a face is not nothing: the weights came along
 
 
 def test_what_is_no_keras_file_is_not_converted(tmp_path, capsys):

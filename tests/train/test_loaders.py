@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
 from stages.detectors import make_detector
-from tests.train.conftest import drawn_face, write_folders, write_utkface
+from tests.train.conftest import write_aaf, write_folders, write_imdb, write_utkface, write_web
 from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of
 from train.loaders.folders import DETECTION, add
@@ -93,35 +93,26 @@ def test_jaffe_is_read_by_its_file_names_and_serves_to_test_alone(tmp_path, caps
     assert cache["source"].tolist() == ["KA", "KA", "MK"]
 
 
-def imdb(folder, rows):
-    """imdb.mat of rows (age, gender, face score, second face score), each with a picture."""
-    scipy_io = pytest.importorskip("scipy.io")
-    kinds = [
-        (name, object) for name in ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
-    ]
-    table = np.zeros((1, 1), kinds)
-    paths = np.array([f"01/nm{i:07}_rm1_1970.jpg" for i in range(len(rows))], object)
-    born = [date(2000 - age, 1, 1).toordinal() + 366 for age, *_ in rows]
-    columns = [born, [2000] * len(rows), paths, *zip(*[row[1:] for row in rows], strict=True)]
-    for (name, _), values in zip(kinds, columns, strict=True):
-        table[name][0, 0] = np.array([values], object if name == "full_path" else float)
-    (folder / "01").mkdir(parents=True)
-    for path in paths:
-        cv2.imwrite(str(folder / path), drawn_face(np.random.default_rng(0), 90, 0))
-    scipy_io.savemat(folder / "imdb.mat", {"imdb": table})
-
-
 def test_imdb_is_filtered_and_every_reason_is_counted(tmp_path, capsys):
     nan = float("nan")
     good = (34, 1.0, 3.2, nan)
     rows = [good, (50, 0.0, 2.0, nan), (34, 1.0, -np.inf, nan), (34, 1.0, 3.0, 1.5), (34, nan, 3.0, nan)]
-    imdb(tmp_path / "imdb", [*rows, (150, 1.0, 3.0, nan)])
+    write_imdb(tmp_path / "imdb", [*rows, (150, 1.0, 3.0, nan)])
     line, cache = prepared(["imdb", "--mat", tmp_path / "imdb/imdb.mat"], tmp_path / "data", "imdb", capsys)
     assert "imdb: 2 pictures" in line
     for reason in ("age not 1 to 100", "face score low or missing", "a second face", "no gender"):
         assert f"1 ({reason})" in line
     assert cache["age"].tolist() == [34, 50]
     assert cache["gender"].tolist() == [0, 1]  # man, woman; the table has it the other way round
+
+
+def test_imdb_and_wiki_are_two_caches_and_say_what_they_were_not_compared_with(tmp_path, capsys):
+    for name, age in (("imdb", 34), ("wiki", 50)):
+        write_imdb(tmp_path, [(age, 1.0, 3.2, float("nan"))], name)
+        said, _ = prepared(["imdb", "--mat", tmp_path / f"{name}.mat"], tmp_path / "data", name, capsys)
+        assert f"{name}: not compared with utkface, which is not prepared" in said
+        assert f"{name}: 1 pictures" in said and f"data/{name}.npz" in said
+    assert [read_cache(tmp_path / f"data/{name}.npz")["age"].tolist() for name in ("imdb", "wiki")] == [[34], [50]]
 
 
 def test_a_file_that_is_no_table_of_imdb_is_refused(tmp_path, capsys):
@@ -137,6 +128,24 @@ def test_utkface_without_a_split_is_divided_by_near_copies(tmp_path):
     (line,) = prepare(tmp_path, ["utkface"], tmp_path / "data")
     assert "utkface: 60 pictures" in line
     assert read_cache(tmp_path / "data/utkface.npz")["age"].min() == 10
+
+
+def test_a_picture_of_utkface_that_lies_in_several_folders_is_read_once(tmp_path):
+    """As Kaggle's copy has them."""
+    write_utkface(tmp_path)
+    folder = tmp_path / "UTKFace"
+    (folder / "split.csv").unlink()
+    pictures = sorted(folder.glob("*.png"))
+    for place, count in (("UTKFace", 60), ("crop_part1", 20), ("utkface_aligned_cropped/UTKFace", 60)):
+        (folder / place).mkdir(parents=True)
+        for path in pictures[:count]:
+            shutil.copy(path, folder / place)
+    for path in pictures:
+        path.unlink()
+    (line,) = prepare(tmp_path, ["utkface"], tmp_path / "data")
+    assert "utkface: 60 pictures" in line and "skipped 80 (in another folder, too)" in line
+    cache = read_cache(tmp_path / "data/utkface.npz")
+    assert cache["age"].tolist() == [10 + i for i in range(60)]
 
 
 def test_the_part_of_a_name_is_the_same_on_every_machine():
@@ -171,19 +180,6 @@ def test_a_download_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, caps
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def write_aaf(folder, faces):
-    """For each name a picture uint8 (H, W, 3) and the distance, in pixels, that its eyes have around (100, 80)."""
-    for part in ("original images", "key points"):
-        (folder / part).mkdir(parents=True)
-    for name, (picture, apart, roll) in faces.items():
-        cv2.imwrite(str(folder / f"original images/{name}.jpg"), picture)
-        along = apart / 2 * np.array([np.cos(np.radians(roll)), np.sin(np.radians(roll))])
-        points = np.zeros((49, 2))
-        points[19:25], points[25:31] = (100, 80) - along, (100, 80) + along
-        points[31:49] = (100, 80) + apart * np.array([-np.sin(np.radians(roll)), np.cos(np.radians(roll))])
-        np.savetxt(folder / f"key points/{name}.txt", points)
-
-
 def test_all_age_faces_has_its_labels_in_the_names_and_faces_stand_upright(tmp_path, capsys):
     eyes = np.full((220, 200, 3), 90, np.uint8)
     for x in (80, 120):
@@ -204,6 +200,27 @@ def test_all_age_faces_has_its_labels_in_the_names_and_faces_stand_upright(tmp_p
             0.695, abs=0.02
         )
         assert y.mean() == pytest.approx(0.285, abs=0.02)
+
+
+def test_pictures_from_the_web_that_utkface_holds_out_are_left_out(tmp_path, capsys, astronaut):
+    write_astronaut_held_out(tmp_path, astronaut)
+    for name, picture in (("0", astronaut[56:185, 162:291]), ("1", astronaut[300:429, 20:149])):
+        (tmp_path / "web/woman").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"web/woman/{name}.png"), picture)
+    write_web(tmp_path, [[f"woman/{name}.png", "Female", "actors100", "train"] for name in "01"])
+    write_imdb(tmp_path, [(40, 0.0, 3.2, float("nan"))] * 2)
+    cv2.imwrite(str(tmp_path / "01/nm0000001_rm1_1970.jpg"), astronaut[37:208, 143:314])  # 40 % around the box
+    for arguments, name in (([tmp_path, "web"], "web"), (["imdb", "--mat", tmp_path / "imdb.mat"], "imdb")):
+        said, cache = prepared(arguments, tmp_path / "data", name, capsys)
+        assert "skipped 1 (like a picture that utkface holds out)" in said and len(cache["part"]) == 1
+
+
+def write_astronaut_held_out(folder, astronaut):
+    """Write and prepare a UTKFace of one picture, in its test part."""
+    (folder / "UTKFace").mkdir()
+    cv2.imwrite(str(folder / "UTKFace/40_1_0_1.png"), cv2.resize(astronaut[75:170, 180:275], (96, 96)))
+    (folder / "UTKFace/split.csv").write_text("file,dup_group,part\n40_1_0_1.png,,test\n", encoding="ascii")
+    assert main([str(folder), "utkface", "--out", str(folder / "data")]) == 0
 
 
 def test_a_picture_that_another_set_holds_out_is_not_read_twice(tmp_path, capsys, astronaut):

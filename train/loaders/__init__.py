@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.loaders.aaf import read_aaf
-from train.loaders.fairface import read_fairface
+from train.loaders.fairface import WIDE_FOLDERS, read_fairface, read_fairface_wide
 from train.loaders.fer2013 import read_fer2013
 from train.loaders.folders import read_folders
 from train.loaders.imdb import read_imdb
@@ -23,16 +23,25 @@ class Reader:
 
     read: Callable[[Path], Read]
     folder: str
+    holds: str = "."  # what must lie in it, as a pattern, for the data set to be there
     apart_from: tuple[str, ...] = ()  # data sets read before it: what these hold out is left out of this one
 
+    def is_in(self, data_dir: Path) -> bool:
+        """Whether the folder of all data sets has this one."""
+        folder = data_dir / self.folder
+        return folder.is_dir() and (self.holds == "." or any(folder.glob(self.holds)))
 
+
+# Collections from the web: some of their pictures are in these two as well, which hold out what figures are given for.
+APART_FROM = ("utkface", "fairface")
 READERS = {
     "fer2013": Reader(read_fer2013, "fer2013"),
     "utkface": Reader(read_utkface, "UTKFace"),
     "fairface": Reader(read_fairface, "fairface"),
-    "web": Reader(read_web, "web"),
-    "aaf": Reader(read_aaf, "All-Age-Faces Dataset", apart_from=("utkface", "fairface")),
+    "fairface_wide": Reader(read_fairface_wide, "fairface", holds=WIDE_FOLDERS),
+    "web": Reader(read_web, "web", apart_from=APART_FROM),
+    "aaf": Reader(read_aaf, "All-Age-Faces Dataset", apart_from=APART_FROM),
     "jaffe": Reader(read_jaffe, "jaffe"),
 }
 
-__all__ = ["READERS", "Read", "Reader", "read_folders", "read_imdb"]
+__all__ = ["APART_FROM", "READERS", "Read", "Reader", "read_folders", "read_imdb"]

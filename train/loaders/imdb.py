@@ -18,12 +18,13 @@ INNER = 1 / 1.8
 FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
 
 
-def read_imdb(mat: Path, pictures: Path | None = None) -> Read:
-    """imdb.mat or wiki.mat, with the pictures beside it or below `pictures`; the .mat is read once, the cache keeps it.
+def read_imdb(mat: Path, pictures: Path | None = None) -> tuple[str, Read]:
+    """imdb.mat or wiki.mat: the name of its table, imdb or wiki, and what was read of the pictures.
 
-    Left out and counted: a face score that is low or missing, a second face, no gender, and ages that cannot be.
+    They lie beside it or below `pictures`; the .mat is read once, the cache keeps it. Left out and
+    counted: a face score that is low or missing, a second face, no gender, and ages that cannot be.
     """
-    table = _table(mat)
+    name, table = _table(mat)
     read, folder = Read(), pictures or mat.parent
     for row in range(len(table["full_path"])):
         born, taken = table["dob"][row], table["photo_taken"][row]
@@ -43,10 +44,10 @@ def read_imdb(mat: Path, pictures: Path | None = None) -> Read:
         # 0 woman, 1 man there. Parts by person: the name starts nm0000001_, or is the number of a Wikipedia page.
         labels = {"age": age, "gender": 1 - int(table["gender"][row])}
         add_face(read, picture, box, part_by_name(Path(path).name.split("_")[0], test=0), labels)
-    return read
+    return name, read
 
 
-def _table(mat: Path) -> dict[str, np.ndarray]:
+def _table(mat: Path) -> tuple[str, dict[str, np.ndarray]]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
@@ -54,7 +55,7 @@ def _table(mat: Path) -> dict[str, np.ndarray]:
     try:
         content = loadmat(mat)
         name = next(key for key in ("imdb", "wiki") if key in content)
-        return {field: content[name][field][0, 0].ravel() for field in FIELDS}
+        return name, {field: content[name][field][0, 0].ravel() for field in FIELDS}
     except FileNotFoundError as error:
         raise DataError(f"{mat}: no such file; name imdb.mat or wiki.mat with --mat.") from error
     except (StopIteration, KeyError, ValueError, IndexError, TypeError, NotImplementedError, OSError) as error:

@@ -16,7 +16,7 @@ OLDEST_AGE = 116
 
 def read_utkface(folder: Path) -> Read:
     read = Read()
-    for file, part in _parts(folder):
+    for file, part in _parts(read, folder):
         age, gender, race, *_ = [*Path(file).name.split("_"), "", "", ""]
         if not (whole_number(age, OLDEST_AGE) and whole_number(gender, 1) and whole_number(race, 4)):
             read.skipped["file name not AGE_GENDER_RACE_TIME"] += 1
@@ -26,12 +26,21 @@ def read_utkface(folder: Path) -> Read:
     return read
 
 
-def _parts(folder: Path) -> list[tuple[str, str]]:
-    """File and part of every picture: of split.csv if it is there."""
+def _parts(read: Read, folder: Path) -> list[tuple[str, str]]:
+    """File and part of every picture: of split.csv if it is there.
+
+    Without it each file name counts once: Kaggle's copy of the set has the pictures in UTKFace/, many again in
+    crop_part1/, and all of that in utkface_aligned_cropped/, too.
+    """
     split = folder / "split.csv"
-    if split.is_file() or not pictures_below(folder):
+    found = pictures_below(folder)
+    if split.is_file() or not found:
         return [(row["file"], row["part"]) for row in csv_rows(split, {"file", "part"})]
-    paths = pictures_below(folder)
+    first = {}
+    for path in found:
+        if first.setdefault(path.name, path) != path:
+            read.skipped["in another folder, too"] += 1
+    paths = list(first.values())
     greys = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
     files = [str(path.relative_to(folder)) for path in paths]
     return list(zip(files, parts_of_groups(files, greys), strict=True))

@@ -1,0 +1,46 @@
+"""What real detectors are shown of a data set's pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.detectors import make_detector
+from train.data import Faces
+from train.detected import LONGEST_SIDE, SETTINGS, has_surround, with_detected_boxes
+
+HEAD = np.s_[0:224, 110:334]  # of the astronaut, with shoulders and what is behind her
+BOX = np.array([70.5, 75.0, 95.0, 95.0], np.float32)  # the normalised box there, from the eyes, by hand
+BUILT_IN = ("haar", "dlib")
+
+
+def with_box(picture, box):
+    return Faces(np.ascontiguousarray(picture)[None], np.array(box, np.float32)[None], {})
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_detector_sees_the_true_surround_of_a_face_and_nothing_made_up(name, astronaut):
+    whole = np.ascontiguousarray(astronaut[HEAD])
+    faces, found = with_detected_boxes(with_box(whole, BOX), name)
+    factor = LONGEST_SIDE / 224
+    finder = make_detector(name, longest_side=LONGEST_SIDE, **SETTINGS)
+    (alone,) = finder.detect(cv2.resize(whole, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)).boxes
+    assert found.tolist() == [True]
+    assert np.array_equal(faces.boxes[0], (alone / factor).astype(np.float32))
+    assert faces.boxes[0] == pytest.approx(BOX, abs=14)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_face_that_fills_its_picture_is_given_a_border_and_found_where_it_is(name, astronaut):
+    cut = cv2.resize(astronaut[75:170, 180:275], (96, 96))
+    faces, found = with_detected_boxes(with_box(cut, (0, 0, 96, 96)), name)
+    assert found.tolist() == [True]
+    assert faces.boxes[0] == pytest.approx((0, 0, 96, 96), abs=14)
+
+
+def test_a_face_near_one_edge_lacks_surround():
+    picture = np.zeros((224, 224, 3), np.uint8)
+    assert has_surround(picture, (60, 60, 100, 100))
+    assert not has_surround(picture, (60, 80, 100, 100))
+    assert not has_surround(picture, (20, 60, 100, 100))
