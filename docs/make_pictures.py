@@ -1,12 +1,13 @@
 """Draws the pictures of the documentation: `make pictures`.
 
 docs/pipeline.svg and its dark twin from the default configuration, docs/machines.svg and its twin from the one that
-docs/machines.md begins with, docs/demo.png by the pipeline from a frame of the demo, and the figures of the models in
-docs/models.md from their cards.
+docs/machines.md begins with, docs/demo.png by the pipeline from a frame of the demo, the line of results in the README
+from a run over the whole demo, and the figures of the models in docs/models.md from their cards.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from docs.drawing import DARK, LIGHT, drawing, machines
+from docs.example import with_example
 from docs.figures import with_figures
 from stages.core.config import Pipeline
 from stages.core.reading import read_config
@@ -39,6 +41,9 @@ def main() -> int:
         drawn = annotated_frame(Path(folder))
     small = cv2.resize(drawn, (SHOWN_WIDTH, SHOWN_HEIGHT), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(DOCS / "demo.png"), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    readme = PROJECT / "README.md"
+    with tempfile.TemporaryDirectory() as folder:
+        readme.write_text(with_example(readme.read_text(encoding="utf-8"), line_of_results(Path(folder))), "utf-8")
     return 0
 
 
@@ -51,9 +56,19 @@ def annotated_frame(folder: Path):
     """One frame of the demo as the pipeline draws it: uint8 (720, 1280, 3) BGR. As a picture, not out of a video."""
     picture = next(iter(Demo().pictures(FRAME)))
     cv2.imwrite(str(folder / "demo.png"), picture.pixels)
-    command = [sys.executable, "run_pipeline.py", "--source", str(folder / "demo.png"), "--output", str(folder / "out")]
-    subprocess.run([*command, "--display", "none", "--quiet", "--set", "port=5900"], cwd=PROJECT, check=True)
+    run_over(str(folder / "demo.png"), folder / "out")
     return cv2.imread(str(folder / "out" / "annotated" / "demo.png"))
+
+
+def line_of_results(folder: Path) -> dict:
+    """The line of the same frame in the results of the whole demo: faces have numbers and smoothed answers there."""
+    run_over("demo", folder)
+    return json.loads((folder / "results.jsonl").read_text(encoding="utf-8").splitlines()[FRAME])
+
+
+def run_over(source: str, output: Path) -> None:
+    command = [sys.executable, "run_pipeline.py", "--source", source, "--output", str(output)]
+    subprocess.run([*command, "--display", "none", "--quiet", "--set", "port=5900"], cwd=PROJECT, check=True)
 
 
 if __name__ == "__main__":

@@ -288,7 +288,7 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
         "right",
     ]
     assert said[0] == "source face.png: 48 x 64"
-    assert said[2].endswith("models/gender.yaml, faces scaled to 104 x 104 pixels")
+    assert said[2].endswith("models/gender.yaml, faces scaled to 96 x 96 pixels")
     assert said[-1] == (
         "right: configuration, sources, cards; only a run tells whether the models load, the port is free,"
         " the output can be written, a window opens"

@@ -17,6 +17,7 @@ import yaml
 
 import run_pipeline
 from docs.drawing import DARK, LIGHT, drawing, machines
+from docs.example import with_example
 from docs.figures import NoPlace, table, with_figures
 from docs.make_pictures import first_configuration
 from stages.core import messages
@@ -236,6 +237,14 @@ def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
     extra = FinishedFrame("d", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0, "a.jpg"), [], ["age"], "why")
     for key in record(extra).keys() - record(frame).keys():
         assert f"`{key}`" in TEXTS["README.md"]
+
+
+def test_a_line_of_results_is_wrapped_as_it_was_and_keeps_what_it_says():
+    readme = TEXTS["README.md"]
+    line = json.loads(blocks(readme, "json")[0])
+    assert with_example(readme, line) == readme
+    line["faces"].append({"id": 4})
+    assert with_example(readme, line) == readme
 
 
 # --- Links, pictures and tables ---
