@@ -161,6 +161,9 @@ class Pictures:
     def read_from(self, frame: int) -> None:
         self._next = frame
 
+    def has_first(self) -> bool:
+        return True
+
     def forget(self, done: int) -> None:
         pass
 
