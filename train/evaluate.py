@@ -31,6 +31,7 @@ from train.augment import colour, moved, plain
 from train.corruptions import CORRUPTIONS, corrupted
 from train.data import PARTS, Faces
 from train.detected import with_detected_boxes
+from train.measures import in_years
 from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
@@ -137,11 +138,6 @@ def corrupted_figures(card: Card, model, question: Question) -> dict[str, tuple[
 
 def formatted(name: str, value: float) -> str:
     return f"{value:.2f}" if in_years(name) else f"{value:.1%}"
-
-
-def in_years(name: str) -> bool:
-    """Of a figure: then less is better, else it is a share."""
-    return "years)" in name
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ def age_figures(answers: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
+def in_years(name: str) -> bool:
+    """Of a figure: then less is better, else it is a share."""
+    return "years)" in name
+
+
 def age_group_figures(years: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     """How many ages float (N,) fall into the group int (N,) that they should, exactly and within one."""
     off = np.abs(age_group(years) - groups)

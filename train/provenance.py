@@ -7,6 +7,9 @@ from pathlib import Path
 
 from train.data import DataError
 from train.files import write_text
+from train.measures import in_years
+
+RUNS = Path("runs")  # where the runs of a card's commands lie
 
 DATA = {
     "fer2013": (
@@ -73,7 +76,7 @@ def weakest(figures: dict[str, dict]) -> str:
     sentences = []
     for title, row in figures.items():
         (figure, _), groups = next(iter(row.items())), row.get("groups", {})
-        years = "(years)" in figure
+        years = in_years(figure)
         worst = {}
         for name, value in groups.items():
             kind = name.split()[0]
@@ -86,9 +89,6 @@ def weakest(figures: dict[str, dict]) -> str:
         if told:
             sentences.append(f"Weakest groups of {title}: {', '.join(told)}.")
     return " ".join(sentences)
-
-
-RUNS = Path("runs")  # where the runs of a card's commands lie
 
 
 def save_origin(run: Path, words: list[str], nets: list[str]) -> None:

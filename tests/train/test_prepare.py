@@ -163,12 +163,16 @@ def test_a_part_of_fairface_with_men_only_is_not_used_for_gender(tmp_path):
     assert load(TASKS["gender"], "fairface", "train", tmp_path / "data").labels["gender"].tolist() == [1]
 
 
-def test_one_in_ten_of_fairfaces_training_pictures_is_for_choosing_by(tmp_path):
-    write_fairface(tmp_path / "sets")
-    labels = tmp_path / "sets/fairface/fairface_label_train.csv"
-    # train/17.png is one by the hash of its name, on every machine.
+def write_fairface_with_validation(data_dir):
+    """And train/17.png, which is for validation by the hash of its name, on every machine."""
+    write_fairface(data_dir)
+    labels = data_dir / "fairface/fairface_label_train.csv"
     labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
-    (tmp_path / "sets/fairface/train/17.png").write_bytes((tmp_path / "sets/fairface/train/0.png").read_bytes())
+    (data_dir / "fairface/train/17.png").write_bytes((data_dir / "fairface/train/0.png").read_bytes())
+
+
+def test_one_in_ten_of_fairfaces_training_pictures_is_for_choosing_by(tmp_path):
+    write_fairface_with_validation(tmp_path / "sets")
     _, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
     assert cache["part"].tolist() == [2, 0, 0, 0, 1]
 
@@ -181,11 +185,8 @@ def test_fairface_has_groups_of_ages_and_utkfaces_framing(tmp_path):
 
 
 def test_fairface_as_it_is_published_without_a_split_has_val_as_its_test_part(tmp_path):
-    write_fairface(tmp_path / "sets")
+    write_fairface_with_validation(tmp_path / "sets")
     (tmp_path / "sets/fairface/split.csv").unlink()
-    labels = tmp_path / "sets/fairface/fairface_label_train.csv"
-    labels.write_text(labels.read_text() + "train/17.png,20-29,Male,Indian\n")
-    (tmp_path / "sets/fairface/train/17.png").write_bytes((tmp_path / "sets/fairface/train/0.png").read_bytes())
     line, cache = prepared(tmp_path / "sets", "fairface", tmp_path / "data")
     assert cache["part"].tolist() == [2, 2, 0, 0, 1]
 
