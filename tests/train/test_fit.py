@@ -111,20 +111,17 @@ def test_a_net_learns_from_a_larger_one_also_about_faces_without_labels(age_run,
     )  # the net without its teacher
 
 
-# Tracing a net takes long: one of them each time, the others in make test-long.
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param(
-            {"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, marks=pytest.mark.long, id="mobile"
-        ),
+        pytest.param({"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, id="mobile"),
+        pytest.param({"architecture": "mobilenet", "schedule": "constant"}, id="mobilenet"),
         pytest.param(
             {"architecture": "mini_xception", "optimizer": "sgd", "schedule": "steps", "average": 0.0, "patience": 1},
             id="mini_xception",
         ),
         pytest.param(
             {"architecture": "wide_resnet", "width": 0.0625, "schedule": "linear", "class_weights": True, "mixup": 1.0},
-            marks=pytest.mark.long,
             id="wide_resnet",
         ),
     ],
