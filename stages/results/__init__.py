@@ -1,0 +1,1 @@
+"""What a run leaves on the disk: which files are its own, and how they are replaced without loss."""

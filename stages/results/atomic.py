@@ -1,0 +1,69 @@
+"""Files that are replaced as a whole: after a crash or a power cut the old one is there, or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+BINARY = getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def create(path: Path, mode: int = 0o666) -> int:
+    """Create a file that is not there yet, for writing, and return its descriptor.
+
+    Raises `FileExistsError` where anything has that name, a symbolic link that leads nowhere included.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY, mode)
+
+
+def write_durably(path: Path, content: bytes, before_rename: Callable[[Path], object] = lambda temporary: None) -> None:
+    """Replace `path` by a file with this content; raises `OSError`, and the old file is whole then.
+
+    The content is on the disk before it gets its name, and the name before this returns. `before_rename` is told the
+    temporary file when its content is complete.
+    """
+    temporary = temporary_beside(path)
+    try:
+        descriptor = create(temporary)
+        try:
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        before_rename(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name that nothing has, in the same folder; names that are as long as a file system allows are shortened."""
+    return path.with_name(f".{path.name[:60]}.{uuid.uuid4().hex[:12]}.part")
+
+
+def is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and the next write says why."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable, where the system knows such a thing: Windows and some network disks do not."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,236 @@
+"""Which files in an output folder were made by facepipe: only these are ever replaced or deleted.
+
+`.facepipe.manifest` is a journal, a line of JSON each, appended in one write of the system and synced, so that several
+processes of a run can add to it and a crash costs at most the line that was being written:
+
+    {"opens": "results.jsonl"}                                  it will be created, and nothing had that name
+    {"opened": "results.jsonl", "inode": 4711}                  it was, and is written to
+    {"made": "results.jsonl", "size": 1022, "mtime_ns": ...}    it is complete; changed since, it is somebody else's
+    {"made": "run.json", ..., "from": ".run.json.1f.part"}      that file gets the name now; `was`: what had it before
+    {"gone": "results.jsonl"}                                   it was deleted
+
+The newest line about a path counts. A complete file is recognised by size and time of its last change, which survive
+moving and copying the folder (`cp -a`, `rsync -a`); a file that was being written when a process died, by its inode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from stages.core.errors import FacepipeError
+from stages.results.atomic import BINARY, NO_LINK, create, is_temporary, temporary_beside, write_all
+
+MANIFEST = ".facepipe.manifest"
+LINE_BYTES = 100_000
+
+
+class ForeignFile(FacepipeError):
+    """A file in the output folder was not made by facepipe, or was changed since, and would have to be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The newest line about a path. With neither inode nor identities, the file was about to be created."""
+
+    inode: int | None = None
+    identities: tuple[tuple[int, int], ...] = ()  # size and mtime_ns that a complete file may have
+
+    def fits(self, path: Path) -> bool:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        if self.identities:
+            return (found.st_size, found.st_mtime_ns) in self.identities
+        if self.inode is not None:
+            return found.st_ino == self.inode
+        return found.st_size == 0 or is_temporary(path)
+
+
+class Manifest:
+    """The manifest of one output folder. Paths given to it are absolute or relative to the current folder."""
+
+    def __init__(self, folder: Path):
+        """Nothing is read or written yet; raises `ForeignFile` later where the manifest is not one of this user."""
+        self.folder = folder
+        self._path = folder / MANIFEST
+        self._entries: dict[str, _Entry] = {}
+        self._read_to = 0  # bytes of the journal
+
+    def exists(self) -> bool:
+        return os.path.lexists(self._path)
+
+    def files(self) -> list[Path]:
+        """Every file that facepipe has made here and that is unchanged, in the order in which they were made."""
+        self._refresh()
+        return [path for name in self._entries if self.is_ours(path := self.folder / name)]
+
+    def changed(self) -> list[Path]:
+        """Every file that facepipe has made here and that somebody has changed or replaced since."""
+        self._refresh()
+        paths = (self.folder / name for name in self._entries)
+        return [path for path in paths if os.path.lexists(path) and not self.is_ours(path)]
+
+    def is_ours(self, path: Path) -> bool:
+        """Whether facepipe has made this file, and nobody has changed it since; False where there is none."""
+        self._refresh()
+        name = self._name(path)
+        entry = None if name is None else self._entries.get(name)
+        try:
+            return entry is not None and self._is_inside(path) and entry.fits(path)
+        except (OSError, ValueError):  # There is none, or its name cannot be one.
+            return False
+
+    def create(self, path: Path, mode: int = 0o666) -> int:
+        """Create a file of ours that grows, and return its descriptor for writing; `complete` when it is closed.
+
+        A file of ours that has this name is deleted first. Raises `ForeignFile` where somebody else's has it, and
+        `OSError`.
+        """
+        self.make_way(path)
+        self._append({"opens": self._name(path)})
+        descriptor = create(path, mode)
+        self._append({"opened": self._name(path), "inode": os.fstat(descriptor).st_ino})
+        return descriptor
+
+    def opened(self, path: Path) -> None:
+        """Note that a file of ours is written to again, or was created by a library after `make_way`."""
+        self._append({"opened": self._name(path), "inode": os.lstat(path).st_ino})
+
+    def complete(self, path: Path) -> None:
+        """Note that a file of ours is whole: from now on a change to it is not ours. Raises `OSError`."""
+        self._append({"made": self._name(path), **_identity(os.lstat(path))})
+
+    def write(self, path: Path, content: bytes, durable: bool = True) -> None:
+        """Create or replace a file of ours as a whole; raises `ForeignFile` and `OSError`, the old file stays then."""
+        self._refuse_foreign(path)
+        temporary = temporary_beside(path)
+        self._append({"opens": self._name(temporary)})
+        try:
+            descriptor = create(temporary)
+            try:
+                write_all(descriptor, content)
+                if durable:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self.rename(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def rename(self, made: Path, path: Path) -> None:
+        """Give a complete file its name, in place of a file of ours that has it; raises `ForeignFile`, `OSError`."""
+        self._refuse_foreign(path)
+        # Said before it happens, with what is there until then: killed in between, either file is known.
+        entry = _identity(os.lstat(made))
+        was = {"was": list(_identity(os.lstat(path)).values())} if os.path.lexists(path) else {}
+        self._append({"made": self._name(path), **entry, "from": self._name(made), **was})
+        os.replace(made, path)
+
+    def make_way(self, path: Path) -> None:
+        """Delete a file of ours that has this name; raises `ForeignFile` where somebody else's has it."""
+        self._refuse_foreign(path)
+        self.remove(path)
+
+    def remove(self, path: Path) -> bool:
+        """Delete a file if it is ours; returns whether it was. Raises `OSError`."""
+        if not self.is_ours(path):
+            return False
+        os.unlink(path)
+        self._append({"gone": self._name(path)})
+        return True
+
+    def _refuse_foreign(self, path: Path) -> None:
+        if self._name(path) is None or not self._is_inside(path):
+            raise ForeignFile(f"{path} leads out of {self.folder} by a link; choose another folder with --output.")
+        if os.path.lexists(path) and not self.is_ours(path):
+            raise ForeignFile(
+                f"{path} was not written by facepipe, or was changed since; move it away, or choose another folder"
+                " with --output."
+            )
+
+    def _name(self, path: Path) -> str | None:
+        """The path relative to the folder, with slashes; None for one outside."""
+        relative = os.path.relpath(os.path.abspath(path), os.path.abspath(self.folder)).replace(os.sep, "/")
+        return None if relative == ".." or relative.startswith("../") else relative
+
+    def _is_inside(self, path: Path) -> bool:
+        """Whether no link on the way leads out of the folder."""
+        return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self.folder))
+
+    def _append(self, entry: dict) -> None:
+        text = json.dumps(entry).encode() + b"\n"
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK | BINARY
+        descriptor = os.open(self._path, flags, 0o666)
+        try:
+            if os.fstat(descriptor).st_size:
+                os.lseek(descriptor, -1, os.SEEK_END)
+                if os.read(descriptor, 1) != b"\n":  # The torn line of a process that was killed.
+                    text = b"\n" + text
+            write_all(descriptor, text)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _refresh(self) -> None:
+        """Read what this process and others have added."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | NO_LINK | BINARY)
+        except FileNotFoundError:
+            self._entries, self._read_to = {}, 0
+            return
+        except OSError as error:
+            raise ForeignFile(
+                f"{self._path} cannot be read: {error.strerror}; choose another folder with --output."
+            ) from None
+        with os.fdopen(descriptor, "rb") as lines:
+            found = os.fstat(descriptor)
+            self._refuse_of_others(found)
+            if found.st_size < self._read_to:  # Deleted meanwhile, and begun anew.
+                self._entries, self._read_to = {}, 0
+            lines.seek(self._read_to)
+            while (line := lines.readline(LINE_BYTES)).endswith(b"\n"):
+                self._read_to += len(line)
+                self._take(line)
+
+    def _refuse_of_others(self, found: os.stat_result) -> None:
+        # It decides what is deleted: one that somebody else can write would delete what they like.
+        others = hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0)
+        if others or not stat.S_ISREG(found.st_mode):
+            raise ForeignFile(
+                f"{self._path} belongs to another user, so what it says of this folder is not believed; choose another"
+                " folder with --output."
+            )
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            [(kind, name)] = [(k, entry[k]) for k in ("opens", "opened", "made", "gone") if k in entry]
+            if not _is_plain(name):
+                return
+            self._entries.pop(name, None)
+            self._entries.pop(entry.get("from"), None)
+            if kind == "opens":
+                self._entries[name] = _Entry()
+            elif kind == "opened":
+                self._entries[name] = _Entry(inode=int(entry["inode"]))
+            elif kind == "made":
+                identities = (entry["size"], entry["mtime_ns"]), entry.get("was")
+                self._entries[name] = _Entry(identities=tuple(tuple(map(int, i)) for i in identities if i))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return  # A line that was torn and gone on with: of what it said nothing is known, so nothing is ours by it.
+
+
+def _identity(found: os.stat_result) -> dict[str, int]:
+    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
+def _is_plain(name: object) -> bool:
+    """Whether a name in a manifest stays inside its folder."""
+    return isinstance(name, str) and not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts
