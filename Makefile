@@ -11,6 +11,7 @@ TEST_OPTIONS ?=
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
 	@echo 'make test            installs everything and runs every test but the longest'
+	@echo 'make system-packages the browser, the screen and the tools that some tests need; Debian, as root'
 	@echo 'make test-long       runs the tests that take minutes'
 	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
@@ -33,6 +34,17 @@ demo: install-demo
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+
+# What the tests press, look at and cut: without one of them, the tests that need it are skipped and say so.
+SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd
+.PHONY: system-packages
+system-packages:
+	@missing=$$(for name in $(SYSTEM_PACKAGES); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "As root: apt-get install --no-install-recommends" $$missing >&2; exit 1; fi; \
+	echo "Installing with apt:" $$missing; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get -qq update && apt-get -qq install --no-install-recommends $$missing >/dev/null
 
 .PHONY: test-long
 test-long: install-demo install-train install-dev

@@ -196,6 +196,7 @@ def _list_cameras() -> int:
 
 def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
+    from stages.inference import runtime_of
     from stages.inference.card import load_card
     from stages.inference.model import check_file
     from stages.sources import Part, open_source
@@ -220,9 +221,11 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         print(f"detector {pipeline.detect.detector}")
     attributes = [stage for stage in stages if stage in plan.cards]
     for stage in attributes:
-        check_file(load_card(Path(plan.models[stage])))
-        card = plan.cards[stage]
-        print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {card.width} x {card.height} pixels")
+        card = load_card(Path(plan.models[stage]))
+        check_file(card)
+        runtime_of(card)
+        size = plan.cards[stage]
+        print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {size.width} x {size.height} pixels")
     if attributes:
         looked_at.append("cards")
     if plan.models.keys() & set(stages):

@@ -84,7 +84,7 @@ class Loop:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("clip")
     parser.add_argument("output")
     parser.add_argument("--one-thread", action="store_true")

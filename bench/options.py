@@ -17,6 +17,7 @@ from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.plan import read_pipeline
 from stages.run import cores
+from stages.runtime.command import alive
 
 
 class BenchError(FacepipeError):
@@ -62,7 +63,8 @@ def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = 
             print(f"{machine()}; {settings(options)}", flush=True)
             figures = []
             for title, measure in measurements.items():
-                figures += (found := measure(options))
+                with alive(title):
+                    figures += (found := measure(options))
                 print("\n" + table(title, found), flush=True)
             if options.chart is not None:
                 # Here, because a chart is not always wanted, and its library is not among what runs the pipeline.
@@ -90,7 +92,7 @@ def settings(options: Options) -> str:
 
 @contextmanager
 def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=description)
     parser.add_argument("--config", metavar="FILE", help="the pipeline to measure (default: the project's)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
     parser.add_argument("--clip", metavar="FILE", help="measure with this video, repeated (default: the demo)")

@@ -222,7 +222,10 @@ def _share(owner: np.ndarray, place: int, truth: Truth) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.scenes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False,
+        prog="python -m bench.scenes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("clip", type=Path, metavar="CLIP.mp4", help="where to write it")
     parser.add_argument("--photograph", type=Path, metavar="FILE", help="of a third person")

@@ -30,7 +30,7 @@ SURE = (("emotion", "fer2013", 0), ("emotion-votes", "fer2013", 1), ("gender", "
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"))
     data = parser.parse_args().data
     cv2.setNumThreads(1)

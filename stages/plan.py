@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stages.core.config import ConfigError, Pipeline
+from stages.core.config import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
 from stages.runtime.places import Places
@@ -24,6 +25,9 @@ from stages.runtime.settings import (
     detector_arguments,
     stamp,
 )
+
+if TYPE_CHECKING:
+    from stages.inference.card import Card
 
 PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
@@ -106,6 +110,8 @@ class Plan:
 
         models = find_models(pipeline, folder)
         cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
+        for stage, card in cards.items():
+            _refuse_other_stage(stage, card)
         crops = {stage: card.geometry for stage, card in cards.items()}
         return cls(
             pipeline,
@@ -167,6 +173,19 @@ class Plan:
             pipeline.pace == "auto" and will_show(pipeline.render.display, os.environ, sys.platform)
         )
         return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
+
+
+def _refuse_other_stage(stage: str, card: Card) -> None:
+    """Raise `ConfigError` where gender, emotion or age has a card whose name, such as age-small, is of another of them.
+
+    A stage of the user's own may have any: two nets for age can be compared that way.
+    """
+    meant = card.name.partition("-")[0]
+    if meant != stage and {meant, stage} <= set(KNOWN_ATTRIBUTES):
+        raise ConfigError(
+            f"stages.{stage}.model is {card.path}, whose card is named {card.name}; name a card for {stage} there, or"
+            " give the card another name."
+        )
 
 
 def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -> dict:

@@ -311,6 +311,20 @@ def test_check_refuses_a_card_whose_file_is_missing_or_another(here, capsys):
     assert "net.tflite, which does not exist; put the model there." in capsys.readouterr().err
 
 
+def test_check_refuses_a_card_of_another_stage_and_a_model_that_nothing_runs(here, capsys):
+    only = ["--config", "pipeline.yaml", "--check", "--only", "gender"]
+    (here / "pipeline.yaml").write_text(f"stages: {{gender: {{model: {PROJECT / 'models/age-small.yaml'}}}}}\n")
+    assert run_pipeline.main(only) == 2
+    assert "age-small.yaml, whose card is named age-small; name a card for gender" in capsys.readouterr().err
+    (here / "net.onx").write_bytes(b"anything")
+    card = (PROJECT / "models/gender.yaml").read_text()
+    lines = [line for line in card.splitlines() if not line.startswith("sha256")]
+    (here / "card.yaml").write_text("\n".join(lines).replace("file: gender.tflite", "file: net.onx"))
+    (here / "pipeline.yaml").write_text("stages: {gender: {model: card.yaml}}\n")
+    assert run_pipeline.main(only) == 2
+    assert "file is net.onx, of no known kind" in capsys.readouterr().err
+
+
 def test_check_looks_at_nothing_that_is_not_started_here(checked, here):
     (here / "face.png").unlink()
     said = checked("--only", "gender")

@@ -47,7 +47,10 @@ Convolution = tuple[np.ndarray, np.ndarray]  # kernel as Keras has it, and what 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m train.borrow", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False,
+        prog="python -m train.borrow",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="NAME.json")
     parser.add_argument("--card", type=Path, metavar="FOLDER", help="write a model of features and its card there")

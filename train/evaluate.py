@@ -42,7 +42,10 @@ SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m train.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False,
+        prog="python -m train.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("card", type=Path)
     parser.add_argument("dataset", help="a cache in --data: utkface, fairface_wide, ... or one of your own")

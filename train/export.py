@@ -109,7 +109,10 @@ def groups_in(text: str) -> tuple[tuple[str, int], ...]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m train.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False,
+        prog="python -m train.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, help="a run folder, or with --keras a file of Keras 2")
     parser.add_argument("--name", help="of the card and its weights")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 
+from stages.runtime.command import alive
 from train.answers import are_written
 from train.augment import plain
 from train.callbacks import answers_of, callbacks_of
@@ -45,19 +47,25 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
         fix(net, recipe.fixed)
         compiled(model, recipe, feed.steps)
         progress.restore(net, model.optimizer if progress.epoch > first else None)
-        model.fit(
-            feed.batches(progress.epoch),
-            steps_per_epoch=feed.steps,
-            initial_epoch=progress.epoch,
-            epochs=end,
-            callbacks=callbacks_of(recipe, progress, net, validation, say),
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 0,  # a progress bar is for people
-        )
+        with signs_of_life(f"{recipe.task}: training"):
+            model.fit(
+                feed.batches(progress.epoch),
+                steps_per_epoch=feed.steps,
+                initial_epoch=progress.epoch,
+                epochs=end,
+                callbacks=callbacks_of(recipe, progress, net, validation, say),
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 0,
+            )
     best = trained_net(run / "best.keras")
     answers = {source: answers_of(best, crops) for source, (_, crops) in validation.items()}
     report(run, recipe, progress.history, validation, answers)
     say(f"{recipe.task}: best after epoch {best_epoch(progress)}, {progress.seconds:.0f} s; {run / 'log.md'} tells all")
+
+
+def signs_of_life(what: str) -> AbstractContextManager:
+    """On a terminal Keras has a progress bar; in a log an epoch of minutes would look like a program that hangs."""
+    return nullcontext() if sys.stdout.isatty() else alive(what, every_s=60)
 
 
 def wanted(recipe: Recipe, faces: Faces) -> np.ndarray:

@@ -50,7 +50,10 @@ AT_ONCE = 32  # pictures that a worker is given
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m train.probe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        allow_abbrev=False,
+        prog="python -m train.probe",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("task", choices=RECIPES)
     parser.add_argument("--net", dest="nets", action="append", type=Path, required=True, metavar="CARD")

@@ -25,7 +25,9 @@ STEP, NEIGHBOURS = 1.05, 5  # Haar's: finer than in the pipeline, so that its gr
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", type=Path, metavar="PICTURE_DIR")
     parser.add_argument("--count", type=int, default=500, help="how many pictures, evenly over their names")
     parser.add_argument("--yunet", metavar="FILE", help="YuNet's model, to measure it as well")

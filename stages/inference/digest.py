@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.inference.fields import CardError
+from stages.inference.fields import CardError, require_file
 
 if TYPE_CHECKING:
     from stages.inference.card import Card
@@ -39,11 +39,14 @@ def file_sha256(card: Card) -> str:
         if not card.file.exists():
             raise CardError(f"{card.path}: file names {card.file}, which does not exist; put the model there.")
         if not card.file.is_dir():
+            require_file(card.file)
             return _digest(card.file)
         paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
     except OSError as error:
-        raise CardError(f"{card.path}: {card.file} cannot be read: {error.strerror}; mend its permissions.") from error
+        raise CardError(
+            f"{card.path}: {card.file} cannot be read: {error.strerror}; put a model there that can be read."
+        ) from error
 
 
 def _digest(path: Path) -> str:

@@ -25,6 +25,7 @@ class CardError(FacepipeError):
 def read_mapping(path: Path) -> dict:
     """The keys and values of a card; CardError if the file is missing or is not a YAML mapping."""
     try:
+        require_file(path)
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
@@ -42,6 +43,12 @@ def read_mapping(path: Path) -> dict:
     if not isinstance(document, dict):
         raise CardError(f"{path}: is {described(document)}; a model card has keys such as 'file: emotion.tflite'.")
     return document
+
+
+def require_file(path: Path) -> None:
+    """Raise `OSError` for a pipe, a socket or a device: reading those may wait for ever, or never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(0, "it is a pipe or a device and not a file")
 
 
 class Fields:

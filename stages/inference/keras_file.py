@@ -9,6 +9,9 @@ from pathlib import Path
 
 from stages.inference.card import Card, CardError
 
+LARGEST_UNCHECKED = 50_000_000  # bytes: a net of zeros may be packed as well as it likes up to there
+MOST_TIMES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -55,6 +58,7 @@ def refusal(card: Card, stored: Stored, keras_version: str, error: Exception) ->
 
 def _of_zip(path: Path) -> Stored:
     with zipfile.ZipFile(path) as archive:
+        _refuse_bomb(path, sum(member.file_size for member in archive.infolist()))
         config = json.loads(archive.read("config.json"))
         version = json.loads(archive.read("metadata.json")).get("keras_version", "unknown")
     return Stored(config, str(version))
@@ -64,9 +68,19 @@ def _of_hdf5(path: Path) -> Stored | None:
     import h5py
 
     with h5py.File(path, "r") as file:
+        sizes: list[int] = []
+        file.visititems(lambda _, found: sizes.append(found.nbytes) if isinstance(found, h5py.Dataset) else None)
+        _refuse_bomb(path, sum(sizes))
         if "model_config" not in file.attrs:
             return None
         return Stored(json.loads(_text(file.attrs["model_config"])), _text(file.attrs.get("keras_version", "unknown")))
+
+
+def _refuse_bomb(path: Path, unpacked: int) -> None:
+    """Raise `ValueError` for a file that packs much more into itself than weights, which hardly compress, can be."""
+    packed = path.stat().st_size
+    if unpacked > LARGEST_UNCHECKED + MOST_TIMES * packed:
+        raise ValueError(f"its {packed / 1e6:.1f} MB would unpack to {unpacked / 1e6:,.0f} MB")
 
 
 def _text(value: bytes | str) -> str:

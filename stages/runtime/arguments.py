@@ -10,7 +10,12 @@ REFUSED = 2  # the exit status
 
 
 class Arguments(argparse.ArgumentParser):
-    """As argparse has it, but without its usage before every mistake: `--help` has that."""
+    """As argparse has it, but without its usage before every mistake, which `--help` has, and without abbreviations:
+    one that is meant today means something else when there is another option.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         namespace, strange = self.parse_known_args(args, namespace)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
 
 from stages.core.errors import FacepipeError
 
@@ -24,6 +27,27 @@ def say(*lines: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         reason = error.strerror or type(error).__name__
         raise Unheard(f"standard output cannot be written: {reason}; the files that were made are whole.") from error
+
+
+@contextmanager
+def alive(what: str, every_s: float = 10.0, stream: TextIO | None = None) -> Iterator[None]:
+    """Say on standard error now and then that work which says nothing itself goes on, and for how long it has."""
+    stream, over, started_s = stream or sys.stderr, threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(every_s):
+            try:
+                print(f"{what}: {time.monotonic() - started_s:.0f} s so far", file=stream, flush=True)
+            except (OSError, ValueError):
+                return  # Nobody listens any more; the work goes on.
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def run(main: Callable[[], int]) -> NoReturn:

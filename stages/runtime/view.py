@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: sentences, and on a terminal one line that lives."""
+"""What a person sees while a run goes on: sentences, and how far it is, on a terminal in one line that lives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import time
 from typing import TextIO
 
 REDRAW_S = 0.2
+LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
 BARS = "▁▂▃▄▅▆▇█"
 
 
 class TerminalView:
-    """Writes to `stream`, normally stderr; a live line only if it is a terminal, and nothing at all if `quiet`."""
+    """Writes to `stream`, normally stderr; on a terminal a live line, else a line now and then; `quiet`: nothing."""
 
     def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str, window: int):
         self._stream, self._quiet = stream, quiet
@@ -21,7 +22,7 @@ class TerminalView:
         self._has_bars = "utf" in (stream.encoding or "").lower()
         self._progress: dict[str, dict] = {}
         self._shown = ""
-        self._drawn_s = 0.0
+        self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
     def opened(self, source: dict) -> None:
         """The line at the start, for each source."""
@@ -35,16 +36,21 @@ class TerminalView:
             self._write(self._cleared() + f"facepipe: {sentence}\n" + self._shown)
 
     def progress(self, label: str, progress: dict) -> None:
-        """Draw the live line anew, some times a second."""
+        """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
         if "done" in progress:
             self._progress[label] = progress
         now_s = time.monotonic()
-        if self._is_live and self._progress and now_s - self._drawn_s >= REDRAW_S:
-            self._drawn_s = now_s
-            line = live_line(list(self._progress.values()), self._window if self._has_bars else None)
-            cleared = self._cleared()
-            self._shown = line[: shutil.get_terminal_size().columns - 1]
-            self._write(cleared + self._shown)
+        if self._quiet or not self._progress or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
+            return
+        self._drawn_s = now_s
+        sources = list(self._progress.values())
+        if not self._is_live:
+            self.say(live_line(sources, None).strip())
+            return
+        line = live_line(sources, self._window if self._has_bars else None)
+        cleared = self._cleared()
+        self._shown = line[: shutil.get_terminal_size().columns - 1]
+        self._write(cleared + self._shown)
 
     def started_again(self, label: str, stage: str) -> None:
         """A sentence of the supervision says so."""

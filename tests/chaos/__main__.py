@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 
+from stages.runtime.command import alive
 from tests.chaos.killing import compare, frames_of
 from tests.end_to_end.command import somewhere
 
@@ -18,7 +19,7 @@ CLIP_FRAMES = 2000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0, help="at least so long (default: 3)")
     parser.add_argument("--frames", type=int, default=CLIP_FRAMES, help=f"of the clip (default: {CLIP_FRAMES})")
     parser.add_argument("--kills", type=int, default=45, help="in each round (default: 45)")
@@ -38,7 +39,7 @@ def main() -> int:
 
 def one_round(clip: Path, folder: Path, seed: int, arguments: argparse.Namespace) -> int:
     folder.mkdir()
-    with somewhere(folder) as place:
+    with somewhere(folder) as place, alive(f"seed {seed}: one undisturbed run, then one with kills"):
         came = compare(
             place,
             clip,

@@ -18,6 +18,7 @@ from pathlib import Path
 import av
 import psutil
 
+from stages.runtime.command import alive
 from tests.chaos.__main__ import CLIP_FRAMES, repeated
 from tests.chaos.killing import Comparison, disturb
 from tests.end_to_end.command import Running, somewhere
@@ -39,7 +40,7 @@ class Sample:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="python -m tests.chaos.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="how long it runs (default: 60)")
     parser.add_argument("--every", type=float, default=60.0, metavar="S", help="seconds between kills (default: 60)")
     parser.add_argument("--seed", type=int, default=1, help="of which process is killed when (default: 1)")
@@ -49,7 +50,7 @@ def main() -> int:
         short = repeated(None, CLIP_FRAMES, folder / "short.mp4")
         times = max(1, round(60 * RATE * arguments.minutes / CLIP_FRAMES))
         clip = _again_and_again(short, times, folder / "long.mp4")
-        with somewhere(folder) as place:
+        with somewhere(folder) as place, alive(f"of {arguments.minutes:g} minutes", every_s=60):
             calm = place.run(short, output="calm", timeout_s=600)
             seconds = str(60 * arguments.minutes)
             run = place.start(clip, "--set=pace=true", "--seconds", seconds, output="disturbed").until_lines(1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 
 import pytest
 import yaml
@@ -266,3 +267,10 @@ def test_a_card_cannot_be_changed(write_card):
     card: Card = load_card(write_card())
     with pytest.raises(dataclasses.FrozenInstanceError):
         card.temperature = 2.0
+
+
+@pytest.mark.parametrize("place", ["card", "weights"])
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(write_card, tmp_path, place):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CardError, match="a pipe or a device"):
+        load_card(tmp_path / "pipe") if place == "card" else card_hash(load_card(write_card(file="pipe", sha256=...)))

@@ -111,6 +111,22 @@ def test_a_truncated_keras_file_is_one_sentence(write_card, tmp_path, nets, kind
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_a_file_that_would_unpack_to_much_more_than_it_is_is_refused_before_it_is_unpacked(write_card, tmp_path, kind):
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("tensorflow")
+    path = tmp_path / f"bomb.{kind}"
+    if kind == "h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("weights", (10_000, 10_000), "f4", compression="gzip")[:100] = 0
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("config.json", "w") as member:
+            for _ in range(100):
+                member.write(b" " * 1_000_000)
+    with pytest.raises(CardError, match="would unpack to"):
+        load_model(load_card(write_card(file=path.name)))
+
+
 def test_weights_without_their_net_are_one_sentence(write_card, tmp_path):
     h5py = pytest.importorskip("h5py")
     pytest.importorskip("tensorflow")

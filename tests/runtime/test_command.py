@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from stages.runtime.command import alive
 from stages.runtime.tape import Tape
 from tests.report.material import film, followed, written
 
@@ -68,3 +71,15 @@ def test_an_output_that_takes_nothing_is_a_sentence(results, tape):
             assert command.returncode == 2
             assert err.startswith("facepipe: standard output cannot be written: No space left on device; ")
             assert err.count("\n") == 1
+
+
+def test_work_that_says_nothing_is_seen_to_go_on():
+    class Heard(io.StringIO):
+        def write(self, text):
+            heard.set()
+            return super().write(text)
+
+    heard, stream = threading.Event(), Heard()
+    with alive("counting", every_s=0.01, stream=stream):
+        assert heard.wait(10)
+    assert stream.getvalue().startswith("counting: 0 s so far\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 from stages.runtime.view import TerminalView, live_line
 
@@ -70,6 +71,20 @@ def test_where_there_is_no_terminal_there_is_no_live_line():
     view.progress("capture", FILE)
     view.close()
     assert stream.getvalue() == "facepipe: clip.mp4, 1280 x 720 at 25 frames/s, detector haar → out\n"
+
+
+def test_where_there_is_no_terminal_a_line_now_and_then_says_how_far_it_is(monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    stream, silent = Stream(terminal=False), Stream(terminal=False)
+    views = view_on(stream), view_on(silent, quiet=True)
+    for _ in range(250):  # 25 seconds
+        now_s[0] += 0.1
+        for view in views:
+            view.progress("capture", FILE)
+    said = "facepipe: 412/612 frames   37 faces   24.8 fps   8 s left   latency p50 71 ms  p95 133 ms"
+    assert stream.getvalue().splitlines() == [said, said]
+    assert silent.getvalue() == ""
 
 
 def test_a_sentence_stands_above_the_live_line(monkeypatch):
