@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -15,7 +16,8 @@ import av
 from stages.outputs.sound import Sound
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
-
+LONGEST_TICKS = 2**31 - 2  # that FFmpeg lets a frame of an mp4 last: 6.6 hours here
+_TICKS_A_SECOND = (90_000, 10_000, 1_000, 500, 100, 25, 10, 1)  # of the joined video, as fine as its gaps allow
 
 PARTS, DONE = ".parts", ".done"
 
@@ -103,6 +105,7 @@ class _Span:
     segment: Path
     first: int
     last: int
+    longest: int  # from one frame to the next
 
 
 def _segments(folder: Path) -> list[Path]:
@@ -114,7 +117,7 @@ def _span(segment: Path) -> _Span | None:
     if not _cut_torn_end(segment):
         return None
     times = [packet.pts for packet in _read(segment)]
-    return _Span(segment, times[0], times[-1])
+    return _Span(segment, times[0], times[-1], max((after - before for before, after in pairwise(times)), default=0))
 
 
 def _cut_torn_end(segment: Path) -> bool:
@@ -141,24 +144,30 @@ def _cut_torn_end(segment: Path) -> bool:
 
 
 def _read(segment: Path) -> Iterator[av.Packet]:
-    """The frames of a segment, encoded, in order."""
+    """The frames of a segment, encoded, in order, with times in units of TIME_BASE."""
     with av.open(str(segment.absolute())) as container:
-        for packet in container.demux(container.streams.video[0]):
+        stream = container.streams.video[0]
+        ticks = stream.time_base / TIME_BASE  # 1, unless it is a joined video with long gaps
+        for packet in container.demux(stream):
             if packet.size:  # The last one is empty: it tells a decoder to give out what it holds.
+                packet.pts = packet.dts = round(packet.pts * ticks)
+                packet.time_base = TIME_BASE
                 yield packet
 
 
 def _write(spans: list[_Span], path: Path, last_duration: int, sound_from: Path | None) -> str | None:
     start = spans[0].first
     end = spans[-1].last + last_duration
+    tick = _tick(spans, last_duration)
+    options = {"movflags": "faststart", "video_track_timescale": str(tick.denominator)}
     sound = Sound(sound_from, start * TIME_BASE, end * TIME_BASE) if sound_from else None
     with (
         av.open(str(spans[0].segment.absolute())) as template,
-        av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as joined,
+        av.open(str(path.absolute()), "w", format="mp4", options=options) as joined,
     ):
         video = joined.add_stream_from_template(template.streams.video[0])
-        video.time_base = TIME_BASE
-        pictures = _retimed(_continued(spans), start, end, video)
+        video.time_base = tick
+        pictures = _retimed(_continued(spans), start, end, video, tick)
         sounds = sound.packets(joined) if sound else iter(())
         # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
         for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
@@ -176,14 +185,27 @@ def _continued(spans: list[_Span]) -> Iterator[av.Packet]:
             yield packet
 
 
-def _retimed(packets: Iterator[av.Packet], start: int, end: int, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """Let the times count from `start`, and every frame last until the next, the last one until `end`."""
-    held = None
+def _tick(spans: list[_Span], last_duration: int) -> Fraction:
+    """The unit of the joined video's times: as fine as its longest gap allows."""
+    between = (after.first - before.last for before, after in pairwise(spans))
+    longest = max(last_duration, *(span.longest for span in spans), *between)
+    ticks = [Fraction(1, number) for number in _TICKS_A_SECOND]
+    return next((tick for tick in ticks if longest * TIME_BASE / tick <= LONGEST_TICKS), ticks[-1])
+
+
+def _retimed(
+    packets: Iterator[av.Packet], start: int, end: int, stream: av.VideoStream, tick: Fraction
+) -> Iterator[av.Packet]:
+    """Let the times count from `start`, and every frame last until the next, the last one until `end`; in `tick`."""
+    held, ticks, shortened = None, TIME_BASE / tick, 0
     for packet in packets:
+        time = round((packet.pts - start) * ticks) - shortened
         if held is not None:
-            held.duration = packet.pts - start - held.pts
+            shortened += max(0, time - held.pts - LONGEST_TICKS)  # Only where the gap is of more than 68 years.
+            time = max(min(time, held.pts + LONGEST_TICKS), held.pts + 1)
+            held.duration = time - held.pts
             yield held
-        packet.pts = packet.dts = packet.pts - start
-        packet.stream, held = stream, packet
-    held.duration = end - start - held.pts
+        packet.pts = packet.dts = time
+        packet.stream, packet.time_base, held = stream, tick, packet
+    held.duration = max(1, round((end - start) * ticks) - shortened - held.pts)
     yield held

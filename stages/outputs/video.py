@@ -17,7 +17,14 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from stages.core.frames import FinishedFrame
 from stages.outputs import cannot_write
-from stages.outputs.segments import TIME_BASE, join_segments, new_segment, segments_folder, size_of_first
+from stages.outputs.segments import (
+    LONGEST_TICKS,
+    TIME_BASE,
+    join_segments,
+    new_segment,
+    segments_folder,
+    size_of_first,
+)
 
 # 640 x 360 frames of a real clip on one core, conversion included: ultrafast 1.9 ms and 680 kB for five seconds,
 # superfast 3.1 ms and 490 kB, veryfast 4.0 ms and 400 kB, faster 5.8 ms and 400 kB; all look alike at this factor.
@@ -32,7 +39,10 @@ SEGMENT = {
     "avoid_negative_ts": "disabled",  # With frag_discont it keeps the times of a segment that does not begin at 0.
 }
 _GROUP_S = 2.0  # from one key frame to the next: how exactly a player can jump
+_GROUP_MOST = 600  # frames, however many there are in a second: a player that jumps decodes half of them
 _DEFAULT_RATE = 25.0  # frames a second of a source that names none
+_FASTEST = 1 / TIME_BASE  # frames a second that can have times of their own
+_FASTEST_FOR_ENCODER = 240  # by a nominal rate above, H.264 would claim a level that players refuse
 
 # Level 5.1, the largest that browsers and graphics cards commonly decode: 36864 blocks of 16 x 16 pixels in a frame,
 # and no side longer than the root of eight times as many.
@@ -53,7 +63,7 @@ class VideoWriter:
         self.path = path
         self.frames = 0  # written by this writer
         self.notes: list[str] = []
-        self._rate = rate if rate and 0 < rate < 1000 else _DEFAULT_RATE
+        self._rate = rate if rate and 0 < rate <= _FASTEST else _DEFAULT_RATE
         self._folder = segments_folder(path)
         self._segment: av.container.OutputContainer | None = None
         self._last_pts: int | None = None
@@ -67,12 +77,21 @@ class VideoWriter:
     def write(self, frame: FinishedFrame, drawn: np.ndarray) -> None:
         """Encode the picture of one frame, uint8 (H, W, 3) BGR, at the frame's time; raises OutputError."""
         try:
+            before, pts = self._last_pts, self._pts(frame.picture.time)
+            if before is not None and pts - before > LONGEST_TICKS:
+                self._end_segment()
+                self._segment_path = new_segment(self._folder, frame.frame)
+                if pts - before > LONGEST_TICKS / TIME_BASE:
+                    self.notes.append(
+                        f"{self.path.name} has at most 68 years between two frames, the most that mp4 holds; there are"
+                        f" more before frame {frame.frame}"
+                    )
             if self._segment is None:
                 self._open(drawn)
             picture = av.VideoFrame.from_ndarray(_fitted(drawn, self._size), "bgr24")
             # Tagged as the conversion is, or players would guess the colours from the size.
             picture = self._reformatter.reformat(picture, format="yuv420p", dst_colorspace=Colorspace.ITU709)
-            picture.pts, picture.time_base = self._pts(frame.picture.time), TIME_BASE
+            picture.pts, picture.time_base = pts, TIME_BASE
             self._segment.mux(self._stream.encode(picture))
         except (OSError, av.FFmpegError) as error:
             raise cannot_write(self.path, error) from error
@@ -102,13 +121,12 @@ class VideoWriter:
                     f"{self.path.name} is scaled from {width} x {height} to {wide} x {high}, the most that players take"
                 )
         self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=SEGMENT)
-        stream = self._segment.add_stream(
-            "libx264", rate=Fraction(self._rate).limit_denominator(1001), options=_ENCODER
-        )
+        rate = Fraction(min(self._rate, _FASTEST_FOR_ENCODER)).limit_denominator(1001)
+        stream = self._segment.add_stream("libx264", rate=rate, options=_ENCODER)
         stream.width, stream.height, stream.pix_fmt, stream.time_base = *self._size, "yuv420p", TIME_BASE
         encoder = stream.codec_context
         encoder.time_base, encoder.thread_count = TIME_BASE, 1
-        encoder.gop_size = max(1, round(self._rate * _GROUP_S))
+        encoder.gop_size = max(1, min(round(self._rate * _GROUP_S), _GROUP_MOST))
         encoder.color_range, encoder.colorspace = ColorRange.MPEG, Colorspace.ITU709
         encoder.color_primaries = encoder.color_trc = 1  # BT.709 as well
         self._stream, self._reformatter = stream, VideoReformatter()

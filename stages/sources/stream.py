@@ -86,7 +86,7 @@ class Stream(Source):
         while clip is not None:
             with clip:
                 # By the time of arrival: many cameras send no time stamps, or ones that jump.
-                for picture in clip.pictures(self._note):
+                for picture in clip.pictures(self._note, live=True):
                     yield replace(picture, time=time.monotonic() - opened_s)
             count += clip.count
             clip = self._found_again(self._address.label, self._address.open)

@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
+from stages.sources import geometry
 from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of, size_and_rate
+from stages.sources.clock import timed
 from stages.sources.part import Part
 from stages.sources.pixels import over_white
 
@@ -35,8 +39,12 @@ _FORMATS = (
 )
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
-_LATER_S = 0.001  # how far a frame is put behind its predecessor where the file says that it is not later
-_TURN_BACK = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+_DEFAULT_RATE = 25.0  # frames a second, where a file names none
+_FASTEST = 100_000.0, 1000.0  # frames a second: a mean of the whole file, and a guess at its finest step
+_HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
+_UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
+_HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
+_HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 
 
 class Film(Source):
@@ -94,11 +102,13 @@ class Clip:
         self.lacks_frames = False  # found out at the end of the reading
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
+        self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
-        self._ahead: list[av.VideoFrame] = []
+        self._ahead: list[_Decoded] = []
         self._container = _open(location, label, options, timeout_s)
         try:
-            self._stream = _pictures_of(self._container, label)
+            self._stream, self._remark = _pictures_of(self._container, label)
+            self._stamps = _Stamps("avi" in self._formats)
             self._frames = self._decode()
             self._look_ahead()
         except BaseException:
@@ -116,28 +126,34 @@ class Clip:
         file: str | None = None,
         part: Part = _WHOLE,
         passed: Callable[[], None] = lambda: None,
+        live: bool = False,
     ) -> Iterator[Picture]:
         """The frames of `part`, from its frame `start`. What is wrong with the file is told to `note`, soon or late.
 
-        `passed` is called for every frame that is decoded and not given.
+        `passed` is called for every frame that is decoded and not given. `live`: each frame is given as soon as it is
+        there, with time 0.
         """
         part = part if self.rate else _WHOLE  # An animation of one frame is a picture.
-        first_s, last_s, rate = None, 0.0, self.rate and part.rate(self.rate)
+        rate = self.rate and part.rate(self.rate)
+        if self._remark:
+            note(self._remark)
         convert, chooser = _Convert(self.size, self._label, note), part.chooser()
-        for number, frame in enumerate(chain(self._ahead, self._frames)):
-            self._ahead = []
-            stamp_s = last_s + 1 / (self.rate or 25) if frame.time is None else frame.time
-            first_s = stamp_s if first_s is None else first_s
-            self.last_s = last_s = max(stamp_s - first_s, last_s + _LATER_S) if number else 0.0
-            if part.is_over(last_s):
+        decoded, self._ahead = chain(self._ahead, self._frames), []
+        if live:
+            times = ((0.0, one) for one in decoded)
+        else:
+            times = timed(((self._stamps.of(one.frame), one) for one in decoded), self.rate or _DEFAULT_RATE)
+        for number, (time_s, one) in enumerate(times):
+            self.last_s = time_s
+            if part.is_over(time_s):
                 return  # What lies behind is not missed, so it is not looked at.
-            if chooser.takes(last_s):
+            if chooser.takes(time_s):
                 self.taken += 1
                 if self.taken > start:
-                    yield Picture(convert(frame, number), last_s, rate, file)
+                    yield Picture(convert(one, number), time_s, rate, file)
                     continue
             passed()
-        if shortfall := self._shortfall(last_s):
+        if shortfall := self._shortfall():
             self.lacks_frames = True
             note(shortfall)
 
@@ -151,6 +167,10 @@ class Clip:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def _formats(self) -> set[str]:
+        return set(self._container.format.name.split(","))
+
     def _look_ahead(self) -> None:
         """Sets size, rate and expected frames; the header alone can be wrong about the first two."""
         kind = self._container.format.name
@@ -159,26 +179,29 @@ class Clip:
         if not self._ahead:
             why = self._stopped or "it is damaged, or ends before the first one"
             raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
-        stream, first = self._stream, self._ahead[0]
-        self.size = _upright_size(first)
-        rate = stream.average_rate or stream.guessed_rate
-        self.rate = float(rate) if rate and 0 < rate <= 1000 else 25.0
-        self.frames: int | None = stream.frames or None
+        self.size = geometry.shown_size(*self._ahead[0])
+        self.rate: float | None = _rate_of(self._stream)
+        length_s = _length_s(self._container, self._stream)
+        self.frames: int | None = self._stream.frames or None
         if may_be_still and len(self._ahead) == 1:
             self.rate, self.frames = None, 1
-        elif self.frames is None and (length_s := _length_s(self._container, stream)):
+        elif length_s and (
+            self.frames is None or self.frames > length_s * self.rate + 2
+        ):  # An edit list leaves some out.
             self.frames = round(length_s * self.rate)
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def _decode(self) -> Iterator[_Decoded]:
         """Every frame that can be had: what is damaged is left out and counted."""
         failures = 0
+        pixel_aspect = _PixelAspect(self._stream)
         while failures < _FAILURES_IN_A_ROW:
             try:
                 for packet in self._container.demux(self._stream):
                     frames = self._decode_packet(packet)
                     failures = 0 if frames else failures + 1
                     self.count += len(frames)
-                    yield from frames
+                    for frame in frames:
+                        yield _Decoded(frame, pixel_aspect())
                 return
             except av.error.InvalidDataError:  # A damaged place of the container; reading goes on behind it.
                 self._damaged += 1
@@ -192,48 +215,154 @@ class Clip:
         self._stopped = "nothing more can be decoded"
 
     def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
+        self._left_out += packet.is_discard
         try:
             return packet.decode()
         except av.error.FFmpegError:
             self._damaged += 1
             return []
 
-    def _shortfall(self, last_s: float) -> str | None:
+    def _shortfall(self) -> str | None:
         """What the reading has missed, in a sentence, if anything."""
-        said, length_s = self._stream.frames, _length_s(self._container, self._stream) or 0.0
+        said = self._frames_said()
         read = f"read {self.count} of {said} frames" if self.count < said else f"read {counted(self.count, 'frame')}"
         reasons = [f"it is damaged in {counted(self._damaged, 'place')}"] if self._damaged else []
+        length_s = _length_s(self._container, self._stream) or 0.0
+        usual_s = 1 / (self.rate or _DEFAULT_RATE)
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
-        elif self.count < said and not reasons:
-            reasons.append("it ends early")
-        elif not said and last_s + 1 / (self.rate or 25) < length_s - 1:  # No count in the header, as in Matroska.
-            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {last_s:.1f} s")
+        elif self.count < said:
+            # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
+            if not reasons and (not length_s or self.last_s + 1.5 * usual_s < length_s):
+                reasons.append("it ends early")
+        elif not said and self._formats & _HAS_LENGTH and self._stamps.reached_s + usual_s < length_s - 1:
+            # No count in the header, as in Matroska.
+            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {self._stamps.reached_s:.1f} s")
         return f"{self._label}: {read}; {', '.join(reasons)}." if reasons else None
+
+    def _frames_said(self) -> int:
+        """How many frames the header says there are to be shown; 0 where it does not."""
+        said = self._stream.frames
+        if said and "mov" in self._formats:  # Its index has only those that the edit list needs.
+            said = min(said, len(self._stream.index_entries) or said)
+        return said - self._left_out if said else 0
+
+
+class _Decoded(NamedTuple):
+    frame: av.VideoFrame
+    pixel_aspect: Fraction | None  # width of a pixel by its height
+
+
+class _Stamps:
+    """The stamp of each frame as players choose it: FFmpeg's "best effort"."""
+
+    def __init__(self, only_decoding: bool):
+        """`only_decoding`: the format has no time of showing, and what FFmpeg gives for one is not in order."""
+        self._only_decoding = only_decoding
+        self._last_pts = self._last_dts = float("-inf")
+        self._faulty_pts = self._faulty_dts = 0
+        self._first_s: float | None = None
+        self._latest_s = 0.0
+
+    @property
+    def reached_s(self) -> float:
+        """How far the stamps have come: from the first one, or from 0 where the first one lies behind it."""
+        return self._latest_s - min(self._first_s or 0.0, 0.0)
+
+    def of(self, frame: av.VideoFrame) -> float | None:
+        """Seconds; None where the frame has none."""
+        stamp = self._chosen(frame.pts, frame.dts)
+        if stamp is None or frame.time_base is None:
+            return None
+        stamp_s = float(stamp * frame.time_base)
+        self._first_s = stamp_s if self._first_s is None else self._first_s
+        self._latest_s = max(stamp_s, self._latest_s)
+        return stamp_s
+
+    def _chosen(self, pts: int | None, dts: int | None) -> int | None:
+        if self._only_decoding:
+            return dts
+        if dts is not None:
+            self._faulty_dts += dts <= self._last_dts
+            self._last_dts = dts
+        if pts is not None:
+            self._faulty_pts += pts <= self._last_pts
+            self._last_pts = pts
+        return pts if pts is not None and (self._faulty_pts <= self._faulty_dts or dts is None) else dts
+
+
+class _PixelAspect:
+    """The shape of the pixels: what the container says, or else what the codec says now."""
+
+    def __init__(self, stream: av.VideoStream):
+        self._codec = stream.codec_context
+        self._stated = self._said = stream.sample_aspect_ratio
+        self._is_first = True
+
+    def __call__(self) -> Fraction | None:
+        said = self._codec.sample_aspect_ratio
+        if self._is_first:
+            self._is_first, self._said = False, said
+            self._stated = self._stated or said
+        elif said and said != self._said and self._said == self._stated:
+            self._said = self._stated = said
+        return self._stated
 
 
 class _Convert:
-    """Frames of a decoder to upright BGR pictures, all of the first one's size."""
+    """Frames of a decoder to upright BGR pictures with square pixels, all of the first one's size."""
 
     def __init__(self, size: tuple[int, int], label: str, note: Callable[[str], None]):
         self._size, self._label, self._note = size, label, note
         self._reformat = VideoReformatter()
-        self._said_so = False  # that the size changes
+        self._said: set[str] = set()
 
-    def __call__(self, frame: av.VideoFrame, number: int) -> np.ndarray:
-        turns = _quarter_turns(frame)
-        size = _upright_size(frame)
-        if size != self._size and not self._said_so:
-            old, new = (size_and_rate(*s, None) for s in (self._size, size))
-            self._note(f"{self._label}: the size changes from {old} to {new} at frame {number} and is scaled back.")
-            self._said_so = True
-        width, height = self._size[::-1] if turns % 2 else self._size
+    def __call__(self, decoded: _Decoded, number: int) -> np.ndarray:
+        frame = decoded.frame
+        self._remark(frame)
+        orientation, shown = geometry.orientation_of(frame), geometry.shown_size(*decoded)
+        wide, high = self._size if shown == self._size else self._inside(shown, number)
+        width, height = (high, wide) if orientation.transposed else (wide, high)
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
+        target = "bgra" if has_alpha else "bgr24"
         # One thread: starting swscale's own for every frame takes longer than the conversion (640 x 360: 0.5 ms more).
-        frame = self._reformat.reformat(frame, width, height, "bgra" if has_alpha else "bgr24", threads=1)
+        frame = self._reformat.reformat(frame, width, height, target, src_colorspace=_colours_of(frame), threads=1)
         # FFmpeg pads the rows of widths that are no multiple of 32.
-        pixels = over_white(frame.to_ndarray()) if has_alpha else np.ascontiguousarray(frame.to_ndarray())
-        return cv2.rotate(pixels, _TURN_BACK[turns]) if turns else pixels
+        pixels = orientation.upright(over_white(frame.to_ndarray()) if has_alpha else frame.to_ndarray())
+        return pixels if (wide, high) == self._size else self._with_bars(pixels)
+
+    def _inside(self, shown: tuple[int, int], number: int) -> tuple[int, int]:
+        """The largest size of a picture of another size inside the first one's: faces are never squeezed."""
+        old, new = (size_and_rate(*size, None) for size in (self._size, shown))
+        scale = min(self._size[0] / shown[0], self._size[1] / shown[1])
+        inside = tuple(max(1, min(most, round(scale * side))) for most, side in zip(self._size, shown, strict=True))
+        how = "is scaled back" if inside == self._size else "is scaled back, with black bars"
+        self._say("size", f"{self._label}: the size changes from {old} to {new} at frame {number} and {how}.")
+        return inside
+
+    def _with_bars(self, pixels: np.ndarray) -> np.ndarray:
+        width, height = self._size[0] - pixels.shape[1], self._size[1] - pixels.shape[0]
+        top, left = height // 2, width // 2
+        return cv2.copyMakeBorder(pixels, top, height - top, left, width - left, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+
+    def _remark(self, frame: av.VideoFrame) -> None:
+        if frame.interlaced_frame:
+            self._say(
+                "interlaced",
+                f"{self._label} is interlaced, and its pictures are read as they are: where something moves, every"
+                " other line is of another moment; faces are told better from a deinterlaced copy.",
+            )
+        if curve := _HDR.get(frame.color_trc):
+            self._say(
+                "HDR",
+                f"{self._label} is HDR ({curve}), and its pictures are read without tone mapping: they look pale; faces"
+                " are told better from a copy in SDR.",
+            )
+
+    def _say(self, what: str, sentence: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._note(sentence)
 
 
 def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: float | None):
@@ -250,12 +379,12 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
     raise SourceError(f"{label} {what}.")
 
 
-def _pictures_of(container, label: str) -> av.VideoStream:
-    """The stream of pictures, set to decode on one thread."""
+def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
+    """The stream of pictures, set to decode on one thread, and a remark if it was chosen among several."""
     videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]  # Not a song's cover.
     if not videos:
         raise SourceError(f"{label} holds no pictures, only {_content(container)}.")
-    stream = videos[0]
+    stream = max(videos, key=_preference)  # The first one of equals.
     if stream.codec_context is None:
         raise SourceError(f"{label} is in a video format that this build of FFmpeg cannot decode; convert it to H.264.")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -264,7 +393,15 @@ def _pictures_of(container, label: str) -> av.VideoStream:
         raise SourceError(f"{label} has pictures of {width} x {height} pixels; at most {most} megapixels are read.")
     # One thread: the other cores have detect and the nets to do, and what is shown of a damaged frame stays the same.
     stream.codec_context.thread_count = 1
-    return stream
+    if len(videos) == 1:
+        return stream, None
+    return stream, f"{label} has {len(videos)} streams of pictures; read is the largest, of {width} x {height}."
+
+
+def _preference(stream: av.VideoStream) -> tuple[int, bool]:
+    """The largest is the video, and others are previews of it; what cannot be decoded comes last."""
+    codec = stream.codec_context
+    return codec.width * codec.height if codec else -1, bool(stream.disposition & Disposition.default)
 
 
 def _content(container) -> str:
@@ -280,10 +417,17 @@ def _length_s(container, stream) -> float | None:
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else None
 
 
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    """How often the frame must be turned by 90 degrees, counter-clockwise, to stand upright."""
-    return round(frame.rotation / 90) % 4
+def _rate_of(stream: av.VideoStream) -> float:
+    """Frames a second."""
+    for rate, fastest in zip((stream.average_rate, stream.guessed_rate), _FASTEST, strict=True):
+        if rate and 0 < rate <= fastest:
+            return float(rate)
+    return _DEFAULT_RATE
 
 
-def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    return (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
+def _colours_of(frame: av.VideoFrame) -> Colorspace | None:
+    """What the numbers of an untagged frame are taken for; None: as it is tagged, or BT.601."""
+    is_hd = frame.height >= _HD_LINES or frame.width >= _HD_COLUMNS
+    if frame.colorspace == _UNTAGGED and is_hd and not frame.format.is_rgb:
+        return Colorspace.ITU709
+    return None
