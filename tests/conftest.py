@@ -94,6 +94,12 @@ def media() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bugs() -> Path:
+    """Small inputs that were read wrongly once."""
+    return _beside_the_checkout("bugs")
+
+
+@pytest.fixture(scope="session")
 def peers() -> Path:
     """Third-party model files."""
     return _beside_the_checkout("peers")

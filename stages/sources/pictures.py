@@ -10,23 +10,19 @@ from pathlib import Path
 from stages.core.frames import Picture
 from stages.sources.base import EmptyPart, Source, SourceError, as_text, counted, name_of
 from stages.sources.part import Part
-from stages.sources.still import PICTURES, Still, read_picture
+from stages.sources.still import PICTURES, StillFile, is_still, read_picture
 from stages.sources.video import VIDEOS, Clip, Video
 
-_PHONE_PICTURES = frozenset({".heic", ".heif"})  # FFmpeg would take one tile of theirs for the whole
 _VIDEOS_COUNTED = 32  # so many headers are read for an estimate; in a folder with more, nothing is estimated
 
 
 def open_file(path: Path) -> Source:
     """A single picture or video, by its name, and by its content where the name says nothing."""
-    suffix = path.suffix.lower()
     if not path.is_file():
         raise SourceError(f"{path} is not a file, a folder or a camera.")
-    if suffix in _PHONE_PICTURES:
-        raise SourceError(f"{path} is a HEIC picture, which is not read; save it as JPEG or PNG.")
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty.")
-    return Still(path) if suffix in PICTURES else Video(path)
+    return StillFile(path) if is_still(path) else Video(path)
 
 
 class Pictures(Source):
@@ -89,7 +85,7 @@ class Pictures(Source):
             self.passed()
             file = as_text(path.relative_to(self._root).as_posix())
             try:
-                if path.suffix.lower() in PICTURES:
+                if is_still(path):
                     # Decoded also before `start`: only then is it known whether the file takes a number.
                     pixels, remark = read_picture(path, file)
                     if remark:

@@ -16,10 +16,19 @@ def over_white(bgra: np.ndarray) -> np.ndarray:
 
 
 def to_8_bits(pixels: np.ndarray, brightest: int | None = None) -> np.ndarray:
-    """Scale to uint8. `brightest`: the value that is white where the file says so; else the dtype's, for floats 1."""
+    """Scale to uint8. `brightest`: the value that is white where the file says so; else the dtype's, for floats 1.
+
+    Floats of which most are above 1 hold the values of whole numbers: of them 255 is white, or 65535.
+    """
     if pixels.dtype == np.uint8 and brightest in (None, 255):
         return pixels
     if brightest is None:
-        brightest = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1
+        brightest = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else _white_of_floats(pixels)
     pixels = np.nan_to_num(pixels.astype(np.float32, copy=False))
     return np.rint(np.clip(pixels * (255 / brightest), 0, 255)).astype(np.uint8)
+
+
+def _white_of_floats(pixels: np.ndarray) -> int:
+    if np.mean(pixels > 1) <= 0.5:
+        return 1
+    return 255 if np.nanmax(pixels) <= 255 else 65535

@@ -1,7 +1,8 @@
-"""One picture file: any depth, alpha and EXIF orientation, upright as BGR."""
+"""One picture: any depth, alpha and EXIF orientation, upright as BGR."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +12,21 @@ import numpy as np
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
 from stages.sources.base import Source, SourceError, name_of, size_and_rate
-from stages.sources.header import Header, read_header
+from stages.sources.header import Header, may_be_picture, read_header
 from stages.sources.part import Part
 from stages.sources.pixels import over_white, to_8_bits
 from stages.sources.quiet import silent_opencv
 
-_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .pgm .ppm .pbm .pnm"
+_SUFFIXES = ".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .bmp .dib .tif .tiff .pgm .ppm .pbm .pnm"
 PICTURES = frozenset(_SUFFIXES.split())
 
-_FILE_BYTES = 1_000_000_000  # 100 megapixels of 16 bits uncompressed are 600 MB; more is no picture
+_MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # begins like a JPEG
 
-# From the place where a camera held sideways stored the pixels to upright, by EXIF's number.
+FILE_BYTES = 1_000_000_000  # 100 megapixels of 16 bits uncompressed are 600 MB; more is no picture
+
+# From the place where a camera held sideways stored the pixels to upright, by EXIF's number. Nothing is done about
+# pixels that are said not to be square (JFIF, pHYs, the two resolutions of TIFF, pasp): browsers and viewers show
+# pictures pixel for pixel, and in most such files the two figures are a mistake.
 _UPRIGHT = {
     2: lambda p: cv2.flip(p, 1),
     3: lambda p: cv2.rotate(p, cv2.ROTATE_180),
@@ -34,38 +39,61 @@ _UPRIGHT = {
 
 
 class Still(Source):
-    """One picture."""
+    """One picture, wherever it lies."""
 
     frames = 1
 
-    def __init__(self, path: Path):
-        self._path = path
-        height, width = read_picture(path, str(path))[0].shape[:2]
-        super().__init__(name_of(path), size_and_rate(width, height, None))
+    def __init__(self, name: str, label: str):
+        """`label` is what sentences call it."""
+        self._label = label
+        height, width = decode_picture(self._file(), label)[0].shape[:2]
+        super().__init__(name, size_and_rate(width, height, None))
 
     def take(self, part: Part) -> None:
         """A picture is read whole."""
 
     def _read(self, start: int) -> Iterator[Picture]:
-        pixels, remark = read_picture(self._path, self._path.name)
+        pixels, remark = decode_picture(self._file(), self._label)
         if remark:
             self._note(remark)
         if start == 0:
             yield Picture(pixels, 0.0, None)
 
+    @abstractmethod
+    def _file(self) -> bytes:
+        """Read it once more."""
+
+
+class StillFile(Still):
+    """One picture file."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        super().__init__(name_of(path), str(path))
+        self._label = path.name  # From here on only what is inside it can be wrong.
+
+    def _file(self) -> bytes:
+        return _bytes_of(self._path, self._label)
+
 
 def read_picture(path: Path, label: str) -> tuple[np.ndarray, str | None]:
     """The upright pixels, uint8 (H, W, 3) BGR, and a remark for the user if there is one.
 
-    16 bits are scaled to 8, what is transparent lies on white, of an animation the first picture is taken. Raises
-    `SourceError` with a sentence that calls the file `label`.
+    16 bits are scaled to 8, what is transparent lies on white, of several pictures in a file the first one is taken.
+    Raises `SourceError` with a sentence that calls the file `label`.
     """
     # Read here rather than by cv2.imread, which cannot open every name on every system.
-    file = _bytes_of(path, label)
+    return decode_picture(_bytes_of(path, label), label)
+
+
+def decode_picture(file: bytes, label: str) -> tuple[np.ndarray, str | None]:
+    """The same from the bytes of a file, wherever they are from."""
     header = read_header(file)
     if header is None:
-        what = "is not a JPEG, PNG, WebP, TIFF, BMP or PNM picture" if file else "is empty"
+        what = "is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture" if file else "is empty"
         raise SourceError(f"{label} {what}, whatever its name says.")
+    if header.refused:
+        raise SourceError(f"{label} {header.refused}.")
     if header.width * header.height > PICTURE_PIXELS:
         most = PICTURE_PIXELS // 1_000_000
         raise SourceError(
@@ -77,26 +105,54 @@ def read_picture(path: Path, label: str) -> tuple[np.ndarray, str | None]:
     except cv2.error:  # Such as a header that the decoder finds absurd.
         pixels = None
     if pixels is None:
-        raise SourceError(f"{label} cannot be decoded: it is damaged or cut off.")
-    return pixels, f"{label} is an animation; its first picture is shown." if header.moves else None
+        raise SourceError(f"{label} cannot be decoded: it is damaged, cut off, or coded as OpenCV cannot read it.")
+    return pixels, f"{label} {header.remark}." if header.remark else None
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is read as one picture: by its name, and where that says nothing of the kind by its content."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return True
+    if suffix in _MOTION_JPEG:
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:  # Said by whoever reads it.
+        return False
+    header = read_header(_bytes_of(path, str(path))) if may_be_picture(start) else None
+    return header is not None and not header.plays
 
 
 def _bytes_of(path: Path, label: str) -> bytes:
     try:
-        if path.stat().st_size > _FILE_BYTES:
-            raise SourceError(f"{label} has more than {_FILE_BYTES // 1_000_000} MB; no picture of that size is read.")
+        if path.stat().st_size > FILE_BYTES:
+            raise SourceError(f"{label} has more than {FILE_BYTES // 1_000_000} MB; no picture of that size is read.")
         return path.read_bytes()
     except OSError as error:
         raise SourceError(f"{label} cannot be read: {error.strerror}.") from error
 
 
 def _decode(file: np.ndarray, header: Header) -> np.ndarray | None:
-    if header.has_alpha:
-        pixels = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)  # The only way to have the alpha, but it ignores EXIF.
-        if pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 4:
-            pixels = over_white(to_8_bits(pixels))
-            return _UPRIGHT[header.orientation](pixels) if header.orientation > 1 else pixels
-    pixels = cv2.imdecode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    pixels = _over_white(file, header) if header.has_alpha else None
+    if pixels is None:
+        pixels = _opaque(file, header)
+    for turn in header.turns or () if pixels is not None else ():
+        pixels = _UPRIGHT[turn](pixels)
+    return pixels
+
+
+def _over_white(file: np.ndarray, header: Header) -> np.ndarray | None:
+    pixels = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)  # The only way to have the alpha.
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
+        return None
+    return over_white(to_8_bits(pixels, header.brightest))
+
+
+def _opaque(file: np.ndarray, header: Header) -> np.ndarray | None:
+    turned_here = 0 if header.turns is None else cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | turned_here)
     if pixels is None:  # OpenCV gives grey floats as they are only.
         pixels = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
         pixels = cv2.merge([pixels] * 3) if pixels is not None and pixels.ndim == 2 else None

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from stages.core.frames import Picture
 from stages.sources.base import Source, SourceError, counted
+from stages.sources.remote import RemoteStill, is_remote_still
 from stages.sources.still import PICTURES
 from stages.sources.video import VIDEOS, Clip, Film
 
@@ -21,7 +22,11 @@ _TIMEOUT_S = 5.0
 def open_stream(url: str) -> Source:
     """An http URL that ends like a file is read like a file, without loss; every other URL is live."""
     address = Address(url)
-    return RemoteFile(address) if address.is_file else Stream(address)
+    if not address.is_file:
+        return Stream(address)
+    if is_remote_still(address.url, address.label, _TIMEOUT_S):
+        return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
+    return RemoteFile(address)
 
 
 class Address:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 
 def write_video(
@@ -59,6 +61,54 @@ def red_corner(pixels: np.ndarray) -> str:
         "lower right": pixels[-height // 4, -width // 4],
     }
     return next(name for name, (blue, _, red) in corners.items() if int(red) - int(blue) > 100)
+
+
+COLOURS = {"red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "white": (250, 250, 250)}  # RGB
+
+
+def _cornered() -> np.ndarray:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    quarters = (pixels[:24, :32], pixels[:24, 32:], pixels[24:, :32], pixels[24:, 32:])
+    for quarter, colour in zip(quarters, COLOURS.values(), strict=True):
+        quarter[:] = colour
+    return pixels
+
+
+CORNERED = _cornered()  # RGB: red, green, blue and white, as one reads them
+
+# From upright pixels to what a camera that was held so stores, by EXIF's number; written out, to differ from the code.
+_STORED = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: p.transpose(1, 0, 2)[::-1],
+    7: lambda p: p.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda p: p.transpose(1, 0, 2)[:, ::-1],
+}
+
+
+def encoded(kind: str, orientation: int = 1, mode: str = "RGB", pixels: np.ndarray = CORNERED, **options) -> bytes:
+    """A file by Pillow: `pixels` as a camera that was held so stores them, with what turns them upright again."""
+    turned, file = Image.Exif(), io.BytesIO()
+    turned[274] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(_STORED[orientation](pixels)))
+    stored = stored.convert(mode) if mode != "RGB" else stored
+    quality = {"JPEG": {"quality": 95}, "AVIF": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
+    stored.save(file, kind, exif=turned.tobytes() if orientation > 1 else b"", **quality, **options)
+    return file.getvalue()
+
+
+def corners(pixels: np.ndarray) -> str:
+    """The colours of the four quarters, as one reads them."""
+    height, width = pixels.shape[:2]
+    places = [(y, x) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+    return " ".join(_colour(pixels[place]) for place in places)
+
+
+def _colour(bgr: np.ndarray) -> str:
+    return min(COLOURS, key=lambda name: np.abs(bgr[::-1].astype(int) - COLOURS[name]).sum())
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> Path:

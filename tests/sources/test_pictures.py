@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import sys
@@ -10,10 +11,15 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from stages.sources import SourceError, open_source
 from stages.sources.pictures import natural
 from tests.sources.material import (
+    COLOURS,
+    CORNERED,
+    corners,
+    encoded,
     exif,
     jpeg_with_exif,
     numbered,
@@ -22,6 +28,7 @@ from tests.sources.material import (
     write_video,
 )
 
+HEIC = b"\0\0\0\x14ftypheic\0\0\0\0mif1"  # the beginning of one
 GREY = np.full((6, 8), 120, np.uint8)
 
 
@@ -120,6 +127,135 @@ def test_exif_turns_a_transparent_picture_likewise(tmp_path, orientation, corner
     assert pixels.shape == ((64, 48, 3) if orientation >= 5 else (48, 64, 3))
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.avif", "without-suffix", "a.mp4", "a.gif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_kind_of_picture_stands_upright_whatever_its_name(tmp_path, name, orientation):
+    kinds = {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".avif": "AVIF", ".mp4": "AVIF"}
+    kind = kinds.get((tmp_path / name).suffix, "JPEG")
+    (tmp_path / name).write_bytes(encoded(kind, orientation))
+    assert corners(pixels_of(tmp_path / name)) == "red green blue white"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_transparent_picture_stands_upright_too(tmp_path, kind, orientation):
+    (tmp_path / "clear").write_bytes(encoded(kind, orientation, "RGBA"))
+    assert corners(pixels_of(tmp_path / "clear")) == "red green blue white"
+
+
+def test_exif_is_found_behind_other_segments_and_in_either_order_of_bytes(tmp_path):
+    turned = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
+    other = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"
+    file = encoded("JPEG", pixels=CORNERED.transpose(1, 0, 2)[::-1])
+    for name, segments in {"big.jpg": [turned], "behind.jpg": [other, turned]}.items():
+        written = b"".join(b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part for part in segments)
+        (tmp_path / name).write_bytes(file[:2] + written + file[2:])
+        assert corners(pixels_of(tmp_path / name)) == "red green blue white"
+
+
+def test_an_avif_that_says_twice_how_it_is_turned_is_turned_once(tmp_path):
+    stored = np.ascontiguousarray(CORNERED.transpose(1, 0, 2)[::-1, :, ::-1])
+    turned = np.frombuffer(exif(6), np.uint8)
+    file = cv2.imencodeWithMetadata(".avif", stored, [cv2.IMAGE_METADATA_EXIF], [turned])[1].tobytes()
+    assert b"Exif" in file and b"irot" in file
+    (tmp_path / "a.avif").write_bytes(file)
+    assert corners(pixels_of(tmp_path / "a.avif")) == "red green blue white"
+
+
+def test_a_picture_in_tiles_is_read_whole(bugs):
+    path = bugs / "grid-2x2.avif"
+    assert open_source(str(path)).description == "1024 x 1024"
+    assert pixels_of(path).shape == (1024, 1024, 3)
+
+
+@pytest.mark.parametrize("suffix", [".avif", "", ".mp4"])
+def test_tiles_are_put_together_in_their_order(tmp_path, suffix):
+    (tmp_path / f"tiles{suffix}").write_bytes(_tiles())
+    pixels = pixels_of(tmp_path / f"tiles{suffix}")
+    assert pixels.shape == (128, 128, 3)
+    assert corners(pixels) == "red green blue white"
+
+
+def test_what_is_transparent_in_an_avif_lies_on_white(tmp_path):
+    rgba = np.dstack([CORNERED, np.full((48, 64), 255, np.uint8)])
+    rgba[:24, :32, 3] = 0
+    (tmp_path / "clear.avif").write_bytes(encoded("AVIF", pixels=rgba))
+    assert corners(pixels_of(tmp_path / "clear.avif")) == "white green blue white"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_pixels_that_are_said_not_to_be_square_are_shown_as_browsers_show_them(tmp_path, kind):
+    (tmp_path / "scan").write_bytes(encoded(kind, dpi=(72, 144)))
+    assert open_source(str(tmp_path / "scan")).description == "64 x 48"
+
+
+def test_cmyk_and_big_tiff_are_read(tmp_path):
+    for name, file in {
+        "print.jpg": encoded("JPEG", 5, "CMYK"),
+        "print.tif": encoded("TIFF", 1, "CMYK"),
+        "big.tif": encoded("TIFF", big_tiff=True),
+    }.items():
+        (tmp_path / name).write_bytes(file)
+        assert corners(pixels_of(tmp_path / name)) == "red green blue white"
+
+
+def test_floats_of_which_most_are_above_one_are_white_at_255_or_65535(tmp_path):
+    for white in (255, 65535):
+        write_picture(tmp_path / "float.tif", np.array([[0.0, white / 2, white, white]], np.float32))
+        assert pixels_of(tmp_path / "float.tif")[0, :, 0].tolist() == [0, 128, 255, 255]
+
+
+def test_of_two_pages_only_the_first_is_read_and_that_is_said(tmp_path):
+    (tmp_path / "scan.tif").write_bytes(_two_pages())
+    assert corners(pixels_of(tmp_path / "scan.tif")) == "red green blue white"
+    assert notes_of(tmp_path / "scan.tif") == ["scan.tif has 2 pages; only the first is read."]
+    (tmp_path / "one.tif").write_bytes(encoded("TIFF"))
+    assert notes_of(tmp_path / "one.tif") == []
+
+
+def test_of_the_handed_out_two_pages_only_the_first_is_read_and_that_is_said(bugs):
+    assert notes_of(bugs / "two-pages.tif") == ["two-pages.tif has 2 pages; only the first is read."]
+
+
+def test_views_as_large_as_the_first_are_remarked_on_and_previews_are_not(tmp_path):
+    first = Image.fromarray(CORNERED)
+    for name, other in {"stereo.mpo": first, "phone.jpg": first.resize((32, 24))}.items():
+        first.save(tmp_path / name, "MPO", save_all=True, append_images=[other], quality=95)
+        assert corners(pixels_of(tmp_path / name)) == "red green blue white"
+    assert notes_of(tmp_path / "stereo.mpo") == ["stereo.mpo holds several pictures; only the first is read."]
+    assert notes_of(tmp_path / "phone.jpg") == []
+
+
+def test_pictures_one_after_the_other_are_a_video_unless_the_name_says_a_picture(tmp_path):
+    for name in ("dump", "dump.jpg"):
+        (tmp_path / name).write_bytes(3 * encoded("JPEG"))
+    assert len(list(open_source(str(tmp_path / "dump")).pictures())) == 3
+    assert notes_of(tmp_path / "dump.jpg") == ["dump.jpg holds several pictures; only the first is read."]
+
+
+@pytest.mark.parametrize(("kind", "frames"), [("GIF", 2), ("PNG", 2), ("WEBP", 1), ("AVIF", 1)])
+def test_an_animation_without_a_suffix_plays_or_says_that_its_first_picture_is_shown(tmp_path, kind, frames):
+    (tmp_path / "wave").write_bytes(encoded(kind, save_all=True, append_images=[Image.fromarray(CORNERED[::-1])]))
+    source = open_source(str(tmp_path / "wave"))
+    assert len(list(source.pictures())) == frames
+    assert source.notes == ([] if frames == 2 else ["wave is an animation; its first picture is shown."])
+
+
+def test_hdr_is_remarked_on(tmp_path):
+    file = cv2.imencode(".png", GREY)[1].tobytes()
+    (tmp_path / "hdr.png").write_bytes(file[:33] + _chunk(b"cICP", bytes([9, 16, 0, 1])) + file[33:])
+    assert notes_of(tmp_path / "hdr.png") == ["hdr.png is HDR (PQ) and read as it is, without tone mapping."]
+
+
+def test_a_folder_reads_every_file_by_its_content_too(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(encoded("JPEG", 5))
+    (tmp_path / "b.avif").write_bytes(encoded("AVIF", 7))
+    (tmp_path / "c.jpg").write_bytes(HEIC)
+    source = open_source(str(tmp_path))
+    assert [corners(picture.pixels) for picture in source.pictures()] == 2 * ["red green blue white"]
+    assert source.notes == ["Skipped: c.jpg is a HEIC picture, which is not read; save it as JPEG or PNG."]
+
+
 def test_names_outside_ascii_are_read(tmp_path):
     assert pixels_of(write_picture(tmp_path / "Gesicht ä 顔 🙂.png", numbered(1, (8, 8)))).shape == (8, 8, 3)
 
@@ -144,6 +280,68 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
+def notes_of(path) -> list[str]:
+    source = open_source(str(path))
+    assert len(list(source.pictures())) == 1
+    return source.notes
+
+
+def _two_pages(smaller_first: bool = False) -> bytes:
+    first = Image.fromarray(CORNERED)
+    if not smaller_first:
+        return encoded("TIFF", save_all=True, append_images=[Image.fromarray(CORNERED[::-1])])
+    preview, file = first.resize((16, 12)), io.BytesIO()
+    preview.save(file, "TIFF", save_all=True, append_images=[first], tiffinfo={254: 1})
+    return file.getvalue()
+
+
+def _tiles(coding: bytes = b"av01") -> bytes:
+    """An AVIF of 128 x 128 pixels in four tiles, of one colour each."""
+
+    def box(name: bytes, *content: bytes) -> bytes:
+        return struct.pack(">I", 8 + sum(map(len, content))) + name + b"".join(content)
+
+    def part_of(file: bytes, name: bytes) -> bytes:
+        at = file.index(name)
+        return file[at - 4 : at - 4 + int.from_bytes(file[at - 4 : at], "big")]
+
+    files = [encoded("AVIF", pixels=np.full((64, 64, 3), colour, np.uint8)) for colour in COLOURS.values()]
+    tiles = [part_of(file, b"mdat")[8:] for file in files]
+    entries = [(1, b"grid")] + [(number, coding) for number in (2, 3, 4, 5)]
+    infe = [box(b"infe", b"\x02\0\0\0", struct.pack(">HH", number, 0), kind, b"\0") for number, kind in entries]
+    grid = struct.pack(">BBBBHH", 0, 0, 1, 1, 128, 128)
+    properties = box(
+        b"ipco",
+        box(b"ispe", bytes(4), struct.pack(">II", 64, 64)),
+        part_of(files[0], b"pixi"),
+        part_of(files[0], b"av1C"),
+        box(b"ispe", bytes(4), struct.pack(">II", 128, 128)),
+    )
+    links = [struct.pack(">HB", 1, 2) + bytes([4, 2])]
+    links += [struct.pack(">HB", number, 3) + bytes([1, 2, 0x83]) for number in (2, 3, 4, 5)]
+
+    def meta(places: list[tuple[int, int]]) -> bytes:
+        extents = [struct.pack(">HHHII", number, 0, 1, *place) for number, place in enumerate(places, 1)]
+        return box(
+            b"meta",
+            bytes(4),
+            box(b"hdlr", bytes(8), b"pict", bytes(13)),
+            box(b"pitm", bytes(4), struct.pack(">H", 1)),
+            box(b"iloc", bytes(4), b"\x44\0", struct.pack(">H", 5), *extents),
+            box(b"iinf", bytes(4), struct.pack(">H", 5), *infe),
+            box(b"iref", bytes(4), box(b"dimg", struct.pack(">HH4H", 1, 4, 2, 3, 4, 5))),
+            box(b"iprp", properties, box(b"ipma", bytes(4), struct.pack(">I", 5), *links)),
+        )
+
+    head = box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf")
+    content = [grid, *tiles]
+    at, places = len(head) + len(meta([(0, 0)] * 5)) + 8, []
+    for part in content:
+        places.append((at, len(part)))
+        at += len(part)
+    return head + meta(places) + box(b"mdat", *content)
+
+
 def _cut_off(suffix: str) -> bytes:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     file = cv2.imencode(suffix, noise)[1].tobytes()
@@ -159,9 +357,18 @@ def _claims_more(suffix: str) -> bytes:
     ("name", "content", "said"),
     [
         ("empty.jpg", b"", "is empty"),
-        ("text.jpg", b"Dear diary\n" * 9, "is not a JPEG, PNG, WebP, TIFF, BMP or PNM picture"),
-        ("phone.heic", b"\0\0\0\x18ftypheic", "is a HEIC picture, which is not read; save it as JPEG or PNG"),
-        ("cut.png", _cut_off(".png"), "cannot be decoded: it is damaged or cut off"),
+        ("text.jpg", b"Dear diary\n" * 9, "is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture"),
+        (
+            "phone.heic",
+            HEIC,
+            "is a HEIC picture, which is not read; save it as JPEG or PNG",
+        ),
+        ("mail.jpg", HEIC, "is a HEIC picture, which is not read; save it as JPEG or PNG"),
+        ("without-suffix", b"\0\0\0\x14ftypheix\0\0\0\0mif1", "is a HEIC picture, which is not read"),
+        ("tiles.avif", _tiles(coding=b"hvc1"), "is a HEIC picture, which is not read"),
+        ("cut.avif", encoded("AVIF")[:-20], "cannot be decoded: it is damaged, cut off"),
+        ("IMG_0001.dng", _two_pages(smaller_first=True), "begins with a preview, as raw files of cameras do"),
+        ("cut.png", _cut_off(".png"), "cannot be decoded: it is damaged, cut off"),
         ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "is not a JPEG"),
         ("none.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0" * 8 + b"\x08\x02\0\0\0\0\0\0\0", "cannot be decoded"),
         (

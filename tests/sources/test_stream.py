@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from stages.sources import Part, SourceError, base, open_source, stream
-from tests.sources.material import number_of, numbered, write_video
+from tests.sources.material import corners, encoded, number_of, numbered, write_video
 
 
 @pytest.fixture
@@ -79,6 +79,29 @@ def test_a_picture_on_a_server_is_a_still(server):
     source = open_source(f"http://{server.address}/face.png")
     assert [(p.pixels.shape, p.time, p.rate) for p in source.pictures()] == [((20, 30, 3), 0.0, None)]
     assert not source.live
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", [2, 4, 5, 6, 7])
+def test_a_picture_on_a_server_stands_upright_whatever_its_name(server, kind, orientation):
+    for name in ("/face.jpg", "/face.mp4"):
+        server.files[name] = encoded(kind, orientation)
+        (picture,) = open_source(f"http://{server.address}{name}").pictures()
+        assert (corners(picture.pixels), picture.rate) == ("red green blue white", None)
+
+
+def test_a_picture_in_tiles_on_a_server_is_read_whole(server, bugs):
+    server.files["/face.avif"] = (bugs / "grid-2x2.avif").read_bytes()
+    assert open_source(f"http://{server.address}/face.avif").description == "1024 x 1024"
+
+
+def test_a_picture_that_is_gone_at_the_second_reading_is_one_sentence_without_the_password(server):
+    server.files["/face.png"] = encoded("PNG")
+    source = open_source(f"http://anna:secret@{server.address}/face.png?token=hidden")
+    del server.files["/face.png"]
+    with pytest.raises(SourceError) as error:
+        list(source.pictures())
+    assert str(error.value) == f"http://{server.address}/face.png cannot be read: Server returned 404 Not Found."
 
 
 def test_motion_jpeg_is_live_and_ends_with_a_note(server, monkeypatch):
