@@ -62,6 +62,8 @@ def answerer(identity: Identity, model: Model, beat: Callable[[], None]) -> Call
             beat()  # One frame may have hundreds of faces.
             parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
         rows = np.concatenate(parts)
+        if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
+            raise ValueError("the model answered with something that is not a number")
         spent_s = (time.perf_counter() - started_s) / len(pieces)
         ends = np.cumsum([len(piece.arrays[0]) for piece in pieces])[:-1]
         return [
@@ -86,6 +88,7 @@ def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_
         source=piece.source,
         frame=piece.frame,
         attempt=piece.attempt,
+        grant=piece.grant,
         stage=identity.stage,
         replica=identity.replica,
         incarnation=identity.incarnation,

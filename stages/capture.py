@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from stages.capturing.account import Account
-from stages.capturing.held import Held
+from stages.capturing.held import Given, Held
 from stages.capturing.opening import opened, refuse_another_file
 from stages.capturing.reader import Reader
 from stages.capturing.rules import acked, rules
-from stages.core import flow
+from stages.core import flow, limits
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
+from stages.core.grants import Grants
 from stages.core.history import CAPTURE
 from stages.core.messages import (
     FROM_RENDER,
@@ -50,6 +52,7 @@ HELLO_AGAIN_S = 0.2
 WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess which one is missing
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
+NOT_GRANTED = "an answer to what its sender was not given"
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
@@ -86,7 +89,9 @@ class _Capture:
         self._rules = rules(settings, source.live)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
+        self._key = secrets.token_hex(16)
         self._held = Held(settings)
+        self._told: set[str] = set()  # sentences about workers that are not taken
         self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
         self._patience_s = settings.pipeline.hang  # with the decoder; then this process falls silent
@@ -152,6 +157,9 @@ class _Capture:
         for connection, message in self._workers.receive():
             if self._run:  # Before it has a name nobody can be welcomed; workers beat again.
                 self._hear(connection, message)
+        for header, reason in self._workers.malformed():
+            if header.get("kind") == CutCrops.kind and (task := self._grants.task(header.get("grant"))):
+                self._step(flow.AnswerRefused(task.frame, task.stage, task.worker, f"is {reason}"))
 
     def _hear(self, connection: str, message: Message) -> None:
         match message:
@@ -175,10 +183,18 @@ class _Capture:
                 self._step(flow.WorkerReserved(connection))
             case Failed(frame=frame, reason=reason):
                 self._step(flow.WorkerFailed(connection, frame, reason))
-            case CutCrops(frame=frame, attempt=attempt, boxes=boxes, faces=faces):
-                if self._held.are_asked_for(message):
-                    size = sum(array.nbytes for array in message.arrays)
-                    self._step(flow.CropsCame(connection, frame, attempt, boxes, faces, size), message)
+            case CutCrops():
+                self._hear_crops(connection, message)
+
+    def _hear_crops(self, connection: str, message: CutCrops) -> None:
+        if (task := self._grants.task(message.grant)) is None:
+            self._workers.refused[NOT_GRANTED] += 1
+        elif flaw := self._held.flaw(message, task):
+            self._step(flow.AnswerRefused(task.frame, task.stage, task.worker, flaw))
+        else:
+            size = sum(array.nbytes for array in message.arrays)
+            came = flow.CropsCame(connection, message.frame, message.attempt, message.boxes, message.faces, size)
+            self._step(came, message)
 
     # --- Reading ---
 
@@ -231,10 +247,14 @@ class _Capture:
                 )
             case flow.SendFrame(connection, frame, seq, attempt, skip):
                 beyond = self._workers.is_beyond(connection)
-                piece = self._held.for_detect(frame, seq, attempt, skip, beyond=beyond, about=self._id)
+                given = self._given(connection)
+                piece = self._held.for_detect(frame, seq, attempt, skip, beyond=beyond, given=given, about=self._id)
                 self._hand_out(connection, "detect", piece)
             case flow.SendCrops(connection, stage, frame, seq):
-                self._hand_out(connection, stage, self._held.for_attribute(stage, frame, seq, about=self._id))
+                given = self._given(connection)
+                self._hand_out(
+                    connection, stage, self._held.for_attribute(stage, frame, seq, given=given, about=self._id)
+                )
             case flow.KeepCrops(frame):
                 self._held.crops[frame] = crops
                 self._account.cut(frame, crops.faces)
@@ -254,26 +274,39 @@ class _Capture:
                 self._start_anew()
             case flow.Refuse(connection, reason):
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
-                self._launcher.say(f"A worker was refused: {reason}.")
+                if not reason.startswith(flow.DISTRUSTED):  # That has a sentence of its own.
+                    self._say_once(f"A worker was refused: {reason}.")
+            case flow.Quarantine(_, stage, (host, replica), _, reason):
+                self._say_once(f"{stage} {replica} on {flow.printable(host)} is given no more work: {reason}.")
             case flow.Forget(frame, latency_s):
                 self._held.forget(frame)
                 self._account.forgotten(frame, latency_s)
             case flow.Finished():
                 self._finish()
 
+    def _say_once(self, sentence: str) -> None:
+        """Whoever comes again and again must not fill the log."""
+        if sentence not in self._told and len(self._told) < limits.SENTENCES:
+            self._told.add(sentence)
+            self._launcher.say(sentence)
+
+    def _given(self, connection: str) -> Given:
+        return Given(self._flow.number_of(connection), self._grants)
+
     def _start_anew(self) -> None:
         """Render has died: whatever it had and has not written is void, and so is what the workers hold."""
         self._epoch += 1
         self._held.clear()
         self._account.start_anew()
-        self._flow = self._new_flow(self._flow.read if self._source.live else 0)
+        self._flow = self._new_flow(self._flow.read if self._source.live else 0, self._flow.quarantined)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
 
-    def _new_flow(self, first_frame: int = 0) -> Flow:
+    def _new_flow(self, first_frame: int = 0, quarantined: tuple[flow.Life, ...] = ()) -> Flow:
+        self._grants = Grants(self._key, self._epoch)
         if self._tape is not None:
-            self._tape.began(CAPTURE, "", self._rules, first_frame)
-        return Flow(self._rules, first_frame)
+            self._tape.began(CAPTURE, "", self._rules, first_frame, quarantined)
+        return Flow(self._rules, first_frame, quarantined)
 
     def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
         self._account.handed_out(stage, piece.frame)
@@ -317,6 +350,7 @@ class _Capture:
         if now_s - self._said_hello_s >= every_s or is_complete != self._said_complete:
             self._said_hello_s, self._said_complete = now_s, is_complete
             what = {"live": self._source.live, "is_complete": self._said_complete, "latency": self._account.lately()}
+            what["key"] = self._key
             self._render.send(SourceHello(**what, **self._id))
         if not self._flow.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")

@@ -62,6 +62,7 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
         "source": piece.source,
         "frame": piece.frame,
         "attempt": piece.attempt,
+        "grant": piece.grant,
         "boxes": boxes_hash(rectangles),
         "spent": spent,
     }

@@ -84,6 +84,11 @@ class _Render:
         for connection, message in self._peers.receive():
             self._welcome(connection, message.run)
             self._hear(connection, message)
+        for header, reason in self._peers.malformed():
+            # Values of a header that was refused may be anything, what cannot be looked up too.
+            for name, source in self._sources.items():
+                if header.get("source") == name and header.get("kind") in (Faces.kind, Attribute.kind):
+                    source.malformed(header, reason)
         self._screens.turn(self._sources, self._launcher)
         for source in self._sources.values():
             if source.acknowledge():
@@ -135,8 +140,6 @@ class _Render:
         if isinstance(message, SourceHello):
             self._hello(connection, message)
         elif message.run == self._run and (source := self._sources.get(getattr(message, "source", None))):
-            if self._tape is not None and isinstance(message, (Faces, Attribute)):
-                self._tape.keep(getattr(message, "stage", "detect"), message)
             source.hear(message)
 
     def _hello(self, connection: str, hello: SourceHello) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stages.capturing.encoding import FrameEncoding
 from stages.core.frames import CropGeometry, Picture
+from stages.core.grants import Grants, Task
 from stages.core.messages import Crops, CutCrops, Encoded, Frame, FramePicture, Preview
 from stages.runtime.process import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """To which worker a piece of work is given, and what its grant is signed with."""
+
+    worker: int  # its number in the flow
+    grants: Grants
 
 
 class Held:
@@ -31,27 +42,45 @@ class Held:
         self.pictures.clear()
         self.crops.clear()
 
-    def are_asked_for(self, crops: CutCrops) -> bool:
-        """Whether these are the crops that were asked for."""
+    def flaw(self, crops: CutCrops, task: Task) -> str | None:
+        """Why these are not the crops that were asked for; None if they are."""
+        if (crops.frame, crops.attempt, "detect") != (task.frame, task.attempt, task.stage):
+            return f"is for frame {crops.frame}, which it was not given"
         asked = [(crops.faces, g.height, g.width, g.channels) for g in self._geometries] if crops.faces else []
-        return [array.shape for array in crops.arrays] == asked
+        if [array.shape for array in crops.arrays] != asked:
+            return "has other crops than were asked for"
+        return None
 
     def for_detect(
-        self, frame: int, seq: int, attempt: int, skip: tuple[str, ...], *, beyond: bool, about: dict
+        self, frame: int, seq: int, attempt: int, skip: tuple[str, ...], *, beyond: bool, given: Given, about: dict
     ) -> Frame:
         """A picture, and which crops are wanted of it; `beyond`: whether this detect is on another machine."""
         geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
         array = self._encoding.to_detect(frame, self.pictures[frame].pixels, beyond)
         return Frame(
-            frame=frame, seq=seq, attempt=attempt, skip=list(skip), geometries=geometries, arrays=(array,), **about
+            frame=frame,
+            seq=seq,
+            attempt=attempt,
+            skip=list(skip),
+            geometries=geometries,
+            arrays=(array,),
+            grant=given.grants.sign(Task(given.worker, frame, attempt, 0, "", "detect")),
+            **about,
         )
 
-    def for_attribute(self, stage: str, frame: int, seq: int, *, about: dict) -> Crops:
+    def for_attribute(self, stage: str, frame: int, seq: int, *, given: Given, about: dict) -> Crops:
         """The crops that a stage wants of a frame."""
         cut = self.crops[frame]
         array = cut.arrays[[stage in stages for stages in self._geometries.values()].index(True)]
         return Crops(
-            frame=frame, seq=seq, attempt=cut.attempt, boxes=cut.boxes, spent=cut.spent, arrays=(array,), **about
+            frame=frame,
+            seq=seq,
+            attempt=cut.attempt,
+            boxes=cut.boxes,
+            spent=cut.spent,
+            arrays=(array,),
+            grant=given.grants.sign(Task(given.worker, frame, cut.attempt, cut.faces, cut.boxes, stage)),
+            **about,
         )
 
     def for_render(self, frame: int, *, about: dict) -> FramePicture:

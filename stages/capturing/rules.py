@@ -28,4 +28,5 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
 def acked(ack: Ack) -> flow.Acked:
     """An `ack` as an event of the flow."""
     lacks = {frame: frozenset(wants) for frame, wants in ack.lacks}
-    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview, ack.heard)
+    refused = tuple(flow.AnswerRefused(*refusal) for refusal in ack.refused)
+    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview, ack.heard, refused)

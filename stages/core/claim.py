@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stages.core import limits
+
 GONE_S = 1.0  # a capture says hello five times a second: one that has not for so long is gone
 
 
@@ -21,6 +23,8 @@ class Claim:
         Only if the one that has the name is heard after another has come, there are two; the later one is refused.
         """
         if connection != self.holder and self.holder is not None and now_s - self._heard_s < GONE_S:
+            if len(self._rivals) >= limits.GREETED:
+                self._rivals.clear()
             came_s = self._rivals.setdefault(connection, now_s)
             return False if self._heard_s > came_s else None
         if connection != self.holder:

@@ -8,16 +8,19 @@ worker is gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stages.core import limits
-from stages.core.suspects import Suspects
+from stages.core.suspects import OWN_DOING, Suspects
 
 DETECT, PICTURE = "detect", "picture"
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
+DISTRUSTED = "its answers could not be taken"
+UNANSWERED = 5  # so many pieces that a worker calls finished and render lacks, and it is not believed any more
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -109,6 +112,16 @@ class WorkerFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRefused:
+    """What a worker said about a piece cannot be taken: the piece is given to another worker, and this one no more."""
+
+    frame: int
+    stage: str
+    worker: int  # its number in this flow
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CropsCame:
     connection: str
     frame: int
@@ -129,6 +142,7 @@ class Acked:
     clean: bool
     preview: int | None  # one more than the newest preview taken, 0 before the first; None: render wants none
     heard: int = 0  # one more than the highest frame that render has heard of
+    refused: tuple[AnswerRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,7 @@ Event = (
     | WorkerEnded
     | WorkerReserved
     | WorkerFailed
+    | AnswerRefused
     | CropsCame
     | Acked
     | Tick
@@ -238,6 +253,17 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantine:
+    """This worker is given no more work in this run."""
+
+    connection: str
+    stage: str
+    worker: tuple[str, int]  # host and replica
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Let go of a frame's picture and crops."""
 
@@ -263,6 +289,7 @@ Action = (
     | SayGivenUp
     | SayEnd
     | Refuse
+    | Quarantine
     | Forget
     | Finished
 )
@@ -278,6 +305,26 @@ class _InFlight:
     crops: CropsCame | None = None  # what is said of the crops at hand
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
     given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
+    vain: dict[str, _InVain] = field(default_factory=dict)  # stage -> who was asked in vain
+
+
+@dataclass(slots=True)
+class _InVain:
+    """Who was given a piece and has not answered it so that the answer could be taken."""
+
+    hosts: set[str] = field(default_factory=set)
+    workers: set[tuple[str, int]] = field(default_factory=set)
+    refused: int = 0  # answers that could not be taken
+    newest: int | None = None  # once these are too many: only workers that were here by then are still asked
+
+    def rank(self, worker: _Worker) -> tuple:
+        """The smaller, the sooner this worker is asked: others before those who were, on other hosts first."""
+        host = worker.worker[0]
+        return host in self.hosts, worker.worker in self.workers, worker.number
+
+    def add(self, worker: _Worker) -> None:
+        self.hosts.add(worker.worker[0])
+        self.workers.add(worker.worker)
 
 
 @dataclass(slots=True)
@@ -286,21 +333,34 @@ class _Worker:
     worker: tuple[str, int]
     incarnation: int
     heard_s: float
+    number: int
     room: int = 0
     last_seq: int = 0
     under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
     is_reserved: bool = False  # asked to take one suspect piece alone: it is given nothing else
     alone: int | None = None  # the frame of the suspect piece that it has
+    answered: int = 0  # pieces of frames that are done
+    unanswered: int = 0  # pieces that it has finished, it says, and render lacks
+    is_stuck: bool = False  # it has finished nothing since the last stall
 
     @property
     def free(self) -> int:
         return 0 if self.is_reserved else self.room - len(self.under_way)
 
 
+def printable(name: str) -> str:
+    """A name as a terminal may be given it, whoever has chosen it."""
+    return name if name.isprintable() else repr(name)
+
+
+Life = tuple[str, tuple[str, int], int]  # stage, worker and incarnation
+
+
 class Flow:
     """Hands out the work of one source and decides what is sent again, given up and dropped."""
 
-    def __init__(self, rules: Rules, first_frame: int = 0):
+    def __init__(self, rules: Rules, first_frame: int = 0, quarantined: tuple[Life, ...] = ()):
+        """`quarantined`: the workers that an earlier flow of this run has taken no more answers of."""
         self.read = first_frame  # frames read so far; the next one gets this number
         self.done = first_frame  # every frame below it is acknowledged or dropped
         self.ignored = 0  # events that came too late to mean anything
@@ -314,7 +374,9 @@ class Flow:
         self._ended: dict[tuple, int] = {}  # identity -> the highest incarnation whose process has ended
         self._accounts: dict[str, int | None] = {}  # connection -> its account; None when it was lost
         self._accounts_opened = 0
-        self._refused: set[str] = set()
+        self._refused: dict[str, tuple] = {}  # connection -> the stage and worker that it says it is
+        self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
+        self._workers_taken = 0
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._bytes = 0
@@ -371,6 +433,16 @@ class Flow:
         return list(self._workers)
 
     @property
+    def quarantined(self) -> tuple[Life, ...]:
+        """The workers whose answers could not be taken."""
+        return tuple(self._quarantined)
+
+    def number_of(self, connection: str) -> int:
+        """The number by which this worker is named in the grants of its pieces."""
+        worker = self._workers.get(connection)
+        return worker.number if worker is not None else 0  # It was lost in the same step.
+
+    @property
     def in_flight(self) -> int:
         return len(self._frames)
 
@@ -397,6 +469,8 @@ class Flow:
         self._lose_silent(now_s)
         if self._rules.live:
             actions += self._give_up_late(now_s)
+        else:
+            actions += self._give_up_without_workers(now_s)
         actions += self._resend_without_progress(now_s)
         actions += self._hand_out()
         actions += self._repeat_notices(now_s)
@@ -417,11 +491,13 @@ class Flow:
             case WorkerGone(connection):
                 self._lose_worker(connection)
             case WorkerEnded():
-                self._take_end(event)
+                yield from self._take_end(event)
             case WorkerReserved(connection):
                 yield from self._take_reserved(connection)
             case WorkerFailed(connection, frame, reason):
-                self._take_failure(connection, frame, reason)
+                yield from self._take_failure(connection, frame, reason)
+            case AnswerRefused():
+                yield from self._take_refusal(event)
             case CropsCame():
                 yield from self._take_crops(event)
             case Acked():
@@ -432,6 +508,16 @@ class Flow:
     @property
     def _every_stage_is_there(self) -> bool:
         return {worker.stage for worker in self._workers.values()} >= set(self._stages)
+
+    @property
+    def _is_nobody_awaited(self) -> bool:
+        """Whether every stage is there, but for those that no worker is left of whose answers can be taken."""
+        present = {worker.stage for worker in self._workers.values()}
+        return present | self._stages_in_quarantine >= set(self._stages)
+
+    @property
+    def _stages_in_quarantine(self) -> set[str]:
+        return {stage for stage, _, _ in self._quarantined}
 
     # --- Reading ---
 
@@ -479,8 +565,10 @@ class Flow:
     def _take_beat(self, connection: str, room: int, finished: int, now_s: float) -> Iterator[Action]:
         worker = self._workers.get(connection)
         if worker is not None:
-            worker.room, worker.heard_s = room, now_s
-            worker.under_way = {seq: frame for seq, frame in worker.under_way.items() if seq > finished}
+            worker.room, worker.heard_s = min(room, limits.MOST_ROOM), now_s
+            under_way = {seq: frame for seq, frame in worker.under_way.items() if seq > finished}
+            worker.is_stuck = worker.is_stuck and len(under_way) == len(worker.under_way)
+            worker.under_way = under_way
             if worker.alone is not None and not worker.under_way:
                 self._release(worker)
         elif connection not in self._refused:
@@ -497,42 +585,71 @@ class Flow:
         worker.alone, worker.is_reserved = None, False
 
     def _take_worker(self, came: WorkerCame, now_s: float) -> Iterator[Action]:
+        if came.connection in self._refused:
+            return
         if came.connection in self._workers:
             return  # It was welcomed twice because two of its messages came before its hello.
         if came.account != self._accounts.get(came.connection, came.account):
             return  # It answers an earlier welcome, and will throw away what it is given before it has the later one.
         if came.incarnation <= self._ended.get((came.stage, came.worker), -1):
             return  # It has died since it said hello.
-        for incarnation, cause in came.ended:
-            if incarnation < came.incarnation:
-                self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))
+        if came.stage in self._due:
+            for incarnation, cause in came.ended:
+                if incarnation < came.incarnation:
+                    yield from self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))
         same = {c: w for c, w in self._workers.items() if (w.stage, w.worker) == (came.stage, came.worker)}
         if reason := self._reason_to_refuse(came, same.values()):
-            self._refused.add(came.connection)
-            yield Refuse(came.connection, reason)
+            yield self._refuse(came.connection, (came.stage, came.worker), reason)
             return
         for connection in same:
             self._lose_worker(connection)
-        self._workers[came.connection] = _Worker(came.stage, came.worker, came.incarnation, now_s)
+        self._workers_taken += 1
+        worker = _Worker(came.stage, came.worker, came.incarnation, now_s, self._workers_taken)
+        self._workers[came.connection] = worker
         self._started = self._started or self._every_stage_is_there
 
     def _reason_to_refuse(self, came: WorkerCame, same: Iterable[_Worker]) -> str | None:
         if came.stage not in self._due:
-            return f"this run has no stage {came.stage}"
+            return f"this run has no stage {printable(came.stage)}"
         if came.card != self._rules.cards[came.stage]:
             return f"the {came.stage} of this run has another model card or other settings"
         if any(worker.incarnation > came.incarnation for worker in same):
             return f"a later incarnation of this {came.stage} is already here"
+        host, on = came.worker[0], printable(came.worker[0])
+        if (came.stage, came.worker, came.incarnation) in self._quarantined:
+            return f"the answers of this {came.stage} on {on} could not be taken"
+        if (
+            sum((stage, worker[0]) == (came.stage, host) for stage, worker, _ in self._quarantined)
+            >= limits.QUARANTINED
+        ):
+            return f"the answers of {limits.QUARANTINED} processes of {came.stage} on {on} could not be taken"
+        if len(self._workers) >= limits.WORKERS and not self._make_place(host):
+            return f"{limits.WORKERS} workers are here already"
         return None
+
+    def _make_place(self, host: str) -> bool:
+        """The worker of this host that was heard longest ago goes, of those that have answered nothing yet."""
+        idle = {c: w for c, w in self._workers.items() if w.worker[0] == host and not w.answered and not w.under_way}
+        if idle:
+            self._lose_worker(min(idle, key=lambda connection: idle[connection].heard_s))
+        return bool(idle)
+
+    def _refuse(self, connection: str, who: tuple, reason: str) -> Refuse:
+        if len(self._refused) >= limits.GREETED:
+            self._refused.clear()
+        self._refused[connection] = who
+        return Refuse(connection, reason)
 
     def _lose_worker(self, connection: str) -> None:
         """Every piece that this worker ever held and render still lacks is due again."""
         if connection in self._accounts:
             self._accounts[connection] = None  # If it is heard again, its account starts anew.
-        self._refused.discard(connection)
+        self._refused.pop(connection, None)
         worker = self._workers.pop(connection, None)
         if worker is None:
             return
+        if len(self._lost) >= limits.WORKERS:
+            del self._lost[next(iter(self._lost))]
         self._lost[worker.stage, worker.worker] = worker
         for number, frame in self._frames.items():
             if frame.holders.get(worker.stage) == connection:
@@ -549,10 +666,13 @@ class Flow:
 
     # --- Pieces that may be the cause of an end ---
 
-    def _take_end(self, ended: WorkerEnded) -> None:
+    def _take_end(self, ended: WorkerEnded) -> Iterator[Action]:
         """What a worker held that ended by its own doing goes out again alone; what it had alone has a strike."""
         identity = (ended.stage, ended.worker)
-        self._ended[identity] = max(ended.incarnation, self._ended.get(identity, 0))
+        before = self._ended.pop(identity, 0)
+        if len(self._ended) >= limits.WORKERS:
+            del self._ended[next(iter(self._ended))]
+        self._ended[identity] = max(ended.incarnation, before)
         for connection, worker in list(self._workers.items()):
             if (worker.stage, worker.worker, worker.incarnation) == (*identity, ended.incarnation):
                 self._lose_worker(connection)
@@ -563,23 +683,97 @@ class Flow:
         for number in set(worker.under_way.values()):
             if number in self._frames and worker.stage not in self._frames[number].given_up:
                 alone = worker.alone == number
+                if alone and ended.cause in OWN_DOING:
+                    self._asked_in_vain(number, worker)
                 if reason := self._suspects.ended(worker.stage, number, ended.cause, alone):
-                    self._give_up_for_good(number, worker.stage, reason)
+                    yield from self._give_up_for_good(number, worker.stage, reason)
 
-    def _take_failure(self, connection: str, number: int, reason: str) -> None:
+    def _take_failure(self, connection: str, number: int, reason: str) -> Iterator[Action]:
         worker, frame = self._workers.get(connection), self._frames.get(number)
         if worker is None or frame is None or worker.stage in frame.given_up:
             return
+        pieces = [seq for seq, of in worker.under_way.items() if of == number]
+        if not pieces:
+            self.ignored += 1  # It does not have this piece, or has said so before.
+            return
+        del worker.under_way[min(pieces)]
+        self._asked_in_vain(number, worker)
         if frame.holders.get(worker.stage) == connection:
             del frame.holders[worker.stage]
         if given_up := self._suspects.failed(worker.stage, number, reason, worker.alone == number):
-            self._give_up_for_good(number, worker.stage, given_up)
+            yield from self._give_up_for_good(number, worker.stage, given_up)
         else:
             self._make_due(number, worker.stage)
         if worker.alone == number:
             worker.alone, worker.is_reserved = None, False
 
-    def _give_up_for_good(self, number: int, stage: str, reason: str) -> None:
+    # --- Workers whose answers cannot be taken ---
+
+    def _take_refusal(self, refused: AnswerRefused) -> Iterator[Action]:
+        """Whose answer cannot be taken is given nothing more, and what it has is given to others."""
+        found = [c for c, w in self._workers.items() if (w.number, w.stage) == (refused.worker, refused.stage)]
+        if not found:
+            return  # It is gone, and all that it had was given to others then.
+        [connection], worker = found, self._workers[found[0]]
+        if (frame := self._frames.get(refused.frame)) is not None:
+            vain = self._asked_in_vain(refused.frame, worker)
+            vain.refused += 1
+            if vain.refused == self._rules.tries:
+                vain.newest = self._workers_taken
+            if frame.holders.get(worker.stage) == connection and worker.stage != DETECT:
+                self._make_due(refused.frame, worker.stage)
+        yield from self._quarantine(connection, f"its answer for frame {refused.frame} {refused.reason}")
+
+    def _quarantine(self, connection: str, reason: str) -> Iterator[Action]:
+        worker = self._workers[connection]
+        life = (worker.stage, worker.worker, worker.incarnation)
+        if len(self._quarantined) >= limits.LIVES:
+            del self._quarantined[next(iter(self._quarantined))]
+        self._quarantined[life] = None
+        if worker.stage == DETECT:
+            self._forget_crops_of(connection)
+        self._lose_worker(connection)
+        # Those that it was taken for a later incarnation of are welcome again.
+        self._refused = {c: who for c, who in self._refused.items() if who != life[:2]}
+        yield self._refuse(connection, ("", None), f"{DISTRUSTED}: {reason}")
+        yield Quarantine(connection, *life, reason)
+
+    def _forget_crops_of(self, connection: str) -> None:
+        """What else this detect has cut is not believed either."""
+        for number, frame in self._frames.items():
+            lacks = self._lacks(number) & set(self._stages)
+            if lacks and frame.crops is not None and frame.crops.connection == connection:
+                frame.crops = None
+                frame.holders[DETECT] = connection
+                for stage in self._rules.attributes:
+                    self._due[stage].discard(number)
+
+    def _asked_in_vain(self, number: int, worker: _Worker) -> _InVain:
+        vain = self._frames[number].vain.setdefault(worker.stage, _InVain())
+        vain.add(worker)
+        return vain
+
+    def _give_up_without_workers(self, now_s: float) -> Iterator[Action]:
+        """Of a file: a stage is not waited for whose every worker gave answers that could not be taken."""
+        if not self._quarantined:
+            return
+        for stage in set(self._stages_gone(now_s)) & self._stages_in_quarantine:
+            reason = f"no process of {stage} is left whose answers can be taken"
+            for number, frame in self._frames.items():
+                lacks = self._lacks(number) - frame.given_up.keys()
+                if DETECT in frame.given_up or not (
+                    frame.crops is None if stage == DETECT else number in self._due[stage]
+                ):
+                    continue
+                # Where render has faces, but nobody has their crops any more, it is the attributes that are given up.
+                lacking = (stage,) if stage in lacks else self._rules.attributes if stage == DETECT else ()
+                for one in [one for one in lacking if one in lacks]:
+                    yield from self._give_up_for_good(number, one, reason)
+
+    def _give_up_for_good(self, number: int, stage: str, reason: str) -> Iterator[Action]:
+        if stage == DETECT and not self._frames[number].attempt:
+            self._frames[number].attempt = 1
+            yield SendPicture(number)  # It would have gone out with the frame.
         self._frames[number].given_up[stage] = reason
         for other in self._stages if stage == DETECT else (stage,):
             self._due[other].discard(number)
@@ -603,9 +797,10 @@ class Flow:
         """One worker of the stage is to take one of its suspect pieces alone; the others go on with the rest."""
         if not self._due[stage] & self._suspects.of(stage):
             return
-        free = {c: len(w.under_way) for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
-        if free and not any(self._workers[connection].is_reserved for connection in free):
-            connection = min(free, key=free.__getitem__)
+        free = {c: w for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
+        if free and not any(worker.is_reserved for worker in free.values()):
+            vain = self._frames[min(self._due[stage] & self._suspects.of(stage))].vain.get(stage, _InVain())
+            connection = min(free, key=lambda c: (*vain.rank(free[c])[:2], len(free[c].under_way)))
             self._workers[connection].is_reserved = True
             yield SendReserve(connection)
 
@@ -679,8 +874,11 @@ class Flow:
         self._ack = ack
         if known is None:
             self._begin(ack)
+        for refused in ack.refused:
+            yield from self._take_refusal(refused)
         if ack.done > self.done:
             for number in [n for n in self._frames if n < ack.done]:
+                self._count_answers(number)
                 yield from self._forget(number, now_s - self._frames[number].read_s)
             self.done = ack.done
             self._progress_s, self._resend_after_s, self._stalls = now_s, self._rules.resend_after_s, 0
@@ -691,6 +889,12 @@ class Flow:
         if ack.clean and self._read_all and not self._finished:
             self._finished = True
             yield Finished()
+
+    def _count_answers(self, number: int) -> None:
+        frame = self._frames[number]
+        for connection in [c for stage, c in frame.holders.items() if stage not in frame.given_up]:
+            if (worker := self._workers.get(connection)) is not None:
+                worker.answered += 1
 
     def _begin(self, ack: Acked) -> None:
         """The first word of render: a file is read from where its outputs end, a live source goes on."""
@@ -715,15 +919,15 @@ class Flow:
 
     def _resend_without_progress(self, now_s: float) -> Iterator[Action]:
         """Guards against lost messages: one timer for the whole source, so that a stall makes no storm."""
-        if not self._frames or not self._every_stage_is_there or now_s - self._progress_s < self._resend_after_s:
+        if not self._frames or not self._is_nobody_awaited or now_s - self._progress_s < self._resend_after_s:
             return
         self._progress_s, self._resend_after_s = now_s, self._resend_after_s * 2
         self._stalls += 1
         if self._stalls >= STALLS:
             for worker in self._workers.values():
                 worker.under_way.clear()
-            for connection in [c for c, w in self._workers.items() if w.is_reserved]:
-                self._lose_worker(connection)
+        self._lose_reserved()
+        yield from self._blame_who_stalls()
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
             if PICTURE in lacks and frame.attempt:
@@ -732,6 +936,58 @@ class Flow:
                 if (stage in lacks or stage == DETECT) and not self._is_at_work(number, frame.holders.get(stage)):
                     frame.holders.pop(stage, None)
                     self._make_due(number, stage)
+        yield from self._hand_to_the_idle()
+
+    def _lose_reserved(self) -> None:
+        """Who was to take one piece alone and has not: another one is asked, or after some stalls the same again."""
+        for connection, worker in [(c, w) for c, w in self._workers.items() if w.is_reserved]:
+            others = any(w.stage == worker.stage and w is not worker for w in self._workers.values())
+            if others or self._stalls >= STALLS:
+                alone = {worker.alone} if worker.alone is not None else self._due[worker.stage]
+                for number in alone & self._suspects.of(worker.stage):
+                    self._asked_in_vain(number, worker)
+                self._lose_worker(connection)
+
+    def _blame_who_stalls(self) -> Iterator[Action]:
+        """A piece that a worker calls finished and render lacks was lost, or never answered: another one is asked.
+
+        Who does that with most of its pieces is quarantined. Messages are lost too, but not most of them.
+        """
+        answered: Counter[str] = Counter()
+        for number, frame in self._frames.items():
+            lacks = self._lacks(number)
+            for stage, connection in frame.holders.items():
+                worker = self._workers.get(connection)
+                if worker is None or number in worker.under_way.values() or not frame.attempt:
+                    continue
+                if stage == DETECT and self._contradicts(frame, lacks):
+                    frame.crops = None
+                if stage in lacks or (stage == DETECT and frame.crops is None):
+                    worker.unanswered += 1
+                    self._asked_in_vain(number, worker)
+                else:
+                    answered[connection] += 1
+        for connection, worker in list(self._workers.items()):
+            worker.is_stuck = bool(worker.under_way)
+            if worker.unanswered >= UNANSWERED and worker.unanswered >= worker.answered + answered[connection]:
+                says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
+                yield from self._quarantine(connection, says)
+
+    def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
+        """Whether a detect has told capture of no faces, and render of some."""
+        return frame.crops is not None and not frame.crops.faces and bool(lacks & set(self._rules.attributes))
+
+    def _hand_to_the_idle(self) -> Iterator[Action]:
+        """What somebody has been at for long is given to one more, of those who have nothing else to do."""
+        for stage in self._stages:
+            idle = [c for c, w in self._workers.items() if w.stage == stage and w.free > 0 and not w.under_way]
+            for number, frame in self._frames.items():
+                held = self._is_at_work(number, frame.holders.get(stage)) and not self._suspects.of(stage) & {number}
+                wanted = stage in self._lacks(number) and not frame.given_up.keys() & {stage, DETECT}
+                wanted = wanted and (frame.crops is not None or stage == DETECT)
+                if idle and held and wanted:
+                    self._asked_in_vain(number, self._workers[frame.holders[stage]])
+                    yield from self._send(stage, number, idle.pop())
 
     def _is_at_work(self, number: int, connection: str | None) -> bool:
         """Whether a worker that is here has not said yet that it has finished this frame: slow is not lost."""
@@ -746,6 +1002,9 @@ class Flow:
             if suspects := self._suspects.of(stage):
                 yield from self._reserve(stage)
                 due = due - suspects
+            for number in [n for n in sorted(due) if stage in self._frames[n].vain]:
+                due = due - {number}
+                yield from self._hand_out_again(stage, number)
             while due and (connection := self._roomiest(stage)) is not None:
                 number = min(due)
                 if stage == DETECT and not self._frames[number].attempt and self._render_is_full:
@@ -753,6 +1012,28 @@ class Flow:
                 due.discard(number)
                 self._due[stage].discard(number)
                 yield from self._send(stage, number, connection)
+
+    def _hand_out_again(self, stage: str, number: int) -> Iterator[Action]:
+        """A piece that somebody was asked for in vain: the one who is most likely to answer it gets it, however busy.
+
+        After `tries` answers that could not be taken only those are asked who were here by then: nobody can keep a
+        frame open by coming again and again.
+        """
+        vain = self._frames[number].vain[stage]
+        here = {c: w for c, w in self._workers.items() if w.stage == stage}
+        if vain.newest is not None:
+            here = {c: w for c, w in here.items() if w.number <= vain.newest}
+            if not here:
+                says = f"{stage} gave {vain.refused} answers for this frame that could not be taken"
+                yield from self._give_up_for_good(number, stage, says)
+                return
+        asked = {c: w for c, w in here.items() if not w.is_stuck} or here
+        if not asked:
+            return
+        connection = min(asked, key=lambda c: vain.rank(asked[c]))
+        if asked[connection].free > 0:
+            self._due[stage].discard(number)
+            yield from self._send(stage, number, connection)
 
     @property
     def _render_is_full(self) -> bool:

@@ -71,7 +71,8 @@ def restored(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A core was made: of capture with its rules and first frame, of render with its attribute stages and `done`."""
+    """A core was made: of capture with its rules, first frame and who is in quarantine, of render with its attribute
+    stages and `done`."""
 
     who: str  # the process and its life, and of render the source
     core: str  # CAPTURE or RENDER
@@ -126,5 +127,5 @@ class Again:
 
 
 def _core(began: Began) -> Flow | Join:
-    first, done = (restored(argument) for argument in began.arguments)
-    return Flow(first, done) if began.core == CAPTURE else Join(first, done=done)
+    first, done, *quarantined = (restored(argument) for argument in began.arguments)
+    return Flow(first, done, *quarantined) if began.core == CAPTURE else Join(first, done=done)

@@ -35,6 +35,7 @@ class FacesCame:
     boxes: str  # hash of the boxes
     count: int  # how many faces; without any, no attribute is waited for
     faces: object
+    worker: int = 0  # who has found them, by the grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,16 @@ class CloseOutputs:
     """The last frame has been emitted: nothing more comes from this source."""
 
 
-Action = Emit | Skipped | CloseOutputs
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """This worker has said one thing in one try at a frame, and another thing in the same try."""
+
+    frame: int
+    stage: str
+    worker: int
+
+
+Action = Emit | Skipped | CloseOutputs | Contradicted
 
 
 @dataclass(slots=True)
@@ -109,6 +119,7 @@ class _Part:
     attempt: int
     boxes: str
     value: object
+    worker: int = 0
 
 
 @dataclass(slots=True)
@@ -166,7 +177,7 @@ class Join:
             case SourceEnded(frames):
                 self._frames = frames
             case _:
-                self._take(event)
+                return [*self._take(event), *self._advance()]
         return list(self._advance())
 
     def _start(self, epoch: int) -> None:
@@ -185,16 +196,16 @@ class Join:
             for frame in [f for f in self._open if drop.first <= f <= drop.last]:
                 del self._open[frame]
 
-    def _take(self, event: PictureCame | FacesCame | AttributeCame | GivenUp) -> None:
+    def _take(self, event: PictureCame | FacesCame | AttributeCame | GivenUp) -> list[Action]:
         if event.frame < self.done or any(d.first <= event.frame <= d.last for d in self._drops):
             self.ignored["after the frame was emitted or dropped"] += 1
-            return
+            return []
         frame = self._open.get(event.frame)
         if frame is None:
             # Capture's window bounds what is open; this bounds what a peer that does not keep to it can cost.
             if len(self._open) >= self._most_open:
                 self.ignored["beyond the frames that may be open"] += 1
-                return
+                return []
             frame = self._open[event.frame] = _Open()
         self._heard = max(self._heard, event.frame + 1)
         match event:
@@ -203,16 +214,30 @@ class Join:
                     frame.picture = picture
                 else:
                     self.ignored["repeated"] += 1
-            case FacesCame(_, attempt, boxes, count, faces):
-                part = self._newer(frame.faces, _Part(attempt, boxes, faces))
+            case FacesCame(number, attempt, boxes, count, faces, worker):
+                if self._is_other(frame.faces, attempt, boxes):
+                    return self._contradicted(number, frame)
+                part = self._newer(frame.faces, _Part(attempt, boxes, faces, worker))
                 if part is not frame.faces:
                     frame.faces, frame.face_count = part, count
-            case AttributeCame(_, attempt, boxes, stage, answers):
+            case AttributeCame(number, attempt, boxes, stage, answers):
                 frame.answers[stage] = self._newer(frame.answers.get(stage), _Part(attempt, boxes, answers))
                 if frame.faces is not None and attempt > frame.faces.attempt and boxes != frame.faces.boxes:
                     frame.faces = None  # They are of an older try, and the newer ones were lost on the way.
+                if self._is_other(frame.faces, attempt, boxes):
+                    return self._contradicted(number, frame)
             case GivenUp(_, stage, reason):
                 frame.given_up.setdefault(stage, reason)
+        return []
+
+    def _is_other(self, faces: _Part | None, attempt: int, boxes: str) -> bool:
+        """Whether faces are along other boxes than something else of the same try, which one worker has made."""
+        return faces is not None and attempt == faces.attempt and boxes != faces.boxes
+
+    def _contradicted(self, number: int, frame: _Open) -> list[Action]:
+        """One of both is wrong, and nobody knows which: neither is taken."""
+        worker, frame.faces = frame.faces.worker, None
+        return [Contradicted(number, DETECT, worker)]
 
     def _newer(self, known: _Part | None, came: _Part) -> _Part:
         """The first answer is joined, not its repeats; one along other boxes counts only if it is a newer try's."""
@@ -221,7 +246,9 @@ class Join:
         self.ignored["repeated"] += 1
         if came.boxes != known.boxes or came.attempt <= known.attempt:
             return known
-        return replace(known, attempt=came.attempt)  # What a newer try says too is not of an older one.
+        return replace(
+            known, attempt=came.attempt, worker=came.worker
+        )  # What a newer try says too is not of an older one.
 
     def _wants(self, frame: _Open) -> list[str]:
         wants = [] if frame.picture is not None else [PICTURE]

@@ -32,8 +32,26 @@ BATCH_FACES = 32
 # that connects and leaves without end can cost.
 GREETED = 10_000
 
+# Beyond: a worker that never finished anything makes room for the next one, or the next one is refused.
+WORKERS = 1000  # of one capture
+
+# Beyond: those of the oldest frames are told; the others are, when these are done.
+LACKS = 1000  # frames in one acknowledgement
+REFUSALS = 32  # answers not taken, in one acknowledgement
+
+# Beyond: no further worker of this stage on this host is taken in this run.
+QUARANTINED = 16  # workers of one stage on one host whose answers could not be taken
+LIVES = 1000  # quarantined in all: beyond, the oldest are forgotten
+
+# Beyond: messages of this peer wait in its own memory, or in the network.
+QUEUED = 64  # messages of one peer, not taken yet
+
+# Beyond: said no more, only counted.
+SENTENCES = 20  # about workers that are not taken
+
 # Beyond: the oldest are not told. Capture knows a worker by its last life but a few.
 ENDS = 16  # former lives of a worker that its hello tells the end of
 
 # What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle.
 ROOM = 2
+MOST_ROOM = 16  # beyond: no more is given to it, whatever it asks for

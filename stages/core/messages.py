@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -23,12 +24,15 @@ from stages.core.errors import FacepipeError
 
 VERSION = 1
 
+_DIGEST = re.compile("[0-9A-Za-z]{0,64}")
 
 ENCODINGS = ("jpeg", "png")  # besides raw
 
 
 class Refused(FacepipeError):
     """A message that is not what the protocol allows; the receiver counts it and goes on."""
+
+    header: dict | None = None  # what it said, where that could be read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +79,14 @@ def _geometry(value: object) -> bool:
     return _number(0.01)(scale) and _names(stages)
 
 
+def _refusal(value: object) -> bool:
+    """Frame, stage and worker of an answer that was not taken, and why."""
+    if type(value) is not list or len(value) != 4:
+        return False
+    frame, stage, worker, reason = value
+    return _whole(0)(frame) and _name(stage) and _whole(0)(worker) and _text(limits.TEXT_CHARACTERS)(reason)
+
+
 _name = _text(limits.NAME_CHARACTERS, shortest=1)
 _names = _list_of(_name, 64)
 
@@ -87,8 +99,10 @@ Name = Annotated[str, _name]
 MaybeName = Annotated[str | None, _or_none(_name)]
 Names = Annotated[list, _names]
 Text = Annotated[str, _text(limits.TEXT_CHARACTERS)]
-Digest = Annotated[str, _text(64)]
+Digest = Annotated[str, lambda value: type(value) is str and _DIGEST.fullmatch(value) is not None]
+Grant = Annotated[str, _text(limits.NAME_CHARACTERS)]  # see `grants`
 Count = Annotated[int, _whole(0)]
+FaceCount = Annotated[int, _whole(0, limits.FACES)]
 Try = Annotated[int, _whole(1)]
 MaybeCount = Annotated[int | None, _or_none(_whole(0))]
 Flag = Annotated[bool, lambda value: type(value) is bool]
@@ -103,6 +117,7 @@ Scores = Annotated[list, _list_of(_number(), limits.FACES)]
 Answers = Annotated[list, _list_of(_list_of(_number(), 1024), limits.FACES)]
 Geometries = Annotated[list, _list_of(_geometry, 64)]
 Lacks = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
+Refusals = Annotated[list, _list_of(_refusal, limits.REFUSALS)]
 Ends = Annotated[list, _list_of(_pair(_whole(0), lambda value: value in ("exit", "hang", "killed")), limits.ENDS)]
 Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
 
@@ -186,8 +201,9 @@ class CutCrops(Message):
     frame: Count
     attempt: Try
     boxes: Digest  # hash of the boxes: only what was cut along equal boxes is joined
-    faces: Count
+    faces: FaceCount
     spent: Spent
+    grant: Grant = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -224,6 +240,7 @@ class Frame(Message):
     attempt: Try
     skip: Names
     geometries: Geometries
+    grant: Grant = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,6 +257,7 @@ class Crops(Message):
     attempt: Try
     boxes: Digest
     spent: Spent
+    grant: Grant = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -269,6 +287,7 @@ class SourceHello(Message):
     epoch: Count
     live: Flag
     is_complete: Flag = True  # every stage has a worker: before, an earlier run's results are left alone
+    key: Digest = ""  # that grants of this epoch are signed with; no worker is told
     latency: MaybeSeconds = None  # in the middle, of what was acknowledged since the last hello; None: nothing
 
 
@@ -352,6 +371,7 @@ class Faces(Message):
     scores: Scores
     capped: Count  # faces beyond the limit, left out
     spent: Spent
+    grant: Grant = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -369,6 +389,7 @@ class Attribute(Message):
     boxes: Digest
     answers: Answers
     spent: Spent
+    grant: Grant = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -385,6 +406,7 @@ class Ack(Message):
     clean: Flag  # the source has ended and its outputs are closed
     heard: Count = 0  # one more than the highest frame heard of, in any epoch
     preview: MaybeCount = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
+    refused: Refusals = field(default_factory=list)  # [frame, stage, worker, reason] of answers that were not taken
     worked: Works = field(default_factory=list)  # [frame, seconds of work on its longest path], for the account
 
 
@@ -419,6 +441,14 @@ def unpack(parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
     if not parts:
         raise Refused("a message without a header")
     header = _header(parts[0])
+    try:
+        return _message(dict(header), parts, listens_to)
+    except Refused as refusal:
+        refusal.header = header
+        raise
+
+
+def _message(header: dict, parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
     if header.pop("v", None) != VERSION:
         raise Refused(f"a message of another protocol than version {VERSION}")
     kind = header.pop("kind", None)

@@ -11,6 +11,7 @@ import numpy as np
 from stages.core import join, limits
 from stages.core.claim import Claim
 from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.grants import Grants, Task
 from stages.core.history import RENDER
 from stages.core.join import Join
 from stages.core.messages import (
@@ -31,6 +32,7 @@ from stages.inference.card import Card, answer
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.rendering.account import Account
+from stages.rendering.refusals import Refusals, flaw_of
 from stages.rendering.screens import SourceScreens
 from stages.runtime.link import Bound
 from stages.runtime.tape import Tape
@@ -72,6 +74,8 @@ class Source:
             tape.began(RENDER, name, tuple(cards), before.position)
         self._account = Account(cards, before)
         self._claim = Claim()
+        self._grants = Grants("", 0)
+        self._refusals = Refusals()
         self._is_live = False
         self._clean = False
         self._due, self._number, self._said_s = False, 0, 0.0
@@ -90,6 +94,8 @@ class Source:
         self._is_live = hello.live
         if hello.latency is not None:
             self._account.told(hello.latency)
+        if self._join.epoch is None or hello.epoch > self._join.epoch:
+            self._grants, self._refusals = Grants(hello.key, hello.epoch), Refusals()
         if hello.epoch >= (self._join.epoch or 0):
             self._step(join.SourceStarted(hello.epoch))
             self._due = True
@@ -103,12 +109,8 @@ class Source:
             case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
                 self._account.came()
                 self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
-            case Faces(frame=frame, attempt=attempt, rectangles=rectangles, scores=scores):
-                if len(scores) == len(rectangles):
-                    self._step(join.FacesCame(frame, attempt, _boxes(message, len(scores)), len(scores), message))
-            case Attribute(frame=frame, attempt=attempt, stage=stage, answers=answers):
-                if stage in self._cards and all(len(row) == len(self._cards[stage].shown) for row in answers):
-                    self._step(join.AttributeCame(frame, attempt, _boxes(message, len(answers)), stage, message))
+            case Faces() | Attribute():
+                self._hear_answer(message)
             case Drop(first=first, last=last, stage=stage, reason=reason):
                 self._step(join.Dropped(first, last, stage, reason))
             case GivenUp(frame=frame, stage=stage, reason=reason):
@@ -123,6 +125,35 @@ class Source:
                 self._has_finished = self._clean
             case Preview(frame=frame):
                 self._preview(frame, message)
+
+    def _hear_answer(self, message: Faces | Attribute) -> None:
+        if (task := self._grants.task(message.grant)) is None:
+            self._account.ignored()
+        elif flaw := flaw_of(message, task, self._cards):
+            self._refuse(task, flaw)
+        else:
+            self._take_answer(message, task)
+
+    def _take_answer(self, message: Faces | Attribute, task: Task) -> None:
+        if self._tape is not None:
+            self._tape.keep(task.stage, message)
+        if isinstance(message, Faces):
+            count = len(message.rectangles)
+            boxes = _boxes(message, count)
+            self._step(join.FacesCame(message.frame, message.attempt, boxes, count, message, task.worker))
+        else:
+            boxes = _boxes(message, len(message.answers))
+            self._step(join.AttributeCame(message.frame, message.attempt, boxes, message.stage, message))
+
+    def malformed(self, header: dict, reason: str) -> None:
+        """An answer was refused before it was read: its header, and why."""
+        if task := self._grants.task(header.get("grant")):
+            self._refuse(task, f"is {reason}")
+
+    def _refuse(self, task: Task, reason: str) -> None:
+        """Capture, who has given the task to somebody, is told that the answer is not taken."""
+        self._account.ignored()
+        self._due = self._refusals.add(task, reason) or self._due
 
     @property
     def is_left(self) -> bool:
@@ -149,10 +180,11 @@ class Source:
             incarnation=self._incarnation,
             number=self._number,
             done=done,
-            lacks=[[frame, []] for frame in range(done, self._join.done)] + [list(lack) for lack in self._join.lacks()],
+            lacks=_oldest([(frame, []) for frame in range(done, self._join.done)] + self._join.lacks()),
             clean=self._clean and not self._screens.is_looked_at,
             preview=self._preview_taken if self._screens.wants_previews else None,
             heard=self._join.heard,
+            refused=self._refusals.listed(),
             worked=self._account.worked(),
         )
         if self._peers.send(self._claim.holder, ack):
@@ -207,13 +239,17 @@ class Source:
         actions = self._join.step(event)
         if self._tape is not None:
             self._tape.heard(self._name, event, actions, None, _named)
-        self._due = self._due or self._join.done != done
+        if self._join.done != done:
+            self._due = True
+            self._given_up = {(frame, stage) for frame, stage in self._given_up if frame >= self._join.done}
         for action in actions:
             match action:
                 case join.Emit():
                     self._emit(action)
                 case join.Skipped(first, last, stage, reason):
                     self.recorder.losses.dropped(first, last, stage, reason)
+                case join.Contradicted(frame, stage, worker):
+                    self._refuse(Task(worker, frame, 1, 0, "", stage), "names other boxes than its crops, or before")
                 case join.CloseOutputs():
                     self.recorder.close()
                     self._clean = True
@@ -250,6 +286,17 @@ def _named(payload: Picture | Faces | Attribute) -> str:
     if isinstance(payload, Picture):
         return f"the picture at {payload.time} s"
     return f"{payload.kind} by {payload.replica}/{payload.incarnation}, try {payload.attempt}, boxes {payload.boxes}"
+
+
+def _oldest(lacks: list[tuple[int, list[str]]]) -> list[list]:
+    """What fits into an acknowledgement: a frame that is not listed is taken to lack everything."""
+    kept, size = [], 0
+    for frame, wants in lacks[: limits.LACKS]:
+        size += 16 + sum(len(stage) + 2 for stage in wants)
+        if size > limits.HEADER_BYTES // 2:
+            break
+        kept.append([frame, wants])
+    return kept
 
 
 def _boxes(message: Faces | Attribute, count: int) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 
 import zmq
@@ -54,6 +54,7 @@ class Link:
     def __init__(self, listens_to: dict[str, type[Message]]):
         self.refused: Counter[str] = Counter()  # messages and peers not taken, by reason
         self.sockets: list[zmq.Socket] = []
+        self._malformed: deque[tuple[dict, str]] = deque(maxlen=REASONS)
         self._listens_to = listens_to
 
     def close(self) -> None:
@@ -89,7 +90,15 @@ class Link:
             return decoded(message) if self._is_theirs_to_say(frames[0], message) else None
         except Refused as refusal:
             self._count(str(refusal)[:80])
+            if refusal.header is not None and "grant" in refusal.header:
+                self._malformed.append((refusal.header, str(refusal)[:200]))
             return None
+
+    def malformed(self) -> list[tuple[dict, str]]:
+        """What was refused since this was asked last, of what says whose answer it is: its header, and the reason."""
+        refused = list(self._malformed)
+        self._malformed.clear()
+        return refused
 
     def _is_theirs_to_say(self, frame: zmq.Frame, message: Message) -> bool:
         return True  # Who is connected to one other only has proved whose it is.
@@ -131,6 +140,9 @@ class Bound(Link):
 
     def open(self, context: zmq.Context, address: str) -> None:
         socket = self._open(context, zmq.ROUTER, address)
+        # Of those who connect one must not fill the memory with what nobody has taken yet. Nothing is lost by it: it
+        # waits in the sender, whose own mark is off.
+        socket.setsockopt(zmq.RCVHWM, limits.QUEUED)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # Otherwise a message to a peer that has gone vanishes silently.
         self._beyond.append(address.startswith(TCP) and self._security is not None)
         self._bind(socket, address)

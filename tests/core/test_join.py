@@ -5,6 +5,7 @@ from __future__ import annotations
 from stages.core.join import (
     AttributeCame,
     CloseOutputs,
+    Contradicted,
     Dropped,
     Emit,
     FacesCame,
@@ -22,8 +23,9 @@ def joining(*attributes: str) -> Join:
     return join
 
 
-def say(join: Join, frame: int, faces: int = 1, boxes: str = "b") -> list:
-    return join.step(PictureCame(frame, f"picture {frame}")) + join.step(FacesCame(frame, 1, boxes, faces, "faces"))
+def say(join: Join, frame: int, faces: int = 1, boxes: str = "b", attempt: int = 1) -> list:
+    found = FacesCame(frame, attempt, boxes, faces, "faces", worker=5)
+    return join.step(PictureCame(frame, f"picture {frame}")) + join.step(found)
 
 
 def answer(join: Join, frame: int, stage: str = "age", boxes: str = "b", attempt: int = 1, value: object = 31) -> list:
@@ -77,9 +79,20 @@ def test_the_first_answer_counts_not_its_repeat():
 
 def test_an_answer_along_other_boxes_is_not_joined():
     join = joining("age")
-    say(join, 0, boxes="b")
+    say(join, 0, boxes="b", attempt=2)
     assert answer(join, 0, boxes="other") == []
     assert join.lacks() == [(0, ["age"])]
+
+
+def test_a_detect_that_names_two_sets_of_boxes_in_one_try_is_named_and_the_frame_looked_at_again():
+    join = joining("age")
+    say(join, 0, boxes="b")
+    assert answer(join, 0, boxes="other") == [Contradicted(0, "detect", 5)]
+    assert join.lacks() == [(0, ["detect"])]
+    join = joining()
+    join.step(FacesCame(0, 1, "b", 1, "faces", worker=5))
+    assert join.step(FacesCame(0, 1, "other", 2, "faces", worker=5)) == [Contradicted(0, "detect", 5)]
+    assert frames(say(join, 0, boxes="right", attempt=2)) == [0]
 
 
 def test_answers_of_a_newer_try_replace_those_of_an_older_one():

@@ -17,6 +17,7 @@ from stages.core import limits
 from stages.core.config import Attribute as AttributeStage
 from stages.core.config import Detect, Pipeline
 from stages.core.frames import CropGeometry, Picture
+from stages.core.grants import Grants, Task
 from stages.core.messages import (
     FROM_RENDER,
     TO_CAPTURE,
@@ -33,6 +34,7 @@ from stages.core.messages import (
     SourceHello,
     Welcome,
     WorkerHello,
+    boxes_hash,
 )
 from stages.detect import _answer, is_frame, most_faces
 from stages.detectors import make_detector, settings_hash
@@ -46,6 +48,15 @@ from stages.runtime.worker import Identity
 from tests.fuzz import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
+KEY = "5ecret"
+# Of a worker that was given one of the first frames and may say anything about it.
+any_grant = st.builds(
+    lambda *task: granted(*task),
+    st.sampled_from(["detect", "gender", "age", "x"]),
+    small,
+    st.integers(0, 3),
+    st.sampled_from(["", "ab", "cd"]),
+)
 quick = settings(max_examples=150, deadline=None)
 
 
@@ -99,13 +110,21 @@ def cards():
 def whole(frame: int, boxes: list, pixels: np.ndarray) -> list:
     """All that is said about one frame, with these boxes."""
     near = {"run": "r", "source": "s", "epoch": 7, "frame": frame}
-    spoken = {**near, "attempt": 1, "boxes": "ab", "replica": 0, "incarnation": 1, "spent": {}}
+    spoken = {**near, "attempt": 1, "boxes": boxes_hash(boxes), "replica": 0, "incarnation": 1, "spent": {}}
     shown = {"gender": [0.5, 0.5], "age": [30.0, 20.0, 40.0]}
+    grants = {stage: granted(stage, frame, len(boxes), boxes_hash(boxes)) for stage in shown}
     return [
         FramePicture(file=None, time=0.0, rate=None, arrays=(pixels,), **near),
-        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, **spoken),
-        *(Attribute(stage=stage, answers=[row] * len(boxes), **spoken) for stage, row in shown.items()),
+        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken),
+        *(
+            Attribute(stage=stage, answers=[row] * len(boxes), grant=grants[stage], **spoken)
+            for stage, row in shown.items()
+        ),
     ]
+
+
+def granted(stage: str, frame: int, faces: int = 0, boxes: str = "", attempt: int = 1, key: str = KEY) -> str:
+    return Grants(key, 7).sign(Task(1, frame, attempt, faces, boxes, stage))
 
 
 wholes = st.builds(
@@ -116,7 +135,14 @@ wholes = st.builds(
 )
 
 
-frames_near = {"frame": small, "first": small, "last": small, "frames": small, "boxes": st.sampled_from(["ab", "cd"])}
+frames_near = {
+    "grant": any_grant,
+    "frame": small,
+    "first": small,
+    "last": small,
+    "frames": small,
+    "boxes": st.sampled_from(["ab", "cd"]),
+}
 
 
 @quick
@@ -127,7 +153,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     paper = Paper()
     look = Look(Pipeline())
     source = Source("s", "r", 1, cards, paper, look, Screens().of("s", previews=False), Peers(), lambda work: work())
-    source.start("c", SourceHello(run="r", source="s", epoch=7, live=False))
+    source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:
         if isinstance(message, SourceHello):
             source.start("c", message)
@@ -196,7 +222,7 @@ def cut(frame: int, faces: int) -> CutCrops:
     """The crops of a frame as detect sends them."""
     arrays = (np.zeros((faces, 8, 8, 1), np.uint8),) if faces else ()
     known = {"run": "r", "source": "s", "epoch": 7, "frame": frame, "attempt": 1, "boxes": "ab", "spent": {}}
-    return CutCrops(faces=faces, arrays=arrays, **known)
+    return CutCrops(faces=faces, arrays=arrays, grant=granted("detect", frame), **known)
 
 
 crops = st.builds(cut, st.integers(0, 10), st.integers(0, 3))
@@ -221,7 +247,7 @@ SETTINGS = Settings(
 def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     pictures = Pictures()
     capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoLinks())
-    capture._run, capture._epoch = "r", 7
+    capture._run, capture._epoch, capture._grants = "r", 7, Grants(KEY, 7)
     known = {"run": "r", "replica": 0, "incarnation": 1}
     detect = settings_hash(**SETTINGS.detector)
     for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):

@@ -1,0 +1,62 @@
+"""Answers that are not taken: what is wrong with them, and whose they are, for capture to hear."""
+
+from __future__ import annotations
+
+from stages.core import limits
+from stages.core.grants import Task
+from stages.core.messages import Attribute, Faces, boxes_hash
+from stages.inference.card import Card
+
+MOST_CHARACTERS = 300  # of a reason
+
+
+class Refusals:
+    """What was not taken in one epoch of a source, until capture has done something about it.
+
+    It is said in every acknowledgement, because one may be lost: once for each worker, who is given nothing more after
+    the first of them. So a worker that goes on has no effect, and cannot push others out.
+    """
+
+    def __init__(self):
+        self._refused: dict[tuple[str, int], list] = {}  # stage and worker -> what is said of it
+
+    def add(self, task: Task, reason: str) -> bool:
+        """Whether this is the first one of its worker."""
+        if (task.stage, task.worker) in self._refused:
+            return False
+        while len(self._refused) >= limits.REFUSALS:
+            del self._refused[next(iter(self._refused))]
+        said = [task.frame, task.stage, task.worker, reason[:MOST_CHARACTERS]]
+        self._refused[task.stage, task.worker] = said
+        return True
+
+    def listed(self) -> list[list]:
+        """As an acknowledgement carries them."""
+        return list(self._refused.values())
+
+
+def flaw_of(message: Faces | Attribute, task: Task, cards: dict[str, Card]) -> str | None:
+    """Why this is no answer to the task that it was granted for; None if it is one."""
+    stage = message.stage if isinstance(message, Attribute) else "detect"
+    if (message.frame, message.attempt, stage) != (task.frame, task.attempt, task.stage):
+        return f"is one of {stage} for frame {message.frame}, which it was not given"
+    if isinstance(message, Faces):
+        return _flaw_of_faces(message)
+    if message.boxes != task.boxes:
+        return "names other boxes than the crops that it was given"
+    if len(message.answers) != task.faces:
+        return f"has {len(message.answers)} rows for {task.faces} faces"
+    if stage not in cards:
+        return f"is one of {stage}, which render does not know"
+    columns = len(cards[stage].shown)
+    if any(len(row) != columns for row in message.answers):
+        return f"has rows that are not of {columns} numbers"
+    return None
+
+
+def _flaw_of_faces(message: Faces) -> str | None:
+    if len(message.scores) != len(message.rectangles):
+        return f"has {len(message.scores)} scores for {len(message.rectangles)} faces"
+    if message.boxes != boxes_hash(message.rectangles):
+        return "has boxes that are not those it names"
+    return None
