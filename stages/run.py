@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -21,10 +22,12 @@ from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import RESULTS, OutputFolder, OutputFolderError, logs_only, output_folder
 from stages.runtime.places import Places
-from stages.runtime.run_directory import claim
+from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile
 from stages.runtime.settings import cores
 from stages.runtime.view import TerminalView, Views
+
+PLACES = 100  # so many are tried where any will do
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
 
@@ -67,7 +70,7 @@ def run(
         if os.path.exists(record):
             raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
     with ExitStack() as held:
-        held.enter_context(claim(_bound(pipeline, processes, host), pipeline.port))
+        named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         results = _results(pipeline, stages, held)
         before = RunFile.read(results.path) if results.results else None
         if resume and before and before.ended == "finished":
@@ -98,6 +101,11 @@ def run(
             view.say(f"{shown(record)} keeps the pictures as they were read: what is hidden elsewhere is seen in it")
         if results.results:
             results.remove_logs(keep=processes)
+        if pipeline.port != named:
+            view.say(
+                f"the place of port {named} is another run's, so this one has that of {pipeline.port}; its helpers"
+                f" name it: --set port={pipeline.port}"
+            )
         if not stages & BINDING:
             view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")
         try:
@@ -140,6 +148,18 @@ def _ends_with(pipeline: Pipeline, processes: Processes) -> str:
     """Whose end is that of the run here: the captures', or render's where some of these run elsewhere."""
     here = [stage for stage, _ in processes.values()]
     return "render" if "render" in here and here.count("capture") < len(pipeline.all_sources()) else "capture"
+
+
+def _in_its_place(pipeline: Pipeline, processes: Processes, host: str, held: ExitStack) -> Pipeline:
+    """Hold what the processes bind; returns the pipeline with the port whose place the run has.
+
+    A run that is here as a whole meets nobody from elsewhere, so any place will do. Parts of one are looked for where
+    the configuration says.
+    """
+    is_whole = {stage for stage, _ in processes.values()} >= BINDING and not Placement.of(pipeline).spans_machines
+    ports = range(pipeline.port, pipeline.port + (PLACES if is_whole else 1))
+    placed = {port: replace(pipeline, port=port) for port in ports}
+    return placed[claim_free(ports, lambda port: _bound(placed[port], processes, host), held)]
 
 
 def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:

@@ -227,7 +227,7 @@ class Render:
     web: Annotated[
         Annotated[int, Between(1024, 65000)] | None,
         "The port of the page in the browser, which is then there whatever `display` says. `display: web` alone has"
-        f" {WEB_PORT}.",
+        f" {WEB_PORT}, or the next that is free.",
     ] = None
     web_host: Annotated[
         Address,
@@ -374,7 +374,8 @@ class Pipeline:
     port: Annotated[
         int,
         Between(1024, 65000),
-        "Names the run on its machine, and is the first of its TCP ports if it needs any: two runs at once need two.",
+        "Names the run on its machine; one that is here as a whole takes the next number that is free. With `hosts` it"
+        " is the first of its TCP ports.",
     ] = 5600
     window: Annotated[int, Between(1, 1000), "At most so many frames of a source are under way at once."] = 16
     window_memory: Annotated[

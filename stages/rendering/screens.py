@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stages.outputs.web.server import Web
     from stages.rendering.source import Source
 
+_WEB_PORTS = 100  # that are tried where none was named
 _NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
 
 
@@ -49,7 +50,7 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
     shown = settings.pipeline.render
     web = open_web(
         host=shown.web_host,
-        port=shown.web_port,
+        ports=_ports(settings),
         token=settings.web_token,
         sources=tuple(settings.pipeline.sources),
         stages=processes,
@@ -59,8 +60,16 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
         stays=shown.display == "web",
     )
     if not settings.life:
+        launcher.page(web.port)
         launcher.say(f"the page is at {web.address}")
     return web
+
+
+def _ports(settings: Settings) -> range:
+    """Where the page may be: at the port that was named, or else the first that is free from the usual one on."""
+    shown = settings.pipeline.render
+    first = settings.web_port or shown.web_port
+    return range(first, first + (1 if settings.web_port or shown.web else _WEB_PORTS))
 
 
 class _Published:

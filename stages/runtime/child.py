@@ -31,6 +31,7 @@ KINDS = {
     "beat": int,
     "at": str,
     "opened": dict,
+    "page": int,
     "say": str,
     "progress": dict,
     "quit": bool,

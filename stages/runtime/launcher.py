@@ -113,7 +113,7 @@ class _Crew:
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._ended: dict[str, deque] = {label: deque(maxlen=limits.ENDS) for label in self._starts}
         self._restarts: dict[str, int] = {}  # by stage
-        self._opened: dict[str, dict] = {}  # what a later life of a capture is told of the first
+        self._kept: dict[str, dict] = {}  # what a later life is told of the first
 
     def start(self, label: str, again: bool = False) -> None:
         if again:
@@ -136,9 +136,13 @@ class _Crew:
 
     def opened(self, label: str, name: str | None) -> bool:
         """A capture has opened its source; returns whether it had done so in an earlier life."""
-        is_again = label in self._opened
-        self._opened.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
+        is_again = label in self._kept
+        self._kept.setdefault(label, {"opened_s": time.monotonic(), "opened_as": name})
         return is_again
+
+    def serves_page(self, label: str, port: int) -> None:
+        """The browsers that look at it find the next life of render at the same port."""
+        self._kept[label] = {"web_port": port}
 
     def note_restarts(self, restarts: dict[str, int]) -> None:
         """Tell render, for whoever looks, how often the processes of each stage were started again."""
@@ -164,7 +168,7 @@ class _Crew:
 
     def _tell_settings(self, label: str) -> None:
         now = {"incarnation": self._incarnations[label], "life": self._lives[label], "ended": list(self._ended[label])}
-        self.children[label].tell({**self._told[label], **now, **self._opened.get(label, {})})
+        self.children[label].tell({**self._told[label], **now, **self._kept.get(label, {})})
 
 
 @contextmanager
@@ -210,6 +214,9 @@ def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View,
             return Beat(label, finished)
         case Said(label, "at", place):
             return At(label, place)
+        case Said(label, "page", port):
+            crew.serves_page(label, port)
+            return Beat(label)
         case Said(label):
             if event.kind == "opened" and crew.opened(label, event.what.get("source")):
                 return Beat(label)  # The person knows what is read.

@@ -108,6 +108,10 @@ class Launcher:
         """Capture has opened its source: name, description, why it was chosen, frames if known, whether it is live."""
         self._tell("opened", source)
 
+    def page(self, port: int) -> None:
+        """Render serves its page at this port, and is to have it again in its next life."""
+        self._tell("page", port)
+
     def say(self, sentence: str) -> None:
         """Tell the person who started the run."""
         self._tell("say", sentence)

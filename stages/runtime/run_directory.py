@@ -12,7 +12,7 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,11 @@ PATH_BYTES = 107  # what a Unix socket's address holds, without the zero at its 
 
 
 class RunDirectoryError(FacepipeError):
-    """The place where the processes of a run meet is taken or cannot be used."""
+    """The place where the processes of a run meet cannot be used."""
+
+
+class PlaceTaken(RunDirectoryError):
+    """It is somebody else's; the one of another port may be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,21 @@ def claim(places: Iterable[str], port: int) -> Iterator[None]:
         yield
 
 
+def claim_free(ports: Iterable[int], places: Callable[[int], Iterable[str]], held: ExitStack) -> int:
+    """Hold the places of the first of these ports that has them free, as long as `held` lasts; returns that port.
+
+    Raises `RunDirectoryError`: `PlaceTaken` of the last one where all of them are taken.
+    """
+    taken: PlaceTaken | None = None
+    for port in ports:
+        try:
+            held.enter_context(claim(places(port), port))
+            return port
+        except PlaceTaken as error:
+            taken = error
+    raise taken
+
+
 def _folder(port: int) -> Path:
     if os.environ.get("XDG_RUNTIME_DIR"):
         return Path(os.environ["XDG_RUNTIME_DIR"]) / f"facepipe-{port}"
@@ -76,20 +95,27 @@ def _check_length(places: list[str]) -> None:
 @contextmanager
 def _claim_ipc(place: str, port: int) -> Iterator[None]:
     path = Path(place.removeprefix(IPC))
-    _make_private(path.parent)
     try:
-        with locked(path.with_suffix(LOCK)):
+        with ExitStack() as held:
+            _lock(path.with_suffix(LOCK), held)
             _clear_after_the_dead(path.parent)
             path.unlink(missing_ok=True)  # Left by a run that was killed: its lock is free.
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+            held.callback(path.unlink, missing_ok=True)
+            yield
     except Taken as taken:
         raise _is_taken(port, f" run ({taken.holder})") from None
     finally:
         with contextlib.suppress(OSError):  # Another stage of ours still holds its part, or somebody removed it.
             path.parent.rmdir()
+
+
+def _lock(lock: Path, held: ExitStack) -> None:
+    """Hold a lock in a folder that each run makes and removes, whatever others that come and go do meanwhile."""
+    while True:
+        _make_private(lock.parent)
+        with contextlib.suppress(FileNotFoundError):  # Removed just now, by a run that left or was refused.
+            held.enter_context(locked(lock))
+            return
 
 
 def _clear_after_the_dead(folder: Path) -> None:
@@ -103,15 +129,25 @@ def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
+    except FileExistsError:
+        raise _is_not_ours(folder) from None
+    except FileNotFoundError as error:
+        if folder.parent.is_dir():
+            return  # Removed again already; whoever locks something in it sees that.
+        raise RunDirectoryError(
+            f"{folder} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own."
+        ) from None
     except OSError as error:
         raise RunDirectoryError(
             f"{folder} cannot be made: {error.strerror}; set XDG_RUNTIME_DIR to a folder of your own."
         ) from None
     # In a folder that others may write to, somebody else could have put it there, and would be given our pictures.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise RunDirectoryError(
-            f"{folder} is not a folder of yours alone; remove it, or choose another place: --set port=N."
-        )
+        raise _is_not_ours(folder)
+
+
+def _is_not_ours(folder: Path) -> PlaceTaken:
+    return PlaceTaken(f"{folder} is not a folder of yours alone; remove it, or choose another place: --set port=N.")
 
 
 @contextmanager
@@ -145,5 +181,5 @@ def resolved(place: str) -> tuple[socket.AddressFamily, tuple]:
     return family, address
 
 
-def _is_taken(port: int, holder: str) -> RunDirectoryError:
-    return RunDirectoryError(f"port {port} is taken by another{holder}; choose another one: --set port={port + 100}.")
+def _is_taken(port: int, holder: str) -> PlaceTaken:
+    return PlaceTaken(f"port {port} is taken by another{holder}; choose another one: --set port={port + 100}.")

@@ -113,6 +113,7 @@ class Settings:
     life: int = 0  # how often the process has been started again
     # What the address of the page in the browser holds where others can reach it: a restarted render keeps it.
     web_token: str = ""
+    web_port: int | None = None  # where the page of its first life was; None: in the first
     # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others

@@ -65,7 +65,14 @@ def raw(line: dict) -> dict:
 
 def _is_news(line: str) -> bool:
     """Whether a line says what the run does, rather than what is wrong with it."""
-    news = (" → ", "left out, so nobody checks", "replacing the results", "goes on at frame", "waiting for the run on")
+    news = (
+        " → ",
+        "left out, so nobody checks",
+        "replacing the results",
+        "goes on at frame",
+        "waiting for the run on",
+        "is another run's, so",
+    )
     return any(words in line for words in news)
 
 

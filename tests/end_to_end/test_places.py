@@ -1,4 +1,4 @@
-"""Runs that want the same place: the second is refused before anything is started, and the first is not disturbed."""
+"""Runs that want the same place: the second has another one or is refused, and the first is not disturbed."""
 
 from __future__ import annotations
 
@@ -17,33 +17,38 @@ def first(place, endless_film):
     return place.start(endless_film, "--set=pace=true").until_lines(3)
 
 
-def test_a_second_run_in_the_same_place_is_refused_and_another_place_will_do(place, film, first, shown: Ran):
-    same_port = place.start(film, output="second").end(alone=False)
-    assert (same_port.status, same_port.out) == (2, "")
-    assert same_port.err == (
-        f"facepipe: port 5600 is taken by another run (process {first.pid}); choose another one: --set port=5700.\n"
+def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(place, film, first, shown: Ran):
+    second = place.start(film, output="second").end(alone=False)
+    assert second.status == 0, second.err
+    assert second.results == shown.results
+    assert second.err.startswith(
+        "facepipe: the place of port 5600 is another run's, so this one has that of 5601; its helpers name it:"
+        " --set port=5601\n"
     )
-    assert not (same_port.output / "results.jsonl").exists()
 
-    same_folder = place.start(film, "--set=port=5700").end(alone=False)
+    same_folder = place.start(film).end(alone=False)
     assert same_folder.status == 2
-    assert same_folder.err == (
-        f"facepipe: {first.output} is being written to by another run (process {first.pid});"
-        " choose another one with --output.\n"
+    assert same_folder.complaint == (
+        f"{first.output} is being written to by another run (process {first.pid}); choose another one with --output."
     )
 
     same_stage = place.stage("render", "--config", "pipeline.yaml", "--set=render.display=none").end(alone=False)
     assert same_stage.status == 2
     assert "port 5600 is taken by another run" in same_stage.err
 
-    beside = place.start(film, "--set=port=5700", output="second").end(alone=False)
-    assert beside.status == 0, beside.err
-    assert beside.results == shown.results
-
     ran = first.signal(signal.SIGINT).end()
     assert ran.status == 130
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     assert len(ran.lines) >= 3
+
+
+def test_of_a_run_in_parts_each_is_where_the_others_look_for_it(place, film, first):
+    part = place.start(film, "--only", "render", output="second").end(alone=False)
+    assert (part.status, part.out) == (2, "")
+    assert part.err == (
+        f"facepipe: port 5600 is taken by another run (process {first.pid}); choose another one: --set port=5700.\n"
+    )
+    first.signal(signal.SIGINT).end()
 
 
 def test_results_of_somebody_else_are_not_overwritten(place, film):

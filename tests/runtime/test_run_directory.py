@@ -6,12 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from stages.runtime import locks, run_directory
-from stages.runtime.run_directory import Addresses, RunDirectoryError, addresses, claim, resolved
+from stages.runtime.run_directory import (
+    Addresses,
+    PlaceTaken,
+    RunDirectoryError,
+    addresses,
+    claim,
+    claim_free,
+    resolved,
+)
 from tests.runtime.stages_for_tests import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the addresses are tcp")
@@ -72,6 +81,52 @@ def test_processes_that_bind_different_addresses_share_a_port(place):
         with claim(list(both.captures), 5600):
             pass
         assert (place / "render.lock").exists()
+
+
+def test_of_several_ports_the_first_with_a_free_place_is_had(place):
+    with ExitStack() as held:
+        ports = [claim_free(range(5600, 5608), _places, held) for _ in range(8)]
+        assert ports == list(range(5600, 5608))
+        with pytest.raises(PlaceTaken, match="port 5607 is taken by another run"):
+            claim_free(range(5600, 5608), _places, held)
+    assert not place.exists()
+
+
+def test_a_place_that_is_another_users_is_passed_over(place):
+    place.mkdir(mode=0o755)
+    (place.parent / "facepipe-5601").write_text("somebody's file")
+    with ExitStack() as held:
+        assert claim_free(range(5600, 5700), _places, held) == 5602
+
+
+def test_without_a_folder_for_places_no_other_port_is_tried(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
+    with pytest.raises(RunDirectoryError, match="5600 cannot be made: No such file"), ExitStack() as held:
+        claim_free(range(5600, 5700), _places, held)
+
+
+def test_eight_that_begin_at_once_have_eight_places(place):
+    """Each removes its folder when it goes, while others are about to lock something in it."""
+    script = (
+        "import sys\nfrom contextlib import ExitStack\nfrom stages.runtime.run_directory import *\n"
+        "def places(port): return [addresses(port, 1).render, *addresses(port, 1).captures]\n"
+        "for _ in range(3):\n"
+        "    with ExitStack() as held: port = claim_free(range(5600, 5700), places, held)\n"
+        "with ExitStack() as held:\n"
+        "    print(claim_free(range(5600, 5700), places, held), flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, **pipes) for _ in range(8)]
+    ports = {run.stdout.readline() for run in runs}
+    for run in runs:
+        run.communicate("")
+    assert [run.returncode for run in runs] == [0] * 8
+    assert len(ports) == 8
+    assert list(place.parent.iterdir()) == []
+
+
+def _places(port: int) -> list[str]:
+    return [addresses(port, 1).render, *addresses(port, 1).captures]
 
 
 def test_what_a_killed_run_left_is_cleared_away(place):

@@ -5,29 +5,33 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+from collections.abc import Iterable
 
 from stages.outputs.web import WebError
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises `WebError` where that cannot be."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise WebError(
-            f"the address {host} is not known here ({error.strerror}); correct it with --web-host ADDRESS."
-        ) from None
-    try:
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+def listening(host: str, ports: Iterable[int]) -> socket.socket:
+    """A socket that listens at the first of these ports that is free; raises `WebError` where that cannot be."""
+    taken: int | None = None
+    for port in ports:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        except OSError as error:
             raise WebError(
-                f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
+                f"the address {host} is not known here ({error.strerror}); correct it with --web-host ADDRESS."
             ) from None
-        raise WebError(
-            f"the page in the browser cannot be served at {host}, port {port} ({error.strerror}); choose another"
-            " place with --web-host and --web."
-        ) from None
+        try:
+            return socket.create_server(address[:2], family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise WebError(
+                    f"the page in the browser cannot be served at {host}, port {port} ({error.strerror}); choose"
+                    " another place with --web-host and --web."
+                ) from None
+            taken = port
+    raise WebError(
+        f"port {taken} for the page in the browser is taken by another program; choose another one: --web PORT."
+    )
 
 
 def own_address(family: socket.AddressFamily) -> str:

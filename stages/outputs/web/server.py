@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
@@ -60,7 +60,7 @@ class Web:
         self,
         *,
         host: str,
-        port: int,
+        ports: Iterable[int],
         token: str,
         sources: Sequence[str],
         stages: Mapping[str, int],
@@ -71,12 +71,13 @@ class Web:
     ):
         """Bind and serve; raises `WebError` where that cannot be.
 
-        token: what an address must begin with where others than this machine reach it. sources: the names that are
-        known already; they have their tabs from the beginning. stages: how many processes each has, in order, `detect`
-        first. style: of `annotate`. blur: what is done to faces already. life: number of this incarnation of render,
-        higher than those before. stays: whether the last of still pictures is waited at.
+        ports: the page is at the first of them that is free. token: what an address must begin with where others than
+        this machine reach it. sources: the names that are known already; they have their tabs from the beginning.
+        stages: how many processes each has, in order, `detect` first. style: of `annotate`. blur: what is done to
+        faces already. life: number of this incarnation of render, higher than those before. stays: whether the last
+        of still pictures is waited at.
         """
-        self._socket = listening(host, port)
+        self._socket = listening(host, ports)
         own = self._socket.getsockname()[0]
         self._token = "" if is_loopback(own) else token
         self._port = self._socket.getsockname()[1]
@@ -91,6 +92,11 @@ class Web:
         self._loop, self._over = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The one that it has of those it could have."""
+        return self._port
 
     @property
     def address(self) -> str:

@@ -31,7 +31,7 @@ BEAT = Beat(25.0, 0.04, (Load("detect", 1.0, 2),))
 def opened(**more) -> Web:
     usual = {
         "host": "127.0.0.1",
-        "port": 0,
+        "ports": [0],
         "token": "s3cret",
         "sources": [],
         "stages": STAGES,
@@ -459,15 +459,24 @@ def test_a_port_that_is_taken_is_said_in_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(WebError) as error:
-            opened(port=port)
+            opened(ports=[port])
     assert str(error.value) == (
         f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
     )
 
 
+def test_of_several_ports_the_page_is_at_the_first_that_is_free():
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        ports = [server.getsockname()[1] for server in (taken, free)]
+        free.close()
+        web = opened(ports=ports)
+        assert web.address == f"http://127.0.0.1:{ports[1]}/"
+        web.close()
+
+
 def test_an_address_that_is_none_of_this_machine_s_is_said_in_a_sentence():
     with pytest.raises(WebError, match=r"cannot be served at 192\.0\.2\.7, port 8600 .*--web-host"):
-        opened(host="192.0.2.7", port=8600)
+        opened(host="192.0.2.7", ports=[8600])
     with pytest.raises(WebError, match="nowhere.invalid is not known here"):
         opened(host="nowhere.invalid")
 
@@ -477,7 +486,7 @@ def test_a_successor_has_the_place_at_once_and_the_same_address():
     with meet(web):
         pass
     web.close()
-    successor = opened(port=web._port, life=1701)
+    successor = opened(ports=[web.port], life=1701)
     assert successor.address == web.address
     successor.close()
 
