@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.core.errors import way_out
 from stages.inference.fields import CardError
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def file_sha256(card: Card) -> str:
         paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
     except OSError as error:
-        raise CardError(f"{card.path}: {card.file} cannot be read: {error.strerror}; mend its permissions.") from error
+        raise CardError(
+            f"{card.path}: {card.file} cannot be read: {error.strerror}; {way_out(error, 'put the right file there')}."
+        ) from error
 
 
 def _digest(path: Path) -> str:
