@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.core.errors import way_out
 from stages.inference.fields import CardError, require_file
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def file_sha256(card: Card) -> str:
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
     except OSError as error:
         raise CardError(
-            f"{card.path}: {card.file} cannot be read: {error.strerror}; put a model there that can be read."
+            f"{card.path}: {card.file} cannot be read: {error.strerror}; {way_out(error, 'put the right file there')}."
         ) from error
 
 

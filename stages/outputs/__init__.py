@@ -6,8 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, reason, way_out
 from stages.core.frames import FinishedFrame
+
+ANOTHER_FOLDER = "choose another folder with --output"
 
 
 class Output(Protocol):
@@ -26,5 +28,4 @@ class OutputError(FacepipeError):
 
 def cannot_write(what: object, error: Exception) -> OutputError:
     """The sentence for an error of the operating system, or of FFmpeg, on writing `what`."""
-    reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-    return OutputError(f"cannot write {what}: {reason}; make room or choose another folder with --output.")
+    return OutputError(f"cannot write {what}: {reason(error)}; {way_out(error, ANOTHER_FOLDER)}.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from stages.core.errors import reason
 from stages.core.frames import FinishedFrame
 from stages.core.names import output_name
 from stages.outputs.jsonl import JsonLines
@@ -107,7 +109,12 @@ class Recorder:
 
     def _write_subtitles(self, path: Path) -> None:
         results = self.paths[0]
-        self._patiently(lambda: write_subtitles(path, results, self._begins, self._video_of))
+        try:
+            self._patiently(lambda: write_subtitles(path, results, self._begins, self._video_of))
+        except Exception as error:  # They can be made again from the results, which are whole without them.
+            traceback.print_exc()
+            self.notes.append(f"{path.name} is left out: {reason(error)}; python -m stages.report --vtt makes it")
+            return
         if path not in self.paths:  # A run that goes on has some already.
             self.paths.append(path)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 
+from stages.core.errors import reason
 from stages.outputs.sound import Sound
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
@@ -156,23 +157,34 @@ def _read(segment: Path) -> Iterator[av.Packet]:
 
 
 def _write(spans: list[_Span], path: Path, last_duration: int, sound_from: Path | None) -> str | None:
-    start = spans[0].first
-    end = spans[-1].last + last_duration
+    start, end = spans[0].first, spans[-1].last + last_duration
     tick = _tick(spans, last_duration)
+    said = None
+    if sound_from:
+        sound = Sound(sound_from, start * TIME_BASE, end * TIME_BASE)
+        try:
+            _mux(spans, path, start, end, tick, sound)
+            return sound.said
+        except Exception as error:  # Whatever it is that the sound has brought with it, the video is whole without.
+            said = f"sound not copied: {reason(error)}"
+    _mux(spans, path, start, end, tick)
+    return said
+
+
+def _mux(spans: list[_Span], path: Path, start: int, end: int, tick: Fraction, sound: Sound | None = None) -> None:
     options = {"movflags": "faststart", "video_track_timescale": str(tick.denominator)}
-    sound = Sound(sound_from, start * TIME_BASE, end * TIME_BASE) if sound_from else None
     with (
         av.open(str(spans[0].segment.absolute())) as template,
         av.open(str(path.absolute()), "w", format="mp4", options=options) as joined,
     ):
         video = joined.add_stream_from_template(template.streams.video[0])
         video.time_base = tick
-        pictures = _retimed(_continued(spans), start, end, video, tick)
         sounds = sound.packets(joined) if sound else iter(())
+        joined.start_encoding()  # From here on it is settled in which units each stream counts.
+        pictures = _retimed(_continued(spans), start, end, video, tick)
         # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
         for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
             joined.mux(packet)
-    return sound.said if sound else None
 
 
 def _continued(spans: list[_Span]) -> Iterator[av.Packet]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import av
 
+from stages.core.errors import reason
+
 _HELD_BY_MP4 = {"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"}
 
 
@@ -20,7 +22,10 @@ class Sound:
         self._source, self._start, self._end = source, start, end
 
     def packets(self, joined: av.container.OutputContainer) -> Iterator[av.Packet]:
-        """Give `joined` a stream for the sound, if there is one to copy; return its packets, timed from `start` on."""
+        """Give `joined` a stream for the sound, if there is one to copy; return its packets, timed from `start` on.
+
+        The packets are to be taken when `joined` has begun to be written: they count in the units of its stream.
+        """
         try:
             container = av.open(str(self._source.absolute()))
         except (OSError, av.FFmpegError) as error:
@@ -39,32 +44,75 @@ class Sound:
     def _copied(
         self, container: av.container.InputContainer, track: av.AudioStream, stream: av.AudioStream
     ) -> Iterator[av.Packet]:
+        tick, last = stream.time_base, None
         with container:
-            zero_s = self._start + self._first_picture_s()
-            last = None
             try:
-                for packet in container.demux(track):
-                    if packet.pts is None:
-                        continue
-                    zero = round(zero_s / packet.time_base)
-                    if packet.pts + 2 * (packet.duration or 1) <= zero:
+                zero_s = self._start + first_picture_s(self._source)
+                for begins_s, lasts_s, packet in _going_on(container.demux(track), self._source):
+                    if begins_s + 2 * lasts_s <= zero_s:
                         continue  # One packet before the first picture stays: a decoder needs it to begin cleanly.
-                    if (packet.pts - zero) * packet.time_base >= self._end - self._start:
+                    if begins_s - zero_s >= self._end - self._start:
                         return
-                    packet.pts -= zero
-                    packet.dts = packet.pts if last is None else max(packet.pts, last + 1)
-                    packet.pts = last = packet.dts  # Sound has no order of its own; damaged files repeat times.
-                    packet.stream = stream
+                    # Sound has no order of its own, and mp4 takes no time twice; damaged files repeat them, and a tick
+                    # of the source may be less than one here.
+                    time = round((begins_s - zero_s) / tick)
+                    last = time if last is None else max(time, last + 1)
+                    packet.pts = packet.dts = last
+                    packet.duration, packet.time_base, packet.stream = round(lasts_s / tick), tick, stream
                     yield packet
             except (OSError, av.FFmpegError) as error:
-                self.said = f"sound copied as far as {self._source.name} could be read ({error.strerror})"
+                self.said = f"sound copied as far as {self._source.name} could be read ({reason(error)})"
                 return
             if last is None:
                 self.said = None
 
-    def _first_picture_s(self) -> Fraction:
-        """When the first picture of the source is shown, in its own time: what the frames' times are counted from."""
-        with av.open(str(self._source.absolute())) as container:
-            for picture in container.decode(video=0):
-                return picture.pts * picture.time_base if picture.pts is not None else Fraction(0)
-        return Fraction(0)
+
+def first_picture_s(source: Path) -> Fraction:
+    """When the first picture of a file is shown, in its own time: what the frames' times are counted from."""
+    with av.open(str(source.absolute())) as container:
+        for picture in container.decode(video=0):
+            return picture.pts * picture.time_base if picture.pts is not None else Fraction(0)
+    return Fraction(0)
+
+
+def _going_on(packets: Iterator[av.Packet], source: Path) -> Iterator[tuple[Fraction, Fraction, av.Packet]]:
+    """Each packet with its time and duration in seconds. Where times jump back, in files that were made of several,
+    they go on: the sound of each part stays with its pictures.
+    """
+    ends_s = last_s = None
+    shift_s, overlaps, moves = Fraction(0), False, None
+    for packet in packets:
+        if not packet.size:
+            continue  # The last one: it tells a decoder to give out what it holds.
+        lasts_s = (packet.duration or 0) * packet.time_base
+        begins_s = shift_s + packet.pts * packet.time_base if packet.pts is not None else ends_s or Fraction(0)
+        if last_s is not None and begins_s < last_s - max(lasts_s, _JITTER_S):
+            moves = _moves(source) if moves is None else moves
+            own_s = begins_s - shift_s
+            shift_s = next(moves, ends_s - own_s)
+            begins_s, overlaps = own_s + shift_s, True
+        # The sound of a part may be longer than its pictures: it is heard, and not what the next part has meanwhile.
+        overlaps = overlaps and begins_s < ends_s - lasts_s / 2
+        if overlaps:
+            continue
+        last_s, ends_s = begins_s, begins_s + lasts_s
+        yield begins_s, lasts_s, packet
+
+
+_JITTER_S = Fraction(1, 50)
+
+
+def _moves(source: Path) -> Iterator[Fraction]:
+    """By how much the pictures of each part but the first are late, so that they go on where the part before ends."""
+    with av.open(str(source.absolute())) as container:
+        track = container.streams.video[0]
+        frame_s = 1 / Fraction(track.average_rate or track.guessed_rate or 25)
+        shift_s, last_s, ends_s = Fraction(0), None, Fraction(0)
+        for packet in container.demux(track):
+            if packet.pts is None or packet.dts is None:
+                continue
+            decoded_s, shown_s = packet.dts * packet.time_base, packet.pts * packet.time_base
+            if last_s is not None and decoded_s < last_s:
+                shift_s = ends_s - shown_s
+                yield shift_s
+            last_s, ends_s = decoded_s, max(ends_s, shown_s + shift_s + frame_s)

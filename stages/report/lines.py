@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core import limits
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, way_out
 from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.outputs.jsonl import faces_of
 from stages.outputs.restore import LOSSES, RESULTS
@@ -25,8 +25,14 @@ class ResultsError(FacepipeError):
 def cannot_be_written(path: Path, error: OSError) -> ResultsError:
     """The sentence for what the system says about a file that was to be made of results."""
     ways = {errno.ENOSPC: "make room there", errno.EDQUOT: "make room there", errno.EISDIR: "move that folder away"}
-    way = ways.get(error.errno, "copy the results to where you may write")
+    way = ways.get(error.errno) or way_out(error, "copy the results to where you may write")
     return ResultsError(f"{path} cannot be written: {error.strerror}; {way}.")
+
+
+def cannot_be_read(path: Path, error: OSError) -> ResultsError:
+    """The sentence for what the system says about a file of the results."""
+    way = way_out(error, "copy the results to where you may read them")
+    return ResultsError(f"{path} cannot be read: {error.strerror}; {way}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Results:
                     number += 1
                     yield self._line(number, text)
         except OSError as error:
-            raise ResultsError(f"{self.path} cannot be read: {error.strerror}; mend its permissions.") from error
+            raise cannot_be_read(self.path, error) from error
         if number == 0:
             raise ResultsError(f"{self.path} holds no frame: the run ended before its first one; run it again.")
 
@@ -119,7 +125,7 @@ def losses_of(folder: Path) -> Iterator[Loss]:
                     return
                 yield _loss(f"{path}:{number}", text)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}; mend its permissions.") from error
+        raise cannot_be_read(path, error) from error
 
 
 def _loss(where: str, text: bytes) -> Loss:

@@ -37,22 +37,29 @@ def sound_packets(path: Path) -> list[tuple[float, bytes]]:
         return [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(audio=0) if p.size]
 
 
-def sine_clip(path: Path, codec: str, seconds: float = 2.0, video_starts_s: float = 0.0) -> Path:
-    """A clip of grey pictures, 64 x 48 at 25 a second, with a tone as its sound track."""
+def sine_clip(
+    path: Path,
+    codec: str,
+    seconds: float = 2.0,
+    video_starts_s: float = 0.0,
+    rate: int = 48_000,
+    video: str = "libx264",
+) -> Path:
+    """A clip of grey pictures, 64 x 48 at 25 a second, with a tone as its sound track, of `rate` samples a second."""
     with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25)
+        video = container.add_stream(video, rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        audio = container.add_stream(codec, rate=48_000)
+        audio = container.add_stream(codec, rate=rate)
         for number in range(round(seconds * 25)):
             picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number % 250, np.uint8), "bgr24")
             picture.pts, picture.time_base = number + round(video_starts_s * 25), Fraction(1, 25)
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
-        samples = round((seconds + video_starts_s) * 48_000)
-        tone = (8_000 * np.sin(2 * np.pi * 440 * np.arange(samples) / 48_000)).astype(np.int16)
+        samples = round((seconds + video_starts_s) * rate)
+        tone = (8_000 * np.sin(2 * np.pi * 440 * np.arange(samples) / rate)).astype(np.int16)
         for start in range(0, samples, 960):
             block = av.AudioFrame.from_ndarray(tone[None, start : start + 960], format="s16", layout="mono")
-            block.sample_rate, block.pts, block.time_base = 48_000, start, Fraction(1, 48_000)
+            block.sample_rate, block.pts, block.time_base = rate, start, Fraction(1, rate)
             container.mux(audio.encode(block))
         container.mux(audio.encode(None))
     return path

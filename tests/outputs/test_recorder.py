@@ -142,6 +142,19 @@ def test_killed_between_subtitles_and_video_both_are_made_again(tmp_path, monkey
     assert frames_in(tmp_path / "killed/annotated/b.mp4") == 30
 
 
+@pytest.mark.parametrize("fault", ["a folder of that name", "an error of ours"])
+def test_subtitles_that_cannot_be_made_are_left_out_and_all_else_is_whole(tmp_path, monkeypatch, fault):
+    subtitled(tmp_path / "calm")
+    if fault == "a folder of that name":
+        (tmp_path / "out/annotated/b.vtt").mkdir(parents=True)
+    else:
+        monkeypatch.setattr("stages.outputs.recorder.write_subtitles", lambda *_: 1 / 0)
+    recorder = subtitled(tmp_path / "out")
+    assert [note for note in recorder.notes if note.startswith("b.vtt is left out: ")]
+    for name in ("results.jsonl", "annotated/b.mp4", "annotated/d.gif.mp4", "annotated/c.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
+
+
 def test_the_command_makes_the_same_subtitles_from_the_results(tmp_path, capsys):
     subtitled(tmp_path)
     made = {path: path.read_bytes() for path in (tmp_path / "annotated").glob("*.vtt")}

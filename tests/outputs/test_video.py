@@ -279,6 +279,42 @@ def test_sound_that_cannot_be_copied_is_one_line_and_the_video_is_whole(tmp_path
     assert len(watch(tmp_path / "clip.mp4").pictures) == 2
 
 
+@pytest.mark.parametrize("spoil", ["a rate of 8000 Hz, which mp4 has no mp3 of", "an error of the library"])
+def test_sound_that_cannot_be_written_is_left_out_and_the_video_is_whole(tmp_path: Path, spoil, monkeypatch):
+    source = sine_clip(tmp_path / "source.mkv", "libmp3lame", rate=8_000 if "8000" in spoil else 48_000)
+    if "library" in spoil:
+        monkeypatch.setattr("stages.outputs.sound.first_picture_s", lambda path: path.no_such_thing)
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [0, 0.04])
+    assert writer.close(source).startswith("sound not copied: ")
+    assert len(watch(tmp_path / "clip.mp4").pictures) == 2
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert not container.streams.audio
+    assert sorted(os.listdir(tmp_path)) == ["clip.mp4", "source.mkv"]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".vob"])
+def test_the_sound_of_concatenated_files_goes_on_with_the_pictures_of_each(tmp_path: Path, suffix):
+    parts = [sine_clip(tmp_path / f"{n}{suffix}", "mp2", seconds=0.6, video="mpeg2video") for n in range(3)]
+    source = tmp_path / f"source{suffix}"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(45)])
+    assert writer.close(source) == "sound copied"
+    times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
+    assert all(0.01 < after - before < 0.05 for before, after in itertools.pairwise(times))
+    assert -0.03 < times[0] <= 0 and 1.75 < times[-1] < 1.8
+
+
+def test_a_tick_of_the_source_that_is_less_than_one_of_mp4_gives_no_time_twice(tmp_path: Path, media: Path):
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(20)])
+    assert writer.close(media.parent / "bugs/concatenated.ts") == "sound copied"
+    times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
+    assert len(watch(tmp_path / "clip.mp4").pictures) == 20
+    assert len(times) == 36 and all(before < after for before, after in itertools.pairwise(times))
+
+
 def test_a_source_without_sound_needs_no_line(tmp_path: Path):
     silent = VideoWriter(tmp_path / "silent.mp4", 25)
     write(silent, [0, 0.04])
@@ -311,7 +347,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_stays(tmp_path: Path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
-        with pytest.raises(OutputError, match="^cannot write .*clip.mp4: .*; make room or choose another folder"):
+        with pytest.raises(OutputError, match="^cannot write .*clip.mp4: File too large; choose another folder"):
             for number in range(20):
                 writer.write(frame(number), noise[number])
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))  # Now the joined video does not fit either.
