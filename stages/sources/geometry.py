@@ -31,11 +31,15 @@ class Orientation:
 
 
 _AS_STORED = Orientation()
+_TURNED = {90: Orientation(True, 0), 180: Orientation(False, -1), 270: Orientation(True, 1)}  # counterclockwise
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:
     """By the display matrix of a frame; an angle between the four is taken for the nearest of them."""
-    stated = frame.side_data.get(Type.DISPLAYMATRIX)
+    try:
+        stated = frame.side_data.get(Type.DISPLAYMATRIX)
+    except ValueError:  # FFmpeg has kinds of side data, such as EXIF, at which PyAV 18 gives up on all of it.
+        return _TURNED.get(frame.rotation % 360, _AS_STORED)
     if stated is None:
         return _AS_STORED
     # x shown = a x + c y, y shown = b x + d y: three rows of three, 16.16 fixed point.
