@@ -6,6 +6,7 @@ place, and says what is wrong with a file.
 
 from __future__ import annotations
 
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -40,7 +41,8 @@ _FORMATS = (
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
 _DEFAULT_RATE = 25.0  # frames a second, where a file names none
-_FASTEST = 100_000.0, 1000.0  # frames a second: a mean of the whole file, and a guess at its finest step
+_FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
+_WITHOUT_STAMPS = {"h264", "hevc"}
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
@@ -180,8 +182,8 @@ class Clip:
             why = self._stopped or "it is damaged, or ends before the first one"
             raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
         self.size = geometry.shown_size(*self._ahead[0])
-        self.rate: float | None = _rate_of(self._stream)
-        length_s = _length_s(self._container, self._stream)
+        self.rate: float | None = _rate_of(self._stream, self._formats)
+        length_s = self._length_s()
         self.frames: int | None = self._stream.frames or None
         if may_be_still and len(self._ahead) == 1:
             self.rate, self.frames = None, 1
@@ -200,8 +202,9 @@ class Clip:
                     frames = self._decode_packet(packet)
                     failures = 0 if frames else failures + 1
                     self.count += len(frames)
+                    pixel_aspect.decoded(packet)
                     for frame in frames:
-                        yield _Decoded(frame, pixel_aspect())
+                        yield _Decoded(frame, pixel_aspect.of(frame))
                 return
             except av.error.InvalidDataError:  # A damaged place of the container; reading goes on behind it.
                 self._damaged += 1
@@ -227,7 +230,7 @@ class Clip:
         said = self._frames_said()
         read = f"read {self.count} of {said} frames" if self.count < said else f"read {counted(self.count, 'frame')}"
         reasons = [f"it is damaged in {counted(self._damaged, 'place')}"] if self._damaged else []
-        length_s = _length_s(self._container, self._stream) or 0.0
+        length_s = self._length_s() or 0.0
         usual_s = 1 / (self.rate or _DEFAULT_RATE)
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
@@ -235,10 +238,17 @@ class Clip:
             # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
             if not reasons and (not length_s or self.last_s + 1.5 * usual_s < length_s):
                 reasons.append("it ends early")
-        elif not said and self._formats & _HAS_LENGTH and self._stamps.reached_s + usual_s < length_s - 1:
+        elif not said and self._formats & _HAS_LENGTH and (last_s := self._stamps.lasted_s) + usual_s < length_s - 1:
             # No count in the header, as in Matroska.
-            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {self._stamps.reached_s:.1f} s")
+            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {last_s:.1f} s")
         return f"{self._label}: {read}; {', '.join(reasons)}." if reasons else None
+
+    def _length_s(self) -> float | None:
+        """From the first frame to the end of the last one, as the header says."""
+        length_s = _length_s(self._container, self._stream)
+        if length_s and "matroska" in self._formats and (start := self._stream.start_time):
+            return length_s - float(start * self._stream.time_base)  # Its length is the time at which it ends.
+        return length_s
 
     def _frames_said(self) -> int:
         """How many frames the header says there are to be shown; 0 where it does not."""
@@ -262,12 +272,12 @@ class _Stamps:
         self._last_pts = self._last_dts = float("-inf")
         self._faulty_pts = self._faulty_dts = 0
         self._first_s: float | None = None
-        self._latest_s = 0.0
+        self._latest_s = float("-inf")
 
     @property
-    def reached_s(self) -> float:
-        """How far the stamps have come: from the first one, or from 0 where the first one lies behind it."""
-        return self._latest_s - min(self._first_s or 0.0, 0.0)
+    def lasted_s(self) -> float:
+        """From the first stamp to the latest one; without end where nobody asked for any."""
+        return math.inf if self._first_s is None else self._latest_s - self._first_s
 
     def of(self, frame: av.VideoFrame) -> float | None:
         """Seconds; None where the frame has none."""
@@ -292,20 +302,28 @@ class _Stamps:
 
 
 class _PixelAspect:
-    """The shape of the pixels: what the container says, or else what the codec says now."""
+    """The shape of the pixels: what the container says, or else what the codec says for the frame."""
 
     def __init__(self, stream: av.VideoStream):
         self._codec = stream.codec_context
-        self._stated = self._said = stream.sample_aspect_ratio
-        self._is_first = True
+        self._stated = stream.sample_aspect_ratio
+        self._said: Fraction | None = None  # by the codec at last
+        self._next: tuple[Fraction, int | None] | None = None  # what it says from the frame with this stamp on
 
-    def __call__(self) -> Fraction | None:
+    def decoded(self, packet: av.Packet) -> None:
+        """The codec has read a packet; it gives the frames out later, in another order."""
         said = self._codec.sample_aspect_ratio
-        if self._is_first:
-            self._is_first, self._said = False, said
+        if said == self._said or not said:
+            return
+        if self._said is None:
             self._stated = self._stated or said
-        elif said and said != self._said and self._said == self._stated:
-            self._said = self._stated = said
+        elif self._stated == self._said:
+            self._next = said, packet.pts
+        self._said = said
+
+    def of(self, frame: av.VideoFrame) -> Fraction | None:
+        if self._next is not None and self._next[1] in (None, frame.pts):
+            self._stated, self._next = self._next[0], None
         return self._stated
 
 
@@ -417,9 +435,11 @@ def _length_s(container, stream) -> float | None:
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else None
 
 
-def _rate_of(stream: av.VideoStream) -> float:
+def _rate_of(stream: av.VideoStream, formats: set[str]) -> float:
     """Frames a second."""
-    for rate, fastest in zip((stream.average_rate, stream.guessed_rate), _FASTEST, strict=True):
+    stated = [(stream.average_rate, _FASTEST), (stream.guessed_rate, _FASTEST_GUESS)]
+    # Frames without a container: the mean is FFmpeg's own default there, and the guess is what the codec states.
+    for rate, fastest in reversed(stated) if formats & _WITHOUT_STAMPS else stated:
         if rate and 0 < rate <= fastest:
             return float(rate)
     return _DEFAULT_RATE
