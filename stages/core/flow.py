@@ -48,6 +48,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Live: pictures that nobody will be given; they have their numbers, so that they are accounted for."""
+
+    frames: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadAll:
     """The source has no further picture."""
 
@@ -138,6 +146,7 @@ class Tick:
 
 Event = (
     Read
+    | LetGo
     | ReadAll
     | Stop
     | WorkerCame
@@ -406,6 +415,8 @@ class Flow:
         match event:
             case Read(size):
                 yield from self._take_picture(size, now_s)
+            case LetGo(frames, reason):
+                self._let_go(frames, reason, now_s)
             case ReadAll():
                 self._end()
             case Stop():
@@ -446,6 +457,13 @@ class Flow:
             yield from self._preview(number, now_s)
             if len(self._frames) > self._rules.window or self._bytes > self._rules.window_bytes:
                 yield from self._make_room(number)
+
+    def _let_go(self, frames: int, reason: str, now_s: float) -> None:
+        if not self._frames:
+            self._progress_s = now_s
+        self._drops.append(SayDrop(self.read, self.read + frames - 1, "capture", reason))
+        self.read += frames
+        self._said_s = float("-inf")
 
     def _make_room(self, newest: int) -> Iterator[Action]:
         """Live: the oldest frame that detect has not been given yet goes; if it has been given all, the newest."""

@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
-from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of, size_and_rate
+from stages.sources.base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
 from stages.sources.part import Part
 from stages.sources.pixels import over_white
 
@@ -35,6 +35,13 @@ _FORMATS = (
 )
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
+# What a server says that will not be otherwise in a minute.
+_DECIDED = (
+    av.error.HTTPBadRequestError,
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.ProtocolNotFoundError,
+)
 _LATER_S = 0.001  # how far a frame is put behind its predecessor where the file says that it is not later
 _TURN_BACK = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
@@ -239,15 +246,21 @@ class _Convert:
 def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: float | None):
     if options is None:  # A file, not a stream.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    so_far = None
     try:
         return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
         what = f"gave no picture within {timeout_s:g} s"
+        so_far = "gives no picture yet"
+    except _DECIDED as error:  # Asking a server again and again with a wrong password can lock its owner out.
+        what = f"cannot be opened: {error.strerror}"
     except av.error.FFmpegError as error:  # Its message holds the location, which may hold a password.
         what = f"cannot be opened: {error.strerror}"
-    raise SourceError(f"{label} {what}.")
+        so_far = f"is not there yet ({error.strerror})"
+    # Outside of the handlers: the exceptions that they are about are not for anybody to see.
+    raise SourceAway(f"{label} {what}.", f"{label} {so_far}") if so_far else SourceError(f"{label} {what}.")
 
 
 def _pictures_of(container, label: str) -> av.VideoStream:
