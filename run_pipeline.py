@@ -26,6 +26,7 @@ from stages.run import cores, run, shown
 from stages.runtime.arguments import Arguments
 from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.runtime.places import this_host
+from stages.service import serve
 
 VERSION = "0.1.0"
 
@@ -48,7 +49,8 @@ examples:
 The results of an earlier run in the same folder are replaced, also of one that you have ended yourself; those of one
 that was broken off, by a failure or a power cut, only with --fresh. Files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
-source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order.
+source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order, and 0 after
+SIGTERM with --service.
 """
 
 
@@ -64,19 +66,18 @@ def main(argv: list[str] | None = None) -> int:
         host = this_host(pipeline, arguments.host)
         if arguments.check:
             return _check(pipeline, folder, host, arguments.only)
-        return run(
-            pipeline,
-            folder,
-            only=arguments.only,
-            once=arguments.once,
-            seconds=arguments.seconds,
-            quiet=arguments.quiet,
-            resume=arguments.resume,
-            fresh=arguments.fresh,
-            host=host,
-            record=arguments.record,
-            metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
-        )
+        options = {
+            "only": arguments.only,
+            "once": arguments.once,
+            "seconds": arguments.seconds,
+            "quiet": arguments.quiet,
+            "host": host,
+            "record": arguments.record,
+            "metrics": (arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
+        }
+        if arguments.service:
+            return serve(pipeline, folder, **options)
+        return run(pipeline, folder, **options, resume=arguments.resume, fresh=arguments.fresh)
     except FacepipeError as error:
         if arguments.debug:
             traceback.print_exc()
@@ -117,6 +118,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
     again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
+    again.add_argument(
+        "--service", action="store_true", help="under a service manager: go on after whatever ended it; docs/service.md"
+    )
     parser.add_argument(
         "--record", metavar="FILE", help="keep what the stages are given and answer, pictures as read: stages.replay"
     )

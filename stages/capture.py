@@ -15,6 +15,7 @@ from stages.capturing.rules import acked, rules
 from stages.core import flow, limits
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
+from stages.core.frames import Picture
 from stages.core.grants import Grants
 from stages.core.history import CAPTURE
 from stages.core.messages import (
@@ -53,12 +54,15 @@ WAIT_TOLD_S = 5.0  # a person who starts stages by hand should not have to guess
 LEAVE_S = 0.5  # for the workers to hear that there is nothing more
 PROGRESS_S = 0.5
 NOT_GRANTED = "an answer to what its sender was not given"
+USUAL_RATE = 25.0  # frames a second, of a live source that does not tell
 
 
 def main(settings: Settings, launcher: Launcher) -> None:
     disorder = disorder_of(settings)
     source = opened(settings, launcher)
-    source.reconnect_s, source.tell = settings.pipeline.reconnect, launcher.say
+    if source is None:
+        return
+    source.reconnect_s, source.tell = settings.pipeline.reconnect_s, launcher.say
     links = links_with(disorder, security_of(settings), launcher.say)
 
     def met(frame: int) -> None:
@@ -105,6 +109,9 @@ class _Capture:
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
         self._said_complete = self._began = False
+        # Pictures of a live source that came before the stages were there, and that its opening took, so far as told.
+        self._let_go = self._let_go_opening = 0
+        self._results_end_s: float | None = None  # the time of the last frame in them, until a picture follows it
 
     def run(self) -> None:
         # A camera's times count on from its first opening, also when this process is not the one that did it.
@@ -147,6 +154,8 @@ class _Capture:
                     self._source.name,
                 ):
                     self._account.worked(message.worked)
+                    if not self._flow.acknowledged:
+                        self._results_end_s = message.time
                     done = self._flow.done
                     self._step(acked(message))
                     if self._flow.done > done:
@@ -207,8 +216,10 @@ class _Capture:
         if not self._flow.started:
             if self._source.live:
                 # What a camera saw before everybody was there would be old, and in the way of what it sees now.
-                self._reader.let_go()
+                self._let_go += self._reader.let_go()
             return
+        if self._source.live:
+            self._account_for_what_was_let_go()
         if not self._reader.is_reading or self._must_go_back:
             self._must_go_back = False
             refuse_another_file(self._settings)
@@ -217,8 +228,8 @@ class _Capture:
         while self._flow.may_read(self._reader.next_size) or self._source.live:
             if (picture := self._reader.take()) is None:
                 break
-            if self._source.live and self._later_s:
-                picture = replace(picture, time=picture.time + self._later_s)
+            if self._source.live:
+                picture = self._at_its_time(picture)
             self._held.pictures[self._flow.read] = picture
             self._account.read(self._flow.read)
             self._step(flow.Read(picture.pixels.nbytes))
@@ -226,6 +237,22 @@ class _Capture:
             if not self._source.live:
                 refuse_another_file(self._settings)
             self._step(flow.ReadAll())
+
+    def _account_for_what_was_let_go(self) -> None:
+        if self._let_go:
+            self._step(flow.LetGo(self._let_go, "stages not ready"))
+            self._let_go = 0
+        if opened := self._source.let_go - self._let_go_opening:
+            self._step(flow.LetGo(opened, "opening"))
+            self._let_go_opening += opened
+
+    def _at_its_time(self, picture: Picture) -> Picture:
+        """A live picture with a time that goes on from those in the results, whoever has read these, and when."""
+        behind_s = picture.time + self._later_s
+        if self._results_end_s is not None and behind_s <= self._results_end_s:
+            self._later_s += self._results_end_s + 1 / (picture.rate or USUAL_RATE) - behind_s
+        self._results_end_s = None
+        return replace(picture, time=picture.time + self._later_s)
 
     # --- Doing what the flow decides ---
 

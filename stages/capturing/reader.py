@@ -99,10 +99,9 @@ class Reader:
             return picture.pixels.nbytes
         return self._reading.next_size if self._reading is not None else 0
 
-    def let_go(self) -> None:
-        """Throw away what has come; raises what the source raised."""
-        while self.take() is not None:
-            pass
+    def let_go(self) -> int:
+        """Throw away what has come, and say how many pictures that were; raises what the source raised."""
+        return sum(1 for _ in iter(self.take, None))
 
     def forget(self, done: int) -> None:
         """Frames below `done` are written; the last of them can still be cut off again when render dies."""

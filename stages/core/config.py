@@ -397,9 +397,9 @@ class Pipeline:
         "Live sources: a stage that has had no process for so many seconds is not waited for.",
     ] = 5.0
     reconnect: Annotated[
-        float,
-        Between(0, 86400),
-        "Live sources: a camera or stream that was lost is looked for so many seconds before the run ends.",
+        Annotated[float, Between(0, 86400)] | Literal["forever"],
+        "Live sources: a camera or stream that is lost, or not there yet, is looked for so many seconds before the run"
+        " ends.",
     ] = 60.0
     resend_after: Annotated[
         float,
@@ -467,6 +467,11 @@ class Pipeline:
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
         return dict(self.sources) or {None: self.source}
+
+    @property
+    def reconnect_s(self) -> float:
+        """How long a live source that is away is looked for."""
+        return math.inf if self.reconnect == "forever" else self.reconnect
 
     def hang_s(self, stage: str) -> float:
         """How long a stage may be silent."""

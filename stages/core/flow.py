@@ -51,6 +51,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Live: pictures that nobody will be given; they have their numbers, so that they are accounted for."""
+
+    frames: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadAll:
     """The source has no further picture."""
 
@@ -152,6 +160,7 @@ class Tick:
 
 Event = (
     Read
+    | LetGo
     | ReadAll
     | Stop
     | WorkerCame
@@ -480,6 +489,8 @@ class Flow:
         match event:
             case Read(size):
                 yield from self._take_picture(size, now_s)
+            case LetGo(frames, reason):
+                self._let_go(frames, reason, now_s)
             case ReadAll():
                 self._end()
             case Stop():
@@ -532,6 +543,13 @@ class Flow:
             yield from self._preview(number, now_s)
             if len(self._frames) > self._rules.window or self._bytes > self._rules.window_bytes:
                 yield from self._make_room(number)
+
+    def _let_go(self, frames: int, reason: str, now_s: float) -> None:
+        if not self._frames:
+            self._progress_s = now_s
+        self._drops.append(SayDrop(self.read, self.read + frames - 1, "capture", reason))
+        self.read += frames
+        self._said_s = float("-inf")
 
     def _make_room(self, newest: int) -> Iterator[Action]:
         """Live: the oldest frame that detect has not been given yet goes; if it has been given all, the newest."""

@@ -405,6 +405,7 @@ class Ack(Message):
     lacks: Lacks  # [frame, [what it wants]] of every frame at or above `done` that render has heard of
     clean: Flag  # the source has ended and its outputs are closed
     heard: Count = 0  # one more than the highest frame heard of, in any epoch
+    time: MaybeSeconds = None  # of the last frame in the outputs, which those of a live source count on from
     preview: MaybeCount = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
     refused: Refusals = field(default_factory=list)  # [frame, stage, worker, reason] of answers that were not taken
     worked: Works = field(default_factory=list)  # [frame, seconds of work on its longest path], for the account

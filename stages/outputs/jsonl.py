@@ -13,6 +13,8 @@ import numpy as np
 from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
 from stages.outputs import cannot_write
 
+LINE_BYTES = 10_000_000  # enough for any line of ours
+
 
 class JsonLines:
     """Appends frames to a file. A process killed at any moment leaves whole lines: each is one write of the system."""
@@ -49,6 +51,17 @@ class JsonLines:
             os.close(descriptor)
         except OSError as error:  # A network's file system may say only now that it lost something.
             raise cannot_write(self._path, error) from error
+
+
+def last_time(results: Path) -> float | None:
+    """The time that the last whole line says; None where there is none. Raises OutputError."""
+    try:
+        with results.open("rb") as lines:
+            lines.seek(-min(LINE_BYTES, lines.seek(0, os.SEEK_END)), os.SEEK_CUR)
+            whole = lines.read().rpartition(b"\n")[0]
+    except OSError as error:
+        raise cannot_write(results, error) from error
+    return json.loads(whole.rpartition(b"\n")[2])["time"] if whole else None
 
 
 def line(frame: FinishedFrame) -> bytes:

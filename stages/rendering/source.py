@@ -29,6 +29,7 @@ from stages.core.messages import (
 )
 from stages.core.pulse import Beat
 from stages.inference.card import Card, answer
+from stages.outputs.jsonl import last_time
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.rendering.account import Account
@@ -83,6 +84,7 @@ class Source:
         self._newest: FinishedFrame | None = None
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_done = before.position
+        self._time = last_time(recorder.paths[0]) if before.position else None  # of the last frame in the outputs
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
         """Take a capture's hello; returns why it is refused: another one has this name and still beats."""
@@ -185,6 +187,7 @@ class Source:
             preview=self._preview_taken if self._screens.wants_previews else None,
             heard=self._join.heard,
             refused=self._refusals.listed(),
+            time=self._time,
             worked=self._account.worked(),
         )
         if self._peers.send(self._claim.holder, ack):
@@ -263,7 +266,7 @@ class Source:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._patiently(lambda: self._record(frame)) if is_large else self._record(frame)
-        self._newest = frame
+        self._newest, self._time = frame, frame.picture.time
         self._screens.show(frame, drawn, lambda: self._look.to_hide(frame, all_known), self._is_live)
         self._account.finished(emit, frame, time.perf_counter() - started_s)
 

@@ -8,10 +8,10 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from stages.sources.base import Source, SourceError
+from stages.sources.base import Source, SourceAway, SourceError
 from stages.sources.part import Part
 
-__all__ = ["Part", "Source", "SourceError", "open_source"]
+__all__ = ["Part", "Source", "SourceAway", "SourceError", "open_source"]
 
 # The kinds are imported where they are opened: a video needs neither the demo's photographs nor the camera's OpenCV.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,15 @@ T = TypeVar("T")
 
 class SourceError(FacepipeError):
     """The source cannot be read: what is wrong with it, and what to do."""
+
+
+class SourceAway(SourceError):
+    """A live source that is not there now, and may be in a while."""
+
+    def __init__(self, sentence: str, so_far: str):
+        """`sentence`: what is wrong, when it is waited for no longer; `so_far`: the same while it is."""
+        super().__init__(sentence)
+        self.so_far = so_far
 
 
 class EmptyPart(SourceError, NotTaken):
@@ -39,6 +49,7 @@ class Source(ABC):
     cut_short = 0  # videos of this reading that lack frames: cut off, or damaged
     reconnect_s = 0.0  # live: so long a source that was lost is looked for again before its reading ends
     reconnections = 0  # how often it was lost and came back
+    let_go = 0  # live: pictures that came and were not given
     tell: Callable[[str], None] = staticmethod(lambda sentence: None)  # what a person should know at once
     passed: Callable[[], None] = staticmethod(lambda: None)  # called with all that is decoded on the way to `start`
 
@@ -82,7 +93,7 @@ class Source(ABC):
         """Open a live source anew that was lost, with pauses that grow; None where it stays away."""
         if not self.reconnect_s:
             return None
-        self.tell(f"{what} is lost; looking for it for {self.reconnect_s:g} s")
+        self.tell(f"{what} is lost; looking for it for {so_long(self.reconnect_s)}")
         until_s, pause_s = time.monotonic() + self.reconnect_s, PAUSE_S
         while time.monotonic() < until_s:
             time.sleep(min(pause_s, max(0.0, until_s - time.monotonic())))
@@ -99,6 +110,11 @@ class Source(ABC):
     def _note(self, sentence: str) -> None:
         if (sentence := as_text(sentence)) not in self.notes:  # A second reading meets the same defects.
             self.notes.append(sentence)
+
+
+def so_long(seconds: float) -> str:
+    """How long something is waited for."""
+    return f"{seconds:g} s" if seconds < inf else "as long as it takes"
 
 
 def name_of(path: Path) -> str:

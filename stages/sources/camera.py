@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError, counted, size_and_rate
+from stages.sources.base import Source, SourceAway, SourceError, counted, size_and_rate
 from stages.sources.quiet import silent_opencv
 
 _SILENT_FOR_S = 5.0  # a camera that gives nothing for so long is broken, taken or gone
@@ -97,16 +97,24 @@ class Camera(Source):
     def _open(self) -> np.ndarray:
         """Sets the capture; gives its first picture, which is dropped: many cameras begin with a dark one."""
         if sys.platform == "linux" and self._number not in _cameras():
-            raise SourceError(f"There is no camera {self._number}; {_there_are()}.")
+            raise SourceAway(
+                f"There is no camera {self._number}; {_there_are()}.",
+                f"no camera {self._number} yet" + (f" ({_there_are()})" if _cameras() else ""),
+            )
         capture = self._open_capture(self._number)
         if not capture.isOpened():
-            raise SourceError(f"Camera {self._number} does not open, another program may have it; {_there_are()}.")
+            raise SourceAway(
+                f"Camera {self._number} does not open, another program may have it; {_there_are()}.",
+                f"camera {self._number} does not open yet, another program may have it",
+            )
         pixels = _first_picture(capture)
         if pixels is None:
-            raise SourceError(
-                f"Camera {self._number} opens but gave no picture in {_SILENT_FOR_S:g} s; {_there_are()}."
+            raise SourceAway(
+                f"Camera {self._number} opens but gave no picture in {_SILENT_FOR_S:g} s; {_there_are()}.",
+                f"camera {self._number} gives no picture yet",
             )
         self._capture = capture
+        self.let_go += 1
         return pixels
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError, counted
+from stages.sources.base import Source, SourceAway, SourceError, counted
 from stages.sources.remote import RemoteStill, is_remote_still
 from stages.sources.still import PICTURES
 from stages.sources.video import VIDEOS, Clip, Film
@@ -65,7 +65,11 @@ class RemoteFile(Film):
         super().__init__(address.name, address.label)
 
     def _open(self) -> Clip:
-        return self._address.open()
+        try:
+            return self._address.open()
+        except SourceAway as away:  # A file is looked for once.
+            sentence = str(away)
+        raise SourceError(sentence)
 
 
 class Stream(Source):

@@ -24,7 +24,7 @@ from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
 from stages.sources import geometry
-from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of, size_and_rate
+from stages.sources.base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
 from stages.sources.clock import timed
 from stages.sources.part import Part
 from stages.sources.pixels import over_white
@@ -47,6 +47,13 @@ _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of othe
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+# What a server says that will not be otherwise in a minute.
+_DECIDED = (
+    av.error.HTTPBadRequestError,
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.ProtocolNotFoundError,
+)
 
 
 class Film(Source):
@@ -386,15 +393,21 @@ class _Convert:
 def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: float | None):
     if options is None:  # A file, not a stream.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    so_far = None
     try:
         return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
         what = f"gave no picture within {timeout_s:g} s"
+        so_far = "gives no picture yet"
+    except _DECIDED as error:  # Asking a server again and again with a wrong password can lock its owner out.
+        what = f"cannot be opened: {error.strerror}"
     except av.error.FFmpegError as error:  # Its message holds the location, which may hold a password.
         what = f"cannot be opened: {error.strerror}"
-    raise SourceError(f"{label} {what}.")
+        so_far = f"is not there yet ({error.strerror})"
+    # Outside of the handlers: the exceptions that they are about are not for anybody to see.
+    raise SourceAway(f"{label} {what}.", f"{label} {so_far}") if so_far else SourceError(f"{label} {what}.")
 
 
 def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:

@@ -9,6 +9,7 @@ from stages.core.flow import (
     Flow,
     Forget,
     KeepCrops,
+    LetGo,
     Read,
     ReadAll,
     Refuse,
@@ -251,6 +252,18 @@ def test_drops_are_said_until_they_are_acknowledged_neighbours_in_one_breath():
     assert flow.step(Tick(), 0.3) == [SayDrop(2, 3, "detect", "queue full")]
     ack(flow, done=4, now_s=0.4)
     assert flow.step(Tick(), 0.6) == []
+
+
+def test_what_nobody_was_given_has_its_numbers_and_is_said_as_dropped_and_the_next_frame_follows_it():
+    flow = flowing(live=True)
+    flow.step(LetGo(14, "stages not ready"), 0.0)
+    assert flow.step(LetGo(1, "opening"), 0.3)[-2:] == [
+        SayDrop(0, 13, "capture", "stages not ready"),
+        SayDrop(14, 14, "capture", "opening"),
+    ]
+    assert any(isinstance(action, SendFrame) and action.frame == 15 for action in read(flow, now_s=0.4))
+    ack(flow, done=15, now_s=0.5)
+    assert flow.in_flight == 1
 
 
 def test_an_answer_that_is_late_is_given_up_and_a_frame_without_boxes_dropped():

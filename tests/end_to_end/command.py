@@ -71,6 +71,7 @@ def _is_news(line: str) -> bool:
         "replacing the results",
         "goes on at frame",
         "waiting for the run on",
+        "it stays as it is, and this run begins",
         "is another run's, so",
     )
     return any(words in line for words in news)

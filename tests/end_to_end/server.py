@@ -37,8 +37,8 @@ class Camera:
 
 
 @contextmanager
-def camera(picture: Callable[[int], np.ndarray], rate: float) -> Iterator[Camera]:
-    """A camera of so many frames a second while the context lasts."""
+def camera(picture: Callable[[int], np.ndarray], rate: float, port: int = 0) -> Iterator[Camera]:
+    """A camera of so many frames a second while the context lasts, at this port or any."""
     live = Camera(picture, rate)
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,7 +52,7 @@ def camera(picture: Callable[[int], np.ndarray], rate: float) -> Iterator[Camera
         def log_message(self, *_):
             """Silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
         http.daemon_threads = True
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()

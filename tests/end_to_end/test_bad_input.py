@@ -61,12 +61,12 @@ def test_a_folder_in_which_nothing_can_be_read(place):
 
 
 def test_a_camera_that_does_not_open(place):
-    complaint = refusal(place, "63")
+    complaint = refusal(place, "63", "--set=reconnect=0")
     assert complaint.startswith(("There is no camera 63; ", "Camera 63 does not open"))
 
 
 def test_a_stream_that_nobody_serves_does_not_show_the_password(place):
-    complaint = refusal(place, "rtsp://anna:secret@127.0.0.1:9/door")
+    complaint = refusal(place, "rtsp://anna:secret@127.0.0.1:9/door", "--set=reconnect=0")
     assert "rtsp://127.0.0.1:9/door cannot be opened: Connection refused" in complaint
     assert "secret" not in complaint
 

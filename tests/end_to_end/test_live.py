@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
+from tests.browser import free_port
 from tests.chaos.killing import frames_of
-from tests.end_to_end.command import Ran, Running
+from tests.end_to_end.command import Ran, Running, eventually
 from tests.end_to_end.material import scene
 from tests.end_to_end.server import camera
 
@@ -44,7 +45,10 @@ def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
     assert ran.status == 0, ran.err
     source = assert_balanced(ran)
     assert source["unaccounted"] == 0
-    assert 20 <= source["captured"] <= door.sent  # What came before everybody was there takes no number.
+    assert 20 <= source["rendered"] < source["captured"] <= door.sent
+    # What came while the stages were starting is dropped, and counted as that.
+    assert {(drop["stage"], drop["reason"]) for drop in source["dropped"]} >= {("capture", "stages not ready")}
+    assert source["captured"] >= door.sent - 2  # One picture more is read ahead, and one may be on its way.
     assert source["source"] == "127.0.0.1/door"
     assert "the stream ended after" in ran.out
     assert len(list((ran.output / "annotated").glob("*.mp4"))) == 1
@@ -63,6 +67,25 @@ def test_a_stream_that_is_lost_is_found_again(place, door):
     assert times == sorted(times)
 
 
+def test_a_stream_that_is_not_there_when_the_run_starts_is_waited_for(place, astronaut):
+    port = free_port()
+    run = place.start(f"http://127.0.0.1:{port}/door")
+    run.until(lambda: "is not there yet (Connection refused); waiting 60 s for it" in run.err, "the wait")
+    with camera(lambda number: scene(astronaut, number), rate=15, port=port):
+        ran = run.until_lines(3).signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert ran.err.count("waiting 60 s for it") == 1
+    assert_balanced(ran)
+
+
+def test_a_run_that_waits_for_its_source_ends_at_once_when_it_is_told_to(place):
+    run = place.start(f"http://127.0.0.1:{free_port()}/door")
+    run.until(lambda: "waiting 60 s for it" in run.err, "the wait")
+    ran = run.signal(signal.SIGTERM).end()
+    assert (ran.status, ran.out) == (143, "")
+    assert ran.took_s < 5
+
+
 @pytest.mark.parametrize("stage", ["capture", "render"])
 def test_a_stream_goes_on_when_capture_or_render_dies_and_what_died_with_it_is_counted(place, door, stage):
     run = place.start(door.url).until_lines(8)
@@ -78,6 +101,21 @@ def test_a_stream_goes_on_when_capture_or_render_dies_and_what_died_with_it_is_c
     assert ran.summary["restarts"] == {stage: 1}
     [video] = (ran.output / "annotated").glob("*.mp4")
     assert frames_of(video) in (len(ran.lines), len(ran.lines) - 1)
+
+
+def test_a_stream_that_is_resumed_goes_on_in_numbers_and_times(place, door):
+    run = place.start(door.url).until_lines(8)
+    run.signal(signal.SIGKILL).end(alone=False)
+    eventually(lambda: place.processes() == [], "the stages have ended")
+    before = run.line_count
+    run = place.start(door.url, "--resume").until_lines(before + 4)
+    run.stages()["capture"][0].kill()
+    ran = run.until_lines(run.line_count + 8).signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert_balanced(ran)
+    times = [line["time"] for line in ran.lines]
+    assert times == sorted(set(times))
+    assert times[before] - times[before - 1] < 1  # The pause between the two runs is not counted.
 
 
 def test_a_stream_runs_for_so_many_seconds(place, door):

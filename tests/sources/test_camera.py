@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from stages.sources import SourceError, base, camera, open_source
+from stages.sources import SourceAway, SourceError, base, camera, open_source
 from stages.sources.camera import Camera, list_cameras
 
 
@@ -144,6 +144,33 @@ def test_a_camera_that_does_not_open_names_those_there_are(devices):
     )
     with pytest.raises(SourceError, match="There is no camera 7; there are: 1: Desk camera"):
         open_source(7)
+
+
+def test_a_camera_that_may_come_yet_is_waited_for(devices):
+    with pytest.raises(SourceAway) as error:
+        open_source(7)
+    assert error.value.so_far == "no camera 7 yet"
+    devices(1, "Desk camera")
+    with pytest.raises(SourceAway) as error:
+        open_source(7)
+    assert error.value.so_far == f"no camera 7 yet (there are: 1: Desk camera ({devices.dev}/video1))"
+    with pytest.raises(SourceAway) as error:
+        Camera(1, lambda number: FakeCapture(0, opens=False))
+    assert error.value.so_far == "camera 1 does not open yet, another program may have it"
+    with pytest.raises(SourceAway) as error:
+        Camera(1, lambda number: FakeCapture(0))
+    assert error.value.so_far == "camera 1 gives no picture yet"
+
+
+def test_every_picture_that_opening_a_camera_takes_is_counted(devices, monkeypatch):
+    monkeypatch.setattr(base, "PAUSE_S", 0.01)
+    devices(0)
+    source = Camera(0, lambda number: FakeCapture(3))
+    source.reconnect_s = 5.0
+    pictures = source.pictures()
+    assert [int(next(pictures).pixels[0, 0, 0]) for _ in range(4)] == [1, 2, 1, 2]
+    assert source.let_go == 2
+    source.close()
 
 
 def test_a_camera_without_pictures_is_given_up_and_given_back(devices):

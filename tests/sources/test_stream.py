@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
-from stages.sources import Part, SourceError, base, open_source, stream
+from stages.sources import Part, SourceAway, SourceError, base, open_source, stream
 from tests.sources.material import corners, encoded, number_of, numbered, write_video
 
 
@@ -30,6 +30,8 @@ def server(monkeypatch):
             elif path.startswith("/live"):
                 with suppress(ConnectionError):  # A reader that has seen enough.
                     self._live(hangs=path == "/live-and-hang")
+            elif path.startswith("/status/"):
+                self.send_error(int(path.rpartition("/")[2]))
             elif path in files:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(files[path])))
@@ -160,6 +162,31 @@ def test_what_a_server_cannot_give_is_one_sentence_without_the_password(server, 
     while cause is not None:
         assert "secret" not in str(cause) and "hidden" not in str(cause)
         cause = cause.__cause__ or cause.__context__
+
+
+@pytest.mark.parametrize(("status", "waits"), [(503, True), (500, True), (404, True), (401, False), (403, False)])
+def test_what_a_server_refuses_for_now_is_waited_for_and_a_wrong_password_is_not(server, status, waits):
+    with pytest.raises(SourceError, match="Server returned") as error:
+        open_source(f"http://anna:secret@{server.address}/status/{status}?token=hidden")
+    assert isinstance(error.value, SourceAway) == waits
+    if waits:
+        label = f"http://{server.address}/status/{status}"
+        assert error.value.so_far.startswith(f"{label} is not there yet (Server returned")
+        assert "secret" not in error.value.so_far and "hidden" not in error.value.so_far
+
+
+@pytest.mark.parametrize("address", ["rtsp://127.0.0.1:1/1", "http://127.0.0.1:1/live", "http://nowhere.invalid/live"])
+def test_a_stream_whose_address_answers_nothing_is_waited_for(address):
+    with pytest.raises(SourceAway):
+        open_source(address)
+
+
+def test_a_silent_stream_is_waited_for_and_a_file_on_a_server_is_looked_for_once(server):
+    with pytest.raises(SourceAway, match="gave no picture within 1 s"):
+        open_source(f"http://{server.address}/silent")
+    with pytest.raises(SourceError) as error:
+        open_source(f"http://{server.address}/nothing.mp4")
+    assert not isinstance(error.value, SourceAway)
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http", "rtmp"])

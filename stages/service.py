@@ -1,0 +1,121 @@
+"""A run that nobody watches: it begins again after whatever has ended it, and goes on with what can be gone on with.
+
+Nothing that was written is touched where it cannot: it stays, and a folder with the next number is begun beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from stages.core.config import Pipeline
+from stages.core.errors import FacepipeError
+from stages.core.placement import HERE, Placement
+from stages.core.supervision import DONE, FAILED
+from stages.plan import Plan
+from stages.run import run, shown
+from stages.runtime.output_folder import OutputFolder
+from stages.runtime.run_file import RUN, RunFile
+
+TERMINATED = 128 + signal.SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where the results of this start of the service go."""
+
+    path: Path
+    goes_on: bool  # with the results that are there
+    sentence: str | None = None  # why with none, although there are some
+
+
+def serve(pipeline: Pipeline, folder: Path, *, host: str = HERE, quiet: bool = False, **options: object) -> int:
+    """Run a pipeline as a service; returns the exit status, which is 0 when a service manager ends it.
+
+    The arguments are those of `run`. A live source is waited for as long as it takes, unless the configuration names a
+    time of its own.
+    """
+    if pipeline.reconnect == Pipeline().reconnect:
+        pipeline = replace(pipeline, reconnect="forever")
+
+    def start(choice: Choice) -> int:
+        if choice.sentence and not quiet:
+            print(f"facepipe: {choice.sentence}", file=sys.stderr, flush=True)
+        placed = replace(pipeline, render=replace(pipeline.render, output=str(choice.path)))
+        return run(placed, folder, host=host, quiet=quiet, resume=choice.goes_on, **options)
+
+    if Placement.of(pipeline).render == host:
+        status = _start(pipeline, Plan.of(pipeline, folder, host).inputs, start)
+    else:
+        status = run(pipeline, folder, host=host, quiet=quiet, **options)
+    return DONE if status == TERMINATED else status
+
+
+def _start(pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
+    base = Path(os.path.abspath(pipeline.render.output))
+    choice = chosen(base, pipeline, inputs)
+    before = _sizes(choice.path, pipeline)
+    status = start(choice)
+    if not choice.goes_on or status != FAILED or _sizes(choice.path, pipeline) != before:
+        return status
+    # It would fail in the same way the next time, and for good.
+    reason = f"{shown(str(choice.path))} could not be gone on with"
+    return start(_beside(choice.path, base, reason))
+
+
+def chosen(base: Path, pipeline: Pipeline, inputs: dict) -> Choice:
+    """The newest of `base`, `base-2`, … if it can be gone on with or is empty, or else the next."""
+    newest = _newest(base)
+    try:
+        before = RunFile.read(newest)
+    except FacepipeError as error:
+        return _beside(newest, base, str(error).rstrip("."))
+    if before is None:
+        has_results = (newest / RUN).exists() or any(size is not None for size in _sizes(newest, pipeline))
+        return (
+            _beside(newest, base, f"{shown(str(newest))} has no run.json that can be read")
+            if has_results
+            else Choice(newest, False)
+        )
+    if before.ended == "finished" and any(map(_is_live, pipeline.all_sources().values())):
+        return _beside(newest, base, f"the run in {shown(str(newest))} is finished")
+    if difference := before.difference(inputs):
+        return _beside(newest, base, f"{difference} is not what the run in {shown(str(newest))} was begun with")
+    return Choice(newest, True)
+
+
+def _beside(newest: Path, base: Path, reason: str) -> Choice:
+    path = next(path for path in _family(base) if not path.exists())
+    return Choice(path, False, f"{reason}; it stays as it is, and this run begins {shown(str(path))}")
+
+
+def _newest(base: Path) -> Path:
+    """The last one before the first that is not there."""
+    newest = base
+    for path in _family(base):
+        if not path.exists():
+            return newest
+        newest = path
+    raise AssertionError("the numbers do not end")
+
+
+def _family(base: Path):
+    yield base
+    yield from (base.with_name(f"{base.name}-{number}") for number in count(2))
+
+
+def _is_live(spec: str | int) -> bool:
+    """Whether a source has no end of its own, so far as its name tells."""
+    is_camera = isinstance(spec, int) or spec.isdigit() or spec.startswith("/dev/")
+    return is_camera or ("://" in spec and not spec.lower().startswith("file://"))
+
+
+def _sizes(folder: Path, pipeline: Pipeline) -> list[int | None]:
+    """How much is in each results.jsonl: a run that goes on with them adds to it, or takes off what is torn."""
+    results = OutputFolder.at(folder, pipeline.sources).results
+    return [path.stat().st_size if path.is_file() else None for path in results]
