@@ -77,6 +77,60 @@ def test_a_variable_frame_rate_is_kept_and_the_last_frame_lasts_one_nominal_fram
     assert writer.frames == 6
 
 
+HALF_A_DAY_S = 43_200.0
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [HALF_A_DAY_S * number for number in range(6)],
+        [0, 0.04, HALF_A_DAY_S, HALF_A_DAY_S + 0.04, 80_000],
+        [0, 0.04, 60 * HALF_A_DAY_S, 60 * HALF_A_DAY_S + 0.04],
+        [0, 20_000, 20_000.04],
+    ],
+)
+def test_gaps_of_hours_and_days_are_kept(tmp_path: Path, times):
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, times)
+    writer.close()
+    film = watch(tmp_path / "clip.mp4")
+    assert film.times == pytest.approx(times, abs=1e-3)
+    assert film.duration == pytest.approx(times[-1] + 0.04, abs=1e-2)
+    assert greys(film.pictures) == pytest.approx([10 * number for number in range(len(times))], abs=3)
+    assert writer.notes == []
+
+
+def test_a_restart_within_a_time_lapse_keeps_its_gaps(tmp_path: Path):
+    path = tmp_path / "clip.mp4"
+    for first in (0, 2, 4):  # Frame 3 is written twice: the second one counts.
+        writer = VideoWriter(path, 25, first)
+        for number in range(first, min(first + 4, 6)):
+            writer.write(frame(number, time=HALF_A_DAY_S * number), flat(64, 48, 10 * number))
+        if first < 4:
+            writer._end_segment()
+    writer.close()
+    assert watch(path).times == pytest.approx([HALF_A_DAY_S * number for number in range(6)])
+
+
+def test_a_gap_beyond_what_mp4_holds_is_shortened_and_said(tmp_path: Path):
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [0, 4e9, 4e9 + 1])
+    writer.close()
+    assert watch(tmp_path / "clip.mp4").times == pytest.approx([0, 2**31 - 2, 2**31 - 1])
+    said = "clip.mp4 has at most 68 years between two frames, the most that mp4 holds; there are more before frame 1"
+    assert writer.notes == [said]
+
+
+def test_two_thousand_frames_a_second_have_their_times(tmp_path: Path):
+    times = [number / 2000 for number in range(40)]
+    writer = VideoWriter(tmp_path / "clip.mp4", 2000)
+    write(writer, times)
+    writer.close()
+    film = watch(tmp_path / "clip.mp4")
+    assert film.times == pytest.approx(times, abs=1e-5)
+    assert film.duration == pytest.approx(0.02, abs=1e-4)
+
+
 def test_times_that_stand_still_or_go_back_are_moved_on_and_no_frame_is_lost(tmp_path: Path):
     writer = VideoWriter(tmp_path / "clip.mp4", 25)
     write(writer, [0, 0.04, 0.04, 0.02, 0.2])
