@@ -132,7 +132,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
     parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
     parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors, and wait for nobody at a window")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
     arguments = parser.parse_args(argv)

@@ -125,7 +125,14 @@ class Plan:
         )
 
     def settings(
-        self, stage: str, replica: int, *, once: bool = False, run: str = "", record: str | None = None
+        self,
+        stage: str,
+        replica: int,
+        *,
+        once: bool = False,
+        run: str = "",
+        waits: bool = True,
+        record: str | None = None,
     ) -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
         if stage not in (*self.pipeline.stages, "capture", "render"):
@@ -149,6 +156,7 @@ class Plan:
             cards=self.cards,
             output=self.output,
             run=run,
+            waits=waits,
             record=record,
             inputs=self.inputs,
             once=once,

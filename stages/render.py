@@ -12,6 +12,7 @@ from stages.core import limits
 from stages.core.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from stages.inference.card import load_card
 from stages.outputs import OutputError, cannot_write
+from stages.outputs.found import found_in
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
@@ -60,6 +61,7 @@ class _Render:
         self._welcomed: set[str] = set()
         self._sources: dict[str, Source] = {}
         self._said_progress_s, self._said_finished = float("-inf"), False
+        self._said_answer = False
         self._tape = Tape(Path(settings.record), f"render/{settings.life}") if settings.record else None
 
     def _is_ours(self, before: RunFile) -> bool:
@@ -90,10 +92,19 @@ class _Render:
                 if header.get("source") == name and header.get("kind") in (Faces.kind, Attribute.kind):
                     source.malformed(header, reason)
         self._screens.turn(self._sources, self._launcher)
+        if self._is_clean and not self._said_answer:
+            self._said_answer = True
+            self._say_what_is_waited_for()
         for source in self._sources.values():
             if source.acknowledge():
                 self._launcher.finished()
         self._speak()
+
+    def _say_what_is_waited_for(self) -> None:
+        """A run that waits for a person says so, and what it has found, which is said at its end otherwise."""
+        if any(source.is_looked_at for source in self._sources.values()):
+            for sentence in (*found_in(Path(self._settings.output) / RESULTS), self._screens.finish()):
+                self._launcher.say(sentence)
 
     def _close_sources(self) -> None:
         with ExitStack() as sources:

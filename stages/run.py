@@ -215,7 +215,12 @@ def _settings(
         # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
             label: plan.settings(
-                stage, replica, once=once or (stage == ends_with == "render"), run=name, record=record
+                stage,
+                replica,
+                once=once or (stage == ends_with == "render"),
+                run=name,
+                waits=not view.is_quiet,
+                record=record,
             ).to_json()
             for label, (stage, replica) in processes.items()
         }

@@ -34,17 +34,19 @@ def open_display(
     say: Callable[[str], None],
     style: str = "plain",
     delay_s: float = 0.0,
+    waits: bool = True,
 ) -> Display | None:
     """The windows for `auto` or `window`; None where there are to be none, as for `web` and `none`.
 
     Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
-    `style` that of `annotate`, `delay_s` how long each picture that is no frame of a video is shown at least.
+    `style` that of `annotate`, `delay_s` how long each picture that is no frame of a video is shown at least, `waits`
+    whether the last of them stays until a person ends the run.
     """
     if wanted in ("web", "none"):
         return None
     reason = window_available()
     if reason is None:
-        return Display(stages, saved, say, style, delay_s)
+        return Display(stages, saved, say, style, delay_s, waits)
     if wanted == "window":
         raise DisplayError(
             f"a window was asked for, but {reason}; --display none does without, auto opens one where it is possible."
@@ -61,7 +63,7 @@ class _Shown:
     drawn: np.ndarray | None = None  # what the window shows, without panels
     drawn_with: frozenset[str] | None = None  # the stages whose labels are in the picture; None: not drawn yet
     numbers: tuple[Line | Bar, ...] = ()  # how the run goes
-    panels: tuple[bool, tuple[Line | Bar, ...]] = (False, ())  # what lies over it: the keys, and numbers
+    panels: tuple = (False, (), False)  # what lies over it: the keys, numbers, and that it waits
     live: bool = False
     shown_s: float = 0.0
     age_s: int = 0  # that the picture says it has, 0 while it is fresh
@@ -77,8 +79,9 @@ class Display:
         say: Callable[[str], None],
         style: str = "plain",
         delay_s: float = 0.0,
+        waits: bool = True,
     ):
-        self._style, self._delay_s = style, delay_s
+        self._style, self._delay_s, self._waits, self._finished = style, delay_s, waits, False
         self._stages, self._saved, self._say = frozenset(stages), saved, say
         self._shown: dict[str, _Shown] = {}
         self._view = View()
@@ -129,8 +132,14 @@ class Display:
     def waits_for(self, source: str) -> bool:
         """Whether a person is still looking at the last picture of a source: one that is no video stays until Q."""
         shown = self._shown.get(source)
-        still = shown is not None and (shown.frame.picture.rate is None or shown.album.unseen)
+        still = shown is not None and ((self._waits and shown.frame.picture.rate is None) or shown.album.unseen)
         return bool(still) and not self._view.quit
+
+    def finish(self) -> None:
+        """All is written: the windows say what they wait for."""
+        self._finished = True
+        for shown in self._shown.values():
+            shown.window.finish()
 
     def unseen(self, source: str) -> int | None:
         """The first frame that waits for its turn in the window; None where none does."""
@@ -164,8 +173,8 @@ class Display:
         shown.panels = self._panels(shown)
         shown.window.show(with_panels(shown.drawn, *shown.panels))
 
-    def _panels(self, shown: _Shown) -> tuple[bool, tuple[Line | Bar, ...]]:
-        return self._view.keys, shown.numbers if self._view.numbers else ()
+    def _panels(self, shown: _Shown) -> tuple[bool, tuple[Line | Bar, ...], bool]:
+        return self._view.keys, shown.numbers if self._view.numbers else (), self._finished
 
     def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
         name = output_name(frame.source, frame.picture.file, still=True)

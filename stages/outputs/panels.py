@@ -24,6 +24,7 @@ HELP = tuple(
         "Q, Esc  end the run",
     )
 )
+WAITING = (Line("finished: press Q", NEUTRAL),)
 _CALM, _BUSY = (120, 200, 120), (80, 160, 255)  # BGR
 _FULL = 0.9  # of the time: a stage that has more to do is the limit
 _CAPITAL = 0.022  # height of the letters, as a share of the picture's shorter side
@@ -50,20 +51,24 @@ def numbers(beat: Beat, processes: Mapping[str, int]) -> tuple[Line | Bar, ...]:
     return (Line(f"{beat.frames_s:.1f} frames/s{latency}", NEUTRAL), *stages)
 
 
-def with_panels(drawn: np.ndarray, keys: bool, lines: tuple[Line | Bar, ...]) -> np.ndarray:
+def with_panels(drawn: np.ndarray, keys: bool, lines: tuple[Line | Bar, ...], waits: bool = False) -> np.ndarray:
     """The picture, uint8 (H, W, 3) BGR, with the keys below on the right and `lines` above on the left.
 
-    A copy, or the picture itself where there is nothing to add.
+    Below on the left it says that the run `waits` for a person. A copy, or the picture itself where there is nothing
+    to add.
     """
     height, width = drawn.shape[:2]
     capital = round(_CAPITAL * min(height, width))
-    plates = [lay_out(shown, capital, width, height) for shown in (lines, HELP if keys else ())]
+    told = (lines, HELP if keys else (), WAITING if waits else ())
+    plates = [lay_out(shown, capital, width, height) for shown in told]
     if not any(plates):
         return drawn
     over = np.array(drawn, order="C")
-    above, below = plates
+    above, below, left = plates
     if above:
         draw_plate(over, (0, 0), above)
     if below:
         draw_plate(over, (width - below.size[0], height - below.size[1]), below)
+    if left:
+        draw_plate(over, (0, height - left.size[1]), left)
     return over

@@ -19,6 +19,7 @@ _SPECIAL = {
 }  # fmt: skip
 _FIRST_WIDTH, _FIRST_HEIGHT = 1280, 720  # pixels; larger pictures are scaled into it, the person may enlarge it
 _LONGEST_SIDE = 2560  # pixels handed to the window, which copies and scales what it gets anew at every repaint
+_MARGIN = (32, 32, 32)  # BGR, beside a picture of another shape than the window
 _KEYS_AT_ONCE = 8  # taken in one `poll`: each costs a turn of the window's own loop
 
 
@@ -82,13 +83,15 @@ class Window:
         self._name = f"facepipe {id(self)}"
         self._title, self._on_save = title, on_save
         self._shown: np.ndarray | None = None
+        self._shape: tuple[int, int] | None = None  # width and height of the window's inside when it was last filled
+        self._finished = False
 
     def show(self, picture: np.ndarray) -> None:
         """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller heeds `view.paused`."""
         if self._shown is None:
             self._open(picture)
         self._shown = picture
-        cv2.imshow(self._name, _no_larger(picture, _LONGEST_SIDE, _LONGEST_SIDE))
+        self._fill()
 
     def poll(self) -> View:
         """Let the window work, take the keys pressed since the last call and return the view; never waits."""
@@ -101,7 +104,15 @@ class Window:
             self._press(code)
         if self._closed_by_its_button():
             self.view = replace(self.view, quit=True)
+        elif self._inside() != self._shape:  # A person has drawn it larger, or the screen has made it smaller.
+            self._fill()
         return self.view
+
+    def finish(self) -> None:
+        """Nothing more comes: say in the title that the window waits for a person."""
+        self._finished = True
+        if self._shown is not None:
+            self._set_title()
 
     def close(self) -> None:
         if self._shown is not None:
@@ -111,10 +122,24 @@ class Window:
                 cv2.pollKey()  # The window goes in a turn of its loop.
 
     def _open(self, picture: np.ndarray) -> None:
-        cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        # Free of a ratio: Qt's KEEPRATIO keeps that of the first picture until the window is resized, and squeezes the
+        # next one into it.
+        cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         height, width = _no_larger(picture, _FIRST_WIDTH, _FIRST_HEIGHT).shape[:2]
         cv2.resizeWindow(self._name, max(width, 320), max(height, 180))
         self._set_title()
+
+    def _fill(self) -> None:
+        """Hand over the picture with margins that give it the shape of the window, which then does not change it."""
+        self._shape = self._inside()
+        cv2.imshow(self._name, with_margins(self._shown, self._shape))
+
+    def _inside(self) -> tuple[int, int] | None:
+        try:
+            _, _, width, height = cv2.getWindowImageRect(self._name)
+        except cv2.error:  # A toolkit that does not know, or a window that goes just now.
+            return None
+        return (width, height) if width > 0 and height > 0 else None
 
     def _press(self, code: int) -> None:
         before, self.view = self.view, on_key(self.view, key_of(code))
@@ -125,7 +150,8 @@ class Window:
 
     def _set_title(self) -> None:
         """The keys stand in the title, where they hide nothing."""
-        cv2.setWindowTitle(self._name, f"{self._title}{' (paused)' if self.view.paused else ''}: {KEYS}")
+        state = " (paused)" if self.view.paused else " (finished, press Q)" if self._finished else ""
+        cv2.setWindowTitle(self._name, f"{self._title}{state}: {KEYS}")
 
     def _closed_by_its_button(self) -> bool:
         try:
@@ -134,7 +160,24 @@ class Window:
             return True
 
 
-def _no_larger(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+def with_margins(picture: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
+    """The picture, uint8 (H, W, 3), in the middle of a plane with the ratio of `shape`, its width and height.
+
+    Without margins where it has that ratio to the pixel, or where the shape is not known; a large one is made smaller.
+    """
+    if shape is None:
+        return _no_larger(picture, _LONGEST_SIDE, _LONGEST_SIDE)
+    picture = _no_larger(picture, *(_LONGEST_SIDE * side / max(shape) for side in shape))
+    height, width = picture.shape[:2]
+    across = max(0, round(height * shape[0] / shape[1]) - width)
+    down = max(0, round(width * shape[1] / shape[0]) - height)
+    if max(across, down) <= 1:
+        return picture
+    edges = (down // 2, down - down // 2, across // 2, across - across // 2)
+    return cv2.copyMakeBorder(picture, *edges, cv2.BORDER_CONSTANT, value=_MARGIN)
+
+
+def _no_larger(picture: np.ndarray, width: float, height: float) -> np.ndarray:
     scale = min(width / picture.shape[1], height / picture.shape[0])
     if scale >= 1:
         return picture

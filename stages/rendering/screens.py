@@ -39,7 +39,7 @@ def open_screens(settings: Settings, stages: Iterable[str], incarnation: int, la
     `stages`: those whose labels keys switch; `incarnation`: that of this render.
     """
     shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
-    display = open_display(shown.display, stages, saved, launcher.say, shown.style, shown.delay)
+    display = open_display(shown.display, stages, saved, launcher.say, shown.style, shown.delay, settings.waits)
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     web = _open_page(settings, processes, incarnation, launcher) if shown.web_port else None
     published = _Published(settings, incarnation, launcher.say) if settings.publish else None
@@ -57,7 +57,7 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
         style=shown.style,
         blur=shown.blur,
         life=incarnation,
-        stays=shown.display == "web",
+        stays=shown.display == "web" and settings.waits,
     )
     if not settings.life:
         launcher.page(web.port)
@@ -129,6 +129,13 @@ class Screens:
             self._told_web_s = now_s
             for name, source in sources.items():
                 self._web.told(name, source.beat(now_s), source.dropped, launcher.restarts)
+
+    def finish(self) -> str:
+        """Everything is written, and somebody looks at it. What the run waits for, in a sentence."""
+        if self._display:
+            self._display.finish()
+            return "finished; the window stays open until you press Q in it"
+        return "finished; the picture stays on the page as long as somebody looks at it"
 
     def close(self) -> None:
         """Close all of them, also when one cannot be closed."""

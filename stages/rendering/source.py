@@ -183,7 +183,7 @@ class Source:
             number=self._number,
             done=done,
             lacks=_oldest([(frame, []) for frame in range(done, self._join.done)] + self._join.lacks()),
-            clean=self._clean and not self._screens.is_looked_at,
+            clean=self._clean and not self.is_looked_at,
             preview=self._preview_taken if self._screens.wants_previews else None,
             heard=self._join.heard,
             refused=self._refusals.listed(),
@@ -204,6 +204,11 @@ class Source:
         """
         unseen = self._screens.unseen
         return self._join.done if unseen is None else min(unseen, self._join.done)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a person still has its last picture before them."""
+        return self._screens.is_looked_at
 
     @property
     def is_clean(self) -> bool:

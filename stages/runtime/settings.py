@@ -107,6 +107,7 @@ class Settings:
     incarnation: int = 0  # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
     # [incarnation, cause] of the former lives of this process: "exit", "hang" or "killed".
     ended: list = field(default_factory=list)
+    waits: bool = True  # of render: whether the last picture stays in the window, or on the page, for a person
     record: str | None = None  # the file that keeps what the stages are given and answer
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
     opened_as: str | None = None  # the name that it had then

@@ -16,7 +16,7 @@ class TerminalView:
     """Writes to `stream`, normally stderr; on a terminal a live line, else a line now and then; `quiet`: nothing."""
 
     def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str, window: int):
-        self._stream, self._quiet = stream, quiet
+        self._stream, self.is_quiet = stream, quiet
         self._detector, self._output, self._window = detector, output, window
         self._is_live = not quiet and stream.isatty()
         self._has_bars = "utf" in (stream.encoding or "").lower()
@@ -32,7 +32,7 @@ class TerminalView:
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the live line."""
-        if not self._quiet:
+        if not self.is_quiet:
             self._write(self._cleared() + f"facepipe: {sentence}\n" + self._shown)
 
     def progress(self, label: str, progress: dict) -> None:
@@ -40,7 +40,7 @@ class TerminalView:
         if "done" in progress:
             self._progress[label] = progress
         now_s = time.monotonic()
-        if self._quiet or not self._progress or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
+        if self.is_quiet or not self._progress or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
             return
         self._drawn_s = now_s
         sources = list(self._progress.values())

@@ -111,8 +111,33 @@ def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_swit
     keys.press("Escape")
     ran = run.end()
     assert ran.status == 0, ran.err
+    assert "press Q in it" in ran.err
     changed = [(abs(p.astype(int) - astronaut) > 30).any(axis=2).mean() for p in (with_labels, without)]
     assert changed[0] > changed[1] > 0  # The box is drawn in both, the words in one.
+
+
+def test_a_run_that_waits_for_a_person_says_so_and_what_it_has_found_before_q(on_screen, astronaut):
+    picture = on_screen.folder / "face.png"
+    cv2.imwrite(str(picture), astronaut)
+    run = on_screen.start(picture, display="window")
+    keys = Keyboard(run, on_screen.environment)
+    run.until(lambda: "press Q" in run.err, "what it waits for")
+    *_, found, waits = run.err.splitlines()
+    assert found.startswith("facepipe: woman ")
+    assert waits == "facepipe: finished; the window stays open until you press Q in it"
+    assert keys.titles()[0].startswith("face.png (finished, press Q): ")
+    keys.press("q")
+    ran = run.end()
+    assert ran.status == 0, ran.err
+    assert found.removeprefix("facepipe: ") in ran.out
+
+
+def test_with_quiet_nobody_is_told_what_to_press_so_the_run_ends_by_itself(on_screen, astronaut):
+    picture = on_screen.folder / "face.png"
+    cv2.imwrite(str(picture), astronaut)
+    ran = on_screen.run(picture, "--quiet", display="window")
+    assert (ran.status, ran.out, ran.err) == (0, "", "")
+    assert len(ran.lines) == 1
 
 
 def test_the_window_shows_the_newest_picture_of_a_live_source(on_screen, astronaut):

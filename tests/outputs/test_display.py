@@ -26,7 +26,7 @@ class KeptWindow:
     opened: list[KeptWindow] = []
 
     def __init__(self, title: str):
-        self.title, self.view, self.shown, self.closed = title, View(), [], False
+        self.title, self.view, self.shown, self.closed, self.finished = title, View(), [], False, False
         self.opened.append(self)
 
     def show(self, picture: np.ndarray) -> None:
@@ -38,6 +38,9 @@ class KeptWindow:
 
     def poll(self) -> View:
         return self.view
+
+    def finish(self) -> None:
+        self.finished = True
 
     def close(self) -> None:
         self.closed = True
@@ -147,6 +150,31 @@ def test_a_still_picture_stays_until_the_person_has_seen_it_and_a_video_does_not
     display.show(frame(0, flat(320, 240), rate=None), None)
     assert display.waits_for("clip.mp4") and not display.waits_for("yard")
     window.press("q")
+    display.poll()
+    assert not display.waits_for("clip.mp4")
+
+
+def test_a_window_that_waits_for_a_person_says_so_and_not_in_what_is_saved(shown, tmp_path):
+    display, window, _ = shown
+    display.show(frame(0, flat(640, 480), rate=None), None)
+    display.finish()
+    display.poll()
+    assert window.finished
+    assert not np.array_equal(window.shown[-1], window.shown[-2])
+    window.press("s")
+    display.poll()
+    assert (cv2.imread(str(tmp_path / "saved" / "clip.mp4-0.png")) == window.shown[-2]).all()
+
+
+def test_a_display_that_is_not_to_wait_keeps_no_picture_but_those_whose_turn_is_to_come(tmp_path, monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(module, "Window", KeptWindow)
+    display = Display(STAGES, tmp_path, print, delay_s=2.0, waits=False)
+    for number in range(2):
+        display.show(still(number), None)
+    assert display.waits_for("clip.mp4")
+    now_s[0] = 102.0
     display.poll()
     assert not display.waits_for("clip.mp4")
 

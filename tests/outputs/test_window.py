@@ -6,9 +6,12 @@ import sys
 from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stages.outputs.window import BACK, NEXT, View, key_of, on_key
+from stages.outputs.window import BACK, NEXT, View, key_of, on_key, with_margins
+from tests.end_to_end.command import eventually
+from tests.outputs.frames import flat
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,11 +62,32 @@ def test_a_key_is_told_by_its_whole_code(code, key):
     assert key_of(code) == key
 
 
+@pytest.mark.parametrize(
+    ("picture", "shape", "plane"),
+    [
+        ((640, 360), (1280, 720), (640, 360)),
+        ((640, 360), (1281, 720), (640, 360)),  # not to the pixel
+        ((360, 640), (640, 360), (1138, 640)),
+        ((640, 360), (300, 900), (640, 1920)),
+        ((640, 360), None, (640, 360)),
+        ((5120, 100), (512, 256), (2560, 1280)),
+        ((5120, 100), (2, 1000), (5, 2500)),  # A window that is as good as closed takes no gigabytes.
+        ((1, 1), (320, 180), (2, 1)),
+    ],
+)
+def test_a_picture_gets_margins_to_the_shape_of_the_window(picture, shape, plane):
+    pixels = flat(*picture, 200)
+    height, width = with_margins(pixels, shape).shape[:2]
+    assert abs(width - plane[0]) <= 1 and abs(height - plane[1]) <= 1
+    assert (with_margins(pixels, shape)[height // 2 - 1 : height // 2 + 1, width // 2] == 200).any()
+
+
 # The window runs in a program of its own, because Qt takes the program's display for good. It is told by a line what to
 # do, and answers by one: so neither side guesses how long the other takes.
 SHOWN = """
 import sys
 import cv2
+import numpy as np
 from skimage.data import astronaut
 from stages.outputs.window import View, Window
 scale, saved = int(sys.argv[1]), []
@@ -77,6 +101,14 @@ for order in sys.stdin:
             pass
     elif order == "close\\n":
         cv2.destroyWindow(window._name)  # what is left when its button was pressed
+        window.poll()
+    elif order.startswith("show"):
+        width, height = map(int, order.split()[1:])
+        window.show(cv2.circle(np.zeros((height, width, 3), np.uint8), (width // 2, height // 2), 40, (0, 255, 0), -1))
+        for _ in range(50):
+            window.poll()
+    elif order == "finish\\n":
+        window.finish()
         window.poll()
     elif order == "again\\n":
         window.close()
@@ -121,6 +153,9 @@ class Shown:
     def title(self) -> str:
         return self._xdotool("search", "--name", ".mp4", "getwindowname")
 
+    def resize(self, width: int, height: int) -> None:
+        self._xdotool("search", "--name", ".mp4", "windowsize", str(width), str(height))
+
     def _xdotool(self, *arguments: str) -> str:
         done = subprocess.run(
             ["xdotool", *arguments], env=self._environment, capture_output=True, text=True, check=True
@@ -158,4 +193,33 @@ def test_closing_the_window_by_its_button_quits_and_another_may_open(on_screen):
 def test_a_picture_larger_than_the_screen_is_shown_whole_and_saved_in_full(on_screen):
     shown = Shown(on_screen, scale=6)
     assert shown.press("s") == "[] False False 0 [(3072, 3072, 3)]"
+    assert shown.end() == 0
+
+
+@pytest.mark.parametrize("sizes", [["640 360", "300 560"], ["300 560", "640 360", "200 200"], ["100 100", "790 90"]])
+def test_no_picture_is_squeezed_into_the_shape_of_another_or_of_the_window(on_screen, screen, sizes):
+    shown = Shown(on_screen, scale=1)
+    for size in sizes:
+        shown.tell(f"show {size}")
+        see_a_round_circle(shown, screen)
+    for width, height in ((700, 200), (330, 560)):
+        shown.resize(width, height)
+        see_a_round_circle(shown, screen)
+    assert shown.end() == 0
+
+
+def see_a_round_circle(shown: Shown, screen) -> None:
+    def is_round() -> bool:
+        shown.tell("turn")
+        blue, green, red = np.moveaxis(screen.pixels().astype(int), 2, 0)
+        rows, columns = np.nonzero((green > 150) & (blue < 60) & (red < 60))
+        return len(rows) > 50 and abs(np.ptp(columns) - np.ptp(rows)) <= 3
+
+    eventually(is_round, "a circle that is round")
+
+
+def test_a_window_that_waits_says_so_in_its_title(on_screen):
+    shown = Shown(on_screen, scale=1)
+    shown.tell("finish")
+    assert shown.title().startswith("clip.mp4 (finished, press Q): ")
     assert shown.end() == 0

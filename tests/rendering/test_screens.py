@@ -48,6 +48,9 @@ class Watched:
     def told(self, source, *what) -> None:
         self.shown.append((source, *what))
 
+    def finish(self) -> None:
+        self.shown.append("finished")
+
     def close(self) -> None:
         self._closes.append(self)
 
@@ -126,3 +129,10 @@ def test_all_are_closed_also_when_one_cannot_be():
     with pytest.raises(OSError, match="no way"):
         Screens(display, web, published).close()
     assert closes == [published, web]
+
+
+def test_what_the_run_waits_for_is_said_once_everything_is_written():
+    display, web = Watched(), Watched()
+    assert Screens(display, web).finish() == "finished; the window stays open until you press Q in it"
+    assert display.shown == ["finished"]
+    assert Screens(web=web).finish() == "finished; the picture stays on the page as long as somebody looks at it"
