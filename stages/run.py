@@ -242,7 +242,8 @@ def _tell(
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
     # one still says what is here.
     here = RunFile.read(results.path)
-    if results.results and (came.sources or outcome.status != REFUSED) and (here is None or here.run == name):
+    has_begun = came.sources or (here is None and outcome.status != REFUSED)
+    if results.results and has_begun and (here is None or here.run == name):
         _note_end(outcome, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
         ended = {"status": outcome.status, "failure": outcome.sentence}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -22,15 +22,16 @@ from stages.run import run, shown
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.run_file import RUN, RunFile
 
+USUAL = "out/service"  # where no folder is named: the one that every start comes back to
 TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where the results of this start of the service go."""
+    """Where the results of this start of the service go: it goes on there, and an empty folder is begun by that."""
 
     path: Path
-    goes_on: bool  # with the results that are there
+    goes_on: bool  # whether there are results to go on with
     sentence: str | None = None  # why with none, although there are some
 
 
@@ -47,7 +48,7 @@ def serve(pipeline: Pipeline, folder: Path, *, host: str = HERE, quiet: bool = F
         if choice.sentence and not quiet:
             print(f"facepipe: {choice.sentence}", file=sys.stderr, flush=True)
         placed = replace(pipeline, render=replace(pipeline.render, output=str(choice.path)))
-        return run(placed, folder, host=host, quiet=quiet, resume=choice.goes_on, **options)
+        return run(placed, folder, host=host, quiet=quiet, resume=True, **options)
 
     if Placement.of(pipeline).render == host:
         status = _start(pipeline, Plan.of(pipeline, folder, host).inputs, start)
@@ -57,7 +58,7 @@ def serve(pipeline: Pipeline, folder: Path, *, host: str = HERE, quiet: bool = F
 
 
 def _start(pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
-    base = Path(os.path.abspath(pipeline.render.output))
+    base = Path(os.path.abspath(pipeline.render.output or USUAL))
     choice = chosen(base, pipeline, inputs)
     before = _sizes(choice.path, pipeline)
     status = start(choice)
@@ -65,31 +66,28 @@ def _start(pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> 
         return status
     # It would fail in the same way the next time, and for good.
     reason = f"{shown(str(choice.path))} could not be gone on with"
-    return start(_beside(choice.path, base, reason))
+    return start(_beside(base, reason))
 
 
 def chosen(base: Path, pipeline: Pipeline, inputs: dict) -> Choice:
     """The newest of `base`, `base-2`, … if it can be gone on with or is empty, or else the next."""
     newest = _newest(base)
+    name = shown(str(newest))
     try:
         before = RunFile.read(newest)
-    except FacepipeError as error:
-        return _beside(newest, base, str(error).rstrip("."))
+    except FacepipeError:
+        before = None
     if before is None:
-        has_results = (newest / RUN).exists() or any(size is not None for size in _sizes(newest, pipeline))
-        return (
-            _beside(newest, base, f"{shown(str(newest))} has no run.json that can be read")
-            if has_results
-            else Choice(newest, False)
-        )
+        has_run = (newest / RUN).exists() or any(size is not None for size in _sizes(newest, pipeline))
+        return _beside(base, f"{name} has no run.json that can be read") if has_run else Choice(newest, False)
     if before.ended == "finished" and any(map(_is_live, pipeline.all_sources().values())):
-        return _beside(newest, base, f"the run in {shown(str(newest))} is finished")
+        return _beside(base, f"the run in {name} is finished")
     if difference := before.difference(inputs):
-        return _beside(newest, base, f"{difference} is not what the run in {shown(str(newest))} was begun with")
+        return _beside(base, f"{difference} is not what the run in {name} was begun with")
     return Choice(newest, True)
 
 
-def _beside(newest: Path, base: Path, reason: str) -> Choice:
+def _beside(base: Path, reason: str) -> Choice:
     path = next(path for path in _family(base) if not path.exists())
     return Choice(path, False, f"{reason}; it stays as it is, and this run begins {shown(str(path))}")
 
@@ -104,7 +102,7 @@ def _newest(base: Path) -> Path:
     raise AssertionError("the numbers do not end")
 
 
-def _family(base: Path):
+def _family(base: Path) -> Iterator[Path]:
     yield base
     yield from (base.with_name(f"{base.name}-{number}") for number in count(2))
 

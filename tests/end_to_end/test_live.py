@@ -182,9 +182,9 @@ def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, d
     assert ran.status == 0, ran.err
     source = assert_balanced(ran)
     assert source["unaccounted"] == 0
-    assert {drop["stage"] for drop in source["dropped"]} == {"detect"}
-    assert {drop["reason"] for drop in source["dropped"]} <= {"late", "queue full"}
-    assert sum(drop["count"] for drop in source["dropped"]) >= 20
+    at_detect = [drop for drop in source["dropped"] if drop["stage"] == "detect"]
+    assert {drop["reason"] for drop in at_detect} <= {"late", "queue full"}
+    assert sum(drop["count"] for drop in at_detect) >= 20
     assert "dropped at detect (" in ran.out
 
 
