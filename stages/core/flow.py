@@ -21,6 +21,7 @@ STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 DISTRUSTED = "its answers could not be taken"
 UNANSWERED = 5  # so many pieces that a worker calls finished and render lacks, and it is not believed any more
+LATE = 20  # the same of a live source, where it has answered nothing in time
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -315,6 +316,11 @@ class _InFlight:
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
     given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
     vain: dict[str, _InVain] = field(default_factory=dict)  # stage -> who was asked in vain
+    distrusted: int = 0  # crops of no try up to this one are taken
+
+    def forget_crops(self) -> None:
+        """They are not to be believed."""
+        self.distrusted, self.crops = self.crops.attempt, None
 
 
 @dataclass(slots=True)
@@ -322,18 +328,24 @@ class _InVain:
     """Who was given a piece and has not answered it so that the answer could be taken."""
 
     hosts: set[str] = field(default_factory=set)
-    workers: set[tuple[str, int]] = field(default_factory=set)
+    workers: Counter[tuple[str, int]] = field(default_factory=Counter)
     refused: int = 0  # answers that could not be taken
     newest: int | None = None  # once these are too many: only workers that were here by then are still asked
 
     def rank(self, worker: _Worker) -> tuple:
-        """The smaller, the sooner this worker is asked: others before those who were, on other hosts first."""
-        host = worker.worker[0]
-        return host in self.hosts, worker.worker in self.workers, worker.number
+        """The smaller, the sooner this worker is asked: who has answered others, and on other hosts than before.
+
+        A message may have been lost, so one is asked twice before those are who have never answered anything.
+        """
+        return self.workers[worker.worker] >= 2, not worker.answered, *self.others_first(worker), worker.number
+
+    def others_first(self, worker: _Worker) -> tuple[bool, bool]:
+        """The smaller, the less this worker, and its host, had to do with it."""
+        return worker.worker[0] in self.hosts, worker.worker in self.workers
 
     def add(self, worker: _Worker) -> None:
         self.hosts.add(worker.worker[0])
-        self.workers.add(worker.worker)
+        self.workers[worker.worker] += 1
 
 
 @dataclass(slots=True)
@@ -347,6 +359,7 @@ class _Worker:
     last_seq: int = 0
     under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
     is_reserved: bool = False  # asked to take one suspect piece alone: it is given nothing else
+    is_waited_for: bool = False  # it was already reserved at the last stall
     alone: int | None = None  # the frame of the suspect piece that it has
     answered: int = 0  # pieces of frames that are done
     unanswered: int = 0  # pieces that it has finished, it says, and render lacks
@@ -386,6 +399,8 @@ class Flow:
         self._refused: dict[str, tuple] = {}  # connection -> the stage and worker that it says it is
         self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
         self._workers_taken = 0
+        self._unanswered: Counter[tuple[str, str]] = Counter()  # pieces, by stage and host: see `_never_answers`
+        self._answering: set[tuple[str, str]] = set()  # stage and host of those whose answers are in the outputs
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._bytes = 0
@@ -621,10 +636,18 @@ class Flow:
             return
         for connection in same:
             self._lose_worker(connection)
-        self._workers_taken += 1
-        worker = _Worker(came.stage, came.worker, came.incarnation, now_s, self._workers_taken)
-        self._workers[came.connection] = worker
+        self._workers[came.connection] = self._new_worker(came, now_s)
         self._started = self._started or self._every_stage_is_there
+
+    def _new_worker(self, came: WorkerCame, now_s: float) -> _Worker:
+        """One whose connection was lost goes on under its number, with what is known of it."""
+        former = self._lost.get((came.stage, came.worker))
+        worker = _Worker(came.stage, came.worker, came.incarnation, now_s, self._workers_taken + 1)
+        if former is not None and former.incarnation == came.incarnation:
+            worker.number, worker.answered, worker.unanswered = former.number, former.answered, former.unanswered
+        else:
+            self._workers_taken += 1
+        return worker
 
     def _reason_to_refuse(self, came: WorkerCame, same: Iterable[_Worker]) -> str | None:
         if came.stage not in self._due:
@@ -641,6 +664,8 @@ class Flow:
             >= limits.QUARANTINED
         ):
             return f"the answers of {limits.QUARANTINED} processes of {came.stage} on {on} could not be taken"
+        if self._never_answers(came.stage, host):
+            return f"no {came.stage} on {on} has answered any of its pieces"
         if len(self._workers) >= limits.WORKERS and not self._make_place(host):
             return f"{limits.WORKERS} workers are here already"
         return None
@@ -761,7 +786,7 @@ class Flow:
         for number, frame in self._frames.items():
             lacks = self._lacks(number) & set(self._stages)
             if lacks and frame.crops is not None and frame.crops.connection == connection:
-                frame.crops = None
+                frame.forget_crops()
                 frame.holders[DETECT] = connection
                 for stage in self._rules.attributes:
                     self._due[stage].discard(number)
@@ -775,13 +800,13 @@ class Flow:
         """Of a file: a stage is not waited for whose every worker gave answers that could not be taken."""
         if not self._quarantined:
             return
-        for stage in set(self._stages_gone(now_s)) & self._stages_in_quarantine:
+        quarantined = self._stages_in_quarantine
+        able = {w.stage for w in self._workers.values() if w.room or w.under_way or w.is_reserved}
+        for stage in [stage for stage in self._stages_gone(able, now_s) if stage in quarantined]:
             reason = f"no process of {stage} is left whose answers can be taken"
             for number, frame in self._frames.items():
                 lacks = self._lacks(number) - frame.given_up.keys()
-                if DETECT in frame.given_up or not (
-                    frame.crops is None if stage == DETECT else number in self._due[stage]
-                ):
+                if DETECT in frame.given_up or number not in self._due[stage]:
                     continue
                 # Where render has faces, but nobody has their crops any more, it is the attributes that are given up.
                 lacking = (stage,) if stage in lacks else self._rules.attributes if stage == DETECT else ()
@@ -818,8 +843,8 @@ class Flow:
         free = {c: w for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
         if free and not any(worker.is_reserved for worker in free.values()):
             vain = self._frames[min(self._due[stage] & self._suspects.of(stage))].vain.get(stage, _InVain())
-            connection = min(free, key=lambda c: (*vain.rank(free[c])[:2], len(free[c].under_way)))
-            self._workers[connection].is_reserved = True
+            connection = min(free, key=lambda c: (*vain.others_first(free[c]), len(free[c].under_way)))
+            self._workers[connection].is_reserved, self._workers[connection].is_waited_for = True, False
             yield SendReserve(connection)
 
     def _make_due(self, number: int, stage: str) -> None:
@@ -846,7 +871,10 @@ class Flow:
     def _take_crops(self, came: CropsCame) -> Iterator[Action]:
         self._free_credit(came)
         frame = self._frames.get(came.frame)
-        if frame is None or DETECT in frame.given_up:
+        if frame is None or DETECT in frame.given_up or came.attempt <= frame.distrusted:
+            self.ignored += 1
+            return
+        if came.connection in self._refused:
             self.ignored += 1
             return
         known = frame.crops
@@ -868,6 +896,9 @@ class Flow:
                 again = stage in lacks and not self._is_at_work(came.frame, frame.holders.get(stage))
                 if stage not in frame.given_up and (is_new or again):
                     self._due[stage].add(came.frame)
+        else:
+            for stage in self._rules.attributes:
+                self._due[stage].discard(came.frame)
 
     def _free_credit(self, came: CropsCame) -> None:
         """Crops say that their piece is finished, as a beat does: detect need not send both."""
@@ -913,6 +944,7 @@ class Flow:
         for connection in [c for stage, c in frame.holders.items() if stage not in frame.given_up]:
             if (worker := self._workers.get(connection)) is not None:
                 worker.answered += 1
+                self._answering.add((worker.stage, worker.worker[0]))
 
     def _begin(self, ack: Acked) -> None:
         """The first word of render: a file is read from where its outputs end, a live source goes on."""
@@ -960,11 +992,13 @@ class Flow:
         """Who was to take one piece alone and has not: another one is asked, or after some stalls the same again."""
         for connection, worker in [(c, w) for c, w in self._workers.items() if w.is_reserved]:
             others = any(w.stage == worker.stage and w is not worker for w in self._workers.values())
-            if others or self._stalls >= STALLS:
+            if (others and worker.is_waited_for) or self._stalls >= STALLS:
                 alone = {worker.alone} if worker.alone is not None else self._due[worker.stage]
                 for number in alone & self._suspects.of(worker.stage):
                     self._asked_in_vain(number, worker)
+                self._count_unanswered(worker)
                 self._lose_worker(connection)
+            worker.is_waited_for = True
 
     def _blame_who_stalls(self) -> Iterator[Action]:
         """A piece that a worker calls finished and render lacks was lost, or never answered: another one is asked.
@@ -979,21 +1013,47 @@ class Flow:
                 if worker is None or number in worker.under_way.values() or not frame.attempt:
                     continue
                 if stage == DETECT and self._contradicts(frame, lacks):
-                    frame.crops = None
+                    frame.forget_crops()
                 if stage in lacks or (stage == DETECT and frame.crops is None):
-                    worker.unanswered += 1
+                    self._count_unanswered(worker)
                     self._asked_in_vain(number, worker)
                 else:
                     answered[connection] += 1
         for connection, worker in list(self._workers.items()):
             worker.is_stuck = bool(worker.under_way)
-            if worker.unanswered >= UNANSWERED and worker.unanswered >= worker.answered + answered[connection]:
+            is_most = worker.unanswered >= worker.answered + answered[connection] or self._stalls >= UNANSWERED
+            never = self._never_answers(worker.stage, worker.worker[0]) and worker.unanswered
+            if (worker.unanswered >= UNANSWERED and is_most) or never:
                 says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
                 yield from self._quarantine(connection, says)
 
+    def _count_unanswered(self, worker: _Worker) -> None:
+        worker.unanswered += 1
+        host = (worker.stage, worker.worker[0])
+        if host not in self._unanswered and len(self._unanswered) >= limits.WORKERS:
+            self._unanswered.clear()
+        self._unanswered[host] += 1
+
+    def _never_answers(self, stage: str, host: str) -> bool:
+        """Whether the workers of a host, who may come under ever new names, hold pieces back and have answered none."""
+        return self._unanswered[stage, host] >= UNANSWERED and (stage, host) not in self._answering
+
+    def _blame_who_is_late(self, number: int, frame: _InFlight, stages: Iterable[str]) -> Iterator[Action]:
+        """Live: a worker that calls its pieces finished, and never once has answered one in time, is in the way."""
+        lacks = self._lacks(number) - frame.given_up.keys()
+        for stage in [stage for stage in stages if stage in lacks]:
+            worker = self._workers.get(connection := frame.holders.get(stage))
+            if worker is None or number in worker.under_way.values():
+                continue
+            worker.unanswered += 1
+            others = any(w.stage == stage and w is not worker for w in self._workers.values())
+            if others and worker.unanswered >= LATE and not worker.answered:
+                yield from self._quarantine(connection, f"none of {worker.unanswered} pieces was answered in time")
+
     def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
         """Whether a detect has told capture of no faces, and render of some."""
-        return frame.crops is not None and not frame.crops.faces and bool(lacks & set(self._rules.attributes))
+        tells_none = frame.crops is not None and not frame.crops.faces
+        return tells_none and DETECT not in lacks and bool(lacks & set(self._rules.attributes))
 
     def _hand_to_the_idle(self) -> Iterator[Action]:
         """What somebody has been at for long is given to one more, of those who have nothing else to do."""
@@ -1038,13 +1098,14 @@ class Flow:
         frame open by coming again and again.
         """
         vain = self._frames[number].vain[stage]
-        here = {c: w for c, w in self._workers.items() if w.stage == stage}
+        here = {c: w for c, w in self._workers.items() if w.stage == stage and (w.room or w.is_reserved)}
         if vain.newest is not None:
             here = {c: w for c, w in here.items() if w.number <= vain.newest}
             if not here:
                 says = f"{stage} gave {vain.refused} answers for this frame that could not be taken"
                 yield from self._give_up_for_good(number, stage, says)
                 return
+        here = {c: w for c, w in here.items() if not w.is_reserved}
         asked = {c: w for c, w in here.items() if not w.is_stuck} or here
         if not asked:
             return
@@ -1079,7 +1140,7 @@ class Flow:
     # --- Dropping and giving up: live sources only ---
 
     def _give_up_late(self, now_s: float) -> Iterator[Action]:
-        gone = set(self._stages_gone(now_s))
+        gone = set(self._stages_gone({worker.stage for worker in self._workers.values()}, now_s))
         for number, frame in list(self._frames.items()):
             late = now_s - frame.read_s >= self._rules.deadline_s
             if not late and not gone:
@@ -1088,13 +1149,14 @@ class Flow:
             long_late = now_s - frame.read_s >= self._rules.deadline_s + 2 * NOTICE_S
             lost = long_late and self._lacks(number) & {PICTURE, DETECT}
             if lost or (frame.crops is None and (late or DETECT in gone)):
+                yield from self._blame_who_is_late(number, frame, (DETECT,))
                 yield from self._drop(number, DETECT, "late" if late else "stage gone")
             elif frame.crops is not None and frame.crops.faces:
                 stages = self._rules.attributes if late else [s for s in self._rules.attributes if s in gone]
+                yield from self._blame_who_is_late(number, frame, stages)
                 self._give_up(number, frame, stages, "late" if late else "stage gone")
 
-    def _stages_gone(self, now_s: float) -> Iterable[str]:
-        present = {worker.stage for worker in self._workers.values()}
+    def _stages_gone(self, present: set[str], now_s: float) -> Iterable[str]:
         for stage in self._stages:
             if stage in present:
                 self._without_worker_since[stage] = None

@@ -28,12 +28,13 @@ from stages.core.messages import (
     SourceHello,
 )
 from stages.core.pulse import Beat
+from stages.core.refusals import Refusals
 from stages.inference.card import Card, answer
 from stages.outputs.jsonl import last_time
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
 from stages.rendering.account import Account
-from stages.rendering.refusals import Refusals, flaw_of
+from stages.rendering.flaws import flaw_of
 from stages.rendering.screens import SourceScreens
 from stages.runtime.link import Bound
 from stages.runtime.tape import Tape

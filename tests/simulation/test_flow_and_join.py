@@ -146,6 +146,43 @@ def test_a_stage_that_leaves_a_camera_is_missed_and_not_waited_for(seed):
     assert missed and all(emit.missing == ("age",) for emit in missed)
 
 
+def hostile(seed: int) -> dict[str, int]:
+    draw = random.Random(f"hostile {seed}")
+    return {stage: draw.choice((0, 1, 2)) for stage in ("gender", "age")} | {"detect": draw.choice((1, 2))}
+
+
+SLOW = {"service_s": {"detect": 0.05, "gender": 0.05}, "window_bytes": 10**9, "attributes": ("gender", "age")}
+
+
+@pytest.mark.parametrize("seed", range(2 * HISTORIES))
+def test_hostile_workers_beside_good_ones_cost_a_file_nothing_but_time(seed):
+    world = ended(plans(seed, frames=150, hostile=hostile(seed), resend_after_s=2.0, **SLOW), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(150))
+    assert all(emit.missing == () and emit.error is None for emit in world.emitted)
+    assert world.ignored > 0
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_no_frame_is_waited_for_for_good_whoever_dies_beside_hostile_workers(seed):
+    deaths = {"kills": 5, "hangs": 2, "render_kills": 2, "capture_kills": 1, "lose": 0.01, "resend_after_s": 2.0}
+    world = ended(plans(seed, frames=100, hostile=hostile(seed), **deaths, **SLOW), seed)
+    assert [emit.frame for emit in world.emitted] == list(range(100))
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+def test_a_camera_goes_on_beside_hostile_workers(seed):
+    world = ended(plans(seed, live=True, frames=300, hostile=hostile(seed), **SLOW), seed)
+    assert world.flow.read == 300
+
+
+@pytest.mark.parametrize("stage", ["detect", "age"])
+@pytest.mark.parametrize("seed", range(HISTORIES // 2))
+def test_a_stage_whose_every_worker_is_hostile_is_given_up_and_the_others_are_not(seed, stage):
+    plan = plans(seed, frames=60, hostile={stage: 2}, only_hostile=stage, resend_after_s=1.0, **SLOW)
+    world = ended(plan, seed)
+    assert [emit.frame for emit in world.emitted] == list(range(60))
+
+
 def test_no_work_is_handed_out_twice_when_nothing_goes_wrong():
     world = ended(Plan(frames=50, attributes=("gender", "age"), shuffle=True), seed=1)
     with_faces = sum(frame % 5 != 0 for frame in range(50))

@@ -9,13 +9,15 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from stages.core import flow, join, limits
+from stages.core import flow, join, limits, refusals
 from stages.core.desk import Desk
+from stages.core.grants import Grants, Task
 from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
+from tests.simulation.hostile import Hostile
 
-EPOCH, SOURCE, RUN = 5, "clip", "run"
+EPOCH, SOURCE, RUN, KEY = 5, "clip", "run", "5ecret"
 SIZE = 1000  # bytes of a picture
 FACE_SIZE = 10  # bytes of the crops of one face
 SILENT_S = 1.0  # so long a worker may be silent behind a cable that is cut
@@ -50,6 +52,8 @@ class Plan:
     dies_between: float = 0.02  # with `kills`: how often detect dies between its two answers
     poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang" or "fail"
     far: frozenset[str] = frozenset()  # stages on other machines: no launcher there speaks with capture
+    hostile: dict[str, int] = field(default_factory=dict)  # stage -> how many that mean harm: see `hostile`
+    only_hostile: str | None = None  # the stage that has no other workers
 
 
 class Broken(AssertionError):
@@ -79,6 +83,10 @@ class World:
         self.epoch = EPOCH
         self.flow = flow.Flow(self.rules)
         self.join = join.Join(plan.attributes)
+        self.refusals = refusals.Refusals()
+        self.ignored = 0  # answers to what their senders were not given
+        self.hostile: dict[str, Hostile] = {}
+        self.quarantined: list[flow.Quarantine] = []
         self.workers: dict[str, Worker] = {}
         self.emitted: list[join.Emit] = []
         self.pictures_at_capture: set[int] = set()
@@ -100,8 +108,11 @@ class World:
         self._incarnations: Counter = Counter()
         self.ends: dict[tuple, list] = defaultdict(list)  # (stage, replica) -> incarnation and cause of its lives
         for stage in ("detect", *plan.attributes):
-            for replica in range(plan.replicas.get(stage, 1)):
+            for replica in range(plan.replicas.get(stage, 1) if stage != plan.only_hostile else 0):
                 self.after(self.random.uniform(0, 1), self._start_worker, stage, replica)
+        for stage, count in plan.hostile.items():
+            for number in range(count):
+                Hostile(self, stage, number).start(self.random.uniform(1, 2))
         self.after(0.05, self._tick)
         self.after(self.random.uniform(0, 1), self._hello)
         self.after(0.2, self._ack_regularly)
@@ -153,6 +164,13 @@ class World:
             raise Broken("capture keeps pictures that the flow has forgotten, or has lost some that it needs")
         if self.join.open_count > 2 * most:
             raise Broken(f"{self.join.open_count} frames open at render")
+        if len(self.refusals.listed()) > limits.REFUSALS:
+            raise Broken("more refusals than an acknowledgement may have")
+        kept = (self.flow._workers, self.flow._lost, self.flow._ended, self.flow._quarantined, self.flow._refused)
+        if max(map(len, kept)) > limits.WORKERS:
+            raise Broken("capture keeps more and more about workers")
+        if any(len(worker.under_way) > limits.MOST_ROOM for worker in self.flow._workers.values()):
+            raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
         if not self.finished:
@@ -177,7 +195,7 @@ class World:
     def _check_frame(self, emit: join.Emit) -> None:
         if emit.picture != f"picture {emit.frame}":
             raise Broken(f"frame {emit.frame} has {emit.picture}")
-        if not self.plan.live:
+        if not self.plan.live and not (self.plan.hostile and (self.plan.only_hostile or self.plan.kills)):
             poisoned = {stage for stage, frame in self.plan.poison if frame == emit.frame}
             if (emit.error is not None) != ("detect" in poisoned):
                 raise Broken(f"frame {emit.frame} of a file has the error {emit.error}")
@@ -224,11 +242,11 @@ class World:
             worker.connection = f"c{self._connections}"
             self.workers[worker.connection] = worker
 
-    def _begin_epoch(self, first_frame: int) -> None:
+    def _begin_epoch(self, first_frame: int, quarantined: tuple[flow.Life, ...] = ()) -> None:
         self.epoch += 1
         self.pictures_at_capture.clear()
         self.crops_at_capture.clear()
-        self.flow = flow.Flow(self.rules, first_frame)
+        self.flow = flow.Flow(self.rules, first_frame, quarantined)
         self._hello(self.epoch)
 
     def _tick(self) -> None:
@@ -271,6 +289,7 @@ class World:
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
                     raise Broken(f"frame {frame} was handed out after the person had asked to stop")
+                task = Task(self.flow.number_of(connection), frame, attempt, 0, "", "detect")
                 piece = Frame(
                     run=RUN,
                     epoch=self.epoch,
@@ -280,10 +299,13 @@ class World:
                     attempt=attempt,
                     skip=[],
                     geometries=[],
+                    grant=self.grants.sign(task),
                 )
                 self._to_worker(connection, piece)
-            case flow.SendCrops(connection, _, frame, seq):
+            case flow.SendCrops(connection, stage, frame, seq):
                 crops = self.crops_at_capture[frame]
+                number = self.flow.number_of(connection)
+                task = Task(number, frame, crops.attempt, crops.faces, crops.boxes, stage)
                 piece = Crops(
                     run=RUN,
                     epoch=self.epoch,
@@ -293,12 +315,13 @@ class World:
                     attempt=crops.attempt,
                     boxes=crops.boxes,
                     spent={},
+                    grant=self.grants.sign(task),
                 )
                 self._to_worker(connection, piece)
             case flow.SendReserve(connection):
                 self._to_worker(connection, Reserve(run=RUN, epoch=self.epoch, source=SOURCE))
             case flow.StartAnew():
-                self._begin_epoch(self.flow.read if self.plan.live else 0)
+                self._begin_epoch(self.flow.read if self.plan.live else 0, self.flow.quarantined)
             case flow.KeepCrops(frame):
                 if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
                     raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
@@ -322,7 +345,13 @@ class World:
                 for worker in self.workers.values():
                     worker.desk.take(Finish(run=RUN, epoch=self.epoch, source=SOURCE))
                 self.finished = True
+            case flow.Quarantine(connection):
+                self.quarantined.append(action)
+                if connection in self.workers:
+                    raise Broken(f"a good worker was put in quarantine: {action.reason}")
             case flow.Refuse(connection, reason):
+                if connection in self.hostile:
+                    self.hostile[connection].refused()
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
                     raise Broken(f"a good worker was refused: {reason}")
 
@@ -331,13 +360,49 @@ class World:
             raise Broken(f"the picture of frame {frame} is wanted and was forgotten")
 
     def _to_worker(self, connection: str, piece: Welcome | Frame | Crops) -> None:
-        worker = self.workers.get(connection)
+        worker = self.workers.get(connection) or self.hostile.get(connection)
         if worker is not None and isinstance(piece, (Frame, Crops)):
             self.sent[worker.stage] += 1
         if worker is None:
             self._to_capture_now(flow.WorkerGone(connection))  # As a send that fails says.
         else:
             self._deliver(("capture", worker.name), worker.receive, piece)
+
+    @property
+    def grants(self) -> Grants:
+        return Grants(KEY, self.epoch)
+
+    def hear_crops(self, grant: str, came: flow.CropsCame, epoch: int) -> None:
+        if epoch == self.epoch:
+            self.crops_came(grant, came)
+
+    def crops_came(self, grant: str, came: flow.CropsCame, flaw: str | None = None) -> None:
+        """As capture hears crops: who has made them is read from the grant."""
+        task = self.grants.task(grant)
+        if task is None:
+            self.ignored += 1
+        elif flaw or (task.frame, task.attempt, task.stage) != (came.frame, came.attempt, "detect"):
+            self._flow(flow.AnswerRefused(task.frame, task.stage, task.worker, flaw or "is for another frame"))
+        else:
+            self._flow_and_read(came)
+
+    def answer_came(self, grant: str, came: join.FacesCame | join.AttributeCame, epoch: int, rows: int = 0) -> None:
+        """As render hears an answer; `rows`: of an attribute; -1: one that is wrong in itself."""
+        task = self.grants.task(grant) if epoch == self.join.epoch == self.epoch else None
+        if task is None:
+            self.ignored += 1
+            return
+        said = (came.frame, came.attempt, getattr(came, "stage", "detect"))
+        is_wrong = said != (task.frame, task.attempt, task.stage) or rows < 0
+        if isinstance(came, join.AttributeCame):
+            is_wrong = is_wrong or (rows, came.boxes) != (task.faces, task.boxes)
+            self._refuse(task) if is_wrong else self._join(came, epoch)
+        else:
+            self._refuse(task) if is_wrong else self._join(replace(came, worker=task.worker), epoch)
+
+    def _refuse(self, task: Task) -> None:
+        if self.refusals.add(task, "is wrong"):
+            self._ack()
 
     def _to_capture_now(self, event: flow.Event, delay_s: float = 0.0) -> None:
         self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._flow, (event,))
@@ -368,10 +433,14 @@ class World:
         """What is said about a frame carries the epoch of the capture that has read it."""
         if epoch is not None and epoch != self.join.epoch:
             return
+        if isinstance(event, join.SourceStarted) and event.epoch > (self.join.epoch or 0):
+            self.refusals = refusals.Refusals()
         if isinstance(event, join.PictureCame):
             self._seen = max(self._seen, event.frame + 1)
         actions = self.join.step(event)
         for action in actions:
+            if isinstance(action, join.Contradicted):
+                self._refuse(Task(action.worker, action.frame, 1, 0, "", action.stage))
             if isinstance(action, join.Skipped):
                 self.skipped.append(action)
             if isinstance(action, join.Emit):
@@ -396,9 +465,9 @@ class World:
         self._ack_number += 1
         lacks = {frame: frozenset(wants) for frame, wants in self.join.lacks()}
         preview = max(self.previews, default=-1) + 1 if self.plan.live else None
-        ack = flow.Acked(
-            self._lives["render"], self._ack_number, self.join.done, lacks, self.join.ended, preview, self.join.heard
-        )
+        refused = tuple(flow.AnswerRefused(*refusal) for refusal in self.refusals.listed())
+        at = (self._lives["render"], self._ack_number, self.join.done)
+        ack = flow.Acked(*at, lacks, self.join.ended, preview, self.join.heard, refused)
         to = ("render", "capture")
         self._deliver(to, self._flow_and_read, ack, self.join.epoch, may_overtake=self.plan.shuffle)
 
@@ -533,18 +602,18 @@ class Worker:
             world.kill(self.connection, poison)
             return
         if isinstance(piece, Frame):
-            boxes = f"boxes of {piece.frame}" + (f" by {self.replica}" if world.plan.differing_boxes else "")
+            boxes = f"boxes-of-{piece.frame}" + (f"-by-{self.replica}" if world.plan.differing_boxes else "")
             crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
-            self._say(crops, piece.epoch)
+            self._say_crops(piece.grant, crops, piece.epoch)
             if world.plan.kills and world.random.random() < world.plan.dies_between:
                 world.kill(self.connection)  # Between its two answers.
                 return
             came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
-            world._deliver(to_render, world._join, came, piece.epoch)
+            world._deliver(to_render, world.answer_came, piece.grant, came, piece.epoch)
         else:
             answer = (self.stage, piece.frame, piece.boxes)
             event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
-            world._deliver(to_render, world._join, event, piece.epoch)
+            world._deliver(to_render, world.answer_came, piece.grant, event, piece.epoch, faces)
 
     def _beat_regularly(self) -> None:
         if not self.dead:
@@ -555,6 +624,10 @@ class Worker:
         room = 0 if self.desk.asked else self.desk.room
         self._say(flow.WorkerBeat(self.connection, room, self.desk.finished))
         self.desk.told()
+
+    def _say_crops(self, grant: str, crops: flow.CropsCame, epoch: int) -> None:
+        if not self.desk.served:
+            self.world._deliver((self.name, "capture"), self.world.hear_crops, grant, crops, epoch)
 
     def _say(self, event: flow.Event, epoch: int | None = None) -> None:
         if not self.desk.served:

@@ -1,38 +1,10 @@
-"""Answers that are not taken: what is wrong with them, and whose they are, for capture to hear."""
+"""What is wrong with an answer that cannot be taken."""
 
 from __future__ import annotations
 
-from stages.core import limits
 from stages.core.grants import Task
 from stages.core.messages import Attribute, Faces, boxes_hash
 from stages.inference.card import Card
-
-MOST_CHARACTERS = 300  # of a reason
-
-
-class Refusals:
-    """What was not taken in one epoch of a source, until capture has done something about it.
-
-    It is said in every acknowledgement, because one may be lost: once for each worker, who is given nothing more after
-    the first of them. So a worker that goes on has no effect, and cannot push others out.
-    """
-
-    def __init__(self):
-        self._refused: dict[tuple[str, int], list] = {}  # stage and worker -> what is said of it
-
-    def add(self, task: Task, reason: str) -> bool:
-        """Whether this is the first one of its worker."""
-        if (task.stage, task.worker) in self._refused:
-            return False
-        while len(self._refused) >= limits.REFUSALS:
-            del self._refused[next(iter(self._refused))]
-        said = [task.frame, task.stage, task.worker, reason[:MOST_CHARACTERS]]
-        self._refused[task.stage, task.worker] = said
-        return True
-
-    def listed(self) -> list[list]:
-        """As an acknowledgement carries them."""
-        return list(self._refused.values())
 
 
 def flaw_of(message: Faces | Attribute, task: Task, cards: dict[str, Card]) -> str | None:
