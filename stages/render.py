@@ -17,6 +17,7 @@ from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
 from stages.rendering.screens import open_screens
 from stages.rendering.source import Source
+from stages.results.manifest import Manifest
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -171,6 +172,7 @@ class _Render:
             self._launcher.patiently,
             self._continuing,
             settings.render.subtitles,
+            Manifest(self._folder),
         )
         if recorder.restored.source not in (None, hello.source):
             raise OutputError(

@@ -33,6 +33,7 @@ from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
 from stages.report.words import counted
+from stages.results.manifest import Manifest
 from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
@@ -79,22 +80,23 @@ def _count(text: str) -> int:
 
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
+    manifest = Manifest.over(options.folder / RESULTS)
     if options.parquet:
         need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
         if wanted_it:
-            rows = write(options.folder / name, results)
+            rows = write(options.folder / name, results, manifest)
             yield f"Wrote {options.folder / name}: {counted(rows, 'row', 'rows')}."
     if options.vtt:
-        yield from _subtitles(results)
+        yield from _subtitles(results, manifest)
     if options.html or not (options.csv or options.parquet or options.vtt):
-        yield from _report(options, results)
+        yield from _report(options, results, manifest)
     for one in results:
         if one.is_torn:
             yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
 
 
-def _subtitles(results: list[Results]) -> Iterator[str]:
+def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
         has_film = False
         for is_film, lines in files(one):
@@ -103,13 +105,13 @@ def _subtitles(results: list[Results]) -> Iterator[str]:
             has_film, first = True, next(lines)
             path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, still=False))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
-            _write(path, subtitles(from_the_start(frames)))
+            _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
         if not has_film:
             yield f"No subtitles for {one.path}: only videos have any."
 
 
-def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
+def _report(options: argparse.Namespace, results: list[Results], manifest: Manifest) -> Iterator[str]:
     """Write the page."""
     summary = summary_in(options.folder / SUMMARY)
     if options.source is not None:
@@ -130,7 +132,7 @@ def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str
         told.append(Told(gathered, pictures, losses, account, _notes(one, moments, pictures)))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
-    _write(path, page(told, summary, day))
+    _write(path, page(told, summary, day), manifest)
     yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
 
 
@@ -180,9 +182,9 @@ def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
     return notes
 
 
-def _write(path: Path, parts: Iterable[str]) -> None:
+def _write(path: Path, parts: Iterable[str], manifest: Manifest) -> None:
     try:
-        write_parts(path, parts)
+        write_parts(path, parts, manifest)
     except OSError as error:
         raise cannot_be_written(path, error) from error
 
