@@ -176,7 +176,8 @@ class _Render:
         )
         if recorder.restored.source not in (None, hello.source):
             raise OutputError(
-                f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
+                f"{folder} holds results of {recorder.restored.source}, not of {hello.source};"
+                " choose another folder with --output."
             )
         look = Look(settings)
         if self._continuing and not self._settings.life:

@@ -1,10 +1,11 @@
 """Makes one page of the results of a run: who was there, when, and how. Or tables, or subtitles.
 
-python -m stages.report out                      out/report.html, which needs nothing else and can be mailed
-python -m stages.report out --blur               with faces that nobody recognises
-python -m stages.report out --source clip.mp4    faces from the source, where no annotated video was written
-python -m stages.report out --csv --parquet      out/faces.csv and out/faces.parquet: a row for each face and frame
-python -m stages.report out --vtt                subtitles for each video, in out/annotated/
+python -m stages.report                          of the newest run in out/, a page that needs nothing else
+python -m stages.report out/clip                 out/clip/report.html
+python -m stages.report out/clip --blur          with faces that nobody recognises
+python -m stages.report out/clip --source clip.mp4    faces from the source, without an annotated video
+python -m stages.report out/clip --csv --parquet      out/clip/faces.csv, .parquet: a row for each face and frame
+python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import Results, cannot_be_written, losses_of, results_in, said_in, summary_in
+from stages.report.lines import Results, ResultsError, cannot_be_written, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
@@ -36,7 +37,7 @@ from stages.report.words import counted
 from stages.results.manifest import Manifest
 from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
-from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
+from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY, newest_run
 from stages.runtime.run_file import RUN
 from stages.sources import SourceError
 
@@ -47,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
+        if options.folder is None:
+            options.folder = _newest()
+            say(f"The newest run is in {options.folder}.")
         for said in _make(options, results_in(options.folder)):
             say(said)
     except FacepipeError as error:
@@ -59,7 +63,13 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = Arguments(
         prog="python -m stages.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, metavar="OUT", help="the folder that a run has left")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="OUT",
+        nargs="?",
+        help="the folder that a run has left (default: the newest in out)",
+    )
     parser.add_argument("--html", action="store_true", help="the page, also where something else is asked for")
     parser.add_argument("--csv", action="store_true", help="a table as text")
     parser.add_argument("--parquet", action="store_true", help="a table for data frames; make install-tables")
@@ -70,6 +80,13 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         "--people", type=_count, default=PEOPLE, metavar="N", help=f"show so many of a video ({PEOPLE})"
     )
     return parser.parse_args(argv)
+
+
+def _newest() -> Path:
+    folder = newest_run()
+    if folder is None:
+        raise ResultsError("there is no run below out/; name the folder of one: python -m stages.report FOLDER.")
+    return folder
 
 
 def _count(text: str) -> int:

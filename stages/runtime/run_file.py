@@ -39,12 +39,12 @@ class RunFile:
         # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
         manifest = Manifest(folder)
         manifest.refuse_foreign(folder / RUN)
-        manifest.write(_part(folder), text.encode("utf-8", "backslashreplace"))
+        manifest.write(part_of(folder), text.encode("utf-8", "backslashreplace"))
 
     def write(self, folder: Path) -> None:
         """Replace it as a whole; raises `OSError`."""
         self.prepare(folder)
-        Manifest(folder).rename(_part(folder), folder / RUN)
+        Manifest(folder).rename(part_of(folder), folder / RUN)
         sync_folder(folder)
 
     def with_end(self, ended: str | None) -> RunFile:
@@ -55,5 +55,6 @@ class RunFile:
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
 
 
-def _part(folder: Path) -> Path:
+def part_of(folder: Path) -> Path:
+    """Where it is prepared."""
     return folder / f".{RUN}.part"
