@@ -9,7 +9,7 @@ TEST_OPTIONS ?=
 .PHONY: help install install-demo install-keras install-train install-dev demo test lint clean
 
 help:
-	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/'
+	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/demo/'
 	@echo 'make test            installs everything and runs every test but the longest'
 	@echo 'make system-packages the browser, the screen and the tools that some tests need; Debian, as root'
 	@echo 'make test-long       runs the tests that take minutes'
@@ -30,7 +30,7 @@ help:
 
 demo: install-demo
 	$(BIN)/python run_pipeline.py --config pipeline.yaml --source demo
-	@echo 'The results are in out/results.jsonl, the pictures with boxes and labels in out/annotated/.'
+	@echo 'The results are in the folder that is named above; make a page of them with: $(BIN)/python -m stages.report'
 
 test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)

@@ -33,7 +33,7 @@ VERSION = "0.1.0"
 EXAMPLES = """\
 examples:
   run_pipeline.py                                  the camera if there is one, else the demo
-  run_pipeline.py --source clip.mp4                a video; the results are in out/
+  run_pipeline.py --source clip.mp4                a video; the results are in out/clip/
   run_pipeline.py --source 0 --seconds 60          camera 0, for a minute
   run_pipeline.py --source shots/ --output shown   every picture and video of a folder
   run_pipeline.py --source clip.mp4 --start 1:30 --end 2:00 --fps 5    half a minute of it, five frames a second
@@ -46,8 +46,8 @@ examples:
   run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
-The results of an earlier run in the same folder are replaced, also of one that you have ended yourself; those of one
-that was broken off, by a failure or a power cut, only with --fresh. Files of others are never touched.
+Each run gets a folder of its own in out/, named after its source: out/clip, out/clip-2. With --output DIR it is DIR;
+the results of an earlier run there are replaced only with --replace. Files of others are never touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order, and 0 after
 SIGTERM with --service.
@@ -73,11 +73,12 @@ def main(argv: list[str] | None = None) -> int:
             "quiet": arguments.quiet,
             "host": host,
             "record": arguments.record,
+            "config": Path(arguments.config).stem if arguments.config else None,
             "metrics": (arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
         }
         if arguments.service:
             return serve(pipeline, folder, **options)
-        return run(pipeline, folder, **options, resume=arguments.resume, fresh=arguments.fresh)
+        return run(pipeline, folder, **options, resume=arguments.resume, replace=arguments.replace)
     except FacepipeError as error:
         if arguments.debug:
             traceback.print_exc()
@@ -95,7 +96,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
     parser.add_argument("--source", metavar="S", help="camera number, file, folder, glob, URL, demo or auto")
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
-    parser.add_argument("--output", metavar="DIR", help="folder for the results (default: out)")
+    parser.add_argument("--output", metavar="DIR", help="folder for the results (default: a new one in out/)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")
     parser.add_argument("--web", metavar="PORT", help="a page in the browser, beside whatever --display says")
     parser.add_argument("--web-host", metavar="ADDRESS", help="serve the page to other machines too; see docs/web.md")
@@ -117,7 +118,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
-    again.add_argument("--fresh", action="store_true", help="replace a run that was broken off")
+    again.add_argument("--replace", action="store_true", help="replace what an earlier run has left in --output")
     again.add_argument(
         "--service", action="store_true", help="under a service manager: go on after whatever ended it; docs/service.md"
     )
@@ -235,7 +236,9 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
     if plan.models.keys() & set(stages):
         left.insert(0, "the models load")
     if "render" in stages:
-        print(f"output {shown(plan.output)}")
+        print(
+            f"output {shown(plan.output) if pipeline.render.output else 'in a new folder below ' + shown(plan.output)}"
+        )
         left.append("the output can be written")
         left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
         left += ["the page's port is free"] if pipeline.render.web_port else []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stages.core.config import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
+from stages.runtime.output_folder import OUT
 from stages.runtime.places import Places
 from stages.runtime.run_directory import IPC
 from stages.runtime.settings import (
@@ -119,7 +120,7 @@ class Plan:
             keys_folder(pipeline, folder),
             models,
             {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
-            os.path.abspath(pipeline.render.output),
+            os.path.abspath(pipeline.render.output or OUT),
             _inputs(pipeline, models, {stage: card_hash(card) for stage, card in cards.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
         )

@@ -18,6 +18,7 @@ from stages.outputs.recorder import Recorder
 from stages.outputs.restore import RESULTS
 from stages.rendering.screens import open_screens
 from stages.rendering.source import Source
+from stages.results.manifest import Manifest
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
@@ -185,10 +186,12 @@ class _Render:
             self._launcher.patiently,
             self._continuing,
             settings.render.subtitles,
+            Manifest(self._folder),
         )
         if recorder.restored.source not in (None, hello.source):
             raise OutputError(
-                f"{folder} holds results of {recorder.restored.source}, not of {hello.source}; use --fresh."
+                f"{folder} holds results of {recorder.restored.source}, not of {hello.source};"
+                " choose another folder with --output."
             )
         look = Look(settings)
         if self._continuing and not self._settings.life:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +20,15 @@ from stages.runtime.account import Account, account, last_line, lines, of_all_li
 from stages.runtime.child import Start, stage_command
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
-from stages.runtime.output_folder import RESULTS, OutputFolder, OutputFolderError, logs_only, output_folder
+from stages.runtime.output_folder import (
+    RESULTS,
+    OutputFolder,
+    OutputFolderError,
+    logs_only,
+    new_folder,
+    newest_run,
+    output_folder,
+)
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile
@@ -43,14 +51,16 @@ def run(
     host: str = HERE,
     record: str | None = None,
     resume: bool = False,
-    fresh: bool = False,
+    replace: bool = False,
+    config: str | None = None,
     metrics: tuple[str, int] | None = None,
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
     `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
     the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
-    machine is; `resume`: a run that was broken off goes on where its outputs end; `fresh`: it is replaced. Raises a
+    machine is; `resume`: a run that was broken off goes on where its outputs end; `replace`: what an earlier run has
+    left in the folder is replaced; `config`: the configuration's name. Raises a
     `FacepipeError` where the run is refused. `record`: the file for what the stages are given and answer; `metrics`:
     host and port at which Prometheus is answered.
     """
@@ -71,7 +81,8 @@ def run(
             raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
-        results = _results(pipeline, stages, held)
+        pipeline, is_new = with_folder(pipeline, config, resume)
+        results = _results(pipeline, processes, held, resume, replace, is_new)
         before = RunFile.read(results.path) if results.results else None
         if resume and before and before.ended == "finished":
             _refuse_other(before, Plan.of(pipeline, folder, host), results)
@@ -79,7 +90,7 @@ def run(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
             return DONE
-        name = _name_of_run(before, results, resume, fresh)
+        name = before.run if resume and before else uuid.uuid4().hex[:12]
         view = TerminalView(
             sys.stderr,
             quiet=quiet,
@@ -134,8 +145,10 @@ def run(
             view.close()
         if once and outcome.status == DONE:  # A helper that had nothing to complain of leaves nothing behind.
             for label in processes:
-                (results.logs / f"{label}.log").unlink(missing_ok=True)
-        return _tell(pipeline, outcome, processes, results, name, quiet)
+                results.manifest.remove(results.logs / f"{label}.log")
+        status = _tell(pipeline, outcome, processes, results, name, quiet)
+        results.remove_if_empty(refused=status == REFUSED or once)
+        return status
 
 
 def shown(path: str) -> str:
@@ -158,7 +171,7 @@ def _in_its_place(pipeline: Pipeline, processes: Processes, host: str, held: Exi
     """
     is_whole = {stage for stage, _ in processes.values()} >= BINDING and not Placement.of(pipeline).spans_machines
     ports = range(pipeline.port, pipeline.port + (PLACES if is_whole else 1))
-    placed = {port: replace(pipeline, port=port) for port in ports}
+    placed = {port: dataclasses.replace(pipeline, port=port) for port in ports}
     return placed[claim_free(ports, lambda port: _bound(placed[port], processes, host), held)]
 
 
@@ -167,18 +180,26 @@ def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
     return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
-def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFolder:
+def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[Pipeline, bool]:
+    """The pipeline with the folder that it writes to, and whether this was made for it.
+
+    Where none is said: the newest one of the same sources if it goes on, else one of its own.
+    """
+    if pipeline.render.output is not None:
+        return pipeline, False
+    before = newest_run(pipeline=pipeline) if resume else None
+    path = before or new_folder(pipeline, config)
+    return dataclasses.replace(pipeline, render=dataclasses.replace(pipeline.render, output=str(path))), before is None
+
+
+def _results(
+    pipeline: Pipeline, processes: Processes, held: ExitStack, resume: bool, replace: bool, is_new: bool
+) -> OutputFolder:
     path = Path(os.path.abspath(pipeline.render.output))
-    return held.enter_context(output_folder(path, pipeline.sources)) if "render" in stages else logs_only(path)
-
-
-def _name_of_run(before: RunFile | None, results: OutputFolder, resume: bool, fresh: bool) -> str:
-    if before is None or before.ended or resume or fresh:
-        return before.run if resume and before else uuid.uuid4().hex[:12]
-    raise OutputFolderError(
-        f"{shown(str(results.path))} holds a run that was broken off; --resume goes on with it, --fresh replaces it,"
-        " --output leaves it there."
-    )
+    if "render" not in (stage for stage, _ in processes.values()):
+        return logs_only(path, processes, is_new)
+    given = {"resume": resume, "replace": replace, "is_new": is_new}
+    return held.enter_context(output_folder(path, pipeline.sources, processes, **given))
 
 
 def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
@@ -186,7 +207,7 @@ def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
     if difference := before.difference(plan.inputs):
         raise ConfigError(
             f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
-            " --fresh begins it anew, --output another one."
+            " --replace begins it anew, --output another one."
         )
 
 

@@ -19,10 +19,9 @@ from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED
 from stages.plan import Plan
 from stages.run import run, shown
-from stages.runtime.output_folder import OutputFolder
+from stages.runtime.output_folder import OUT, OutputFolder, name_of
 from stages.runtime.run_file import RUN, RunFile
 
-USUAL = "out/service"  # where no folder is named: the one that every start comes back to
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -35,7 +34,15 @@ class Choice:
     sentence: str | None = None  # why with none, although there are some
 
 
-def serve(pipeline: Pipeline, folder: Path, *, host: str = HERE, quiet: bool = False, **options: object) -> int:
+def serve(
+    pipeline: Pipeline,
+    folder: Path,
+    *,
+    config: str | None = None,
+    host: str = HERE,
+    quiet: bool = False,
+    **options: object,
+) -> int:
     """Run a pipeline as a service; returns the exit status, which is 0 when a service manager ends it.
 
     The arguments are those of `run`. A live source is waited for as long as it takes, unless the configuration names a
@@ -51,14 +58,15 @@ def serve(pipeline: Pipeline, folder: Path, *, host: str = HERE, quiet: bool = F
         return run(placed, folder, host=host, quiet=quiet, resume=True, **options)
 
     if Placement.of(pipeline).render == host:
-        status = _start(pipeline, Plan.of(pipeline, folder, host).inputs, start)
+        # Where no folder is named: the one that every start comes back to.
+        base = Path(os.path.abspath(pipeline.render.output or OUT / name_of(pipeline, config)))
+        status = _start(base, pipeline, Plan.of(pipeline, folder, host).inputs, start)
     else:
-        status = run(pipeline, folder, host=host, quiet=quiet, **options)
+        status = run(pipeline, folder, config=config, host=host, quiet=quiet, **options)
     return DONE if status == TERMINATED else status
 
 
-def _start(pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
-    base = Path(os.path.abspath(pipeline.render.output or USUAL))
+def _start(base: Path, pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
     choice = chosen(base, pipeline, inputs)
     before = _sizes(choice.path, pipeline)
     status = start(choice)

@@ -123,7 +123,7 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
     (here / "other.mp4").touch()
     for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
         assert command("--resume", *other) == 2
-        assert "is not what the run in out was begun with; --fresh begins it anew" in capsys.readouterr().err
+        assert "is not what the run in out was begun with; --replace begins it anew" in capsys.readouterr().err
 
 
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
@@ -204,7 +204,7 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
         (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
         (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
         (["--source"], "--source: expected one argument; --help has all options."),
-        (["--fresh", "--resume"], "--resume: not allowed with argument --fresh; --help has all options."),
+        (["--replace", "--resume"], "--resume: not allowed with argument --replace; --help has all options."),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments, sentence):

@@ -71,5 +71,5 @@ def refuse_another_file(settings: Settings) -> None:
     if begun_with and begun_with[1] != stamp(source.spec):
         raise SourceChanged(
             f"{source.spec} was changed while it was read: what is written so far is of the file that it was;"
-            " --fresh begins anew."
+            " --replace begins anew."
         )

@@ -254,8 +254,10 @@ class Render:
         " analysed as a whole; `show` is `exact` then. A face that is not found stays visible.",
     ] = "none"
     output: Annotated[
-        FolderPath, "The folder for the results; a relative one counts from where the command is run."
-    ] = "out"
+        FolderPath | None,
+        "The folder for the results; a relative one counts from where the command is run. Not said: each run gets a"
+        " folder of its own, `out/clip`, `out/clip-2`, ….",
+    ] = None
     track: Annotated[
         bool, "Videos and cameras: each face gets an `id` that stays with it from frame to frame. Pictures have none."
     ] = True

@@ -22,7 +22,7 @@ def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:
     clip.mp4 do not meet. `file` keeps its sub-folders. No result is absolute or leads out of the folder.
     """
     if file is None:
-        parts = [_without_odd_characters(source)]
+        parts = [safe_name(source)]
     else:
         parts = [_apart(part) for part in file.split("/") if part not in ("", ".")] or ["_"]
     return PurePosixPath(*parts[:-1], _with_suffix(parts[-1], still))
@@ -30,7 +30,7 @@ def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:
 
 def _apart(part: str) -> str:
     """A safe name for one part of a path; one that had to be changed is kept apart from others by a hash."""
-    safe = _without_odd_characters(part)
+    safe = safe_name(part)
     if safe == part:
         return safe
     stem, dot, suffix = safe.rpartition(".")
@@ -38,7 +38,8 @@ def _apart(part: str) -> str:
     return f"{stem}-{mark}.{suffix}" if dot and stem else f"{safe}-{mark}"
 
 
-def _without_odd_characters(name: str) -> str:
+def safe_name(name: str) -> str:
+    """The name of a file without what some file system refuses or reads as a path."""
     name = _ODD.sub("_", name).strip(". ") or "_"
     if _DEVICE.match(name):
         name = f"_{name}"

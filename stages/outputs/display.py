@@ -21,6 +21,7 @@ from stages.outputs.panels import with_panels
 from stages.outputs.pictures import write_picture
 from stages.outputs.screen import window_available
 from stages.outputs.window import View, Window
+from stages.results.manifest import ForeignFile, Manifest
 
 
 class DisplayError(FacepipeError):
@@ -180,8 +181,8 @@ class Display:
         name = output_name(frame.source, frame.picture.file, still=True)
         path = self._saved / name.with_name(f"{name.stem}-{frame.frame}.png")
         try:
-            write_picture(path, picture)
-        except OutputError as error:  # What a person saves on the side does not end the run.
+            write_picture(path, picture, Manifest(self._saved.parent))
+        except (OutputError, ForeignFile) as error:  # What a person saves on the side does not end the run.
             self._say(str(error))
         else:
             self._say(f"saved {path}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
 from stages.outputs import cannot_write
+from stages.results.manifest import Manifest
 
 LINE_BYTES = 10_000_000  # enough for any line of ours
 
@@ -19,13 +20,12 @@ LINE_BYTES = 10_000_000  # enough for any line of ours
 class JsonLines:
     """Appends frames to a file. A process killed at any moment leaves whole lines: each is one write of the system."""
 
-    def __init__(self, path: Path, append: bool = False):
-        """Open `path`, empty unless `append`; raises OutputError."""
-        self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC) | getattr(os, "O_BINARY", 0)
+    def __init__(self, path: Path, append: bool = False, manifest: Manifest | None = None):
+        """Open `path`, empty unless `append`; raises OutputError, and `ForeignFile` for one that is not ours."""
+        self._path, self._manifest = path, manifest or Manifest(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor: int | None = os.open(path, flags, 0o666)
+            goes_on = append and os.path.lexists(path)
+            self._descriptor: int | None = (self._manifest.reopen if goes_on else self._manifest.create)(path)
             self.size = os.fstat(self._descriptor).st_size  # bytes, all of them whole lines
         except OSError as error:
             raise cannot_write(path, error) from error
@@ -49,6 +49,7 @@ class JsonLines:
         descriptor, self._descriptor = self._descriptor, None
         try:
             os.close(descriptor)
+            self._manifest.complete(self._path)
         except OSError as error:  # A network's file system may say only now that it lost something.
             raise cannot_write(self._path, error) from error
 

@@ -7,13 +7,15 @@ import os
 from pathlib import Path
 
 from stages.outputs import cannot_write
+from stages.results.manifest import Manifest
 
 
 class Losses:
     """Appends to a file, which is made with the first loss. Each line is one write of the system."""
 
-    def __init__(self, path: Path):
-        self._path = path
+    def __init__(self, path: Path, manifest: Manifest | None = None):
+        self._path, self._manifest = path, manifest or Manifest(path.parent)
+        self._is_open = False
 
     def dropped(self, first: int, last: int, stage: str, reason: str) -> None:
         """The frames from `first` to `last`, both included, are in no output; raises `OutputError`."""
@@ -23,11 +25,22 @@ class Losses:
         """What this stage has to say about the frame is not waited for."""
         self._write({"what": "given up", "first": frame, "last": frame, "stage": stage, "reason": reason})
 
+    def close(self) -> None:
+        """All of them are there; raises `OutputError`."""
+        if self._is_open:
+            self._is_open = False
+            try:
+                self._manifest.complete(self._path)
+            except OSError as error:
+                raise cannot_write(self._path, error) from error
+
     def _write(self, entry: dict) -> None:
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         try:
             # Opened anew each time: losses are rare, and a file without any does not come to be.
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            is_there = os.path.lexists(self._path)
+            descriptor = (self._manifest.reopen if is_there else self._manifest.create)(self._path)
+            self._is_open = True
             try:
                 os.write(descriptor, line)
             finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
 import cv2
@@ -12,6 +10,7 @@ import numpy as np
 from stages.core.frames import FinishedFrame
 from stages.core.names import output_name
 from stages.outputs import OutputError, cannot_write
+from stages.results.manifest import Manifest
 
 JPEG_QUALITY = 92
 _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
@@ -20,32 +19,28 @@ _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
 class AnnotatedPictures:
     """Writes one picture per frame below a folder."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, manifest: Manifest | None = None):
+        self._folder, self._manifest = folder, manifest or Manifest(folder)
 
     def write(self, frame: FinishedFrame, drawn: np.ndarray) -> Path:
         """Write the picture of one frame, uint8 (H, W, 3) BGR, and say where; raises OutputError."""
         path = self._folder / output_name(frame.source, frame.picture.file, still=True)
-        write_picture(path, drawn)
+        write_picture(path, drawn, self._manifest)
         return path
 
     def close(self) -> None:
         """Nothing is held back."""
 
 
-def write_picture(path: Path, pixels: np.ndarray) -> None:
+def write_picture(path: Path, pixels: np.ndarray, manifest: Manifest) -> None:
     """Write uint8 (H, W, 3) BGR as JPEG or PNG, by the name's end; the file appears whole or not at all.
 
-    Raises OutputError.
+    Raises OutputError, and `ForeignFile` where a file of that name is not ours.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    content = _encoded(path, pixels)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_encoded(path, pixels))
-        os.replace(temporary, path)
+        manifest.write(path, content, durable=False)  # A sync for each of a thousand pictures would take its time.
     except OSError as error:
-        with contextlib.suppress(OSError):  # It may never have come to be.
-            temporary.unlink()
         raise cannot_write(path, error) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +15,10 @@ from stages.outputs.jsonl import JsonLines
 from stages.outputs.losses import Losses
 from stages.outputs.pictures import AnnotatedPictures
 from stages.outputs.restore import LOSSES, RESULTS, Restored, restore
-from stages.outputs.segments import made_segment, rate_in, segments_folder
+from stages.outputs.segments import delete_segments, made_segment, rate_in, segments_folder
 from stages.outputs.subtitles import subtitles_path, write_subtitles
 from stages.outputs.video import VideoWriter
+from stages.results.manifest import Manifest
 
 
 class Recorder:
@@ -32,21 +32,24 @@ class Recorder:
         patiently: Callable[[Callable[[], object]], object] = lambda work: work(),
         continuing: bool = False,
         subtitles: bool = False,
+        manifest: Manifest | None = None,
     ):
         """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
 
         `patiently` runs what takes long, the joining of a video, while its caller shows that it is alive.
         `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
-        `subtitles`: whether each annotated video gets some beside it.
+        `subtitles`: whether each annotated video gets some beside it. `manifest`: of the output folder, where this one
+        lies in it.
         """
         self.notes: list[str] = []  # what a person should know of it, in sentences
-        self.restored = patiently(lambda: restore(folder, annotated)) if continuing else Restored()
-        self._lines = JsonLines(folder / RESULTS, append=continuing)
-        self.losses = Losses(folder / LOSSES)
+        self._manifest = manifest = manifest or Manifest(folder)
+        self.restored = patiently(lambda: restore(folder, annotated, manifest)) if continuing else Restored()
+        self._lines = JsonLines(folder / RESULTS, continuing, manifest)
+        self.losses = Losses(folder / LOSSES, manifest)
         self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
         self._annotated = folder / "annotated" if annotated else None
         self._spec, self._patiently = spec, patiently
-        self._pictures = AnnotatedPictures(folder / "annotated")
+        self._pictures = AnnotatedPictures(folder / "annotated", manifest)
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._begins = 0  # where in results.jsonl its lines begin, in bytes
@@ -54,7 +57,7 @@ class Recorder:
         self._closed = False
         if self.restored.unfinished:
             video, self._video_of = self.restored.unfinished
-            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position)
+            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position, manifest)
             self._begins = self.restored.begins
 
     @property
@@ -84,17 +87,20 @@ class Recorder:
             self._closed = True
             self._end_video()
             self._lines.close()
+            self.losses.close()
 
     def _start_video(self, frame: FinishedFrame, begins: int) -> None:
         path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
         # What an earlier run left unfinished is not part of this one.
-        shutil.rmtree(segments_folder(path), ignore_errors=True)
+        delete_segments(segments_folder(path), self._manifest)
         if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
-            made_segment(path, self.restored.last[2])  # A person had ended the run here, and now it goes on.
+            made_segment(
+                path, self.restored.last[2], self._manifest
+            )  # A person had ended the run here, and now it goes on.
             self.paths.remove(path)
             begins = self.restored.begins
         self._begins = begins
-        self._video = VideoWriter(path, frame.picture.rate, frame.frame)
+        self._video = VideoWriter(path, frame.picture.rate, frame.frame, self._manifest)
         self._video_of = frame.picture.file
 
     def _end_video(self) -> None:
@@ -110,7 +116,7 @@ class Recorder:
     def _write_subtitles(self, path: Path) -> None:
         results = self.paths[0]
         try:
-            self._patiently(lambda: write_subtitles(path, results, self._begins, self._video_of))
+            self._patiently(lambda: write_subtitles(path, results, self._begins, self._video_of, self._manifest))
         except Exception as error:  # They can be made again from the results, which are whole without them.
             traceback.print_exc()
             self.notes.append(f"{path.name} is left out: {reason(error)}; python -m stages.report --vtt makes it")

@@ -13,6 +13,7 @@ from stages.core.names import output_name
 from stages.outputs import cannot_write
 from stages.outputs.segments import delete_left_overs, frames_in, segments_folder
 from stages.outputs.subtitles import subtitles_path
+from stages.results.manifest import Manifest
 
 RESULTS, LOSSES = "results.jsonl", "account.jsonl"
 
@@ -31,7 +32,7 @@ class Restored:
     begins: int = 0  # where in results.jsonl the lines of the last file begin, in bytes
 
 
-def restore(folder: Path, annotated: bool) -> Restored:
+def restore(folder: Path, annotated: bool, manifest: Manifest) -> Restored:
     """Cut back what a process that was killed at any moment has left of one source; raises `OutputError`.
 
     A line is written before its picture, and a video may lag behind by what its last fragment lacks: the smaller
@@ -41,15 +42,18 @@ def restore(folder: Path, annotated: bool) -> Restored:
     try:
         if not results.exists():
             return Restored()
-        delete_left_overs(folder / "annotated")
+        delete_left_overs(folder / "annotated", manifest)
         restored, written = Restored(), _survey(results)
-        kept = _kept(folder / "annotated", written, restored) if annotated and written.count else written.count
+        kept = (
+            _kept(folder / "annotated", written, restored, manifest) if annotated and written.count else written.count
+        )
+        manifest.opens_again(results)
         _cut(results, written, kept)
         restored.source, restored.position, restored.counts = written.source, written.position, written.counts
         if annotated:
             files = [*written.files, *([written.file] if kept > written.first else [])]
             restored.paths = _paths(folder / "annotated", written.source, files)
-        _cut_losses(folder / LOSSES, restored)
+        _cut_losses(folder / LOSSES, restored, manifest)
     except OSError as error:
         raise cannot_write(error.filename or results, error) from error
     return restored
@@ -97,14 +101,14 @@ def _counts(record: dict) -> Counter[str]:
     return Counter(rendered=1, faces=len(faces), missing=len(missing), errors="error" in record)
 
 
-def _kept(annotated: Path, written: _Written, restored: Restored) -> int:
+def _kept(annotated: Path, written: _Written, restored: Restored, manifest: Manifest) -> int:
     """How many lines have their picture too. Only the last file can lack some: it is closed before the next begins."""
     restored.begins = written.begins
     video = annotated / output_name(written.source, written.file, still=False)
     still = annotated / output_name(written.source, written.file, still=True)
     if segments_folder(video).is_dir():
         restored.unfinished = (video, written.file)
-        video.unlink(missing_ok=True)  # Killed between joining the segments and deleting them: they are whole.
+        manifest.make_way(video)  # Killed between joining the segments and deleting them: they are whole.
         frames = frames_in(segments_folder(video))
     else:
         frames = written.count - written.first if video.exists() or still.exists() else 0
@@ -138,17 +142,15 @@ def _paths(annotated: Path, source: str | None, files: Iterable[str | None]) -> 
     return list(dict.fromkeys(path for path in both if path.is_file()))
 
 
-def _cut_losses(path: Path, restored: Restored) -> None:
+def _cut_losses(path: Path, restored: Restored, manifest: Manifest) -> None:
     """What was dropped or given up above the position may have another fate yet."""
     if not path.exists():
         return
     with path.open("rb") as lines:
         entries = [json.loads(line) for line in lines if line.endswith(b"\n")]
     entries = [entry for entry in entries if entry["last"] < restored.position]
-    temporary = path.with_name(f".{path.name}.part")
     text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    os.replace(temporary, path)
+    manifest.write(path, text.encode("utf-8", "backslashreplace"))
     for entry in entries:
         if entry["what"] == "dropped":
             restored.dropped[entry["stage"], entry["reason"]] += entry["last"] + 1 - entry["first"]

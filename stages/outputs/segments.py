@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
-import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,7 @@ import av
 
 from stages.core.errors import reason
 from stages.outputs.sound import Sound
+from stages.results.manifest import Manifest
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
 LONGEST_TICKS = 2**31 - 2  # that FFmpeg lets a frame of an mp4 last: 6.6 hours here
@@ -28,12 +30,17 @@ def segments_folder(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTS}")
 
 
-def new_segment(folder: Path, first_frame: int) -> Path:
-    """The path of a segment that begins with `first_frame`; what the folder held from there on is deleted."""
-    folder.mkdir(parents=True, exist_ok=True)
+def new_segment(folder: Path, first_frame: int, manifest: Manifest) -> Path:
+    """The path of a segment that begins with `first_frame`; what the folder held from there on is deleted.
+
+    Raises `ForeignFile` where there is a segment in it that is not ours, or the video's own name is taken.
+    """
+    manifest.make_folders(folder)
     for segment in _segments(folder):
+        manifest.refuse_foreign(segment)
         if int(segment.stem) >= first_frame:
-            segment.unlink()
+            manifest.remove(segment)
+    manifest.refuse_foreign(folder.with_name(folder.name.removeprefix(".").removesuffix(PARTS)))
     return folder / f"{first_frame:08}.mp4"
 
 
@@ -46,7 +53,9 @@ def size_of_first(folder: Path) -> tuple[int, int] | None:
     return None
 
 
-def join_segments(folder: Path, path: Path, rate: Fraction, sound_from: Path | None = None) -> str | None:
+def join_segments(
+    folder: Path, path: Path, rate: Fraction, manifest: Manifest, sound_from: Path | None = None
+) -> str | None:
     """Join the segments in `folder` into `path` and delete them; nothing is encoded again.
 
     The first frame's time becomes 0. Where a segment reaches beyond the start of the next, the next counts: it was
@@ -56,28 +65,36 @@ def join_segments(folder: Path, path: Path, rate: Fraction, sound_from: Path | N
     spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
     said = None
     if spans:
-        temporary = path.with_name(f".{path.name}.joining")
-        try:
+        with manifest.replacing(path) as temporary:
             said = _write(spans, temporary, round(1 / rate / TIME_BASE), sound_from)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    delete_segments(folder)
+    delete_segments(folder, manifest)
     return said
 
 
-def delete_segments(folder: Path) -> None:
-    """Delete a folder of segments; killed in the middle, this leaves what `delete_left_overs` knows."""
+def delete_segments(folder: Path, manifest: Manifest) -> None:
+    """Delete what is ours in a folder of segments; killed in the middle, this leaves what `delete_left_overs` knows."""
     done = folder.with_name(folder.name.removesuffix(PARTS) + DONE)
-    shutil.rmtree(done, ignore_errors=True)
-    folder.rename(done)  # From now on the joined video counts, and not these.
-    shutil.rmtree(done)
+    _delete(done, manifest)
+    if folder.is_dir():
+        if os.path.lexists(done):  # Somebody has put something in it.
+            done = folder.with_name(f"{folder.name.removesuffix(PARTS)}.{uuid.uuid4().hex[:12]}{DONE}")
+        manifest.move_folder(folder, done)  # From now on the joined video counts, and not these.
+        _delete(done, manifest)
 
 
-def delete_left_overs(annotated: Path) -> None:
+def delete_left_overs(annotated: Path, manifest: Manifest) -> None:
     """Delete what a process that was killed had begun to delete, below the folder of the annotated outputs."""
-    for left in annotated.rglob(f".*{DONE}"):
-        shutil.rmtree(left, ignore_errors=True)
+    folders = dict.fromkeys(path.parent for path in manifest.files() if path.is_relative_to(annotated))
+    for folder in folders:
+        if folder.name.endswith(DONE):
+            _delete(folder, manifest)
+
+
+def _delete(folder: Path, manifest: Manifest) -> None:
+    for segment in _segments(folder):
+        manifest.remove(segment)
+    with contextlib.suppress(OSError):  # It is not there, or holds something that is not ours.
+        folder.rmdir()
 
 
 def frames_in(folder: Path) -> int:
@@ -92,11 +109,12 @@ def rate_in(folder: Path) -> float | None:
     return float(1 / ((times[-1] - times[-2]) * TIME_BASE)) if len(times) > 1 else None
 
 
-def made_segment(path: Path, first_frame: int) -> None:
+def made_segment(path: Path, first_frame: int, manifest: Manifest) -> None:
     """Make a joined video the first segment of itself, so that it can be gone on with."""
     folder = segments_folder(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.replace(path, folder / f"{first_frame:08}.mp4")
+    manifest.make_folders(folder)
+    manifest.refuse_foreign(path)
+    manifest.rename(path, folder / f"{first_frame:08}.mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +157,7 @@ def _cut_torn_end(segment: Path) -> bool:
                 break
             whole = position if name == b"mdat" else whole
             file.seek(position)
-        if whole:
+        if 0 < whole < size:  # One that is whole keeps its time, by which it is known.
             file.truncate(whole)
     return whole > 0
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
 from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.outputs import cannot_write
 from stages.outputs.jsonl import faces_of
+from stages.results.manifest import Manifest
 
 SLICE_S = 0.5  # what is said is looked at so often: faster nobody reads
 HOLD_S = 1.0  # what was said stands until the next frame, but for no longer
@@ -30,7 +29,7 @@ def subtitles(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[str]:
         yield f"\n{_clock(start_s)} --> {_clock(end_s)}\n{text}\n"
 
 
-def write_subtitles(path: Path, results: Path, begins: int, file: str | None) -> None:
+def write_subtitles(path: Path, results: Path, begins: int, file: str | None, manifest: Manifest) -> None:
     """Make those of one video, from the lines about `file` that begin at a byte of results.jsonl.
 
     They appear whole or not at all, and the same however often they are made. Raises `OutputError`.
@@ -39,22 +38,19 @@ def write_subtitles(path: Path, results: Path, begins: int, file: str | None) ->
         with results.open("rb") as lines:
             lines.seek(begins)
             records = takewhile(lambda record: record.get("file") == file, map(json.loads, lines))
-            write_parts(path, subtitles(from_the_start((record["time"], faces_of(record)) for record in records)))
+            parts = subtitles(from_the_start((record["time"], faces_of(record)) for record in records))
+            write_parts(path, parts, manifest)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-def write_parts(path: Path, parts: Iterable[str]) -> None:
-    """Write a text file that appears whole or not at all; raises `OSError`."""
-    temporary = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as text:
-            text.writelines(parts)
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):  # It was moved, or could not be made.
-            temporary.unlink()
+def write_parts(path: Path, parts: Iterable[str], manifest: Manifest) -> None:
+    """Write a text file that appears whole or not at all; raises `OSError`, and `ForeignFile` where it is not ours."""
+    with (
+        manifest.replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as text,
+    ):
+        text.writelines(parts)
 
 
 def from_the_start(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[tuple[float, Sequence[Face]]]:

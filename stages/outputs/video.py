@@ -7,6 +7,7 @@ without encoding anything again (segments.py).
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from stages.outputs.segments import (
     segments_folder,
     size_of_first,
 )
+from stages.results.manifest import Manifest
 
 # 640 x 360 frames of a real clip on one core, conversion included: ultrafast 1.9 ms and 680 kB for five seconds,
 # superfast 3.1 ms and 490 kB, veryfast 4.0 ms and 400 kB, faster 5.8 ms and 400 kB; all look alike at this factor.
@@ -54,13 +56,13 @@ _SHORTEST_SIDE = 16  # Encoders take 2 x 2; not every player does.
 class VideoWriter:
     """Writes annotated frames to one mp4. The first one decides the size; later ones of another size are fitted in."""
 
-    def __init__(self, path: Path, rate: float | None, first_frame: int = 0):
+    def __init__(self, path: Path, rate: float | None, first_frame: int = 0, manifest: Manifest | None = None):
         """Start a segment at `first_frame`: what earlier segments hold is kept, later ones are deleted.
 
         rate: nominal frames a second, for the distance of key frames and the duration of the last frame; the times of
         the frames are their own.
         """
-        self.path = path
+        self.path, self._manifest = path, manifest or Manifest(path.parent)
         self.frames = 0  # written by this writer
         self.notes: list[str] = []
         self._rate = rate if rate and 0 < rate <= _FASTEST else _DEFAULT_RATE
@@ -69,7 +71,7 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._closed = False
         try:
-            self._segment_path = new_segment(self._folder, first_frame)
+            self._segment_path = new_segment(self._folder, first_frame, self._manifest)
             self._size = size_of_first(self._folder)  # width, height; None until there is a frame
         except (OSError, av.FFmpegError) as error:
             raise cannot_write(path, error) from error
@@ -107,7 +109,8 @@ class VideoWriter:
         self._closed = True
         try:
             self._end_segment()
-            return join_segments(self._folder, self.path, Fraction(self._rate).limit_denominator(100_000), sound_from)
+            rate = Fraction(self._rate).limit_denominator(100_000)
+            return join_segments(self._folder, self.path, rate, self._manifest, sound_from)
         except (OSError, av.FFmpegError) as error:
             raise cannot_write(f"{self.path} (its parts are kept in {self._folder})", error) from error
 
@@ -120,6 +123,7 @@ class VideoWriter:
                 self.notes.append(
                     f"{self.path.name} is scaled from {width} x {height} to {wide} x {high}, the most that players take"
                 )
+        os.close(self._manifest.create(self._segment_path))  # FFmpeg would write to what a link there leads to.
         self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=SEGMENT)
         rate = Fraction(min(self._rate, _FASTEST_FOR_ENCODER)).limit_denominator(1001)
         stream = self._segment.add_stream("libx264", rate=rate, options=_ENCODER)

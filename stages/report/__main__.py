@@ -1,10 +1,11 @@
 """Makes one page of the results of a run: who was there, when, and how. Or tables, or subtitles.
 
-python -m stages.report out                      out/report.html, which needs nothing else and can be mailed
-python -m stages.report out --blur               with faces that nobody recognises
-python -m stages.report out --source clip.mp4    faces from the source, where no annotated video was written
-python -m stages.report out --csv --parquet      out/faces.csv and out/faces.parquet: a row for each face and frame
-python -m stages.report out --vtt                subtitles for each video, in out/annotated/
+python -m stages.report                          of the newest run in out/, a page that needs nothing else
+python -m stages.report out/clip                 out/clip/report.html
+python -m stages.report out/clip --blur          with faces that nobody recognises
+python -m stages.report out/clip --source clip.mp4    faces from the source, without an annotated video
+python -m stages.report out/clip --csv --parquet      out/clip/faces.csv, .parquet: a row for each face and frame
+python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import Results, cannot_be_written, losses_of, results_in, said_in, summary_in
+from stages.report.lines import Results, ResultsError, cannot_be_written, losses_of, results_in, said_in, summary_in
 from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
 from stages.report.words import counted
+from stages.results.manifest import Manifest
 from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
-from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY
+from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY, newest_run
 from stages.runtime.run_file import RUN
 from stages.sources import SourceError
 
@@ -46,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
+        if options.folder is None:
+            options.folder = _newest()
+            say(f"The newest run is in {options.folder}.")
         for said in _make(options, results_in(options.folder)):
             say(said)
     except FacepipeError as error:
@@ -58,7 +63,13 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = Arguments(
         prog="python -m stages.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, metavar="OUT", help="the folder that a run has left")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="OUT",
+        nargs="?",
+        help="the folder that a run has left (default: the newest in out)",
+    )
     parser.add_argument("--html", action="store_true", help="the page, also where something else is asked for")
     parser.add_argument("--csv", action="store_true", help="a table as text")
     parser.add_argument("--parquet", action="store_true", help="a table for data frames; make install-tables")
@@ -71,6 +82,13 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _newest() -> Path:
+    folder = newest_run()
+    if folder is None:
+        raise ResultsError("there is no run below out/; name the folder of one: python -m stages.report FOLDER.")
+    return folder
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
@@ -79,22 +97,23 @@ def _count(text: str) -> int:
 
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
+    manifest = Manifest.over(options.folder / RESULTS)
     if options.parquet:
         need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
         if wanted_it:
-            rows = write(options.folder / name, results)
+            rows = write(options.folder / name, results, manifest)
             yield f"Wrote {options.folder / name}: {counted(rows, 'row', 'rows')}."
     if options.vtt:
-        yield from _subtitles(results)
+        yield from _subtitles(results, manifest)
     if options.html or not (options.csv or options.parquet or options.vtt):
-        yield from _report(options, results)
+        yield from _report(options, results, manifest)
     for one in results:
         if one.is_torn:
             yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
 
 
-def _subtitles(results: list[Results]) -> Iterator[str]:
+def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
         has_film = False
         for is_film, lines in files(one):
@@ -103,13 +122,13 @@ def _subtitles(results: list[Results]) -> Iterator[str]:
             has_film, first = True, next(lines)
             path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, still=False))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
-            _write(path, subtitles(from_the_start(frames)))
+            _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
         if not has_film:
             yield f"No subtitles for {one.path}: only videos have any."
 
 
-def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
+def _report(options: argparse.Namespace, results: list[Results], manifest: Manifest) -> Iterator[str]:
     """Write the page."""
     summary = summary_in(options.folder / SUMMARY)
     if options.source is not None:
@@ -130,7 +149,7 @@ def _report(options: argparse.Namespace, results: list[Results]) -> Iterator[str
         told.append(Told(gathered, pictures, losses, account, _notes(one, moments, pictures)))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
-    _write(path, page(told, summary, day))
+    _write(path, page(told, summary, day), manifest)
     yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
 
 
@@ -180,9 +199,9 @@ def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
     return notes
 
 
-def _write(path: Path, parts: Iterable[str]) -> None:
+def _write(path: Path, parts: Iterable[str], manifest: Manifest) -> None:
     try:
-        write_parts(path, parts)
+        write_parts(path, parts, manifest)
     except OSError as error:
         raise cannot_be_written(path, error) from error
 

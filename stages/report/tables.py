@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.report.lines import Line, Results, cannot_be_written
+from stages.results.manifest import Manifest
 
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
@@ -23,12 +23,12 @@ PLACE = {
 Columns = dict[str, type]  # in the order of the table
 
 
-def write_csv(path: Path, sources: list[Results]) -> int:
+def write_csv(path: Path, sources: list[Results], manifest: Manifest) -> int:
     """One table of all sources, in UTF-8, with a heading; returns the number of rows. Raises `ResultsError`."""
     columns = columns_of(sources)
     count = 0
     with (
-        _whole(path) as temporary,
+        _whole(path, manifest) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         table = csv.writer(file)
@@ -44,7 +44,7 @@ def need_pyarrow() -> None:
     from pyarrow import parquet  # noqa: F401
 
 
-def write_parquet(path: Path, sources: list[Results]) -> int:
+def write_parquet(path: Path, sources: list[Results], manifest: Manifest) -> int:
     """The same in Apache Parquet, with types. Needs pyarrow."""
     import pyarrow
     from pyarrow import parquet
@@ -52,7 +52,10 @@ def write_parquet(path: Path, sources: list[Results]) -> int:
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in columns_of(sources).items()])
     every, count = rows(sources), 0
-    with _whole(path) as temporary, parquet.ParquetWriter(str(temporary), schema, compression="zstd") as table:
+    with (
+        _whole(path, manifest) as temporary,
+        parquet.ParquetWriter(str(temporary), schema, compression="zstd") as table,
+    ):
         while some := list(islice(every, ROWS)):
             table.write_table(pyarrow.Table.from_pylist(some, schema))
             count += len(some)
@@ -128,14 +131,10 @@ def _known(value: float) -> float | None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def _whole(path: Path, manifest: Manifest) -> Iterator[Path]:
     """A temporary file that becomes `path` when all has been written."""
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with manifest.replacing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise cannot_be_written(path, error) from error
-    finally:
-        with suppress(OSError):  # It was moved, or could not be made.
-            temporary.unlink()

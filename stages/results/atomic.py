@@ -13,11 +13,11 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def create(path: Path, mode: int = 0o666) -> int:
-    """Create a file that is not there yet, for writing, and return its descriptor.
+    """Create a file that is not there yet, for appending, and return its descriptor.
 
     Raises `FileExistsError` where anything has that name, a symbolic link that leads nowhere included.
     """
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY, mode)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY, mode)
 
 
 def write_durably(path: Path, content: bytes, before_rename: Callable[[Path], object] = lambda temporary: None) -> None:
@@ -57,6 +57,14 @@ def write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | NO_LINK)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,8 @@ processes of a run can add to it and a crash costs at most the line that was bei
     {"made": "results.jsonl", "size": 1022, "mtime_ns": ...}    it is complete; changed since, it is somebody else's
     {"made": "run.json", ..., "from": ".run.json.1f.part"}      that file gets the name now; `was`: what had it before
     {"gone": "results.jsonl"}                                   it was deleted
+    {"folder": "annotated"}                                     this folder was not there, and is made
+    {"moves": ".clip.mp4.parts", "to": ".clip.mp4.done"}        this folder gets that name, with all that is in it
 
 The newest line about a path counts. A complete file is recognised by size and time of its last change, which survive
 moving and copying the folder (`cp -a`, `rsync -a`); a file that was being written when a process died, by its inode.
@@ -19,14 +21,25 @@ import contextlib
 import json
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stages.core.errors import FacepipeError
-from stages.results.atomic import BINARY, NO_LINK, create, is_temporary, temporary_beside, write_all
+from stages.results.atomic import (
+    BINARY,
+    NO_LINK,
+    create,
+    is_temporary,
+    sync_file,
+    sync_folder,
+    temporary_beside,
+    write_all,
+)
 
 MANIFEST = ".facepipe.manifest"
 LINE_BYTES = 100_000
+KINDS = ("opens", "opened", "made", "gone", "folder", "moves")
 
 
 class ForeignFile(FacepipeError):
@@ -59,7 +72,14 @@ class Manifest:
         self.folder = folder
         self._path = folder / MANIFEST
         self._entries: dict[str, _Entry] = {}
+        self._folders: dict[str, None] = {}  # that were made here, in order
         self._read_to = 0  # bytes of the journal
+
+    @classmethod
+    def over(cls, results: Path) -> Manifest:
+        """The one that knows this file: of its folder, or of the one above, where a run had several sources."""
+        above = cls(results.parent.parent)
+        return above if not cls(results.parent).exists() and above.is_ours(results) else cls(results.parent)
 
     def exists(self) -> bool:
         return os.path.lexists(self._path)
@@ -88,45 +108,93 @@ class Manifest:
     def create(self, path: Path, mode: int = 0o666) -> int:
         """Create a file of ours that grows, and return its descriptor for writing; `complete` when it is closed.
 
-        A file of ours that has this name is deleted first. Raises `ForeignFile` where somebody else's has it, and
-        `OSError`.
+        A file of ours that has this name is deleted first, and the folders are made that it lies in. Raises
+        `ForeignFile` where somebody else's has it, and `OSError`.
         """
         self.make_way(path)
+        self.make_folders(path.parent)
         self._append({"opens": self._name(path)})
         descriptor = create(path, mode)
         self._append({"opened": self._name(path), "inode": os.fstat(descriptor).st_ino})
         return descriptor
 
-    def opened(self, path: Path) -> None:
-        """Note that a file of ours is written to again, or was created by a library after `make_way`."""
-        self._append({"opened": self._name(path), "inode": os.lstat(path).st_ino})
+    def reopen(self, path: Path) -> int:
+        """Open a file of ours, to append to it, and return its descriptor; raises `ForeignFile` and `OSError`."""
+        self.opens_again(path)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | NO_LINK | BINARY)
+
+    def opens_again(self, path: Path) -> None:
+        """Note that a file of ours will be changed; raises `ForeignFile` and `OSError`."""
+        self.refuse_foreign(path)
+        inode = os.lstat(path).st_ino
+        if self._entries[self._name(path)].inode != inode:
+            self._append({"opened": self._name(path), "inode": inode})
 
     def complete(self, path: Path) -> None:
-        """Note that a file of ours is whole: from now on a change to it is not ours. Raises `OSError`."""
+        """Note that a file that was opened is whole: from now on a change to it is not ours.
+
+        Raises `ForeignFile` where somebody has put another one in its place, and `OSError`.
+        """
+        self.refuse_foreign(path)
         self._append({"made": self._name(path), **_identity(os.lstat(path))})
+
+    def make_folders(self, folder: Path) -> None:
+        """Make a folder, and those above it, where they are not there; raises `ForeignFile` and `OSError`."""
+        if os.path.abspath(folder) == os.path.abspath(self.folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        self.make_folders(folder.parent)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+            return
+        self._append({"folder": self._name(folder)}, durable=False)
+
+    def move_folder(self, folder: Path, to: Path) -> None:
+        """Give a folder another name within the same one; what is ours in it stays ours. Raises `OSError`."""
+        self._append({"moves": self._name(folder), "to": self._name(to)})
+        os.rename(folder, to)
+
+    def remove_folders(self) -> None:
+        """Remove the folders that were made here and are empty."""
+        self._refresh()
+        for name in sorted(self._folders, key=lambda name: -name.count("/")):
+            with contextlib.suppress(OSError):  # It holds something else, or is gone.
+                os.rmdir(self.folder / name)
 
     def write(self, path: Path, content: bytes, durable: bool = True) -> None:
         """Create or replace a file of ours as a whole; raises `ForeignFile` and `OSError`, the old file stays then."""
-        self._refuse_foreign(path)
+        with self.replacing(path, durable) as temporary, temporary.open("wb", buffering=0) as file:
+            write_all(file.fileno(), content)
+
+    @contextlib.contextmanager
+    def replacing(self, path: Path, durable: bool = True) -> Iterator[Path]:
+        """An empty file to write to, which replaces a file of ours at the end, or is gone if that is an exception.
+
+        Raises `ForeignFile` and `OSError`.
+        """
+        self.refuse_foreign(path)
+        self.make_folders(path.parent)
         temporary = temporary_beside(path)
-        self._append({"opens": self._name(temporary)})
+        self._append({"opens": self._name(temporary)}, durable=False)
         try:
-            descriptor = create(temporary)
-            try:
-                write_all(descriptor, content)
-                if durable:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            os.close(create(temporary))
+            yield temporary
+            if durable:
+                sync_file(temporary)
             self.rename(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+        if durable:
+            sync_folder(path.parent)
 
     def rename(self, made: Path, path: Path) -> None:
         """Give a complete file its name, in place of a file of ours that has it; raises `ForeignFile`, `OSError`."""
-        self._refuse_foreign(path)
+        self.refuse_foreign(path)
         # Said before it happens, with what is there until then: killed in between, either file is known.
         entry = _identity(os.lstat(made))
         was = {"was": list(_identity(os.lstat(path)).values())} if os.path.lexists(path) else {}
@@ -135,7 +203,7 @@ class Manifest:
 
     def make_way(self, path: Path) -> None:
         """Delete a file of ours that has this name; raises `ForeignFile` where somebody else's has it."""
-        self._refuse_foreign(path)
+        self.refuse_foreign(path)
         self.remove(path)
 
     def remove(self, path: Path) -> bool:
@@ -146,13 +214,13 @@ class Manifest:
         self._append({"gone": self._name(path)})
         return True
 
-    def _refuse_foreign(self, path: Path) -> None:
+    def refuse_foreign(self, path: Path) -> None:
+        """Raise `ForeignFile` where `path` is there and not ours."""
         if self._name(path) is None or not self._is_inside(path):
-            raise ForeignFile(f"{path} leads out of {self.folder} by a link; choose another folder with --output.")
+            raise ForeignFile(f"{path} leads out of {self.folder} by a link; remove it, or write to another folder.")
         if os.path.lexists(path) and not self.is_ours(path):
             raise ForeignFile(
-                f"{path} was not written by facepipe, or was changed since; move it away, or choose another folder"
-                " with --output."
+                f"{path} was not written by facepipe, or was changed since; move it away, or write to another folder."
             )
 
     def _name(self, path: Path) -> str | None:
@@ -164,17 +232,18 @@ class Manifest:
         """Whether no link on the way leads out of the folder."""
         return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self.folder))
 
-    def _append(self, entry: dict) -> None:
+    def _append(self, entry: dict, durable: bool = True) -> None:
         text = json.dumps(entry).encode() + b"\n"
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK | BINARY
-        descriptor = os.open(self._path, flags, 0o666)
+        descriptor = os.open(self._path, flags, 0o644)
         try:
             if os.fstat(descriptor).st_size:
                 os.lseek(descriptor, -1, os.SEEK_END)
                 if os.read(descriptor, 1) != b"\n":  # The torn line of a process that was killed.
                     text = b"\n" + text
             write_all(descriptor, text)
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
@@ -182,37 +251,44 @@ class Manifest:
         """Read what this process and others have added."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | NO_LINK | BINARY)
-        except FileNotFoundError:
-            self._entries, self._read_to = {}, 0
+        except (FileNotFoundError, NotADirectoryError):
+            self._forget()
             return
         except OSError as error:
-            raise ForeignFile(
-                f"{self._path} cannot be read: {error.strerror}; choose another folder with --output."
-            ) from None
+            raise ForeignFile(f"{self._path} cannot be read: {error.strerror}; write to another folder.") from None
         with os.fdopen(descriptor, "rb") as lines:
             found = os.fstat(descriptor)
             self._refuse_of_others(found)
             if found.st_size < self._read_to:  # Deleted meanwhile, and begun anew.
-                self._entries, self._read_to = {}, 0
+                self._forget()
             lines.seek(self._read_to)
             while (line := lines.readline(LINE_BYTES)).endswith(b"\n"):
                 self._read_to += len(line)
                 self._take(line)
+
+    def _forget(self) -> None:
+        self._entries, self._folders, self._read_to = {}, {}, 0
 
     def _refuse_of_others(self, found: os.stat_result) -> None:
         # It decides what is deleted: one that somebody else can write would delete what they like.
         others = hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0)
         if others or not stat.S_ISREG(found.st_mode):
             raise ForeignFile(
-                f"{self._path} belongs to another user, so what it says of this folder is not believed; choose another"
-                " folder with --output."
+                f"{self._path} belongs to another user, so what it says of this folder is not believed; write to"
+                " another folder."
             )
 
     def _take(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
-            [(kind, name)] = [(k, entry[k]) for k in ("opens", "opened", "made", "gone") if k in entry]
+            [(kind, name)] = [(k, entry[k]) for k in KINDS if k in entry]
             if not _is_plain(name):
+                return
+            if kind == "folder":
+                self._folders[name] = None
+                return
+            if kind == "moves":
+                self._take_move(name, entry["to"])
                 return
             self._entries.pop(name, None)
             self._entries.pop(entry.get("from"), None)
@@ -225,6 +301,14 @@ class Manifest:
                 self._entries[name] = _Entry(identities=tuple(tuple(map(int, i)) for i in identities if i))
         except (ValueError, KeyError, TypeError, RecursionError):
             return  # A line that was torn and gone on with: of what it said nothing is known, so nothing is ours by it.
+
+    def _take_move(self, folder: str, to: object) -> None:
+        """What is in a folder has two names from now on: whether it has moved is seen by where it is."""
+        if not _is_plain(to):
+            return
+        for names in (self._entries, self._folders):
+            inside = [name for name in names if name == folder or name.startswith(f"{folder}/")]
+            names.update({to + name.removeprefix(folder): names[name] for name in inside})
 
 
 def _identity(found: os.stat_result) -> dict[str, int]:

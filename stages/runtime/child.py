@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from stages.core.supervision import Exited, Member
+from stages.runtime.output_folder import close_log, open_log
 
 PROJECT = Path(__file__).resolve().parents[2]
 STAGE_MODULES = ("capture", "detect", "gender", "emotion", "age", "render")
@@ -68,8 +69,7 @@ class Child:
         self._events = events
         self._last_sentence: str | None = None
         # Appended to by everybody who writes: the stage, its libraries, and we.
-        fresh = 0 if again else os.O_TRUNC
-        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | fresh, 0o644)
+        self._log = open_log(log, again)
         self._log_from = os.fstat(self._log).st_size
         self._process = subprocess.Popen(
             start.command,
@@ -103,7 +103,7 @@ class Child:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         if not self._hearing.is_alive():  # A process that it left behind may still hold the pipe, and we its log.
-            os.close(self._log)
+            close_log(self.log, self._log)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

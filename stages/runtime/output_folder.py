@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
-import shutil
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
-from stages.core.names import output_name
+from stages.core.names import output_name, safe_name
+from stages.results.manifest import MANIFEST, ForeignFile, Manifest
 from stages.runtime.locks import Taken, locked
-from stages.runtime.run_file import RUN
+from stages.runtime.run_file import RUN, RunFile, part_of
 
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
-LOSSES, ANNOTATED = "account.jsonl", "annotated"
+LOSSES, ANNOTATED, SAVED = "account.jsonl", "annotated", "saved"
 REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
-LINE_BYTES = 10_000_000  # of results.jsonl: enough for any line of ours
-MOST = 1000  # processes of a stage whose logs are looked for
+OUT = Path("out")  # where a run gets a folder of its own, if it is not given one
+NAME_CHARACTERS = 60  # of such a folder's name
 
 
 class OutputFolderError(FacepipeError):
@@ -32,127 +38,257 @@ class OutputFolder:
 
     path: Path
     results: tuple[Path, ...]  # every results.jsonl of this run
+    manifest: Manifest
+    is_new: bool = False  # whether it was made for this run
 
     @property
     def logs(self) -> Path:
         return self.path / LOGS
 
     @classmethod
-    def at(cls, path: Path, sources: Iterable[str]) -> OutputFolder:
+    def at(cls, path: Path, sources: Iterable[str], is_new: bool = False) -> OutputFolder:
         """The folder of a run; `sources`: the names of several sources, each with a folder of its own within."""
-        return cls(path, (path / RESULTS, *(path / name / RESULTS for name in sources)))
+        results = (path / RESULTS, *(path / name / RESULTS for name in sources))
+        return cls(path, results, Manifest(path), is_new)
 
     def clear(self) -> bool:
-        """Remove what an earlier run has left; returns whether there was anything."""
+        """Remove what an earlier run has left; returns whether there was anything.
+
+        Logs stay: those of this run are there already. What a person has saved with a key stays, too.
+        """
         old = self._left()
         for path in old:
-            path.unlink(missing_ok=True)
-        parts = list(self.path.rglob(".*.parts")) if (self.path / RUN).is_file() else []
-        for path in parts:  # Of videos of a run that was broken off.
-            shutil.rmtree(path, ignore_errors=True)
-        self._remove_empty([*old, *parts])
-        for results in self.results:
-            (results.parent / LOSSES).unlink(missing_ok=True)
-        (self.path / RUN).unlink(missing_ok=True)
-        (self.path / SUMMARY).unlink(missing_ok=True)  # Last: until then it says what is left.
+            self.manifest.remove(path)
+        self.manifest.remove_folders()
         return bool(old)
 
     def remove_logs(self, keep: Iterable[str]) -> None:
         """Remove the logs of processes that the earlier run had; `keep`: the labels of those that this one has too."""
-        try:
-            counts = dict(json.loads((self.path / SUMMARY).read_bytes())["replicas"])
-            labels = {
-                label for name, n in counts.items() for label in (name, *(f"{name}-{i}" for i in range(min(n, MOST))))
-            }
-        except (OSError, ValueError, KeyError, TypeError):
-            return  # Of what it had nothing is known.
-        for label in labels.difference(keep):
-            with contextlib.suppress(OSError, ValueError):
-                if (log := self.logs / f"{label}.log").parent == self.logs:
-                    log.unlink()
+        kept = {self.logs / f"{label}.log" for label in keep}
+        for path in self.manifest.files():
+            if path.parent == self.logs and path not in kept:
+                self.manifest.remove(path)
 
     def refuse_sources(self, sources: Iterable[str | int]) -> None:
-        """Raise `OutputFolderError` for a source that this run would remove, because an earlier one wrote it here."""
+        """Raise `OutputFolderError` for a source that this run would remove or replace."""
         old = {path.resolve() for path in self._left()}
         for source in sources:
-            path = Path(str(source)).expanduser().resolve()
-            inside = [result for result in old if result == path or path in result.parents]
-            if inside:
+            for path in _files_of(source):
+                if any(result == path or path in result.parents for result in old):
+                    raise OutputFolderError(
+                        f"{source} holds results of an earlier run that this one would replace;"
+                        " choose another folder with --output."
+                    )
+            if len(self.results) == 1:
+                self._refuse_annotated(source)
+
+    def _refuse_annotated(self, source: str | int) -> None:
+        """What a single picture or video will be written to is looked at before it is read."""
+        name = Path(str(source)).name
+        if not name:
+            return
+        for still in (True, False):
+            with _sentences(self.path):
+                self.manifest.refuse_foreign(self.path / ANNOTATED / output_name(name, None, still=still))
+
+    def refuse_what_is_there(self, labels: Iterable[str], resume: bool, replace: bool) -> None:
+        """Raise `OutputFolderError` where this run would change what it must not, before anything is changed.
+
+        `labels`: of its processes; `resume`: what is there is gone on with; `replace`: it may be replaced.
+        """
+        self._refuse_foreign(labels)
+        if replace:
+            changed = next((path for path in self.manifest.changed() if not _stays(path, self.path)), None)
+            if changed:
+                self.manifest.refuse_foreign(changed)
+        elif self._left():
+            self._refuse_run(RunFile.read(self.path), resume)
+
+    def _refuse_foreign(self, labels: Iterable[str]) -> None:
+        if not self.manifest.exists() and RunFile.read(self.path) is not None:
+            raise OutputFolderError(
+                f"{self.path} holds results of a version of facepipe that kept no record of its files;"
+                " choose another folder with --output."
+            )
+        logs = (self.logs / f"{label}.log" for label in labels)
+        losses = (results.parent / LOSSES for results in self.results)
+        of_the_run = (self.path / RUN, part_of(self.path), self.path / SUMMARY)
+        for path in (*of_the_run, *self.results, *losses, *logs):
+            self.manifest.refuse_foreign(path)
+        for results in self.results:
+            if not (results.parent / ANNOTATED).resolve().is_relative_to(self.path.resolve()):
                 raise OutputFolderError(
-                    f"{source} holds results of an earlier run that this one would replace;"
-                    " choose another folder with --output."
+                    f"{results.parent / ANNOTATED} leads out of {self.path} by a link; remove it, or choose another"
+                    " folder with --output."
                 )
 
-    def _left(self) -> list[Path]:
-        """Every file that an earlier run has left here, so far as is known."""
-        listed = self._listed()
-        return list(dict.fromkeys([*filter(Path.is_file, self.results), *listed, *self._made_of_them(listed)]))
+    def _refuse_run(self, before: RunFile | None, resume: bool) -> None:
+        if before is None:
+            raise OutputFolderError(
+                f"{self.path} holds results, but no {RUN} that can be read, so that they cannot be gone on with;"
+                " --replace replaces them, --output leaves them there."
+            )
+        if resume:
+            return
+        what = "a run that was broken off" if before.ended is None else f"a run that is {before.ended}"
+        on = "" if before.ended == "finished" else "--resume goes on with it, "
+        raise OutputFolderError(f"{self.path} holds {what}; {on}--replace replaces it, --output leaves it there.")
 
-    def _made_of_them(self, listed: list[Path]) -> list[Path]:
-        """What was made of the earlier run's results when it was over: it would not tell of the new ones."""
-        if not (self.path / RUN).is_file():
-            return []  # Then a file of such a name may be anybody's.
-        subtitles = (path.with_suffix(".vtt") for path in listed if path.suffix.lower() == ".mp4")
-        made = (*(self.path / name for name in (REPORT, CSV, PARQUET)), *subtitles)
-        return [path for path in made if path.is_file()]
+    def _left(self) -> list[Path]:
+        """Every file that an earlier run has left here and nobody has changed, but for those that stay."""
+        return [path for path in self.manifest.files() if not _stays(path, self.path)]
 
     def write_summary(self, summary: dict) -> None:
         """Leave summary.json; raises `OutputFolderError`."""
+        text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
         try:
-            text = json.dumps(summary, indent=1, ensure_ascii=False)
-            (self.path / SUMMARY).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+            self.manifest.write(self.path / SUMMARY, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise OutputFolderError(f"{self.path / SUMMARY} could not be written: {error.strerror}.") from None
+        except ForeignFile as error:
+            raise OutputFolderError(f"{self.path / SUMMARY} could not be written: {error}") from None
 
-    def _listed(self) -> list[Path]:
-        """The outputs of the earlier run, so far as they lie in this folder.
-
-        Its summary names them. Stages that were started by hand leave none, nor does a run that was broken off: what
-        they have made follows from their results.
-        """
-        try:
-            names = json.loads((self.path / SUMMARY).read_bytes())["outputs"]
-            paths = [self.path / name for name in names]
-        except FileNotFoundError:
-            paths = [path for results in self.results for path in _annotated(results)]
-        except (ValueError, KeyError, TypeError):
-            return []
-        inside = self.path.resolve()
-        return [path for path in paths if path.is_file() and path.resolve().is_relative_to(inside)]
-
-    def _remove_empty(self, removed: Iterable[Path]) -> None:
-        """Remove the sub-folders of annotated outputs that are empty now."""
-        roots = {results.parent / ANNOTATED for results in self.results}
-        for path in removed:
-            for folder in path.parents:
-                if roots.isdisjoint(folder.parents):
-                    break
-                with contextlib.suppress(OSError):  # It holds something else.
-                    folder.rmdir()
+    def remove_if_empty(self, refused: bool) -> None:
+        """Remove a folder that was made for this run where nothing has come of it; `refused`: its logs go as well."""
+        if not self.is_new or self._left():
+            return
+        for path in self.manifest.files():
+            if path.parent == self.logs and (refused or not path.stat().st_size):
+                self.manifest.remove(path)
+        self.manifest.remove_folders()
+        with contextlib.suppress(OSError):  # It holds something after all.
+            if not self.manifest.files() and {path.name for path in self.path.iterdir()} <= {MANIFEST, LOCK}:
+                (self.path / MANIFEST).unlink(missing_ok=True)
+                (self.path / LOCK).unlink(missing_ok=True)
+                self.path.rmdir()
 
 
 @contextmanager
-def output_folder(path: Path, sources: Iterable[str]) -> Iterator[OutputFolder]:
+def output_folder(
+    path: Path,
+    sources: Iterable[str],
+    labels: Iterable[str] = (),
+    *,
+    resume: bool = False,
+    replace: bool = False,
+    is_new: bool = False,
+) -> Iterator[OutputFolder]:
     """Make the folder and hold it against other runs; nothing in it is changed yet.
 
-    `sources`: as in `OutputFolder.at`. Raises `OutputFolderError`, also where a results.jsonl in it was not written by
-    facepipe.
+    `sources`: as in `OutputFolder.at`; `labels`, `resume`, `replace`: as in `refuse_what_is_there`; `is_new`: the
+    folder was made for this run. Raises `OutputFolderError`.
     """
-    folder = OutputFolder.at(path, sources)
+    folder = OutputFolder.at(path, sources, is_new or not os.path.lexists(path))
     with ExitStack() as held:
-        with _sentences(path):
-            folder.logs.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(path / LOCK))
-            _refuse_foreign(folder)
+        try:
+            with _sentences(path):
+                folder.manifest.make_folders(path)
+                held.enter_context(locked(path / LOCK))
+                folder.refuse_what_is_there(labels, resume, replace)
+                folder.manifest.make_folders(folder.logs)
+        except OutputFolderError:
+            folder.remove_if_empty(refused=True)
+            raise
         yield folder
 
 
-def logs_only(path: Path) -> OutputFolder:
+def logs_only(path: Path, labels: Iterable[str] = (), is_new: bool = False) -> OutputFolder:
     """The folder for processes that leave nothing but their logs; raises `OutputFolderError`."""
-    folder = OutputFolder(path, ())
+    folder = OutputFolder(path, (), Manifest(path), is_new or not os.path.lexists(path))
     with _sentences(path):
-        folder.logs.mkdir(parents=True, exist_ok=True)
+        folder.manifest.make_folders(folder.logs)
+        for label in labels:
+            folder.manifest.refuse_foreign(folder.logs / f"{label}.log")
     return folder
+
+
+def new_folder(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> Path:
+    """Make a folder for one run alone, named after its source; two runs at once do not get the same one.
+
+    `config`: the name of the configuration, for a run of several sources. Raises `OutputFolderError`.
+    """
+    name = name_of(pipeline, config)
+    with _sentences(base):
+        base.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            path = base / (name if number == 1 else f"{name}-{number}")
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
+    raise AssertionError("numbers do not end")
+
+
+def name_of(pipeline: Pipeline, config: str | None = None) -> str:
+    """What the folder of a run is called: never hidden, never a secret, and short enough."""
+    name = (config or "run") if pipeline.sources else _name_of_source(pipeline.source)
+    name = safe_name(name).strip("-. ")
+    return name.encode("utf-8", "replace")[:NAME_CHARACTERS].decode("utf-8", "ignore").strip("-. ") or "run"
+
+
+def _name_of_source(source: str | int) -> str:
+    if isinstance(source, int) or source.isdecimal():
+        return f"camera-{source}"
+    if source.lower().startswith("file:"):
+        source = unquote(urlsplit(source).path)
+    elif "://" in source:
+        return _host(source.partition("://")[2])
+    parts = [part for part in Path(os.path.abspath(source)).parts[1:] if not glob.has_magic(part)]
+    name = parts[-1] if parts else "run"
+    return name if Path(source).expanduser().is_dir() else Path(name).stem
+
+
+def _host(rest: str) -> str:
+    """The host of an address; where it cannot be told from a password that holds @, / or ?, no part of either."""
+    authority = re.split(r"[/?#]", rest)[0]
+    if rest.count("@") != authority.count("@") or authority.count("@") > 1:
+        return "stream"
+    return re.sub(r":\d*$", "", authority.rpartition("@")[2]) or "stream"
+
+
+def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | None:
+    """The folder of the newest run below `base`, of the same sources as this pipeline; None where there is none."""
+    wanted = None if pipeline is None else {str(spec) for spec in pipeline.all_sources().values()}
+    found = []
+    for path in base.iterdir() if base.is_dir() else ():
+        run = RunFile.read(path) if Manifest(path).exists() else None
+        if run is not None and wanted in (None, _sources_in(run)):
+            found.append((run.incarnation, path.name, path))
+    return max(found)[2] if found else None
+
+
+def _sources_in(run: RunFile) -> set[str]:
+    return {str(value[0]) for name, value in run.inputs.items() if name.startswith("source ") and value}
+
+
+def open_log(log: Path, again: bool) -> int:
+    """Open a process's log below its output folder, to append to it; `again`: what is in it stays.
+
+    Raises `ForeignFile` and `OSError`.
+    """
+    manifest = Manifest(log.parent.parent)
+    return manifest.reopen(log) if again and os.path.lexists(log) else manifest.create(log)
+
+
+def close_log(log: Path, descriptor: int) -> None:
+    """Close it; it is known as ours from now on only if nobody has changed it."""
+    os.close(descriptor)
+    with contextlib.suppress(OSError, ForeignFile):  # It is gone, or somebody else's has its name.
+        Manifest(log.parent.parent).complete(log)
+
+
+def _files_of(source: str | int) -> list[Path]:
+    """Where the files of a source lie, without links."""
+    text = str(source)
+    if text.lower().startswith("file:"):
+        text = unquote(urlsplit(text).path)
+    paths = [Path(text).expanduser() if text.startswith("~/") else Path(text)]
+    if glob.has_magic(text):
+        paths += map(Path, glob.iglob(text, recursive=True))
+    return [path.resolve() for path in paths]
+
+
+def _stays(path: Path, folder: Path) -> bool:
+    return path.parent == folder / LOGS or folder / SAVED in path.parents or path == part_of(folder)
 
 
 @contextmanager
@@ -163,46 +299,10 @@ def _sentences(path: Path) -> Iterator[None]:
         raise OutputFolderError(
             f"{path} is being written to by another run ({taken.holder}); choose another one with --output."
         ) from None
+    except ForeignFile as error:
+        raise OutputFolderError(str(error)) from None
     except OSError as error:
         raise OutputFolderError(
             f"{error.filename or path} cannot be used for the results: {error.strerror};"
             " choose another folder with --output."
         ) from None
-
-
-def _refuse_foreign(folder: OutputFolder) -> None:
-    foreign = next((path for path in folder.results if path.is_file() and not _is_ours(path)), None)
-    if foreign:
-        raise OutputFolderError(
-            f"{foreign} was not written by facepipe; move it away, or choose another folder with --output."
-        )
-
-
-def _annotated(results: Path) -> Iterator[Path]:
-    """What a run with these results may have written of annotated pictures and videos, whether or not it is there."""
-    before = None
-    try:
-        with results.open("rb") as lines:
-            while text := lines.readline(LINE_BYTES):
-                # Names stand at the beginning, and a name cannot hold a bare quote: the faces, which are most of a
-                # line, need not be read.
-                named = json.loads(text.partition(b', "time": ')[0] + b"}")
-                source, file = named["source"], named.get("file")
-                if (source, file) == before:
-                    continue
-                before = source, file
-                for still in (True, False):
-                    yield results.parent / ANNOTATED / output_name(source, file, still=still)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # There are none, or the last line is torn, or somebody has written in them.
-
-
-def _is_ours(results: Path) -> bool:
-    with results.open("rb") as lines:
-        first = lines.readline(LINE_BYTES)
-    if not first:
-        return True  # Of a run that was ended before its first frame.
-    try:
-        return {"source", "frame", "faces"} <= json.loads(first).keys()
-    except (ValueError, AttributeError):
-        return False

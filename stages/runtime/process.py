@@ -169,18 +169,24 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     _stop_on_signals(launcher)
     # Needs pydantic, yaml and numpy, which a launched stage is spared.
     from stages.plan import Plan, read_pipeline
+    from stages.run import with_folder
     from stages.runtime.output_folder import output_folder
     from stages.runtime.places import this_host
     from stages.runtime.run_directory import claim
+    from stages.runtime.run_file import RunFile
 
     try:
         pipeline, folder = read_pipeline(arguments.config, arguments.set)
+        if arguments.stage == "render":
+            pipeline, _ = with_folder(pipeline, None, resume=True)
         plan = Plan.of(pipeline, folder, this_host(pipeline, arguments.host))
         settings = plan.settings(arguments.stage, arguments.replica, once=arguments.once)
         with ExitStack() as held:
             held.enter_context(claim(settings.binds, pipeline.port))
             if arguments.stage == "render":
-                folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources))
+                before = RunFile.read(Path(settings.output))
+                goes_on = before is not None and before.ended != "finished" and not before.difference(settings.inputs)
+                folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources, resume=goes_on))
                 folder.refuse_sources(pipeline.all_sources().values())
             status = _work(main, settings, launcher)
     except FacepipeError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+from stages.results.atomic import sync_folder
+from stages.results.manifest import Manifest
 
 RUN = "run.json"
 
@@ -29,15 +31,21 @@ class RunFile:
             return None
 
     def prepare(self, folder: Path) -> None:
-        """Write it beside its place: after that hardly anything can hinder `write`. Raises `OSError`."""
+        """Write it beside its place: after that hardly anything can hinder `write`.
+
+        Raises `OSError`, and `ForeignFile` where a file of somebody else's has its name.
+        """
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
         # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
-        _part(folder).write_text(text, encoding="utf-8", errors="backslashreplace")
+        manifest = Manifest(folder)
+        manifest.refuse_foreign(folder / RUN)
+        manifest.write(part_of(folder), text.encode("utf-8", "backslashreplace"))
 
     def write(self, folder: Path) -> None:
         """Replace it as a whole; raises `OSError`."""
         self.prepare(folder)
-        os.replace(_part(folder), folder / RUN)
+        Manifest(folder).rename(part_of(folder), folder / RUN)
+        sync_folder(folder)
 
     def with_end(self, ended: str | None) -> RunFile:
         return replace(self, ended=ended)
@@ -47,5 +55,6 @@ class RunFile:
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
 
 
-def _part(folder: Path) -> Path:
+def part_of(folder: Path) -> Path:
+    """Where it is prepared."""
     return folder / f".{RUN}.part"

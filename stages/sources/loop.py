@@ -44,7 +44,7 @@ class Loop(Source):
                 if count != frames:
                     raise SourceError(
                         f"{self.name} had {frames} frames at first and {count} when it was read again: it was changed;"
-                        " --fresh begins anew."
+                        " --replace begins anew."
                     )
                 number, skip = number + 1, 0
         finally:

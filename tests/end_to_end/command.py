@@ -165,13 +165,15 @@ class Workplace:
         config: str | Path = "pipeline.yaml",
         output: str | Path = "out",
         display: str | None = "none",
+        replace: bool = True,
         **popen,
     ) -> Running:
-        """Start a run; a relative `output` lies in this workplace."""
+        """Start a run; a relative `output` lies in this workplace. `replace`: also what an earlier run left there."""
         arguments = [sys.executable, str(PROJECT / "run_pipeline.py"), "--config", str(config)]
         arguments += ["--output", str(self.folder / output)]
         arguments += ["--source", str(source)] if source is not None else []
         arguments += ["--display", display] if display else []
+        arguments += ["--replace"] if replace and not {"--resume", "--replace", "--check"}.intersection(options) else []
         return Running(self, [*arguments, *options], self.folder / output, **popen)
 
     def run(self, source: str | Path | None, *options: str, timeout_s: float = LONGEST_S, **places) -> Ran:

@@ -98,7 +98,7 @@ def test_a_killed_launcher_takes_every_process_with_it(place, slow_film):
     eventually(lambda: place.processes() == [], "the end of the stages of a killed launcher")
     assert run.end().status == -signal.SIGKILL
     # The next run in the same places finds nothing in its way.
-    after = place.run(slow_film, "--fresh")
+    after = place.run(slow_film, "--replace")
     assert after.status == 0, after.err
     assert "replacing the results of an earlier run" in after.err
     assert len(after.lines) == len(FACES)

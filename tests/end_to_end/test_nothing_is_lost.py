@@ -185,7 +185,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert len(killed.lines) < len(FACES)
     refused = place.run(slow_film)
     assert refused.status == 2
-    assert "holds a run that was broken off; --resume goes on with it, --fresh replaces it" in refused.complaint
+    assert "holds a run that was broken off; --resume goes on with it, --replace replaces it" in refused.complaint
     other = place.run(slow_film, "--resume", "--detector", "dlib")
     assert other.status == 2
     assert "stages.detect is not what the run in" in other.complaint

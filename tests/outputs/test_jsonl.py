@@ -76,9 +76,10 @@ def test_an_earlier_file_is_replaced_or_continued(tmp_path: Path):
         assert [json.loads(text)["frame"] for text in path.read_text().splitlines()] == expected
 
 
-def test_a_disk_that_is_full_is_one_sentence():
-    lines = JsonLines(Path("/dev/full"))
-    with pytest.raises(OutputError, match="^cannot write /dev/full: No space left on device; .*--output.$"):
+def test_a_disk_that_is_full_is_one_sentence(tmp_path: Path):
+    lines = JsonLines(tmp_path / "results.jsonl")
+    os.dup2(os.open("/dev/full", os.O_WRONLY), lines._descriptor)
+    with pytest.raises(OutputError, match="^cannot write .*results.jsonl: No space left on device; .*--output.$"):
         lines.write(frame())
 
 

@@ -12,6 +12,7 @@ import pytest
 from stages.outputs.recorder import Recorder
 from stages.outputs.segments import segments_folder
 from stages.report.__main__ import main as report
+from stages.results.manifest import MANIFEST
 from tests.outputs.clips import sine_clip
 from tests.outputs.frames import face, flat, frame
 
@@ -53,7 +54,7 @@ def test_without_annotation_only_the_lines_are_written(tmp_path):
     assert not recorder.draws
     recorder.write(frame(0), None)
     recorder.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [MANIFEST, "results.jsonl"]
 
 
 def test_what_a_killed_run_left_of_a_video_is_not_part_of_the_next(tmp_path):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tracemalloc
 from pathlib import Path
 
 import av
 import pytest
 
+from stages.outputs import segments
 from stages.outputs.losses import Losses
 from stages.outputs.recorder import Recorder
-from stages.outputs.segments import segments_folder
+from stages.results.manifest import Manifest
 from tests.outputs.frames import flat, frame
 
 FOLDER = ["a.jpg", "b.mp4", "b.mp4", "b.mp4", "c.png", "d.mp4", "d.mp4"]
@@ -34,6 +34,14 @@ def write(recorder: Recorder, numbers, files: list[str] | None = None) -> None:
 def killed(recorder: Recorder) -> None:
     """Leave the files as they are: nothing is closed, nothing joined."""
     os.close(recorder._lines._descriptor)
+
+
+class Killed(BaseException):
+    """What stands for the end of a process."""
+
+
+def die(*_: object) -> None:
+    raise Killed
 
 
 def numbers(folder: Path) -> list[int]:
@@ -72,6 +80,7 @@ def test_a_torn_line_is_dropped(tmp_path):
     first = begun(tmp_path)
     write(first, range(3))
     first.close()
+    Manifest(tmp_path).opens_again(tmp_path / "results.jsonl")  # As a run does that is killed soon after.
     with (tmp_path / "results.jsonl").open("ab") as results:
         results.write(b'{"source": "clip.mp4", "fra')
     assert begun(tmp_path, continuing=True).restored.position == 3
@@ -115,14 +124,15 @@ def test_a_picture_that_did_not_come_to_be_takes_its_line_with_it(tmp_path):
     assert begun(tmp_path, continuing=True).restored.position == 0
 
 
-def test_killed_between_joining_a_video_and_deleting_its_segments_it_is_joined_again(tmp_path):
+def test_killed_between_joining_a_video_and_deleting_its_segments_it_is_joined_again(tmp_path, monkeypatch):
     first = begun(tmp_path)
     write(first, range(5))
     killed(first)
-    parts = segments_folder(tmp_path / "annotated/clip.mp4")
-    shutil.copytree(parts, tmp_path / "kept")
-    begun(tmp_path, continuing=True).close()
-    shutil.copytree(tmp_path / "kept", parts)  # The video is there, and so are they.
+    with monkeypatch.context() as at_death:
+        at_death.setattr(segments, "delete_segments", die)
+        with pytest.raises(Killed):
+            begun(tmp_path, continuing=True).close()
+    assert sorted(os.listdir(tmp_path / "annotated")) == [".clip.mp4.parts", "clip.mp4"]
     second = begun(tmp_path, continuing=True)
     assert second.restored.position == 4
     second.close()
@@ -130,13 +140,16 @@ def test_killed_between_joining_a_video_and_deleting_its_segments_it_is_joined_a
     assert os.listdir(tmp_path / "annotated") == ["clip.mp4"]
 
 
-def test_killed_while_deleting_the_segments_the_joined_video_counts(tmp_path):
+@pytest.mark.parametrize("dies", ["move_folder", "remove"])
+def test_killed_while_deleting_the_segments_the_joined_video_counts(tmp_path, monkeypatch, dies):
     first = begun(tmp_path)
     write(first, range(5))
-    first.close()
-    left = tmp_path / "annotated/.clip.mp4.done"
-    left.mkdir()
-    (left / "00000000.mp4").write_bytes(b"half")
+    moves = Manifest.move_folder
+    with monkeypatch.context() as at_death:
+        at_death.setattr(Manifest, dies, (lambda *given: die(moves(*given))) if dies == "move_folder" else die)
+        with pytest.raises(Killed):
+            first.close()
+    assert sorted(os.listdir(tmp_path / "annotated")) == [".clip.mp4.done", "clip.mp4"]
     second = begun(tmp_path, continuing=True)
     assert second.restored.position == 5
     second.close()

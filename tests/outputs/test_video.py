@@ -16,6 +16,7 @@ import pytest
 from stages.outputs import OutputError
 from stages.outputs.segments import segments_folder
 from stages.outputs.video import VideoWriter, encoded_size
+from stages.results.manifest import MANIFEST, Manifest
 from tests.outputs.clips import sine_clip, sound_packets, watch
 from tests.outputs.frames import flat, frame
 
@@ -50,7 +51,7 @@ def test_a_browser_can_play_it_while_it_loads(tmp_path: Path, astronaut):
     assert cv2.PSNR(film.pictures[2], astronaut) > 32
     names = boxes(tmp_path / "annotated" / "clip.mp4")
     assert names.index(b"moov") < names.index(b"mdat") and b"moof" not in names
-    assert os.listdir(tmp_path / "annotated") == ["clip.mp4"]
+    assert sorted(os.listdir(tmp_path / "annotated")) == [MANIFEST, "clip.mp4"]
 
 
 def test_colours_come_back_as_they_were(tmp_path: Path):
@@ -194,7 +195,7 @@ def test_frames_of_another_size_are_fitted_into_the_first_ones(tmp_path: Path):
 
 def test_without_a_frame_there_is_no_video_and_nothing_else(tmp_path: Path):
     VideoWriter(tmp_path / "clip.mp4", 25).close()
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == [MANIFEST]
 
 
 def test_closing_twice_changes_nothing(tmp_path: Path):
@@ -237,7 +238,7 @@ def test_a_killed_process_loses_only_its_last_frame_and_the_next_continues(tmp_p
     film = watch(path)
     assert greys(film.pictures) == pytest.approx([10 * n for n in range(10)], abs=3)
     assert film.times == pytest.approx([n / 25 for n in range(10)], abs=1e-5)
-    assert os.listdir(tmp_path) == ["clip.mp4"]
+    assert sorted(os.listdir(tmp_path)) == [MANIFEST, "clip.mp4"]
 
 
 def test_frames_after_a_restart_have_the_size_of_those_before(tmp_path: Path):
@@ -254,7 +255,7 @@ def test_frames_after_a_restart_have_the_size_of_those_before(tmp_path: Path):
 def test_beginning_again_forgets_what_an_earlier_run_left(tmp_path: Path):
     path = tmp_path / "clip.mp4"
     write_and_be_killed(path, 0, 4)
-    (segments_folder(path) / "00000007.mp4").write_bytes(b"")
+    os.close(Manifest(tmp_path).create(segments_folder(path) / "00000007.mp4"))
     writer = VideoWriter(path, 25, 0)
     writer.write(frame(0), flat(32, 32, 99))
     writer.close()
@@ -275,11 +276,12 @@ def test_a_segment_cut_at_any_byte_gives_every_frame_that_is_whole(tmp_path: Pat
     for length in [0, 5, 40, *range(ends[0] - 1, len(content), 211), *ends[1:]]:
         cut = tmp_path / "cut.mp4"
         again = VideoWriter(cut, 25, 9)
-        (segments_folder(cut) / "00000000.mp4").write_bytes(content[:length])
+        with os.fdopen(Manifest(tmp_path).create(segments_folder(cut) / "00000000.mp4"), "wb") as of_the_killed:
+            of_the_killed.write(content[:length])
         again.close()
         whole = sum(end <= length for end in ends[1:])
         assert (len(watch(cut).pictures) if cut.exists() else 0) == whole, length
-        cut.unlink(missing_ok=True)
+        Manifest(tmp_path).remove(cut)
 
 
 def test_sound_is_copied_packet_by_packet(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stages.results.manifest import MANIFEST
 from stages.runtime.run_file import RunFile
 
 
@@ -11,7 +12,7 @@ def test_it_comes_back_as_it_was_written(tmp_path):
     written = RunFile("ab12", {"source clip.mp4": ["clip.mp4", [10, 20]]}, 7, "stopped")
     written.write(tmp_path)
     assert RunFile.read(tmp_path) == written
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [MANIFEST, "run.json"]
 
 
 def test_a_name_that_is_no_text_comes_back_too(tmp_path):
