@@ -234,7 +234,7 @@ def _name_of_source(source: str | int) -> str:
         return _host(source.partition("://")[2])
     parts = [part for part in Path(os.path.abspath(source)).parts[1:] if not glob.has_magic(part)]
     name = parts[-1] if parts else "run"
-    return name if Path(source).expanduser().is_dir() else Path(name).stem
+    return name if os.path.isdir(os.path.expanduser(source)) else Path(name).stem
 
 
 def _host(rest: str) -> str:
@@ -281,7 +281,7 @@ def _files_of(source: str | int) -> list[Path]:
     text = str(source)
     if text.lower().startswith("file:"):
         text = unquote(urlsplit(text).path)
-    paths = [Path(text).expanduser() if text.startswith("~/") else Path(text)]
+    paths = [Path(os.path.expanduser(text))]
     if glob.has_magic(text):
         paths += map(Path, glob.iglob(text, recursive=True))
     return [path.resolve() for path in paths]
