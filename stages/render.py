@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from stages.core import limits
+from stages.core.errors import FacepipeError
 from stages.core.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from stages.inference.card import load_card
 from stages.outputs import OutputError, cannot_write
 from stages.outputs.found import found_in
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
-from stages.outputs.restore import RESULTS
+from stages.outputs.restore import RESULTS, Survey, survey
 from stages.rendering.screens import open_screens
 from stages.rendering.source import Source
 from stages.results.manifest import Manifest
+from stages.results.reading import DamagedState
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
-from stages.runtime.run_file import RunFile
+from stages.runtime.run_file import RunFile, refuse_unknown
 from stages.runtime.tape import Tape
 
 WAIT_S = 0.05
@@ -51,8 +54,9 @@ class _Render:
     def __init__(self, settings: Settings, launcher: Launcher, links: Links, met: Callable[[int, str], None]):
         self._settings, self._launcher, self._links, self._met = settings, launcher, links, met
         self._folder = Path(settings.output)
-        before = RunFile.read(self._folder)
+        before = self._before()
         self._continuing = before is not None and self._is_ours(before)
+        self._found = self._survey() if self._continuing else {}
         self._run = before.run if self._continuing else settings.run or uuid.uuid4().hex[:12]
         last = before.incarnation if self._continuing else 0
         self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
@@ -71,16 +75,46 @@ class _Render:
             return before.run == self._settings.run
         return before.ended != "finished" and before.difference(self._settings.inputs) is None
 
+    def _before(self) -> RunFile | None:
+        """What run.json says; raises `DamagedState` where that is unknown and there are results."""
+        first_launched = self._settings.run and not self._settings.life
+        try:
+            before = RunFile.read(self._folder)
+        except DamagedState:
+            if first_launched:
+                return None  # The launcher has read it too: it is to be replaced.
+            raise
+        if before is None and not first_launched:
+            refuse_unknown(self._folder, OutputFolder.at(self._folder, self._settings.pipeline.sources).results)
+        return before
+
+    def _survey(self) -> dict[Path, Survey]:
+        """What is there of every source, before anything is changed; raises `DamagedState`."""
+        names = [source.name for source in self._settings.sources]
+        folders = [self._folder] if len(self._settings.captures) <= 1 else [self._folder / str(name) for name in names]
+        # By hand, or after a death: others may have taken what was written, and wait for what comes.
+        everything = bool(self._settings.run) and not self._settings.life
+        annotated, manifest = self._settings.pipeline.writes_annotated, Manifest(self._folder)
+        return {
+            folder: self._launcher.patiently(partial(survey, folder, annotated, manifest, everything))
+            for folder in folders
+        }
+
     def run(self) -> None:
         self._launcher.ready()
+        failures: list[FacepipeError] = []  # The first one is the reason for those that follow it.
         with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
             opened.callback(self._screens.close)
-            opened.callback(self._close_sources)
-            while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
-                self._turn()
+            opened.callback(self._close_sources, failures)
+            with _noted(failures):
+                while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
+                    self._turn()
         if self._tape is not None:
             self._tape.close()
         self._launcher.report(self._report())
+        failures += [OutputError(f"{said}.") for source in self._sources.values() for said in source.failures]
+        if failures:
+            raise failures[0]
 
     def _turn(self) -> None:
         self._links.wait(WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
@@ -107,10 +141,14 @@ class _Render:
             for sentence in (*found_in(Path(self._settings.output) / RESULTS), self._screens.finish()):
                 self._launcher.say(sentence)
 
-    def _close_sources(self) -> None:
+    def _close_sources(self, failures: list[FacepipeError]) -> None:
         with ExitStack() as sources:
             for source in self._sources.values():
-                sources.callback(source.close)
+                sources.callback(self._close_source, source, failures)
+
+    def _close_source(self, source: Source, failures: list[FacepipeError]) -> None:
+        with _noted(failures):
+            source.close()
 
     def _speak(self) -> None:
         self._launcher.beat()
@@ -187,15 +225,14 @@ class _Render:
             self._continuing,
             settings.render.subtitles,
             Manifest(self._folder),
+            source=hello.source,
+            live=hello.live,
+            found=self._found.pop(folder, None),
         )
-        if recorder.restored.source not in (None, hello.source):
-            raise OutputError(
-                f"{folder} holds results of {recorder.restored.source}, not of {hello.source};"
-                " choose another folder with --output."
-            )
         look = Look(settings)
         if self._continuing and not self._settings.life:
-            self._launcher.say(f"{hello.source} goes on at frame {recorder.restored.position}")
+            why = "".join(f"; {missing}" for missing in recorder.restored.missing)
+            self._launcher.say(f"{hello.source} goes on at frame {recorder.restored.position}{why}")
         if self._continuing:
             self._launcher.patiently(lambda: look.replay(folder / RESULTS))
         previews = hello.live and settings.render.shows_latest
@@ -219,6 +256,14 @@ class _Render:
         notes = [note for source in self._sources.values() for note in source.notes]
         refused = self._peers.refused + self._screens.refused
         return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(refused)}
+
+
+@contextmanager
+def _noted(failures: list[FacepipeError]) -> Iterator[None]:
+    try:
+        yield
+    except FacepipeError as error:
+        failures.append(error)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
 from stages.plan import BINDING, Plan, keys_folder, processes_of
+from stages.results.manifest import Manifest
+from stages.results.reading import DamagedState, is_plain
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
 from stages.runtime.keys import read_keys
@@ -31,7 +33,7 @@ from stages.runtime.output_folder import (
 )
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
-from stages.runtime.run_file import RunFile
+from stages.runtime.run_file import RunFile, refuse_unknown
 from stages.runtime.settings import cores
 from stages.runtime.view import TerminalView, Views
 
@@ -83,9 +85,10 @@ def run(
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         pipeline, is_new = with_folder(pipeline, config, resume)
         results = _results(pipeline, processes, held, resume, replace, is_new)
-        before = RunFile.read(results.path) if results.results else None
+        before = _before(results, replace)
         if resume and before and before.ended == "finished":
             _refuse_other(before, Plan.of(pipeline, folder, host), results)
+            _refuse_damaged(pipeline, results)
             _print(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
@@ -202,6 +205,42 @@ def _results(
     return held.enter_context(output_folder(path, pipeline.sources, processes, **given))
 
 
+def _before(results: OutputFolder, replace: bool) -> RunFile | None:
+    """What run.json says of the results that are there; raises `DamagedState`, unless all of it is to be replaced."""
+    for path in results.results:
+        if os.path.lexists(path) and not is_plain(path):  # Reading a FIFO would wait for whoever writes to it.
+            raise DamagedState(f"{path} is no regular file; move it away, or choose another folder with --output.")
+    if not results.results:
+        return None
+    try:
+        before = RunFile.read(results.path)
+        if before is None:
+            refuse_unknown(results.path, results.results)
+    except DamagedState:
+        if not replace:
+            raise
+        return None
+    return before
+
+
+def _refuse_damaged(pipeline: Pipeline, results: OutputFolder) -> None:
+    """Raise `DamagedState` where a run that is finished has not left what it wrote."""
+    from stages.outputs.restore import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
+
+    rendered = rendered_in(results.path)
+    for path in results.results[1:] or results.results:
+        found = survey(path.parent, pipeline.writes_annotated, Manifest(results.path))
+        written = rendered.get(found.source or path.parent.name, found.count)
+        missing = found.missing.sentences()
+        if found.count != written:
+            missing.insert(0, f"{RESULTS} holds {found.count} of the {written} lines that it had")
+        if missing:
+            raise DamagedState(
+                f"the run in {shown(str(path.parent))} is finished, but {'; '.join(missing)}; put back what is missing,"
+                " or use --replace to begin anew."
+            )
+
+
 def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
     """Raise `ConfigError` where the run in this folder was begun with other inputs than these."""
     if difference := before.difference(plan.inputs):
@@ -262,10 +301,13 @@ def _tell(
     came = _account(pipeline, outcome, processes)
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
     # one still says what is here.
-    here = RunFile.read(results.path)
+    try:
+        here = RunFile.read(results.path) if results.results else None
+    except DamagedState as error:
+        here, outcome.status, outcome.sentence = None, FAILED, outcome.sentence or str(error)
     has_begun = came.sources or (here is None and outcome.status != REFUSED)
     if results.results and has_begun and (here is None or here.run == name):
-        _note_end(outcome, results.path)
+        _note_end(outcome, here, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
         ended = {"status": outcome.status, "failure": outcome.sentence}
         try:
@@ -297,9 +339,8 @@ def _is_worth_telling(came: Account, outcome: Outcome) -> bool:
     return any(source.rendered or (source.captured and outcome.status != REFUSED) for source in came.sources)
 
 
-def _note_end(outcome: Outcome, folder: Path) -> None:
+def _note_end(outcome: Outcome, written: RunFile | None, folder: Path) -> None:
     """A run that failed is not over: what has made it fail may be mended, and the run go on."""
-    written = RunFile.read(folder)
     if written and outcome.status not in (FAILED, REFUSED):
         with contextlib.suppress(OSError):  # The next write says so, in a sentence.
             written.with_end("stopped" if outcome.stopped else "finished").write(folder)

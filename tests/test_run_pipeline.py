@@ -36,7 +36,9 @@ def main(settings, launcher):
     out = Path(settings.output)
     launcher.ready()
     serve(launcher)
-    (out / "results.jsonl").write_text('{"source": "clip.mp4", "frame": 0, "faces": []}\\n')
+    from stages.results.manifest import Manifest
+
+    Manifest(out).write(out / "results.jsonl", b'{"source": "clip.mp4", "frame": 0, "faces": []}\\n')
     clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
     launcher.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
 """
@@ -63,7 +65,7 @@ def command(here, monkeypatch):
             stages.run, "stage_command", lambda stage: (sys.executable, str(here / f"stage_{stage}.py"), "--launched")
         )
         with none_left():
-            return run_pipeline.main(["--config", "pipeline.yaml", *options])
+            return run_pipeline.main(["--config", "pipeline.yaml", "--set", "render.output=out", *options])
 
     return run
 
@@ -95,13 +97,13 @@ def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
     said = "facepipe: tape keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
     assert command("--blur", "--record", "tape") == 0
     assert said in capsys.readouterr().err
-    assert command("--record", "tape") == 0
+    assert command("--record", "tape", "--replace") == 0
     assert said not in capsys.readouterr().err
 
 
 def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(command, here, capsys):
     assert command("--quiet") == 0
-    assert command("--source", "out/results.jsonl") == 2
+    assert command("--source", "out/results.jsonl", "--replace") == 2
     assert capsys.readouterr().err == (
         "facepipe: out/results.jsonl holds results of an earlier run that this one would replace;"
         " choose another folder with --output.\n"
@@ -129,7 +131,7 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
-    assert command("--source", "clop.mp4", capture=refuses) == 2
+    assert command("--source", "clop.mp4", "--replace", capture=refuses) == 2
     assert capsys.readouterr().err == "facepipe: there is no clop.mp4.\n"
     assert (here / "out/results.jsonl").exists()
 
@@ -184,7 +186,7 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, he
         (["--only", "capture", "--once"], "and capture would be that run; name others with --only STAGE."),
         (["--config", "missing.yaml"], "missing.yaml does not exist; name the configuration with --config FILE."),
         (["--config", "."], "cannot be read: Is a directory"),
-        (["--output", "clip.mp4"], "clip.mp4/logs cannot be used for the results: Not a directory"),
+        (["--output", "clip.mp4"], "clip.mp4 cannot be used for the results: File exists"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options, sentence):
@@ -355,7 +357,24 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
 def test_helpers_say_that_they_wait_and_for_what_and_leave_no_log(command, here, capsys):
     assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
     assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
-    assert list((here / "out/logs").iterdir()) == []
+    assert not (here / "out").exists()
+
+
+def test_each_run_has_a_folder_of_its_own_unless_one_is_named(command, here, capsys):
+    for name in ("clip", "clip-2"):
+        assert command("--set", "render.output=null") == 0
+        assert f" → out/{name}\n" in capsys.readouterr().err
+    first = (here / "out/clip/results.jsonl").stat().st_ino
+    assert command("--output", "out/clip") == 2
+    assert "--replace replaces" in capsys.readouterr().err
+    assert (here / "out/clip/results.jsonl").stat().st_ino == first
+    assert command("--output", "out/clip", "--replace") == 0
+
+
+def test_a_run_that_is_refused_leaves_no_folder(command, here):
+    refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
+    assert command("--set", "render.output=null", capture=refuses, render=SERVES) == 2
+    assert list((here / "out").iterdir()) == []
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():

@@ -6,12 +6,13 @@ import contextlib
 import json
 import math
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
 
 from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
-from stages.outputs import cannot_write
+from stages.outputs import OutputError, cannot_write
 from stages.results.manifest import Manifest
 
 LINE_BYTES = 10_000_000  # enough for any line of ours
@@ -43,13 +44,46 @@ class JsonLines:
             raise cannot_write(self._path, error) from error
         self.size += len(text)
 
+    def check(self) -> None:
+        """Raise `OutputError` where what was written was taken away."""
+        if how := self.lost():
+            raise OutputError(f"{self._path} {how}; these results are not whole: run it again with --replace.")
+
+    def lost(self) -> str | None:
+        """What was done to the file while it was written; None where what was written is there."""
+        held = os.fstat(self._descriptor)
+        if not stat.S_ISREG(held.st_mode):
+            return None  # A device.
+        try:
+            there = os.lstat(self._path)
+        except OSError:
+            return "was removed or moved away while it was written"
+        if (there.st_ino, there.st_dev) != (held.st_ino, held.st_dev):
+            return "was replaced by another file while it was written"
+        if held.st_size != self.size:
+            return f"was {'cut' if held.st_size < self.size else 'written to'} by somebody else while it was written"
+        return None
+
     def close(self) -> None:
+        """Close it; raises `OutputError`, also where not all that was written is there."""
         if self._descriptor is None:
             return
+        try:
+            self.check()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        is_there = self.lost() is None
         descriptor, self._descriptor = self._descriptor, None
         try:
-            os.close(descriptor)
-            self._manifest.complete(self._path)
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):  # A device cannot be synced.
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if is_there:
+                self._manifest.complete(self._path)
         except OSError as error:  # A network's file system may say only now that it lost something.
             raise cannot_write(self._path, error) from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +13,19 @@ import numpy as np
 from stages.core.errors import reason
 from stages.core.frames import FinishedFrame
 from stages.core.names import output_name
+from stages.outputs.comparing import missing_in
 from stages.outputs.jsonl import JsonLines
 from stages.outputs.losses import Losses
 from stages.outputs.pictures import AnnotatedPictures
-from stages.outputs.restore import LOSSES, RESULTS, Restored, restore
+from stages.outputs.restore import Restored, Survey, restore, survey
 from stages.outputs.segments import delete_segments, made_segment, rate_in, segments_folder
 from stages.outputs.subtitles import subtitles_path, write_subtitles
 from stages.outputs.video import VideoWriter
+from stages.outputs.written import LOSSES, RESULTS, NotALine
 from stages.results.manifest import Manifest
+from stages.results.reading import is_plain
+
+CHECK_S = 1.0  # how often it is looked whether the results are still there
 
 
 class Recorder:
@@ -33,17 +40,31 @@ class Recorder:
         continuing: bool = False,
         subtitles: bool = False,
         manifest: Manifest | None = None,
+        *,
+        source: str | None = None,
+        live: bool = False,
+        found: Survey | None = None,
     ):
         """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
 
         `patiently` runs what takes long, the joining of a video, while its caller shows that it is alive.
         `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
         `subtitles`: whether each annotated video gets some beside it. `manifest`: of the output folder, where this one
-        lies in it.
+        lies in it. `source`: whose outputs these have to be; `live`: whether what is lost cannot be read again;
+        `found`: what was seen of the outputs already.
         """
         self.notes: list[str] = []  # what a person should know of it, in sentences
+        self.failures: list[str] = []  # what of the outputs is missing although it was written, in sentences
         self._manifest = manifest = manifest or Manifest(folder)
-        self.restored = patiently(lambda: restore(folder, annotated, manifest)) if continuing else Restored()
+        self.restored = Restored()
+        if continuing:
+            self.restored = patiently(
+                lambda: restore(found or survey(folder, annotated, manifest), manifest, source, live)
+            )
+        if live:
+            self.notes += self.restored.missing
+        self._source = self.restored.source
+        self._live, self._folder, self._checked_s = live, folder, time.monotonic()
         self._lines = JsonLines(folder / RESULTS, continuing, manifest)
         self.losses = Losses(folder / LOSSES, manifest)
         self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
@@ -70,7 +91,7 @@ class Recorder:
         still = frame.picture.rate is None
         if self._video is not None and (still or frame.picture.file != self._video_of):
             self._end_video()  # Before the line: only the file of the last line may have a video that is not whole.
-        begins = self._lines.size
+        begins, self._source = self._lines.size, frame.source
         self._lines.write(frame)
         if self._annotated is None:
             return
@@ -81,22 +102,33 @@ class Recorder:
             self._start_video(frame, begins)
         self._video.write(frame, drawn)
 
+    def check(self) -> None:
+        """See now and then that the results are still where they are written; raises OutputError."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s >= CHECK_S and not self._closed:
+            self._checked_s = now_s
+            self._lines.check()
+
     def close(self) -> None:
-        """Bring all outputs into their final form; closing again does nothing."""
+        """Bring all outputs into their final form; closing again does nothing.
+
+        Raises OutputError. What is annotated and is not there any more is told in `failures`.
+        """
         if not self._closed:
             self._closed = True
-            self._end_video()
-            self._lines.close()
-            self.losses.close()
+            with ExitStack() as lines:  # Closed also where the video cannot be.
+                lines.callback(self.losses.close)
+                lines.callback(self._lines.close)
+                self._end_video()
+            self._patiently(self._look_for_outputs)
 
     def _start_video(self, frame: FinishedFrame, begins: int) -> None:
         path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
         # What an earlier run left unfinished is not part of this one.
         delete_segments(segments_folder(path), self._manifest)
         if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
-            made_segment(
-                path, self.restored.last[2], self._manifest
-            )  # A person had ended the run here, and now it goes on.
+            # A person had ended the run here, and now it goes on.
+            made_segment(path, self.restored.last[2], self.restored.first_s, self._manifest)
             self.paths.remove(path)
             begins = self.restored.begins
         self._begins = begins
@@ -107,11 +139,33 @@ class Recorder:
         if self._video is None:
             return
         video, self._video = self._video, None
-        if self._subtitles:  # Before the video is joined: killed in between, render comes here again.
-            self._write_subtitles(subtitles_path(video.path))
+        video.finish()
+        if self._lines.lost() is None:  # Who closes the lines hears of it.
+            self._patiently(lambda: self._compare(video.path))
+            if self._subtitles:  # Before the video is joined: killed in between, render comes here again.
+                self._write_subtitles(subtitles_path(video.path))
         sound = self._patiently(lambda: video.close(self._original(self._video_of)))
-        self.paths.append(video.path)
+        if video.path.is_file():
+            self.paths.append(video.path)
         self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound else [])]
+
+    def _compare(self, video: Path) -> None:
+        """Find out which frames the video will lack; of a live source that goes on, what it lacked then is known."""
+        since = self.restored.position if self._live else 0
+        try:
+            missing = missing_in(self._folder, self._source, self._begins, only=True, since=since)
+        except (NotALine, OSError) as error:
+            self.failures.append(f"{self.paths[0]} was changed while it was written ({error})")
+            return
+        self.failures += missing.sentences()
+        if (lost := missing.earlier - self.restored.missing_frames) > 0:
+            self.failures.append(f"{lost} frames before frame {since} are not in {video.name} any more")
+
+    def _look_for_outputs(self) -> None:
+        gone = [path for path in self.paths[1:] if not (is_plain(path) and path.stat().st_size)]
+        if gone:
+            others = f", and {len(gone) - 1} others" if len(gone) > 1 else ""
+            self.failures.append(f"{gone[0]}{others}: written, and not there any more")
 
     def _write_subtitles(self, path: Path) -> None:
         results = self.paths[0]

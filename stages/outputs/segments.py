@@ -5,24 +5,30 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
+import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
 from stages.core.errors import reason
 from stages.outputs.sound import Sound
 from stages.results.manifest import Manifest
+from stages.results.reading import is_plain, open_plain
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
 LONGEST_TICKS = 2**31 - 2  # that FFmpeg lets a frame of an mp4 last: 6.6 hours here
 _TICKS_A_SECOND = (90_000, 10_000, 1_000, 500, 100, 25, 10, 1)  # of the joined video, as fine as its gaps allow
 
 PARTS, DONE = ".parts", ".done"
+_BEGINS = re.compile(rf"begins with frame (\d+) at (-?\d+)/{TIME_BASE.denominator} s")
+_NAME = re.compile(r"(\d+)(?:\+(-?\d+))?\.mp4")
 
 
 def segments_folder(path: Path) -> Path:
@@ -37,18 +43,24 @@ def new_segment(folder: Path, first_frame: int, manifest: Manifest) -> Path:
     """
     manifest.make_folders(folder)
     for segment in _segments(folder):
-        manifest.refuse_foreign(segment)
-        if int(segment.stem) >= first_frame:
-            manifest.remove(segment)
+        manifest.refuse_foreign(segment.path)
+    delete_from(folder, first_frame, manifest)
     manifest.refuse_foreign(folder.with_name(folder.name.removeprefix(".").removesuffix(PARTS)))
     return folder / f"{first_frame:08}.mp4"
+
+
+def delete_from(folder: Path, first_frame: int, manifest: Manifest) -> None:
+    """Delete the segments that begin with `first_frame` or later."""
+    for segment in _segments(folder):
+        if segment.first_frame >= first_frame:
+            manifest.remove(segment.path)
 
 
 def size_of_first(folder: Path) -> tuple[int, int] | None:
     """Width and height of the first segment: those after it must have the same to be joined."""
     for segment in _segments(folder):
-        if _cut_torn_end(segment):
-            with av.open(str(segment.absolute())) as container:
+        with contextlib.suppress(av.FFmpegError, IndexError), _opened(segment.path) as container:
+            if any(packet.size for packet in container.demux(container.streams.video[0])):
                 return container.streams.video[0].width, container.streams.video[0].height
     return None
 
@@ -62,7 +74,7 @@ def join_segments(
     written after a restart. Killed at any moment, this leaves the segments or the whole video. Without a frame no video
     is written. Returns what became of the sound of `sound_from` in a few words, None where there is none.
     """
-    spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
+    spans = _spans(folder)
     said = None
     if spans:
         with manifest.replacing(path) as temporary:
@@ -92,86 +104,165 @@ def delete_left_overs(annotated: Path, manifest: Manifest) -> None:
 
 def _delete(folder: Path, manifest: Manifest) -> None:
     for segment in _segments(folder):
-        manifest.remove(segment)
+        manifest.remove(segment.path)
     with contextlib.suppress(OSError):  # It is not there, or holds something that is not ours.
         folder.rmdir()
 
 
-def frames_in(folder: Path) -> int:
-    """How many frames the segments hold that would be joined."""
-    spans = [span for segment in _segments(folder) if (span := _span(segment)) is not None]
-    return sum(1 for _ in _continued(spans))
+def times_in(folder: Path) -> Iterator[int]:
+    """The times of the frames that are whole in the segments and would be joined, in units of TIME_BASE, in order."""
+    return (packet.pts for packet in _continued(_spans(folder)) if is_whole(packet))
+
+
+def times_of(path: Path, first_s: float, first_frame: int | None) -> Iterator[int]:
+    """The same of a joined video, of one that cannot be read none; `first_s`: when it begins, if it does not say so.
+
+    `first_frame`: the frame that it has to begin with; of a video that says another one there are none.
+    """
+    frame, later = _beginning_of(path, first_s)
+    if None not in (frame, first_frame) and frame != first_frame:
+        return iter(())
+    return (packet.pts for packet in _packets(Segment(path, 0, later)) if is_whole(packet))
+
+
+def is_whole(packet: av.Packet) -> bool:
+    """Whether this is H.264 as an encoder gives it: units that follow their lengths, without three zeros in a row.
+
+    H.264 has no such zeros within a unit, and what a power cut or a damaged disk leaves are zeros.
+    """
+    encoded, place = bytes(packet), 0
+    while place + 4 < len(encoded):
+        length = int.from_bytes(encoded[place : place + 4])
+        ends = place + 4 + length
+        if not length or ends > len(encoded) or encoded.find(b"\0\0\0", place + 4, ends) >= 0:
+            return False
+        place = ends
+    return place == len(encoded) > 0
 
 
 def rate_in(folder: Path) -> float | None:
     """Frames a second at the end of the segments; None where there are too few to tell."""
-    times = [packet.pts for segment in _segments(folder)[-1:] if _cut_torn_end(segment) for packet in _read(segment)]
+    times = [packet.pts for segment in _segments(folder)[-1:] for packet in _packets(segment)]
     return float(1 / ((times[-1] - times[-2]) * TIME_BASE)) if len(times) > 1 else None
 
 
-def made_segment(path: Path, first_frame: int, manifest: Manifest) -> None:
-    """Make a joined video the first segment of itself, so that it can be gone on with."""
-    folder = segments_folder(path)
+def made_segment(path: Path, first_frame: int, first_s: float, manifest: Manifest) -> None:
+    """Make a joined video the first segment of itself, so that it can be gone on with.
+
+    Its times count from its first frame: the name of the segment says when that was. `first_s` as in `times_of`.
+    """
+    folder, later = segments_folder(path), _beginning_of(path, first_s)[1]
     manifest.make_folders(folder)
     manifest.refuse_foreign(path)
-    manifest.rename(path, folder / f"{first_frame:08}.mp4")
+    manifest.rename(path, folder / f"{first_frame:08}+{later}.mp4")
+
+
+def _beginning_of(path: Path, first_s: float) -> tuple[int | None, int]:
+    """The first frame of a joined video, and its time, from which its times count, in units of TIME_BASE."""
+    with contextlib.suppress(OSError, av.FFmpegError), _opened(path) as container:
+        if said := _BEGINS.fullmatch(container.metadata.get("comment", "")):
+            return int(said[1]), int(said[2])
+    return None, round(first_s / TIME_BASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a video in a file; `later`: what its times lack, in units of TIME_BASE."""
+
+    path: Path
+    first_frame: int
+    later: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
     """What can be read of a segment; times in units of TIME_BASE."""
 
-    segment: Path
+    segment: Segment
     first: int
     last: int
     longest: int  # from one frame to the next
 
 
-def _segments(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.mp4"), key=lambda segment: int(segment.stem))
+def _segments(folder: Path) -> list[Segment]:
+    named = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("[0-9]*.mp4") if is_plain(path))
+    segments = [Segment(path, int(name[1]), int(name[2] or 0)) for path, name in named if name]
+    return sorted(segments, key=lambda segment: segment.first_frame)
 
 
-def _span(segment: Path) -> _Span | None:
-    """None for a segment whose process was killed before the first frame was whole."""
-    if not _cut_torn_end(segment):
-        return None
-    times = [packet.pts for packet in _read(segment)]
-    return _Span(segment, times[0], times[-1], max((after - before for before, after in pairwise(times)), default=0))
+def _spans(folder: Path) -> list[_Span]:
+    """Without segments whose process was killed before the first frame was whole, and those that are out of order."""
+    spans: list[_Span] = []
+    for segment in _segments(folder):
+        first = last = None
+        longest = 0
+        for packet in _packets(segment):
+            first, longest = packet.pts if first is None else first, max(longest, packet.pts - (last or packet.pts))
+            last = packet.pts
+        if first is not None and spans and first <= spans[-1].first:
+            continue  # Somebody has changed its name.
+        if first is not None:
+            spans.append(_Span(segment, first, last, longest))
+    return spans
 
 
-def _cut_torn_end(segment: Path) -> bool:
-    """Cut off what a killed process or a full disk left half written; return whether a frame is left.
+def _packets(segment: Segment) -> Iterator[av.Packet]:
+    """The frames of a segment, encoded, in order, as far as they can be read."""
+    try:
+        with _opened(segment.path) as container:
+            stream = container.streams.video[0]
+            ticks = stream.time_base / TIME_BASE  # 1, unless it is a joined video with long gaps
+            for packet in container.demux(stream):
+                if packet.size and packet.pts is not None:  # The last one is empty: a decoder gives out what it holds.
+                    packet.pts = packet.dts = round(packet.pts * ticks) + segment.later
+                    packet.time_base = TIME_BASE
+                    yield packet
+    except (av.FFmpegError, IndexError):
+        return  # What follows is damaged: whoever compares it with the results sees what is missing.
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    with open_plain(path) as file, av.open(_Beginning(file, _whole_bytes(file)), format="mp4") as container:
+        yield container
+
+
+class _Beginning:
+    """The beginning of a file, as if there were nothing behind it."""
+
+    def __init__(self, file: BinaryIO, size: int):
+        self._file, self._size = file, size
+        file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(max(0, min(size, self._size - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begins = {os.SEEK_SET: 0, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._size}[whence]
+        return self._file.seek(max(0, begins + offset))  # A damaged file leads anywhere.
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _whole_bytes(file: BinaryIO) -> int:
+    """Up to where it is whole: a killed process or a full disk leaves the rest half written.
 
     FFmpeg refuses the whole file where it ends within a fragment's header, so the boxes of the file are walked here:
     each begins with its length and its name, and a frame is whole where its `mdat` is.
     """
     position = whole = 0
-    with segment.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        while len(head := file.read(16)) >= 8:
-            length, name = int.from_bytes(head[:4]), head[4:8]
-            if length == 1:  # The length does not fit into four bytes; eight more follow the name.
-                length = int.from_bytes(head[8:])
-            position += length
-            if length < 8 or position > size:
-                break
-            whole = position if name == b"mdat" else whole
-            file.seek(position)
-        if 0 < whole < size:  # One that is whole keeps its time, by which it is known.
-            file.truncate(whole)
-    return whole > 0
-
-
-def _read(segment: Path) -> Iterator[av.Packet]:
-    """The frames of a segment, encoded, in order, with times in units of TIME_BASE."""
-    with av.open(str(segment.absolute())) as container:
-        stream = container.streams.video[0]
-        ticks = stream.time_base / TIME_BASE  # 1, unless it is a joined video with long gaps
-        for packet in container.demux(stream):
-            if packet.size:  # The last one is empty: it tells a decoder to give out what it holds.
-                packet.pts = packet.dts = round(packet.pts * ticks)
-                packet.time_base = TIME_BASE
-                yield packet
+    size = os.fstat(file.fileno()).st_size
+    while len(head := file.read(16)) >= 8:
+        length, name = int.from_bytes(head[:4]), head[4:8]
+        if length == 1:  # The length does not fit into four bytes; eight more follow the name.
+            length = int.from_bytes(head[8:])
+        position += length
+        if length < 8 or position > size:
+            break
+        whole = position if name == b"mdat" else whole
+        file.seek(position)
+    return whole
 
 
 def _write(spans: list[_Span], path: Path, last_duration: int, sound_from: Path | None) -> str | None:
@@ -192,11 +283,14 @@ def _write(spans: list[_Span], path: Path, last_duration: int, sound_from: Path 
 def _mux(spans: list[_Span], path: Path, start: int, end: int, tick: Fraction, sound: Sound | None = None) -> None:
     options = {"movflags": "faststart", "video_track_timescale": str(tick.denominator)}
     with (
-        av.open(str(spans[0].segment.absolute())) as template,
+        _opened(spans[0].segment.path) as template,
         av.open(str(path.absolute()), "w", format="mp4", options=options) as joined,
     ):
         video = joined.add_stream_from_template(template.streams.video[0])
         video.time_base = tick
+        joined.metadata["comment"] = (
+            f"begins with frame {spans[0].segment.first_frame} at {start}/{TIME_BASE.denominator} s"
+        )
         sounds = sound.packets(joined) if sound else iter(())
         joined.start_encoding()  # From here on it is settled in which units each stream counts.
         pictures = _retimed(_continued(spans), start, end, video, tick)
@@ -209,7 +303,7 @@ def _continued(spans: list[_Span]) -> Iterator[av.Packet]:
     """The frames of all segments, each up to where a later one begins."""
     for place, span in enumerate(spans):
         limit = min((later.first for later in spans[place + 1 :]), default=span.last + 1)
-        for packet in _read(span.segment):
+        for packet in _packets(span.segment):
             if packet.pts >= limit:
                 break
             yield packet

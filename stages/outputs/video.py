@@ -26,7 +26,9 @@ from stages.outputs.segments import (
     segments_folder,
     size_of_first,
 )
+from stages.results.atomic import sync_file
 from stages.results.manifest import Manifest
+from stages.results.reading import is_plain
 
 # 640 x 360 frames of a real clip on one core, conversion included: ultrafast 1.9 ms and 680 kB for five seconds,
 # superfast 3.1 ms and 490 kB, veryfast 4.0 ms and 400 kB, faster 5.8 ms and 400 kB; all look alike at this factor.
@@ -107,10 +109,17 @@ class VideoWriter:
         if self._closed:
             return None
         self._closed = True
+        self.finish()
         try:
-            self._end_segment()
             rate = Fraction(self._rate).limit_denominator(100_000)
             return join_segments(self._folder, self.path, rate, self._manifest, sound_from)
+        except (OSError, av.FFmpegError) as error:
+            raise cannot_write(f"{self.path} (its parts are kept in {self._folder})", error) from error
+
+    def finish(self) -> None:
+        """End the segment: after that nothing is written but the whole video. Raises OutputError."""
+        try:
+            self._end_segment()
         except (OSError, av.FFmpegError) as error:
             raise cannot_write(f"{self.path} (its parts are kept in {self._folder})", error) from error
 
@@ -150,6 +159,8 @@ class VideoWriter:
                 segment.mux(self._stream.encode(None))
             finally:
                 segment.close()
+            if is_plain(self._segment_path):  # Somebody may have taken it; that is found out by comparing.
+                sync_file(self._segment_path)
 
 
 def encoded_size(width: int, height: int) -> tuple[int, int]:

@@ -172,6 +172,7 @@ class Source:
         now_s = time.monotonic()
         if self._claim.holder is None or not (self._due or now_s - self._said_s >= ACK_S):
             return False
+        self.recorder.check()
         has_moved, self._said_done = self._join.done > self._said_done, self._join.done
         self._due, self._said_s = False, now_s
         self._number += 1
@@ -225,10 +226,16 @@ class Source:
         """What a person should know of what was written."""
         capped = self._account.capped
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
-        notes = [*self.recorder.notes, *([beyond] if capped else [])]
+        notes = [*self.recorder.notes, *self.failures, *([beyond] if capped else [])]
         if note := self._look.note(self._name):
             notes.append(note)
         return notes
+
+    @property
+    def failures(self) -> list[str]:
+        """What was written and is not there any more."""
+        again = "it cannot be seen again" if self._is_live else "--resume makes it again"
+        return [f"{self._name}: {failure}; {again}" for failure in self.recorder.failures]
 
     def beat(self, now_s: float) -> Beat:
         """How this source goes at the moment."""

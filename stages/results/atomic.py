@@ -60,7 +60,8 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | NO_LINK)
+    """Make the content of a closed file durable; raises `OSError`."""
+    descriptor = os.open(path, os.O_RDWR | NO_LINK | BINARY)
     try:
         os.fsync(descriptor)
     finally:

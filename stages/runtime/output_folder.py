@@ -18,6 +18,7 @@ from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.core.names import output_name, safe_name
 from stages.results.manifest import MANIFEST, ForeignFile, Manifest
+from stages.results.reading import DamagedState
 from stages.runtime.locks import Taken, locked
 from stages.runtime.run_file import RUN, RunFile, part_of
 
@@ -105,7 +106,7 @@ class OutputFolder:
             self._refuse_run(RunFile.read(self.path), resume)
 
     def _refuse_foreign(self, labels: Iterable[str]) -> None:
-        if not self.manifest.exists() and RunFile.read(self.path) is not None:
+        if not self.manifest.exists() and _run_in(self.path) is not None:
             raise OutputFolderError(
                 f"{self.path} holds results of a version of facepipe that kept no record of its files;"
                 " choose another folder with --output."
@@ -234,7 +235,7 @@ def _name_of_source(source: str | int) -> str:
         return _host(source.partition("://")[2])
     parts = [part for part in Path(os.path.abspath(source)).parts[1:] if not glob.has_magic(part)]
     name = parts[-1] if parts else "run"
-    return name if Path(source).expanduser().is_dir() else Path(name).stem
+    return name if os.path.isdir(os.path.expanduser(source)) else Path(name).stem
 
 
 def _host(rest: str) -> str:
@@ -245,12 +246,19 @@ def _host(rest: str) -> str:
     return re.sub(r":\d*$", "", authority.rpartition("@")[2]) or "stream"
 
 
+def _run_in(folder: Path) -> RunFile | None:
+    """The run in this folder; None where there is none, or nothing that can be read as one."""
+    with contextlib.suppress(DamagedState):
+        return RunFile.read(folder)
+    return None
+
+
 def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | None:
     """The folder of the newest run below `base`, of the same sources as this pipeline; None where there is none."""
     wanted = None if pipeline is None else {str(spec) for spec in pipeline.all_sources().values()}
     found = []
     for path in base.iterdir() if base.is_dir() else ():
-        run = RunFile.read(path) if Manifest(path).exists() else None
+        run = _run_in(path) if Manifest(path).exists() else None
         if run is not None and wanted in (None, _sources_in(run)):
             found.append((run.incarnation, path.name, path))
     return max(found)[2] if found else None
@@ -281,7 +289,7 @@ def _files_of(source: str | int) -> list[Path]:
     text = str(source)
     if text.lower().startswith("file:"):
         text = unquote(urlsplit(text).path)
-    paths = [Path(text).expanduser() if text.startswith("~/") else Path(text)]
+    paths = [Path(os.path.expanduser(text))]
     if glob.has_magic(text):
         paths += map(Path, glob.iglob(text, recursive=True))
     return [path.resolve() for path in paths]

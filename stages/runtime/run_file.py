@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from stages.results.atomic import sync_folder
 from stages.results.manifest import Manifest
+from stages.results.reading import DamagedState, open_plain, what_is_whole
 
 RUN = "run.json"
+RESULTS, LOSSES = "results.jsonl", "account.jsonl"
+LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
+_ENDS = ("finished", "stopped", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +29,27 @@ class RunFile:
 
     @classmethod
     def read(cls, folder: Path) -> RunFile | None:
-        """None where there is none that can be read."""
+        """None where there is none; raises `DamagedState` where it is not what a run has left."""
         try:
-            said = json.loads((folder / RUN).read_bytes())
-            return cls(str(said["run"]), dict(said["inputs"]), int(said["incarnation"]), said["ended"])
-        except (OSError, ValueError, KeyError, TypeError):
+            with open_plain(folder / RUN) as file:
+                return cls._from(json.loads(file.read(LARGEST_BYTES) or b"0"))
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise damaged(folder, f"cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise damaged(folder, "is damaged") from None
+
+    @classmethod
+    def _from(cls, said: dict) -> RunFile:
+        read = cls(said["run"], said["inputs"], said["incarnation"], said["ended"])
+        number = read.incarnation
+        is_number = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63
+        if not (isinstance(read.run, str) and read.run and isinstance(read.inputs, dict) and is_number):
+            raise TypeError("a value is of another type")
+        if read.ended not in _ENDS:
+            raise ValueError("no way to end")
+        return read
 
     def prepare(self, folder: Path) -> None:
         """Write it beside its place: after that hardly anything can hinder `write`.
@@ -53,6 +74,23 @@ class RunFile:
     def difference(self, inputs: dict) -> str | None:
         """The name of the first input that is not the same now."""
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
+
+
+def damaged(folder: Path, how: str) -> DamagedState:
+    """The sentence for a folder whose run.json does not tell to which run its results belong."""
+    return DamagedState(
+        f"{folder / RUN} {how}, so it is not known how the run in {folder} stands; {what_is_whole(folder, RESULTS)};"
+        f" put {RUN} back, choose another folder with --output, or replace all of it with --replace."
+    )
+
+
+def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
+    """Raise `DamagedState` where there is no run.json, and something that only a run leaves."""
+    for path in results:
+        parts = (part for part in path.parent.glob("annotated/**/.*.parts") if part.is_dir())
+        left = [one for one in (path, path.with_name(LOSSES)) if os.path.lexists(one)]
+        if left or next(parts, None):
+            raise damaged(folder, "is missing")
 
 
 def part_of(folder: Path) -> Path:

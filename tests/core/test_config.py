@@ -48,7 +48,7 @@ def test_the_default_pipeline_runs_four_stages_on_the_camera_or_the_demo():
         "emotion": Attribute(model="models/emotion.yaml"),
         "age": Attribute(model="models/age.yaml"),
     }
-    assert pipeline.render == Render(display="auto", show="latest", output="out", annotated=True)
+    assert pipeline.render == Render(display="auto", show="latest", output=None, annotated=True)
 
 
 def test_the_file_that_comes_with_the_project_says_what_holds_anyway():
@@ -302,7 +302,7 @@ MISTAKES = {
     ),
     "render: {annotated: yes}": "1: render.annotated is 'yes'; write true or false.",
     "render: {show: lates}": "1: render.show is 'lates'; write latest or exact (did you mean 'latest'?).",
-    "render: {output: 5}": "1: render.output is 5; write the path of a folder.",
+    "render: {output: 5}": "1: render.output is 5; write the path of a folder, or null.",
 }  # fmt: skip
 
 

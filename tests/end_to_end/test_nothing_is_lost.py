@@ -21,6 +21,7 @@ from stages.runtime.tape import Record
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
 from tests.end_to_end.command import Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
+from tests.outputs.test_damage import broken_off
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
@@ -196,6 +197,56 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     again = place.run(slow_film, "--resume")
     assert (again.status, again.results) == (0, calm.results)
     assert "is finished; there is nothing to resume" in again.err
+
+
+WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}'
+
+
+@pytest.mark.parametrize("options", [["--resume"], []])
+@pytest.mark.parametrize(
+    "name, left, sentence",
+    [
+        ("run.json", None, "run.json is missing, so it is not known how the run in"),
+        ("run.json", "", "run.json is damaged, so it is not known how the run in"),
+        ("run.json", WHOLE[:30], "results.jsonl holds 20 whole lines; put run.json back"),
+    ],
+)
+def test_results_whose_run_is_unknown_are_refused_and_stay(place, slow_film, name, left, sentence, options):
+    written = (broken_off(place.folder / "out", until=20) / "results.jsonl").read_bytes()
+    if left is not None:
+        (place.folder / "out" / name).write_text(left)
+    refused = place.run(slow_film, *options)
+    assert refused.status == 2
+    assert sentence in refused.complaint
+    assert refused.results == written
+
+
+def test_results_that_are_no_file_are_refused_and_not_waited_for(place, slow_film):
+    (place.folder / "out").mkdir()
+    (place.folder / "out/run.json").write_text(WHOLE)
+    os.mkfifo(place.folder / "out/results.jsonl")
+    refused = place.run(slow_film, "--resume")
+    assert (refused.status, "results.jsonl is no regular file; move it away" in refused.complaint) == (2, True)
+
+
+def test_a_damaged_line_is_refused_by_resume_without_a_restart_and_stays(place, slow_film):
+    place.start(slow_film, PACED).until_lines(9).signal(signal.SIGINT).end()
+    results = place.folder / "out/results.jsonl"
+    results.write_bytes(results.read_bytes() + b"\n")
+    written = results.read_bytes()
+    refused = place.run(slow_film, "--resume")
+    assert refused.status == 2
+    assert "is no line of results; the" in refused.complaint
+    assert refused.results == written
+
+
+def test_results_that_are_removed_while_a_run_writes_them_are_noticed(place, slow_film):
+    run = place.start(slow_film, PACED).until_lines(5)
+    (run.output / "results.jsonl").unlink()
+    ran = run.end()
+    assert ran.status == 1
+    assert "results.jsonl was removed or moved away while it was written" in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_a_run_that_a_person_has_stopped_can_go_on_too(place, slow_film, calm):

@@ -309,9 +309,10 @@ def test_pictures_have_no_subtitles_which_is_said(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [((), "required: OUT"), (("out", "--people", "0"), "from 1 to 1000"), (("out", "--vt"), "--vtt")],
+    [((), "there is no run below out/"), (("out", "--people", "0"), "from 1 to 1000"), (("out", "--vt"), "--vtt")],
 )
-def test_a_mistake_in_the_arguments_is_one_sentence(arguments, said, capsys):
+def test_a_mistake_in_the_arguments_is_one_sentence(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with contextlib.suppress(SystemExit):
         main(list(arguments))
     [sentence] = capsys.readouterr().err.splitlines()

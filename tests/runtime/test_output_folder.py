@@ -4,120 +4,195 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from stages.runtime.output_folder import OutputFolderError, logs_only, output_folder
+from stages.core.config import Pipeline
+from stages.results.manifest import MANIFEST, Manifest
+from stages.runtime.output_folder import OutputFolderError, logs_only, name_of, new_folder, newest_run, output_folder
+from stages.runtime.run_file import RunFile
 
-LINE = '{"source": "clip.mp4", "frame": 0, "faces": []}\n'
+LINE = b'{"source": "clip.mp4", "frame": 0, "faces": []}\n'
+OURS = ("results.jsonl", "summary.json", "annotated/clip.mp4", "annotated/clip.vtt", "report.html", "faces.csv")
 
 
-def test_the_results_of_an_earlier_run_are_replaced_and_nothing_else(tmp_path):
-    (tmp_path / "annotated").mkdir()
-    for name in ("results.jsonl", "annotated/clip.mp4", "annotated/holiday.mp4", "notes.txt"):
-        (tmp_path / name).write_text(LINE)
-    (tmp_path / "summary.json").write_text(json.dumps({"outputs": ["results.jsonl", "annotated/clip.mp4"]}))
-    with output_folder(tmp_path, ()) as folder:
-        assert (tmp_path / "annotated/clip.mp4").exists()  # until the run is sure to begin
+def finished(folder: Path, ended: str | None = "finished", inputs: dict | None = None, incarnation: int = 1) -> Path:
+    """A folder as a run leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in OURS:
+        Manifest(folder).write(folder / name, LINE)
+    RunFile("ab12", inputs or {}, incarnation, ended).write(folder)
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+
+
+def test_what_an_earlier_run_made_is_replaced_and_nothing_else(tmp_path):
+    finished(tmp_path)
+    theirs = ("notes.txt", "annotated/holiday.mp4", "notes/.draft.parts/1.txt", "sub/annotated/.film.mp4.parts/0.mp4")
+    for name in theirs:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("theirs")
+    with output_folder(tmp_path, (), replace=True) as folder:
+        assert files(tmp_path) >= {*OURS}  # until the run is sure to begin
         assert folder.clear() is True
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"annotated/holiday.mp4", "notes.txt"}
+    assert files(tmp_path) == set(theirs)
 
 
-def test_what_was_made_of_the_results_goes_with_them_where_the_folder_is_known_to_be_ours(tmp_path):
+def test_folders_that_are_empty_then_go_as_well(tmp_path):
+    finished(tmp_path)
+    with output_folder(tmp_path, (), replace=True) as folder:
+        folder.clear()
+        assert not (tmp_path / "annotated").exists()
+
+
+@pytest.mark.parametrize("ended", ["finished", "stopped", None])
+def test_a_folder_that_holds_a_run_is_refused_without_replace(tmp_path, ended):
+    before = files(finished(tmp_path, ended))
+    refused = pytest.raises(OutputFolderError, match="--replace replaces it, --output leaves it there")
+    with refused, output_folder(tmp_path, ()):
+        pass
+    assert files(tmp_path) == before
+
+
+def test_results_without_a_run_file_are_replaced_only_with_replace(tmp_path):
+    (finished(tmp_path) / "run.json").unlink()
+    for resume in (False, True):
+        with pytest.raises(OutputFolderError, match="no run.json"), output_folder(tmp_path, (), resume=resume):
+            pass
+    with output_folder(tmp_path, (), replace=True) as folder:
+        assert folder.clear()
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize(
+    "name", ["results.jsonl", "run.json", ".run.json.part", "summary.json", "account.jsonl", "logs/capture.log"]
+)
+def test_a_file_of_somebody_else_is_refused_and_stays(tmp_path, name, replace):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("theirs")
+    refused = pytest.raises(OutputFolderError, match="was not written by facepipe")
+    with refused, output_folder(tmp_path, (), ["capture"], replace=replace):
+        pass
+    assert files(tmp_path) == {name} and (tmp_path / name).read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "run.json", ".run.json.part", "logs/capture.log", "annotated"])
+def test_a_link_is_refused_and_what_it_leads_to_stays(tmp_path, name):
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (out / name).parent.mkdir(parents=True)
+    (out / name).symlink_to(outside if name == "annotated" else outside / "precious")
+    with pytest.raises(OutputFolderError, match="remove it|move it away"), output_folder(out, (), ["capture"]):
+        pass
+    assert list(outside.iterdir()) == []
+
+
+def test_a_foreign_summary_costs_none_of_the_files_that_it_lists(tmp_path):
+    (tmp_path / "keep.txt").write_text("keep")
+    (tmp_path / "summary.json").write_text(json.dumps({"outputs": ["keep.txt"]}))
+    with pytest.raises(OutputFolderError), output_folder(tmp_path, (), replace=True):
+        pass
+    assert files(tmp_path) == {"keep.txt", "summary.json"}
+
+
+def test_with_replace_a_file_that_was_changed_is_refused_before_anything_is_removed(tmp_path):
+    (finished(tmp_path) / "faces.csv").write_text("with notes")
+    with pytest.raises(OutputFolderError, match="changed since"), output_folder(tmp_path, (), replace=True):
+        pass
+    assert files(tmp_path) == {*OURS, "run.json"}
+
+
+def test_results_of_a_version_without_a_manifest_are_refused_and_stay(tmp_path):
+    (finished(tmp_path) / MANIFEST).unlink()
+    for given in ({}, {"replace": True}, {"resume": True}):
+        with (
+            pytest.raises(OutputFolderError, match="kept no record of its files"),
+            output_folder(tmp_path, (), **given),
+        ):
+            pass
+    assert files(tmp_path) == {*OURS, "run.json"}
+
+
+@pytest.mark.parametrize("source", ["annotated/clip.mp4", "annotated", "annotated/*.mp4", "linked.mp4", "file"])
+def test_a_source_that_would_be_replaced_is_refused(tmp_path, monkeypatch, source):
+    finished(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked.mp4").symlink_to("annotated/clip.mp4")
+    source = (tmp_path / "annotated/clip.mp4").as_uri() if source == "file" else source
+    refused = pytest.raises(OutputFolderError, match="holds results of an earlier run that this one would replace")
+    with output_folder(tmp_path, (), replace=True) as folder, refused:
+        folder.refuse_sources([source])
+
+
+def test_an_original_below_annotated_is_not_replaced_by_its_annotated_picture(tmp_path):
     (tmp_path / "annotated").mkdir()
-    made = ("report.html", "faces.csv", "faces.parquet", "annotated/clip.vtt")
-    for name in ("results.jsonl", "annotated/clip.mp4", "annotated/own.vtt", *made):
-        (tmp_path / name).write_text(LINE)
-    (tmp_path / "summary.json").write_text(json.dumps({"outputs": ["results.jsonl", "annotated/clip.mp4"]}))
-    (tmp_path / "run.json").write_text("{}")
-    with output_folder(tmp_path, ()) as folder:
-        folder.clear()
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"annotated/own.vtt"}
-    (tmp_path / "report.html").write_text("of somebody else")
-    with output_folder(tmp_path, ()) as folder:
-        folder.clear()
-    assert (tmp_path / "report.html").exists()
+    (tmp_path / "annotated/mine.jpg").write_text("original")
+    refused = pytest.raises(OutputFolderError, match="was not written by facepipe")
+    with output_folder(tmp_path, ()) as folder, refused:
+        folder.refuse_sources([str(tmp_path / "annotated/mine.jpg")])
 
 
-def test_the_results_of_a_run_that_left_no_summary_are_replaced(tmp_path):
-    (tmp_path / "results.jsonl").write_text(LINE)
-    with output_folder(tmp_path, ()) as folder:
-        assert folder.clear() is True
-    assert not (tmp_path / "results.jsonl").exists()
-
-
-def test_what_stages_by_hand_have_annotated_is_known_from_their_results(tmp_path):
-    lines = (
-        (0, ', "file": "a/b/x.jpg"'),
-        (1, ', "file": "y.mp4"'),
-        (2, ', "file": "y.mp4"'),
-        (3, ', "file": "../z.png"'),
-    )
-    results = [f'{{"source": "pictures", "frame": {n}{file}, "time": 0.0, "faces": []}}\n' for n, file in lines]
-    (tmp_path / "results.jsonl").write_text("".join(results) + '{"source": "pic')
-    (tmp_path / "run.json").write_text("{}")
-    ours = ("a/b/x.jpg", "y.mp4", "y.vtt")
-    for name in (*ours, "own.mp4", "c/own.jpg", "../z.png"):
-        (tmp_path / "annotated" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "annotated" / name).touch()
-    with output_folder(tmp_path, ()) as folder:
-        folder.clear()
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
-    assert left == {"annotated", "annotated/own.mp4", "annotated/c", "annotated/c/own.jpg", "logs", "z.png"}
-
-
-def test_each_of_several_sources_has_its_own_results(tmp_path):
-    for name in ("door", "garage"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "results.jsonl").write_text(LINE)
-    with output_folder(tmp_path, ["door", "yard"]) as folder:
-        folder.clear()
-    assert not (tmp_path / "door/results.jsonl").exists()
-    assert (tmp_path / "garage/results.jsonl").exists()
+def test_runs_one_below_the_other_leave_each_other_alone(tmp_path):
+    below = finished(tmp_path / "sub")
+    with output_folder(below, (), replace=True), output_folder(tmp_path, ()) as above:
+        assert above.clear() is False
+    finished(tmp_path)
+    with output_folder(tmp_path, (), replace=True) as above:
+        above.clear()
+    assert files(below) == {*OURS, "run.json"}
 
 
 def test_the_logs_of_stages_that_do_not_run_any_more_are_removed_and_nothing_else(tmp_path):
     with output_folder(tmp_path, ()) as folder:
-        for name in ("render.log", "age.log", "detect-0.log", "detect-1.log", "detect-24346.log", "mine.log"):
-            (folder.logs / name).touch()
-        (tmp_path / "outside.log").touch()
-        folder.remove_logs(keep=["render"])  # Without a summary nobody knows whose they are.
-        assert len(list(folder.logs.iterdir())) == 6
-        replicas = {"render": 1, "age": 1, "detect": 2, "../outside": 1}
-        (tmp_path / "summary.json").write_text(json.dumps({"replicas": replicas}))
-        folder.remove_logs(keep=["render", "detect-0"])
-        left = sorted(path.name for path in folder.logs.iterdir())
-    assert left == ["detect-0.log", "detect-24346.log", "mine.log", "render.log"]
-    assert (tmp_path / "outside.log").exists()
+        for name in ("render.log", "age.log"):
+            folder.manifest.write(folder.logs / name, b"")
+        (folder.logs / "mine.log").touch()
+        folder.remove_logs(keep=["render"])
+        assert sorted(path.name for path in folder.logs.iterdir()) == ["mine.log", "render.log"]
 
 
-def test_in_a_new_folder_there_is_nothing_to_replace(tmp_path):
-    with output_folder(tmp_path / "a" / "b", ()) as folder:
-        assert folder.clear() is False
-        assert folder.logs.is_dir()
-    assert not (tmp_path / "a/b/.facepipe.lock").exists()
+def test_a_folder_that_was_made_for_a_run_that_is_refused_is_removed(tmp_path):
+    with output_folder(tmp_path / "a", ()) as folder:
+        folder.manifest.write(folder.logs / "render.log", b"")
+    folder.remove_if_empty(refused=True)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["something else\n", '{"source": 1}\n', "[1, 2]\n", "\xff\n"])
-def test_a_results_file_of_somebody_else_is_refused_and_stays(tmp_path, text):
-    (tmp_path / "results.jsonl").write_text(text)
-    with pytest.raises(OutputFolderError, match="was not written by facepipe"), output_folder(tmp_path, ()):
-        pass
-    assert (tmp_path / "results.jsonl").read_text() == text
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("clip.mp4", "clip"), (0, "camera-0"), ("2", "camera-2"), ("demo", "demo"), ("shots/", "shots"),
+        ("shots/**/*.jpg", "shots"), ("rtsp://admin:secret@192.168.7.30:554/1", "192.168.7.30"),
+        ("rtsp://admin:Se@cr/et@host/1", "stream"), ("http://host/v?password=se@cret", "stream"),
+        (".hidden.mp4", "hidden"), ("x" * 300 + ".mp4", "x" * 60), ("file:///a/my%20clip.mp4", "my clip"),
+        ("a\nb.mp4", "a_b"), ("--.mp4", "run"),
+    ],
+)  # fmt: skip
+def test_a_run_is_named_after_its_source(source, name):
+    assert name_of(Pipeline(source=source)) == name
 
 
-@pytest.mark.parametrize("listed", ["../outside.mp4", "/etc/hostname", "linked/outside.mp4", "", 7, None])
-def test_a_summary_that_names_files_elsewhere_costs_none_of_them(tmp_path, listed):
-    outside, folder = tmp_path / "outside.mp4", tmp_path / "out"
-    outside.write_text("precious")
-    folder.mkdir()
-    (folder / "linked").symlink_to(tmp_path)
-    (folder / "summary.json").write_text(json.dumps({"outputs": [listed]}))
-    with output_folder(folder, ()) as held:
-        assert held.clear() is False
-    assert outside.read_text() == "precious"
+def test_several_sources_are_named_after_the_configuration():
+    pipeline = Pipeline(sources={"door": 0, "yard": 1})
+    assert (name_of(pipeline, "house"), name_of(pipeline)) == ("house", "run")
+
+
+def test_two_runs_do_not_get_the_same_folder_and_one_that_is_there_is_not_taken(tmp_path):
+    (tmp_path / "clip").mkdir()
+    made = [new_folder(Pipeline(source="clip.mp4"), base=tmp_path).name for _ in range(2)]
+    assert made == ["clip-2", "clip-3"]
+
+
+def test_the_newest_run_is_found_and_the_newest_of_a_source(tmp_path):
+    assert newest_run(tmp_path / "none") is None
+    for number, spec in enumerate(("a.mp4", "b.mp4", "a.mp4", "c.mp4")):
+        finished(tmp_path / f"r{number}", None, {f"source {spec}": [spec, None]}, incarnation=number)
+    assert newest_run(tmp_path) == tmp_path / "r3"
+    assert newest_run(tmp_path, Pipeline(source="a.mp4")) == tmp_path / "r2"
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):
@@ -132,12 +207,12 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(OutputFolderError, match="out/logs cannot be used for the results: Not a directory"):
+    with pytest.raises(OutputFolderError, match="out cannot be used for the results: "):
         logs_only(tmp_path / "out")
 
 
 def test_a_summary_that_cannot_be_written_is_a_sentence(tmp_path):
     with output_folder(tmp_path, ()) as folder:
         (tmp_path / "summary.json").mkdir()
-        with pytest.raises(OutputFolderError, match="summary.json could not be written: Is a directory"):
+        with pytest.raises(OutputFolderError, match="summary.json could not be written: "):
             folder.write_summary({"status": 0})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from stages.results.manifest import MANIFEST
-from stages.runtime.run_file import RunFile
+from stages.results.reading import DamagedState
+from stages.runtime.run_file import RunFile, refuse_unknown
 
 
 def test_it_comes_back_as_it_was_written(tmp_path):
@@ -29,10 +32,55 @@ def test_one_that_is_prepared_changes_nothing_yet(tmp_path):
     assert RunFile.read(tmp_path) == after
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"run": 1, "inputs": 3, "incarnation": 0, "ended": null}', "\xff"])
-def test_what_is_no_run_file_is_none(tmp_path, text):
+WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 0, "ended": null}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "0",
+        "\xff",
+        "\0" * 60,
+        WHOLE[:40],
+        WHOLE.replace('"ab12"', "1"),
+        WHOLE.replace('"ab12"', '""'),
+        WHOLE.replace("{}", "3"),
+        WHOLE.replace("0", '"seven"'),
+        WHOLE.replace("0", "-1"),
+        WHOLE.replace("null", '"gone"'),
+        "[" * 100_000,
+    ],
+)
+def test_one_that_is_damaged_is_not_taken_for_none(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    assert RunFile.read(tmp_path) is None
+    (tmp_path / "results.jsonl").write_text('{"source": "a"}\n{"source": "a"}\n')
+    with pytest.raises(DamagedState, match="run.json is damaged.*results.jsonl holds 2 whole lines; put run.json back"):
+        RunFile.read(tmp_path)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(DamagedState, match=r"run.json cannot be read \(it is no regular file\)"):
+        RunFile.read(tmp_path)
+
+
+def test_a_link_is_refused(tmp_path):
+    (tmp_path / "other").write_text(WHOLE)
+    (tmp_path / "run.json").symlink_to("other")
+    with pytest.raises(DamagedState, match="it is a symbolic link"):
+        RunFile.read(tmp_path)
+
+
+@pytest.mark.parametrize("left", ["results.jsonl", "account.jsonl", "annotated/.a.mp4.parts/00000000.mp4"])
+def test_results_without_a_run_file_are_of_an_unknown_run(tmp_path, left):
+    refuse_unknown(tmp_path, [tmp_path / "results.jsonl"])
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).write_text("")
+    with pytest.raises(DamagedState, match="run.json is missing, so it is not known how the run in"):
+        refuse_unknown(tmp_path, [tmp_path / "results.jsonl"])
 
 
 def test_it_says_which_input_is_another_one_now():
