@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from stages.core.supervision import DONE, FAILED, REFUSED, Member
 from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
+from stages.runtime.disk import can_be_changed
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import RESULTS, OutputFolder, OutputFolderError, logs_only, output_folder
@@ -25,7 +27,9 @@ from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile
 from stages.runtime.settings import cores
-from stages.runtime.view import TerminalView, Views
+from stages.runtime.view import TerminalView, Views, takes
+
+STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
 
 PLACES = 100  # so many are tried where any will do
 
@@ -132,15 +136,34 @@ def run(
             )
         finally:
             view.close()
+        _leave_a_dead_disk(outcome, results)
         if once and outcome.status == DONE:  # A helper that had nothing to complain of leaves nothing behind.
             for label in processes:
-                (results.logs / f"{label}.log").unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # The folder was moved, and the logs with it.
+                    (results.logs / f"{label}.log").unlink(missing_ok=True)
         return _tell(pipeline, outcome, processes, results, name, quiet)
+
+
+def _leave_a_dead_disk(outcome: Outcome, results: OutputFolder) -> None:
+    """End this process where a person waits for its end and its files can be changed no more: all that follows does."""
+    if outcome.stopped_s is None or can_be_changed(results.path, outcome.stopped_s + STOPPED_S - time.monotonic()):
+        return
+    at = shown(str(results.path))
+    _print(
+        sys.stderr,
+        f"facepipe: {outcome.sentence or 'The run was ended.'} No summary is left in {at}: its file system does not"
+        " answer; what was written before is there when it does, and --resume goes on with it.",
+        within_s=0.0,
+    )
+    os._exit(outcome.status)
 
 
 def shown(path: str) -> str:
     """A path as short as it can be said from here."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # The folder that we are in was removed.
+        return path
     return path if relative.startswith("..") else relative
 
 
@@ -245,12 +268,14 @@ def _tell(
             results.write_summary({**ended, **came.to_json(), "outputs": inside})
         except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
+    # Who has asked for the end gets it, even where nobody reads what is said.
+    patience_s = None if outcome.stopped_s is None else 0.5
     if _is_worth_telling(came, outcome) and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
         found = _found(came, results) if outcome.sentence is None else []
-        _print(sys.stdout, *lines(came), *found, stopped + last_line(came, shown))
+        _print(sys.stdout, *lines(came), *found, stopped + last_line(came, shown), within_s=patience_s)
     if outcome.sentence:
-        _print(sys.stderr, f"facepipe: {outcome.sentence}")
+        _print(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)
     return outcome.status
 
 
@@ -278,10 +303,11 @@ def _note_end(outcome: Outcome, folder: Path) -> None:
             written.with_end("stopped" if outcome.stopped else "finished").write(folder)
 
 
-def _print(stream: TextIO, *lines: str) -> None:
+def _print(stream: TextIO, *lines: str, within_s: float | None = None) -> None:
     # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
     with contextlib.suppress(OSError, ValueError):
-        print(*lines, sep="\n", file=stream, flush=True)
+        if takes(stream, within_s):
+            print(*lines, sep="\n", file=stream, flush=True)
 
 
 def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import time
 from typing import TextIO
 
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
+AT_ONCE = 1000  # characters: a pipe that takes anything takes so many
+UNTOLD_CHARACTERS = 100_000  # kept for a terminal that takes nothing at the moment
 BARS = "▁▂▃▄▅▆▇█"
+
+
+def takes(stream: TextIO, within_s: float | None = 0.0) -> bool:
+    """Whether a stream takes `AT_ONCE` characters without holding up the writer; `within_s`: None waits for ever."""
+    try:
+        return os.name != "posix" or bool(select.select([], [stream.fileno()], [], within_s)[1])
+    except (OSError, ValueError):
+        return True  # No file, or one that select does not know: writing says what is wrong with it.
 
 
 class TerminalView:
@@ -21,7 +33,7 @@ class TerminalView:
         self._is_live = not quiet and stream.isatty()
         self._has_bars = "utf" in (stream.encoding or "").lower()
         self._progress: dict[str, dict] = {}
-        self._shown = ""
+        self._shown = self._untold = ""
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
     def opened(self, source: dict) -> None:
@@ -65,10 +77,14 @@ class TerminalView:
         return "\r\x1b[K" if self._shown else ""
 
     def _write(self, text: str) -> None:
-        # A terminal that was closed must not end the run: its results are on the disk.
+        # A terminal that was closed must not end the run: its results are on the disk. One that takes nothing for a
+        # while, because a pager holds it, must not hold up who watches over the stages: it is told later.
+        self._untold = (self._untold + text)[-UNTOLD_CHARACTERS:]
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+            while self._untold and takes(self._stream):
+                part, self._untold = self._untold[:AT_ONCE], self._untold[AT_ONCE:]
+                self._stream.write(part)
+                self._stream.flush()
 
 
 class Views:
