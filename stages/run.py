@@ -96,7 +96,7 @@ def run(
             from stages.runtime.metrics import Metrics, served
 
             counted = Metrics()
-            view.say(f"metrics at {held.enter_context(served(counted, *metrics))}")
+            view.say(f"metrics at {held.enter_context(served(counted, *metrics, say=view.say))}")
             views = Views(view, counted)
         if pipeline.capture.loop and "capture" in stages:
             until = "" if seconds else " until you end the run, with Q or Ctrl-C"

@@ -9,6 +9,8 @@ import shutil
 import time
 from typing import TextIO
 
+from stages.core.errors import reason
+
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
 AT_ONCE = 1000  # characters: a pipe that takes anything takes so many
@@ -88,26 +90,32 @@ class TerminalView:
 
 
 class Views:
-    """Several views of one run."""
+    """The view of a run that its person has, and others beside it: one of these that fails is left out with a note."""
 
-    def __init__(self, *views):
-        self._views = views
+    def __init__(self, view, *others):
+        self._view, self._others = view, list(others)
 
     def opened(self, source: dict) -> None:
-        for view in self._views:
-            view.opened(source)
+        self._tell("opened", source)
 
     def say(self, sentence: str) -> None:
-        for view in self._views:
-            view.say(sentence)
+        self._tell("say", sentence)
 
     def progress(self, label: str, progress: dict) -> None:
-        for view in self._views:
-            view.progress(label, progress)
+        self._tell("progress", label, progress)
 
     def started_again(self, label: str, stage: str) -> None:
-        for view in self._views:
-            view.started_again(label, stage)
+        self._tell("started_again", label, stage)
+
+    def _tell(self, what: str, *said: object) -> None:
+        getattr(self._view, what)(*said)
+        for other in list(self._others):
+            try:
+                getattr(other, what)(*said)
+            except Exception as error:
+                self._others.remove(other)
+                name = type(other).__name__.lower()
+                self._view.say(f"{name} are left out from here on: {type(error).__name__}: {reason(error)}.")
 
 
 def live_line(sources: list[dict], window: int | None) -> str:
