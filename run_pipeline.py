@@ -12,12 +12,13 @@ if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing h
 
 import argparse
 import contextlib
+import errno
 import re
 import traceback
 from pathlib import Path
 
 from stages.core.config import ConfigError, Pipeline
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, reason, way_out
 from stages.core.placement import Placement
 from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
@@ -29,6 +30,7 @@ from stages.runtime.places import this_host
 from stages.service import serve
 
 VERSION = "0.1.0"
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
 
 EXAMPLES = """\
 examples:
@@ -83,6 +85,12 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.debug:
             traceback.print_exc()
         print(f"facepipe: {error}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise  # A defect of ours.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"facepipe: no run can be started: {where}{reason(error)}; {way_out(error)}.", file=sys.stderr)
         return REFUSED
 
 

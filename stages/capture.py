@@ -104,7 +104,7 @@ class _Capture:
         self._leave_by_s = 0.0
         self._account = Account(settings.pipeline.stages)
         who = f"capture-{settings.replica}/{settings.life}"
-        self._tape = Tape(Path(settings.record), who) if settings.record else None
+        self._tape = Tape(Path(settings.record), who, launcher.say, not settings.life) if settings.record else None
         self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")

@@ -67,7 +67,8 @@ class _Render:
         self._sources: dict[str, Source] = {}
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._said_answer = False
-        self._tape = Tape(Path(settings.record), f"render/{settings.life}") if settings.record else None
+        who = f"render/{settings.life}"
+        self._tape = Tape(Path(settings.record), who, launcher.say, not settings.life) if settings.record else None
 
     def _is_ours(self, before: RunFile) -> bool:
         """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
@@ -253,7 +254,7 @@ class _Render:
     def _report(self) -> dict:
         reports = {name: source.report() for name, source in self._sources.items()}
         outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
-        notes = [note for source in self._sources.values() for note in source.notes]
+        notes = [note for source in self._sources.values() for note in source.notes] + self._screens.notes
         refused = self._peers.refused + self._screens.refused
         return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(refused)}
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState, is_plain
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
+from stages.runtime.disk import can_be_changed
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import (
@@ -35,7 +37,9 @@ from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile, refuse_unknown
 from stages.runtime.settings import cores
-from stages.runtime.view import TerminalView, Views
+from stages.runtime.view import TerminalView, Views, takes
+
+STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
 
 PLACES = 100  # so many are tried where any will do
 
@@ -106,7 +110,7 @@ def run(
             from stages.runtime.metrics import Metrics, served
 
             counted = Metrics()
-            view.say(f"metrics at {held.enter_context(served(counted, *metrics))}")
+            view.say(f"metrics at {held.enter_context(served(counted, *metrics, say=view.say))}")
             views = Views(view, counted)
         if pipeline.capture.loop and "capture" in stages:
             until = "" if seconds else " until you end the run, with Q or Ctrl-C"
@@ -146,17 +150,37 @@ def run(
             )
         finally:
             view.close()
+        _leave_a_dead_disk(outcome, results)
         if once and outcome.status == DONE:  # A helper that had nothing to complain of leaves nothing behind.
             for label in processes:
-                results.manifest.remove(results.logs / f"{label}.log")
+                with contextlib.suppress(OSError):  # The folder was moved, and the logs with it.
+                    results.manifest.remove(results.logs / f"{label}.log")
+        results.close_logs(processes)
         status = _tell(pipeline, outcome, processes, results, name, quiet)
         results.remove_if_empty(refused=status == REFUSED or once)
         return status
 
 
+def _leave_a_dead_disk(outcome: Outcome, results: OutputFolder) -> None:
+    """End this process where a person waits for its end and its files can be changed no more: all that follows does."""
+    if outcome.stopped_s is None or can_be_changed(results.path, outcome.stopped_s + STOPPED_S - time.monotonic()):
+        return
+    at = shown(str(results.path))
+    _print(
+        sys.stderr,
+        f"facepipe: {outcome.sentence or 'The run was ended.'} No summary is left in {at}: its file system does not"
+        " answer; what was written before is there when it does, and --resume goes on with it.",
+        within_s=0.0,
+    )
+    os._exit(outcome.status)
+
+
 def shown(path: str) -> str:
     """A path as short as it can be said from here."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # The folder that we are in was removed.
+        return path
     return path if relative.startswith("..") else relative
 
 
@@ -314,12 +338,14 @@ def _tell(
             results.write_summary({**ended, **came.to_json(), "outputs": inside})
         except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
             outcome.status, outcome.sentence = FAILED, outcome.sentence or str(error)
+    # Who has asked for the end gets it, even where nobody reads what is said.
+    patience_s = None if outcome.stopped_s is None else 0.5
     if _is_worth_telling(came, outcome) and not quiet:
         stopped = "Stopped: " if outcome.status > 128 else ""
         found = _found(came, results) if outcome.sentence is None else []
-        _print(sys.stdout, *lines(came), *found, stopped + last_line(came, shown))
+        _print(sys.stdout, *lines(came), *found, stopped + last_line(came, shown), within_s=patience_s)
     if outcome.sentence:
-        _print(sys.stderr, f"facepipe: {outcome.sentence}")
+        _print(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)
     return outcome.status
 
 
@@ -346,10 +372,11 @@ def _note_end(outcome: Outcome, written: RunFile | None, folder: Path) -> None:
             written.with_end("stopped" if outcome.stopped else "finished").write(folder)
 
 
-def _print(stream: TextIO, *lines: str) -> None:
+def _print(stream: TextIO, *lines: str, within_s: float | None = None) -> None:
     # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
     with contextlib.suppress(OSError, ValueError):
-        print(*lines, sep="\n", file=stream, flush=True)
+        if takes(stream, within_s):
+            print(*lines, sep="\n", file=stream, flush=True)
 
 
 def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:

@@ -22,10 +22,11 @@ from enum import IntEnum
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses, of a stage and of the run
 
 READY_S = 120.0  # until then a stage may be silent: TensorFlow from a slow disk
-# A person who presses Ctrl-C is promised the end within 5 s.
-FINISHING_S = 2.5
-CLOSING_S = 2.0
-TERMINATING_S = 0.3
+# A person who presses Ctrl-C is promised the end within 5 s. What is left of them is for the account of the run.
+FINISHING_S = 2.3
+CLOSING_S = 1.6
+TERMINATING_S = 0.2
+KILLING_S = 0.4  # one that has not ended then waits for a disk or a device, and no kill ends that
 STOOD_STILL_S = 1.0  # a watcher that was away for so long has heard nobody, and must blame nobody for it
 
 RESTART_S = 0.1  # after the first end; doubles with every further one until a piece of work is finished
@@ -250,6 +251,7 @@ class Supervision:
     status: int = field(init=False, default=DONE)  # of the run
     sentence: str | None = field(init=False, default=None)  # what went wrong first
     stop_asked: bool = field(init=False, default=False)  # by a person, or by `seconds`
+    stop_asked_s: float | None = field(init=False, default=None)  # when
     restarts: Counter[str] = field(init=False, default_factory=Counter)  # by stage
     _alive: dict[str, Member] = field(init=False)
     _lives: dict[str, _Life] = field(init=False)
@@ -296,7 +298,9 @@ class Supervision:
     # --- Somebody has ended ---
 
     def _after_exit(self, exited: Exited) -> list[Action]:
-        member, life = self._alive.pop(exited.label), self._lives[exited.label]
+        member, life = self._alive.pop(exited.label, None), self._lives[exited.label]
+        if member is None:
+            return []  # It was left behind, and has ended after all.
         cause = cause_of(exited.status, life.hung)
         if self.phase == Phase.RUNNING:
             gone = [] if member.stage in ("capture", "render") else [SayGone(exited.label, cause)]
@@ -348,7 +352,7 @@ class Supervision:
     def _after_stop_asked(self, status: int) -> list[Action]:
         if self.phase > Phase.RUNNING:
             return self._next_phase()  # Asked again: at once.
-        self.status, self.stop_asked = status, True
+        self.status, self.stop_asked, self.stop_asked_s = status, True, self.now_s
         if not self._count("capture"):
             return self._close()
         self._enter(Phase.FINISHING, FINISHING_S)
@@ -413,7 +417,7 @@ class Supervision:
         if self.phase == Phase.CLOSING:
             self._enter(Phase.TERMINATING, TERMINATING_S)
             return [Terminate(label) for label in self._alive]
-        return self._kill()
+        return self._leave() if self.phase == Phase.KILLING and self.now_s >= self._phase_ends_s else self._kill()
 
     def _close(self) -> list[Action]:
         if self.phase >= Phase.CLOSING:
@@ -425,8 +429,21 @@ class Supervision:
         return [TellStop(label) for label in self._alive]
 
     def _kill(self) -> list[Action]:
-        self._enter(Phase.KILLING, TERMINATING_S)
+        if self.phase < Phase.KILLING:
+            self._enter(Phase.KILLING, KILLING_S)
         return [Kill(label) for label in self._alive]
+
+    def _leave(self) -> list[Action]:
+        """Wait no longer for those that no kill has ended."""
+        who = " and ".join(self._alive)
+        self._blame(
+            Stop(
+                self.status or FAILED,
+                f"{who} could not be ended, not even by a kill: a disk or device does not answer; look after it.",
+            )
+        )
+        self._alive.clear()
+        return []
 
     def _enter(self, phase: Phase, for_s: float) -> None:
         self.phase, self._phase_ends_s = phase, self.now_s + for_s

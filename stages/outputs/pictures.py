@@ -51,11 +51,18 @@ def _encoded(path: Path, pixels: np.ndarray) -> bytes:
                 f"cannot write {path}: a JPEG has at most {_JPEG_SIDE} pixels a side and this picture is "
                 f"{pixels.shape[1]} x {pixels.shape[0]}; give it as PNG."
             )
-        done, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        done, encoded = _by_opencv(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     else:
-        done, encoded = cv2.imencode(".png", pixels)
+        done, encoded = _by_opencv(".png", pixels, [])
     if not done:
         raise OutputError(
             f"cannot write {path}: OpenCV could not encode its {pixels.shape[1]} x {pixels.shape[0]} pixels."
         )
     return encoded.tobytes()
+
+
+def _by_opencv(kind: str, pixels: np.ndarray, options: list[int]) -> tuple[bool, np.ndarray | None]:
+    try:
+        return cv2.imencode(kind, pixels, options)
+    except cv2.error:
+        return False, None

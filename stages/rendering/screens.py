@@ -21,6 +21,7 @@ from stages.outputs.display import Display, open_display
 from stages.outputs.panels import numbers
 from stages.outputs.publication import Publication
 from stages.outputs.web import open_web
+from stages.rendering.extra import Extra
 from stages.runtime.process import Launcher, Settings
 from stages.runtime.publisher import Publisher
 from stages.runtime.settings import cores
@@ -39,10 +40,26 @@ def open_screens(settings: Settings, stages: Iterable[str], incarnation: int, la
     `stages`: those whose labels keys switch; `incarnation`: that of this render.
     """
     shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
-    display = open_display(shown.display, stages, saved, launcher.say, shown.style, shown.delay, settings.waits)
+    is_first, say = not settings.life, launcher.say
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
-    web = _open_page(settings, processes, incarnation, launcher) if shown.web_port else None
-    published = _Published(settings, incarnation, launcher.say) if settings.publish else None
+    display = Extra.opened(
+        "the window",
+        lambda: open_display(shown.display, stages, saved, say, shown.style, shown.delay, settings.waits),
+        is_first,
+        say,
+    )
+    web = Extra.opened(
+        "the page in the browser",
+        lambda: _open_page(settings, processes, incarnation, launcher) if shown.web_port else None,
+        is_first,
+        say,
+    )
+    published = Extra.opened(
+        "the publication",
+        lambda: _Published(settings, incarnation, say) if settings.publish else None,
+        is_first,
+        say,
+    )
     return Screens(display, web, published, processes)
 
 
@@ -88,27 +105,35 @@ class _Published:
 
 
 class Screens:
-    """All who look at a run; without arguments it is nobody."""
+    """All who look at a run; without arguments it is nobody. One that fails is left out, and the others go on."""
 
     def __init__(
         self,
-        display: Display | None = None,
-        web: Web | None = None,
-        published: _Published | None = None,
+        display: Extra[Display] | Display | None = None,
+        web: Extra[Web] | Web | None = None,
+        published: Extra[_Published] | _Published | None = None,
         processes: Mapping[str, int] | None = None,  # of each worker stage
     ):
-        self._display, self._web, self._published, self._processes = display, web, published, processes or {}
+        self._display = display if isinstance(display, Extra) else Extra("the window", display)
+        self._web = web if isinstance(web, Extra) else Extra("the page in the browser", web)
+        self._published = published if isinstance(published, Extra) else Extra("the publication", published)
+        self._processes = processes or {}
         self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
 
     @property
     def has_keys(self) -> bool:
         """Whether there are windows, whose keys are to be noticed soon."""
-        return self._display is not None
+        return bool(self._display)
 
     @property
     def refused(self) -> Counter[str]:
         """What was not taken from browsers, by reason."""
-        return self._web.refused if self._web else Counter()
+        return self._web.do(lambda web: web.refused, Counter())
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, and why."""
+        return [extra.note for extra in (self._display, self._web, self._published) if extra.note]
 
     def of(self, source: str, previews: bool) -> SourceScreens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
@@ -117,30 +142,33 @@ class Screens:
     def turn(self, sources: Mapping[str, Source], launcher: Launcher) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
         now_s = time.monotonic()
-        if self._display:
-            if self._display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
-                self._told_s = now_s
-                for name, source in sources.items():
-                    self._display.tell(name, numbers(source.beat(now_s), self._processes))
-            self._display.poll()
-            if self._display.quit_requested:
-                launcher.quit()
+        self._display.do(lambda display: self._turn_windows(display, sources, launcher, now_s))
         if self._web and now_s - self._told_web_s >= _NUMBERS_S:
             self._told_web_s = now_s
             for name, source in sources.items():
-                self._web.told(name, source.beat(now_s), source.dropped, launcher.restarts)
+                beat, dropped = source.beat(now_s), source.dropped
+                self._web.do(lambda web, told=(name, beat, dropped): web.told(*told, launcher.restarts))
+
+    def _turn_windows(self, display: Display, sources: Mapping[str, Source], launcher: Launcher, now_s: float) -> None:
+        if display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
+            self._told_s = now_s
+            for name, source in sources.items():
+                display.tell(name, numbers(source.beat(now_s), self._processes))
+        display.poll()
+        if display.quit_requested:
+            launcher.quit()
 
     def finish(self) -> str:
         """Everything is written, and somebody looks at it. What the run waits for, in a sentence."""
         if self._display:
-            self._display.finish()
+            self._display.do(lambda display: display.finish())
             return "finished; the window stays open until you press Q in it"
         return "finished; the picture stays on the page as long as somebody looks at it"
 
     def close(self) -> None:
         """Close all of them, also when one cannot be closed."""
         with ExitStack() as opened:
-            for shown in filter(None, (self._web, self._display, self._published)):
+            for shown in (self._web, self._display, self._published):
                 opened.callback(shown.close)
 
 
@@ -148,31 +176,38 @@ class SourceScreens:
     """All who look at one source."""
 
     def __init__(
-        self, source: str, previews: bool, display: Display | None, web: Web | None, published: _Published | None
+        self,
+        source: str,
+        previews: bool,
+        display: Extra[Display],
+        web: Extra[Web],
+        published: Extra[_Published],
     ):
         self._source, self._display, self._web, self._published = source, display, web, published
-        self.previews = previews and (display is not None or web is not None)  # whether any may ever be wanted
+        self.previews = previews and bool(display or web)  # whether any may ever be wanted
 
     @property
     def draws(self) -> bool:
         """Whether anybody wants the annotated picture of a finished frame."""
-        return self._display is not None and not self.previews
+        return bool(self._display) and not self.previews
 
     @property
     def wants_previews(self) -> bool:
         """Whether anybody is shown pictures that are not analysed yet."""
-        return self.previews and (self._display is not None or self._web.is_watched)
+        return self.previews and (bool(self._display) or self._web.do(lambda web: web.is_watched, False))
 
     @property
     def is_looked_at(self) -> bool:
         """Whether a person still has the last picture of a folder before them; a stream's is no still picture."""
-        screens = filter(None, (self._display, self._web))
-        return not self.previews and any(screen.waits_for(self._source) for screen in screens)
+        screens = (self._display, self._web)
+        return not self.previews and any(
+            extra.do(lambda screen: screen.waits_for(self._source), False) for extra in screens
+        )
 
     @property
     def unseen(self) -> int | None:
         """The first frame that waits for its turn in the window; None where none does."""
-        return self._display.unseen(self._source) if self.draws else None
+        return self._display.do(lambda display: display.unseen(self._source)) if self.draws else None
 
     def show(
         self,
@@ -185,16 +220,12 @@ class SourceScreens:
 
         `to_hide` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
         """
-        if self._published:
-            self._published.send(frame)
+        self._published.do(lambda published: published.send(frame))
         if self.draws:
-            self._display.show(frame, drawn, live)
-        if self._web:
-            self._web.finished(frame, drawn, to_hide(), live)
+            self._display.do(lambda display: display.show(frame, drawn, live))
+        self._web.do(lambda web: web.finished(frame, drawn, to_hide(), live))
 
     def preview(self, frame: FinishedFrame) -> None:
         """Show the newest picture, with the faces of the newest that has been analysed."""
-        if self._display:
-            self._display.show(frame, None, live=True)
-        if self._web:
-            self._web.preview(frame)
+        self._display.do(lambda display: display.show(frame, None, live=True))
+        self._web.do(lambda web: web.preview(frame))

@@ -140,13 +140,14 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
         moments += [moment for still in gathered.stills for _, moment in still.faces]
         hidden = _was_hidden(one.folder)
-        pictures = Thumbnails(one.folder, gathered.source, options.source, options.blur or hidden is not False).cut(
-            moments
-        )
+        thumbnails = Thumbnails(one.folder, gathered.source, options.source, options.blur or hidden is not False)
+        pictures = thumbnails.cut(moments)
+        yield from thumbnails.notes
         if hidden is None and pictures and not options.blur:
             yield f"{one.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
-        told.append(Told(gathered, pictures, losses, account, _notes(one, moments, pictures)))
+        notes = [*_notes(one, moments, pictures or thumbnails.notes), *thumbnails.notes]
+        told.append(Told(gathered, pictures, losses, account, notes))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
     _write(path, page(told, summary, day), manifest)
@@ -187,7 +188,7 @@ def _refuse_live(spec: str, sources: int) -> None:
         raise SourceError("--source is for one source, and this run had several; write the folder of one of them.")
 
 
-def _notes(results: Results, moments: list, pictures: dict) -> list[str]:
+def _notes(results: Results, moments: list, pictures: dict | list) -> list[str]:
     notes = []
     if results.is_torn:
         notes.append("The last line is torn: the run was broken off while it wrote. Everything before it is here.")

@@ -9,11 +9,12 @@ import av
 import cv2
 import numpy as np
 
+from stages.core.errors import reason
 from stages.core.frames import rounded
 from stages.core.names import output_name
 from stages.outputs.hiding import hide_faces
 from stages.report.person import Moment
-from stages.sources import SourceError, open_source
+from stages.sources import Source, SourceError, open_source
 
 SIDE = 128  # pixels: twice what is shown, for fine screens
 QUALITY = 80
@@ -28,20 +29,30 @@ class Thumbnails:
 
     def __init__(self, folder: Path, source: str, spec: str | None = None, hide: bool = False):
         """`spec`: what the run had as source, where no annotated pictures are to be taken. `hide`: unrecognisable."""
+        self.notes: list[str] = []  # which pictures could not be had, and why; the page is whole without them
         self._annotated, self._source, self._spec, self._hide = folder / "annotated", source, spec, hide
 
     def cut(self, moments: Iterable[Moment]) -> dict[Moment, bytes]:
-        """A JPEG for each; raises `SourceError` where the source cannot be read."""
+        """A JPEG for each that can be had; raises `SourceError` where the source cannot be opened."""
         wanted = sorted(set(moments), key=lambda moment: moment.frame)
         cut: dict[Moment, bytes] = {}
-        for moment, pixels in self._pictures(wanted):
-            if (jpeg := self._cut(moment, pixels)) is not None:
-                cut[moment] = jpeg
+        for what, pictures in self._pictures(wanted):
+            try:
+                for moment, pixels in pictures:
+                    if (jpeg := self._cut(moment, pixels)) is not None:
+                        cut[moment] = jpeg
+            except Exception as error:  # A damaged file, or a library's trouble with it.
+                self.notes.append(f"Not all faces of {what} could be cut out: {reason(error)}.")
         return cut
 
-    def _pictures(self, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+    def _pictures(self, wanted: list[Moment]) -> Iterator[tuple[str, Iterable[tuple[Moment, np.ndarray]]]]:
+        """Each file and what comes from it."""
         if self._spec is not None:
-            yield from _of_source(self._spec, wanted)
+            source = open_source(self._spec)
+            try:
+                yield self._spec, _of_source(source, wanted)
+            finally:
+                source.close()
             return
         files: dict[str | None, list[Moment]] = {}
         for moment in wanted:
@@ -50,9 +61,9 @@ class Thumbnails:
             video = self._annotated / output_name(self._source, file, still=False)
             still = self._annotated / output_name(self._source, file, still=True)
             if video.is_file():
-                yield from _of_video(video, moments)
-            elif still.is_file() and (pixels := cv2.imread(str(still))) is not None:
-                yield from ((moment, pixels) for moment in moments)
+                yield video.name, _of_video(video, moments)
+            elif still.is_file():
+                yield still.name, _of_still(still, moments)
 
     def _cut(self, moment: Moment, pixels: np.ndarray) -> bytes | None:
         box = _fitted(moment, pixels)
@@ -83,36 +94,36 @@ def _fitted(moment: Moment, pixels: np.ndarray) -> tuple[float, ...]:
     return (left + scale * x, top + scale * y, scale * width, scale * height)
 
 
-def _of_source(spec: str, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+def _of_source(source: Source, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
     """Read from the beginning, to the exact frames. By file and time: a run may have left frames out."""
     left: dict[tuple[str | None, float], list[Moment]] = {}
     for moment in wanted:
         left.setdefault((moment.file, moment.time), []).append(moment)
-    source = open_source(spec)
-    try:
-        pictures = source.pictures()
-        while left and (picture := next(pictures, None)) is not None:
-            for moment in left.pop((picture.file, rounded(picture.time)), ()):
-                yield moment, picture.pixels
-    finally:
-        source.close()
+    pictures = source.pictures()
+    while left and (picture := next(pictures, None)) is not None:
+        for moment in left.pop((picture.file, rounded(picture.time)), ()):
+            yield moment, picture.pixels
+
+
+def _of_still(path: Path, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise SourceError("it cannot be read as a picture")
+    yield from ((moment, pixels) for moment in wanted)
 
 
 def _of_video(path: Path, wanted: list[Moment]) -> Iterator[tuple[Moment, np.ndarray]]:
     """By their times: videos that facepipe has written begin at 0, and are whole from every key frame on."""
-    try:
-        with av.open(str(path.absolute())) as container:
-            stream = container.streams.video[0]
-            frames, now_s, pixels = container.decode(stream), float("-inf"), None
-            for moment in wanted:
-                if not now_s - SAME_S <= moment.time_s <= now_s + AHEAD_S:
-                    container.seek(int(moment.time_s / stream.time_base), stream=stream)
-                    frames, now_s = container.decode(stream), float("-inf")
-                if now_s < moment.time_s - SAME_S:  # It is not the frame that was read last.
-                    frame = next((frame for frame in frames if frame.time >= moment.time_s - SAME_S), None)
-                    if frame is None:
-                        continue
-                    now_s, pixels = frame.time, frame.to_ndarray(format="bgr24")
-                yield moment, pixels
-    except (av.FFmpegError, IndexError) as error:
-        raise SourceError(f"{path} cannot be read ({error}); write --source and what the run was given.") from error
+    with av.open(str(path.absolute())) as container:
+        stream = container.streams.video[0]
+        frames, now_s, pixels = container.decode(stream), float("-inf"), None
+        for moment in wanted:
+            if not now_s - SAME_S <= moment.time_s <= now_s + AHEAD_S:
+                container.seek(int(moment.time_s / stream.time_base), stream=stream)
+                frames, now_s = container.decode(stream), float("-inf")
+            if now_s < moment.time_s - SAME_S:  # It is not the frame that was read last.
+                frame = next((frame for frame in frames if frame.time >= moment.time_s - SAME_S), None)
+                if frame is None:
+                    continue
+                now_s, pixels = frame.time, frame.to_ndarray(format="bgr24")
+            yield moment, pixels

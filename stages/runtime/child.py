@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+from stages.core.errors import FacepipeError
 from stages.core.supervision import Exited, Member
-from stages.runtime.output_folder import close_log, open_log
+from stages.runtime.stage_log import StageLog
 
 PROJECT = Path(__file__).resolve().parents[2]
 STAGE_MODULES = ("capture", "detect", "gender", "emotion", "age", "render")
 LINE_BYTES = 64_000_000  # a report names every file that could not be read; a longer line is none of ours
-ENDING_S = 5.0  # what a killed process may take to end: one that waits for a broken device never does
-LAST_WORDS_BYTES = 8192  # of the log, in which the last words are looked for
-LAST_WORDS_CHARACTERS = 300
-CHATTER = re.compile(r"(INFO|WARNING|[IW]\d{4})\b")  # LiteRT's and TensorFlow's, which is never the reason
+PIPE_BYTES = 65_536  # handed over at once
+PATIENCE_S, KILLED_PATIENCE_S = 1.0, 0.1  # for the last lines of a process that has ended
 # glibc gives the memory of every large picture back to the system and asks for it anew, page by page, and keeps a heap
 # for each thread. Kept in one heap a frame takes 16.4 ms of processor time rather than 17.6.
 MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
@@ -59,54 +57,69 @@ class Said:
     what: object
 
 
+class CannotStart(FacepipeError):
+    """This machine has no room for another process."""
+
+
 class Child:
     """A running stage process; what it says and its end are put into a queue."""
 
-    def __init__(self, start: Start, log: Path, events: SimpleQueue[Said | Exited], again: bool = False):
-        """`again`: the log of its former lives is kept."""
+    def __init__(self, start: Start, log: StageLog, events: SimpleQueue[Said | Exited]):
+        """`log`: that of its former lives too. Raises `OSError` where the process cannot be started."""
         self.label = start.member.label
-        self.log = log
-        self._events = events
+        self._log, self._events = log, events
         self._last_sentence: str | None = None
-        # Appended to by everybody who writes: the stage, its libraries, and we.
-        self._log = open_log(log, again)
-        self._log_from = os.fstat(self._log).st_size
+        self._untold = bytearray()
+        self._is_killed = False
+        self._log_from = log.size
         self._process = subprocess.Popen(
             start.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._log,
+            stderr=log.descriptor,
             env=_environment(),
             start_new_session=True,  # Ctrl-C in the terminal reaches the launcher alone.
         )
+        if os.name == "posix":
+            os.set_blocking(self._process.stdin.fileno(), False)
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
         self._waiting = threading.Thread(target=self._wait, daemon=True)
         self._waiting.start()
 
     def tell(self, what: dict) -> None:
-        """Say one line to the stage."""
-        # A stage that is gone, or has closed its ear, is noticed by its end.
-        with contextlib.suppress(BrokenPipeError, ValueError):
-            self._process.stdin.write(json.dumps(what).encode() + b"\n")
-            self._process.stdin.flush()
+        """Say one line to the stage, as soon as it listens."""
+        self._untold += json.dumps(what).encode() + b"\n"
+        self.tell_on()
+
+    def tell_on(self) -> None:
+        """Hand over what has not been told yet, as far as the stage takes it now; nobody waits for a stage."""
+        try:
+            while self._untold:
+                del self._untold[: os.write(self._process.stdin.fileno(), self._untold[:PIPE_BYTES])]
+        except BlockingIOError:
+            pass  # Its pipe is full; the rest is told when it has read.
+        except (OSError, ValueError):
+            self._untold.clear()  # A stage that is gone, or has closed its ear, is noticed by its end.
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
+        self._is_killed = True
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
 
-    def close(self) -> None:
-        """Wait for the end of a process that was killed, and give back what it held here."""
-        self._waiting.join(ENDING_S)
-        with contextlib.suppress(BrokenPipeError):
+    def close(self, within_s: float) -> None:
+        """Wait for the end of a process that was killed, and give back what it held here.
+
+        One that waits for a broken device may not have ended by then.
+        """
+        self._waiting.join(max(0.0, within_s))
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        if not self._hearing.is_alive():  # A process that it left behind may still hold the pipe, and we its log.
-            close_log(self.log, self._log)
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # It has ended: macOS calls that forbidden.
             if self._process.returncode is None:
                 if sys.platform == "win32":
                     self._process.terminate()
@@ -116,9 +129,11 @@ class Child:
     def _wait(self) -> None:
         status = self._process.wait()
         # Its last lines are still in the pipe. A process that it left behind may hold the other end: not waited for.
-        self._hearing.join(timeout=1.0)
-        words = last_words(self.log, self._log_from)
-        self._events.put(Exited(self.label, status, self._last_sentence, words, str(self.log)))
+        patience_s = KILLED_PATIENCE_S if self._is_killed else PATIENCE_S
+        self._hearing.join(patience_s)
+        self._log.end_writing(patience_s)
+        words = self._log.last_words(self._log_from) if not self._is_killed else None
+        self._events.put(Exited(self.label, status, self._last_sentence, words, self._log.path))
 
     def _hear(self) -> None:
         with self._process.stdout as stdout:
@@ -126,23 +141,12 @@ class Child:
                 said = _parse(self.label, line)
                 if said is None:
                     # A library that prints. An empty line is how a stage begins to speak.
-                    os.write(self._log, line.lstrip(b"\n"))
+                    if words := line.lstrip(b"\n"):
+                        self._log.write(words)
                     continue
                 if said.kind in ("refused", "failed"):
                     self._last_sentence = said.what
                 self._events.put(said)
-
-
-def last_words(log: Path, since: int = 0) -> str | None:
-    """The line of a log, from byte `since` on, that says best why its process has ended, if there is one."""
-    with log.open("rb") as opened:
-        opened.seek(max(since, log.stat().st_size - LAST_WORDS_BYTES))
-        lines = opened.read().decode(errors="replace").splitlines()
-    crash = next((line for line in lines if line.startswith("Fatal Python error")), None)
-    # The last line of a traceback is its reason; those that are indented say where.
-    spoken = [line.strip() for line in lines if line.strip() and not line[0].isspace() and not CHATTER.match(line)]
-    words = crash or (spoken[-1] if spoken else None)
-    return words and words[:LAST_WORDS_CHARACTERS].rstrip(".")
 
 
 def stage_command(stage: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import time
@@ -14,12 +15,15 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from stages.core import limits
+from stages.core.errors import reason, way_out
 from stages.core.supervision import (
     DONE,
+    FAILED,
     Action,
     At,
     Beat,
     Event,
+    Exited,
     Kill,
     Ready,
     Say,
@@ -31,9 +35,14 @@ from stages.core.supervision import (
     Terminate,
     Tick,
 )
-from stages.runtime.child import Child, Said, Start
+from stages.results.manifest import Manifest
+from stages.runtime.child import CannotStart, Child, Said, Start
+from stages.runtime.stage_log import StageLog
 
 TICK_S = 0.1
+ENDING_S = 2.0  # what a killed process may take to end: one that waits for a broken device never does
+LEAVING_S = 0.1  # for one that is left behind
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -62,6 +71,7 @@ class Outcome:
     reports: dict[str, dict] = field(default_factory=dict)  # what each process said at its end, by label
     progress: dict[str, dict] = field(default_factory=dict)  # what it said last about where it is
     stopped: bool = False  # by a person, before the sources had ended
+    stopped_s: float | None = None  # when the person asked for it, by the monotonic clock
     restarts: dict[str, int] = field(default_factory=dict)  # how often a process was started again, by stage
     earlier: dict[str, list[dict]] = field(default_factory=dict)  # by label: the last progress of each life that ended
 
@@ -85,6 +95,8 @@ def launch(
     """
     events: SimpleQueue[Event | Said] = SimpleQueue()
     with _signals_into(events), _crew(starts, logs, events) as crew:
+        for sentence in crew.troubles():
+            view.say(sentence)
         crew.tell_settings(settings())
         supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
         outcome = Outcome(DONE, None)
@@ -95,8 +107,10 @@ def launch(
                     outcome.earlier.setdefault(action.label, []).append(outcome.progress.pop(action.label))
                 _do(action, crew, view)
             crew.note_restarts(dict(supervision.restarts))
+            crew.tell_on()
+        crew.is_over = True
         outcome.status, outcome.sentence = supervision.status, supervision.sentence
-        outcome.stopped = supervision.stop_asked
+        outcome.stopped, outcome.stopped_s = supervision.stop_asked, supervision.stop_asked_s
         outcome.restarts = dict(supervision.restarts)
         return outcome
 
@@ -107,7 +121,9 @@ class _Crew:
     def __init__(self, starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]):
         self.children: dict[str, Child] = {}
         self._starts = {start.member.label: start for start in starts}
-        self._logs, self._events = logs, events
+        self._folder, self._manifest, self._events = logs, Manifest(logs.parent), events
+        self.is_over = False
+        self._logs: dict[str, StageLog] = {}
         self._told: dict[str, dict] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
@@ -115,16 +131,58 @@ class _Crew:
         self._restarts: dict[str, int] = {}  # by stage
         self._kept: dict[str, dict] = {}  # what a later life is told of the first
 
-    def start(self, label: str, again: bool = False) -> None:
-        if again:
-            self.children[label].close()
+    def start(self, label: str) -> None:
+        """Start a process for the first time; raises `CannotStart` where this machine has no room for it."""
+        try:
+            self._logs[label] = StageLog(self._folder / f"{label}.log", self._manifest)
+            self._begin(label)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise  # A defect of ours.
+            raise CannotStart(f"{label} cannot be started: {reason(error)}; {way_out(error)}.") from None
+
+    def start_again(self, label: str) -> None:
+        """Start a process again; where that cannot be, it has ended once more."""
+        if child := self.children.pop(label, None):
+            child.close(ENDING_S)
+        self._lives[label] += 1
+        try:
+            self._begin(label)
+        except OSError as error:
+            self._events.put(Exited(label, FAILED, last_words=f"it could not be started: {reason(error)}"))
+            return
+        self._tell_settings(label)
+        self._tell_restarts(label)
+
+    def _begin(self, label: str) -> None:
         # The wall clock is right here: it is compared with a predecessor's, also of an earlier run, never subtracted.
         self._incarnations[label] = max(int(time.time() * 1000), self._incarnations[label] + 1)
-        self.children[label] = Child(self._starts[label], self._logs / f"{label}.log", self._events, again)
-        if again:
-            self._lives[label] += 1
-            self._tell_settings(label)
-            self._tell_restarts(label)
+        self.children[label] = Child(self._starts[label], self._logs[label], self._events)
+
+    def troubles(self) -> Iterator[str]:
+        """What a person should know of the logs."""
+        return (log.trouble for log in self._logs.values() if log.trouble)
+
+    def tell(self, label: str, what: dict) -> None:
+        """Say one line to a process, if it is there."""
+        if child := self.children.get(label):
+            child.tell(what)
+
+    def tell_on(self) -> None:
+        """Hand over what a process that was busy has not been told yet."""
+        for child in self.children.values():
+            child.tell_on()
+
+    def end(self) -> None:
+        """No process is left, but for one that not even a kill ends."""
+        for child in self.children.values():
+            child.kill()
+        # When the run is over, all have ended that a kill ends.
+        by_s = time.monotonic() + (LEAVING_S if self.is_over else ENDING_S)
+        for child in self.children.values():
+            child.close(by_s - time.monotonic())
+        for log in self._logs.values():
+            log.close()
 
     def stage_of(self, label: str) -> str:
         return self._starts[label].member.stage
@@ -153,7 +211,7 @@ class _Crew:
 
     def _tell_restarts(self, label: str) -> None:
         if self._starts[label].member.stage == "render":
-            self.children[label].tell({"do": "restarts", "stages": self._restarts})
+            self.tell(label, {"do": "restarts", "stages": self._restarts})
 
     def tell_gone(self, label: str, cause: str) -> None:
         """Tell every capture here that a worker's process is gone; those elsewhere hear of it from its next life."""
@@ -164,11 +222,11 @@ class _Crew:
         gone = {"stage": member.stage, "host": host, "replica": member.replica, "cause": cause}
         for other, start in self._starts.items():
             if start.member.stage == "capture":
-                self.children[other].tell({"do": "gone", **gone, "incarnation": self._incarnations[label]})
+                self.tell(other, {"do": "gone", **gone, "incarnation": self._incarnations[label]})
 
     def _tell_settings(self, label: str) -> None:
         now = {"incarnation": self._incarnations[label], "life": self._lives[label], "ended": list(self._ended[label])}
-        self.children[label].tell({**self._told[label], **now, **self._kept.get(label, {})})
+        self.tell(label, {**self._told[label], **now, **self._kept.get(label, {})})
 
 
 @contextmanager
@@ -193,10 +251,7 @@ def _crew(starts: list[Start], logs: Path, events: SimpleQueue[Event | Said]) ->
             crew.start(start.member.label)
         yield crew
     finally:
-        for child in crew.children.values():
-            child.kill()
-        for child in crew.children.values():
-            child.close()
+        crew.end()
 
 
 def _next_event(events: SimpleQueue[Event | Said], outcome: Outcome, view: View, crew: _Crew) -> Event:
@@ -241,14 +296,14 @@ def _note(said: Said, outcome: Outcome, view: View) -> None:
 def _do(action: Action, crew: _Crew, view: View) -> None:
     match action:
         case TellStop(label):
-            crew.children[label].tell({"do": "stop"})
-        case Terminate(label):
-            crew.children[label].terminate()
-        case Kill(label):
-            crew.children[label].kill()
+            crew.tell(label, {"do": "stop"})
+        case Terminate(label) if child := crew.children.get(label):
+            child.terminate()
+        case Kill(label) if child := crew.children.get(label):
+            child.kill()
         case StartAgain(label):
             view.started_again(label, crew.stage_of(label))
-            crew.start(label, again=True)
+            crew.start_again(label)
         case SayGone(label, cause):
             crew.tell_gone(label, cause)
         case Say(sentence):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, reason
 from stages.core.histogram import BOUNDS_S, added
 
 Labels = tuple[str, ...]
@@ -29,6 +35,10 @@ HISTOGRAMS = {
 }
 GAUGES = {"waiting": (("source", "stage"), "Pieces of work that wait to be handed to a process.")}
 PREFIX = "facepipe_"
+PROJECT = str(Path(__file__).resolve().parents[2])
+READY = "ready"  # what the process says that answers
+FED_S = 0.5  # between two looks at the numbers
+AGAIN_S = 1.0  # before a process that has ended is started again
 
 
 class MetricsError(FacepipeError):
@@ -99,50 +109,124 @@ class Metrics:
 
     # --- What Prometheus asks ---
 
-    def collect(self) -> Iterator:
-        """All numbers of this moment, as prometheus_client's families."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
+    def now(self) -> list[list]:
+        """All numbers of this moment, as JSON takes them: [name, labels, number or histogram]."""
         with self._lock:
             counts, histograms, waiting = dict(self._highest), dict(self._earlier), dict(self._waiting)
-            for histogram in (item for said in self._now.values() for item in said.items()):
-                histograms[histogram[0]] = _sum(histograms.get(histogram[0]), histogram[1])
-        for name, (labels, words) in COUNTERS.items():
-            family = CounterMetricFamily(PREFIX + name, words, labels=labels)
-            for values in (values for known, values in counts if known == name):
-                family.add_metric(values, counts[name, values])
-            yield family
-        for name, (labels, words) in HISTOGRAMS.items():
-            family = HistogramMetricFamily(PREFIX + name, words, labels=labels)
-            for values in (values for known, values in histograms if known == name):
-                family.add_metric(values, _buckets(histograms[name, values]), histograms[name, values]["sum"])
-            yield family
-        for name, (labels, words) in GAUGES.items():
-            family = GaugeMetricFamily(PREFIX + name, words, labels=labels)
-            for values, count in waiting.items():
-                family.add_metric(values, count)
+            for key, histogram in (item for said in self._now.values() for item in said.items()):
+                histograms[key] = _sum(histograms.get(key), histogram)
+        told = [[name, list(labels), number] for (name, labels), number in (*counts.items(), *histograms.items())]
+        return told + [["waiting", list(labels), count] for labels, count in waiting.items()]
+
+    def collect(self) -> Iterator:
+        """The same as prometheus_client's families."""
+        return families(self.now())
+
+
+def families(numbers: list[list]) -> Iterator:
+    """What `Metrics.now` has given, as prometheus_client's families."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    told: dict[str, list] = {}
+    for name, labels, number in numbers:
+        told.setdefault(name, []).append((labels, number))
+    for table, kind in (
+        (COUNTERS, CounterMetricFamily),
+        (HISTOGRAMS, HistogramMetricFamily),
+        (GAUGES, GaugeMetricFamily),
+    ):
+        for name, (labels, words) in table.items():
+            family = kind(PREFIX + name, words, labels=labels)
+            for values, number in told.get(name, ()):
+                numbers = (_buckets(number), number["sum"]) if table is HISTOGRAMS else (number,)
+                family.add_metric(values, *numbers)
             yield family
 
 
 @contextmanager
-def served(metrics: Metrics, host: str, port: int) -> Iterator[str]:
-    """Answer at http://host:port/metrics, the address that is given; raises `MetricsError`."""
-    from prometheus_client import CollectorRegistry, start_http_server
+def served(metrics: Metrics, host: str, port: int, say: Callable[[str], None] = lambda sentence: None) -> Iterator[str]:
+    """Have a process answer at http://host:port/metrics, the address that is given; raises `MetricsError`.
 
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(metrics)
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise MetricsError(
-            f"--metrics {port}: {host} port {port} cannot be opened: {error.strerror}; choose another one."
-        ) from None
+    It is a process of its own, which knows no more than the numbers: whoever asks, and however often, never has to do
+    with the one that watches over the stages. `say` is told where it ends, and it is started again.
+    """
+    server = _Server(metrics, host, port, say)
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.close()
+
+
+class _Server:
+    """The process that answers, and the thread that gives it the numbers."""
+
+    def __init__(self, metrics: Metrics, host: str, port: int, say: Callable[[str], None]):
+        self._metrics, self._place, self._say = metrics, (host, port), say
+        self._over = threading.Event()
+        self._start()
+        self._feeding = threading.Thread(target=self._feed, daemon=True)
+        self._feeding.start()
+
+    def close(self) -> None:
+        self._over.set()
+        if self._process is not None:
+            self._process.kill()
+        self._feeding.join()
+        self._end()
+
+    def _start(self) -> None:
+        """Start it, and hear whether its port can be had; raises `MetricsError`."""
+        host, port = self._place
+        self._process = None
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "stages.runtime.metrics_server", host, str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, (PROJECT, os.environ.get("PYTHONPATH")))),
+                },
+                start_new_session=True,  # Ctrl-C is for the launcher.
+            )
+            with self._process.stdout as stdout:
+                self._tell()
+                refused = stdout.readline().decode(errors="replace").strip() or "its process ended at once"
+        except OSError as error:
+            refused = reason(error)
+        if refused != READY:
+            self._end()
+            raise MetricsError(f"--metrics {port}: {host} port {port} cannot be opened: {refused}; choose another one.")
+
+    def _end(self) -> None:
+        if self._process is None:
+            return  # There was no room for it.
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _tell(self) -> None:
+        self._process.stdin.write(json.dumps(self._metrics.now()).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _feed(self) -> None:
+        while not self._over.wait(FED_S):
+            try:
+                self._tell()
+            except OSError:
+                if not self._over.is_set():
+                    self._revive()
+
+    def _revive(self) -> None:
+        self._end()
+        self._say("the process that answers Prometheus has ended; it is started again.")
+        while not self._over.wait(AGAIN_S):
+            try:
+                return self._start()
+            except MetricsError as error:
+                self._say(f"{error} The run goes on, and nobody answers Prometheus.")
+                self._over.set()
 
 
 def _sum(one: dict | None, other: dict) -> dict:

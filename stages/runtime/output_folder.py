@@ -63,6 +63,12 @@ class OutputFolder:
         self.manifest.remove_folders()
         return bool(old)
 
+    def close_logs(self, labels: Iterable[str]) -> None:
+        """Nobody writes to these logs any more: from now on they are known as ours only if nobody has changed them."""
+        for label in labels:
+            with contextlib.suppress(OSError, ForeignFile):  # It is gone, or somebody else's has its name.
+                self.manifest.complete(self.logs / f"{label}.log")
+
     def remove_logs(self, keep: Iterable[str]) -> None:
         """Remove the logs of processes that the earlier run had; `keep`: the labels of those that this one has too."""
         kept = {self.logs / f"{label}.log" for label in keep}
@@ -266,22 +272,6 @@ def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | Non
 
 def _sources_in(run: RunFile) -> set[str]:
     return {str(value[0]) for name, value in run.inputs.items() if name.startswith("source ") and value}
-
-
-def open_log(log: Path, again: bool) -> int:
-    """Open a process's log below its output folder, to append to it; `again`: what is in it stays.
-
-    Raises `ForeignFile` and `OSError`.
-    """
-    manifest = Manifest(log.parent.parent)
-    return manifest.reopen(log) if again and os.path.lexists(log) else manifest.create(log)
-
-
-def close_log(log: Path, descriptor: int) -> None:
-    """Close it; it is known as ours from now on only if nobody has changed it."""
-    os.close(descriptor)
-    with contextlib.suppress(OSError, ForeignFile):  # It is gone, or somebody else's has its name.
-        Manifest(log.parent.parent).complete(log)
 
 
 def _files_of(source: str | int) -> list[Path]:

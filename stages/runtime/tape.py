@@ -8,6 +8,7 @@ is missing.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
@@ -20,7 +21,7 @@ from typing import BinaryIO
 import msgpack
 
 from stages.core import history, limits
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, reason, way_out
 from stages.core.history import Began, Heard
 from stages.core.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
 from stages.core.strict_yaml import short
@@ -37,48 +38,77 @@ class TapeError(FacepipeError):
 
 
 class Tape:
-    """The pen of one process."""
+    """The pen of one process. Where it cannot go on writing, that is said and the record ends: the run does not."""
 
-    def __init__(self, path: Path, who: str):
-        """`who`: the process and its life, such as "capture-0/0"; raises `TapeError`."""
-        self._path, self._who, self._count = path, who, 0
+    def __init__(self, path: Path, who: str, say: Callable[[str], None] = lambda sentence: None, is_first: bool = True):
+        """`who`: the process and its life, such as "capture-0/0"; `say`: who is told when the record ends.
+
+        Raises `TapeError`, if it `is_first`: a run that has begun has more to lose.
+        """
+        self._path, self._who, self._say, self._count = path, who, say, 0
+        self._descriptor: int | None = None
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._append({"who": who, "begins": True}, [])
         except OSError as error:
-            raise TapeError(f"{path} cannot be written: {error.strerror}; choose another file with --record.") from None
-        self._write({"who": who, "begins": True})
+            if is_first:
+                way = way_out(error, "choose another file with --record")
+                raise TapeError(f"{path} cannot be written: {error.strerror}; {way}.") from None
+            self._end(error)
 
     def keep(self, stage: str, message: Message) -> None:
-        """Keep a message to or from a stage; raises `TapeError`."""
-        parts = [bytes(memoryview(part)) for part in pack(message)]
-        head = {"who": self._who, "at": time.monotonic(), "stage": stage, "sizes": [len(part) for part in parts]}
-        self._write(head, parts)
-        self._count += 1
+        """Keep a message to or from a stage."""
+        self._write(
+            lambda: (
+                {"at": time.monotonic(), "stage": stage},
+                [bytes(memoryview(part)) for part in pack(message)],
+            )
+        )
 
     def began(self, core: str, of: str, *arguments: object) -> None:
-        """Keep that a core was made, with these arguments; `of` names it within the process. Raises `TapeError`."""
-        self._write({"who": self._who, "began": core, "of": of, "with": [history.plain(one) for one in arguments]})
-        self._count += 1
+        """Keep that a core was made, with these arguments; `of` names it within the process."""
+        self._write(lambda: ({"began": core, "of": of, "with": [history.plain(one) for one in arguments]}, []))
 
     def heard(self, of: str, event: object, actions: list, now_s: float | None, name: Callable = str) -> None:
         """Keep one step of a core: what it has heard, and decided; `name` says what stands for a payload."""
-        said = [history.plain(event, name), history.plain(actions, name)]
-        self._write({"who": self._who, "heard": said, "of": of, "now": now_s})
-        self._count += 1
+        self._write(
+            lambda: ({"heard": [history.plain(event, name), history.plain(actions, name)], "of": of, "now": now_s}, [])
+        )
 
     def close(self) -> None:
-        self._write({"who": self._who, "kept": self._count})
-        os.close(self._descriptor)
+        kept, self._count = self._count, -1
+        self._write(lambda: ({"kept": kept}, []))
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
-    def _write(self, head: dict, parts: list[bytes] = ()) -> None:
+    def _write(self, make: Callable[[], tuple[dict, list[bytes]]]) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            head, parts = make()
+            self._append({"who": self._who, **head}, parts)
+            self._count += 1
+        except Exception as error:
+            self._end(error)
+
+    def _append(self, head: dict, parts: list[bytes]) -> None:
+        if parts:
+            head["sizes"] = [len(part) for part in parts]
         packed = msgpack.packb(head)
         record = b"".join([MAGIC, struct.pack("<I", len(packed)), packed, *parts])
-        try:
-            written = os.write(self._descriptor, record)
-        except OSError as error:
-            raise TapeError(f"{self._path} cannot be written: {error.strerror}.") from None
+        written = os.write(self._descriptor, record)
         if written < len(record):
-            raise TapeError(f"{self._path} cannot be written: the disk is full.")
+            # Half of it is there. Where nobody has written behind it, what the other process keeps can be read on.
+            end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            if os.fstat(self._descriptor).st_size == end:
+                os.ftruncate(self._descriptor, end - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _end(self, error: Exception) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+        self._say(f"{self._path} is kept no further by {self._who}: {reason(error)}; the results are whole without it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shutil
 import time
 from typing import TextIO
 
+from stages.core.errors import reason
+
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
+AT_ONCE = 1000  # characters: a pipe that takes anything takes so many
+UNTOLD_CHARACTERS = 100_000  # kept for a terminal that takes nothing at the moment
 BARS = "▁▂▃▄▅▆▇█"
+
+
+def takes(stream: TextIO, within_s: float | None = 0.0) -> bool:
+    """Whether a stream takes `AT_ONCE` characters without holding up the writer; `within_s`: None waits for ever."""
+    try:
+        return os.name != "posix" or bool(select.select([], [stream.fileno()], [], within_s)[1])
+    except (OSError, ValueError):
+        return True  # No file, or one that select does not know: writing says what is wrong with it.
 
 
 class TerminalView:
@@ -21,7 +35,7 @@ class TerminalView:
         self._is_live = not quiet and stream.isatty()
         self._has_bars = "utf" in (stream.encoding or "").lower()
         self._progress: dict[str, dict] = {}
-        self._shown = ""
+        self._shown = self._untold = ""
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
     def opened(self, source: dict) -> None:
@@ -65,33 +79,43 @@ class TerminalView:
         return "\r\x1b[K" if self._shown else ""
 
     def _write(self, text: str) -> None:
-        # A terminal that was closed must not end the run: its results are on the disk.
+        # A terminal that was closed must not end the run: its results are on the disk. One that takes nothing for a
+        # while, because a pager holds it, must not hold up who watches over the stages: it is told later.
+        self._untold = (self._untold + text)[-UNTOLD_CHARACTERS:]
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+            while self._untold and takes(self._stream):
+                part, self._untold = self._untold[:AT_ONCE], self._untold[AT_ONCE:]
+                self._stream.write(part)
+                self._stream.flush()
 
 
 class Views:
-    """Several views of one run."""
+    """The view of a run that its person has, and others beside it: one of these that fails is left out with a note."""
 
-    def __init__(self, *views):
-        self._views = views
+    def __init__(self, view, *others):
+        self._view, self._others = view, list(others)
 
     def opened(self, source: dict) -> None:
-        for view in self._views:
-            view.opened(source)
+        self._tell("opened", source)
 
     def say(self, sentence: str) -> None:
-        for view in self._views:
-            view.say(sentence)
+        self._tell("say", sentence)
 
     def progress(self, label: str, progress: dict) -> None:
-        for view in self._views:
-            view.progress(label, progress)
+        self._tell("progress", label, progress)
 
     def started_again(self, label: str, stage: str) -> None:
-        for view in self._views:
-            view.started_again(label, stage)
+        self._tell("started_again", label, stage)
+
+    def _tell(self, what: str, *said: object) -> None:
+        getattr(self._view, what)(*said)
+        for other in list(self._others):
+            try:
+                getattr(other, what)(*said)
+            except Exception as error:
+                self._others.remove(other)
+                name = type(other).__name__.lower()
+                self._view.say(f"{name} are left out from here on: {type(error).__name__}: {reason(error)}.")
 
 
 def live_line(sources: list[dict], window: int | None) -> str:

@@ -78,25 +78,38 @@ def test_a_run_with_two_captures_goes_on_after_the_first_has_ended():
     assert supervision.step(Exited("capture-1", 0), 0.6) == [TellStop("render"), TellStop("gender")]
 
 
-def test_who_does_not_stop_when_told_is_terminated_after_2_s_and_killed_soon_after():
+def test_who_does_not_stop_when_told_is_terminated_after_1_6_s_and_killed_soon_after():
     supervision = all_ready()
     supervision.step(Exited("capture", 0), 0.5)
     supervision.step(Exited("gender", 0), 0.5)
-    done = tick_until(supervision, 0.5, 2.9, beating=["render"])
-    assert done == [(2.5, Terminate("render")), (2.8, Kill("render"))]
+    done = tick_until(supervision, 0.5, 2.5, beating=["render"])
+    assert done == [(2.1, Terminate("render")), (2.4, Kill("render"))]
 
 
-def test_after_ctrl_c_capture_has_2_5_s_and_render_2_s_more_and_all_are_dead_within_5_s():
+def test_after_ctrl_c_capture_has_2_3_s_and_render_1_6_s_more_and_all_are_dead_within_5_s():
     supervision = all_ready()
     assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
-    assert tick_until(supervision, 0.0, 4.9) == [
-        *((2.5, TellStop(label)) for label in LABELS),
-        *((4.5, Terminate(label)) for label in LABELS),
-        *((4.8, Kill(label)) for label in LABELS),
+    assert tick_until(supervision, 0.0, 4.2) == [
+        *((2.3, TellStop(label)) for label in LABELS),
+        *((3.9, Terminate(label)) for label in LABELS),
+        *((4.1, Kill(label)) for label in LABELS),
     ]
     for label in LABELS:
-        supervision.step(Exited(label, -9), 4.9)
+        supervision.step(Exited(label, -9), 4.3)
     assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 130, None)
+
+
+def test_one_that_no_kill_ends_is_left_behind_and_named_before_5_s_are_over():
+    supervision = all_ready()
+    supervision.step(StopAsked(130), 0.0)
+    tick_until(supervision, 0.0, 4.2)
+    supervision.step(Exited("capture", -9), 4.2)
+    supervision.step(Exited("gender", -9), 4.2)
+    tick_until(supervision, 4.2, 4.6)
+    assert (supervision.is_over, supervision.status) == (True, 130)
+    assert supervision.sentence == (
+        "render could not be ended, not even by a kill: a disk or device does not answer; look after it."
+    )
 
 
 def test_every_further_ctrl_c_goes_on_to_the_next_step_at_once():
@@ -315,7 +328,7 @@ events = st.one_of(
 
 @given(st.lists(st.tuples(events, st.floats(0, 3)), max_size=30))
 def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_within_5_s_of_ticks(history):
-    supervision, now_s, gone = started(), 0.0, set()
+    supervision, now_s, gone, killed = started(), 0.0, set(), set()
     for event, after_s in history:
         now_s += after_s
         if isinstance(event, Exited):
@@ -324,10 +337,11 @@ def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_withi
             gone.add(event.label)
         actions = supervision.step(event, now_s)
         gone -= {action.label for action in actions if isinstance(action, StartAgain)}
+        killed |= {action.label for action in actions if isinstance(action, Kill)}
     if supervision.phase == 0:
         actions = tick_until(supervision, now_s, now_s + RESTART_MOST_S + 0.1)
         gone -= {action.label for _, action in actions if isinstance(action, StartAgain)}
     else:
-        killed = {action.label for _, action in tick_until(supervision, now_s, now_s + 5.0) if isinstance(action, Kill)}
-        assert killed >= set(LABELS) - gone
-    assert supervision.is_over == (gone == set(LABELS))
+        actions = tick_until(supervision, now_s, now_s + 5.0)
+        assert killed | {action.label for _, action in actions if isinstance(action, Kill)} >= set(LABELS) - gone
+    assert supervision.is_over == (gone == set(LABELS) or supervision.phase > 0)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from types import SimpleNamespace
 
+import cv2
 import pytest
 
+from stages.core.errors import FacepipeError
 from stages.core.pulse import Beat, Load
+from stages.rendering.extra import Extra
 from stages.rendering.screens import Screens, SourceScreens
 from tests.outputs.frames import flat, frame
 
@@ -118,7 +121,7 @@ def test_a_panel_that_is_open_is_told_how_busy_all_processes_of_a_stage_are():
     assert display.shown == [("clip.mp4", "50 %  3 in queue"), "polled"]
 
 
-def test_all_are_closed_also_when_one_cannot_be():
+def test_all_are_closed_also_when_one_cannot_be_which_is_noted():
     closes: list = []
     display, web, published = Watched(closes), Watched(closes), Watched(closes)
 
@@ -126,9 +129,10 @@ def test_all_are_closed_also_when_one_cannot_be():
         raise OSError("no way to close it")
 
     display.close = fails
-    with pytest.raises(OSError, match="no way"):
-        Screens(display, web, published).close()
+    screens = Screens(display, web, published)
+    screens.close()
     assert closes == [published, web]
+    assert screens.notes == ["the window is left out from here on: OSError: no way to close it"]
 
 
 def test_what_the_run_waits_for_is_said_once_everything_is_written():
@@ -136,3 +140,41 @@ def test_what_the_run_waits_for_is_said_once_everything_is_written():
     assert Screens(display, web).finish() == "finished; the window stays open until you press Q in it"
     assert display.shown == ["finished"]
     assert Screens(web=web).finish() == "finished; the picture stays on the page as long as somebody looks at it"
+
+
+@pytest.mark.parametrize(
+    ("place", "does", "name"),
+    [
+        ("published", "send", "the publication"),
+        ("web", "finished", "the page in the browser"),
+        ("display", "show", "the window"),
+    ],
+)
+def test_one_that_fails_is_left_out_with_a_note_and_the_others_go_on(place, does, name):
+    said: list[str] = []
+    broken, others = Watched(), {other: Watched() for other in ("display", "web", "published") if other != place}
+
+    def fails(*_: object) -> None:
+        raise cv2.error("OpenCV: no such thing")
+
+    setattr(broken, does, fails)
+    screens = Screens(**{place: Extra(name, broken, said.append)}, **others)
+    source = screens.of("clip.mp4", previews=False)
+    shown(source)
+    shown(source)
+    assert said == [f"{screens.notes[0]}; the results are whole without it."]
+    assert screens.notes[0].startswith(f"{name} is left out from here on: error: OpenCV: no such thing")
+    assert all(len(other.shown) == 2 for other in others.values())
+
+
+def test_what_is_in_the_way_is_a_mistake_at_first_and_later_a_note():
+    def taken() -> None:
+        raise FacepipeError("port 8600 is taken by another program.")
+
+    with pytest.raises(FacepipeError):
+        Extra.opened("the page", taken, True, print)
+    said: list[str] = []
+    assert not Extra.opened("the page", taken, False, said.append)
+    assert said == [
+        "the page is left out from here on: port 8600 is taken by another program; the results are whole without it."
+    ]

@@ -102,6 +102,15 @@ def test_the_thumbnails_are_the_faces_of_the_annotated_video(tmp_path):
         assert picture[height // 4, width // 4].mean() > 200
 
 
+def test_a_damaged_video_costs_thumbnails_and_not_the_page(tmp_path, capsys):
+    recorded(tmp_path, film(30, followed(1, x=30.0, side=40.0)))
+    (tmp_path / "annotated/clip.mp4").write_bytes(b"no video at all")
+    assert main([str(tmp_path)]) == 0
+    note = "Not all faces of clip.mp4 could be cut out: "
+    assert note in capsys.readouterr().out
+    assert note in (tmp_path / "report.html").read_text()
+
+
 def test_each_thumbnail_is_of_its_own_frame(tmp_path):
     """A face that moves is cut out where it was, near the end of a video with several key frames too."""
     frames = [frame(n, flat(96, 64), [followed(1 + n // 40, x=2.0 * (n % 40), side=16.0)]) for n in range(160)]

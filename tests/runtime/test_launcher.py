@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import signal
 import sys
+from queue import SimpleQueue
 
 import psutil
 import pytest
 
 from stages.core.errors import FacepipeError
+from stages.results.manifest import Manifest
+from stages.runtime.child import CannotStart, Child
 from stages.runtime.launcher import launch
+from stages.runtime.stage_log import StageLog
 from tests.runtime.stages_for_tests import (
     CAPTURES,
     DEAF,
@@ -179,6 +185,87 @@ def test_a_stage_that_cannot_be_started_leaves_none_of_the_others(tmp_path):
     broken = type(missing)(missing.member, ("/nowhere/python",))
     with none_left(), pytest.raises(FileNotFoundError):
         launch([render, broken], dict, tmp_path, Seen())
+
+
+@pytest.mark.parametrize("descriptors", [4, 9])
+def test_too_few_descriptors_at_the_start_are_one_sentence_and_no_process_is_left(tmp_path, descriptors):
+    starts = [start(program(tmp_path, stage, SERVES)) for stage in ("render", "capture", "age")]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + descriptors, before[1]))
+    try:
+        with none_left(), pytest.raises(CannotStart, match="cannot be started: Too many open files; allow more open"):
+            launch(starts, dict, tmp_path, Seen())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+LOSES_ITS_LOG = """
+import shutil
+def main(s, l):
+    l.ready()
+    if not s.life:
+        DEED
+        [].pop()
+    l.say("back")
+    serve(l)
+"""
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "os.remove(LOG)",
+        "shutil.rmtree(os.path.dirname(LOG))",
+        "os.rename(os.path.dirname(LOG), os.path.dirname(LOG) + '-moved')",
+        "os.remove(LOG); os.mkdir(LOG)",
+        "os.remove(LOG); os.mkfifo(LOG)",
+        "os.chmod(os.path.dirname(LOG), 0)",
+    ],
+)
+def test_whatever_becomes_of_its_log_a_stage_is_started_again(tmp_path, deed):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    names = {"render": SERVES, "capture": CAPTURES_UNTIL_BACK}
+    age = LOSES_ITS_LOG.replace("DEED", deed).replace("LOG", repr(str(logs / "age.log")))
+    starts = [start(program(tmp_path, name, body)) for name, body in {**names, "age": age}.items()]
+    view = Seen()
+    with none_left():
+        outcome = launch(starts, lambda: {s.member.label: settings(s.member.stage) for s in starts}, logs, view)
+    assert (outcome.status, outcome.sentence, outcome.restarts) == (0, None, {"age": 1})
+    words = "age ended with status 1: IndexError: pop from empty list; it is started again"
+    assert "back" in view.said and any(said.startswith(words) for said in view.said)
+
+
+@pytest.mark.parametrize("place", ["a folder", "a link", "a pipe", "a full disk"])
+def test_a_log_that_cannot_be_written_is_left_out_with_a_note(tmp_path, place):
+    log = tmp_path / "capture.log"
+    {
+        "a folder": log.mkdir,
+        "a link": lambda: log.symlink_to(tmp_path / "mine"),
+        "a pipe": lambda: os.mkfifo(log),
+        "a full disk": lambda: log.symlink_to("/dev/full"),
+    }[place]()
+    (tmp_path / "mine").write_text("mine")
+    view = Seen()
+    prints = "print('words of a library', flush=True)\n" + CAPTURES
+    outcome = run(tmp_path, view, render=SERVES, capture=prints)
+    assert (outcome.status, outcome.sentence) == (0, None)
+    [note] = view.said
+    assert note.startswith(f"{log} cannot be written (") and note.endswith("so nothing is logged there")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_what_a_stage_does_not_read_holds_up_nobody(tmp_path):
+    path = tmp_path / "age.py"
+    path.write_text("import time; time.sleep(600)")
+    events, log = SimpleQueue(), StageLog(tmp_path / "age.log", Manifest(tmp_path))
+    child = Child(start(path), log, events)
+    for _ in range(100):  # A megabyte; its pipe takes 64 kB.
+        child.tell({"do": "gone", "words": "x" * 10_000})
+    child.kill()
+    assert events.get(timeout=20).status == -signal.SIGKILL
+    child.close(10)
+    log.close()
 
 
 def test_what_is_found_wrong_while_the_stages_start_ends_them_all(tmp_path):

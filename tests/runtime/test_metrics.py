@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
+import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.core.histogram import Histogram
@@ -90,9 +94,7 @@ def test_before_anything_is_said_there_is_an_answer_without_numbers():
 def test_prometheus_is_answered_and_the_port_is_free_afterwards():
     metrics = Metrics()
     metrics.progress("capture", capture(40, source='a "b"\n'))
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
+    port = free_port()
     for _ in range(2):
         with served(metrics, "127.0.0.1", port) as address:
             text = urllib.request.urlopen(address, timeout=10).read().decode()
@@ -105,6 +107,79 @@ def test_prometheus_is_answered_and_the_port_is_free_afterwards():
                 pass
     with pytest.raises(MetricsError, match="cannot be opened"), served(metrics, "no.such.host.invalid", port):
         pass
+
+
+@pytest.fixture
+def address():
+    metrics = Metrics()
+    metrics.progress("capture", capture(40))
+    with served(metrics, "127.0.0.1", free_port()) as address:
+        yield address
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return trial.getsockname()[1]
+
+
+def asked(address: str) -> str:
+    return urllib.request.urlopen(address, timeout=10).read().decode()
+
+
+def test_a_thousand_connections_that_say_nothing_keep_nobody_from_an_answer(address):
+    port = int(address.rpartition(":")[2].partition("/")[0])
+    before = len(psutil.Process().open_files()) + psutil.Process().num_fds()
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(1000)]
+    try:
+        assert 'facepipe_frames_captured_total{source="door"} 40.0' in asked(address)
+        [server] = psutil.Process().children()
+        assert server.num_fds() < 200
+    finally:
+        for one in idle:
+            one.close()
+    assert psutil.Process().num_fds() <= before
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (b"GET /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK"),
+        (b"GET /etc/passwd HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found"),
+        (b"POST /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed"),
+        (b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", b""),
+        (b"\xff\x00\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed"),
+    ],
+)
+def test_nonsense_is_refused_or_cut_off_and_the_next_one_is_answered(address, request_, answer):
+    port = int(address.rpartition(":")[2].partition("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client, suppress(ConnectionError):
+        client.sendall(request_)
+        assert client.recv(100).partition(b"\r\n")[0] == answer
+    assert "facepipe_frames_captured_total" in asked(address)
+
+
+def test_when_the_process_that_answers_is_killed_another_one_answers():
+    metrics, said = Metrics(), []
+    came = threading.Event()
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        came.set()
+
+    metrics.progress("capture", capture(40))
+    with served(metrics, "127.0.0.1", free_port(), say) as address:
+        [server] = psutil.Process().children()
+        server.kill()
+        assert came.wait(20)
+        assert said == ["the process that answers Prometheus has ended; it is started again."]
+        deadline_s = time.monotonic() + 20
+        while time.monotonic() < deadline_s:
+            with suppress(OSError):
+                assert "facepipe_frames_captured_total" in asked(address)
+                break
+        else:
+            pytest.fail("nobody answers")
 
 
 # --- What the documentation says of them ---

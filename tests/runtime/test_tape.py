@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 import tracemalloc
 
@@ -112,3 +113,33 @@ def test_another_file_is_refused_and_an_empty_one_too(tmp_path):
             list(Record(tmp_path / "notes.txt").messages())
     with pytest.raises(TapeError, match="cannot be read"):
         list(Record(tmp_path / "nothing").messages())
+
+
+def test_a_record_that_a_disk_has_no_room_for_ends_with_a_note_and_can_be_read_so_far(tmp_path):
+    said: list[str] = []
+    path = tmp_path / "run.fpt"
+    tape = Tape(path, "render/0", said.append)
+    tape.began("render", "clip", 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, before[1]))
+    try:
+        for _ in range(3):
+            tape.began("render", "clip", "x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    tape.close()
+    [note] = said
+    assert note.startswith(f"{path} is kept no further by render/0: ") and "the results are whole" in note
+    record = Record(path)
+    assert [began.arguments for began in record.history("render")] == [[1]]
+    assert record.incomplete == "render/0 did not come to its end"
+
+
+def test_a_record_that_cannot_be_opened_is_a_mistake_at_first_and_later_a_note(tmp_path):
+    with pytest.raises(TapeError, match="cannot be written: Is a directory; choose another file with --record"):
+        Tape(tmp_path, "render/0")
+    said: list[str] = []
+    tape = Tape(tmp_path, "render/1", said.append, is_first=False)
+    tape.began("render", "clip")
+    tape.close()
+    assert len(said) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import time
+from contextlib import suppress
 
 from stages.runtime.view import TerminalView, live_line
 
@@ -117,3 +119,19 @@ def test_a_terminal_that_was_closed_does_not_end_the_run():
     view.say("anything")
     view.progress("capture", FILE)
     view.close()
+
+
+def test_a_terminal_that_takes_nothing_for_a_while_holds_up_nobody_and_is_told_later():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    with os.fdopen(writing, "w", encoding="utf-8") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
+        view = TerminalView(stream, quiet=False, detector="haar", output="out", window=16)
+        view.say("age is back")
+        while not reader.read(1_000_000).endswith(b"x"):
+            pass
+        view.say("and well")
+        assert reader.read(1_000_000).decode() == "facepipe: age is back\nfacepipe: and well\n"

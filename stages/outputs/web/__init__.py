@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.core.errors import FacepipeError
+from stages.core.errors import FacepipeError, reason, way_out
 from stages.core.missing import missing
 
 if TYPE_CHECKING:
@@ -23,4 +23,9 @@ def open_web(**arguments: object) -> Web:
         if sentence := missing(error):
             raise WebError(f"the page in the browser needs a package: {sentence}") from None
         raise
-    return Web(**arguments)
+    try:
+        return Web(**arguments)
+    except OSError as error:  # Too few descriptors, for one.
+        raise WebError(
+            f"the page in the browser cannot be served: {reason(error)}; {way_out(error, 'do without --web')}."
+        ) from None

@@ -56,7 +56,8 @@ def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozense
 def _refuse_foreign(headers: Mapping[str, str]) -> None:
     """A browser says which page opens a connection; programs that are none say nothing."""
     origin = headers.get("Origin")
-    if origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower():
+    # The page is served by http and by nothing else: the same name under another scheme is somebody else's page.
+    if origin is not None and origin.lower() != f"http://{headers.get('Host', '').lower()}":
         raise Refused(HTTPStatus.FORBIDDEN, "a connection of another page")
 
 

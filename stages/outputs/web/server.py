@@ -27,6 +27,7 @@ from websockets.http11 import Request, Response
 
 from stages.core.frames import FinishedFrame
 from stages.core.pulse import Beat
+from stages.outputs.web import WebError
 from stages.outputs.web.access import LIVE, MOVED, Refused, asked_for, is_loopback
 from stages.outputs.web.listening import listening, own_address
 from stages.outputs.web.news import News
@@ -137,7 +138,12 @@ class Web:
         self._wake()
 
     def told(self, source: str, beat: Beat, dropped: Mapping[tuple[str, str], int], restarts: dict[str, int]) -> None:
-        """How the run goes; `dropped`: frames by stage and reason; `restarts`: how often, by stage."""
+        """How the run goes; `dropped`: frames by stage and reason; `restarts`: how often, by stage.
+
+        Raises `WebError` where the page is served no longer.
+        """
+        if not self._thread.is_alive():
+            raise WebError("its server has ended; the log of render says why")
         self._news.told(source, beat, dropped, restarts)
         self._wake()
 

@@ -53,7 +53,13 @@ def test_nothing_but_the_parts_of_the_page_can_be_had(path):
 
 def test_a_page_of_somebody_else_cannot_open_a_connection():
     assert asked("/live", HERE | {"Origin": "http://127.0.0.1:8600"}) == LIVE
-    for origin in ("http://evil.example", "http://127.0.0.1:9999", "null", "http://["):
+    others = (
+        "://127.0.0.1:8600",
+        "https://127.0.0.1:8600",
+        "ftp://127.0.0.1:8600",
+        "chrome-extension://127.0.0.1:8600",
+    )
+    for origin in ("http://evil.example", "http://127.0.0.1:9999", "null", "http://[", "", *others):
         assert refusal("/live", HERE | {"Origin": origin})[1] == "a connection of another page"
 
 

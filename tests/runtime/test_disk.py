@@ -1,0 +1,20 @@
+"""A file system that does not answer."""
+
+from __future__ import annotations
+
+import time
+
+from stages.runtime import disk
+from stages.runtime.disk import can_be_changed
+
+
+def test_a_folder_that_is_there_or_gone_answers(tmp_path):
+    assert can_be_changed(tmp_path, 20.0)
+    assert can_be_changed(tmp_path / "gone", 20.0)
+
+
+def test_one_whose_writes_never_return_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "_CHANGE", "import time; time.sleep(600)")
+    started_s = time.monotonic()
+    assert not can_be_changed(tmp_path, 0.2)
+    assert time.monotonic() - started_s < 5.0
