@@ -1133,7 +1133,7 @@ class Flow:
             if lost or (frame.crops is None and (late or DETECT in gone)):
                 yield from self._blame_who_is_late(number, frame, (DETECT,))
                 yield from self._drop(number, DETECT, "late" if late else "stage gone")
-            elif frame.crops is not None and frame.crops.faces:
+            elif frame.crops is not None and (frame.crops.faces or self._contradicts(frame, self._lacks(number))):
                 stages = self._rules.attributes if late else [s for s in self._rules.attributes if s in gone]
                 yield from self._blame_who_is_late(number, frame, stages)
                 self._give_up(number, frame, stages, "late" if late else "stage gone")
