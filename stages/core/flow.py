@@ -532,7 +532,8 @@ class Flow:
 
     @property
     def _stages_in_quarantine(self) -> set[str]:
-        return {stage for stage, _, _ in self._quarantined}
+        silent = {stage for stage, host in self._unanswered if self._never_answers(stage, host)}
+        return silent | {stage for stage, _, _ in self._quarantined}
 
     # --- Reading ---
 
@@ -780,7 +781,7 @@ class Flow:
 
     def _give_up_without_workers(self, now_s: float) -> Iterator[Action]:
         """Of a file: a stage is not waited for whose every worker gave answers that could not be taken."""
-        if not self._quarantined:
+        if not self._quarantined and not self._unanswered:
             return
         quarantined = self._stages_in_quarantine
         able = {w.stage for w in self._workers.values() if w.room or w.under_way or w.is_reserved}
@@ -994,6 +995,8 @@ class Flow:
                 worker = self._workers.get(connection)
                 if worker is None or number in worker.under_way.values() or not frame.attempt:
                     continue
+                if stage != DETECT and (frame.crops is None or frame.crops.attempt < frame.attempt):
+                    continue  # Render may have faces of a newer try, whose crops were not told: that is detect's doing.
                 if stage == DETECT and self._contradicts(frame, lacks):
                     frame.forget_crops()
                 if stage in lacks or (stage == DETECT and frame.crops is None):
@@ -1184,7 +1187,8 @@ class Flow:
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
             for stage, reason in frame.given_up.items():
-                if stage in lacks:
+                # Without detect nothing more is said about the faces either that render may have already.
+                if stage in lacks or (stage == DETECT and lacks & set(self._stages)):
                     yield SayGivenUp(number, stage, reason)
         if self._read_all:
             yield SayEnd(self.read)
