@@ -995,8 +995,8 @@ class Flow:
                 worker = self._workers.get(connection)
                 if worker is None or number in worker.under_way.values() or not frame.attempt:
                     continue
-                if stage != DETECT and (frame.crops is None or frame.crops.attempt < frame.attempt):
-                    continue  # Render may have faces of a newer try, whose crops were not told: that is detect's doing.
+                if stage != DETECT and not self._is_cut_well(frame):
+                    continue
                 if stage == DETECT and self._contradicts(frame, lacks):
                     frame.forget_crops()
                 if stage in lacks or (stage == DETECT and frame.crops is None):
@@ -1034,6 +1034,11 @@ class Flow:
             others = any(w.stage == stage and w is not worker for w in self._workers.values())
             if others and worker.unanswered >= LATE and not worker.answered:
                 yield from self._quarantine(connection, f"none of {worker.unanswered} pieces was answered in time")
+
+    def _is_cut_well(self, frame: _InFlight) -> bool:
+        """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
+        maker = self._workers.get(frame.crops.connection) if frame.crops is not None else None
+        return maker is not None and maker.answered > 0 and frame.crops.attempt == frame.attempt
 
     def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
         """Whether a detect has told capture of no faces, and render of some."""
