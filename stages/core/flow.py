@@ -959,7 +959,7 @@ class Flow:
         if self._stalls >= STALLS:
             for worker in self._workers.values():
                 worker.under_way.clear()
-        self._lose_reserved()
+        yield from self._lose_reserved()
         yield from self._blame_who_stalls()
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
@@ -971,7 +971,7 @@ class Flow:
                     self._make_due(number, stage)
         yield from self._hand_to_the_idle()
 
-    def _lose_reserved(self) -> None:
+    def _lose_reserved(self) -> Iterator[Action]:
         """Who was to take one piece alone and has not: another one is asked, or after some stalls the same again."""
         for connection, worker in [(c, w) for c, w in self._workers.items() if w.is_reserved]:
             others = any(w.stage == worker.stage and w is not worker for w in self._workers.values())
@@ -980,7 +980,10 @@ class Flow:
                 for number in alone & self._suspects.of(worker.stage):
                     self._asked_in_vain(number, worker)
                 self._count_unanswered(worker)
-                self._lose_worker(connection)
+                if self._stalls >= UNANSWERED:
+                    yield from self._quarantine(connection, "it does not answer the one piece that it is to take alone")
+                else:
+                    self._lose_worker(connection)
             worker.is_waited_for = True
 
     def _blame_who_stalls(self) -> Iterator[Action]:
@@ -1038,7 +1041,8 @@ class Flow:
     def _is_cut_well(self, frame: _InFlight) -> bool:
         """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
         maker = self._workers.get(frame.crops.connection) if frame.crops is not None else None
-        return maker is not None and maker.answered > 0 and frame.crops.attempt == frame.attempt
+        is_known = maker is not None and (DETECT, maker.worker[0]) in self._answering
+        return is_known and frame.crops.attempt == frame.attempt
 
     def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
         """Whether a detect has told capture of no faces, and render of some."""
