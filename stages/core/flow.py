@@ -543,7 +543,8 @@ class Flow:
 
     @property
     def _stages_in_quarantine(self) -> set[str]:
-        return {stage for stage, _, _ in self._quarantined}
+        silent = {stage for stage, host in self._unanswered if self._never_answers(stage, host)}
+        return silent | {stage for stage, _, _ in self._quarantined}
 
     # --- Reading ---
 
@@ -798,7 +799,7 @@ class Flow:
 
     def _give_up_without_workers(self, now_s: float) -> Iterator[Action]:
         """Of a file: a stage is not waited for whose every worker gave answers that could not be taken."""
-        if not self._quarantined:
+        if not self._quarantined and not self._unanswered:
             return
         quarantined = self._stages_in_quarantine
         able = {w.stage for w in self._workers.values() if w.room or w.under_way or w.is_reserved}
@@ -976,7 +977,7 @@ class Flow:
         if self._stalls >= STALLS:
             for worker in self._workers.values():
                 worker.under_way.clear()
-        self._lose_reserved()
+        yield from self._lose_reserved()
         yield from self._blame_who_stalls()
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
@@ -988,7 +989,7 @@ class Flow:
                     self._make_due(number, stage)
         yield from self._hand_to_the_idle()
 
-    def _lose_reserved(self) -> None:
+    def _lose_reserved(self) -> Iterator[Action]:
         """Who was to take one piece alone and has not: another one is asked, or after some stalls the same again."""
         for connection, worker in [(c, w) for c, w in self._workers.items() if w.is_reserved]:
             others = any(w.stage == worker.stage and w is not worker for w in self._workers.values())
@@ -997,7 +998,10 @@ class Flow:
                 for number in alone & self._suspects.of(worker.stage):
                     self._asked_in_vain(number, worker)
                 self._count_unanswered(worker)
-                self._lose_worker(connection)
+                if self._stalls >= UNANSWERED:
+                    yield from self._quarantine(connection, "it does not answer the one piece that it is to take alone")
+                else:
+                    self._lose_worker(connection)
             worker.is_waited_for = True
 
     def _blame_who_stalls(self) -> Iterator[Action]:
@@ -1011,6 +1015,8 @@ class Flow:
             for stage, connection in frame.holders.items():
                 worker = self._workers.get(connection)
                 if worker is None or number in worker.under_way.values() or not frame.attempt:
+                    continue
+                if stage != DETECT and not self._is_cut_well(frame):
                     continue
                 if stage == DETECT and self._contradicts(frame, lacks):
                     frame.forget_crops()
@@ -1049,6 +1055,12 @@ class Flow:
             others = any(w.stage == stage and w is not worker for w in self._workers.values())
             if others and worker.unanswered >= LATE and not worker.answered:
                 yield from self._quarantine(connection, f"none of {worker.unanswered} pieces was answered in time")
+
+    def _is_cut_well(self, frame: _InFlight) -> bool:
+        """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
+        maker = self._workers.get(frame.crops.connection) if frame.crops is not None else None
+        is_known = maker is not None and (DETECT, maker.worker[0]) in self._answering
+        return is_known and frame.crops.attempt == frame.attempt
 
     def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
         """Whether a detect has told capture of no faces, and render of some."""
@@ -1151,7 +1163,7 @@ class Flow:
             if lost or (frame.crops is None and (late or DETECT in gone)):
                 yield from self._blame_who_is_late(number, frame, (DETECT,))
                 yield from self._drop(number, DETECT, "late" if late else "stage gone")
-            elif frame.crops is not None and frame.crops.faces:
+            elif frame.crops is not None and (frame.crops.faces or self._contradicts(frame, self._lacks(number))):
                 stages = self._rules.attributes if late else [s for s in self._rules.attributes if s in gone]
                 yield from self._blame_who_is_late(number, frame, stages)
                 self._give_up(number, frame, stages, "late" if late else "stage gone")
@@ -1202,7 +1214,8 @@ class Flow:
         for number, frame in self._frames.items():
             lacks = self._lacks(number)
             for stage, reason in frame.given_up.items():
-                if stage in lacks:
+                # Without detect nothing more is said about the faces either that render may have already.
+                if stage in lacks or (stage == DETECT and lacks & set(self._stages)):
                     yield SayGivenUp(number, stage, reason)
         if self._read_all:
             yield SayEnd(self.read)

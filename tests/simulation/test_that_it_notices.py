@@ -53,7 +53,7 @@ BROKEN = {
     ),
     "an answer stays one of the try that gave it first": (
         join,
-        "return replace(known, attempt=came.attempt)",
+        "return replace(known, attempt=came.attempt, worker=came.worker)",
         "return known",
         "seldom between",
         344,
@@ -152,8 +152,8 @@ BROKEN = {
     "a kill from outside is a strike": (suspects, "if cause not in OWN_DOING:", "if False:", "kills alone"),
     "how a worker on another machine has ended is not heard": (
         flow,
-        "                self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))",
-        "                pass",
+        "                    yield from self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))",
+        "                    pass",
         "far",
     ),
     "strikes are never enough": (suspects, "if ends.strikes >= self._tries", "if False", "poison"),

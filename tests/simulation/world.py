@@ -634,6 +634,6 @@ class Worker:
             self.world._deliver((self.name, "capture"), self.world._flow_and_read, event, epoch)
 
 
-def ended(plan: Plan, seed: int) -> World:
+def ended(plan: Plan, seed: int, longest_s: float = 200.0) -> World:
     """The world at the end of one history."""
-    return World(plan, seed).run()
+    return World(plan, seed).run(longest_s)
