@@ -58,6 +58,8 @@ def shown_size(frame: av.VideoFrame, pixel_aspect: Fraction | None) -> tuple[int
 def stretched(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
     """The size with square pixels. `pixel_aspect`: width of a pixel by its height; absent or absurd, it is square."""
     aspect = pixel_aspect or _SQUARE
+    if aspect == _SQUARE:
+        return width, height
     size = (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
     is_absurd = not 1 / _WIDEST <= aspect <= _WIDEST or size[0] * size[1] > PICTURE_PIXELS
     return (width, height) if is_absurd else size
