@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
-from stages.core.names import output_name
+from stages.core.names import output_name, printable
 from stages.outputs import OutputError
 from stages.outputs.album import Album, Page
 from stages.outputs.draw import annotate
@@ -185,7 +185,7 @@ class Display:
         except (OutputError, ForeignFile) as error:  # What a person saves on the side does not end the run.
             self._say(str(error))
         else:
-            self._say(f"saved {path}")
+            self._say(f"saved {printable(str(path))}")
 
 
 def _together(one: View, other: View) -> View:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from stages.core.names import printable
+
 KEYS = "G gender, E emotion, A age, D numbers, S save, space pause, H keys, Q quit"
 _SWITCHES = {"g": "gender", "e": "emotion", "a": "age"}
 _ESCAPE, BACK, NEXT = "\x1b", "left", "right"
@@ -81,7 +83,7 @@ class Window:
         """on_save is given the picture that is shown, in its full size, when the person presses S."""
         self.view = View()
         self._name = f"facepipe {id(self)}"
-        self._title, self._on_save = title, on_save
+        self._title, self._on_save = printable(title), on_save
         self._shown: np.ndarray | None = None
         self._shape: tuple[int, int] | None = None  # width and height of the window's inside when it was last filled
         self._finished = False

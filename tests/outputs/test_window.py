@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.outputs import window as module
 from stages.outputs.window import BACK, NEXT, View, key_of, on_key, with_margins
 from tests.end_to_end.command import eventually
 from tests.outputs.frames import flat
@@ -216,6 +217,16 @@ def see_a_round_circle(shown: Shown, screen) -> None:
         return len(rows) > 50 and abs(np.ptp(columns) - np.ptp(rows)) <= 3
 
     eventually(is_round, "a circle that is round")
+
+
+def test_what_a_name_would_do_to_a_title_is_written_out(monkeypatch):
+    titles = []
+    for name in ("namedWindow", "resizeWindow", "imshow"):
+        monkeypatch.setattr(module.cv2, name, lambda *_: None)
+    monkeypatch.setattr(module.cv2, "getWindowImageRect", lambda _: (0, 0, 320, 180))
+    monkeypatch.setattr(module.cv2, "setWindowTitle", lambda _, title: titles.append(title))
+    module.Window("a\u202egpj.exe\n\x1b[31m\udc80 \u00e4.png").show(flat(320, 180))
+    assert titles == [f"a\\u202egpj.exe\\n\\x1b[31m\\udc80 \u00e4.png: {module.KEYS}"]
 
 
 def test_a_window_that_waits_says_so_in_its_title(on_screen):
