@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.names import printable
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
+from stages.inputs.spec import expanded
 from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
@@ -168,7 +170,7 @@ def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
 
 
 def _results(pipeline: Pipeline, stages: set[str], held: ExitStack) -> OutputFolder:
-    path = Path(os.path.abspath(pipeline.render.output))
+    path = Path(os.path.abspath(expanded(pipeline.render.output)))
     return held.enter_context(output_folder(path, pipeline.sources)) if "render" in stages else logs_only(path)
 
 
@@ -183,7 +185,7 @@ def _name_of_run(before: RunFile | None, results: OutputFolder, resume: bool, fr
 
 def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
     """Raise `ConfigError` where the run in this folder was begun with other inputs than these."""
-    if difference := before.difference(plan.inputs):
+    if difference := before.difference(plan.going_on(before.inputs).inputs):
         raise ConfigError(
             f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
             " --fresh begins it anew, --output another one."
@@ -212,6 +214,8 @@ def _settings(
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
         plan = Plan.of(pipeline, folder, host)
+        if before:
+            plan = plan.going_on(before.inputs)
         # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
             label: plan.settings(
@@ -287,7 +291,7 @@ def _note_end(outcome: Outcome, folder: Path) -> None:
 def _print(stream: TextIO, *lines: str) -> None:
     # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
     with contextlib.suppress(OSError, ValueError):
-        print(*lines, sep="\n", file=stream, flush=True)
+        print(*map(printable, lines), sep="\n", file=stream, flush=True)
 
 
 def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:

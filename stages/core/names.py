@@ -1,8 +1,9 @@
-"""Under which name the annotated form of a picture or video is written."""
+"""Names as they are shown, and as the annotated form of a picture or video is called."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from zlib import crc32
 
@@ -10,9 +11,27 @@ _PICTURES_KEPT = {".jpg", ".jpeg", ".png"}
 _VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
 _PICTURES = _PICTURES_KEPT | {".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".avif"}
 # What some file system refuses or reads as a path; of surrogates all but those that stand for a byte of a name.
-_ODD = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ud800-\udc7f\udd00-\udfff]+')
+_ODD = re.compile(
+    r'[\x00-\x1f\x7f<>:"|?*\\/\ud800-\udc7f\udd00-\udfff'
+    # Controls of the second kind, and what turns the direction of reading or is a line end: a name looks like another.
+    r"\x80-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+"
+)
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows keeps for itself
 _BYTES = 180  # of a name: file systems take 255, and segments and temporary files add to it
+
+
+_JOINERS = "\u200c\u200d"  # parts of words in some scripts, and of one emoji made of several
+
+
+def printable(text: str) -> str:
+    """A text in which nothing acts on a terminal, ends a line or turns the direction of reading, such as \\x1b."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:

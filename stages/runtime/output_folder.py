@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError
 from stages.core.names import output_name
+from stages.inputs.spec import path_of
 from stages.runtime.locks import Taken, locked
 from stages.runtime.run_file import RUN
 
@@ -75,7 +76,9 @@ class OutputFolder:
         """Raise `OutputFolderError` for a source that this run would remove, because an earlier one wrote it here."""
         old = {path.resolve() for path in self._left()}
         for source in sources:
-            path = Path(str(source)).expanduser().resolve()
+            if (named := path_of(source)) is None:
+                continue
+            path = Path(named).resolve()
             inside = [result for result in old if result == path or path in result.parents]
             if inside:
                 raise OutputFolderError(
