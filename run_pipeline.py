@@ -17,8 +17,10 @@ import re
 import traceback
 from pathlib import Path
 
+from stages.core.addresses import public
 from stages.core.config import ConfigError, Pipeline
 from stages.core.errors import FacepipeError, reason, way_out
+from stages.core.names import printable
 from stages.core.placement import Placement
 from stages.core.reading import Override
 from stages.core.supervision import DONE, REFUSED
@@ -35,7 +37,7 @@ NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC,
 EXAMPLES = """\
 examples:
   run_pipeline.py                                  the camera if there is one, else the demo
-  run_pipeline.py --source clip.mp4                a video; the results are in out/clip/
+  run_pipeline.py clip.mp4                         a video, as --source clip.mp4; the results are in out/clip/
   run_pipeline.py --source 0 --seconds 60          camera 0, for a minute
   run_pipeline.py --source shots/ --output shown   every picture and video of a folder
   run_pipeline.py --source clip.mp4 --start 1:30 --end 2:00 --fps 5    half a minute of it, five frames a second
@@ -84,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     except FacepipeError as error:
         if arguments.debug:
             traceback.print_exc()
-        print(f"facepipe: {error}", file=sys.stderr)
+        print(f"facepipe: {printable(str(error))}", file=sys.stderr)
         return REFUSED
     except OSError as error:
         if error.errno not in NO_ROOM:
@@ -144,10 +146,30 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors, and wait for nobody at a window")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
-    arguments = parser.parse_args(argv)
+    arguments = _with_its_source(parser, *parser.parse_known_args(argv))
     if arguments.metrics_host and not arguments.metrics:
         parser.error("--metrics-host says where, and nothing is there without --metrics PORT; add it.")
     arguments.metrics_host = arguments.metrics_host or "127.0.0.1"
+    return arguments
+
+
+def _with_its_source(parser: Arguments, arguments: argparse.Namespace, words: list[str]) -> argparse.Namespace:
+    """A name without an option is the source."""
+    options = words[: words.index("--")] if "--" in words else words
+    if strange := next((word for word in options if word.startswith("-") and word != "-"), None):
+        parser.refuse(strange)
+    names = [word for word in words if word != "--"]
+    if not names and arguments.source is None and arguments.blur not in (None, "none", "pixelate", "blur"):
+        names, arguments.blur = [arguments.blur], "pixelate"  # --blur clip.mp4
+    if len(names) > 1 and arguments.source is None:
+        parser.error(
+            f"{public(names[0])} and {len(names) - 1} more are given as source; name the folder, or a"
+            " glob in quotes such as 'shots/*.jpg', or give each a name under sources in the configuration."
+        )
+    if names and arguments.source is not None:
+        parser.error(f"{public(names[0])} and --source {public(arguments.source)} are both given; leave one out.")
+    if names:
+        arguments.source = names[0]
     return arguments
 
 
@@ -186,7 +208,7 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
             # Taken as it is, not as YAML: a file may be called 1e3 or no.
             is_number = key in ("source", "render.web") and value.isascii() and value.isdigit()
             option = key.rpartition(".")[2].replace("_", "-")
-            overrides.append(Override(key, int(value) if is_number else value, f"--{option} {value}"))
+            overrides.append(Override(key, int(value) if is_number else value, f"--{option} {public(value)}"))
     return overrides
 
 
@@ -227,7 +249,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
             if at != host:
                 continue  # It is on another machine, and so is what it reads.
             source = open_source(spec, name, Part(*pipeline.capture.part), pipeline.capture.loop)
-            print(f"source {source.name}: {source.description}")
+            print(printable(f"source {source.name}: {source.description}"))
             source.close()
         looked_at.append("sources")
     if "detect" in stages:

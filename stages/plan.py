@@ -7,13 +7,15 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.core.addresses import public
 from stages.core.config import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
+from stages.inputs.spec import expanded
 from stages.runtime.output_folder import OUT
 from stages.runtime.places import Places
 from stages.runtime.run_directory import IPC
@@ -23,7 +25,10 @@ from stages.runtime.settings import (
     PublishSettings,
     Settings,
     SourceSettings,
+    changed_since,
     detector_arguments,
+    input_of,
+    is_pinned,
     stamp,
 )
 
@@ -120,7 +125,7 @@ class Plan:
             keys_folder(pipeline, folder),
             models,
             {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
-            os.path.abspath(pipeline.render.output or OUT),
+            os.path.abspath(expanded(str(pipeline.render.output or OUT))),
             _inputs(pipeline, models, {stage: card_hash(card) for stage, card in cards.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
         )
@@ -167,13 +172,23 @@ class Plan:
             machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
 
+    def going_on(self, begun_with: dict) -> Plan:
+        """The same, with the files of folders and globs that the run was begun with, so far as none was changed."""
+        kept = dict(self.inputs)
+        for name, spec in self.pipeline.all_sources().items():
+            key = input_of(name, spec)
+            pinned = begun_with.get(key)
+            if pinned and pinned[0] == kept[key][0] and is_pinned(pinned[1]) and not changed_since(spec, pinned[1]):
+                kept[key] = pinned
+        return replace(self, inputs=kept)
+
     def _publish(self) -> PublishSettings | None:
         wanted = self.pipeline.render.publication
         if wanted is None:
             return None
         address, pixels = wanted
         if address.startswith(IPC):
-            address = IPC + os.path.abspath(os.path.expanduser(address.removeprefix(IPC)))
+            address = IPC + os.path.abspath(expanded(address.removeprefix(IPC)))
         return PublishSettings(address, pixels, self.host, self.keys)
 
     def _sources(self) -> tuple[SourceSettings, ...]:
@@ -201,7 +216,7 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     from stages.detectors import settings_hash
 
     detect = detector_arguments(pipeline, models)
-    sources = {f"source {name or spec}": [str(spec), stamp(spec)] for name, spec in pipeline.all_sources().items()}
+    sources = {input_of(n, spec): [public(spec), stamp(spec)] for n, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
     devices = {f"stages.{s}.device": a.device for s, a in pipeline.attributes().items() if a.device != "auto"}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
@@ -217,7 +232,7 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:
     """The absolute path of the folder with the keys; a relative one counts from the configuration's folder."""
-    return os.path.abspath(folder / Path(pipeline.keys).expanduser())
+    return os.path.abspath(folder / os.path.expanduser(pipeline.keys))
 
 
 def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
@@ -238,7 +253,7 @@ def will_show(display: str, environment: Mapping[str, str], platform: str) -> bo
 
 def _find(stage: str, model: str, folder: Path) -> str:
     # A set and not a list: for the project's own configuration both are one.
-    places = list(dict.fromkeys(Path(os.path.abspath(base / Path(model).expanduser())) for base in (folder, PROJECT)))
+    places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in (folder, PROJECT)))
     found = next((place for place in places if place.exists()), None)
     if found is None:
         where = " nor ".join(str(place) for place in places)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.names import printable
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
+from stages.inputs.spec import expanded
 from stages.plan import BINDING, Plan, keys_folder, processes_of
 from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState, is_plain
@@ -222,7 +224,7 @@ def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[P
 def _results(
     pipeline: Pipeline, processes: Processes, held: ExitStack, resume: bool, replace: bool, is_new: bool
 ) -> OutputFolder:
-    path = Path(os.path.abspath(pipeline.render.output))
+    path = Path(os.path.abspath(expanded(pipeline.render.output)))
     if "render" not in (stage for stage, _ in processes.values()):
         return logs_only(path, processes, is_new)
     given = {"resume": resume, "replace": replace, "is_new": is_new}
@@ -267,7 +269,7 @@ def _refuse_damaged(pipeline: Pipeline, results: OutputFolder) -> None:
 
 def _refuse_other(before: RunFile, plan: Plan, results: OutputFolder) -> None:
     """Raise `ConfigError` where the run in this folder was begun with other inputs than these."""
-    if difference := before.difference(plan.inputs):
+    if difference := before.difference(plan.going_on(before.inputs).inputs):
         raise ConfigError(
             f"{difference} is not what the run in {shown(str(results.path))} was begun with;"
             " --replace begins it anew, --output another one."
@@ -296,6 +298,8 @@ def _settings(
 ) -> Callable[[], dict[str, dict]]:
     def settings() -> dict[str, dict]:
         plan = Plan.of(pipeline, folder, host)
+        if before:
+            plan = plan.going_on(before.inputs)
         # Who ends by itself must know that it may: helpers, and render where not all captures are watched here.
         told = {
             label: plan.settings(
@@ -376,7 +380,7 @@ def _print(stream: TextIO, *lines: str, within_s: float | None = None) -> None:
     # The results are on the disk: a reader that has gone, or a full disk behind a log, does not spoil the run.
     with contextlib.suppress(OSError, ValueError):
         if takes(stream, within_s):
-            print(*lines, sep="\n", file=stream, flush=True)
+            print(*map(printable, lines), sep="\n", file=stream, flush=True)
 
 
 def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:

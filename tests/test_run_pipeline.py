@@ -200,7 +200,15 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["clip.mp4"], "clip.mp4 belongs to no option; to read it, write --source clip.mp4."),
+        (
+            ["a.mp4", "--source", "rtsp://anna:secret@door/1?token=x"],
+            "a.mp4 and --source rtsp://door/1 are both given; leave one out.",
+        ),
+        (
+            ["a.jpg", "b.jpg", "c.jpg"],
+            "a.jpg and 2 more are given as source; name the folder, or a glob in quotes such as 'shots/*.jpg', or give"
+            " each a name under sources in the configuration.",
+        ),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
         (["--wall=3"], "there is no option --wall; --help has all options."),
         (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from pathlib import Path
 
 from stages.core.errors import FacepipeError
+from stages.inputs.listing import Pinned
+from stages.runtime.output_folder import RESULTS
 from stages.runtime.process import Launcher, Settings
-from stages.runtime.settings import stamp
+from stages.runtime.settings import changed_since, input_of, is_pinned
 from stages.sources import Part, Source, SourceAway, SourceError, open_source
 from stages.sources.base import PAUSE_MOST_S, PAUSE_S, so_long
 
@@ -31,7 +35,7 @@ def opened(settings: Settings, launcher: Launcher) -> Source | None:
     played = settings.pipeline.capture
     while not launcher.stop_requested:
         try:
-            return open_source(spec, name, Part(*played.part), played.loop)
+            return open_source(spec, name, Part(*played.part), played.loop, _pinned(settings))
         except SourceError as error:
             so_far = _so_far(error, spec, is_known=was is not None)
             if so_far is None or time.monotonic() >= until_s:
@@ -61,15 +65,39 @@ def _rest(seconds: float, launcher: Launcher) -> None:
         time.sleep(_TURN_S)
 
 
+def _pinned(settings: Settings) -> Pinned | None:
+    """The files that the run was begun with, where the source is a folder or a glob."""
+    _, stamped = settings.inputs.get(input_of(settings.source.name, settings.source.spec)) or (None, None)
+    if not is_pinned(stamped):
+        return None
+    return Pinned([row[0] for row in stamped], lambda file, below: _frames_in_results(settings, file, below))
+
+
+def _frames_in_results(settings: Settings, file: str, below: int) -> int | None:
+    """How many frames of a file are written; asked only of one that has gone, which cannot be counted any more."""
+    if settings.machines is not None:
+        return None  # They may be on another machine.
+    count = 0
+    try:
+        with Path(settings.output, settings.source.name or "", RESULTS).open("rb") as lines:
+            for line in lines:
+                # The faces, which are most of a line, need not be read.
+                said = json.loads(line.partition(b', "time": ')[0] + b"}")
+                count += said["file"] == file and said["frame"] < below
+    except (OSError, ValueError, KeyError, TypeError):  # What render has not written is not to be counted by.
+        return None
+    return count
+
+
 def refuse_another_file(settings: Settings) -> None:
     """Raise `SourceChanged` if the file was replaced since the run was begun.
 
     Half of the results from one file and half from another would be those of neither.
     """
     source = settings.source
-    begun_with = settings.inputs.get(f"source {source.name or source.spec}")
-    if begun_with and begun_with[1] != stamp(source.spec):
+    begun_with = settings.inputs.get(input_of(source.name, source.spec))
+    if begun_with and (changed := changed_since(source.spec, begun_with[1])):
         raise SourceChanged(
-            f"{source.spec} was changed while it was read: what is written so far is of the file that it was;"
+            f"{changed} was changed while it was read: what is written so far is of the file that it was;"
             " --replace begins anew."
         )

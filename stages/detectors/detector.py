@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -124,7 +125,7 @@ def users_file(model: str | None, detector: str, where: str) -> Path:
     """The file that the user has to bring for a detector; raises `DetectorError`, saying where there is one."""
     if model is None:
         raise DetectorError(f"detector {detector} needs a model file: get {where} and set stages.detect.model to it.")
-    file = Path(model).expanduser()
+    file = Path(os.path.expanduser(model))
     if not file.is_file():
         raise DetectorError(
             f"stages.detect.model is {model!r}, where there is no file; detector {detector} needs {where}."

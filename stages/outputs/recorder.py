@@ -13,6 +13,8 @@ import numpy as np
 from stages.core.errors import reason
 from stages.core.frames import FinishedFrame
 from stages.core.names import output_name
+from stages.inputs.listing import root_of
+from stages.inputs.spec import path_of
 from stages.outputs.comparing import missing_in
 from stages.outputs.jsonl import JsonLines
 from stages.outputs.losses import Losses
@@ -180,8 +182,8 @@ class Recorder:
 
     def _original(self, file: str | None) -> Path | None:
         """The file that the video was made of, if it can be seen from here."""
-        if not isinstance(self._spec, str):
+        path = None if self._spec is None else path_of(self._spec)
+        if path is None:
             return None
-        spec = Path(self._spec).expanduser()
-        candidates = [spec] if file is None else [spec / file, Path(file)]
+        candidates = [Path(path)] if file is None else [root_of(self._spec) / file]
         return next((path for path in candidates if path.is_file()), None)

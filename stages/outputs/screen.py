@@ -73,7 +73,7 @@ def _connected(host: str, number: int) -> socket.socket:
 
 def _cookie(number: int) -> bytes:
     """What the authority file has for a display; empty where there is no file or no entry."""
-    path = Path(os.environ.get("XAUTHORITY") or Path.home() / ".Xauthority")
+    path = Path(os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority"))
     try:
         entries = list(_entries(path.read_bytes()))
     except (OSError, struct.error):

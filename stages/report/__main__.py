@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from stages.core.addresses import public
 from stages.core.errors import FacepipeError
 from stages.core.names import output_name
 from stages.outputs.restore import RESULTS
@@ -183,7 +184,7 @@ def _was_hidden(folder: Path) -> bool | None:
 def _refuse_live(spec: str, sources: int) -> None:
     """What is not there any more cannot be looked at again; and no camera must be opened by mistake."""
     if re.fullmatch(r"(/dev/video)?\d{1,4}|auto|.*://.*", spec):
-        raise SourceError(f"--source is {spec}, but faces are cut out of files only; leave it out.")
+        raise SourceError(f"--source is {public(spec)}, but faces are cut out of files only; leave it out.")
     if sources > 1:
         raise SourceError("--source is for one source, and this run had several; write the folder of one of them.")
 

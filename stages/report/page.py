@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from stages.core.names import printable
 from stages.report.film import cards, timeline
 from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
 from stages.report.words import NARROW, Pictures, counted, duration, image, percent, sentence
@@ -34,7 +35,8 @@ def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
         f" and {len(told) - 3} others" if len(told) > 3 else ""
     )
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    yield f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} – faces</title>'
+    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+    yield f"<title>{escape(printable(title))} – faces</title>"
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
     yield '<meta name="color-scheme" content="light dark">'
     # Nothing is fetched, whatever stands in the results: no picture, style or script but those of this page.
@@ -43,11 +45,11 @@ def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
         " style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
     )
     yield f"<style>{style}</style></head><body><main>"
-    yield f'<header><h1>{escape(title)}</h1><p class="quiet">{_in_short(told, day)}</p></header>'
+    yield f'<header><h1>{escape(printable(title))}</h1><p class="quiet">{_in_short(told, day)}</p></header>'
     yield from _tiles(told, summary)
     for one in told:
         if len(told) > 1:
-            yield f'<h2 class="source">{escape(one.gathered.source)}</h2>'
+            yield f'<h2 class="source">{escape(printable(one.gathered.source))}</h2>'
         yield from _source(one)
     yield from _run(summary)
     yield "<footer>Made by facepipe from results.jsonl. What nets say of a face is a guess.</footer></main>"
@@ -90,7 +92,7 @@ def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
 def _source(one: Told) -> Iterator[str]:
     gathered = one.gathered
     for note in one.notes:
-        yield f'<p class="note">{escape(note)}</p>'
+        yield f'<p class="note">{escape(printable(note))}</p>'
     for film in gathered.films:
         yield from _film(film, gathered, one.pictures)
     if gathered.film_count > len(gathered.films):
@@ -103,7 +105,7 @@ def _source(one: Told) -> Iterator[str]:
 
 def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
     people = film.shown
-    name = f"{escape(film.file)}: who" if film.file is not None else "Who"
+    name = f"{escape(printable(film.file))}: who" if film.file is not None else "Who"
     yield f"<section><h3>{name} was there, and when</h3>"
     if not people:
         yield '<p class="quiet">No face was found.</p></section>'
@@ -148,7 +150,7 @@ def _still(still: Still, pictures: Pictures) -> Iterator[str]:
         name = still.file or ""
         look = image(pictures, moment, name) or "<span>no picture</span>"
         said = "".join(f"<p>{sentence(stage, answer)}</p>" for stage, answer in face.shown.items())
-        title = f'<p class="quiet file" title="{escape(name)}">{escape(name)}</p>' if name else ""
+        title = f'<p class="quiet file" title="{escape(printable(name))}">{escape(printable(name))}</p>' if name else ""
         yield f'<article><div class="face">{look}</div>{said}{title}</article>'
 
 
@@ -189,7 +191,7 @@ def _run(summary: dict) -> Iterator[str]:
             said = ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items())
             yield f'<p class="quiet">{escape(source.get("source", ""))}: from reading to writing {said}</p>'
     for note in summary.get("notes", []):
-        yield f'<p class="quiet">{escape(note)}</p>'
+        yield f'<p class="quiet">{escape(printable(note))}</p>'
     if summary.get("failure"):
         yield f'<p class="note">{escape(summary["failure"])}</p>'
     yield "</section>"

@@ -6,6 +6,9 @@ import argparse
 import sys
 from typing import NoReturn
 
+from stages.core.addresses import public
+from stages.core.names import printable
+
 REFUSED = 2  # the exit status
 
 
@@ -20,18 +23,24 @@ class Arguments(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         namespace, strange = self.parse_known_args(args, namespace)
         if strange:
-            self.error(self._about(strange[0]))
+            self.refuse(strange[0])
         return namespace
+
+    def refuse(self, strange: str) -> NoReturn:
+        """End with the sentence about an argument that belongs to no option."""
+        self.error(self._about(strange))
 
     def error(self, message: str) -> NoReturn:
         remedy = "" if ";" in message else "; --help has all options."
-        print(f"facepipe: {message.removeprefix('argument ')}{remedy}", file=sys.stderr)
+        print(f"facepipe: {printable(message.removeprefix('argument '))}{remedy}", file=sys.stderr)
         raise SystemExit(REFUSED)
 
     def _about(self, strange: str) -> str:
         if not strange.startswith("-"):
-            remedy = f"; to read it, write --source {strange}." if "--source" in self._option_string_actions else ""
-            return f"{strange} belongs to no option{remedy}"
+            remedy = (
+                f"; to read it, write --source {public(strange)}." if "--source" in self._option_string_actions else ""
+            )
+            return f"{public(strange)} belongs to no option{remedy}"
         from difflib import get_close_matches  # Only who mistypes pays for it.
 
         option = strange.partition("=")[0]

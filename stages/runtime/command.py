@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from stages.core.errors import FacepipeError
+from stages.core.names import printable
 
 
 class Unheard(FacepipeError):
@@ -21,7 +22,7 @@ class Unheard(FacepipeError):
 def say(*lines: str) -> None:
     """Print lines at once; raises `Unheard`."""
     try:
-        print(*lines, sep="\n", flush=True)
+        print(*map(printable, lines), sep="\n", flush=True)
     except OSError as error:
         # What is left in its buffer would be tried again at the end of the process, and end in a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,17 +6,18 @@ import contextlib
 import glob
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from stages.core.addresses import public, split
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.core.names import output_name, safe_name
+from stages.inputs.listing import Listing
+from stages.inputs.spec import camera_of, path_of
 from stages.results.manifest import MANIFEST, ForeignFile, Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.locks import Taken, locked
@@ -81,7 +82,7 @@ class OutputFolder:
         old = {path.resolve() for path in self._left()}
         for source in sources:
             for path in _files_of(source):
-                if any(result == path or path in result.parents for result in old):
+                if path in old:
                     raise OutputFolderError(
                         f"{source} holds results of an earlier run that this one would replace;"
                         " choose another folder with --output."
@@ -233,23 +234,19 @@ def name_of(pipeline: Pipeline, config: str | None = None) -> str:
 
 
 def _name_of_source(source: str | int) -> str:
-    if isinstance(source, int) or source.isdecimal():
-        return f"camera-{source}"
-    if source.lower().startswith("file:"):
-        source = unquote(urlsplit(source).path)
-    elif "://" in source:
-        return _host(source.partition("://")[2])
-    parts = [part for part in Path(os.path.abspath(source)).parts[1:] if not glob.has_magic(part)]
+    if (number := camera_of(source)) is not None:
+        return f"camera-{number}"
+    if (named := path_of(source)) is None:
+        return source if source in ("auto", "demo") else _host(source)
+    parts = [part for part in Path(os.path.abspath(named)).parts[1:] if not glob.has_magic(part)]
     name = parts[-1] if parts else "run"
-    return name if os.path.isdir(os.path.expanduser(source)) else Path(name).stem
+    return name if os.path.isdir(named) else Path(name).stem
 
 
-def _host(rest: str) -> str:
-    """The host of an address; where it cannot be told from a password that holds @, / or ?, no part of either."""
-    authority = re.split(r"[/?#]", rest)[0]
-    if rest.count("@") != authority.count("@") or authority.count("@") > 1:
-        return "stream"
-    return re.sub(r":\d*$", "", authority.rpartition("@")[2]) or "stream"
+def _host(url: str) -> str:
+    """The host of an address, where it can be told from a password that holds @, / or ?."""
+    parts = split(url)
+    return parts.hostname if parts else "stream"
 
 
 def _run_in(folder: Path) -> RunFile | None:
@@ -261,7 +258,7 @@ def _run_in(folder: Path) -> RunFile | None:
 
 def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | None:
     """The folder of the newest run below `base`, of the same sources as this pipeline; None where there is none."""
-    wanted = None if pipeline is None else {str(spec) for spec in pipeline.all_sources().values()}
+    wanted = None if pipeline is None else {public(spec) for spec in pipeline.all_sources().values()}
     found = []
     for path in base.iterdir() if base.is_dir() else ():
         run = _run_in(path) if Manifest(path).exists() else None
@@ -276,13 +273,13 @@ def _sources_in(run: RunFile) -> set[str]:
 
 def _files_of(source: str | int) -> list[Path]:
     """Where the files of a source lie, without links."""
-    text = str(source)
-    if text.lower().startswith("file:"):
-        text = unquote(urlsplit(text).path)
-    paths = [Path(os.path.expanduser(text))]
-    if glob.has_magic(text):
-        paths += map(Path, glob.iglob(text, recursive=True))
-    return [path.resolve() for path in paths]
+    named = path_of(source)
+    if named is None:
+        return []
+    with contextlib.suppress(OSError):  # A folder that cannot be read: whoever opens the source says so.
+        if listing := Listing.of(source):
+            return [path.resolve() for path in listing.files]
+    return [Path(named).resolve()]
 
 
 def _stays(path: Path, folder: Path) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.errors import FacepipeError, NotTaken
+from stages.core.names import printable
 from stages.runtime.arguments import Arguments
 from stages.runtime.settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 
@@ -143,7 +144,7 @@ class Launcher:
     def _tell(self, kind: str, what: object) -> None:
         if self._said is None:
             if kind in ("say", "refused", "failed"):
-                print(f"facepipe: {what}", file=sys.stderr)
+                print(f"facepipe: {printable(str(what))}", file=sys.stderr)
             return
         line = json.dumps({kind: what})
         try:

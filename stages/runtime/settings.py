@@ -10,7 +10,11 @@ import socket
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from stages.core.addresses import public
 from stages.core.config import Pipeline
+from stages.inputs.listing import Listing, root_of
+from stages.inputs.listing import changed_since as changed_pin
+from stages.inputs.spec import path_of
 
 if TYPE_CHECKING:
     from stages.core.frames import CropGeometry
@@ -35,19 +39,41 @@ def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
 
 
 def stamp(spec: str | int) -> list | None:
-    """Size and time of a source's file, by which it is noticed that it is another one now; None where it has none."""
-    if not isinstance(spec, str):
+    """Size and time of a source's file, by which it is noticed that it is another one now; None where it has none.
+
+    Of a folder or a glob a row for each of its files: which ones are read, and in which order, is fixed by it.
+    """
+    path = path_of(spec)
+    if path is None:
         return None
-    path = os.path.expanduser(spec)
     try:
-        if os.path.isdir(path):
-            # Each file's own: the folder's time changes with everything that is written beside them.
-            files = (entry for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith("."))
-            return sorted([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)
+        if (listing := Listing.of(spec)) is not None:
+            return listing.pins()
         found = os.stat(path)
-    except (OSError, ValueError):  # A glob, a URL, or what opening the source will complain of.
+    except (OSError, ValueError):  # What opening the source will complain of.
         return None
     return [found.st_size, found.st_mtime_ns]
+
+
+def input_of(name: str | None, spec: str | int) -> str:
+    """What a source is called in `Settings.inputs`."""
+    return f"source {name or public(spec)}"
+
+
+def is_pinned(stamped: object) -> bool:
+    """Whether this is the stamp of several files."""
+    return (
+        isinstance(stamped, list) and stamped != [] and all(isinstance(row, list) and len(row) == 3 for row in stamped)
+    )
+
+
+def changed_since(spec: str | int, stamped: list | None) -> str | None:
+    """What of a source is another file now than when it was stamped, and none that has gone or come; None: nothing."""
+    if is_pinned(stamped):
+        root = root_of(spec)
+        name = changed_pin(root, stamped)
+        return None if name is None else str(root / name)
+    return None if stamped is None or stamped == stamp(spec) else str(spec)
 
 
 @dataclass(frozen=True, slots=True)

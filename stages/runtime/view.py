@@ -10,6 +10,7 @@ import time
 from typing import TextIO
 
 from stages.core.errors import reason
+from stages.core.names import printable
 
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
@@ -47,7 +48,7 @@ class TerminalView:
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the live line."""
         if not self.is_quiet:
-            self._write(self._cleared() + f"facepipe: {sentence}\n" + self._shown)
+            self._write(self._cleared() + f"facepipe: {printable(sentence)}\n" + self._shown)
 
     def progress(self, label: str, progress: dict) -> None:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
@@ -61,7 +62,7 @@ class TerminalView:
         if not self._is_live:
             self.say(live_line(sources, None).strip())
             return
-        line = live_line(sources, self._window if self._has_bars else None)
+        line = printable(live_line(sources, self._window if self._has_bars else None))
         cleared = self._cleared()
         self._shown = line[: shutil.get_terminal_size().columns - 1]
         self._write(cleared + self._shown)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
+from stages.core.addresses import public
+from stages.inputs.listing import Pinned
+from stages.inputs.spec import camera_of, is_pattern, path_of
 from stages.sources.base import Source, SourceAway, SourceError
 from stages.sources.part import Part
 
@@ -16,15 +17,21 @@ __all__ = ["Part", "Source", "SourceAway", "SourceError", "open_source"]
 # The kinds are imported where they are opened: a video needs neither the demo's photographs nor the camera's OpenCV.
 
 
-def open_source(spec: str | int, name: str | None = None, part: Part | None = None, loop: bool = False) -> Source:
+def open_source(
+    spec: str | int,
+    name: str | None = None,
+    part: Part | None = None,
+    loop: bool = False,
+    pinned: Pinned | None = None,
+) -> Source:
     """Open what the configuration's `source` names; raises `SourceError`.
 
     `spec` is `auto`, `demo`, the number of a camera (0 or "0"), a path, a folder, a glob such as `shots/**/*.jpg`, or a
     URL (rtsp, http, https and what else FFmpeg speaks). A file that is called `demo` is `./demo`. `name` replaces the
     source's own name in results and outputs. `part` is what is read of its videos; with `loop` it is read again and
-    again. Both are for files.
+    again. Both are for files. `pinned`: the files of a folder or glob, where they were fixed before.
     """
-    source = _open(spec)
+    source = _open(spec, pinned)
     part = part or Part()
     if source.live and (loop or not part.is_whole):
         source.close()
@@ -42,22 +49,22 @@ def open_source(spec: str | int, name: str | None = None, part: Part | None = No
     return source
 
 
-def _open(spec: str | int) -> Source:
-    if isinstance(spec, int):
-        return _camera(spec)
+def _open(spec: str | int, pinned: Pinned | None) -> Source:
     if spec == "auto":
         return _camera_or_demo()
     if spec == "demo":
         from stages.sources.demo import Demo
 
         return Demo()
-    if device := re.fullmatch(r"(?:/dev/video)?([0-9]{1,4})", spec):
-        return _camera(int(device[1]))
-    if "://" in spec:
-        return _stream(spec)
+    if (camera := camera_of(spec)) is not None:
+        return _camera(camera)
     if not spec or "\0" in spec:
         raise SourceError("The source is empty; write a file, a folder, a glob, a URL, a camera number, demo or auto.")
-    return _path(spec)
+    if (path := path_of(spec)) is not None:
+        return _path(spec, path, pinned)
+    from stages.sources.stream import open_stream
+
+    return open_stream(spec)
 
 
 def _camera(number: int) -> Source:
@@ -79,26 +86,16 @@ def _camera_or_demo() -> Source:
     return demo
 
 
-def _stream(spec: str) -> Source:
-    if spec.startswith("file://"):
-        return _path(spec.removeprefix("file://"))
-    from stages.sources.stream import open_stream
-
-    return open_stream(spec)
-
-
-def _path(spec: str) -> Source:
+def _path(spec: str, named: str, pinned: Pinned | None) -> Source:
     from stages.sources.pictures import Pictures, open_file
 
-    path = Path(spec).expanduser()
-    if path.is_dir():
-        return Pictures.of_folder(path)
+    path = Path(named)
+    if path.is_dir() or is_pattern(spec):
+        return Pictures.of(spec, pinned)
     if path.exists():
         return open_file(path)
-    if glob.has_magic(spec):
-        return Pictures.of_glob(os.path.expanduser(spec))
     raise SourceError(
-        f"There is no file or folder {spec}{_nearest(path)}; write a path, a camera number, demo or auto."
+        f"There is no file or folder {public(spec)}{_nearest(path)}; write a path, a camera number, demo or auto."
     )
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from stages.core.errors import FacepipeError, NotTaken
 from stages.core.frames import Picture
 from stages.core.limits import NAME_CHARACTERS
+from stages.core.names import printable
 from stages.sources.part import Part
 
 PAUSE_S, PAUSE_MOST_S = 0.5, 5.0  # between two tries to open a live source that was lost
@@ -108,7 +109,7 @@ class Source(ABC):
         return None
 
     def _note(self, sentence: str) -> None:
-        if (sentence := as_text(sentence)) not in self.notes:  # A second reading meets the same defects.
+        if (sentence := printable(as_text(sentence))) not in self.notes:  # A second reading meets the same defects.
             self.notes.append(sentence)
 
 

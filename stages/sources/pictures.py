@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from stages.core.frames import Picture
+from stages.inputs.listing import Listing, Pinned, root_of
+from stages.inputs.spec import is_pattern
 from stages.sources.base import EmptyPart, Source, SourceError, as_text, counted, name_of
 from stages.sources.part import Part
 from stages.sources.still import PICTURES, StillFile, is_still, read_picture
@@ -28,8 +28,9 @@ def open_file(path: Path) -> Source:
 class Pictures(Source):
     """Frames count on from file to file; a file that cannot be read is noted and takes no number."""
 
-    def __init__(self, name: str, root: Path, files: list[Path]):
+    def __init__(self, name: str, root: Path, files: list[Path], pinned: Pinned | None = None):
         """`files` are in the order of reading; each is called by its path below `root`."""
+        self._pinned = pinned or Pinned([])
         self._root = root
         self._files = [file for file in files if file.suffix.lower() in PICTURES | VIDEOS]
         self._unreadable: set[Path] = set()
@@ -47,27 +48,17 @@ class Pictures(Source):
             self.frames = None
 
     @classmethod
-    def of_folder(cls, folder: Path) -> Pictures:
-        """The files directly in the folder, hidden ones left alone."""
+    def of(cls, spec: str, pinned: Pinned | None = None) -> Pictures:
+        """The files of a folder or a glob: those that were pinned, or else those that are there now."""
+        root = root_of(spec)
         try:
-            files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+            files = [root / name for name in pinned.names] if pinned is not None else Listing.of(spec).files
         except OSError as error:
-            raise SourceError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-        source = cls(name_of(folder), folder, sorted(files, key=natural))
-        return source._not_empty(
-            f"The folder {folder} holds", f"the glob '{folder / '**' / '*'}' takes its subfolders too"
-        )
-
-    @classmethod
-    def of_glob(cls, pattern: str) -> Pictures:
-        """The files that match, `**` going through folders; named after the last folder before a wildcard."""
-        parts = Path(pattern).parts
-        fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-        root = Path(*parts[:fixed])
-        files = sorted((Path(path) for path in glob.glob(pattern, recursive=True) if Path(path).is_file()), key=natural)
-        return cls(name_of(root), root, files)._not_empty(
-            f"The glob {pattern} matches", "'**' stands for any subfolders"
-        )
+            raise SourceError(f"The folder {root} cannot be read: {error.strerror}.") from error
+        source = cls(name_of(root), root, files, pinned)
+        if is_pattern(spec):
+            return source._not_empty(f"The glob {spec} matches", "'**' stands for any subfolders")
+        return source._not_empty(f"The folder {root} holds", f"the glob '{root / '**' / '*'}' takes its subfolders too")
 
     @property
     def skipped(self) -> int:
@@ -78,13 +69,28 @@ class Pictures(Source):
             return self
         raise SourceError(f"{what} no picture and no video (.jpg, .png, .mp4, .mkv, .gif and the like); {hint}.")
 
+    def _frames_before(self, file: str, start: int) -> int:
+        """How many frames a file has had that has gone since: those behind it must not get its numbers."""
+        frames = self._pinned.frames_of(file, start)
+        if frames is None:
+            raise SourceError(
+                f"{file} of {self.name} was removed after it was read, and the frames behind it cannot be counted; put"
+                " it back to go on."
+            )
+        return frames
+
     def _read(self, start: int) -> Iterator[Picture]:
         self._unreadable = set()
         self.cut_short = count = 0
         for path in self._files:
             self.passed()
             file = as_text(path.relative_to(self._root).as_posix())
+            if count < start and not path.exists():
+                count += self._frames_before(file, start)
+                continue
             try:
+                if not path.exists():
+                    raise SourceError(f"{file} is not there any more.")
                 if is_still(path):
                     # Decoded also before `start`: only then is it known whether the file takes a number.
                     pixels, remark = read_picture(path, file)
@@ -107,14 +113,6 @@ class Pictures(Source):
             raise SourceError(
                 f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}"
             )
-
-
-def natural(path: Path) -> list:
-    """Sorts img2 before img10, and capitals beside small letters."""
-    folded = [
-        [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", part.casefold())] for part in path.parts
-    ]
-    return [folded, str(path)]
 
 
 def _contents(files: list[Path]) -> str:

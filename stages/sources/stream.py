@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
+from stages.core.addresses import public, public_path, split
 from stages.core.frames import Picture
 from stages.sources.base import Source, SourceAway, SourceError, counted
 from stages.sources.remote import RemoteStill, is_remote_still
@@ -20,11 +20,17 @@ _TIMEOUT_S = 5.0
 
 
 def open_stream(url: str) -> Source:
-    """An http URL that ends like a file is read like a file, without loss; every other URL is live."""
+    """What an http server says has an end is read like a file, without loss; every other URL is live."""
     address = Address(url)
-    if not address.is_file:
-        return Stream(address)
-    if is_remote_still(address.url, address.label, _TIMEOUT_S):
+    if not address.is_http:
+        return Stream(address, address.open())
+    if address.ends_like_a_file and is_remote_still(address.url, address.label, _TIMEOUT_S):
+        return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
+    clip = address.open_file() if address.ends_like_a_file else address.open()
+    if not clip.is_finite:
+        return Stream(address, clip)
+    clip.close()
+    if not address.ends_like_a_file and is_remote_still(address.url, address.label, _TIMEOUT_S):
         return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
     return RemoteFile(address)
 
@@ -33,28 +39,32 @@ class Address:
     """A URL and what may be shown of it: neither user nor password, nor the query, which often holds a token."""
 
     def __init__(self, url: str):
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
-            host, port = "", None
-        # An unescaped /, ? or # in a password ends the host, and user and password would be taken for it and shown.
-        if not host or ("@" in (parts.path or url) and ":" in parts.netloc and "@" not in parts.netloc):
+        parts = split(url)
+        if parts is None:
             raise SourceError(
-                "The source's URL has no valid host; in a password write %2F for /, %3A for : and %40 for @."
+                "The source's URL has no valid host; in a password write %2F for /, %3A for :, %40 for @, %23 for # and"
+                " %3F for ?."
             )
         if parts.scheme not in _SCHEMES:
             raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(_SCHEMES)}.")
-        suffix = PurePosixPath(parts.path).suffix.lower()
-        self.is_file = parts.scheme in ("http", "https") and suffix in (VIDEOS | PICTURES) - _ENDLESS
-        self.url, self.scheme = url, parts.scheme
-        self.name = host + parts.path.rstrip("/")
-        self.label = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+        self.is_http = parts.scheme in ("http", "https")
+        self.ends_like_a_file = PurePosixPath(parts.path).suffix.lower() in (VIDEOS | PICTURES) - _ENDLESS
+        self.url, self.scheme = parts.scheme + url[len(parts.scheme) :], parts.scheme  # FFmpeg knows no HTTP://.
+        self.name = parts.hostname + public_path(parts.path).rstrip("/")
+        self.label = public(url)
 
     def open(self) -> Clip:
         # RTSP over TCP: over UDP, FFmpeg's default, a lost packet smears the picture until the next key frame.
         options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else {}
         return Clip(self.url, self.label, options, _TIMEOUT_S)
+
+    def open_file(self) -> Clip:
+        """The same of a file, which is looked for once: nobody is about to plug it in."""
+        try:
+            return self.open()
+        except SourceAway as away:
+            sentence = str(away)
+        raise SourceError(sentence)
 
 
 class RemoteFile(Film):
@@ -62,14 +72,19 @@ class RemoteFile(Film):
 
     def __init__(self, address: Address):
         self._address = address
+        self._was: tuple | None = None  # by which it is noticed that it is another file now
         super().__init__(address.name, address.label)
 
     def _open(self) -> Clip:
-        try:
-            return self._address.open()
-        except SourceAway as away:  # A file is looked for once.
-            sentence = str(away)
-        raise SourceError(sentence)
+        clip = self._address.open_file()
+        self._was = self._was or clip.identity
+        if clip.identity != self._was:
+            clip.close()
+            raise SourceError(
+                f"{self._label} is another file now than when it was opened; what is written so far is of the one that"
+                " it was."
+            )
+        return clip
 
 
 class Stream(Source):
@@ -77,11 +92,10 @@ class Stream(Source):
 
     live = True
 
-    def __init__(self, address: Address):
-        self._address = address
-        # Kept open for the first reading: opening a camera's stream takes seconds, and some allow one reader only.
-        self._clip: Clip | None = address.open()
-        super().__init__(address.name, self._clip.description)
+    def __init__(self, address: Address, clip: Clip):
+        """`clip` is kept for the first reading: opening a camera's stream takes seconds, and some allow one reader."""
+        self._address, self._clip = address, clip
+        super().__init__(address.name, clip.description)
 
     def close(self) -> None:
         super().close()

@@ -7,6 +7,7 @@ place, and says what is wrong with a file.
 from __future__ import annotations
 
 import math
+import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -175,6 +176,20 @@ class Clip:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the server says that it has an end: by its length in bytes, or in seconds in the file's header."""
+        if "mpjpeg" in self._formats:  # Cameras that speak it name any length.
+            return False
+        # The size of a list of segments is not that of the video; FFmpeg has the length of one that has an end.
+        lists = self._formats & {"hls", "dash"}
+        return bool(self._container.duration) or (not lists and self._container.size > 0)
+
+    @property
+    def identity(self) -> tuple:
+        """By which it is noticed that a server has another file under this name now."""
+        return self._container.size, self._container.duration, self.size, self.frames
 
     @property
     def _formats(self) -> set[str]:
@@ -391,9 +406,15 @@ class _Convert:
             self._note(sentence)
 
 
+def local(path: str) -> str:
+    """The name of a file as FFmpeg takes it for one, whatever it looks like: 10:30.mp4 is no protocol."""
+    return f"file:{os.path.abspath(path)}"
+
+
 def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: float | None):
     if options is None:  # A file, not a stream.
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        location = local(location)
     so_far = None
     try:
         return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")

@@ -61,7 +61,9 @@ def source_after(monkeypatch, *errors: Exception) -> list:
 
 def settings(spec, reconnect=60.0, was=None) -> SimpleNamespace:
     pipeline = replace(Pipeline(), reconnect=reconnect)
-    return SimpleNamespace(source=SourceSettings(spec, None, False), opened_as=was, pipeline=pipeline)
+    return SimpleNamespace(
+        source=SourceSettings(spec, None, False), inputs={}, machines=None, opened_as=was, pipeline=pipeline
+    )
 
 
 def test_it_is_waited_for_with_one_line_and_with_signs_of_life(monkeypatch, clock):

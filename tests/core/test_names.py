@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.names import output_name
+from stages.core.names import output_name, printable
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,25 @@ def test_names_that_windows_keeps_for_itself_are_changed():
     assert str(output_name("nul", None, still=True)) == "_nul.png"
     assert str(output_name("con.mp4", None, still=False)) == "_con.mp4"
     assert str(output_name("console.mp4", None, still=False)) == "console.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("clip.mp4", "clip.mp4"),
+        ("Gesicht ä 顔 🙂 👨‍👩‍👧.png", "Gesicht ä 顔 🙂 👨‍👩‍👧.png"),
+        ("a\x1b[2Jb.png", "a\\x1b[2Jb.png"),
+        ("a\nfacepipe: done\r.png", "a\\nfacepipe: done\\r.png"),
+        ("gnp\u202egpj.exe", "gnp\\u202egpj.exe"),
+        ("a\u2066b\u2069\u200f\u2028\x9b\x7f.png", "a\\u2066b\\u2069\\u200f\\u2028\\x9b\\x7f.png"),
+        ("\udcff.png", "\\udcff.png"),
+    ],
+)
+def test_nothing_in_a_name_acts_on_a_terminal(name, shown):
+    assert printable(name) == shown
+
+
+@pytest.mark.parametrize("odd", ["\u202e", "\u2066", "\u200f", "\u2028", "\x9b", "\x1b", "\n", "\ufeff"])
+def test_an_annotated_name_holds_nothing_that_acts_on_a_terminal(odd):
+    name = str(output_name("shots", f"a{odd}b.png", still=True))
+    assert printable(name) == name and name.startswith("a_b-")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stages.inputs.listing import natural
 from stages.sources import SourceError, open_source
-from stages.sources.pictures import natural
 from tests.sources.material import (
     COLOURS,
     CORNERED,

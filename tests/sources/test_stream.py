@@ -8,6 +8,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import av
 import cv2
 import pytest
 
@@ -215,19 +216,53 @@ def test_a_malformed_address_is_refused_without_showing_it(url):
     assert error.value.__cause__ is None
 
 
-@pytest.mark.parametrize(
-    ("url", "is_file"),
-    [
-        ("http://example.org/a.mp4?x=1", True),
-        ("https://example.org/a.WEBM", True),
-        ("http://example.org/cam.mjpg", False),
-        ("http://example.org/stream", False),
-        ("rtsp://example.org/a.mp4", False),
-        ("http://example.org/@anna/a.mp4", True),
-    ],
-)
-def test_only_http_urls_that_end_like_a_file_are_finite(url, is_file):
-    assert stream.Address(url).is_file is is_file
+@pytest.mark.parametrize("path", ["/clip", "/clip.ts", "/clip.mp4"])
+def test_what_a_server_gives_a_length_for_is_read_as_a_file_whatever_its_name(server, tmp_path, path):
+    kind = "c.ts" if path == "/clip.ts" else "c.mp4"
+    server.files[path] = write_video(tmp_path / kind).read_bytes()
+    source = open_source(f"HTTP://{server.address}{path}")
+    assert not source.live
+    assert [number_of(p.pixels) for p in source.pictures()] == list(range(10))
+    assert [number_of(p.pixels) for p in source.pictures(start=8)] == [8, 9]
+
+
+def test_a_picture_without_a_suffix_on_a_server_is_a_still(server):
+    server.files["/snapshot"] = cv2.imencode(".jpg", numbered(3, (30, 20)))[1].tobytes()
+    source = open_source(f"http://{server.address}/snapshot?user=a&pwd=b")
+    assert (source.live, [p.rate for p in source.pictures()]) == (False, [None])
+
+
+def _segments(server, tmp_path, end: str) -> str:
+    with av.open(
+        str(tmp_path / "list.m3u8"), "w", format="hls", options={"hls_time": "0.2", "hls_list_size": "0"}
+    ) as out:
+        video = out.add_stream("libx264", 25, options={"g": "5", "bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(20):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(numbered(number, (64, 48)), format="bgr24")))
+        out.mux(video.encode())
+    for path in tmp_path.iterdir():
+        server.files[f"/{path.name}"] = path.read_bytes()
+    server.files["/list.m3u8"] = server.files["/list.m3u8"].replace(b"#EXT-X-ENDLIST\n", end.encode())
+    return f"http://{server.address}/list.m3u8"
+
+
+def test_a_list_of_segments_with_an_end_is_read_as_a_file_and_one_without_is_live(server, tmp_path):
+    source = open_source(_segments(server, tmp_path, "#EXT-X-ENDLIST\n"))
+    assert not source.live
+    assert len(list(source.pictures())) == 20
+    assert len(list(source.pictures(start=15))) == 5
+    live = open_source(_segments(server, tmp_path, ""))
+    assert live.live
+    live.close()
+
+
+def test_a_file_that_was_replaced_on_its_server_is_not_read_as_if_it_were_the_same(server, tmp_path):
+    server.files["/clip.mp4"] = write_video(tmp_path / "a.mp4").read_bytes()
+    source = open_source(f"http://{server.address}/clip.mp4")
+    server.files["/clip.mp4"] = write_video(tmp_path / "b.mp4", frames=7).read_bytes()
+    with pytest.raises(SourceError, match="/clip.mp4 is another file now than when it was opened"):
+        list(source.pictures())
 
 
 def test_a_live_source_has_no_part_and_does_not_go_round(server):
