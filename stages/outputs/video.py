@@ -84,7 +84,7 @@ class VideoWriter:
             before, pts = self._last_pts, self._pts(frame.picture.time)
             if before is not None and pts - before > LONGEST_TICKS:
                 self._end_segment()
-                self._segment_path = new_segment(self._folder, frame.frame)
+                self._segment_path = new_segment(self._folder, frame.frame, self._manifest)
                 if pts - before > LONGEST_TICKS / TIME_BASE:
                     self.notes.append(
                         f"{self.path.name} has at most 68 years between two frames, the most that mp4 holds; there are"
