@@ -1059,7 +1059,9 @@ class Flow:
     def _is_cut_well(self, frame: _InFlight) -> bool:
         """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
         maker = self._workers.get(frame.crops.connection) if frame.crops is not None else None
-        is_known = maker is not None and (DETECT, maker.worker[0]) in self._answering
+        if maker is None or any((stage, of[0]) == (DETECT, maker.worker[0]) for stage, of, _ in self._quarantined):
+            return False
+        is_known = (DETECT, maker.worker[0]) in self._answering
         return is_known and frame.crops.attempt == frame.attempt
 
     def _contradicts(self, frame: _InFlight, lacks: frozenset[str]) -> bool:
