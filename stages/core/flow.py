@@ -1027,7 +1027,7 @@ class Flow:
                     answered[connection] += 1
         for connection, worker in list(self._workers.items()):
             worker.is_stuck = bool(worker.under_way)
-            is_most = worker.unanswered >= worker.answered + answered[connection] or self._stalls >= UNANSWERED
+            is_most = worker.unanswered >= worker.answered + answered[connection]
             never = self._never_answers(worker.stage, worker.worker[0]) and worker.unanswered
             if (worker.unanswered >= UNANSWERED and is_most) or never:
                 says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"

@@ -246,9 +246,8 @@ class Join:
         self.ignored["repeated"] += 1
         if came.boxes != known.boxes or came.attempt <= known.attempt:
             return known
-        return replace(
-            known, attempt=came.attempt, worker=came.worker
-        )  # What a newer try says too is not of an older one.
+        # What a newer try says too is not of an older one.
+        return replace(known, attempt=came.attempt, worker=came.worker)
 
     def _wants(self, frame: _Open) -> list[str]:
         wants = [] if frame.picture is not None else [PICTURE]
