@@ -43,7 +43,7 @@ def _write_at_the_end(lines: type, line: Callable) -> None:
 
     def close(self) -> None:
         if kept:
-            os.write(self._descriptor, b"".join(kept))
+            self.size += os.write(self._descriptor, b"".join(kept))
             kept.clear()
         closes(self)
 

@@ -38,7 +38,8 @@ def main(settings, launcher):
     serve(launcher)
     from stages.results.manifest import Manifest
 
-    Manifest(out).write(out / "results.jsonl", b'{"source": "clip.mp4", "frame": 0, "faces": []}\\n')
+    line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
+    Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
     clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
     launcher.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
 """
@@ -120,7 +121,7 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
     )
     assert command("--quiet", render=writes_run_file) == 0
     capsys.readouterr()
-    assert command("--resume") == 0
+    assert command("--resume") == 0, capsys.readouterr().err
     assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
     (here / "other.mp4").touch()
     for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
@@ -164,11 +165,13 @@ def test_after_seconds_the_run_ends_with_0(command):
     assert command("--seconds", "0.1", "--quiet", capture=stops) == 0
 
 
-def test_a_place_that_is_taken_is_refused_before_anything_is_started(command, here, capsys):
+def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refused(command, here, capsys):
     with claim([addresses(5600, 1).render], 5600):
-        assert command() == 2
+        assert command() == 0
+        assert "--set port=5601" in capsys.readouterr().err
+        assert command("--only", "render", "--output", "parts") == 2
     assert "port 5600 is taken by another run" in capsys.readouterr().err
-    assert not (here / "out").exists()
+    assert not (here / "parts").exists()
 
 
 @pytest.mark.parametrize(

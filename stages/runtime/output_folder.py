@@ -109,7 +109,7 @@ class OutputFolder:
             changed = next((path for path in self.manifest.changed() if not _stays(path, self.path)), None)
             if changed:
                 self.manifest.refuse_foreign(changed)
-        elif self._left():
+        elif any(path != self.path / SUMMARY for path in self._left()):  # Of a run that was refused that is all.
             self._refuse_run(RunFile.read(self.path), resume)
 
     def _refuse_foreign(self, labels: Iterable[str]) -> None:

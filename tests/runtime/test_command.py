@@ -54,7 +54,7 @@ def test_ctrl_c_ends_a_report_in_silence_and_leaves_nothing_half(results, after_
     command = started("stages.report", results, "--csv", "--html", stdout=subprocess.DEVNULL)
     status, err = interrupted(command, after_s)
     assert (status in (0, 130), err) == (True, "")
-    assert list(results.glob(".*")) == []
+    assert [path.name for path in results.glob(".*")] in ([], [".facepipe.manifest"])
 
 
 @pytest.mark.parametrize("after_s", [0, 0.1, 0.2, 0.4])
