@@ -21,6 +21,7 @@ STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 DISTRUSTED = "its answers could not be taken"
 UNANSWERED = 5  # so many pieces that a worker calls finished and render lacks, and it is not believed any more
+UNANSWERED_OF_MANY = 20  # the same of one that has answered others: messages can be lost and late in a row
 LATE = 20  # the same of a live source, where it has answered nothing in time
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
@@ -1029,7 +1030,7 @@ class Flow:
             worker.is_stuck = bool(worker.under_way)
             is_most = worker.unanswered >= worker.answered + answered[connection]
             never = self._never_answers(worker.stage, worker.worker[0]) and worker.unanswered
-            if (worker.unanswered >= UNANSWERED and is_most) or never:
+            if (worker.unanswered >= UNANSWERED_OF_MANY and is_most) or never:
                 says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
                 yield from self._quarantine(connection, says)
 
