@@ -119,13 +119,13 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
         "    from stages.runtime.run_file import RunFile\n"
         "    RunFile(settings.run, settings.inputs).write(out)\n    launcher.report",
     )
-    assert command("--quiet", render=writes_run_file) == 0
+    assert command("--quiet", "--set", "render.annotated=false", render=writes_run_file) == 0
     capsys.readouterr()
-    assert command("--resume") == 0, capsys.readouterr().err
+    assert command("--resume", "--set", "render.annotated=false") == 0, capsys.readouterr().err
     assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
     (here / "other.mp4").touch()
     for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
-        assert command("--resume", *other) == 2
+        assert command("--resume", "--set", "render.annotated=false", *other) == 2
         assert "is not what the run in out was begun with; --replace begins it anew" in capsys.readouterr().err
 
 

@@ -184,7 +184,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     killed = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGKILL).end(alone=False)
     eventually(lambda: not place.processes(), "every stage has noticed that its launcher is gone")
     assert len(killed.lines) < len(FACES)
-    refused = place.run(slow_film)
+    refused = place.run(slow_film, replace=False)
     assert refused.status == 2
     assert "holds a run that was broken off; --resume goes on with it, --replace replaces it" in refused.complaint
     other = place.run(slow_film, "--resume", "--detector", "dlib")
@@ -215,7 +215,7 @@ def test_results_whose_run_is_unknown_are_refused_and_stay(place, slow_film, nam
     written = (broken_off(place.folder / "out", until=20) / "results.jsonl").read_bytes()
     if left is not None:
         (place.folder / "out" / name).write_text(left)
-    refused = place.run(slow_film, *options)
+    refused = place.run(slow_film, *options, replace=False)
     assert refused.status == 2
     assert sentence in refused.complaint
     assert refused.results == written

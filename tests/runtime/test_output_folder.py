@@ -167,7 +167,7 @@ def test_a_folder_that_was_made_for_a_run_that_is_refused_is_removed(tmp_path):
     [
         ("clip.mp4", "clip"), (0, "camera-0"), ("2", "camera-2"), ("demo", "demo"), ("shots/", "shots"),
         ("shots/**/*.jpg", "shots"), ("rtsp://admin:secret@192.168.7.30:554/1", "192.168.7.30"),
-        ("rtsp://admin:Se@cr/et@host/1", "stream"), ("http://host/v?password=se@cret", "stream"),
+        ("rtsp://admin:Se@cr/et@host/1", "stream"), ("http://host/v?password=se@cret", "host"),
         (".hidden.mp4", "hidden"), ("x" * 300 + ".mp4", "x" * 60), ("file:///a/my%20clip.mp4", "my clip"),
         ("a\nb.mp4", "a_b"), ("--.mp4", "run"),
     ],
