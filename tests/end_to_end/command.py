@@ -173,7 +173,11 @@ class Workplace:
         arguments += ["--output", str(self.folder / output)]
         arguments += ["--source", str(source)] if source is not None else []
         arguments += ["--display", display] if display else []
-        arguments += ["--replace"] if replace and not {"--resume", "--replace", "--service", "--check"}.intersection(options) else []
+        arguments += (
+            ["--replace"]
+            if replace and not {"--resume", "--replace", "--service", "--check"}.intersection(options)
+            else []
+        )
         return Running(self, [*arguments, *options], self.folder / output, **popen)
 
     def run(self, source: str | Path | None, *options: str, timeout_s: float = LONGEST_S, **places) -> Ran:

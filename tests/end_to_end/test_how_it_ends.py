@@ -78,7 +78,11 @@ def test_seconds_end_it_as_if_the_person_had_quit(place, slow_film):
 def test_ctrl_c_while_all_wait_for_a_stage_leaves_what_an_earlier_run_has_left(place, film):
     earlier = place.run(film)
     assert earlier.status == 0, earlier.err
-    left = {path: path.read_bytes() for path in earlier.output.rglob("*") if path.is_file() and path.suffix != ".log" and path.name != ".facepipe.manifest"}
+    left = {
+        path: path.read_bytes()
+        for path in earlier.output.rglob("*")
+        if path.is_file() and path.suffix != ".log" and path.name != ".facepipe.manifest"
+    }
     run = place.start(film, "--only", "capture", "render", "detect", "gender")
     run.until(lambda: "still waiting for emotion, age" in run.err, "that it waits")
     assert run.signal(signal.SIGINT).end().status == 130

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.results.manifest import Manifest
 from tests.end_to_end.command import Ran, Workplace
 from tests.end_to_end.material import FACES, scene, write_picture
 
@@ -85,7 +86,7 @@ def test_only_the_stages_that_are_listed_run(place, film, shown: Ran, names):
 def refusal(place: Workplace, film: Path, **stages: str) -> str:
     earlier = place.folder / "out/results.jsonl"
     earlier.parent.mkdir(exist_ok=True)
-    earlier.write_text('{"source": "a", "frame": 0, "faces": []}\n')
+    Manifest(earlier.parent).write(earlier, b'{"source": "a", "frame": 0, "faces": []}\n')
     ran = place.run(film, *(f"--set=stages.{name}.model={card}" for name, card in stages.items()))
     assert ran.status == 2, ran.err
     return ran.complaint
