@@ -1029,7 +1029,8 @@ class Flow:
         for connection, worker in list(self._workers.items()):
             worker.is_stuck = bool(worker.under_way)
             is_most = worker.unanswered >= worker.answered + answered[connection]
-            never = self._never_answers(worker.stage, worker.worker[0]) and worker.unanswered
+            has_answered = worker.answered + answered[connection] > 0
+            never = self._never_answers(worker.stage, worker.worker[0]) and worker.unanswered and not has_answered
             if (worker.unanswered >= UNANSWERED_OF_MANY and is_most) or never:
                 says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
                 yield from self._quarantine(connection, says)
