@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 BINARY = getattr(os, "O_BINARY", 0)
@@ -18,29 +17,6 @@ def create(path: Path, mode: int = 0o666) -> int:
     Raises `FileExistsError` where anything has that name, a symbolic link that leads nowhere included.
     """
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY, mode)
-
-
-def write_durably(path: Path, content: bytes, before_rename: Callable[[Path], object] = lambda temporary: None) -> None:
-    """Replace `path` by a file with this content; raises `OSError`, and the old file is whole then.
-
-    The content is on the disk before it gets its name, and the name before this returns. `before_rename` is told the
-    temporary file when its content is complete.
-    """
-    temporary = temporary_beside(path)
-    try:
-        descriptor = create(temporary)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        before_rename(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_folder(path.parent)
 
 
 def temporary_beside(path: Path) -> Path:
