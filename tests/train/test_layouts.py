@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from tests.conftest import PROJECT  # noqa: E402
 from tests.train.conftest import drawn_face, write_aaf, write_fairface, write_imdb, write_web  # noqa: E402
 from train.data import TASKS  # noqa: E402
 from train.evaluate import main as evaluate  # noqa: E402
@@ -97,7 +98,7 @@ def test_jaffe_is_measured_by_the_models_that_come_with_facepipe(tmp_path, capsy
     for name in ("KA.HA1.29.tiff", "KA.SA1.33.tiff"):
         cv2.imwrite(str(tmp_path / "jaffe" / name), astronaut[0:256, 96:352])
     assert prepare([str(tmp_path), "--out", str(tmp_path / "data")]) == 0
-    assert evaluate(["models/emotion.yaml", "jaffe", "--data", str(tmp_path / "data")]) == 0
+    assert evaluate([str(PROJECT / "models/emotion.yaml"), "jaffe", "--data", str(tmp_path / "data")]) == 0
     said = capsys.readouterr().out
     assert "emotion on jaffe test: 2 pictures" in said
     assert "recall of happy: 100.0%" in said and "recall of sad: 0.0%" in said  # she smiles
