@@ -74,7 +74,9 @@ def _there_and_back(
 
 
 def _opened(picture: Encoded) -> np.ndarray:
-    message = FramePicture(run="", epoch=0, source="s", frame=0, file=None, time=0.0, rate=None, arrays=(picture,))
+    message = FramePicture(
+        run="", epoch=0, source="s", frame=0, file=None, time=0.0, rate=None, asked=[], arrays=(picture,)
+    )
     return decoded(message).arrays[0]
 
 

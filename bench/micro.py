@@ -44,7 +44,7 @@ def messages_of_a_frame() -> list[tuple[Message, int]]:
     cut = {"attempt": 1, "boxes": BOXES, "spent": {"detect": 0.0123}}
     found = {"rectangles": [[201.5, 88.25, 120.0, 120.0]], "scores": [0.98], "capped": 0}
     return [
-        (FramePicture(**EACH, file=None, time=41.2, rate=30.0, arrays=(picture,)), 1),
+        (FramePicture(**EACH, file=None, time=41.2, rate=30.0, asked=list(STAGES), arrays=(picture,)), 1),
         (Frame(**EACH, seq=1234, attempt=1, skip=[], geometries=geometries, arrays=(picture,)), 1),
         (Faces(**EACH, **WORKER, **cut, **found), 1),
         (CutCrops(**EACH, **cut, faces=1, arrays=(grey, colour)), 1),

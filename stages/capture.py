@@ -13,6 +13,7 @@ from stages.capturing.opening import opened, refuse_another_file
 from stages.capturing.reader import Reader
 from stages.capturing.rules import acked, rules
 from stages.core import flow, limits
+from stages.core.cadence import asked
 from stages.core.errors import FacepipeError
 from stages.core.flow import Flow
 from stages.core.frames import Picture
@@ -95,7 +96,7 @@ class _Capture:
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
         self._key = secrets.token_hex(16)
-        self._held = Held(settings)
+        self._held, self._every = Held(settings), settings.pipeline.every()
         self._told: set[str] = set()  # sentences about workers that are not taken
         self._gone: list[str] = []  # connections that a message could not be sent to
         self._finished = False
@@ -231,9 +232,10 @@ class _Capture:
                 break
             if self._source.live:
                 picture = self._at_its_time(picture)
-            self._held.pictures[self._flow.read] = picture
+            about = asked(self._flow.read, picture.rate, self._every)
+            self._held.add(self._flow.read, picture, about)
             self._account.read(self._flow.read)
-            self._step(flow.Read(picture.pixels.nbytes))
+            self._step(flow.Read(picture.pixels.nbytes, about))
         if self._reader.ended:
             if not self._source.live:
                 refuse_another_file(self._settings)

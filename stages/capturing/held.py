@@ -30,23 +30,33 @@ class Held:
     def __init__(self, settings: Settings):
         self.pictures: dict[int, Picture] = {}
         self.crops: dict[int, CutCrops] = {}
+        self._asked: dict[int, tuple[str, ...]] = {}  # by frame, the attribute stages that are asked about it
         self._geometries = asked_for(settings.geometries)
         self._encoding = FrameEncoding(settings)
+
+    def add(self, frame: int, picture: Picture, asked: tuple[str, ...]) -> None:
+        """Keep a picture, which these attribute stages are asked about."""
+        self.pictures[frame], self._asked[frame] = picture, asked
 
     def forget(self, frame: int) -> None:
         self.pictures.pop(frame, None)
         self.crops.pop(frame, None)
+        self._asked.pop(frame, None)
 
     def clear(self) -> None:
         """Forget everything."""
         self.pictures.clear()
         self.crops.clear()
+        self._asked.clear()
 
     def flaw(self, crops: CutCrops, task: Task) -> str | None:
         """Why these are not the crops that were asked for; None if they are."""
         if (crops.frame, crops.attempt, "detect") != (task.frame, task.attempt, task.stage):
             return f"is for frame {crops.frame}, which it was not given"
-        asked = [(crops.faces, g.height, g.width, g.channels) for g in self._geometries] if crops.faces else []
+        if crops.frame not in self._asked:
+            return None  # The frame is done, so they are no more wanted, whatever they are.
+        wanted = self._wanted(crops.frame) if crops.faces else {}
+        asked = [(crops.faces, g.height, g.width, g.channels) for g in wanted]
         if [array.shape for array in crops.arrays] != asked:
             return "has other crops than were asked for"
         return None
@@ -55,7 +65,8 @@ class Held:
         self, frame: int, seq: int, attempt: int, skip: tuple[str, ...], *, beyond: bool, given: Given, about: dict
     ) -> Frame:
         """A picture, and which crops are wanted of it; `beyond`: whether this detect is on another machine."""
-        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in self._geometries.items()]
+        wanted = self._wanted(frame)
+        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in wanted.items()]
         array = self._encoding.to_detect(frame, self.pictures[frame].pixels, beyond)
         return Frame(
             frame=frame,
@@ -71,7 +82,7 @@ class Held:
     def for_attribute(self, stage: str, frame: int, seq: int, *, given: Given, about: dict) -> Crops:
         """The crops that a stage wants of a frame."""
         cut = self.crops[frame]
-        array = cut.arrays[[stage in stages for stages in self._geometries.values()].index(True)]
+        array = cut.arrays[[stage in stages for stages in self._wanted(frame).values()].index(True)]
         return Crops(
             frame=frame,
             seq=seq,
@@ -88,12 +99,24 @@ class Held:
         picture = self.pictures[frame]
         array = self._to_render(frame)
         return FramePicture(
-            frame=frame, file=picture.file, time=picture.time, rate=picture.rate, arrays=(array,), **about
+            frame=frame,
+            file=picture.file,
+            time=picture.time,
+            rate=picture.rate,
+            asked=list(self._asked[frame]),
+            arrays=(array,),
+            **about,
         )
 
     def preview(self, frame: int, *, about: dict) -> Preview:
         """A picture to be shown at once."""
         return Preview(frame=frame, arrays=(self._to_render(frame),), **about)
+
+    def _wanted(self, frame: int) -> dict[CropGeometry, list[str]]:
+        """The crops that are wanted of a frame, and for which stages."""
+        asked = self._asked[frame]
+        wanted = {g: [stage for stage in stages if stage in asked] for g, stages in self._geometries.items()}
+        return {geometry: stages for geometry, stages in wanted.items() if stages}
 
     def _to_render(self, frame: int) -> np.ndarray | Encoded:
         return self._encoding.to_render(frame, self.pictures[frame].pixels)

@@ -27,6 +27,7 @@ CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 WEB_PORT = 8600  # of `display: web`, where none is given
+EVERY = {"gender": 5, "age": 5}  # what a person stays: asked about every so many frames
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -137,6 +138,12 @@ class Attribute:
         " processor. `gpu`: either, where there is one.",
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
+    every: Annotated[
+        Annotated[int, Between(1, 1000)] | Literal["auto"],
+        "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
+        " each second. In between, what it said is carried on as `smoothed`. `auto`: 5 for `gender` and `age` where"
+        " faces are followed, else 1.",
+    ] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
 
 
@@ -465,6 +472,11 @@ class Pipeline:
         """Over how many seconds the answers of each attribute stage are smoothed, in the order of the configuration."""
         known = Render().smooth | self.render.smooth
         return {name: known.get(name, OWN_S) for name in self.attributes()}
+
+    def every(self) -> dict[str, int]:
+        """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
+        known = EVERY if self.render.track else {}
+        return {name: known.get(name, 1) if s.every == "auto" else s.every for name, s in self.attributes().items()}
 
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""

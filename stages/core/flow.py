@@ -53,6 +53,7 @@ from stages.core.pieces import DETECT, PICTURE, InFlight, Pieces
 from stages.core.suspects import OWN_DOING, Suspects
 from stages.core.workers import Worker, Workers
 
+OVERLOAD = "overload"  # why a live frame goes without what a stage has no time to say about it
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
@@ -182,6 +183,7 @@ class Flow:
             self._lose_worker(connection)  # Its machine has gone: it says nothing, and nobody says it for it.
         if self._rules.live:
             actions += self._give_up_late(now_s)
+            self._shed()
         else:
             actions += self._give_up_without_workers(now_s)
         actions += self._resend_without_progress(now_s)
@@ -191,8 +193,8 @@ class Flow:
 
     def _take(self, event: Event, now_s: float) -> Iterator[Action]:
         match event:
-            case Read(size):
-                yield from self._take_picture(size, now_s)
+            case Read():
+                yield from self._take_picture(event, now_s)
             case LetGo(frames, reason):
                 self._let_go(frames, reason, now_s)
             case ReadAll():
@@ -222,11 +224,11 @@ class Flow:
 
     # --- Reading ---
 
-    def _take_picture(self, size: int, now_s: float) -> Iterator[Action]:
+    def _take_picture(self, picture: Read, now_s: float) -> Iterator[Action]:
         number, self.read = self.read, self.read + 1
         if not self._frames:
             self._progress_s = now_s
-        self._pieces.add(number, size, now_s)
+        self._pieces.add(number, picture.size, now_s, picture.asked)
         if self._rules.live:
             yield from self._preview(number, now_s)
             if len(self._frames) > self._rules.window or self._pieces.bytes > self._rules.window_bytes:
@@ -415,7 +417,7 @@ class Flow:
                 if DETECT in frame.given_up or number not in self._due[stage]:
                     continue
                 # Where render has faces, but nobody has their crops any more, it is the attributes that are given up.
-                lacking = (stage,) if stage in lacks else self._rules.attributes if stage == DETECT else ()
+                lacking = (stage,) if stage in lacks else frame.attributes if stage == DETECT else ()
                 for one in [one for one in lacking if one in lacks]:
                     yield from self._give_up_for_good(number, one, reason)
 
@@ -437,7 +439,7 @@ class Flow:
             return
         is_new = known is None or known.boxes != came.boxes
         lacks = self._pieces.lacks(came.frame)
-        for stage in self._rules.attributes:
+        for stage in frame.attributes:
             # Along the same boxes only what nobody is at work on is asked again: so that render, which may have faces
             # of a try between the two, is told that the boxes of this one are the newest.
             again = stage in lacks and not self._workers.is_at_work(came.frame, frame.holders.get(stage))
@@ -639,9 +641,18 @@ class Flow:
                 yield from self._blame_who_is_late(number, frame, (DETECT,))
                 yield from self._drop(number, DETECT, "late" if late else "stage gone")
             elif frame.crops is not None and (frame.crops.faces or self._pieces.contradicts(frame, lacks)):
-                stages = self._rules.attributes if late else [s for s in self._rules.attributes if s in gone]
+                stages = frame.attributes if late else [s for s in frame.attributes if s in gone]
                 yield from self._blame_who_is_late(number, frame, stages)
                 self._give_up(number, frame, stages, "late" if late else "stage gone")
+
+    def _shed(self) -> None:
+        """Attributes go before frames do: with half of the window in use only the newest waiting piece is kept of each
+        stage, so that what it says is of now, and frames that have everything else are done."""
+        if 2 * len(self._frames) <= self._rules.window:
+            return
+        for stage in self._rules.attributes:
+            for number in sorted(self._due[stage])[:-1]:
+                self._give_up(number, self._frames[number], (stage,), OVERLOAD)
 
     def _blame_who_is_late(self, number: int, frame: InFlight, stages: Iterable[str]) -> Iterator[Action]:
         lacks = self._pieces.lacks(number) - frame.given_up.keys()

@@ -14,6 +14,7 @@ class Read:
     """The next picture was read; frames are numbered in this order."""
 
     size: int  # bytes
+    asked: tuple[str, ...] | None = None  # the attribute stages that are asked about it; None: all
 
 
 @dataclass(frozen=True, slots=True)

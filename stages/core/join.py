@@ -26,6 +26,7 @@ class SourceStarted:
 class PictureCame:
     frame: int
     picture: object
+    asked: tuple[str, ...] | None = None  # the attribute stages that are asked about it; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class _Open:
     """A frame that render has heard of and not emitted yet."""
 
     picture: object | None = None
+    asked: tuple[str, ...] | None = None  # the attribute stages that are asked, once the picture is here
     faces: _Part | None = None
     face_count: int = 0
     answers: dict[str, _Part] = field(default_factory=dict)
@@ -209,9 +211,9 @@ class Join:
             frame = self._open[event.frame] = _Open()
         self._heard = max(self._heard, event.frame + 1)
         match event:
-            case PictureCame(_, picture):
+            case PictureCame(_, picture, asked):
                 if frame.picture is None:
-                    frame.picture = picture
+                    frame.picture, frame.asked = picture, self._attributes if asked is None else asked
                 else:
                     self.ignored["repeated"] += 1
             case FacesCame(number, attempt, boxes, count, faces, worker):
@@ -257,11 +259,15 @@ class Join:
             return [
                 *wants,
                 DETECT,
-                *(s for s in self._attributes if s not in frame.given_up and s not in frame.answers),
+                *(s for s in self._asked(frame) if s not in frame.given_up and s not in frame.answers),
             ]
         if frame.face_count:
-            wants += [s for s in self._attributes if s not in frame.given_up and self._answer(frame, s) is None]
+            wants += [s for s in self._asked(frame) if s not in frame.given_up and self._answer(frame, s) is None]
         return wants
+
+    def _asked(self, frame: _Open) -> list[str]:
+        """The stages that an answer is waited for from: all, as long as it is not known which are asked."""
+        return [s for s in self._attributes if frame.asked is None or s in frame.asked]
 
     def _answer(self, frame: _Open, stage: str) -> _Part | None:
         part = frame.answers.get(stage)
@@ -291,6 +297,7 @@ class Join:
             return Emit(number, frame.picture, None, {}, (), frame.given_up[DETECT])
         if not frame.face_count:
             return Emit(number, frame.picture, frame.faces.value, {}, (), None)
-        found = {s: part.value for s in self._attributes if (part := self._answer(frame, s)) is not None}
-        missing = tuple(s for s in self._attributes if s not in found)
+        asked = self._asked(frame)
+        found = {s: part.value for s in asked if (part := self._answer(frame, s)) is not None}
+        missing = tuple(s for s in asked if s not in found)
         return Emit(number, frame.picture, frame.faces.value, found, missing, None)

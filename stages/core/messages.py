@@ -305,6 +305,7 @@ class FramePicture(Message):
     file: Annotated[str | None, _or_none(_text(4096, shortest=1))]
     time: Seconds
     rate: MaybeRate
+    asked: Names  # the attribute stages that are asked about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,6 +20,7 @@ class InFlight:
 
     size: int
     read_s: float
+    attributes: tuple[str, ...]  # the stages that are asked about it
     attempt: int = 0  # how often it went to detect
     crops: CropsCame | None = None  # what is said of the crops at hand
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
@@ -40,12 +41,11 @@ class Pieces:
         self.frames: dict[int, InFlight] = {}  # ascending
         self.due: dict[str, set[int]] = {stage: set() for stage in self.stages}
         self.bytes = 0  # of pictures and crops
-        self._everything = frozenset((PICTURE, *self.stages))
         self._lacking: dict[int, frozenset[str]] = {}  # as render has said the last time
 
-    def add(self, number: int, size: int, now_s: float) -> None:
-        """A picture was read."""
-        self.frames[number] = InFlight(size, now_s)
+    def add(self, number: int, size: int, now_s: float, asked: tuple[str, ...] | None) -> None:
+        """A picture was read. `asked`: the attribute stages that are asked about it; None: all."""
+        self.frames[number] = InFlight(size, now_s, self.attributes if asked is None else asked)
         self.bytes += size
         self.due[DETECT].add(number)
 
@@ -55,8 +55,12 @@ class Pieces:
         self.not_due(number, self.stages)
 
     def lacks(self, number: int) -> frozenset[str]:
-        """What render has no part of; of a frame that it does not speak of it has none."""
-        return self._lacking.get(number, self._everything)
+        """What render has no part of; of a frame that it does not speak of it has none.
+
+        Until it has the picture render does not know which stages are asked, and waits for all of them.
+        """
+        asked = frozenset((PICTURE, DETECT, *self.frames[number].attributes))
+        return asked & self._lacking[number] if number in self._lacking else asked
 
     def render_lacks(self, lacking: dict[int, frozenset[str]]) -> None:
         """Render has said what it lacks."""
@@ -88,9 +92,9 @@ class Pieces:
         """A part may be lacking again: faces of an older try give way to newer answers, and who had found the newer
         ones may be dead by then."""
         for number, frame in self.frames.items():
-            if frame.crops is not None:
-                for stage in self._lacking.get(number, ()):
-                    if stage in self.due and stage not in frame.holders:
+            if frame.crops is not None and number in self._lacking:
+                for stage in self.lacks(number) & self.due.keys():
+                    if stage not in frame.holders:
                         self.make_due(number, stage)
 
     def make_due_what_was_held_by(self, connection: str, stage: str) -> None:

@@ -109,9 +109,9 @@ class Source:
             self._account.ignored()
             return
         match message:
-            case FramePicture(frame=frame, time=seconds, rate=rate, file=file):
+            case FramePicture(frame=frame, time=seconds, rate=rate, file=file, asked=asked):
                 self._account.came()
-                self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file)))
+                self._step(join.PictureCame(frame, Picture(message.arrays[0], seconds, rate, file), tuple(asked)))
             case Faces() | Attribute():
                 self._hear_answer(message)
             case Drop(first=first, last=last, stage=stage, reason=reason):

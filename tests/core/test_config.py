@@ -259,7 +259,7 @@ MISTAKES = {
         "1: stages is a list; write the names of stages, each with its keys, such as {gender: {}, age: {}}."
     ),
     "stages: {gender: off}": (
-        "1: stages.gender is 'off'; write below it any of the keys kind, model, device, replicas, host."
+        "1: stages.gender is 'off'; write below it any of the keys kind, model, device, replicas, every, host."
     ),
     "stages: {gender: {model: }}": "1: stages.gender.model is empty; write the path of a file.",
     "stages: {emotoin: {}}": (

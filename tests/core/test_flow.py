@@ -276,6 +276,34 @@ def test_an_answer_that_is_late_is_given_up_and_a_frame_without_boxes_dropped():
     assert SayDrop(1, 1, "detect", "late") in actions
 
 
+def test_under_overload_attributes_are_given_up_before_frames_are_dropped():
+    flow = flowing(live=True, deadline_s=60.0, window=8)
+    said = []
+    for frame in range(6):  # `age` has taken two pieces and goes no further
+        said += read(flow, now_s=0.1 * frame)
+        flow.step(WorkerBeat("d", room=2, finished=frame), 0.0)
+        said += cut(flow, frame)
+    lacks = {frame: ["age"] for frame in range(6)}
+    said += ack(flow, lacks=lacks, now_s=0.6)
+    assert [a.frame for a in said if isinstance(a, SendCrops)] == [0, 1]
+    assert {(a.frame, a.reason) for a in said if isinstance(a, SayGivenUp)} == {
+        (2, "overload"),
+        (3, "overload"),
+        (4, "overload"),
+    }
+    assert not any(isinstance(action, SayDrop) for action in said)
+    said = flow.step(WorkerBeat("a", room=2, finished=2), 0.7)
+    assert [a.frame for a in said if isinstance(a, SendCrops)] == [5]  # the newest
+
+
+def test_a_stage_is_not_asked_about_a_frame_that_was_read_without_it():
+    flow = flowing()
+    flow.step(Read(100, asked=()), 0.0)
+    assert not any(isinstance(action, SendCrops) for action in cut(flow, 0))
+    said = ack(flow, lacks={0: ["picture", "age"]})  # Render waits for all of them until it has the picture.
+    assert not any(isinstance(action, (SendCrops, SendFrame)) for action in [*said, *flow.step(Tick(), 100.0)])
+
+
 def test_a_stage_that_is_gone_is_not_waited_for():
     flow = flowing(live=True, deadline_s=60.0, give_up_after_s=5.0)
     flow.step(WorkerGone("a"), 0.0)

@@ -47,6 +47,16 @@ def test_a_frame_without_faces_waits_for_no_attribute():
     assert frames(say(joining("gender", "age"), 0, faces=0)) == [0]
 
 
+def test_a_stage_that_is_not_asked_is_neither_waited_for_nor_missing():
+    join = joining("gender", "age")
+    join.step(FacesCame(0, 1, "b", 1, "faces", worker=5))
+    assert join.lacks() == [(0, ["picture", "gender", "age"])]  # Which are asked the picture tells.
+    assert frames(answer(join, 0, "gender")) == []
+    assert join.step(PictureCame(0, "picture", asked=("gender",))) == [
+        Emit(0, "picture", "faces", {"gender": 31}, (), None)
+    ]
+
+
 def test_a_complete_frame_waits_for_the_one_before_it():
     join = joining("age")
     say(join, 0), say(join, 1)

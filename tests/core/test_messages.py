@@ -302,5 +302,7 @@ def test_the_hash_of_boxes_tells_apart_what_differs_in_the_last_bit():
 
 
 def test_a_picture_says_which_file_it_is_of_or_none():
-    picture = FramePicture(run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, arrays=(PICTURE,))
+    picture = FramePicture(
+        run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, asked=[], arrays=(PICTURE,)
+    )
     assert unpack(pack(picture), RENDER).file is None

@@ -19,7 +19,9 @@ from stages.runtime.pictures import decoded, encoded
 
 def opened(picture: Encoded) -> np.ndarray:
     """The picture as render would see it."""
-    message = FramePicture(run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, arrays=(picture,))
+    message = FramePicture(
+        run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, asked=[], arrays=(picture,)
+    )
     return decoded(message).arrays[0]
 
 
@@ -40,7 +42,9 @@ def test_jpeg_keeps_the_size_and_most_of_the_picture(astronaut, quality):
 
 
 def test_a_message_without_encoded_pictures_stays_as_it_is():
-    message = FramePicture(run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, arrays=(noise(2, 3),))
+    message = FramePicture(
+        run="r", epoch=1, source="s", frame=0, file=None, time=0.0, rate=None, asked=[], arrays=(noise(2, 3),)
+    )
     assert decoded(message) is message
 
 

@@ -18,6 +18,7 @@ def plans(seed: int, **fixed) -> Plan:
         "attributes": draw.choice(((), ("gender",), ("gender", "emotion", "age"))),
         "window": draw.choice((1, 2, 5, 16)),
         "window_bytes": draw.choice((1, 3500, 10**9)),
+        "every": {"gender": draw.choice((1, 1, 3)), "age": draw.choice((1, 4))},
         "replicas": {"detect": draw.choice((1, 2, 3)), "gender": draw.choice((1, 2))},
         "service_s": {"detect": draw.choice((0.002, 0.03)), "gender": draw.choice((0.001, 0.2))},
         "repeat": draw.choice((0.0, 0.3)),
@@ -98,29 +99,29 @@ def test_a_file_comes_out_whole_although_processes_die_and_messages_are_lost(see
 @pytest.mark.parametrize("cause", ["exit", "hang", "fail"])
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_a_poison_frame_is_given_up_and_no_other(seed, cause):
-    poison = {("detect", 7): cause, ("detect", 8): cause, ("gender", 11): cause, ("age", 13): cause}
+    poison = {("detect", 7): cause, ("detect", 8): cause, ("gender", 12): cause, ("age", 16): cause}
     everybody = {"attributes": ("gender", "age"), "window": 16, "window_bytes": 10**9}
     world = ended(plans(seed, frames=40, poison=poison, resend_after_s=1e6, **everybody), seed)
     assert all(ends <= 6 for ends in world.poisoned.values()), world.poisoned
     assert [emit.frame for emit in world.emitted if emit.error] == [7, 8]
-    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 13: ("age",)}
+    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {12: ("gender",), 16: ("age",)}
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_a_frame_that_a_stage_on_another_machine_does_not_survive_is_given_up_and_no_other(seed):
-    poison = {("detect", 7): "exit", ("gender", 11): "hang", ("age", 13): "exit"}
+    poison = {("detect", 7): "exit", ("gender", 12): "hang", ("age", 16): "exit"}
     far = {"attributes": ("gender", "age"), "far": frozenset({"detect", "gender", "age"}), "resend_after_s": 2.0}
     world = ended(plans(seed, frames=60, poison=poison, kills=6, hangs=2, render_kills=1, **far), seed)
     assert [emit.frame for emit in world.emitted if emit.error] == [7]
-    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 13: ("age",)}
+    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {12: ("gender",), 16: ("age",)}
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_kills_and_hangs_beside_a_poison_frame_cost_no_innocent_one(seed):
-    poison = {("detect", 7): "exit", ("gender", 11): "fail"}
+    poison = {("detect", 7): "exit", ("gender", 12): "fail"}
     deaths = {"kills": 10, "hangs": 4, "render_kills": 2, "capture_kills": 2, "resend_after_s": 2.0}
     world = ended(plans(seed, frames=60, poison=poison, attributes=("gender", "age"), **deaths), seed)
-    assert [emit.frame for emit in world.emitted if emit.error or emit.missing] == [7, 11]
+    assert [emit.frame for emit in world.emitted if emit.error or emit.missing] == [7, 12]
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
@@ -140,7 +141,7 @@ def test_a_file_that_a_person_stops_ends_with_what_was_under_way(seed):
 
 @pytest.mark.parametrize("seed", range(30))
 def test_a_stage_that_leaves_a_camera_is_missed_and_not_waited_for(seed):
-    swift = {"service_s": {}, "window": 16, "window_bytes": 10**9, "attributes": ("gender", "age")}
+    swift = {"service_s": {}, "window": 16, "window_bytes": 10**9, "attributes": ("gender", "age"), "every": {}}
     world = ended(plans(seed, live=True, frames=400, leave="age", **swift), seed)
     missed = [emit for emit in world.emitted if emit.missing]
     assert missed and all(emit.missing == ("age",) for emit in missed)

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
 from stages.core import flow, join, limits, refusals
+from stages.core.cadence import asked
 from stages.core.desk import Desk
 from stages.core.grants import Grants, Task
 from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
@@ -30,6 +31,7 @@ class Plan:
     frames: int = 30
     attributes: tuple[str, ...] = ("gender", "age")
     replicas: dict[str, int] = field(default_factory=dict)  # stage -> how many; 1 where it is not named
+    every: dict[str, int] = field(default_factory=dict)  # stage -> it is asked about multiples of this
     window: int = 4
     window_bytes: int = 10**9
     live: bool = False
@@ -201,11 +203,11 @@ class World:
             if (emit.error is not None) != ("detect" in poisoned):
                 raise Broken(f"frame {emit.frame} of a file has the error {emit.error}")
             poisoned = poisoned if emit.error is None and faces_in(emit.frame) else set()
-            if set(emit.missing) != poisoned & set(self.plan.attributes):
+            if set(emit.missing) != poisoned & set(self._asked(emit.frame)):
                 raise Broken(f"frame {emit.frame} of a file lacks {emit.missing}")
         if emit.error is None and emit.faces[0] != faces_in(emit.frame):
             raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
-        expected = set(self.plan.attributes) if emit.error is None and emit.faces[0] else set()
+        expected = set(self._asked(emit.frame)) if emit.error is None and emit.faces[0] else set()
         if set(emit.answers) | set(emit.missing) != expected or set(emit.answers) & set(emit.missing):
             raise Broken(f"frame {emit.frame} has {set(emit.answers)}, lacks {emit.missing}")
         for stage, answer in emit.answers.items():
@@ -263,9 +265,15 @@ class World:
             self._next_read_s = self.now_s + self.plan.interval_s
             self.pictures_at_capture.add(self.flow.read)
             self._read_at_s[self.flow.read] = self.now_s
-            self._flow(flow.Read(SIZE))
+            self._flow(flow.Read(SIZE, self._asked(self.flow.read)))
         if not self._is_more and self.flow.started:
             self._flow(flow.ReadAll())
+
+    def _asked(self, frame: int) -> tuple[str, ...]:
+        return asked(frame, 25.0, {stage: self.plan.every.get(stage, 1) for stage in self.plan.attributes})
+
+    def _picture(self, frame: int) -> join.PictureCame:
+        return join.PictureCame(frame, f"picture {frame}", self._asked(frame))
 
     @property
     def _is_more(self) -> bool:
@@ -329,7 +337,7 @@ class World:
                 self.crops_at_capture[frame] = event
             case flow.SendPicture(frame):
                 self._check_kept(frame)
-                self._deliver(render, self._join, join.PictureCame(frame, f"picture {frame}"), self.epoch)
+                self._deliver(render, self._join, self._picture(frame), self.epoch)
             case flow.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)

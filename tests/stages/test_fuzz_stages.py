@@ -117,7 +117,7 @@ def whole(frame: int, boxes: list, pixels: np.ndarray) -> list:
     shown = {"gender": [0.5, 0.5], "age": [30.0, 20.0, 40.0]}
     grants = {stage: granted(stage, frame, len(boxes), boxes_hash(boxes)) for stage in shown}
     return [
-        FramePicture(file=None, time=0.0, rate=None, arrays=(pixels,), **near),
+        FramePicture(file=None, time=0.0, rate=None, asked=[], arrays=(pixels,), **near),
         Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken),
         *(
             Attribute(stage=stage, answers=[row] * len(boxes), grant=grants[stage], **spoken)

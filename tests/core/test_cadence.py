@@ -1,0 +1,37 @@
+"""Which attribute stages are asked about which frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.core.cadence import asked
+from stages.core.reading import read_config
+
+
+def frames_of(stage: str, rate: float | None, **every: int) -> list[int]:
+    return [frame for frame in range(12) if stage in asked(frame, rate, every)]
+
+
+def test_a_stage_is_asked_about_the_frames_whose_number_is_a_multiple():
+    assert frames_of("age", 25.0, age=5, emotion=1) == [0, 5, 10]
+    assert frames_of("emotion", 25.0, age=5, emotion=1) == list(range(12))
+
+
+def test_every_stage_is_asked_about_a_picture():
+    assert frames_of("age", None, age=5) == list(range(12))
+
+
+@pytest.mark.parametrize(("rate", "asked_about"), [(1.0, list(range(12))), (4.0, [0, 2, 4, 6, 8, 10])])
+def test_a_slow_video_is_asked_about_twice_a_second_at_least(rate, asked_about):
+    assert frames_of("age", rate, age=5) == asked_about
+
+
+def test_stages_stand_in_the_order_of_the_configuration():
+    assert asked(10, 25.0, {"gender": 5, "emotion": 1, "age": 5}) == ("gender", "emotion", "age")
+
+
+def test_what_a_person_stays_is_asked_less_often_only_where_faces_are_followed():
+    assert read_config("{}", "p").every() == {"gender": 5, "emotion": 1, "age": 5}
+    assert read_config("render: {track: false}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
+    text = "render: {track: false}\nstages: {age: {every: 3}, emotion: {every: 2}}"
+    assert read_config(text, "p").every() == {"age": 3, "emotion": 2}
