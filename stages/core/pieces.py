@@ -21,6 +21,7 @@ class InFlight:
     size: int
     read_s: float
     attributes: tuple[str, ...]  # the stages that are asked about it
+    parts: frozenset[str]  # all that render is to get
     attempt: int = 0  # how often it went to detect
     crops: CropsCame | None = None  # what is said of the crops at hand
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its piece was last sent to
@@ -45,7 +46,8 @@ class Pieces:
 
     def add(self, number: int, size: int, now_s: float, asked: tuple[str, ...] | None) -> None:
         """A picture was read. `asked`: the attribute stages that are asked about it; None: all."""
-        self.frames[number] = InFlight(size, now_s, self.attributes if asked is None else asked)
+        attributes = self.attributes if asked is None else asked
+        self.frames[number] = InFlight(size, now_s, attributes, frozenset((PICTURE, DETECT, *attributes)))
         self.bytes += size
         self.due[DETECT].add(number)
 
@@ -59,8 +61,8 @@ class Pieces:
 
         Until it has the picture render does not know which stages are asked, and waits for all of them.
         """
-        asked = frozenset((PICTURE, DETECT, *self.frames[number].attributes))
-        return asked & self._lacking[number] if number in self._lacking else asked
+        parts = self.frames[number].parts
+        return parts & self._lacking[number] if number in self._lacking else parts
 
     def render_lacks(self, lacking: dict[int, frozenset[str]]) -> None:
         """Render has said what it lacks."""
@@ -93,8 +95,8 @@ class Pieces:
         ones may be dead by then."""
         for number, frame in self.frames.items():
             if frame.crops is not None and number in self._lacking:
-                for stage in self.lacks(number) & self.due.keys():
-                    if stage not in frame.holders:
+                for stage in self.lacks(number):
+                    if stage in self.due and number not in self.due[stage] and stage not in frame.holders:
                         self.make_due(number, stage)
 
     def make_due_what_was_held_by(self, connection: str, stage: str) -> None:
