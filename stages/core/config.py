@@ -27,7 +27,7 @@ CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 WEB_PORT = 8600  # of `display: web`, where none is given
-EVERY = {"gender": 5, "age": 5}  # what a person stays: asked about every so many frames
+EVERY = {"gender": 3, "age": 3}  # what a person stays: asked about every so many frames
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -141,7 +141,7 @@ class Attribute:
     every: Annotated[
         Annotated[int, Between(1, 1000)] | Literal["auto"],
         "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
-        " each second. In between, what it said is carried on as `smoothed`. `auto`: 5 for `gender` and `age` where"
+        " each second. In between, what it said is carried on as `smoothed`. `auto`: 3 for `gender` and `age` where"
         " faces are followed, else 1.",
     ] = "auto"
     host: Annotated[HostNames | None, PLACED] = None

@@ -525,6 +525,8 @@ class Flow:
             lacks = self._pieces.lacks(number)
             if PICTURE in lacks and frame.attempt:
                 yield SendPicture(number)
+            if DETECT not in frame.holders and self._pieces.contradicts(frame, lacks):
+                frame.forget_crops()  # Who told two different things is gone: the frame is looked at again.
             for stage in self._stages:
                 is_at_work = self._workers.is_at_work(number, frame.holders.get(stage))
                 if (stage in lacks or stage == DETECT) and not is_at_work:

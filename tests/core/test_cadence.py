@@ -27,11 +27,11 @@ def test_a_slow_video_is_asked_about_twice_a_second_at_least(rate, asked_about):
 
 
 def test_stages_stand_in_the_order_of_the_configuration():
-    assert asked(10, 25.0, {"gender": 5, "emotion": 1, "age": 5}) == ("gender", "emotion", "age")
+    assert asked(10, 25.0, {"gender": 3, "emotion": 1, "age": 3}) == ("gender", "emotion", "age")
 
 
 def test_what_a_person_stays_is_asked_less_often_only_where_faces_are_followed():
-    assert read_config("{}", "p").every() == {"gender": 5, "emotion": 1, "age": 5}
+    assert read_config("{}", "p").every() == {"gender": 3, "emotion": 1, "age": 3}
     assert read_config("render: {track: false}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
     text = "render: {track: false}\nstages: {age: {every: 3}, emotion: {every: 2}}"
     assert read_config(text, "p").every() == {"age": 3, "emotion": 2}
