@@ -34,6 +34,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def as_text(name: str) -> str:
+    """A file's name may hold bytes that are no text in any encoding; messages and JSON hold text only.
+
+    Two names stay two: a question mark for each such byte would make one of them.
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:
     """The path, relative to the folder of annotated outputs, for a picture (`still`) or video of a source.
 

@@ -10,6 +10,7 @@ import pytest
 
 from stages.core.config import Pipeline
 from stages.results.manifest import MANIFEST, Manifest
+from stages.results.reading import DamagedState
 from stages.runtime.output_folder import OutputFolderError, logs_only, name_of, new_folder, newest_run, output_folder
 from stages.runtime.run_file import RunFile
 
@@ -61,7 +62,10 @@ def test_a_folder_that_holds_a_run_is_refused_without_replace(tmp_path, ended):
 def test_results_without_a_run_file_are_replaced_only_with_replace(tmp_path):
     (finished(tmp_path) / "run.json").unlink()
     for resume in (False, True):
-        with pytest.raises(OutputFolderError, match="no run.json"), output_folder(tmp_path, (), resume=resume):
+        with (
+            pytest.raises(DamagedState, match="run.json is missing.*holds 1 whole line"),
+            output_folder(tmp_path, (), resume=resume),
+        ):
             pass
     with output_folder(tmp_path, (), replace=True) as folder:
         assert folder.clear()
