@@ -24,7 +24,7 @@ from stages.outputs.segments import delete_from, delete_left_overs, segments_fol
 from stages.outputs.subtitles import subtitles_path
 from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState, is_plain, open_plain
+from stages.results.reading import DamagedState, counted_lines, is_plain, open_plain
 
 SUMMARY = "summary.json"
 REPLACE = "use --replace to begin anew, or another folder with --output"
@@ -285,7 +285,8 @@ def _refuse_foreign(found: Survey, manifest: Manifest) -> None:
     changed = next((path for path in paths if os.path.lexists(path) and not manifest.is_ours(path)), None)
     if changed:
         raise DamagedState(
-            f"{changed} was changed since it was written; move it away, put back what was there, or {REPLACE}."
+            f"{changed} was changed since it was written; {RESULTS} holds {counted_lines(found.count)}; move it away,"
+            f" put back what was there, or {REPLACE}."
         )
 
 

@@ -76,7 +76,7 @@ class Manifest:
         self._path = folder / MANIFEST
         self._entries: dict[str, _Entry] = {}
         self._folders: dict[str, None] = {}  # that were made here, in order
-        self._read_to = self._lines = 0  # bytes and lines of the journal
+        self._size = self._read_to = self._lines = 0  # bytes and lines of the journal
         self._unreadable: int | None = None  # the first line that says nothing
 
     @classmethod
@@ -90,11 +90,13 @@ class Manifest:
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with it, for a sentence that begins with its name; a kill leaves a line that says nothing."""
+        """What is wrong with it, for a sentence that begins with its name; a kill leaves one line torn, too."""
         self._refresh()
-        if self.exists() and not self._lines:
+        if self.exists() and not self._size:
             return "is empty"
-        return None if self._unreadable is None else f"is damaged (line {self._unreadable} says nothing)"
+        if self._unreadable is not None:
+            return f"is damaged (line {self._unreadable} says nothing)"
+        return None if self._read_to >= self._size else f"is cut off in line {self._lines + 1}"
 
     def files(self) -> list[Path]:
         """Every file that facepipe has made here and that is unchanged, in the order in which they were made."""
@@ -297,11 +299,15 @@ class Manifest:
             return
         except OSError as error:
             raise ForeignFile(f"{self._path} cannot be read: {error.strerror}; write to another folder.") from None
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise ForeignFile(f"{self._path} is no regular file; move it away, or write to another folder.")
         with os.fdopen(descriptor, "rb") as lines:
-            found = os.fstat(descriptor)
             self._refuse_of_others(found)
             if found.st_size < self._read_to:  # Deleted meanwhile, and begun anew.
                 self._forget()
+            self._size = found.st_size
             lines.seek(self._read_to)
             while (line := lines.readline(LINE_BYTES)).endswith(b"\n") or len(line) == LINE_BYTES:
                 self._read_to += len(line)
@@ -310,12 +316,11 @@ class Manifest:
                     self._unreadable = self._lines
 
     def _forget(self) -> None:
-        self._entries, self._folders, self._read_to, self._lines, self._unreadable = {}, {}, 0, 0, None
+        self._entries, self._folders, self._unreadable = {}, {}, None
+        self._size = self._read_to = self._lines = 0
 
     def _refuse_of_others(self, found: os.stat_result) -> None:
         # It decides what is deleted: one that somebody else can write would delete what they like.
-        if not stat.S_ISREG(found.st_mode):
-            raise ForeignFile(f"{self._path} is no regular file; move it away, or write to another folder.")
         if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
             raise ForeignFile(
                 f"{self._path} belongs to another user, so what it says of this folder is not believed; write to"
