@@ -28,6 +28,7 @@ from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.run_file import RunFile, refuse_unknown
+from stages.runtime.settings import apart_in
 from stages.runtime.tape import Tape
 
 WAIT_S = 0.05
@@ -98,7 +99,9 @@ class _Render:
         everything = bool(self._settings.run) and not self._settings.life
         annotated, manifest = self._settings.pipeline.writes_annotated, Manifest(self._folder)
         return {
-            folder: self._launcher.patiently(partial(survey, folder, annotated, manifest, everything))
+            folder: self._launcher.patiently(
+                partial(survey, folder, annotated, manifest, everything, apart_in(self._settings.inputs, folder.name))
+            )
             for folder in folders
         }
 
@@ -241,6 +244,7 @@ class _Render:
             source=hello.source,
             live=hello.live,
             found=self._found.pop(folder, None),
+            apart=apart_in(self._settings.inputs, hello.source),
         )
         look = Look(settings)
         if self._continuing and not self._settings.life:

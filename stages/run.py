@@ -41,7 +41,7 @@ from stages.runtime.output_folder import (
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile, refuse_unknown
-from stages.runtime.settings import cores
+from stages.runtime.settings import apart_in, cores
 from stages.runtime.view import TerminalView, Views, takes
 
 STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
@@ -99,7 +99,7 @@ def run(
         before = _before(results, replace)
         if resume and before and before.ended == "finished":
             _refuse_other(before, Plan.of(pipeline, folder, host), results)
-            _refuse_damaged(pipeline, results)
+            _refuse_damaged(pipeline, results, before)
             _print(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
@@ -273,13 +273,18 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
     return before
 
 
-def _refuse_damaged(pipeline: Pipeline, results: OutputFolder) -> None:
+def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
     from stages.outputs.restore import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
-        found = survey(path.parent, pipeline.writes_annotated, Manifest(results.path))
+        found = survey(
+            path.parent,
+            pipeline.writes_annotated,
+            Manifest(results.path),
+            apart=apart_in(before.inputs, path.parent.name),
+        )
         written = rendered.get(found.source or path.parent.name, found.count)
         missing = found.missing.sentences()
         if found.count != written:

@@ -15,7 +15,7 @@ from pathlib import Path
 from stages.core.addresses import public, split
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
-from stages.core.names import as_text, output_name, safe_name
+from stages.core.names import as_text, names_apart, output_name, safe_name
 from stages.inputs.listing import Listing
 from stages.inputs.spec import camera_of, path_of
 from stages.results.manifest import MANIFEST, ForeignFile, Manifest
@@ -106,15 +106,18 @@ class OutputFolder:
                 )
             folder = self.path / named[place] if len(named) > 1 else self.path
             name = named[place] if named else Path(str(source)).name
-            self._refuse_annotated(folder / ANNOTATED, name, [None] if root is None else _below(root, files))
+            self._refuse_annotated(folder / ANNOTATED, name, [None] if root is None else list(_below(root, files)))
 
-    def _refuse_annotated(self, annotated: Path, source: str, files: Iterable[str | None]) -> None:
+    def _refuse_annotated(self, annotated: Path, source: str, files: list[str | None]) -> None:
         """What these files of a source will be written to is looked at before they are read."""
         with _sentences(self.path):
             foreign = {path.relative_to(annotated) for path in self.manifest.foreign_in(annotated)}
-            for file in files if foreign and source else ():
+            if not foreign or not source:
+                return
+            apart = names_apart(file for file in files if file is not None)
+            for file in files:
                 for still in (True, False):
-                    if (name := output_name(source, file, still=still)) in foreign:
+                    if (name := output_name(source, file, still, apart)) in foreign:
                         self.manifest.refuse_foreign(annotated / name)
 
     def refuse_what_is_there(self, labels: Iterable[str], resume: bool, replace: bool) -> None:
@@ -122,6 +125,7 @@ class OutputFolder:
 
         `labels`: of its processes; `resume`: what is there is gone on with; `replace`: it may be replaced.
         """
+        self._refuse_odd()
         self._refuse_without_record()
         self._refuse_foreign(labels)
         changed = [path for path in self.manifest.changed() if not _stays(path, self.path)]
@@ -130,6 +134,14 @@ class OutputFolder:
                 self.manifest.refuse_foreign(other)
         elif changed or {*self._left()} - {self.path / SUMMARY}:
             self._refuse_run(resume, next((path for path in self.state if path in changed), None))
+
+    def _refuse_odd(self) -> None:
+        """Reading a FIFO would wait for whoever writes to it."""
+        for path in self.state:
+            if os.path.lexists(path) and not is_plain(path):
+                raise OutputFolderError(
+                    f"{path} is no regular file; move it away, or choose another folder with --output."
+                )
 
     def _refuse_without_record(self) -> None:
         """Without a manifest that can be read, nothing here is known to be facepipe's."""
@@ -148,10 +160,6 @@ class OutputFolder:
 
     def _refuse_foreign(self, labels: Iterable[str]) -> None:
         for path in self.state:
-            if os.path.lexists(path) and not is_plain(path):  # Reading a FIFO would wait for whoever writes to it.
-                raise OutputFolderError(
-                    f"{path} is no regular file; move it away, or choose another folder with --output."
-                )
             if not self.manifest.has_made(path):
                 self.manifest.refuse_foreign(path)
         for label in labels:
