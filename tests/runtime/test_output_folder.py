@@ -249,6 +249,27 @@ def test_an_original_below_annotated_is_not_replaced_by_its_annotated_picture(tm
         folder.refuse_sources([str(tmp_path / "annotated/mine.jpg")])
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "deep/b.bmp.png", "c.mov.mp4"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_in_the_place_of_an_annotated_one_is_refused_before_anything_is_read(tmp_path, name, several):
+    shots, out = tmp_path / "shots", tmp_path / "out"
+    for file in ("a.jpg", "deep/b.bmp", "c.mov"):
+        (shots / file).parent.mkdir(parents=True, exist_ok=True)
+        (shots / file).touch()
+    theirs = out / ("yard" if several else "") / "annotated" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    (theirs.parent / "other.jpg").write_text("nobody minds")
+    sources = ("door", "yard") if several else ()
+    specs = [0, f"{shots}/**/*"] if several else [f"{shots}/**/*"]
+    refused = pytest.raises(OutputFolderError, match=f"annotated/{name} was not written by facepipe")
+    with output_folder(out, sources) as folder, refused:
+        folder.refuse_sources(specs)
+    theirs.unlink()
+    with output_folder(out, sources) as folder:
+        folder.refuse_sources(specs)
+
+
 def test_runs_one_below_the_other_leave_each_other_alone(tmp_path):
     below = finished(tmp_path / "sub")
     with output_folder(below, (), replace=True), output_folder(tmp_path, ()) as above:
