@@ -37,6 +37,7 @@ from stages.runtime.output_folder import (
     new_folder,
     newest_run,
     output_folder,
+    refuse_damaged_run,
 )
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
@@ -93,6 +94,8 @@ def run(
     find_models(pipeline, folder)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
+        if resume and pipeline.render.output is None:
+            refuse_damaged_run(pipeline, config)
         pipeline, made = with_folder(pipeline, config, resume)
         results = _results(pipeline, processes, held, resume, replace, made)
         held.enter_context(results.left_only_by_a_run())
@@ -165,6 +168,9 @@ def run(
         results.close_logs(processes)
         status = _tell(pipeline, outcome, processes, results, name, quiet)
         results.remove_if_empty(refused=status == REFUSED or once)
+        if record is not None and status == REFUSED:
+            with contextlib.suppress(OSError):  # The next try, without the mistake, may have this name.
+                os.unlink(record)
         return status
 
 

@@ -394,6 +394,8 @@ def test_a_run_that_is_refused_leaves_no_folder(command, here):
     assert not (here / "out").exists()
     assert command("--output", "a/b", capture=refuses, render=SERVES) == 2
     assert not (here / "a").exists()
+    assert command("--record", "tape", capture=refuses, render=SERVES) == 2
+    assert not (here / "tape").exists()
     (here / "mine").mkdir()
     assert command("--output", "mine", capture=refuses, render=SERVES) == 2
     assert list((here / "mine").iterdir()) == []

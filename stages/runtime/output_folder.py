@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -337,6 +338,19 @@ def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | Non
         if run is not None and wanted in (None, _sources_in(run)):
             found.append((run.incarnation, path.name, path))
     return max(found)[2] if found else None
+
+
+def refuse_damaged_run(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> None:
+    """Raise `DamagedState` where the newest folder that a run of these sources has got does not say how it stands."""
+    name = name_of(pipeline, config)
+    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    own = [(int(found[1] or 1), path) for path in _folders(base) if (found := numbered.fullmatch(path.name))]
+    if own and Manifest(newest := max(own)[1]).exists() and RunFile.read(newest) is None:
+        refuse_unknown(newest, OutputFolder.at(newest, pipeline.sources).results)
+
+
+def _folders(base: Path) -> list[Path]:
+    return [path for path in base.iterdir() if path.is_dir()] if base.is_dir() else []
 
 
 def _sources_in(run: RunFile) -> set[str]:

@@ -12,7 +12,15 @@ from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.results.manifest import MANIFEST, Manifest
 from stages.results.reading import DamagedState
-from stages.runtime.output_folder import OutputFolderError, logs_only, name_of, new_folder, newest_run, output_folder
+from stages.runtime.output_folder import (
+    OutputFolderError,
+    logs_only,
+    name_of,
+    new_folder,
+    newest_run,
+    output_folder,
+    refuse_damaged_run,
+)
 from stages.runtime.run_file import RunFile
 
 LINE = b'{"source": "clip.mp4", "frame": 0, "faces": []}\n'
@@ -327,6 +335,21 @@ def test_the_newest_run_is_found_and_the_newest_of_a_source(tmp_path):
         finished(tmp_path / f"r{number}", None, {f"source {spec}": [spec, None]}, incarnation=number)
     assert newest_run(tmp_path) == tmp_path / "r3"
     assert newest_run(tmp_path, Pipeline(source="a.mp4")) == tmp_path / "r2"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"cut"])
+def test_a_damaged_run_is_not_taken_for_none_where_the_newest_is_to_be_gone_on_with(tmp_path, content):
+    for name in ("clip", "clip-2", "clip-10", "clips-11"):
+        finished(tmp_path / name, None, {"source clip.mp4": ["clip.mp4", None]})
+    refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    for older in ("clip-2", "clips-11"):
+        (tmp_path / older / "run.json").write_bytes(b"")
+    refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    newest = tmp_path / "clip-10/run.json"
+    newest.unlink() if content is None else newest.write_bytes(content)
+    with pytest.raises(DamagedState, match="clip-10/run.json is .*results.jsonl holds 1 whole line; put run.json back"):
+        refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    refuse_damaged_run(Pipeline(source="other.mp4"), base=tmp_path)
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):
