@@ -166,10 +166,11 @@ class World:
             raise Broken(f"{self.join.open_count} frames open at render")
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
-        kept = (self.flow._workers, self.flow._lost, self.flow._ended, self.flow._quarantined, self.flow._refused)
+        workers = self.flow._workers
+        kept = (workers.here, workers._lost, workers._ended, workers._refused, self.flow.quarantined)
         if max(map(len, kept)) > limits.WORKERS:
             raise Broken("capture keeps more and more about workers")
-        if any(len(worker.under_way) > limits.MOST_ROOM for worker in self.flow._workers.values()):
+        if any(len(worker.under_way) > limits.MOST_ROOM for worker in workers.here.values()):
             raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
