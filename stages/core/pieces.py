@@ -90,7 +90,7 @@ class Pieces:
         for number, frame in self.frames.items():
             if frame.crops is not None:
                 for stage in self._lacking.get(number, ()):
-                    if stage in self.due and stage not in frame.holders:
+                    if stage in self.due and number not in self.due[stage] and stage not in frame.holders:
                         self.make_due(number, stage)
 
     def make_due_what_was_held_by(self, connection: str, stage: str) -> None:

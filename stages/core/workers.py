@@ -82,8 +82,12 @@ class Workers:
         return {c: w for c, w in self.here.items() if w.stage == stage}
 
     def roomiest(self, stage: str) -> str | None:
-        free = {c: w.free for c, w in self.here.items() if w.stage == stage and w.free > 0}
-        return max(free, key=free.__getitem__) if free else None
+        """Who can take most at the moment; None if nobody can take anything."""
+        roomiest, most = None, 0
+        for connection, worker in self.here.items():
+            if worker.stage == stage and (free := worker.free) > most:
+                roomiest, most = connection, free
+        return roomiest
 
     def has_others(self, worker: Worker) -> bool:
         """Whether its stage has other workers."""
