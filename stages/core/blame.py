@@ -1,13 +1,15 @@
 """Whose answers capture does not rely on: who is asked last, and who is given nothing more. Pure.
 
-That a piece stays unanswered has many reasons. Messages are lost, and render takes its time: a worker is blamed for it
-only after a stall, if it calls the piece finished, and if that is so with most of what it had. Until then it costs it
-nothing but that others are asked first. An answer that cannot be taken has only one reason.
+An answer that cannot be taken has one reason. That a piece stays unanswered has many: messages are lost, a cable is
+pulled, render takes its time. So a worker is blamed for it only after a stall in which render was heard, if it calls
+the piece finished, and if that is so with most of what it had, or with the same pieces again and again. Until then it
+costs it nothing but that others are asked first. Who is slow calls nothing finished, and who is started again is asked
+anew.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
@@ -18,7 +20,9 @@ from stages.core.pieces import DETECT, InFlight, Pieces
 from stages.core.workers import Worker, Workers
 
 UNANSWERED = 5  # so many pieces that a worker calls finished and render lacks, and it is not believed any more
+UNANSWERED_AND_SILENT = 8  # the same of one piece, where nothing after it was answered: a cable may be pulled for long
 UNANSWERED_OF_MANY = 20  # the same of one that has answered others: messages can be lost and late in a row
+KEPT_BACK = 3  # so many pieces given up because nobody answered them, and who had them last is not believed any more
 LATE = 20  # the same of a live source, where it has answered nothing in time
 
 
@@ -29,6 +33,7 @@ class InVain:
     hosts: set[str] = field(default_factory=set)
     workers: Counter[tuple[str, int]] = field(default_factory=Counter)
     refused: int = 0  # answers that could not be taken
+    unanswered: int = 0  # times that a worker had finished it, as it said, and render lacked it after a stall
     newest: int | None = None  # once these are too many: only workers that were here by then are still asked
 
     def may_ask(self, worker: Worker) -> bool:
@@ -46,9 +51,21 @@ class InVain:
         """The smaller, the less this worker, and its host, had to do with it."""
         return worker.host in self.hosts, worker.worker in self.workers
 
+    def has_asked_all(self, workers: Iterable[Worker]) -> bool:
+        """Whether each of these who is not stuck with another piece has had it."""
+        return all(worker.worker in self.workers for worker in workers if worker.room and not worker.is_stuck)
+
     def add(self, worker: Worker) -> None:
         self.hosts.add(worker.host)
         self.workers[worker.worker] += 1
+
+
+@dataclass(slots=True)
+class Stalled:
+    """What is to be done after a stall."""
+
+    pieces: list[tuple[int, str, str]] = field(default_factory=list)  # to be given up: frame, stage and reason
+    workers: list[tuple[str, str]] = field(default_factory=list)  # to be quarantined: connection and reason
 
 
 class Blame:
@@ -149,43 +166,54 @@ class Blame:
             return f"none of {worker.unanswered} pieces was answered in time"
         return None
 
-    def stalled(self, pieces: Pieces, workers: Workers) -> list[tuple[str, str]]:
+    def stalled(self, pieces: Pieces, workers: Workers) -> Stalled:
         """A piece that a worker calls finished and render lacks was lost, or never answered: another one is asked.
 
-        Who does that with most of its pieces is to be quarantined: returns connections and reasons. Messages are lost
-        too, but not most of them.
+        Who does that with most of its pieces is to be quarantined. Messages are lost too, but not most of them, and not
+        each time that of the same piece.
         """
-        answered = self._look_at_what_is_finished(pieces, workers)
-        found = []
+        answered, unanswered = self._finished(pieces, workers)
+        found = Stalled()
+        for number, worker, connection in unanswered:
+            self.unanswered(worker)
+            vain = self.asked_in_vain(number, worker)
+            vain.unanswered += 1
+            # Messages of one worker keep their order: who is heard later has not been cut off.
+            most = UNANSWERED if max(answered[connection], default=-1) > number else UNANSWERED_AND_SILENT
+            if vain.unanswered >= most and vain.has_asked_all(workers.of(worker.stage).values()):
+                worker.kept_back += 1
+                last = f"{worker.stage} {worker.worker[1]} on {printable(worker.host)} the last time"
+                says = f"asked {vain.unanswered} times without an answer, {last}"
+                found.pieces.append((number, worker.stage, says))
         for connection, worker in workers.here.items():
             worker.is_stuck = bool(worker.under_way)
-            has_answered = worker.answered + answered[connection]
+            has_answered = worker.answered + len(answered[connection])
             is_most = worker.unanswered >= UNANSWERED_OF_MANY and worker.unanswered >= has_answered
             never = worker.unanswered and not has_answered and self.never_answers(worker.stage, worker.host)
-            if is_most or never:
+            if is_most or never or worker.kept_back >= KEPT_BACK:
                 says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
-                found.append((connection, says))
+                found.workers.append((connection, says))
         return found
 
-    def _look_at_what_is_finished(self, pieces: Pieces, workers: Workers) -> Counter[str]:
-        """Count what is unanswered; returns how much of what is under way is answered, by connection."""
-        answered: Counter[str] = Counter()
+    def _finished(self, pieces: Pieces, workers: Workers) -> tuple[dict[str, list[int]], list[tuple[int, Worker, str]]]:
+        """Of the pieces that their workers call finished, the answered ones by connection, and the others."""
+        answered: defaultdict[str, list[int]] = defaultdict(list)
+        unanswered = []
         for number, frame in pieces.frames.items():
             lacks = pieces.lacks(number)
             for stage, connection in frame.holders.items():
                 worker = workers.get(connection)
-                if worker is None or worker.has(number) or not frame.attempt:
+                if worker is None or worker.has(number) or not frame.attempt or stage in frame.given_up:
                     continue
                 if stage != DETECT and not self._is_cut_well(frame, workers):
                     continue
                 if stage == DETECT and pieces.contradicts(frame, lacks):
                     frame.forget_crops()
                 if stage in lacks or (stage == DETECT and frame.crops is None):
-                    self.unanswered(worker)
-                    self.asked_in_vain(number, worker)
+                    unanswered.append((number, worker, connection))
                 else:
-                    answered[connection] += 1
-        return answered
+                    answered[connection].append(number)
+        return answered, unanswered
 
     def _is_cut_well(self, frame: InFlight, workers: Workers) -> bool:
         """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""

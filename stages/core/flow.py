@@ -57,6 +57,7 @@ RESTART = "restart"  # why a live frame is dropped that died with the capture or
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 DISTRUSTED = "its answers could not be taken"
+HEARD_S = 2.0  # with two acknowledgements within so long, render lives and says what it lacks
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -93,6 +94,7 @@ class Flow:
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._ack: Acked | None = None
+        self._acked_s = (float("-inf"), float("-inf"))  # when render was heard the last two times
         self._drops: list[SayDrop] = []  # until render has acknowledged them
         self._read_all = False
         self._finished = False
@@ -460,7 +462,7 @@ class Flow:
             self._is_over = True
             yield StartAnew()
             return
-        self._ack = ack
+        self._ack, self._acked_s = ack, (self._acked_s[1], now_s)
         self._pieces.render_lacks(ack.lacks)
         if known is None:
             self._begin(ack)
@@ -511,8 +513,12 @@ class Flow:
             for worker in self._workers.here.values():
                 worker.under_way.clear()
         yield from self._lose_reserved()
-        for connection, reason in self._blame.stalled(self._pieces, self._workers):
-            yield from self._quarantine(connection, reason)
+        if now_s - self._acked_s[0] <= HEARD_S:  # Else it is render that is silent, and what it lacks is not known.
+            stalled = self._blame.stalled(self._pieces, self._workers)
+            for number, stage, reason in stalled.pieces:
+                yield from self._give_up_for_good(number, stage, reason)
+            for connection, reason in stalled.workers:
+                yield from self._quarantine(connection, reason)
         for number, frame in self._frames.items():
             lacks = self._pieces.lacks(number)
             if PICTURE in lacks and frame.attempt:

@@ -26,6 +26,7 @@ class Worker:
     alone: int | None = None  # the frame of the suspect piece that it has
     answered: int = 0  # pieces of frames that are done
     unanswered: int = 0  # pieces that it has finished, it says, and render lacks
+    kept_back: int = 0  # pieces that were given up because it, the last of all, did not answer them
     is_stuck: bool = False  # it has finished nothing since the last stall
 
     @property
@@ -135,6 +136,7 @@ class Workers:
         worker = Worker(came.stage, came.worker, came.incarnation, now_s, self.taken + 1)
         if former is not None and former.incarnation == came.incarnation:
             worker.number, worker.answered, worker.unanswered = former.number, former.answered, former.unanswered
+            worker.kept_back = former.kept_back
         else:
             self.taken += 1
         self.here[came.connection] = worker
