@@ -40,6 +40,7 @@ from stages.core.messages import (
     WorkerRefused,
     kinds,
 )
+from stages.core.names import printable
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Links
@@ -304,7 +305,7 @@ class _Capture:
                 if not reason.startswith(flow.DISTRUSTED):  # That has a sentence of its own.
                     self._say_once(f"A worker was refused: {reason}.")
             case flow.Quarantine(_, stage, (host, replica), _, reason):
-                self._say_once(f"{stage} {replica} on {flow.printable(host)} is given no more work: {reason}.")
+                self._say_once(f"{stage} {replica} on {printable(host)} is given no more work: {reason}.")
             case flow.Forget(frame, latency_s):
                 self._held.forget(frame)
                 self._account.forgotten(frame, latency_s)

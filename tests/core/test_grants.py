@@ -31,3 +31,9 @@ def test_a_grant_of_which_anything_was_changed_is_none(at):
 @pytest.mark.parametrize("grant", ["", "x" * 200, None, 5, ["a"], {}, "1 2 3 4 ab age", "\x00", "7 " * 60])
 def test_what_is_no_grant_is_none(grant):
     assert Grants("key", 5).task(grant) is None
+
+
+@pytest.mark.parametrize("boxes", ["a b", " ", "1 2 3 age", "\u00e4", "b" * 500])
+def test_boxes_that_a_worker_has_given_an_odd_name_are_nobodys_task(boxes):
+    grants = Grants("key", 5)
+    assert grants.task(grants.sign(Task(worker=3, frame=7, attempt=2, faces=1, boxes=boxes, stage="age"))) is None

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from stages.outputs.comparing import USUAL
 from tests.browser import free_port
 from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran, Running, eventually
@@ -100,7 +101,8 @@ def test_a_stream_goes_on_when_capture_or_render_dies_and_what_died_with_it_is_c
     assert all(drop["stage"] in ("capture", "render", "detect") for drop in source["dropped"])
     assert ran.summary["restarts"] == {stage: 1}
     [video] = (ran.output / "annotated").glob("*.mp4")
-    assert frames_of(video) in (len(ran.lines), len(ran.lines) - 1)
+    # Of a live source the lines stay that a killed render has written without their pictures: at most those two.
+    assert len(ran.lines) - USUAL <= frames_of(video) <= len(ran.lines)
 
 
 def test_a_stream_that_is_resumed_goes_on_in_numbers_and_times(place, door):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import flow, join, suspects
+from stages.core import flow, join, pieces, suspects, workers
 from tests.simulation import world
 from tests.simulation.test_flow_and_join import plans
 
@@ -43,7 +43,12 @@ BROKEN = {
         "                    pass",
         "between",
     ),
-    "what lacks again is not handed out again": (flow, "        self._make_due_what_nobody_holds()\n", "", "between"),
+    "what lacks again is not handed out again": (
+        flow,
+        "        self._pieces.make_due_what_nobody_holds()\n",
+        "",
+        "between",
+    ),
     "a try along the boxes of an older one stays an old one": (
         flow,
         "if stage not in frame.given_up and (is_new or again):",
@@ -59,9 +64,9 @@ BROKEN = {
         344,
     ),
     "a worker that dies takes its work with it": (
-        flow,
-        "                self._make_due(number, worker.stage)",
-        "                pass",
+        pieces,
+        "                del frame.holders[stage]\n                self.make_due(number, stage)\n",
+        "                del frame.holders[stage]\n",
         "kills",
     ),
     "the window is one too wide": (
@@ -70,7 +75,7 @@ BROKEN = {
         "len(self._frames) <= self._rules.window",
         "kills",
     ),
-    "room is not counted": (flow, "self.room - len(self.under_way)", "1", "stop"),
+    "room is not counted": (workers, "self.room - len(self.under_way)", "1", "stop"),
     "pictures are forgotten when detect has them": (
         flow,
         "        yield KeepCrops(came.frame)\n",
@@ -97,8 +102,8 @@ BROKEN = {
     ),
     "crops of any try are kept": (
         flow,
-        "known is not None and known.attempt >= came.attempt",
-        "False",
+        "frame.crops is None or frame.crops.attempt < came.attempt",
+        "True",
         "losses",
     ),
     "a stopped source counts what it never handed out": (
@@ -159,30 +164,33 @@ BROKEN = {
     "strikes are never enough": (suspects, "if ends.strikes >= self._tries", "if False", "poison"),
     "a worker that was alone stays alone": (
         flow,
-        "worker.alone)\n        worker.alone, worker.is_reserved = None, False\n",
+        "worker.alone)\n            worker.alone, worker.is_reserved = None, False\n",
         "worker.alone)\n",
         "poison",
     ),
     "a hello to an older welcome counts": (
-        flow,
+        workers,
         "if came.account != self._accounts.get(came.connection, came.account):",
         "if False:",
         "cuts",
     ),
     "a worker is welcomed once": (
         flow,
-        "            yield SendWelcome(connection, self._accounts[connection])",
-        "                yield SendWelcome(connection, self._accounts[connection])",
+        "elif not self._workers.is_refused(connection):",
+        "elif not self._workers.is_refused(connection) and self._workers._accounts.get(connection) is None:",
         "boxes",
     ),
 }
 
 
+BOOKS = {pieces: "Pieces", suspects: "Suspects", workers: "Workers"}  # of the flow: module -> class
+
+
 def swapped(module, old: str, new: str) -> tuple:
     """Where the simulation, or the flow, takes a module from, under which name, and what is broken there and whole."""
     broken = rewritten(module, old, new)
-    if module is suspects:
-        return flow, "Suspects", broken.Suspects, suspects.Suspects
+    if module in BOOKS:
+        return flow, BOOKS[module], *(getattr(made, BOOKS[module]) for made in (broken, module))
     return world, module.__name__.rpartition(".")[2], broken, module
 
 

@@ -50,7 +50,7 @@ class Plan:
     render_kills: int = 0
     cuts: int = 0  # cables pulled for a while: what is under way to a worker and from it comes late, in order
     dies_between: float = 0.02  # with `kills`: how often detect dies between its two answers
-    poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang" or "fail"
+    poison: dict[tuple[str, int], str] = field(default_factory=dict)  # (stage, frame) -> "exit", "hang", "fail", "keep"
     far: frozenset[str] = frozenset()  # stages on other machines: no launcher there speaks with capture
     hostile: dict[str, int] = field(default_factory=dict)  # stage -> how many that mean harm: see `hostile`
     only_hostile: str | None = None  # the stage that has no other workers
@@ -166,10 +166,11 @@ class World:
             raise Broken(f"{self.join.open_count} frames open at render")
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
-        kept = (self.flow._workers, self.flow._lost, self.flow._ended, self.flow._quarantined, self.flow._refused)
+        workers = self.flow._workers
+        kept = (workers.here, workers._lost, workers._ended, workers._refused, self.flow.quarantined)
         if max(map(len, kept)) > limits.WORKERS:
             raise Broken("capture keeps more and more about workers")
-        if any(len(worker.under_way) > limits.MOST_ROOM for worker in self.flow._workers.values()):
+        if any(len(worker.under_way) > limits.MOST_ROOM for worker in workers.here.values()):
             raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
@@ -594,6 +595,8 @@ class Worker:
         world, faces = self.world, faces_in(piece.frame)
         to_render = (self.name, "render")
         poison = world.plan.poison.get((self.stage, piece.frame))
+        if poison == "keep":
+            return
         if poison == "fail":
             self._say(flow.WorkerFailed(self.connection, piece.frame, "ValueError"), piece.epoch)
             return

@@ -1,0 +1,223 @@
+"""Whose answers capture does not rely on: who is asked last, and who is given nothing more. Pure.
+
+An answer that cannot be taken has one reason. That a piece stays unanswered has many: messages are lost, a cable is
+pulled, render takes its time. So a worker is blamed for it only after a stall in which render was heard, if it calls
+the piece finished, and if that is so with most of what it had, or with the same pieces again and again. Until then it
+costs it nothing but that others are asked first. Who is slow calls nothing finished, and who is started again is asked
+anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+
+from stages.core import limits
+from stages.core.flow_events import Life, WorkerCame
+from stages.core.names import printable
+from stages.core.pieces import DETECT, InFlight, Pieces
+from stages.core.workers import Worker, Workers
+
+UNANSWERED = 5  # so many pieces that a worker calls finished and render lacks, and it is not believed any more
+UNANSWERED_AND_SILENT = 8  # the same of one piece, where nothing after it was answered: a cable may be pulled for long
+UNANSWERED_OF_MANY = 20  # the same of one that has answered others: messages can be lost and late in a row
+KEPT_BACK = 3  # so many pieces given up because nobody answered them, and who had them last is not believed any more
+LATE = 20  # the same of a live source, where it has answered nothing in time
+
+
+@dataclass(slots=True)
+class InVain:
+    """Who was given a piece and has not answered it so that the answer could be taken."""
+
+    hosts: set[str] = field(default_factory=set)
+    workers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    refused: int = 0  # answers that could not be taken
+    unanswered: int = 0  # times that a worker had finished it, as it said, and render lacked it after a stall
+    newest: int | None = None  # once these are too many: only workers that were here by then are still asked
+
+    def may_ask(self, worker: Worker) -> bool:
+        """After too many answers that could not be taken nobody keeps a frame open by coming again and again."""
+        return self.newest is None or worker.number <= self.newest
+
+    def rank(self, worker: Worker) -> tuple:
+        """The smaller, the sooner this worker is asked: who has answered others, and on other hosts than before.
+
+        A message may have been lost, so one is asked twice before those are who have never answered anything.
+        """
+        return self.workers[worker.worker] >= 2, not worker.answered, *self.others_first(worker), worker.number
+
+    def others_first(self, worker: Worker) -> tuple[bool, bool]:
+        """The smaller, the less this worker, and its host, had to do with it."""
+        return worker.host in self.hosts, worker.worker in self.workers
+
+    def has_asked_all(self, workers: Iterable[Worker]) -> bool:
+        """Whether each of these who is not stuck with another piece has had it."""
+        return all(worker.worker in self.workers for worker in workers if worker.room and not worker.is_stuck)
+
+    def add(self, worker: Worker) -> None:
+        self.hosts.add(worker.host)
+        self.workers[worker.worker] += 1
+
+
+@dataclass(slots=True)
+class Stalled:
+    """What is to be done after a stall."""
+
+    pieces: list[tuple[int, str, str]] = field(default_factory=list)  # to be given up: frame, stage and reason
+    workers: list[tuple[str, str]] = field(default_factory=list)  # to be quarantined: connection and reason
+
+
+class Blame:
+    """What the workers of one capture have done with their pieces."""
+
+    def __init__(self, tries: int, quarantined: Iterable[Life] = ()):
+        """`tries`: so many answers that cannot be taken, and a piece is not given to those who come after."""
+        self._tries = tries
+        self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
+        self._unanswered: Counter[tuple[str, str]] = Counter()  # pieces, by stage and host: see `never_answers`
+        self._answering: set[tuple[str, str]] = set()  # stage and host of those whose answers are in the outputs
+        self._in_vain: dict[tuple[str, int], InVain] = {}  # by stage and frame
+
+    @property
+    def quarantined(self) -> tuple[Life, ...]:
+        """Those that are given nothing more."""
+        return tuple(self._quarantined)
+
+    @property
+    def has_cause(self) -> bool:
+        """Whether there is anything to blame anybody for."""
+        return bool(self._quarantined or self._unanswered)
+
+    @property
+    def stages(self) -> set[str]:
+        """The stages that have, or had, workers whose answers cannot be had."""
+        silent = {stage for stage, host in self._unanswered if self.never_answers(stage, host)}
+        return silent | {stage for stage, _, _ in self._quarantined}
+
+    def quarantine(self, life: Life) -> None:
+        if len(self._quarantined) >= limits.LIVES:
+            del self._quarantined[next(iter(self._quarantined))]
+        self._quarantined[life] = None
+
+    def reason_to_refuse(self, came: WorkerCame) -> str | None:
+        """Why one that has come is not taken, if it is for what it, or its host, has done before."""
+        host, on = came.worker[0], printable(came.worker[0])
+        if (came.stage, came.worker, came.incarnation) in self._quarantined:
+            return f"the answers of this {came.stage} on {on} could not be taken"
+        like_it = sum((stage, worker[0]) == (came.stage, host) for stage, worker, _ in self._quarantined)
+        if like_it >= limits.QUARANTINED:
+            return f"the answers of {limits.QUARANTINED} processes of {came.stage} on {on} could not be taken"
+        if self.never_answers(came.stage, host):
+            return f"no {came.stage} on {on} has answered any of its pieces"
+        return None
+
+    # --- One piece ---
+
+    def asked_in_vain(self, number: int, worker: Worker) -> InVain:
+        """This worker had the piece of this frame, and others are asked now."""
+        vain = self._in_vain.setdefault((worker.stage, number), InVain())
+        vain.add(worker)
+        return vain
+
+    def refused(self, number: int, worker: Worker, taken: int) -> None:
+        """Its answer could not be taken; `taken`: the highest number of a worker so far."""
+        vain = self.asked_in_vain(number, worker)
+        vain.refused += 1
+        if vain.refused == self._tries:
+            vain.newest = taken
+
+    def in_vain(self, stage: str, number: int) -> InVain:
+        return self._in_vain.get((stage, number)) or InVain()
+
+    def those_in_vain(self, stage: str, frames: Set[int]) -> list[int]:
+        """The frames whose piece somebody was asked for in vain, in order."""
+        return sorted(number for number in frames if (stage, number) in self._in_vain) if self._in_vain else []
+
+    def forget(self, number: int, stages: Iterable[str]) -> None:
+        """A frame is done."""
+        if self._in_vain:
+            for stage in stages:
+                self._in_vain.pop((stage, number), None)
+
+    # --- What a worker makes of its pieces ---
+
+    def answered(self, worker: Worker) -> None:
+        """An answer of it is in the outputs."""
+        worker.answered += 1
+        self._answering.add((worker.stage, worker.host))
+
+    def unanswered(self, worker: Worker) -> None:
+        """It calls a piece finished that render lacks."""
+        worker.unanswered += 1
+        host = (worker.stage, worker.host)
+        if host not in self._unanswered and len(self._unanswered) >= limits.WORKERS:
+            self._unanswered.clear()
+        self._unanswered[host] += 1
+
+    def never_answers(self, stage: str, host: str) -> bool:
+        """Whether the workers of a host, who may come under ever new names, hold pieces back and have answered none."""
+        return self._unanswered[stage, host] >= UNANSWERED and (stage, host) not in self._answering
+
+    def late(self, worker: Worker, has_others: bool) -> str | None:
+        """Live: a worker that calls its pieces finished, and never once has answered one in time, is in the way."""
+        worker.unanswered += 1
+        if has_others and worker.unanswered >= LATE and not worker.answered:
+            return f"none of {worker.unanswered} pieces was answered in time"
+        return None
+
+    def stalled(self, pieces: Pieces, workers: Workers) -> Stalled:
+        """A piece that a worker calls finished and render lacks was lost, or never answered: another one is asked.
+
+        Who does that with most of its pieces is to be quarantined. Messages are lost too, but not most of them, and not
+        each time that of the same piece.
+        """
+        answered, unanswered = self._finished(pieces, workers)
+        found = Stalled()
+        for number, worker, connection in unanswered:
+            self.unanswered(worker)
+            vain = self.asked_in_vain(number, worker)
+            vain.unanswered += 1
+            # Messages of one worker keep their order: who is heard later has not been cut off.
+            most = UNANSWERED if max(answered[connection], default=-1) > number else UNANSWERED_AND_SILENT
+            if vain.unanswered >= most and vain.has_asked_all(workers.of(worker.stage).values()):
+                worker.kept_back += 1
+                last = f"{worker.stage} {worker.worker[1]} on {printable(worker.host)} the last time"
+                says = f"asked {vain.unanswered} times without an answer, {last}"
+                found.pieces.append((number, worker.stage, says))
+        for connection, worker in workers.here.items():
+            worker.is_stuck = bool(worker.under_way)
+            has_answered = worker.answered + len(answered[connection])
+            is_most = worker.unanswered >= UNANSWERED_OF_MANY and worker.unanswered >= has_answered
+            never = worker.unanswered and not has_answered and self.never_answers(worker.stage, worker.host)
+            if is_most or never or worker.kept_back >= KEPT_BACK:
+                says = f"it says that it has finished {worker.unanswered} pieces that render has no answer for"
+                found.workers.append((connection, says))
+        return found
+
+    def _finished(self, pieces: Pieces, workers: Workers) -> tuple[dict[str, list[int]], list[tuple[int, Worker, str]]]:
+        """Of the pieces that their workers call finished, the answered ones by connection, and the others."""
+        answered: defaultdict[str, list[int]] = defaultdict(list)
+        unanswered = []
+        for number, frame in pieces.frames.items():
+            lacks = pieces.lacks(number)
+            for stage, connection in frame.holders.items():
+                worker = workers.get(connection)
+                if worker is None or worker.has(number) or not frame.attempt or stage in frame.given_up:
+                    continue
+                if stage != DETECT and not self._is_cut_well(frame, workers):
+                    continue
+                if stage == DETECT and pieces.contradicts(frame, lacks):
+                    frame.forget_crops()
+                if stage in lacks or (stage == DETECT and frame.crops is None):
+                    unanswered.append((number, worker, connection))
+                else:
+                    answered[connection].append(number)
+        return answered, unanswered
+
+    def _is_cut_well(self, frame: InFlight, workers: Workers) -> bool:
+        """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
+        maker = workers.get(frame.crops.connection) if frame.crops is not None else None
+        if maker is None or any((stage, of[0]) == (DETECT, maker.host) for stage, of, _ in self._quarantined):
+            return False
+        return (DETECT, maker.host) in self._answering and frame.crops.attempt == frame.attempt

@@ -1,0 +1,190 @@
+"""Who works for one capture: greeted, taken or refused, lost, and taken again. Pure.
+
+Workers are known by the name of their connection as long as it lasts, and by stage, host and replica beyond that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stages.core import limits
+from stages.core.flow_events import Life, WorkerCame, WorkerEnded
+
+
+@dataclass(slots=True)
+class Worker:
+    stage: str
+    worker: tuple[str, int]  # host and replica
+    incarnation: int
+    heard_s: float
+    number: int  # by which the grants of its pieces name it
+    room: int = 0
+    last_seq: int = 0
+    under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
+    is_reserved: bool = False  # asked to take one suspect piece alone: it is given nothing else
+    is_waited_for: bool = False  # it was already reserved at the last stall
+    alone: int | None = None  # the frame of the suspect piece that it has
+    answered: int = 0  # pieces of frames that are done
+    unanswered: int = 0  # pieces that it has finished, it says, and render lacks
+    kept_back: int = 0  # pieces that were given up because it, the last of all, did not answer them
+    is_stuck: bool = False  # it has finished nothing since the last stall
+
+    @property
+    def free(self) -> int:
+        return 0 if self.is_reserved else self.room - len(self.under_way)
+
+    @property
+    def host(self) -> str:
+        return self.worker[0]
+
+    @property
+    def life(self) -> Life:
+        return self.stage, self.worker, self.incarnation
+
+    def has(self, frame: int) -> bool:
+        """Whether it has been given a piece of this frame, and has not said that it has finished it."""
+        return frame in self.under_way.values()
+
+    def finish_one(self, frame: int) -> bool:
+        """It has finished the piece of this frame that it was given first; returns whether it had one."""
+        pieces = [seq for seq, of in self.under_way.items() if of == frame]
+        if pieces:
+            del self.under_way[min(pieces)]
+        return bool(pieces)
+
+    def finish_up_to(self, seq: int) -> None:
+        """It has finished all pieces up to this one."""
+        under_way = {sent: frame for sent, frame in self.under_way.items() if sent > seq}
+        self.is_stuck = self.is_stuck and len(under_way) == len(self.under_way)
+        self.under_way = under_way
+
+
+class Workers:
+    """Those that have said hello and were taken, by connection, and what is known of others."""
+
+    def __init__(self):
+        self.here: dict[str, Worker] = {}
+        self.taken = 0  # the highest number that one was given
+        self._lost: dict[tuple, Worker] = {}  # identity -> its last incarnation that is gone, until it is known why
+        self._ended: dict[tuple, int] = {}  # identity -> the highest incarnation whose process has ended
+        self._accounts: dict[str, int | None] = {}  # connection -> its account; None when it was lost
+        self._accounts_opened = 0
+        self._refused: dict[str, tuple] = {}  # connection -> the stage and worker that it says it is
+
+    @property
+    def stages(self) -> set[str]:
+        return {worker.stage for worker in self.here.values()}
+
+    def get(self, connection: str | None) -> Worker | None:
+        return self.here.get(connection)
+
+    def of(self, stage: str) -> dict[str, Worker]:
+        """The workers of one stage, by connection."""
+        return {c: w for c, w in self.here.items() if w.stage == stage}
+
+    def roomiest(self, stage: str) -> str | None:
+        """Who can take most at the moment; None if nobody can take anything."""
+        roomiest, most = None, 0
+        for connection, worker in self.here.items():
+            if worker.stage == stage and (free := worker.free) > most:
+                roomiest, most = connection, free
+        return roomiest
+
+    def has_others(self, worker: Worker) -> bool:
+        """Whether its stage has other workers."""
+        return any(other.stage == worker.stage and other is not worker for other in self.here.values())
+
+    def is_at_work(self, number: int, connection: str | None) -> bool:
+        """Whether a worker that is here has not said yet that it has finished this frame: slow is not lost."""
+        worker = self.here.get(connection)
+        return worker is not None and worker.has(number)
+
+    def silent(self, now_s: float, limit_s: dict[str, float]) -> list[str]:
+        """Who has been silent for longer than its stage may be."""
+        if not limit_s:
+            return []
+        return [c for c, w in self.here.items() if now_s - w.heard_s > limit_s.get(w.stage, float("inf"))]
+
+    # --- Hello ---
+
+    def account(self, connection: str) -> int:
+        """The account of the welcome for a connection that has not said hello."""
+        if self._accounts.get(connection) is None:
+            if len(self._accounts) >= limits.GREETED:
+                self._accounts = {c: account for c, account in self._accounts.items() if c in self.here}
+            self._accounts_opened += 1
+            self._accounts[connection] = self._accounts_opened
+        return self._accounts[connection]
+
+    def is_new(self, came: WorkerCame) -> bool:
+        """Whether this hello is to be looked at."""
+        if came.connection in self._refused:
+            return False
+        if came.connection in self.here:
+            return False  # It was welcomed twice because two of its messages came before its hello.
+        if came.account != self._accounts.get(came.connection, came.account):
+            return False  # It answers an earlier welcome, and will throw away what it is given before it has the later.
+        return came.incarnation > self._ended.get((came.stage, came.worker), -1)  # Or it has died since.
+
+    def same(self, came: WorkerCame) -> dict[str, Worker]:
+        """The workers that are here under the same name, by connection."""
+        return {c: w for c, w in self.here.items() if (w.stage, w.worker) == (came.stage, came.worker)}
+
+    def take(self, came: WorkerCame, now_s: float) -> None:
+        """One whose connection was lost goes on under its number, with what is known of it."""
+        former = self._lost.get((came.stage, came.worker))
+        worker = Worker(came.stage, came.worker, came.incarnation, now_s, self.taken + 1)
+        if former is not None and former.incarnation == came.incarnation:
+            worker.number, worker.answered, worker.unanswered = former.number, former.answered, former.unanswered
+            worker.kept_back = former.kept_back
+        else:
+            self.taken += 1
+        self.here[came.connection] = worker
+
+    def to_make_place(self, host: str) -> str | None:
+        """The worker of this host that was heard longest ago, of those that have answered nothing yet."""
+        idle = {c: w for c, w in self.here.items() if w.host == host and not w.answered and not w.under_way}
+        return min(idle, key=lambda connection: idle[connection].heard_s) if idle else None
+
+    def is_refused(self, connection: str) -> bool:
+        return connection in self._refused
+
+    def refuse(self, connection: str, who: tuple) -> None:
+        """Not listened to from now on; `who`: stage and worker."""
+        if len(self._refused) >= limits.GREETED:
+            self._refused.clear()
+        self._refused[connection] = who
+
+    def listen_again(self, who: tuple) -> None:
+        """Those that were refused because of this stage and worker may say hello again."""
+        self._refused = {c: refused for c, refused in self._refused.items() if refused != who}
+
+    # --- Ends ---
+
+    def lose(self, connection: str) -> Worker | None:
+        """A connection is gone; returns who it was, if it had been taken."""
+        if connection in self._accounts:
+            self._accounts[connection] = None  # If it is heard again, its account starts anew.
+        self._refused.pop(connection, None)
+        worker = self.here.pop(connection, None)
+        if worker is not None:
+            if len(self._lost) >= limits.WORKERS:
+                del self._lost[next(iter(self._lost))]
+            self._lost[worker.stage, worker.worker] = worker
+        return worker
+
+    def note_end(self, ended: WorkerEnded) -> list[str]:
+        """A process has ended; returns the connections that it had, which are to be lost."""
+        identity = (ended.stage, ended.worker)
+        before = self._ended.pop(identity, 0)
+        if len(self._ended) >= limits.WORKERS:
+            del self._ended[next(iter(self._ended))]
+        self._ended[identity] = max(ended.incarnation, before)
+        return [c for c, w in self.here.items() if w.life == (*identity, ended.incarnation)]
+
+    def bury(self, ended: WorkerEnded) -> Worker | None:
+        """Who it was that has ended, once; None if that is told already or was never known."""
+        worker = self._lost.get((ended.stage, ended.worker))
+        if worker is None or worker.incarnation != ended.incarnation:
+            return None
+        return self._lost.pop((ended.stage, ended.worker))
