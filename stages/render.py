@@ -28,6 +28,7 @@ from stages.runtime.link import Bound, Links
 from stages.runtime.output_folder import OutputFolder
 from stages.runtime.process import Launcher, Settings, run_stage
 from stages.runtime.run_file import RunFile, refuse_unknown
+from stages.runtime.settings import apart_in
 from stages.runtime.tape import Tape
 
 WAIT_S = 0.05
@@ -60,11 +61,12 @@ class _Render:
         self._run = before.run if self._continuing else settings.run or uuid.uuid4().hex[:12]
         last = before.incarnation if self._continuing else 0
         self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
+        self._sources: dict[str, Source] = {}
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
-        self._screens = open_screens(settings, self._cards, self._incarnation, launcher)
+        self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
+        self._screens = open_screens(settings, self._cards, self._incarnation, launcher, self._remark)
         self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
-        self._sources: dict[str, Source] = {}
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._said_answer = False
         who = f"render/{settings.life}"
@@ -97,9 +99,17 @@ class _Render:
         everything = bool(self._settings.run) and not self._settings.life
         annotated, manifest = self._settings.pipeline.writes_annotated, Manifest(self._folder)
         return {
-            folder: self._launcher.patiently(partial(survey, folder, annotated, manifest, everything))
+            folder: self._launcher.patiently(
+                partial(survey, folder, annotated, manifest, everything, apart_in(self._settings.inputs, folder.name))
+            )
             for folder in folders
         }
+
+    def _remark(self, sentence: str) -> None:
+        if self._sources:
+            self._launcher.say(sentence)
+        else:
+            self._remarks.append(sentence)
 
     def run(self) -> None:
         self._launcher.ready()
@@ -207,11 +217,16 @@ class _Render:
     def _new_source(self, hello: SourceHello) -> Source:
         settings = self._settings.pipeline
         folder = Path(self._settings.output)
+        while self._remarks:
+            self._launcher.say(self._remarks.pop(0))
         if not self._sources:
             # Only now: before its source was opened the run could fail, and what an earlier one left be lost for
             # nothing.
+            results = OutputFolder.at(folder, settings.sources)
+            for sentence in () if self._continuing else results.set_aside():
+                self._launcher.say(sentence)
             self._write_run_file(RunFile.prepare)  # What is in the way of it shows before anything is removed.
-            if not self._continuing and OutputFolder.at(folder, settings.sources).clear():
+            if not self._continuing and results.clear():
                 self._launcher.say(f"replacing the results of an earlier run in {folder}")
             self._write_run_file()
         if len(self._settings.captures) > 1:
@@ -229,6 +244,7 @@ class _Render:
             source=hello.source,
             live=hello.live,
             found=self._found.pop(folder, None),
+            apart=apart_in(self._settings.inputs, hello.source),
         )
         look = Look(settings)
         if self._continuing and not self._settings.life:

@@ -17,28 +17,32 @@ from stages.core.config import ConfigError, Pipeline
 from stages.core.names import printable
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
+from stages.inputs.refusal import refuse
 from stages.inputs.spec import expanded
-from stages.plan import BINDING, Plan, keys_folder, processes_of
+from stages.plan import BINDING, Plan, find_models, keys_folder, processes_of
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState, is_plain
+from stages.results.reading import DamagedState
 from stages.runtime.account import Account, account, last_line, lines, of_all_lives
 from stages.runtime.child import Start, stage_command
 from stages.runtime.disk import can_be_changed
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import (
+    OUT,
     RESULTS,
     OutputFolder,
     OutputFolderError,
+    absent,
     logs_only,
     new_folder,
     newest_run,
     output_folder,
+    refuse_damaged_run,
 )
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
 from stages.runtime.run_file import RunFile, refuse_unknown
-from stages.runtime.settings import cores
+from stages.runtime.settings import apart_in, cores
 from stages.runtime.view import TerminalView, Views, takes
 
 STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
@@ -65,12 +69,12 @@ def run(
 ) -> int:
     """Run a pipeline to its end; returns the exit status.
 
-    `folder` is what the paths of its models count from. `only`: the stages to start, if not all; `once`: these end when
-    the run that they work for does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this
-    machine is; `resume`: a run that was broken off goes on where its outputs end; `replace`: what an earlier run has
-    left in the folder is replaced; `config`: the configuration's name. Raises a
-    `FacepipeError` where the run is refused. `record`: the file for what the stages are given and answer; `metrics`:
-    host and port at which Prometheus is answered.
+    Mistakes come first: what can be told at once is told before anything is started or made. `folder` is what the paths
+    of its models count from. `only`: the stages to start, if not all; `once`: these end when the run that they work for
+    does; `seconds`: the run is ended after so long; `host`: the one of `hosts` that this machine is; `resume`: a run
+    that was broken off goes on where its outputs end; `replace`: what an earlier run has left in the folder is
+    replaced; `config`: the configuration's name; `record`: the file for what the stages are given and answer;
+    `metrics`: host and port at which Prometheus is answered. Raises a `FacepipeError` where the run is refused.
     """
     processes = processes_of(pipeline, only, cores(), host)
     stages = {stage for stage, _ in processes.values()}
@@ -85,16 +89,20 @@ def run(
     ends_with = _ends_with(pipeline, processes)
     if record is not None:
         record = os.path.abspath(record)
-        if os.path.exists(record):
-            raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
+        _refuse_record(record)
+    _refuse_sources(pipeline, processes, resume)
+    find_models(pipeline, folder)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
-        pipeline, is_new = with_folder(pipeline, config, resume)
-        results = _results(pipeline, processes, held, resume, replace, is_new)
+        if resume and pipeline.render.output is None:
+            refuse_damaged_run(pipeline, config)
+        pipeline, made = with_folder(pipeline, config, resume)
+        results = _results(pipeline, processes, held, resume, replace, made)
+        held.enter_context(results.left_only_by_a_run())
         before = _before(results, replace)
         if resume and before and before.ended == "finished":
             _refuse_other(before, Plan.of(pipeline, folder, host), results)
-            _refuse_damaged(pipeline, results)
+            _refuse_damaged(pipeline, results, before)
             _print(
                 sys.stderr, f"facepipe: the run in {shown(str(results.path))} is finished; there is nothing to resume."
             )
@@ -160,7 +168,25 @@ def run(
         results.close_logs(processes)
         status = _tell(pipeline, outcome, processes, results, name, quiet)
         results.remove_if_empty(refused=status == REFUSED or once)
+        if record is not None and status == REFUSED:
+            with contextlib.suppress(OSError):  # The next try, without the mistake, may have this name.
+                os.unlink(record)
         return status
+
+
+def _refuse_record(record: str) -> None:
+    if os.path.lexists(record):
+        raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
+    if not os.path.isdir(above := os.path.dirname(record)):
+        raise ConfigError(f"--record {shown(record)}: there is no folder {shown(above)}; make it first.")
+
+
+def _refuse_sources(pipeline: Pipeline, processes: Processes, resume: bool) -> None:
+    """Raise `SourceError` for a source that is read here and certainly cannot be."""
+    sources = list(pipeline.all_sources().values())
+    for stage, replica in processes.values():
+        if stage == "capture":
+            refuse(sources[replica], is_pinned=resume)
 
 
 def _leave_a_dead_disk(outcome: Outcome, results: OutputFolder) -> None:
@@ -209,33 +235,37 @@ def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
     return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
-def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[Pipeline, bool]:
-    """The pipeline with the folder that it writes to, and whether this was made for it.
+def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[Pipeline, tuple[Path, ...]]:
+    """The pipeline with the folder that it writes to, and the folders that were made for that.
 
     Where none is said: the newest one of the same sources if it goes on, else one of its own.
     """
     if pipeline.render.output is not None:
-        return pipeline, False
-    before = newest_run(pipeline=pipeline) if resume else None
+        return pipeline, ()
+    before, above = newest_run(pipeline=pipeline) if resume else None, absent(OUT)
     path = before or new_folder(pipeline, config)
-    return dataclasses.replace(pipeline, render=dataclasses.replace(pipeline.render, output=str(path))), before is None
+    made = () if before else (*above, path)
+    render = dataclasses.replace(pipeline.render, output=str(path))
+    return dataclasses.replace(pipeline, render=render), made
 
 
 def _results(
-    pipeline: Pipeline, processes: Processes, held: ExitStack, resume: bool, replace: bool, is_new: bool
+    pipeline: Pipeline,
+    processes: Processes,
+    held: ExitStack,
+    resume: bool,
+    replace: bool,
+    made: tuple[Path, ...],
 ) -> OutputFolder:
     path = Path(os.path.abspath(expanded(pipeline.render.output)))
     if "render" not in (stage for stage, _ in processes.values()):
-        return logs_only(path, processes, is_new)
-    given = {"resume": resume, "replace": replace, "is_new": is_new}
+        return logs_only(path, processes, made)
+    given = {"resume": resume, "replace": replace, "made": made}
     return held.enter_context(output_folder(path, pipeline.sources, processes, **given))
 
 
 def _before(results: OutputFolder, replace: bool) -> RunFile | None:
     """What run.json says of the results that are there; raises `DamagedState`, unless all of it is to be replaced."""
-    for path in results.results:
-        if os.path.lexists(path) and not is_plain(path):  # Reading a FIFO would wait for whoever writes to it.
-            raise DamagedState(f"{path} is no regular file; move it away, or choose another folder with --output.")
     if not results.results:
         return None
     try:
@@ -249,13 +279,18 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
     return before
 
 
-def _refuse_damaged(pipeline: Pipeline, results: OutputFolder) -> None:
+def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
     from stages.outputs.restore import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
-        found = survey(path.parent, pipeline.writes_annotated, Manifest(results.path))
+        found = survey(
+            path.parent,
+            pipeline.writes_annotated,
+            Manifest(results.path),
+            apart=apart_in(before.inputs, path.parent.name),
+        )
         written = rendered.get(found.source or path.parent.name, found.count)
         missing = found.missing.sentences()
         if found.count != written:
@@ -333,7 +368,7 @@ def _tell(
         here = RunFile.read(results.path) if results.results else None
     except DamagedState as error:
         here, outcome.status, outcome.sentence = None, FAILED, outcome.sentence or str(error)
-    has_begun = came.sources or (here is None and outcome.status != REFUSED)
+    has_begun = came.sources if here else outcome.status != REFUSED
     if results.results and has_begun and (here is None or here.run == name):
         _note_end(outcome, here, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]

@@ -18,6 +18,7 @@ from stages.core.errors import FacepipeError
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED
 from stages.plan import Plan
+from stages.results.reading import DamagedState
 from stages.run import run, shown
 from stages.runtime.output_folder import OUT, OutputFolder, name_of
 from stages.runtime.run_file import RUN, RunFile
@@ -69,7 +70,10 @@ def serve(
 def _start(base: Path, pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
     choice = chosen(base, pipeline, inputs)
     before = _sizes(choice.path, pipeline)
-    status = start(choice)
+    try:
+        status = start(choice)
+    except DamagedState as error:
+        return start(_beside(base, str(error).rstrip(".")))
     if not choice.goes_on or status != FAILED or _sizes(choice.path, pipeline) != before:
         return status
     # It would fail in the same way the next time, and for good.

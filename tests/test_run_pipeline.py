@@ -17,6 +17,7 @@ import run_pipeline
 import stages.run
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
+from stages.results.manifest import Manifest
 from stages.runtime.run_directory import addresses, claim
 from tests.runtime.stages_for_tests import SERVES, none_left, program
 
@@ -50,7 +51,7 @@ def here(tmp_path, monkeypatch) -> Path:
     """A folder with a clip, in which the command is given; its runtime directory is its own."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "clip.mp4").write_bytes(b"\0")  # The stages here do not read it.
     (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 2}}\n")
     return tmp_path
 
@@ -104,12 +105,14 @@ def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
 
 def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(command, here, capsys):
     assert command("--quiet") == 0
-    assert command("--source", "out/results.jsonl", "--replace") == 2
+    annotated = here / "out/annotated/clip.mp4"
+    Manifest(here / "out").write(annotated, b"\0")
+    assert command("--source", "out/annotated/clip.mp4", "--replace") == 2
     assert capsys.readouterr().err == (
-        "facepipe: out/results.jsonl holds results of an earlier run that this one would replace;"
+        "facepipe: out/annotated/clip.mp4 holds results of an earlier run that this one would replace;"
         " choose another folder with --output.\n"
     )
-    assert (here / "out/results.jsonl").exists()
+    assert annotated.exists() and (here / "out/results.jsonl").exists()
     assert json.loads((here / "out/summary.json").read_text())["status"] == 0
 
 
@@ -123,17 +126,20 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
     capsys.readouterr()
     assert command("--resume", "--set", "render.annotated=false") == 0, capsys.readouterr().err
     assert capsys.readouterr().err == "facepipe: the run in out is finished; there is nothing to resume.\n"
-    (here / "other.mp4").touch()
-    for other in (["--source", "other.mp4"], ["--source", "nothing.mp4"], ["--detector", "dlib"]):
+    (here / "other.mp4").write_bytes(b"\0\0")
+    for other in (["--source", "other.mp4"], ["--detector", "dlib"]):
         assert command("--resume", "--set", "render.annotated=false", *other) == 2
         assert "is not what the run in out was begun with; --replace begins it anew" in capsys.readouterr().err
 
 
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
-    refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
-    assert command("--source", "clop.mp4", "--replace", capture=refuses) == 2
-    assert capsys.readouterr().err == "facepipe: there is no clop.mp4.\n"
+    for again in ("--replace", "--resume"):
+        assert command("--source", "clop.mp4", again) == 2
+        assert capsys.readouterr().err == (
+            "facepipe: There is no file or folder clop.mp4 (did you mean clip.mp4?);"
+            " write a path, a camera number, demo or auto.\n"
+        )
     assert (here / "out/results.jsonl").exists()
 
 
@@ -385,7 +391,52 @@ def test_each_run_has_a_folder_of_its_own_unless_one_is_named(command, here, cap
 def test_a_run_that_is_refused_leaves_no_folder(command, here):
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
     assert command("--set", "render.output=null", capture=refuses, render=SERVES) == 2
-    assert list((here / "out").iterdir()) == []
+    assert not (here / "out").exists()
+    assert command("--output", "a/b", capture=refuses, render=SERVES) == 2
+    assert not (here / "a").exists()
+    assert command("--record", "tape", capture=refuses, render=SERVES) == 2
+    assert not (here / "tape").exists()
+    (here / "mine").mkdir()
+    assert command("--output", "mine", capture=refuses, render=SERVES) == 2
+    assert list((here / "mine").iterdir()) == []
+
+
+def fails_to_start(*_, **__):
+    raise AssertionError("a process was started")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["nothere.mp4"], "There is no file or folder nothere.mp4"),
+        (["nothere.mp4", "--only", "capture"], "There is no file or folder nothere.mp4"),
+        (["*.mov"], "The glob *.mov matches no picture and no video"),
+        (["--set", "stages={age: {model: no.yaml}}"], "stages.age.model is 'no.yaml', but there is no "),
+        (["--output", "clip.mp4"], "clip.mp4 cannot be used for the results: File exists"),
+        (["--output", "clip.mp4/x"], "clip.mp4/x cannot be used for the results: Not a directory"),
+        (["--record", "no/tape"], "--record no/tape: there is no folder no; make it first."),
+        (["--record", "clip.mp4"], "--record clip.mp4: this file is there already; choose another one."),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_started_or_made(command, here, monkeypatch, capsys, options, sentence):
+    before = sorted(here.iterdir())
+    monkeypatch.setattr(stages.run, "launch", fails_to_start)
+    assert command(*options) == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert sentence in said
+    programs = {here / f"stage_{stage}.py" for stage in ("render", "capture", "detect")}
+    assert sorted({*here.iterdir()} - programs) == before
+
+
+def test_of_several_sources_each_is_looked_at(command, here, monkeypatch, capsys):
+    (here / "pipeline.yaml").write_text("sources: {a: clip.mp4, b: no.mp4}\n")
+    monkeypatch.setattr(stages.run, "launch", fails_to_start)
+    assert command() == 2
+    assert capsys.readouterr().err.startswith("facepipe: There is no file or folder no.mp4")
+
+
+def test_a_helper_need_not_have_what_the_run_reads(command):
+    assert command("nothere.mp4", "--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
 
 
 def test_helpers_of_a_run_started_elsewhere_do_not_take_its_numbers():

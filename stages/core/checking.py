@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from stages.core.config import (
     HOST_NAME,
     KNOWN_ATTRIBUTES,
+    RESERVED_SOURCE_NAMES,
     RESERVED_STAGE_NAMES,
     SOURCE_NAME,
     STAGE_NAME,
@@ -212,6 +213,9 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         twin = seen.setdefault(name.lower(), name)
         if twin != name:  # Their outputs are files of these names, which are one on macOS and Windows.
             yield Problem(("sources", name), f"the sources {twin} and {name} differ only in case; rename one of them")
+        if name.lower() in RESERVED_SOURCE_NAMES:
+            says = f"the source {name} would get the place of what a run itself calls so; rename it"
+            yield Problem(("sources", name), says)
     for name in pipeline.stages:
         stage, _, replica = name.rpartition("-")
         if replica.isdecimal() and stage in pipeline.stages:  # Processes and their logs are named so.

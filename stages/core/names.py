@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container, Iterable
 from pathlib import PurePosixPath
 from zlib import crc32
 
+from stages.core.kinds import PICTURES, VIDEOS
+
 _PICTURES_KEPT = {".jpg", ".jpeg", ".png"}
-_VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".webp", ".mpg", ".mpeg", ".wmv", ".flv", ".ts"}
-_PICTURES = _PICTURES_KEPT | {".bmp", ".dib", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".jp2", ".avif"}
+# What an annotated video may be of, and a picture: a video of one frame is one, too.
+_VIDEOS = VIDEOS | {".webp"}
+_PICTURES = PICTURES | VIDEOS | {".jp2"}
 # What some file system refuses or reads as a path; of surrogates all but those that stand for a byte of a name.
 _ODD = re.compile(
     r'[\x00-\x1f\x7f<>:"|?*\\/\ud800-\udc7f\udd00-\udfff'
@@ -34,27 +38,53 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def output_name(source: str, file: str | None, still: bool) -> PurePosixPath:
+def as_text(name: str) -> str:
+    """A file's name may hold bytes that are no text in any encoding; messages and JSON hold text only.
+
+    Two names stay two: a question mark for each such byte would make one of them.
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def names_apart(files: Iterable[str]) -> frozenset[str]:
+    """Those of the files of a source whose names another one has before them, where capitals and accents are no
+    difference: macOS, Windows and most memory sticks have one file for A.jpg and a.jpg.
+    """
+    apart, seen = set(), set()
+    for file in files:
+        same = unicodedata.normalize("NFC", file.casefold())
+        if same in seen:
+            apart.add(file)
+        seen.add(same)
+    return frozenset(apart)
+
+
+def output_name(source: str, file: str | None, still: bool, apart: Container[str] = ()) -> PurePosixPath:
     """The path, relative to the folder of annotated outputs, for a picture (`still`) or video of a source.
 
     JPEG and PNG pictures and mp4 videos keep their name; others get '.png' or '.mp4' after it, so that clip.gif and
-    clip.mp4 do not meet. `file` keeps its sub-folders. No result is absolute or leads out of the folder.
+    clip.mp4 do not meet. `file` keeps its sub-folders. Those that are `apart`, by `names_apart`, get a mark. No result
+    is absolute or leads out of the folder.
     """
     if file is None:
         parts = [safe_name(source)]
     else:
         parts = [_apart(part) for part in file.split("/") if part not in ("", ".")] or ["_"]
+        if file in apart:
+            parts[-1] = _marked(parts[-1], file)
     return PurePosixPath(*parts[:-1], _with_suffix(parts[-1], still))
 
 
 def _apart(part: str) -> str:
     """A safe name for one part of a path; one that had to be changed is kept apart from others by a hash."""
     safe = safe_name(part)
-    if safe == part:
-        return safe
-    stem, dot, suffix = safe.rpartition(".")
-    mark = f"{crc32(part.encode('utf-8', 'surrogatepass')):08x}"
-    return f"{stem}-{mark}.{suffix}" if dot and stem else f"{safe}-{mark}"
+    return safe if safe == part else _marked(safe, part)
+
+
+def _marked(name: str, by: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    mark = f"{crc32(by.encode('utf-8', 'surrogatepass')):08x}"
+    return f"{stem}-{mark}.{suffix}" if dot and stem else f"{name}-{mark}"
 
 
 def safe_name(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
@@ -49,34 +49,32 @@ class Listing:
     @classmethod
     def of_folder(cls, folder: Path) -> Listing:
         """The files directly in the folder, hidden ones left alone."""
-        files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        return cls._of(folder, files)
+        return cls(folder, sorted(set(_files(folder, _in_folder(folder))), key=natural))
 
     @classmethod
     def of_pattern(cls, pattern: str) -> Listing:
         """The files that match, `**` going through folders; the root is the last folder before a wildcard."""
-        parts = Path(pattern).parts
-        fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-        root = Path(*parts[:fixed])
-        return cls._of(root, _matches(root, parts[fixed:]))
-
-    @classmethod
-    def _of(cls, root: Path, files) -> Listing:
-        own = _Outputs(root)
-        return cls(root, sorted({f for f in files if f.is_file() and not own.has(f)}, key=natural))
+        root, parts = _split(pattern)
+        return cls(root, sorted(set(_files(root, _matches(root, parts))), key=natural))
 
     def pins(self) -> list[Pin]:
         return [pin(self.root, path.relative_to(self.root).as_posix()) for path in self.files]
 
 
+def holds(spec: str, suffixes: Container[str]) -> bool:
+    """Whether a folder or a glob stands for a file whose name ends so; looked for no further than the first.
+
+    Raises `OSError` for a folder that cannot be read.
+    """
+    root, parts = _split(path_of(spec))
+    found = _matches(root, parts) if is_pattern(spec) else _in_folder(root)
+    return any(path.suffix.lower() in suffixes for path in _files(root, found))
+
+
 def root_of(spec: str) -> Path:
     """The folder that names in pins count from."""
     path = path_of(spec)
-    if os.path.isdir(path) and not is_pattern(spec):
-        return Path(path)
-    parts = Path(path).parts
-    fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    return Path(*parts[:fixed])
+    return Path(path) if os.path.isdir(path) and not is_pattern(spec) else _split(path)[0]
 
 
 def pin(root: Path, name: str) -> Pin:
@@ -99,6 +97,23 @@ def natural(path: Path) -> list:
         [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"(\d+)", part.casefold())] for part in path.parts
     ]
     return [folded, str(path)]
+
+
+def _split(pattern: str) -> tuple[Path, tuple[str, ...]]:
+    """The last folder before a wildcard, and what has to match below it."""
+    parts = Path(pattern).parts
+    fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:fixed]), parts[fixed:]
+
+
+def _files(root: Path, found: Iterable[Path]) -> Iterator[Path]:
+    """Those of them that are files, and no outputs of runs."""
+    own = _Outputs(root)
+    return (path for path in found if path.is_file() and not own.has(path))
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _matches(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,19 +54,26 @@ class Missing:
 
 
 def missing_in(
-    folder: Path, source: str, begins: int = 0, number: int = 0, *, only: bool = False, since: int = 0
+    folder: Path,
+    source: str,
+    begins: int = 0,
+    number: int = 0,
+    *,
+    only: bool = False,
+    since: int = 0,
+    apart: Container[str] = (),
 ) -> Missing:
     """Compare the lines from the byte `begins` on, before which there are `number` lines, with what is annotated.
 
     `only`: only the lines of the file of the first of them; `since`: of frames before it is only counted what is
-    missing. Raises `NotALine` and `OSError`.
+    missing; `apart`: as in `output_name`. Raises `NotALine` and `OSError`.
     """
     missing, shown = Missing(), None
     for line in lines_of(folder / RESULTS, begins, number):
         if shown is None or line.file != shown.file:
             if shown is not None and only:
                 break
-            shown = _Annotated(folder / "annotated", source, line)
+            shown = _Annotated(folder / "annotated", source, line, apart)
         if shown.has(line):
             missing.there()
         elif line.frame < since:
@@ -80,10 +87,10 @@ def missing_in(
 class _Annotated:
     """What is annotated of one file of a source, to be asked for its frames in their order."""
 
-    def __init__(self, annotated: Path, source: str, first: Line):
+    def __init__(self, annotated: Path, source: str, first: Line, apart: Container[str]):
         self.file = first.file
-        video = annotated / output_name(source, first.file, still=False)
-        still = annotated / output_name(source, first.file, still=True)
+        video = annotated / output_name(source, first.file, False, apart)
+        still = annotated / output_name(source, first.file, True, apart)
         self._times: Iterator[int] = iter(())
         self._is_still = False
         self.output = video

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import cv2
@@ -19,12 +20,13 @@ _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
 class AnnotatedPictures:
     """Writes one picture per frame below a folder."""
 
-    def __init__(self, folder: Path, manifest: Manifest | None = None):
-        self._folder, self._manifest = folder, manifest or Manifest(folder)
+    def __init__(self, folder: Path, manifest: Manifest | None = None, apart: Container[str] = ()):
+        """`apart`: as in `output_name`."""
+        self._folder, self._manifest, self._apart = folder, manifest or Manifest(folder), apart
 
     def write(self, frame: FinishedFrame, drawn: np.ndarray) -> Path:
         """Write the picture of one frame, uint8 (H, W, 3) BGR, and say where; raises OutputError."""
-        path = self._folder / output_name(frame.source, frame.picture.file, still=True)
+        path = self._folder / output_name(frame.source, frame.picture.file, True, self._apart)
         write_picture(path, drawn, self._manifest)
         return path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Recorder:
         source: str | None = None,
         live: bool = False,
         found: Survey | None = None,
+        apart: Container[str] = (),
     ):
         """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
 
@@ -53,7 +54,7 @@ class Recorder:
         `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
         `subtitles`: whether each annotated video gets some beside it. `manifest`: of the output folder, where this one
         lies in it. `source`: whose outputs these have to be; `live`: whether what is lost cannot be read again;
-        `found`: what was seen of the outputs already.
+        `found`: what was seen of the outputs already; `apart`: as in `output_name`.
         """
         self.notes: list[str] = []  # what a person should know of it, in sentences
         self.failures: list[str] = []  # what of the outputs is missing although it was written, in sentences
@@ -61,7 +62,7 @@ class Recorder:
         self.restored = Restored()
         if continuing:
             self.restored = patiently(
-                lambda: restore(found or survey(folder, annotated, manifest), manifest, source, live)
+                lambda: restore(found or survey(folder, annotated, manifest, apart=apart), manifest, source, live)
             )
         if live:
             self.notes += self.restored.missing
@@ -72,7 +73,8 @@ class Recorder:
         self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
         self._annotated = folder / "annotated" if annotated else None
         self._spec, self._patiently = spec, patiently
-        self._pictures = AnnotatedPictures(folder / "annotated", manifest)
+        self._apart = apart
+        self._pictures = AnnotatedPictures(folder / "annotated", manifest, apart)
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._begins = 0  # where in results.jsonl its lines begin, in bytes
@@ -125,7 +127,7 @@ class Recorder:
             self._patiently(self._look_for_outputs)
 
     def _start_video(self, frame: FinishedFrame, begins: int) -> None:
-        path = self._annotated / output_name(frame.source, frame.picture.file, still=False)
+        path = self._annotated / output_name(frame.source, frame.picture.file, False, self._apart)
         # What an earlier run left unfinished is not part of this one.
         delete_segments(segments_folder(path), self._manifest)
         if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
@@ -155,7 +157,7 @@ class Recorder:
         """Find out which frames the video will lack; of a live source that goes on, what it lacked then is known."""
         since = self.restored.position if self._live else 0
         try:
-            missing = missing_in(self._folder, self._source, self._begins, only=True, since=since)
+            missing = missing_in(self._folder, self._source, self._begins, only=True, since=since, apart=self._apart)
         except (NotALine, OSError) as error:
             self.failures.append(f"{self.paths[0]} was changed while it was written ({error})")
             return

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from stages.outputs.segments import delete_from, delete_left_overs, segments_fol
 from stages.outputs.subtitles import subtitles_path
 from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState, is_plain, open_plain
+from stages.results.reading import DamagedState, counted_lines, is_plain, open_plain
 
 SUMMARY = "summary.json"
 REPLACE = "use --replace to begin anew, or another folder with --output"
@@ -68,6 +68,7 @@ class Survey:
 
     folder: Path
     annotated: bool
+    apart: Container[str] = ()  # as in `output_name`
     source: str | None = None
     count: int = 0  # lines
     end: int = 0  # bytes
@@ -78,21 +79,27 @@ class Survey:
     dropped_to: int = 0  # one more than the last frame that was dropped behind the last line, with all before it
     missing: Missing = field(default_factory=Missing)  # what of the annotated outputs is missing
 
+    def annotated_path(self, file: str | None, still: bool) -> Path:
+        """Where the annotated picture (`still`) or video of one of its files is."""
+        return self.folder / "annotated" / output_name(self.source, file, still, self.apart)
 
-def survey(folder: Path, annotated: bool, manifest: Manifest, everything: bool = True) -> Survey:
+
+def survey(
+    folder: Path, annotated: bool, manifest: Manifest, everything: bool = True, apart: Container[str] = ()
+) -> Survey:
     """Look at what is written about one source, and change nothing.
 
-    `everything`: look for every annotated picture and video, and not only for that of the last file. Raises
-    `DamagedState` where results or account are not what a run has left.
+    `everything`: look for every annotated picture and video, and not only for that of the last file; `apart`: as in
+    `output_name`. Raises `DamagedState` where results or account are not what a run has left.
     """
-    found = Survey(folder, annotated)
+    found = Survey(folder, annotated, apart)
     try:
         _read_lines(found)
         if annotated and found.last is not None:
             for file in found.files if everything else [found.last.name]:
-                _refuse_odd(folder / "annotated", found.source, file)
+                _refuse_odd(found, file)
             begins, before = (0, 0) if everything else (found.last.begins, found.last.before)
-            found.missing = missing_in(folder, found.source, begins, before)
+            found.missing = missing_in(folder, found.source, begins, before, apart=apart)
         _refuse_foreign(found, manifest)
     except NotALine as error:
         raise _damaged(error) from None
@@ -148,8 +155,8 @@ def _cut_back(found: Survey, live: bool, manifest: Manifest) -> Restored:
         os.truncate(results, found.end)
     delete_left_overs(annotated, manifest)
     if found.annotated and found.last is not None:
-        _take_up(annotated, found, restored, manifest)
-        restored.paths = _paths(annotated, found.source, found.files)
+        _take_up(found, restored, manifest)
+        restored.paths = _paths(found)
     _cut_losses(found.folder / LOSSES, restored, manifest)
     return restored
 
@@ -164,18 +171,18 @@ def _go_back(found: Survey, first: Line, restored: Restored, manifest: Manifest)
             counts.subtract(_counts(line))
     found.counts = restored.counts = counts
     found.count, found.end, restored.position = counts["rendered"], first.begins, first.frame
-    video = found.folder / "annotated" / output_name(first.source, first.file, still=False)
+    video = found.annotated_path(first.file, still=False)
     if segments_folder(video).is_dir():
         delete_from(segments_folder(video), first.frame, manifest)
     if not found.count:  # What it tells of is begun anew: results without a line are not to be doubted for it.
         manifest.remove(found.folder / SUMMARY)
 
 
-def _take_up(annotated: Path, found: Survey, restored: Restored, manifest: Manifest) -> None:
+def _take_up(found: Survey, restored: Restored, manifest: Manifest) -> None:
     """Say which video is to be gone on with."""
     last = found.last
     restored.begins, restored.first_s = last.begins, last.first_s
-    video = annotated / output_name(found.source, last.name, still=False)
+    video = found.annotated_path(last.name, still=False)
     if segments_folder(video).is_dir():
         restored.unfinished = (video, last.name)
         manifest.make_way(video)  # Killed between joining the segments and deleting them: they are whole.
@@ -260,10 +267,10 @@ class _Gaps:
         return first
 
 
-def _refuse_odd(annotated: Path, source: str | None, file: str | None) -> None:
+def _refuse_odd(found: Survey, file: str | None) -> None:
     """Raise `DamagedState` for what is no file in the place of one, before anything is written there."""
     for still in (True, False):
-        path = annotated / output_name(source, file, still=still)
+        path = found.annotated_path(file, still=still)
         parts = segments_folder(path)
         odd = [path] if os.path.lexists(path) and not is_plain(path) else []
         odd += [parts] if os.path.lexists(parts) and (parts.is_symlink() or not parts.is_dir()) else []
@@ -280,12 +287,13 @@ def _refuse_foreign(found: Survey, manifest: Manifest) -> None:
         begins = files.index(found.missing.first.file) if found.missing.first else len(files) - 1
         for file in files[begins:]:
             for still in (True, False):
-                path = found.folder / "annotated" / output_name(found.source, file, still=still)
+                path = found.annotated_path(file, still=still)
                 paths += [path, *sorted(segments_folder(path).glob("*"))]
     changed = next((path for path in paths if os.path.lexists(path) and not manifest.is_ours(path)), None)
     if changed:
         raise DamagedState(
-            f"{changed} was changed since it was written; move it away, put back what was there, or {REPLACE}."
+            f"{changed} was changed since it was written; {RESULTS} holds {counted_lines(found.count)}; move it away,"
+            f" put back what was there, or {REPLACE}."
         )
 
 
@@ -296,8 +304,8 @@ def _damaged(error: NotALine) -> DamagedState:
     return DamagedState(f"{path}:{error.number} is {error.what}{kept}; put the file back, or {REPLACE}.")
 
 
-def _paths(annotated: Path, source: str | None, files: Iterable[str | None]) -> list[Path]:
-    named = (annotated / output_name(source, file, still=still) for file in files for still in (True, False))
+def _paths(found: Survey) -> list[Path]:
+    named = (found.annotated_path(file, still=still) for file in found.files for still in (True, False))
     both = (beside for path in named for beside in (path, subtitles_path(path)))
     return list(dict.fromkeys(path for path in both if path.is_file()))
 

@@ -34,17 +34,20 @@ _WEB_PORTS = 100  # that are tried where none was named
 _NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
 
 
-def open_screens(settings: Settings, stages: Iterable[str], incarnation: int, launcher: Launcher) -> Screens:
+def open_screens(
+    settings: Settings, stages: Iterable[str], incarnation: int, launcher: Launcher, remark: Callable[[str], None]
+) -> Screens:
     """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
 
-    `stages`: those whose labels keys switch; `incarnation`: that of this render.
+    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is told what is of interest
+    only if the run comes about.
     """
     shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
     is_first, say = not settings.life, launcher.say
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     display = Extra.opened(
         "the window",
-        lambda: open_display(shown.display, stages, saved, say, shown.style, shown.delay, settings.waits),
+        lambda: open_display(shown.display, stages, saved, remark, shown.style, shown.delay, settings.waits),
         is_first,
         say,
     )

@@ -40,6 +40,7 @@ from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
 from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY, newest_run
 from stages.runtime.run_file import RUN
+from stages.runtime.settings import apart_in
 from stages.sources import SourceError
 
 PEOPLE = 40  # of a video, shown each
@@ -116,12 +117,12 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
-        has_film = False
+        has_film, apart = False, apart_in(_inputs_of(one.folder), one.folder.name)
         for is_film, lines in files(one):
             if not is_film:
                 continue
             has_film, first = True, next(lines)
-            path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, still=False))
+            path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, False, apart))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
@@ -141,7 +142,8 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
         moments += [moment for still in gathered.stills for _, moment in still.faces]
         hidden = _was_hidden(one.folder)
-        thumbnails = Thumbnails(one.folder, gathered.source, options.source, options.blur or hidden is not False)
+        hide, apart = options.blur or hidden is not False, apart_in(_inputs_of(one.folder), one.folder.name)
+        thumbnails = Thumbnails(one.folder, gathered.source, options.source, hide, apart)
         pictures = thumbnails.cut(moments)
         yield from thumbnails.notes
         if hidden is None and pictures and not options.blur:
@@ -174,11 +176,16 @@ def _found(told: list[Told]) -> str:
 
 def _was_hidden(folder: Path) -> bool | None:
     """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
+    blur = _inputs_of(folder).get("render.blur")
+    return None if blur is None else blur != "none"
+
+
+def _inputs_of(folder: Path) -> dict:
+    """What the run that left the folder of a source was begun with; nothing where nothing says so."""
     above = folder.resolve().parent  # Of several sources run.json lies there, and results lie in their folders only.
     of_several = not os.path.lexists(folder / RUN) and not os.path.lexists(above / RESULTS)
     inputs = said_in((above if of_several else folder) / RUN).get("inputs")
-    blur = inputs.get("render.blur") if isinstance(inputs, dict) else None
-    return None if blur is None else blur != "none"
+    return inputs if isinstance(inputs, dict) else {}
 
 
 def _refuse_live(spec: str, sources: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 BINARY = getattr(os, "O_BINARY", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that nobody writes to
 
 
 def create(path: Path, mode: int = 0o666) -> int:

@@ -21,14 +21,17 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from stages.core.errors import FacepipeError
 from stages.results.atomic import (
     BINARY,
     NO_LINK,
+    NO_WAIT,
     create,
     is_temporary,
     sync_file,
@@ -73,7 +76,8 @@ class Manifest:
         self._path = folder / MANIFEST
         self._entries: dict[str, _Entry] = {}
         self._folders: dict[str, None] = {}  # that were made here, in order
-        self._read_to = 0  # bytes of the journal
+        self._size = self._read_to = self._lines = 0  # bytes and lines of the journal
+        self._unreadable: int | None = None  # the first line that says nothing
 
     @classmethod
     def over(cls, results: Path) -> Manifest:
@@ -84,24 +88,47 @@ class Manifest:
     def exists(self) -> bool:
         return os.path.lexists(self._path)
 
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with it, for a sentence that begins with its name; a kill leaves one line torn, too."""
+        self._refresh()
+        if self.exists() and not self._size:
+            return "is empty"
+        if self._unreadable is not None:
+            return f"is damaged (line {self._unreadable} says nothing)"
+        return None if self._read_to >= self._size else f"is cut off in line {self._lines + 1}"
+
     def files(self) -> list[Path]:
         """Every file that facepipe has made here and that is unchanged, in the order in which they were made."""
         self._refresh()
-        return [path for name in self._entries if self.is_ours(path := self.folder / name)]
+        is_inside = cache(self._is_inside)  # Asked for a hundred thousand pictures in one folder.
+        return [path for name in self._entries if self._is_ours(name, path := self.folder / name, is_inside)]
 
     def changed(self) -> list[Path]:
         """Every file that facepipe has made here and that somebody has changed or replaced since."""
+        ours = set(self.files())
+        return [path for name in self._entries if (path := self.folder / name) not in ours and os.path.lexists(path)]
+
+    def foreign_in(self, folder: Path) -> Iterator[Path]:
+        """Every file below a folder whose name facepipe has never made here."""
         self._refresh()
-        paths = (self.folder / name for name in self._entries)
-        return [path for path in paths if os.path.lexists(path) and not self.is_ours(path)]
+        for above, _, names in os.walk(folder):
+            yield from (path for name in names if self._name(path := Path(above, name)) not in self._entries)
 
     def is_ours(self, path: Path) -> bool:
         """Whether facepipe has made this file, and nobody has changed it since; False where there is none."""
         self._refresh()
-        name = self._name(path)
+        return self._is_ours(self._name(path), path, self._is_inside)
+
+    def has_made(self, path: Path) -> bool:
+        """Whether facepipe has made a file of this name, whatever has become of it."""
+        self._refresh()
+        return self._name(path) in self._entries
+
+    def _is_ours(self, name: str | None, path: Path, is_inside: Callable[[Path], bool]) -> bool:
         entry = None if name is None else self._entries.get(name)
         try:
-            return entry is not None and self._is_inside(path) and entry.fits(path)
+            return entry is not None and is_inside(path.parent) and entry.fits(path)
         except (OSError, ValueError):  # There is none, or its name cannot be one.
             return False
 
@@ -214,9 +241,25 @@ class Manifest:
         self._append({"gone": self._name(path)})
         return True
 
+    def set_aside(self, path: Path) -> Path | None:
+        """Give another name to a file that was made here and changed since; one that holds nothing is deleted.
+
+        Returns the new path, None where there is none. Raises `OSError`.
+        """
+        if not self.has_made(path) or not os.path.lexists(path) or self.is_ours(path):
+            return None
+        if size := os.lstat(path).st_size:
+            names = (f"{path.stem}-changed{f'-{n}' if n > 1 else ''}{path.suffix}" for n in count(1))
+            kept = next(kept for name in names if not os.path.lexists(kept := path.with_name(name)))
+            os.rename(path, kept)
+        else:
+            os.unlink(path)
+        self._append({"gone": self._name(path)})
+        return kept if size else None
+
     def refuse_foreign(self, path: Path) -> None:
         """Raise `ForeignFile` where `path` is there and not ours."""
-        if self._name(path) is None or not self._is_inside(path):
+        if self._name(path) is None or not self._is_inside(path.parent):
             raise ForeignFile(f"{path} leads out of {self.folder} by a link; remove it, or write to another folder.")
         if os.path.lexists(path) and not self.is_ours(path):
             raise ForeignFile(
@@ -228,9 +271,9 @@ class Manifest:
         relative = os.path.relpath(os.path.abspath(path), os.path.abspath(self.folder)).replace(os.sep, "/")
         return None if relative == ".." or relative.startswith("../") else relative
 
-    def _is_inside(self, path: Path) -> bool:
-        """Whether no link on the way leads out of the folder."""
-        return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self.folder))
+    def _is_inside(self, folder: Path) -> bool:
+        """Whether no link on the way to a folder leads out of this one."""
+        return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self.folder))
 
     def _append(self, entry: dict, durable: bool = True) -> None:
         text = json.dumps(entry).encode() + b"\n"
@@ -250,46 +293,53 @@ class Manifest:
     def _refresh(self) -> None:
         """Read what this process and others have added."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | NO_LINK | BINARY)
+            descriptor = os.open(self._path, os.O_RDONLY | NO_LINK | NO_WAIT | BINARY)
         except (FileNotFoundError, NotADirectoryError):
             self._forget()
             return
         except OSError as error:
             raise ForeignFile(f"{self._path} cannot be read: {error.strerror}; write to another folder.") from None
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise ForeignFile(f"{self._path} is no regular file; move it away, or write to another folder.")
         with os.fdopen(descriptor, "rb") as lines:
-            found = os.fstat(descriptor)
             self._refuse_of_others(found)
             if found.st_size < self._read_to:  # Deleted meanwhile, and begun anew.
                 self._forget()
+            self._size = found.st_size
             lines.seek(self._read_to)
-            while (line := lines.readline(LINE_BYTES)).endswith(b"\n"):
+            while (line := lines.readline(LINE_BYTES)).endswith(b"\n") or len(line) == LINE_BYTES:
                 self._read_to += len(line)
-                self._take(line)
+                self._lines += 1
+                if not self._take(line) and self._unreadable is None:
+                    self._unreadable = self._lines
 
     def _forget(self) -> None:
-        self._entries, self._folders, self._read_to = {}, {}, 0
+        self._entries, self._folders, self._unreadable = {}, {}, None
+        self._size = self._read_to = self._lines = 0
 
     def _refuse_of_others(self, found: os.stat_result) -> None:
         # It decides what is deleted: one that somebody else can write would delete what they like.
-        others = hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0)
-        if others or not stat.S_ISREG(found.st_mode):
+        if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
             raise ForeignFile(
                 f"{self._path} belongs to another user, so what it says of this folder is not believed; write to"
                 " another folder."
             )
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> bool:
+        """Heed a line; returns whether it says anything."""
         try:
             entry = json.loads(line)
             [(kind, name)] = [(k, entry[k]) for k in KINDS if k in entry]
             if not _is_plain(name):
-                return
+                return False
             if kind == "folder":
                 self._folders[name] = None
-                return
+                return True
             if kind == "moves":
                 self._take_move(name, entry["to"])
-                return
+                return True
             self._entries.pop(name, None)
             self._entries.pop(entry.get("from"), None)
             if kind == "opens":
@@ -300,7 +350,8 @@ class Manifest:
                 identities = (entry["size"], entry["mtime_ns"]), entry.get("was")
                 self._entries[name] = _Entry(identities=tuple(tuple(map(int, i)) for i in identities if i))
         except (ValueError, KeyError, TypeError, RecursionError):
-            return  # A line that was torn and gone on with: of what it said nothing is known, so nothing is ours by it.
+            return False  # A line that was torn and gone on with: of what it said nothing is known.
+        return True
 
     def _take_move(self, folder: str, to: object) -> None:
         """What is in a folder has two names from now on: whether it has moved is seen by where it is."""

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stages.core.errors import FacepipeError
-from stages.results.atomic import BINARY, NO_LINK
+from stages.results.atomic import BINARY, NO_LINK, NO_WAIT
 
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that nobody writes to
 LINE_BYTES = 10_000_000  # of results.jsonl: the largest frame that is allowed, with 256 faces, takes a tenth
 FOLDERS = 1000  # of sources in a folder of results
 

@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from pathlib import Path
 from stages.core.addresses import public, split
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
-from stages.core.names import output_name, safe_name
+from stages.core.names import as_text, names_apart, output_name, safe_name
 from stages.inputs.listing import Listing
 from stages.inputs.spec import camera_of, path_of
 from stages.results.manifest import MANIFEST, ForeignFile, Manifest
-from stages.results.reading import DamagedState
+from stages.results.reading import DamagedState, is_plain, what_is_whole
 from stages.runtime.locks import Taken, locked
-from stages.runtime.run_file import RUN, RunFile, part_of
+from stages.runtime.run_file import RUN, RunFile, part_of, refuse_unknown
 
 LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
 LOSSES, ANNOTATED, SAVED = "account.jsonl", "annotated", "saved"
@@ -41,17 +42,28 @@ class OutputFolder:
     path: Path
     results: tuple[Path, ...]  # every results.jsonl of this run
     manifest: Manifest
-    is_new: bool = False  # whether it was made for this run
+    made: tuple[Path, ...] = ()  # the folders that were made for this run, the outermost first
 
     @property
     def logs(self) -> Path:
         return self.path / LOGS
 
     @classmethod
-    def at(cls, path: Path, sources: Iterable[str], is_new: bool = False) -> OutputFolder:
+    def at(cls, path: Path, sources: Iterable[str], made: tuple[Path, ...] = ()) -> OutputFolder:
         """The folder of a run; `sources`: the names of several sources, each with a folder of its own within."""
         results = (path / RESULTS, *(path / name / RESULTS for name in sources))
-        return cls(path, results, Manifest(path), is_new)
+        return cls(path, results, Manifest(path), made)
+
+    @property
+    def state(self) -> tuple[Path, ...]:
+        """The files that say how a run stands, and what it has found: none of them is a person's to write to."""
+        losses = (results.parent / LOSSES for results in self.results)
+        return (self.path / RUN, part_of(self.path), self.path / SUMMARY, *self.results, *losses)
+
+    def set_aside(self) -> list[str]:
+        """Give other names to what of this was changed since it was written, and say so: a person may miss it."""
+        kept = ((path, self.manifest.set_aside(path)) for path in self.state)
+        return [f"{path} was changed since it was written; it is kept as {to.name}" for path, to in kept if to]
 
     def clear(self) -> bool:
         """Remove what an earlier run has left; returns whether there was anything.
@@ -78,51 +90,81 @@ class OutputFolder:
                 self.manifest.remove(path)
 
     def refuse_sources(self, sources: Iterable[str | int]) -> None:
-        """Raise `OutputFolderError` for a source that this run would remove or replace."""
-        old = {path.resolve() for path in self._left()}
-        for source in sources:
-            for path in _files_of(source):
-                if path in old:
-                    raise OutputFolderError(
-                        f"{source} holds results of an earlier run that this one would replace;"
-                        " choose another folder with --output."
-                    )
-            if len(self.results) == 1:
-                self._refuse_annotated(source)
+        """Raise `OutputFolderError` for a source that this run would remove or replace.
 
-    def _refuse_annotated(self, source: str | int) -> None:
-        """What a single picture or video will be written to is looked at before it is read."""
-        name = Path(str(source)).name
-        if not name:
+        The same for a file of somebody else's that has the name of what is annotated. `sources`: all of this run.
+        """
+        if not self.results:
             return
-        for still in (True, False):
-            with _sentences(self.path):
-                self.manifest.refuse_foreign(self.path / ANNOTATED / output_name(name, None, still=still))
+        old = {path.resolve() for path in self._left()}
+        named = [results.parent.name for results in self.results[1:]]
+        for place, source in enumerate(sources):
+            root, files = _files_of(source)
+            if old and any(path.resolve() in old for path in files):
+                raise OutputFolderError(
+                    f"{source} holds results of an earlier run that this one would replace;"
+                    " choose another folder with --output."
+                )
+            folder = self.path / named[place] if len(named) > 1 else self.path
+            name = named[place] if named else Path(str(source)).name
+            self._refuse_annotated(folder / ANNOTATED, name, [None] if root is None else list(_below(root, files)))
+
+    def _refuse_annotated(self, annotated: Path, source: str, files: list[str | None]) -> None:
+        """What these files of a source will be written to is looked at before they are read."""
+        with _sentences(self.path):
+            foreign = {path.relative_to(annotated) for path in self.manifest.foreign_in(annotated)}
+            if not foreign or not source:
+                return
+            apart = names_apart(file for file in files if file is not None)
+            for file in files:
+                for still in (True, False):
+                    if (name := output_name(source, file, still, apart)) in foreign:
+                        self.manifest.refuse_foreign(annotated / name)
 
     def refuse_what_is_there(self, labels: Iterable[str], resume: bool, replace: bool) -> None:
-        """Raise `OutputFolderError` where this run would change what it must not, before anything is changed.
+        """Raise a `FacepipeError` where this run would change what it must not, before anything is changed.
 
         `labels`: of its processes; `resume`: what is there is gone on with; `replace`: it may be replaced.
         """
+        self._refuse_odd()
+        self._refuse_without_record()
         self._refuse_foreign(labels)
+        changed = [path for path in self.manifest.changed() if not _stays(path, self.path)]
         if replace:
-            changed = next((path for path in self.manifest.changed() if not _stays(path, self.path)), None)
-            if changed:
-                self.manifest.refuse_foreign(changed)
-        elif any(path != self.path / SUMMARY for path in self._left()):  # Of a run that was refused that is all.
-            self._refuse_run(RunFile.read(self.path), resume)
+            if other := next((path for path in changed if path not in self.state), None):
+                self.manifest.refuse_foreign(other)
+        elif changed or {*self._left()} - {self.path / SUMMARY}:
+            self._refuse_run(resume, next((path for path in self.state if path in changed), None))
 
-    def _refuse_foreign(self, labels: Iterable[str]) -> None:
+    def _refuse_odd(self) -> None:
+        """Reading a FIFO would wait for whoever writes to it."""
+        for path in self.state:
+            if os.path.lexists(path) and not is_plain(path):
+                raise OutputFolderError(
+                    f"{path} is no regular file; move it away, or choose another folder with --output."
+                )
+
+    def _refuse_without_record(self) -> None:
+        """Without a manifest that can be read, nothing here is known to be facepipe's."""
         if not self.manifest.exists() and _run_in(self.path) is not None:
             raise OutputFolderError(
                 f"{self.path} holds results of a version of facepipe that kept no record of its files;"
                 " choose another folder with --output."
             )
-        logs = (self.logs / f"{label}.log" for label in labels)
-        losses = (results.parent / LOSSES for results in self.results)
-        of_the_run = (self.path / RUN, part_of(self.path), self.path / SUMMARY)
-        for path in (*of_the_run, *self.results, *losses, *logs):
-            self.manifest.refuse_foreign(path)
+        unknown = any(os.path.lexists(path) and not self.manifest.has_made(path) for path in self.state)
+        if unknown and (damage := self.manifest.damage):
+            raise DamagedState(
+                f"{self.path / MANIFEST} {damage}, so it is not known what in {self.path} is facepipe's, and nothing"
+                f" of it is touched; {what_is_whole(self.path, RESULTS)}; put {MANIFEST} back, move {self.path} away,"
+                " or choose another folder with --output."
+            )
+
+    def _refuse_foreign(self, labels: Iterable[str]) -> None:
+        for path in self.state:
+            if not self.manifest.has_made(path):
+                self.manifest.refuse_foreign(path)
+        for label in labels:
+            self.manifest.refuse_foreign(self.logs / f"{label}.log")
         for results in self.results:
             if not (results.parent / ANNOTATED).resolve().is_relative_to(self.path.resolve()):
                 raise OutputFolderError(
@@ -130,11 +172,20 @@ class OutputFolder:
                     " folder with --output."
                 )
 
-    def _refuse_run(self, before: RunFile | None, resume: bool) -> None:
+    def _refuse_run(self, resume: bool, changed: Path | None) -> None:
+        """`changed`: a file of state that is not as it was written."""
+        before = RunFile.read(self.path)
         if before is None:
+            refuse_unknown(self.path, self.results)
             raise OutputFolderError(
-                f"{self.path} holds results, but no {RUN} that can be read, so that they cannot be gone on with;"
-                " --replace replaces them, --output leaves them there."
+                f"{self.path} holds what an earlier run has made, but no {RUN}, so that it cannot be gone on with;"
+                " --replace replaces it, --output leaves it there."
+            )
+        if changed and not (resume and changed.name in (RESULTS, LOSSES)):  # Render says which line of these it is.
+            raise DamagedState(
+                f"{changed} was changed since it was written, so it is not known how the run in {self.path} stands;"
+                f" {what_is_whole(self.path, RESULTS)}; put back what was there, --replace replaces all of it, --output"
+                " leaves it there."
             )
         if resume:
             return
@@ -156,19 +207,34 @@ class OutputFolder:
         except ForeignFile as error:
             raise OutputFolderError(f"{self.path / SUMMARY} could not be written: {error}") from None
 
+    @contextmanager
+    def left_only_by_a_run(self) -> Iterator[None]:
+        """Where this ends with a refusal, nothing is left of what was made for the run."""
+        try:
+            yield
+        except FacepipeError:
+            self.remove_if_empty(refused=True)
+            raise
+
     def remove_if_empty(self, refused: bool) -> None:
-        """Remove a folder that was made for this run where nothing has come of it; `refused`: its logs go as well."""
-        if not self.is_new or self._left():
+        """Leave nothing of a run of which nothing has come; `refused`: its logs go as well."""
+        if not self.made and not self.results:
+            return  # Another run may write to a folder that a helper has its logs in.
+        if refused and self.made and self.results and not any(map(_has_content, self.results)):
+            self.clear()
+        if self._left():
             return
         for path in self.manifest.files():
             if path.parent == self.logs and (refused or not path.stat().st_size):
                 self.manifest.remove(path)
         self.manifest.remove_folders()
+        if self.manifest.files():
+            return
         with contextlib.suppress(OSError):  # It holds something after all.
-            if not self.manifest.files() and {path.name for path in self.path.iterdir()} <= {MANIFEST, LOCK}:
-                (self.path / MANIFEST).unlink(missing_ok=True)
-                (self.path / LOCK).unlink(missing_ok=True)
-                self.path.rmdir()
+            (self.path / MANIFEST).unlink(missing_ok=True)
+            (self.path / LOCK).unlink(missing_ok=True)
+            for folder in reversed(self.made):
+                folder.rmdir()
 
 
 @contextmanager
@@ -179,14 +245,14 @@ def output_folder(
     *,
     resume: bool = False,
     replace: bool = False,
-    is_new: bool = False,
+    made: tuple[Path, ...] = (),
 ) -> Iterator[OutputFolder]:
     """Make the folder and hold it against other runs; nothing in it is changed yet.
 
-    `sources`: as in `OutputFolder.at`; `labels`, `resume`, `replace`: as in `refuse_what_is_there`; `is_new`: the
-    folder was made for this run. Raises `OutputFolderError`.
+    `sources`: as in `OutputFolder.at`; `labels`, `resume`, `replace`: as in `refuse_what_is_there`; `made`: folders
+    that were made for this run. Raises a `FacepipeError`.
     """
-    folder = OutputFolder.at(path, sources, is_new or not os.path.lexists(path))
+    folder = OutputFolder.at(path, sources, made or absent(path))
     with ExitStack() as held:
         try:
             with _sentences(path):
@@ -194,20 +260,27 @@ def output_folder(
                 held.enter_context(locked(path / LOCK))
                 folder.refuse_what_is_there(labels, resume, replace)
                 folder.manifest.make_folders(folder.logs)
-        except OutputFolderError:
-            folder.remove_if_empty(refused=True)
+        except FacepipeError:
+            if folder.made:  # What lies in another one may be that of the run which has it.
+                folder.remove_if_empty(refused=True)
             raise
         yield folder
 
 
-def logs_only(path: Path, labels: Iterable[str] = (), is_new: bool = False) -> OutputFolder:
+def logs_only(path: Path, labels: Iterable[str] = (), made: tuple[Path, ...] = ()) -> OutputFolder:
     """The folder for processes that leave nothing but their logs; raises `OutputFolderError`."""
-    folder = OutputFolder(path, (), Manifest(path), is_new or not os.path.lexists(path))
+    folder = OutputFolder(path, (), Manifest(path), made or absent(path))
     with _sentences(path):
         folder.manifest.make_folders(folder.logs)
         for label in labels:
             folder.manifest.refuse_foreign(folder.logs / f"{label}.log")
     return folder
+
+
+def absent(folder: Path) -> tuple[Path, ...]:
+    """This folder and those above it, so far as they are not there, the outermost first."""
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    return tuple(reversed(missing))
 
 
 def new_folder(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> Path:
@@ -267,19 +340,41 @@ def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | Non
     return max(found)[2] if found else None
 
 
+def refuse_damaged_run(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> None:
+    """Raise `DamagedState` where the newest folder that a run of these sources has got does not say how it stands."""
+    name = name_of(pipeline, config)
+    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
+    own = [(int(found[1] or 1), path) for path in _folders(base) if (found := numbered.fullmatch(path.name))]
+    if own and Manifest(newest := max(own)[1]).exists() and RunFile.read(newest) is None:
+        refuse_unknown(newest, OutputFolder.at(newest, pipeline.sources).results)
+
+
+def _folders(base: Path) -> list[Path]:
+    return [path for path in base.iterdir() if path.is_dir()] if base.is_dir() else []
+
+
 def _sources_in(run: RunFile) -> set[str]:
     return {str(value[0]) for name, value in run.inputs.items() if name.startswith("source ") and value}
 
 
-def _files_of(source: str | int) -> list[Path]:
-    """Where the files of a source lie, without links."""
+def _files_of(source: str | int) -> tuple[Path | None, list[Path]]:
+    """The files of a source, and the folder that they are called by their paths below; None for a single one."""
     named = path_of(source)
     if named is None:
-        return []
+        return None, []
     with contextlib.suppress(OSError):  # A folder that cannot be read: whoever opens the source says so.
         if listing := Listing.of(source):
-            return [path.resolve() for path in listing.files]
-    return [Path(named).resolve()]
+            return listing.root, listing.files
+    return None, [Path(named)]
+
+
+def _below(root: Path, files: Iterable[Path]) -> Iterator[str]:
+    """What the results call these files."""
+    return (as_text(path.relative_to(root).as_posix()) for path in files)
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _stays(path: Path, folder: Path) -> bool:

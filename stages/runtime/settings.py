@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stages.core.addresses import public
 from stages.core.config import Pipeline
+from stages.core.names import as_text, names_apart
 from stages.inputs.listing import Listing, root_of
 from stages.inputs.listing import changed_since as changed_pin
 from stages.inputs.spec import path_of
@@ -65,6 +66,17 @@ def is_pinned(stamped: object) -> bool:
     return (
         isinstance(stamped, list) and stamped != [] and all(isinstance(row, list) and len(row) == 3 for row in stamped)
     )
+
+
+def apart_in(inputs: dict, name: str | None = None) -> frozenset[str]:
+    """Of the files that a source was begun with those that `names_apart` says; `name`: that of one of several sources.
+
+    What `inputs` holds may be read from a file.
+    """
+    sources = [said for key, said in inputs.items() if key.startswith("source ")]
+    said = inputs.get(input_of(name, "")) or (sources[0] if len(sources) == 1 else None)
+    rows = said[1] if isinstance(said, list) and len(said) == 2 and is_pinned(said[1]) else []
+    return names_apart(as_text(row[0]) for row in rows if isinstance(row[0], str))
 
 
 def changed_since(spec: str | int, stamped: list | None) -> str | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from difflib import get_close_matches
 from pathlib import Path
 
-from stages.core.addresses import public
 from stages.inputs.listing import Pinned
-from stages.inputs.spec import camera_of, is_pattern, path_of
+from stages.inputs.refusal import is_list, refuse_empty, refuse_file
+from stages.inputs.spec import camera_of, path_of
 from stages.sources.base import Source, SourceAway, SourceError
 from stages.sources.part import Part
 
@@ -58,8 +56,7 @@ def _open(spec: str | int, pinned: Pinned | None) -> Source:
         return Demo()
     if (camera := camera_of(spec)) is not None:
         return _camera(camera)
-    if not spec or "\0" in spec:
-        raise SourceError("The source is empty; write a file, a folder, a glob, a URL, a camera number, demo or auto.")
+    refuse_empty(spec)
     if (path := path_of(spec)) is not None:
         return _path(spec, path, pinned)
     from stages.sources.stream import open_stream
@@ -90,24 +87,7 @@ def _path(spec: str, named: str, pinned: Pinned | None) -> Source:
     from stages.sources.pictures import Pictures, open_file
 
     path = Path(named)
-    if path.is_dir() or is_pattern(spec):
+    if is_list(spec, named):
         return Pictures.of(spec, pinned)
-    if path.exists():
-        return open_file(path)
-    raise SourceError(
-        f"There is no file or folder {public(spec)}{_nearest(path)}; write a path, a camera number, demo or auto."
-    )
-
-
-def _nearest(missing: Path) -> str:
-    """The part of the path that is wrong, and the name beside it that is most like it."""
-    while not missing.parent.is_dir() and missing.parent != missing:
-        missing = missing.parent
-    try:
-        beside = os.listdir(missing.parent)
-    except OSError:  # Not allowed to look: then there is nothing to suggest.
-        return ""
-    near = get_close_matches(missing.name, beside, n=1, cutoff=0.7)
-    if near:
-        return f" (did you mean {missing.parent / near[0]}?)"
-    return f" ({missing.parent} has no {missing.name})" if missing.parent != Path(".") else ""
+    refuse_file(spec, path)
+    return open_file(path)

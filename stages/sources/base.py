@@ -9,18 +9,15 @@ from math import inf
 from pathlib import Path
 from typing import TypeVar
 
-from stages.core.errors import FacepipeError, NotTaken
+from stages.core.errors import NotTaken
 from stages.core.frames import Picture
 from stages.core.limits import NAME_CHARACTERS
-from stages.core.names import printable
+from stages.core.names import as_text, printable
+from stages.inputs.refusal import SourceError
 from stages.sources.part import Part
 
 PAUSE_S, PAUSE_MOST_S = 0.5, 5.0  # between two tries to open a live source that was lost
 T = TypeVar("T")
-
-
-class SourceError(FacepipeError):
-    """The source cannot be read: what is wrong with it, and what to do."""
 
 
 class SourceAway(SourceError):
@@ -121,11 +118,6 @@ def so_long(seconds: float) -> str:
 def name_of(path: Path) -> str:
     """The base name, also of `.` and of the root of a disk."""
     return path.name or path.resolve().name or "folder"
-
-
-def as_text(name: str) -> str:
-    """A file's name may hold bytes that are no text in any encoding; messages and JSON hold text only."""
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,22 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.core.frames import Picture
+from stages.core.kinds import PICTURES, VIDEOS
+from stages.core.names import as_text
 from stages.inputs.listing import Listing, Pinned, root_of
-from stages.inputs.spec import is_pattern
-from stages.sources.base import EmptyPart, Source, SourceError, as_text, counted, name_of
+from stages.inputs.refusal import nothing_in, unreadable_folder
+from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of
 from stages.sources.part import Part
-from stages.sources.still import PICTURES, StillFile, is_still, read_picture
-from stages.sources.video import VIDEOS, Clip, Video
+from stages.sources.still import StillFile, is_still, read_picture
+from stages.sources.video import Clip, Video
 
 _VIDEOS_COUNTED = 32  # so many headers are read for an estimate; in a folder with more, nothing is estimated
 
 
 def open_file(path: Path) -> Source:
     """A single picture or video, by its name, and by its content where the name says nothing."""
-    if not path.is_file():
-        raise SourceError(f"{path} is not a file, a folder or a camera.")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty.")
     return StillFile(path) if is_still(path) else Video(path)
 
 
@@ -54,20 +52,15 @@ class Pictures(Source):
         try:
             files = [root / name for name in pinned.names] if pinned is not None else Listing.of(spec).files
         except OSError as error:
-            raise SourceError(f"The folder {root} cannot be read: {error.strerror}.") from error
+            raise unreadable_folder(root, error) from error
         source = cls(name_of(root), root, files, pinned)
-        if is_pattern(spec):
-            return source._not_empty(f"The glob {spec} matches", "'**' stands for any subfolders")
-        return source._not_empty(f"The folder {root} holds", f"the glob '{root / '**' / '*'}' takes its subfolders too")
+        if not source._files:
+            raise nothing_in(spec)
+        return source
 
     @property
     def skipped(self) -> int:
         return len(self._unreadable)
-
-    def _not_empty(self, what: str, hint: str) -> Pictures:
-        if self._files:
-            return self
-        raise SourceError(f"{what} no picture and no video (.jpg, .png, .mp4, .mkv, .gif and the like); {hint}.")
 
     def _frames_before(self, file: str, start: int) -> int:
         """How many frames a file has had that has gone since: those behind it must not get its numbers."""

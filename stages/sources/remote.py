@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import av
 
+from stages.inputs.header import may_be_picture, read_header
 from stages.sources.base import SourceError
-from stages.sources.header import may_be_picture, read_header
 from stages.sources.still import FILE_BYTES, Still
 
 

@@ -10,15 +10,14 @@ import cv2
 import numpy as np
 
 from stages.core.frames import Picture
+from stages.core.kinds import PICTURES
 from stages.core.limits import PICTURE_PIXELS
+from stages.inputs.header import Header, may_be_picture, read_header
+from stages.inputs.refusal import NO_PICTURE
 from stages.sources.base import Source, SourceError, name_of, size_and_rate
-from stages.sources.header import Header, may_be_picture, read_header
 from stages.sources.part import Part
 from stages.sources.pixels import over_white, to_8_bits
 from stages.sources.quiet import silent_opencv
-
-_SUFFIXES = ".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .bmp .dib .tif .tiff .pgm .ppm .pbm .pnm"
-PICTURES = frozenset(_SUFFIXES.split())
 
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # begins like a JPEG
 
@@ -90,8 +89,7 @@ def decode_picture(file: bytes, label: str) -> tuple[np.ndarray, str | None]:
     """The same from the bytes of a file, wherever they are from."""
     header = read_header(file)
     if header is None:
-        what = "is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture" if file else "is empty"
-        raise SourceError(f"{label} {what}, whatever its name says.")
+        raise SourceError(f"{label} {NO_PICTURE if file else 'is empty'}, whatever its name says.")
     if header.refused:
         raise SourceError(f"{label} {header.refused}.")
     if header.width * header.height > PICTURE_PIXELS:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stages.core.addresses import public, public_path, split
+from stages.core.addresses import public, public_path
 from stages.core.frames import Picture
+from stages.core.kinds import PICTURES, VIDEOS
+from stages.inputs.refusal import address_of
 from stages.sources.base import Source, SourceAway, SourceError, counted
 from stages.sources.remote import RemoteStill, is_remote_still
-from stages.sources.still import PICTURES
-from stages.sources.video import VIDEOS, Clip, Film
+from stages.sources.video import Clip, Film
 
-_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
 _TIMEOUT_S = 5.0
 
@@ -39,14 +39,7 @@ class Address:
     """A URL and what may be shown of it: neither user nor password, nor the query, which often holds a token."""
 
     def __init__(self, url: str):
-        parts = split(url)
-        if parts is None:
-            raise SourceError(
-                "The source's URL has no valid host; in a password write %2F for /, %3A for :, %40 for @, %23 for # and"
-                " %3F for ?."
-            )
-        if parts.scheme not in _SCHEMES:
-            raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(_SCHEMES)}.")
+        parts = address_of(url)
         self.is_http = parts.scheme in ("http", "https")
         self.ends_like_a_file = PurePosixPath(parts.path).suffix.lower() in (VIDEOS | PICTURES) - _ENDLESS
         self.url, self.scheme = parts.scheme + url[len(parts.scheme) :], parts.scheme  # FFmpeg knows no HTTP://.

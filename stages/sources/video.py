@@ -30,9 +30,6 @@ from stages.sources.clock import timed
 from stages.sources.part import Part
 from stages.sources.pixels import over_white
 
-_SUFFIXES = ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .flv .3gp .ogv .mjpeg .mjpg .gif .apng"
-VIDEOS = frozenset(_SUFFIXES.split())
-
 # Videos and pictures. What else FFmpeg knows are devices, and lists of further files and addresses that it would open
 # one after the other, whatever the list is called.
 _FORMATS = (

@@ -254,6 +254,7 @@ MISTAKES = {
     "sources: {a/b: 1}": (
         "1: 'a/b' is no name for a source; write 1 to 64 of the characters A-Z a-z 0-9 _ . -, and not '.' or '..'."
     ),
+    "sources: {door: 0, Logs: 1}": "1: the source Logs would get the place of what a run itself calls so; rename it.",
     "sources: {Door: 0, door: 1}": "1: the sources Door and door differ only in case; rename one of them.",
     "stages: [gender]": (
         "1: stages is a list; write the names of stages, each with its keys, such as {gender: {}, age: {}}."

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.names import output_name, printable
+from stages.core.kinds import PICTURES, VIDEOS
+from stages.core.names import names_apart, output_name, printable
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,35 @@ def test_names_that_end_like_an_output_do_not_meet_that_output():
     assert len({output_name("folder", name, still=False) for name in videos}) == len(videos)
     stills = ["a.bmp", "a.png", "a.bmp.png", "a.jpg"]
     assert len({output_name("folder", name, still=True) for name in stills}) == len(stills)
+
+
+SUFFIXES = sorted(PICTURES | VIDEOS | {suffix.upper() for suffix in PICTURES | VIDEOS})
+
+
+def test_no_two_files_with_one_stem_have_one_annotated_name_whatever_they_turn_out_to_be():
+    annotated: dict[str, set[str]] = {}
+    for first in ("", *SUFFIXES):
+        for second in SUFFIXES:
+            name = f"a{first}{second}"
+            for still in (True, False) if second.lower() in VIDEOS else (True,):
+                annotated.setdefault(str(output_name("folder", name, still)).lower(), set()).add(name.lower())
+    assert all(len(originals) == 1 for originals in annotated.values())
+
+
+def test_names_that_differ_only_in_capitals_or_in_how_accents_are_written_are_kept_apart():
+    files = ["A.jpg", "a.JPG", "a.jpg", "X/a.png", "x/A.png", "caf\u00e9.png", "cafe\u0301.png", "b.jpg"]
+    apart = names_apart(files)
+    assert apart == {"a.JPG", "a.jpg", "x/A.png", "cafe\u0301.png"}
+    names = [str(output_name("folder", file, True, apart)) for file in files]
+    assert names[0] == "A.jpg" and names[-1] == "b.jpg" and names[3] == "X/a.png"
+    assert re.fullmatch(r"a-[0-9a-f]{8}\.JPG", names[1]) and re.fullmatch(r"x/A-[0-9a-f]{8}\.png", names[4])
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in names}) == len(files)
+
+
+def test_names_of_the_longest_files_fit_with_all_that_is_added_to_them():
+    files = ["x" * 251 + ".bmp", "x" * 250 + "y.bmp", "\U0001f600" * 62 + ".mov", "X" * 251 + ".BMP"]
+    names = [output_name("folder", file, still, {files[3]}).name for file in files for still in (True, False)]
+    assert len(set(names)) == len(names) and all(len(f".{name}.parts".encode()) <= 255 for name in names)
 
 
 def test_files_whose_names_had_to_be_changed_are_kept_apart():

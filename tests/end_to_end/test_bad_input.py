@@ -13,10 +13,11 @@ from tests.end_to_end.material import FACES, HEIGHT, WIDTH, scene, watch, write_
 
 
 def refusal(place: Workplace, source: object, *options: str, **places) -> str:
-    """The sentence of a run that is refused, which leaves nothing but its log."""
+    """The sentence of a run that is refused, which leaves nothing and says nothing else."""
     ran = place.run(source, *options, **places)
     assert ran.status == 2, ran.err
-    assert not (ran.output / "results.jsonl").exists()
+    assert not ran.output.exists()
+    assert "no window" not in ran.err
     assert "frames in" not in ran.out
     return ran.complaint
 

@@ -17,6 +17,7 @@ import pytest
 from stages.core.flow import CropsCame
 from stages.core.history import Heard, restored
 from stages.core.join import FacesCame
+from stages.runtime.run_file import RunFile
 from stages.runtime.tape import Record
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
 from tests.end_to_end.command import Ran, eventually, raw
@@ -204,17 +205,22 @@ WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}'
 
 @pytest.mark.parametrize("options", [["--resume"], []])
 @pytest.mark.parametrize(
-    "name, left, sentence",
+    "left, sentence",
     [
-        ("run.json", None, "holds results, but no run.json that can be read"),
-        ("run.json", "", "run.json was not written by facepipe, or was changed since"),
-        ("run.json", WHOLE[:30], "run.json was not written by facepipe, or was changed since"),
+        (None, "run.json is missing, so it is not known how the run in"),
+        ("", "run.json is damaged, so it is not known how the run in"),
+        (WHOLE[:30], "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
+        ("no JSON", "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
     ],
 )
-def test_results_whose_run_is_unknown_are_refused_and_stay(place, slow_film, name, left, sentence, options):
-    written = (broken_off(place.folder / "out", until=20) / "results.jsonl").read_bytes()
-    if left is not None:
-        (place.folder / "out" / name).write_text(left)
+def test_results_whose_run_is_unknown_are_refused_and_stay(place, slow_film, left, sentence, options):
+    out = broken_off(place.folder / "out", until=20)
+    written = (out / "results.jsonl").read_bytes()
+    RunFile("ab12").write(out)
+    if left is None:
+        (out / "run.json").unlink()
+    else:
+        (out / "run.json").write_text(left)
     refused = place.run(slow_film, *options, replace=False)
     assert refused.status == 2
     assert sentence in refused.complaint
@@ -226,7 +232,21 @@ def test_results_that_are_no_file_are_refused_and_not_waited_for(place, slow_fil
     (place.folder / "out/run.json").write_text(WHOLE)
     os.mkfifo(place.folder / "out/results.jsonl")
     refused = place.run(slow_film, "--resume")
-    assert (refused.status, bool(refused.complaint)) == (2, True)
+    assert (refused.status, "results.jsonl is no regular file; move it away" in refused.complaint) == (2, True)
+    assert sorted(path.name for path in refused.output.iterdir()) == ["results.jsonl", "run.json"]
+
+
+def test_a_damaged_folder_is_replaced_if_that_is_asked_for_and_what_was_changed_is_kept(place, slow_film, calm):
+    stopped = place.start(slow_film, PACED).until_lines(9).signal(signal.SIGINT).end()
+    (stopped.output / "run.json").write_text(WHOLE[:30])
+    (stopped.output / "results.jsonl").write_bytes(stopped.results[:900])
+    (stopped.output / "notes.txt").write_text("mine")
+    replaced = place.run(slow_film, "--replace")
+    assert_same(replaced, calm)
+    assert "run.json was changed since it was written; it is kept as run-changed.json" in replaced.err
+    kept = {name: (stopped.output / name).read_bytes() for name in ("run-changed.json", "results-changed.jsonl")}
+    assert kept == {"run-changed.json": WHOLE[:30].encode(), "results-changed.jsonl": stopped.results[:900]}
+    assert (stopped.output / "notes.txt").read_text() == "mine"
 
 
 def test_a_damaged_line_is_refused_by_resume_without_a_restart_and_stays(place, slow_film):
@@ -236,7 +256,8 @@ def test_a_damaged_line_is_refused_by_resume_without_a_restart_and_stays(place, 
     written = results.read_bytes()
     refused = place.run(slow_film, "--resume")
     assert refused.status == 2
-    assert "results.jsonl was not written by facepipe, or was changed since" in refused.complaint
+    assert "is no line of results; the" in refused.complaint and "lines before it are whole" in refused.complaint
+    assert "restarted" not in refused.err and "started again" not in refused.err
     assert refused.results == written
 
 

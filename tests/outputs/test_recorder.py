@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 
+from stages.core.names import names_apart
 from stages.outputs.recorder import Recorder
 from stages.outputs.segments import segments_folder
 from stages.report.__main__ import main as report
-from stages.results.manifest import MANIFEST
+from stages.results.manifest import MANIFEST, Manifest
+from stages.runtime.run_file import RunFile
 from tests.outputs.clips import sine_clip
 from tests.outputs.frames import face, flat, frame
+from tests.outputs.test_restore import killed
 
 
 def lines(folder: Path) -> list[dict]:
@@ -164,3 +171,42 @@ def test_the_command_makes_the_same_subtitles_from_the_results(tmp_path, capsys)
     assert report([str(tmp_path), "--vtt"]) == 0
     assert {path: path.read_bytes() for path in (tmp_path / "annotated").glob("*.vtt")} == made
     assert capsys.readouterr().out.count("Wrote ") == 2
+
+
+ALIKE = ["A.jpg", "a.jpg", "B.mp4", "B.mp4", "b.mp4", "b.mp4", "b.mp4", "c.bmp", "C.BMP"]
+
+
+@pytest.mark.parametrize("until", range(len(ALIKE) + 1))
+def test_files_that_differ_only_in_capitals_get_one_each_and_the_same_when_the_run_goes_on(tmp_path, until):
+    apart = names_apart(dict.fromkeys(ALIKE))
+    for life, end in enumerate((until, len(ALIKE))):
+        recorder = Recorder(tmp_path, spec=None, annotated=True, continuing=life > 0, apart=apart)
+        for number in range(recorder.restored.position, end):
+            rate = 25.0 if ALIKE[number].endswith("mp4") else None
+            time = 0.0 if rate is None else (number - ALIKE.index(ALIKE[number])) / 25
+            taken = frame(number, file=ALIKE[number], rate=rate, time=time, source="shots")
+            recorder.write(taken, flat(64, 48, number * 20))
+        if not life:
+            killed(recorder)
+    recorder.close()
+    assert (recorder.failures, len(lines(tmp_path))) == ([], len(ALIKE))
+    written = [path.name for path in recorder.paths[1:]]
+    assert sorted(written) == sorted(path.name for path in (tmp_path / "annotated").iterdir())
+    assert [re.sub("-[0-9a-f]{8}", "-mark", name) for name in written] == [
+        "A.jpg", "a-mark.jpg", "B.mp4", "b-mark.mp4", "c.bmp.png", "C-mark.BMP.png",
+    ]  # fmt: skip
+    assert [frames_in(path) for path in recorder.paths[3:5]] == [2, 3]
+
+
+def test_the_report_finds_the_faces_of_files_that_are_kept_apart(tmp_path, capsys):
+    pins = ["shots", [["A.jpg", 1, 2], ["a.jpg", 1, 2]]]
+    RunFile("ab12", {"source shots": pins, "render.blur": "none"}, ended="finished").write(tmp_path)
+    recorder = Recorder(tmp_path, spec=None, annotated=True, manifest=Manifest(tmp_path), apart={"a.jpg"})
+    for number, (file, grey) in enumerate((("A.jpg", 40), ("a.jpg", 200))):
+        taken = frame(number, flat(64, 48, grey), [face(5, 5, 30)], file=file, rate=None, time=0.0, source="shots")
+        recorder.write(taken, taken.picture.pixels)
+    recorder.close()
+    assert report([str(tmp_path)]) == 0
+    cut = re.findall(r"data:image/jpeg;base64,([^\"')]+)", (tmp_path / "report.html").read_text())
+    pictures = [cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_GRAYSCALE) for one in cut]
+    assert sorted(round(float(picture.mean()), -1) for picture in pictures) == [40, 200]

@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 
 from stages.core.config import Pipeline
+from stages.core.errors import FacepipeError
 from stages.results.manifest import MANIFEST, Manifest
-from stages.runtime.output_folder import OutputFolderError, logs_only, name_of, new_folder, newest_run, output_folder
+from stages.results.reading import DamagedState
+from stages.runtime.output_folder import (
+    OutputFolderError,
+    logs_only,
+    name_of,
+    new_folder,
+    newest_run,
+    output_folder,
+    refuse_damaged_run,
+)
 from stages.runtime.run_file import RunFile
 
 LINE = b'{"source": "clip.mp4", "frame": 0, "faces": []}\n'
@@ -61,7 +71,10 @@ def test_a_folder_that_holds_a_run_is_refused_without_replace(tmp_path, ended):
 def test_results_without_a_run_file_are_replaced_only_with_replace(tmp_path):
     (finished(tmp_path) / "run.json").unlink()
     for resume in (False, True):
-        with pytest.raises(OutputFolderError, match="no run.json"), output_folder(tmp_path, (), resume=resume):
+        with (
+            pytest.raises(DamagedState, match="run.json is missing.*holds 1 whole line"),
+            output_folder(tmp_path, (), resume=resume),
+        ):
             pass
     with output_folder(tmp_path, (), replace=True) as folder:
         assert folder.clear()
@@ -117,6 +130,114 @@ def test_results_of_a_version_without_a_manifest_are_refused_and_stay(tmp_path):
     assert files(tmp_path) == {*OURS, "run.json"}
 
 
+EDITED = LINE + LINE.replace(b"0", b"1") + b"a note\n"
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}])
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("run.json", b"", "run.json is damaged"),
+        ("run.json", b"[1, 2", "run.json is damaged"),
+        ("run.json", b"not JSON", "run.json is damaged"),
+        ("run.json", b'{"run": "cd34", "inputs": {}, "incarnation": 1, "ended": null}', "run.json was changed since"),
+        ("summary.json", b"{}", "summary.json was changed since"),
+    ],
+)
+def test_damaged_state_is_refused_with_what_is_whole_and_stays(tmp_path, name, content, said, options):
+    (finished(tmp_path) / name).write_bytes(content)
+    with pytest.raises(DamagedState) as refused, output_folder(tmp_path, (), **options):
+        pass
+    assert said in str(refused.value)
+    assert "results.jsonl holds 1 whole line; put " in str(refused.value)
+    assert "--replace replaces all of it, --output leaves it there" in str(refused.value)
+    assert (tmp_path / name).read_bytes() == content and files(tmp_path) == {*OURS, "run.json"}
+
+
+def test_it_says_of_each_source_what_is_whole(tmp_path):
+    for name in ("door", "yard"):
+        Manifest(tmp_path).write(tmp_path / name / "results.jsonl", LINE)
+    Manifest(tmp_path).write(tmp_path / "run.json", b"cut")
+    whole = "door/results.jsonl holds 1 whole line and yard/results.jsonl holds 1 whole line"
+    with pytest.raises(DamagedState, match=whole), output_folder(tmp_path, ("door", "yard")):
+        pass
+
+
+def test_results_that_were_changed_are_refused_and_for_going_on_render_looks_at_each_line(tmp_path):
+    (finished(tmp_path, "stopped") / "results.jsonl").write_bytes(EDITED)
+    refused = pytest.raises(DamagedState, match="results.jsonl was changed since.*results.jsonl holds 2 whole lines")
+    with refused, output_folder(tmp_path, ()):
+        pass
+    with output_folder(tmp_path, (), resume=True):
+        pass
+    assert (tmp_path / "results.jsonl").read_bytes() == EDITED
+
+
+@pytest.mark.parametrize("name", ["run.json", "results.jsonl", "summary.json"])
+@pytest.mark.parametrize("content", [b"", b"cut", EDITED])
+def test_with_replace_damaged_state_is_replaced_and_what_it_held_is_kept(tmp_path, name, content):
+    (finished(tmp_path) / name).write_bytes(content)
+    (tmp_path / "notes.txt").write_text("mine")
+    kept = {name.replace(".", "-changed.")} if content else set()
+    with output_folder(tmp_path, (), replace=True) as folder:
+        said = folder.set_aside()
+        RunFile("cd34").prepare(tmp_path)
+        assert folder.clear()
+    assert [sentence.partition(" was changed since it was written; it is kept as ")[2] for sentence in said] == [*kept]
+    assert files(tmp_path) == {"notes.txt", ".run.json.part", *kept}
+    assert all((tmp_path / other).read_bytes() == content for other in kept)
+
+
+def test_what_is_set_aside_twice_is_kept_twice(tmp_path):
+    for content in (b"first", b"second"):
+        (finished(tmp_path) / "results.jsonl").write_bytes(content)
+        with output_folder(tmp_path, (), replace=True) as folder:
+            folder.set_aside()
+            folder.clear()
+    assert files(tmp_path) == {"results-changed.jsonl", "results-changed-2.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda journal: b"", "is empty"),
+        (lambda journal: journal[:20], "is cut off in line 1"),
+        (lambda journal: journal[: len(journal) // 2], r"is cut off in line \d+"),
+        (lambda journal: b"\0" * len(journal) + b"\n", r"is damaged \(line 1 says nothing\)"),
+        (lambda journal: b"garbage\n" * 9, r"is damaged \(line 1 says nothing\)"),
+        (lambda journal: b"x" * 300_000, r"is damaged \(line 1 says nothing\)"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"replace": True}])
+def test_with_a_damaged_manifest_nothing_is_known_to_be_ours_so_nothing_is_touched(tmp_path, damage, said, options):
+    journal = finished(tmp_path) / MANIFEST
+    whole = journal.read_bytes()
+    journal.write_bytes(damaged := damage(whole))
+    sentence = f"{said}, so it is not known what .*results.jsonl holds 1 whole line; put {MANIFEST} back, move "
+    with pytest.raises(DamagedState, match=sentence), output_folder(tmp_path, (), **options):
+        pass
+    assert journal.read_bytes() == damaged and files(tmp_path) == {*OURS, "run.json"}
+    journal.write_bytes(whole)
+    with output_folder(tmp_path, (), replace=True) as folder:
+        assert folder.clear()
+
+
+def test_a_manifest_with_the_torn_line_of_a_process_that_was_killed_is_not_damaged(tmp_path):
+    with (finished(tmp_path) / MANIFEST).open("ab") as journal:
+        journal.write(b'{"opened": "annot\n')
+    with output_folder(tmp_path, (), replace=True) as folder:
+        assert folder.clear()
+
+
+@pytest.mark.parametrize("how", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)])
+def test_a_manifest_that_is_no_file_is_refused_and_not_waited_for(tmp_path, how):
+    (finished(tmp_path) / MANIFEST).unlink()
+    how(tmp_path / MANIFEST)
+    refused = pytest.raises(FacepipeError, match=f"{MANIFEST} .*(write to another|choose another) folder")
+    with refused, output_folder(tmp_path, (), replace=True):
+        pass
+
+
 @pytest.mark.parametrize("source", ["annotated/clip.mp4", "annotated", "annotated/*.mp4", "linked.mp4", "file"])
 def test_a_source_that_would_be_replaced_is_refused(tmp_path, monkeypatch, source):
     finished(tmp_path)
@@ -134,6 +255,27 @@ def test_an_original_below_annotated_is_not_replaced_by_its_annotated_picture(tm
     refused = pytest.raises(OutputFolderError, match="was not written by facepipe")
     with output_folder(tmp_path, ()) as folder, refused:
         folder.refuse_sources([str(tmp_path / "annotated/mine.jpg")])
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "deep/b.bmp.png", "c.mov.mp4"])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_in_the_place_of_an_annotated_one_is_refused_before_anything_is_read(tmp_path, name, several):
+    shots, out = tmp_path / "shots", tmp_path / "out"
+    for file in ("a.jpg", "deep/b.bmp", "c.mov"):
+        (shots / file).parent.mkdir(parents=True, exist_ok=True)
+        (shots / file).touch()
+    theirs = out / ("yard" if several else "") / "annotated" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    (theirs.parent / "other.jpg").write_text("nobody minds")
+    sources = ("door", "yard") if several else ()
+    specs = [0, f"{shots}/**/*"] if several else [f"{shots}/**/*"]
+    refused = pytest.raises(OutputFolderError, match=f"annotated/{name} was not written by facepipe")
+    with output_folder(out, sources) as folder, refused:
+        folder.refuse_sources(specs)
+    theirs.unlink()
+    with output_folder(out, sources) as folder:
+        folder.refuse_sources(specs)
 
 
 def test_runs_one_below_the_other_leave_each_other_alone(tmp_path):
@@ -193,6 +335,21 @@ def test_the_newest_run_is_found_and_the_newest_of_a_source(tmp_path):
         finished(tmp_path / f"r{number}", None, {f"source {spec}": [spec, None]}, incarnation=number)
     assert newest_run(tmp_path) == tmp_path / "r3"
     assert newest_run(tmp_path, Pipeline(source="a.mp4")) == tmp_path / "r2"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"cut"])
+def test_a_damaged_run_is_not_taken_for_none_where_the_newest_is_to_be_gone_on_with(tmp_path, content):
+    for name in ("clip", "clip-2", "clip-10", "clips-11"):
+        finished(tmp_path / name, None, {"source clip.mp4": ["clip.mp4", None]})
+    refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    for older in ("clip-2", "clips-11"):
+        (tmp_path / older / "run.json").write_bytes(b"")
+    refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    newest = tmp_path / "clip-10/run.json"
+    newest.unlink() if content is None else newest.write_bytes(content)
+    with pytest.raises(DamagedState, match="clip-10/run.json is .*results.jsonl holds 1 whole line; put run.json back"):
+        refuse_damaged_run(Pipeline(source="clip.mp4"), base=tmp_path)
+    refuse_damaged_run(Pipeline(source="other.mp4"), base=tmp_path)
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):

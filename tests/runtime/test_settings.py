@@ -6,7 +6,7 @@ import json
 
 from stages.core.config import Attribute, Detect, Pipeline, Render
 from stages.core.frames import CropGeometry
-from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings
+from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, apart_in
 
 PIPELINE = Pipeline(
     sources={"door": 0, "yard": "yard.mp4"},
@@ -54,3 +54,15 @@ def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
         "neighbours": 3,
         "model": "/m/y.onnx",
     }
+
+
+def test_which_names_are_kept_apart_is_known_from_the_files_that_the_run_was_begun_with():
+    shots = ["shots", [["A.jpg", 1, 2], ["a.jpg", 1, 2], ["b.jpg", None, None]]]
+    assert apart_in({"source shots/": shots, "stages.age": "f00"}) == {"a.jpg"}
+    several = {"source door": [0, None], "source yard": shots}
+    assert (apart_in(several, "yard"), apart_in(several, "door"), apart_in(several)) == ({"a.jpg"}, set(), set())
+
+
+def test_a_run_file_that_says_something_else_keeps_no_names_apart():
+    for said in (None, 7, [], ["shots"], ["shots", 7], ["shots", [[1, 2, 3]]], ["clip.mp4", [10, 20]]):
+        assert apart_in({"source shots": said}, "shots") == set()

@@ -118,6 +118,17 @@ def test_an_answer_that_every_worker_keeps_back_is_given_up_and_no_other(seed):
     assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 26: ("age",)}
 
 
+@pytest.mark.parametrize("seed", range(HISTORIES // 4))
+def test_an_answer_that_every_worker_keeps_back_is_given_up_and_no_other(seed):
+    """They call the piece finished, and answer all others."""
+    poison = {("detect", 7): "keep", ("gender", 11): "keep", ("age", 26): "keep"}
+    plan = plans(seed, frames=40, poison=poison, resend_after_s=1.0, attributes=("gender", "age"), window_bytes=10**9)
+    world = ended(plan, seed, longest_s=2000.0)
+    assert [emit.frame for emit in world.emitted] == list(range(40))
+    assert [emit.frame for emit in world.emitted if emit.error] == [7]
+    assert {emit.frame: emit.missing for emit in world.emitted if emit.missing} == {11: ("gender",), 26: ("age",)}
+
+
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_a_frame_that_a_stage_on_another_machine_does_not_survive_is_given_up_and_no_other(seed):
     poison = {("detect", 7): "exit", ("gender", 12): "hang", ("age", 16): "exit"}

@@ -478,13 +478,14 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text on this system")
-def test_a_name_that_is_no_text_becomes_text(tmp_path):
-    write_picture(tmp_path / "a.png", GREY).rename(tmp_path / "\udcff.png")
+def test_names_that_are_no_text_become_text_and_stay_different(tmp_path):
+    for name in ("\udcff.png", "\udcfd.png"):
+        write_picture(tmp_path / "a.png", GREY).rename(tmp_path / name)
     (tmp_path / "\udcfe.png").write_bytes(b"")
     source = open_source(str(tmp_path))
-    assert [p.file for p in source.pictures()] == ["?.png"]
-    assert source.notes == ["Skipped: ?.png is empty, whatever its name says."]
-    assert open_source(str(tmp_path / "\udcff.png")).name == "?.png"
+    assert [p.file for p in source.pictures()] == [r"\udcfd.png", r"\udcff.png"]
+    assert source.notes == [r"Skipped: \udcfe.png is empty, whatever its name says."]
+    assert open_source(str(tmp_path / "\udcff.png")).name == r"\udcff.png"
 
 
 def test_a_glob_takes_what_matches(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 from stages import service
 from stages.core.config import Host, Pipeline, Render
 from stages.plan import DEFAULT_CONFIG, PROJECT, Plan
+from stages.results.reading import DamagedState
 from stages.runtime.run_file import RunFile
 from stages.service import Choice, chosen, serve
 
@@ -125,6 +126,18 @@ def test_results_that_cannot_be_gone_on_with_stay_and_the_next_folder_is_begun_a
     assert serve(pipeline, DEFAULT_CONFIG.parent) == 0
     assert [(Path(p.render.output).name, resume) for p, resume in runs["runs"]] == [("door", True), ("door-2", True)]
     assert "door could not be gone on with; it stays as it is, and this run begins" in capsys.readouterr().err
+
+
+def test_damaged_results_stay_and_the_next_folder_is_begun_at_once(runs, door, capsys):
+    def refuses() -> int:
+        raise DamagedState("out/door/results.jsonl was changed since it was written; put it back.")
+
+    pipeline = in_door(door)
+    left(door, inputs=inputs_of(pipeline))
+    runs["with"] = [refuses, 0]
+    assert serve(pipeline, DEFAULT_CONFIG.parent) == 0
+    assert [Path(p.render.output).name for p, _ in runs["runs"]] == ["door", "door-2"]
+    assert "results.jsonl was changed since it was written; put it back; it stays as it is" in capsys.readouterr().err
 
 
 def test_a_run_that_went_on_before_it_failed_is_gone_on_with_the_next_time(runs, door):

@@ -43,6 +43,11 @@ def may_be_picture(start: bytes) -> bool:
     return any(re.match(magic, start, re.DOTALL) for magic, read in _KINDS if read is not _gif)
 
 
+def is_known(start: bytes) -> bool:
+    """Whether a file that starts so, with 64 bytes, may be of any format whose header is read here."""
+    return any(re.match(magic, start, re.DOTALL) for magic, _ in _KINDS)
+
+
 def read_header(file: bytes) -> Header | None:
     """The header of a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or portable any-map (P1 to P6); None for all else."""
     for magic, read in _KINDS:
