@@ -654,13 +654,14 @@ class Flow:
                 self._give_up(number, frame, stages, "late" if late else "stage gone")
 
     def _shed(self) -> None:
-        """Attributes go before frames do: with half of the window in use only the newest waiting piece is kept of each
-        stage, so that what it says is of now, and frames that have everything else are done."""
+        """Attributes go before frames do: with half of the window in use, a stage that a quarter of it waits for keeps
+        the newest of these pieces only. What it says is of now then, and the others' frames are done."""
         if 2 * len(self._frames) <= self._rules.window:
             return
         for stage in self._rules.attributes:
-            for number in sorted(self._due[stage])[:-1]:
-                self._give_up(number, self._frames[number], (stage,), OVERLOAD)
+            if 4 * len(self._due[stage]) >= self._rules.window:
+                for number in sorted(self._due[stage])[:-1]:
+                    self._give_up(number, self._frames[number], (stage,), OVERLOAD)
 
     def _blame_who_is_late(self, number: int, frame: InFlight, stages: Iterable[str]) -> Iterator[Action]:
         lacks = self._pieces.lacks(number) - frame.given_up.keys()
