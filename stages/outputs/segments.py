@@ -296,7 +296,12 @@ def _mux(spans: list[_Span], path: Path, start: int, end: int, tick: Fraction, s
         pictures = _retimed(_continued(spans), start, end, video, tick)
         # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
         for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
-            joined.mux(packet)
+            try:
+                joined.mux(packet)
+            except av.error.InvalidDataError:
+                if packet.stream is video:
+                    raise
+                sound.damaged()
 
 
 def _continued(spans: list[_Span]) -> Iterator[av.Packet]:

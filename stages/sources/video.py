@@ -19,11 +19,11 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
+from stages.inputs.film import OPTIONS, Stamps, formats_of, streams_of_pictures
 from stages.sources import geometry
 from stages.sources.base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
 from stages.sources.clock import timed
@@ -34,7 +34,7 @@ from stages.sources.pixels import over_white
 # one after the other, whatever the list is called.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,mjpeg,gif,gif_pipe,apng,"
-    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,ivf,obu,yuv4mpegpipe,dv,mxf,nut,rm,vc1,wtv"
 )
 _FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
@@ -42,6 +42,8 @@ _DEFAULT_RATE = 25.0  # frames a second, where a file names none
 _FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
 _WITHOUT_STAMPS = {"h264", "hevc"}
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
+_OWN_LENGTH = "DURATION"  # Matroska's tag for the length of one stream
+_INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers: at most, and by parts of that one
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
@@ -111,11 +113,12 @@ class Clip:
         self._damaged = 0  # packets that could not be decoded
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
+        self._first_s, self._ends_s = 0.0, math.inf  # by the stamps; without end where nobody asked for any
         self._ahead: list[_Decoded] = []
         self._container = _open(location, label, options, timeout_s)
         try:
             self._stream, self._remark = _pictures_of(self._container, label)
-            self._stamps = _Stamps("avi" in self._formats)
+            self._stamps = Stamps(self._formats)
             self._frames = self._decode()
             self._look_ahead()
         except BaseException:
@@ -149,7 +152,7 @@ class Clip:
         if live:
             times = ((0.0, one) for one in decoded)
         else:
-            times = timed(((self._stamps.of(one.frame), one) for one in decoded), self.rate or _DEFAULT_RATE)
+            times = timed(((self._stamp_of(one), one) for one in decoded), self.rate or _DEFAULT_RATE)
         for number, (time_s, one) in enumerate(times):
             self.last_s = time_s
             if part.is_over(time_s):
@@ -190,7 +193,7 @@ class Clip:
 
     @property
     def _formats(self) -> set[str]:
-        return set(self._container.format.name.split(","))
+        return formats_of(self._container)
 
     def _look_ahead(self) -> None:
         """Sets size, rate and expected frames; the header alone can be wrong about the first two."""
@@ -210,6 +213,15 @@ class Clip:
             self.frames is None or self.frames > length_s * self.rate + 2
         ):  # An edit list leaves some out.
             self.frames = round(length_s * self.rate)
+
+    def _stamp_of(self, decoded: _Decoded) -> float | None:
+        if (stamp := self._stamps.of(decoded.frame)) is None:
+            return None
+        begins_s, lasts_s = float(stamp), float((decoded.frame.duration or 0) * decoded.frame.time_base)
+        if self._ends_s == math.inf:
+            self._first_s, self._ends_s = begins_s, begins_s + lasts_s
+        self._ends_s = max(self._ends_s, begins_s + lasts_s)
+        return begins_s
 
     def _decode(self) -> Iterator[_Decoded]:
         """Every frame that can be had: what is damaged is left out and counted."""
@@ -238,6 +250,8 @@ class Clip:
 
     def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
         self._left_out += packet.is_discard
+        if not packet.size and packet.dts is not None:  # Some formats have it for "the same again"; players skip it.
+            return []
         try:
             return packet.decode()
         except av.error.FFmpegError:
@@ -250,16 +264,18 @@ class Clip:
         read = f"read {self.count} of {said} frames" if self.count < said else f"read {counted(self.count, 'frame')}"
         reasons = [f"it is damaged in {counted(self._damaged, 'place')}"] if self._damaged else []
         length_s = self._length_s() or 0.0
-        usual_s = 1 / (self.rate or _DEFAULT_RATE)
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
         elif self.count < said:
             # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
+            usual_s = self.last_s / (self.count - 1) if self.count > 1 else 1 / (self.rate or _DEFAULT_RATE)
             if not reasons and (not length_s or self.last_s + 1.5 * usual_s < length_s):
                 reasons.append("it ends early")
-        elif not said and self._formats & _HAS_LENGTH and (last_s := self._stamps.lasted_s) + usual_s < length_s - 1:
-            # No count in the header, as in Matroska.
-            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {last_s:.1f} s")
+        elif not said and self._formats & _HAS_LENGTH:  # No count in the header, as in Matroska.
+            inexact_s = min(_INEXACT_S, _INEXACT * length_s) if _OWN_LENGTH in self._stream.metadata else _INEXACT_S
+            slack_s = 1 / (self.rate or _DEFAULT_RATE) + inexact_s
+            if (lasted_s := self._ends_s - self._first_s) < length_s - slack_s:
+                reasons.append(f"its header says {length_s:.1f} s, and its pictures end at {lasted_s:.1f} s")
         return f"{self._label}: {read}; {', '.join(reasons)}." if reasons else None
 
     def _length_s(self) -> float | None:
@@ -280,45 +296,6 @@ class Clip:
 class _Decoded(NamedTuple):
     frame: av.VideoFrame
     pixel_aspect: Fraction | None  # width of a pixel by its height
-
-
-class _Stamps:
-    """The stamp of each frame as players choose it: FFmpeg's "best effort"."""
-
-    def __init__(self, only_decoding: bool):
-        """`only_decoding`: the format has no time of showing, and what FFmpeg gives for one is not in order."""
-        self._only_decoding = only_decoding
-        self._last_pts = self._last_dts = float("-inf")
-        self._faulty_pts = self._faulty_dts = 0
-        self._first_s: float | None = None
-        self._latest_s = float("-inf")
-
-    @property
-    def lasted_s(self) -> float:
-        """From the first stamp to the latest one; without end where nobody asked for any."""
-        return math.inf if self._first_s is None else self._latest_s - self._first_s
-
-    def of(self, frame: av.VideoFrame) -> float | None:
-        """Seconds; None where the frame has none."""
-        stamp = self._chosen(frame.pts, frame.dts)
-        if stamp is None or frame.time_base is None:
-            return None
-        stamp_s = float(stamp * frame.time_base)
-        self._first_s = stamp_s if self._first_s is None else self._first_s
-        self._latest_s = max(stamp_s, self._latest_s)
-        return stamp_s
-
-    def _chosen(self, pts: int | None, dts: int | None) -> int | None:
-        if self._only_decoding:
-            return dts
-        if dts is not None:
-            self._faulty_dts += dts <= self._last_dts
-            self._last_dts = dts
-        if pts is not None:
-            self._faulty_pts += pts <= self._last_pts
-            self._last_pts = pts
-        # One more is let pass: a single absurd stamp says nothing about the others.
-        return pts if pts is not None and (self._faulty_pts <= self._faulty_dts + 1 or dts is None) else dts
 
 
 class _PixelAspect:
@@ -342,7 +319,8 @@ class _PixelAspect:
         self._said = said
 
     def of(self, frame: av.VideoFrame) -> Fraction | None:
-        if self._next is not None and self._next[1] in (None, frame.pts):
+        # Only a key frame begins with another shape; a file without a container has no stamps to know it by.
+        if self._next is not None and (self._next[1] == frame.pts if self._next[1] is not None else frame.key_frame):
             self._stated, self._next = self._next[0], None
         return self._stated
 
@@ -414,7 +392,7 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
         location = local(location)
     so_far = None
     try:
-        return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")
+        return av.open(location, options={**options, **OPTIONS}, timeout=timeout_s, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
@@ -431,10 +409,10 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
 
 def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
     """The stream of pictures, set to decode on one thread, and a remark if it was chosen among several."""
-    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]  # Not a song's cover.
+    videos = streams_of_pictures(container)
     if not videos:
         raise SourceError(f"{label} holds no pictures, only {_content(container)}.")
-    stream = max(videos, key=_preference)  # The first one of equals.
+    stream = videos[0]
     if stream.codec_context is None:
         raise SourceError(f"{label} is in a video format that this build of FFmpeg cannot decode; convert it to H.264.")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -448,22 +426,17 @@ def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
     return stream, f"{label} has {len(videos)} streams of pictures; read is the largest, of {width} x {height}."
 
 
-def _preference(stream: av.VideoStream) -> tuple[int, bool]:
-    """The largest is the video, and others are previews of it; what cannot be decoded comes last."""
-    codec = stream.codec_context
-    return codec.width * codec.height if codec else -1, bool(stream.disposition & Disposition.default)
-
-
 def _content(container) -> str:
     return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
 
 
 def _length_s(container, stream) -> float | None:
     """The length of the pictures; the container's own may be that of a longer sound track."""
+    # First, because FFmpeg gives the first stream of a Matroska file the length of the longest.
+    if tag := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get(_OWN_LENGTH, "")):
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     if stream.duration:
         return float(stream.duration * stream.time_base)
-    if tag := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):  # Matroska
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else None
 
 
