@@ -13,7 +13,7 @@ from stages.core.kinds import PICTURES, VIDEOS
 from stages.inputs.refusal import address_of
 from stages.sources.base import Source, SourceAway, SourceError, counted
 from stages.sources.remote import RemoteStill, is_remote_still
-from stages.sources.video import Clip, Film
+from stages.sources.video import HTTP, Clip, Film
 
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
 _TIMEOUT_S = 5.0
@@ -26,7 +26,14 @@ def open_stream(url: str) -> Source:
         return Stream(address, address.open())
     if address.ends_like_a_file and is_remote_still(address.url, address.label, _TIMEOUT_S):
         return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
-    clip = address.open_file() if address.ends_like_a_file else address.open()
+    try:
+        clip = address.open_file() if address.ends_like_a_file else address.open()
+    except SourceAway:
+        raise
+    except SourceError:  # Of a picture in tiles FFmpeg says so.
+        if is_remote_still(address.url, address.label, _TIMEOUT_S):
+            return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
+        raise
     if not clip.is_finite:
         return Stream(address, clip)
     clip.close()
@@ -48,7 +55,7 @@ class Address:
 
     def open(self) -> Clip:
         # RTSP over TCP: over UDP, FFmpeg's default, a lost packet smears the picture until the next key frame.
-        options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else {}
+        options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else HTTP if self.is_http else {}
         return Clip(self.url, self.label, options, _TIMEOUT_S)
 
     def open_file(self) -> Clip:

@@ -6,6 +6,7 @@ place, and says what is wrong with a file.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -36,7 +37,7 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,mjpeg,gif,gif_pipe,apng,"
     "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,ivf,obu,yuv4mpegpipe,dv,mxf,nut,rm,vc1,wtv"
 )
-_FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
+_IN_VAIN_MOST = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
 _DEFAULT_RATE = 25.0  # frames a second, where a file names none
 _FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
@@ -47,6 +48,9 @@ _INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+# One connection for all: of a server that closes it without saying so, FFmpeg would ask the next part of a file on the
+# closed one, and take the file to end there.
+HTTP = {"multiple_requests": "1"}
 # What a server says that will not be otherwise in a minute.
 _DECIDED = (
     av.error.HTTPBadRequestError,
@@ -111,6 +115,7 @@ class Clip:
         self.lacks_frames = False  # found out at the end of the reading
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
+        self._in_vain = 0  # packets in a row that gave no frame
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
         self._first_s, self._ends_s = 0.0, math.inf  # by the stamps; without end where nobody asked for any
@@ -202,6 +207,8 @@ class Clip:
         self._ahead = list(islice(self._frames, 2 if may_be_still else 1))
         if not self._ahead:
             why = self._stopped or "it is damaged, or ends before the first one"
+            if self._timeout_s and "mov" in self._formats:
+                why += "; if its server gives no parts of files, download it first"
             raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
         self.size = geometry.shown_size(*self._ahead[0])
         self.rate: float | None = _rate_of(self._stream, self._formats)
@@ -225,28 +232,35 @@ class Clip:
 
     def _decode(self) -> Iterator[_Decoded]:
         """Every frame that can be had: what is damaged is left out and counted."""
-        failures = 0
         pixel_aspect = _PixelAspect(self._stream)
-        while failures < _FAILURES_IN_A_ROW:
+        for packet in self._packets():
+            frames = self._decode_packet(packet)
+            self._in_vain = 0 if frames else self._in_vain + 1
+            self.count += len(frames)
+            pixel_aspect.decoded(packet)
+            for frame in frames:
+                yield _Decoded(frame, pixel_aspect.of(frame))
+
+    def _packets(self) -> Iterator[av.Packet]:
+        """All that can be read; the last one lets the decoder give out what it holds, also where reading stopped."""
+        while self._in_vain < _IN_VAIN_MOST:
             try:
-                for packet in self._container.demux(self._stream):
-                    frames = self._decode_packet(packet)
-                    failures = 0 if frames else failures + 1
-                    self.count += len(frames)
-                    pixel_aspect.decoded(packet)
-                    for frame in frames:
-                        yield _Decoded(frame, pixel_aspect.of(frame))
+                yield from self._container.demux(self._stream)
                 return
             except av.error.InvalidDataError:  # A damaged place of the container; reading goes on behind it.
                 self._damaged += 1
-                failures += 1
+                self._in_vain += 1
             except av.error.ExitError:  # What FFmpeg says when the timeout interrupts it.
                 self._stopped = f"nothing came for {self._timeout_s:g} s"
-                return
+                break
             except av.error.FFmpegError as error:
-                self._stopped = error.strerror
-                return
-        self._stopped = "nothing more can be decoded"
+                self._stopped = None if is_end(error, self._container) else error.strerror
+                break
+        else:
+            self._stopped = "nothing more can be decoded"
+        last = av.Packet()
+        last.stream, last.time_base = self._stream, self._stream.time_base
+        yield last
 
     def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
         self._left_out += packet.is_discard
@@ -381,6 +395,11 @@ class _Convert:
             self._note(sentence)
 
 
+def is_end(error: av.error.FFmpegError, container: av.container.InputContainer) -> bool:
+    """Whether it is no error: so FFmpeg calls the end of what a server sends without saying how long it is."""
+    return error.errno == errno.EIO and container.size < 0
+
+
 def local(path: str) -> str:
     """The name of a file as FFmpeg takes it for one, whatever it looks like: 10:30.mp4 is no protocol."""
     return f"file:{os.path.abspath(path)}"
@@ -393,7 +412,7 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
     so_far = None
     try:
         return av.open(location, options={**options, **OPTIONS}, timeout=timeout_s, metadata_errors="replace")
-    except (av.error.InvalidDataError, av.error.ArgumentError):
+    except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
         what = f"gave no picture within {timeout_s:g} s"

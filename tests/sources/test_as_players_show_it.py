@@ -288,3 +288,51 @@ def test_interlaced_pictures_are_one_remark(tmp_path):
     assert len(list(source.pictures())) == 4
     assert len(source.notes) == 1
     assert source.notes[0].startswith("clip.mkv is interlaced, and its pictures are read as they are")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_video_that_is_called_a_picture_plays_also_in_a_folder(tmp_path, suffix):
+    write_video(tmp_path / f"clip{suffix}", frames=12).rename(tmp_path / "clip.jpg")
+    assert times(open_source(str(tmp_path / "clip.jpg"))) == every(0.04, 12)
+    assert times(open_source(str(tmp_path))) == every(0.04, 12)
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_pixels_of_a_bare_stream_change_their_shape_with_the_frame(tmp_path, bf):
+    """Half of the file has pixels twice as wide as high."""
+    parts = []
+    for wide in (1, 2):
+        options = {"bf": bf, "x264-params": f"sar={wide}/1"}
+        parts.append(write_video(tmp_path / f"{wide}.h264", options=options).read_bytes())
+    (tmp_path / "clip.h264").write_bytes(b"".join(parts))
+    source = open_source(str(tmp_path / "clip.h264"))
+    tops = [picture.pixels[0].max() for picture in source.pictures()]  # The bars are black.
+    assert [top < 5 for top in tops] == [False] * 10 + [True] * 10
+
+
+def test_of_a_matroska_file_each_stream_has_a_length_of_its_own(tmp_path):
+    """A poster of a moment, larger than the video: it is what is read, and it does not end early."""
+    with av.open(str(tmp_path / "clip.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25), out.add_stream("libx264", rate=25)]
+        sizes = [(128, 96), (64, 48)]
+        for stream, size in zip(streams, sizes, strict=True):
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for stream, size, frames in zip(streams, sizes, [3, 75], strict=True):
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(numbered(number % 20, size), format="bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode())
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert times(source) == every(0.04, 3)
+    assert (len(source.notes), source.cut_short) == (1, 0)
+
+
+def test_a_short_video_without_a_count_that_is_cut_off_is_noted(tmp_path):
+    whole = write_video(tmp_path / "clip.mkv", frames=20).read_bytes()
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert (len(times(source)), source.notes) == (20, [])
+    (tmp_path / "clip.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert 5 < len(times(source)) < 18
+    assert "its header says 0.8 s" in source.notes[0] and source.cut_short == 1
