@@ -17,6 +17,7 @@ from stages.sources.video import HTTP, Clip, Film
 
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
 _TIMEOUT_S = 5.0
+_FASTER = 2  # times as fast as a camera
 
 
 def open_stream(url: str) -> Source:
@@ -112,6 +113,8 @@ class Stream(Source):
                 for picture in clip.pictures(self._note, live=True):
                     yield replace(picture, time=time.monotonic() - opened_s)
             count += clip.count
+            if clip.came_whole_s > _FASTER * (time.monotonic() - opened_s) and not self.reconnections:
+                break  # A file that its server gives without a length: a camera takes as long as what it shows.
             clip = self._found_again(self._address.label, self._address.open)
         back = f" and was lost {counted(self.reconnections, 'time')} before" if self.reconnections else ""
         self._note(f"{self._address.label}: the stream ended after {counted(count, 'frame')}{back}.")

@@ -116,6 +116,7 @@ class Clip:
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
         self._in_vain = 0  # packets in a row that gave no frame
+        self._is_through = False  # read to its end, which is no failure
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
         self._first_s, self._ends_s = 0.0, math.inf  # by the stamps; without end where nobody asked for any
@@ -154,10 +155,8 @@ class Clip:
             note(self._remark)
         convert, chooser = _Convert(self.size, self._label, note), part.chooser()
         decoded, self._ahead = chain(self._ahead, self._frames), []
-        if live:
-            times = ((0.0, one) for one in decoded)
-        else:
-            times = timed(((self._stamp_of(one), one) for one in decoded), self.rate or _DEFAULT_RATE)
+        stamped = ((self._stamp_of(one), one) for one in decoded)
+        times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
         for number, (time_s, one) in enumerate(times):
             self.last_s = time_s
             if part.is_over(time_s):
@@ -190,6 +189,11 @@ class Clip:
         # The size of a list of segments is not that of the video; FFmpeg has the length of one that has an end.
         lists = self._formats & {"hls", "dash"}
         return bool(self._container.duration) or (not lists and self._container.size > 0)
+
+    @property
+    def came_whole_s(self) -> float:
+        """How long what was read lasts by its stamps, if the server has said that this is its end; else 0."""
+        return self._ends_s - self._first_s if self._is_through and self._ends_s < math.inf else 0.0
 
     @property
     def identity(self) -> tuple:
@@ -246,6 +250,7 @@ class Clip:
         while self._in_vain < _IN_VAIN_MOST:
             try:
                 yield from self._container.demux(self._stream)
+                self._is_through = True
                 return
             except av.error.InvalidDataError:  # A damaged place of the container; reading goes on behind it.
                 self._damaged += 1

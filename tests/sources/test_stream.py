@@ -28,7 +28,7 @@ def server(monkeypatch):
         @property
         def protocol_version(self) -> str:
             """With the newer one it closes a connection where it is asked to, and does not say so."""
-            return "HTTP/1.1" if b" /parts/" in self.raw_requestline else "HTTP/1.0"
+            return "HTTP/1.1" if self.raw_requestline[:7] in (b"GET /pa", b"GET /ch") else "HTTP/1.0"
 
         def do_GET(self):  # noqa: N802  the library's name
             path = self.path.partition("?")[0]
@@ -41,6 +41,11 @@ def server(monkeypatch):
                 self.send_error(int(path.rpartition("/")[2]))
             elif path.startswith("/parts/"):
                 self._part_of(files[path])
+            elif path.startswith("/chunks/"):
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(files[path]), files[path]))
             elif path.startswith("/no-length/"):
                 self.send_response(200)
                 self.end_headers()
@@ -271,6 +276,15 @@ def test_a_file_without_a_length_is_read_to_its_last_frame(server, tmp_path):
     server.files["/no-length/p.jpg"] = encoded("JPEG", 5)
     (picture,) = open_source(f"http://{server.address}/no-length/p.jpg").pictures()
     assert corners(picture.pixels) == "red green blue white"
+
+
+def test_a_file_in_chunks_that_has_no_length_is_read_once_and_no_camera_is_looked_for(server, tmp_path):
+    stamps = [400 * number for number in range(50)]  # 20 s
+    server.files["/chunks/clip.ts"] = write_video(tmp_path / "clip.ts", frames=50, times_ms=stamps).read_bytes()
+    source = open_source(f"http://{server.address}/chunks/clip.ts")
+    source.reconnect_s = 60
+    assert (len(list(source.pictures())), source.reconnections) == (50, 0)
+    assert source.notes == [f"http://{server.address}/chunks/clip.ts: the stream ended after 50 frames."]
 
 
 def test_where_a_file_breaks_off_the_frames_that_the_decoder_holds_are_read_too(server, tmp_path):
