@@ -45,6 +45,8 @@ _WITHOUT_STAMPS = {"h264", "hevc"}
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
 _OWN_LENGTH = "DURATION"  # Matroska's tag for the length of one stream
 _INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers: at most, and by parts of that one
+_INEXACT_LIST = 0.1  # lists of segments may count whole seconds
+_GAP_S, _GAP = 0.4, 10  # seconds and frames without a picture, in a list of segments: one may be missing
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
@@ -116,6 +118,7 @@ class Clip:
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
         self._in_vain = 0  # packets in a row that gave no frame
+        self._gap: tuple[float, float] | None = None  # in a list of segments: the first, from when to when
         self._is_through = False  # read to its end, which is no failure
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
@@ -157,7 +160,10 @@ class Clip:
         decoded, self._ahead = chain(self._ahead, self._frames), []
         stamped = ((self._stamp_of(one), one) for one in decoded)
         times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
+        longest_s = max(_GAP_S, _GAP / (self.rate or _DEFAULT_RATE))
         for number, (time_s, one) in enumerate(times):
+            if self._is_list and not self._gap and time_s - self.last_s > longest_s:
+                self._gap = self.last_s, time_s
             self.last_s = time_s
             if part.is_over(time_s):
                 return  # What lies behind is not missed, so it is not looked at.
@@ -187,8 +193,7 @@ class Clip:
         if "mpjpeg" in self._formats:  # Cameras that speak it name any length.
             return False
         # The size of a list of segments is not that of the video; FFmpeg has the length of one that has an end.
-        lists = self._formats & {"hls", "dash"}
-        return bool(self._container.duration) or (not lists and self._container.size > 0)
+        return bool(self._container.duration) or (not self._is_list and self._container.size > 0)
 
     @property
     def came_whole_s(self) -> float:
@@ -199,6 +204,10 @@ class Clip:
     def identity(self) -> tuple:
         """By which it is noticed that a server has another file under this name now."""
         return self._container.size, self._container.duration, self.size, self.frames
+
+    @property
+    def _is_list(self) -> bool:
+        return bool(self._formats & {"hls", "dash"})
 
     @property
     def _formats(self) -> set[str]:
@@ -285,6 +294,13 @@ class Clip:
         length_s = self._length_s() or 0.0
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
+        elif self._gap:  # FFmpeg leaves out what a server does not give, and says nothing.
+            from_s, to_s = self._gap
+            reasons.append(f"it has none between {from_s:.1f} s and {to_s:.1f} s, maybe a segment that is missing")
+        elif self._is_list and length_s and self._ends_s - self._first_s < (1 - _INEXACT_LIST) * length_s:
+            reasons.append(
+                f"its list says {length_s:.1f} s, and its pictures end at {self._ends_s - self._first_s:.1f} s"
+            )
         elif self.count < said:
             # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
             usual_s = self.last_s / (self.count - 1) if self.count > 1 else 1 / (self.rate or _DEFAULT_RATE)
@@ -299,6 +315,8 @@ class Clip:
 
     def _length_s(self) -> float | None:
         """From the first frame to the end of the last one, as the header says."""
+        if self._is_list:
+            return self._container.duration / av.time_base if self._container.duration else None
         length_s = _length_s(self._container, self._stream)
         if length_s and "matroska" in self._formats and (start := self._stream.start_time):
             return length_s - float(start * self._stream.time_base)  # Its length is the time at which it ends.

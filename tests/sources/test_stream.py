@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -327,6 +328,24 @@ def test_a_list_of_segments_with_an_end_is_read_as_a_file_and_one_without_is_liv
     live = open_source(_segments(server, tmp_path, ""))
     assert live.live
     live.close()
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ((1, 2), r"it has none between 0\.2 s and 0\.\d s, maybe a segment that is missing\."),
+        ((2, 3), r"its list says 0\.8 s, and its pictures end at 0\.\d s\."),
+    ],
+)
+def test_segments_that_a_server_does_not_give_are_missed(server, tmp_path, gone, said):
+    url = _segments(server, tmp_path, "#EXT-X-ENDLIST\n")
+    for number in gone:
+        del server.files[f"/list{number}.ts"]
+    source = open_source(url)
+    read = len(list(source.pictures()))
+    assert 5 < read < 15
+    assert re.fullmatch(f"{re.escape(url)}: read {read} frames; {said}", source.notes[0])
+    assert source.cut_short == 1
 
 
 def test_a_file_that_was_replaced_on_its_server_is_not_read_as_if_it_were_the_same(server, tmp_path):
