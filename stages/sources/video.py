@@ -453,7 +453,7 @@ def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
     """The stream of pictures, set to decode on one thread, and a remark if it was chosen among several."""
     videos = streams_of_pictures(container)
     if not videos:
-        raise SourceError(f"{label} holds no pictures, only {_content(container)}.")
+        raise SourceError(f"{label} holds no pictures{_content(container)}.")
     stream = videos[0]
     if stream.codec_context is None:
         raise SourceError(f"{label} is in a video format that this build of FFmpeg cannot decode; convert it to H.264.")
@@ -469,7 +469,8 @@ def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
 
 
 def _content(container) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    kinds = ", ".join(sorted({stream.type for stream in container.streams}))
+    return f", only {kinds}" if kinds else ""
 
 
 def _length_s(container, stream) -> float | None:
