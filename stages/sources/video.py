@@ -294,8 +294,8 @@ class Clip:
         length_s = self._length_s() or 0.0
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
-        elif self._gap:  # FFmpeg leaves out what a server does not give, and says nothing.
-            from_s, to_s = self._gap
+        elif self._gap and self._gap[1] - self._gap[0] < (length_s or math.inf):  # A longer one is another recording.
+            from_s, to_s = self._gap  # FFmpeg leaves out what a server does not give, and says nothing.
             reasons.append(f"it has none between {from_s:.1f} s and {to_s:.1f} s, maybe a segment that is missing")
         elif self._is_list and length_s and self._ends_s - self._first_s < (1 - _INEXACT_LIST) * length_s:
             reasons.append(
