@@ -32,7 +32,7 @@ from stages.runtime.places import this_host
 from stages.service import serve
 
 VERSION = "0.1.0"
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EXAMPLES = """\
 examples:
@@ -233,7 +233,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
     from stages.inference import runtime_of
     from stages.inference.card import load_card
-    from stages.inference.model import check_file
+    from stages.inference.model import check_file, check_kind
     from stages.sources import Part, open_source
 
     processes = processes_of(pipeline, only, cores(), host).values()
@@ -259,6 +259,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         card = load_card(Path(plan.models[stage]))
         check_file(card)
         runtime_of(card)
+        check_kind(card)
         size = plan.cards[stage]
         print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {size.width} x {size.height} pixels")
     if attributes:

@@ -338,6 +338,49 @@ def test_check_refuses_a_card_of_another_stage_and_a_model_that_nothing_runs(her
     assert "file is net.onx, of no known kind" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["nothing in it", "a folder", "a link to something else", "30 GB"])
+def test_check_refuses_a_model_that_cannot_be_one_of_its_kind(here, capsys, kind):
+    net = here / "net.tflite"
+    if kind == "a folder":
+        net.mkdir()
+    elif kind == "a link to something else":
+        net.symlink_to("/etc/passwd")
+    else:
+        net.touch()
+        os.truncate(net, 30_000_000_000 if kind == "30 GB" else 0)
+    card = (PROJECT / "models/gender.yaml").read_text()
+    lines = [line for line in card.splitlines() if not line.startswith("sha256")]
+    (here / "card.yaml").write_text("\n".join(lines).replace("file: gender.tflite", "file: net.tflite"))
+    (here / "pipeline.yaml").write_text("stages: {gender: {model: card.yaml}}\n")
+    assert run_pipeline.main(["--config", "pipeline.yaml", "--check", "--only", "gender"]) == 2
+    said = capsys.readouterr().err
+    assert "net.tflite" in said and "put the right file there" in said and said.count("\n") == 1
+
+
+def test_a_configuration_may_come_out_of_a_pipe_and_one_that_nobody_writes_to_is_refused(here, capsys):
+    read, write = os.pipe()
+    os.write(write, b"stages: {gender: {}}\n")
+    os.close(write)
+    assert run_pipeline.main(["--config", f"/dev/fd/{read}", "--check", "--source", "demo"]) in (0, 2)
+    os.close(read)
+    assert "cannot be read" not in capsys.readouterr().err
+    os.mkfifo(here / "pipe")
+    assert run_pipeline.main(["--config", "pipe", "--check"]) == 2
+    assert "pipe cannot be read: it is a pipe to which nobody writes" in capsys.readouterr().err
+
+
+def test_a_device_is_no_configuration(capsys):
+    assert run_pipeline.main(["--config", "/dev/zero", "--check"]) == 2
+    assert "/dev/zero cannot be read: it is a device and not a file" in capsys.readouterr().err
+
+
+def test_of_a_huge_configuration_no_more_is_read_than_one_may_have(here, capsys):
+    (here / "huge.yaml").touch()
+    os.truncate(here / "huge.yaml", 30_000_000_000)
+    assert run_pipeline.main(["--config", "huge.yaml", "--check"]) == 2
+    assert "at most 1000000 are read" in capsys.readouterr().err
+
+
 def test_check_looks_at_nothing_that_is_not_started_here(checked, here):
     (here / "face.png").unlink()
     said = checked("--only", "gender")
