@@ -242,16 +242,20 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
 
 
 @pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
-def test_ctrl_c_before_anything_was_started_has_status_130_and_no_traceback(moment):
+@pytest.mark.parametrize(
+    ("signal", "options", "status"),
+    [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
+)
+def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, signal, options, status):
     lines = (
         "import os, signal, run_pipeline",
-        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGINT)",
+        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{signal})",
         "run_pipeline._as_a_program()",
     )
     ran = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines), "--check"], cwd=PROJECT, capture_output=True, text=True
+        [sys.executable, "-c", "\n".join(lines), *options], cwd=PROJECT, capture_output=True, text=True
     )
-    assert (ran.returncode, ran.stderr) == (130, "")
+    assert (ran.returncode, ran.stderr) == (status, "")
 
 
 def test_debug_shows_where_an_error_comes_from(command, capsys):
