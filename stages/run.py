@@ -27,6 +27,7 @@ from stages.runtime.disk import can_be_changed
 from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import (
+    OUT,
     RESULTS,
     OutputFolder,
     OutputFolderError,
@@ -41,8 +42,9 @@ from stages.runtime.run_file import RunFile, refuse_unknown
 from stages.runtime.settings import cores
 from stages.runtime.view import TerminalView, Views, takes
 
-STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
+STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
+ANSWER_S = 15.0  # what a file system may take at the start: a disk that sleeps needs some seconds
 PLACES = 100  # so many are tried where any will do
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
@@ -87,6 +89,7 @@ def run(
         record = os.path.abspath(record)
         if os.path.exists(record):
             raise ConfigError(f"--record {shown(record)}: this file is there already; choose another one.")
+    _refuse_a_dead_disk(pipeline)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         pipeline, is_new = with_folder(pipeline, config, resume)
@@ -161,6 +164,16 @@ def run(
         status = _tell(pipeline, outcome, processes, results, name, quiet)
         results.remove_if_empty(refused=status == REFUSED or once)
         return status
+
+
+def _refuse_a_dead_disk(pipeline: Pipeline) -> None:
+    """Raise `OutputFolderError` where nothing can be written: this process would wait for that and hear nothing."""
+    path = Path(os.path.abspath(expanded(pipeline.render.output or str(OUT))))
+    if not can_be_changed(path, ANSWER_S):
+        raise OutputFolderError(
+            f"{path} cannot be used for the results: its file system has not answered for {ANSWER_S:.0f} s; look after"
+            " its disk or server, or choose another folder with --output."
+        )
 
 
 def _leave_a_dead_disk(outcome: Outcome, results: OutputFolder) -> None:

@@ -17,6 +17,7 @@ import run_pipeline
 import stages.run
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
+from stages.runtime import disk
 from stages.runtime.run_directory import addresses, claim
 from tests.runtime.stages_for_tests import SERVES, none_left, program
 
@@ -256,6 +257,16 @@ def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(mo
         [sys.executable, "-c", "\n".join(lines), *options], cwd=PROJECT, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stderr) == (status, "")
+
+
+def test_results_on_a_disk_that_does_not_answer_are_refused_before_anybody_waits_for_it(
+    command, here, monkeypatch, capsys
+):
+    monkeypatch.setattr(disk, "_CHANGE", "import time; time.sleep(600)")
+    monkeypatch.setattr(stages.run, "ANSWER_S", 0.2)
+    assert command("--output", "frozen") == 2
+    assert "frozen cannot be used for the results: its file system has not answered for" in capsys.readouterr().err
+    assert not (here / "frozen").exists()
 
 
 def test_debug_shows_where_an_error_comes_from(command, capsys):
