@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing has been started yet.
+if __name__ == "__main__":  # While the modules below are read nothing has been started yet.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0 if "--service" in sys.argv else 143))
 
 import argparse
 import contextlib
@@ -16,6 +18,7 @@ import errno
 import re
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from stages.core.addresses import public
 from stages.core.config import ConfigError, Pipeline
@@ -32,7 +35,8 @@ from stages.runtime.places import this_host
 from stages.service import serve
 
 VERSION = "0.1.0"
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EXAMPLES = """\
 examples:
@@ -233,7 +237,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
     from stages.inference import runtime_of
     from stages.inference.card import load_card
-    from stages.inference.model import check_file
+    from stages.inference.model import check_file, check_kind
     from stages.sources import Part, open_source
 
     processes = processes_of(pipeline, only, cores(), host).values()
@@ -259,6 +263,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         card = load_card(Path(plan.models[stage]))
         check_file(card)
         runtime_of(card)
+        check_kind(card)
         size = plan.cards[stage]
         print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {size.width} x {size.height} pixels")
     if attributes:
@@ -292,17 +297,30 @@ def _make_keys(pipeline: Pipeline, folder: Path) -> int:
     return DONE
 
 
+def _ended_by(number: int) -> int:
+    """The exit status after this signal where no run is under way; for a service its manager's is no failure."""
+    return DONE if number == signal.SIGTERM and "--service" in sys.argv else 128 + number
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(number)
+
+
 def _as_a_program() -> None:
     """Run as a process: nobody has to listen to what it says, and no name can be too strange to be said."""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
+    # One that whoever started this has switched off stays so; an interrupt counts even for a script's background job.
+    heard = [n for n in SIGNALS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in heard:
+            signal.signal(number, _interrupt)
         status = main()
-    except KeyboardInterrupt:  # Before anything was started, or when it was over.
-        status = 130
-    signal.signal(signal.SIGINT, lambda *_: os._exit(status))
+    except KeyboardInterrupt as interrupt:  # Before anything was started, or when it was over.
+        status = _ended_by(*interrupt.args)
+    for number in heard:
+        signal.signal(number, lambda *_: os._exit(status))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

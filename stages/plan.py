@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +17,10 @@ from stages.core.addresses import public
 from stages.core.config import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from stages.core.placement import HERE, Placement
 from stages.core.reading import Override, read_config
+from stages.core.strict_yaml import MOST_BYTES
 from stages.inputs.spec import expanded
+from stages.results.atomic import BINARY
+from stages.results.reading import NO_WAIT
 from stages.runtime.output_folder import OUT
 from stages.runtime.places import Places
 from stages.runtime.run_directory import IPC
@@ -48,7 +53,7 @@ def read_pipeline(config: str | None, overrides: Iterable[str | Override] = ()) 
     """
     path = Path(config) if config is not None else DEFAULT_CONFIG
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _content(path).decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; name the configuration with --config FILE.") from None
     except UnicodeDecodeError:
@@ -58,6 +63,24 @@ def read_pipeline(config: str | None, overrides: Iterable[str | Override] = ()) 
             f"{path} cannot be read: {error.strerror}; name the configuration with --config FILE."
         ) from None
     return read_config(text, path.name if config is None else config, overrides), path.parent
+
+
+def _content(path: Path) -> bytes:
+    """Of a file, or of a pipe that somebody writes to (`<(…)` in a shell), as much as a configuration may have.
+
+    Raises `OSError`, also for a device: reading those may never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise OSError(errno.EINVAL, "it is a device and not a file")
+        if NO_WAIT:
+            os.set_blocking(descriptor, True)  # A pipe without a writer ends at once; from one that has, all is read.
+        content = file.read(MOST_BYTES)
+        if not content and stat.S_ISFIFO(mode):
+            raise OSError(errno.EPIPE, "it is a pipe to which nobody writes")
+        return content
 
 
 def processes_of(

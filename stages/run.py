@@ -45,8 +45,9 @@ from stages.runtime.run_file import RunFile, refuse_unknown
 from stages.runtime.settings import apart_in, cores
 from stages.runtime.view import TerminalView, Views, takes
 
-STOPPED_S = 4.7  # after a person has asked for the end: five seconds are promised
+STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
+ANSWER_S = 15.0  # what a file system may take at the start: a disk that sleeps needs some seconds
 PLACES = 100  # so many are tried where any will do
 
 Processes = dict[str, tuple[str, int]]  # label -> stage and replica
@@ -92,6 +93,7 @@ def run(
         _refuse_record(record)
     _refuse_sources(pipeline, processes, resume)
     find_models(pipeline, folder)
+    _refuse_a_dead_disk(pipeline)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         if resume and pipeline.render.output is None:
@@ -187,6 +189,16 @@ def _refuse_sources(pipeline: Pipeline, processes: Processes, resume: bool) -> N
     for stage, replica in processes.values():
         if stage == "capture":
             refuse(sources[replica], is_pinned=resume)
+
+
+def _refuse_a_dead_disk(pipeline: Pipeline) -> None:
+    """Raise `OutputFolderError` where nothing can be written: this process would wait for that and hear nothing."""
+    path = Path(os.path.abspath(expanded(pipeline.render.output or str(OUT))))
+    if not can_be_changed(path, ANSWER_S):
+        raise OutputFolderError(
+            f"{path} cannot be used for the results: its file system has not answered for {ANSWER_S:.0f} s; look after"
+            " its disk or server, or choose another folder with --output."
+        )
 
 
 def _leave_a_dead_disk(outcome: Outcome, results: OutputFolder) -> None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
+from stages.core.names import printable
 from stages.core.placement import HERE, Placement
-from stages.core.supervision import DONE, FAILED
-from stages.plan import Plan
+from stages.core.supervision import DONE, FAILED, REFUSED
+from stages.plan import Plan, processes_of
 from stages.results.reading import DamagedState
 from stages.run import run, shown
 from stages.runtime.output_folder import OUT, OutputFolder, name_of
 from stages.runtime.run_file import RUN, RunFile
+from stages.runtime.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -61,24 +63,47 @@ def serve(
     if Placement.of(pipeline).render == host:
         # Where no folder is named: the one that every start comes back to.
         base = Path(os.path.abspath(pipeline.render.output or OUT / name_of(pipeline, config)))
-        status = _start(base, pipeline, Plan.of(pipeline, folder, host).inputs, start)
+        labels = processes_of(pipeline, options.get("only"), cores(), host)
+        inputs = Plan.of(pipeline, folder, host).inputs
+        status = _start(base, pipeline, inputs, start, lambda path: _is_spoilt(path, pipeline, labels))
     else:
         status = run(pipeline, folder, config=config, host=host, quiet=quiet, **options)
     return DONE if status == TERMINATED else status
 
 
-def _start(base: Path, pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int]) -> int:
+def _start(
+    base: Path, pipeline: Pipeline, inputs: dict, start: Callable[[Choice], int], spoilt: Callable[[Path], bool]
+) -> int:
     choice = chosen(base, pipeline, inputs)
+    if not choice.goes_on:
+        return start(choice)
     before = _sizes(choice.path, pipeline)
     try:
         status = start(choice)
-    except DamagedState as error:
-        return start(_beside(base, str(error).rstrip(".")))
-    if not choice.goes_on or status != FAILED or _sizes(choice.path, pipeline) != before:
-        return status
+        ends_here = status not in (FAILED, REFUSED) or _sizes(choice.path, pipeline) != before
+        if ends_here or (status == REFUSED and not spoilt(choice.path)):
+            return status
+    except FacepipeError as error:
+        if not isinstance(error, DamagedState) and not spoilt(choice.path):
+            raise
+        print(f"facepipe: {printable(str(error))}", file=sys.stderr, flush=True)
     # It would fail in the same way the next time, and for good.
     reason = f"{shown(str(choice.path))} could not be gone on with"
     return start(_beside(base, reason))
+
+
+def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
+    """Whether what is in this folder is refused whoever starts; a mistake in the configuration is none of its."""
+    from stages.outputs.restore import survey  # NumPy and PyAV: only a start that was refused waits for them.
+
+    results = OutputFolder.at(path, pipeline.sources)
+    try:
+        results.refuse_what_is_there(labels, resume=True, replace=False)
+        for file in results.results[1:] or results.results:
+            survey(file.parent, pipeline.writes_annotated, results.manifest)
+    except FacepipeError:
+        return True
+    return False
 
 
 def chosen(base: Path, pipeline: Pipeline, inputs: dict) -> Choice:

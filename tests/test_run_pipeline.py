@@ -18,6 +18,7 @@ import stages.run
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.results.manifest import Manifest
+from stages.runtime import disk
 from stages.runtime.run_directory import addresses, claim
 from tests.runtime.stages_for_tests import SERVES, none_left, program
 
@@ -248,16 +249,30 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
 
 
 @pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
-def test_ctrl_c_before_anything_was_started_has_status_130_and_no_traceback(moment):
+@pytest.mark.parametrize(
+    ("signal", "options", "status"),
+    [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
+)
+def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, signal, options, status):
     lines = (
         "import os, signal, run_pipeline",
-        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGINT)",
+        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{signal})",
         "run_pipeline._as_a_program()",
     )
     ran = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines), "--check"], cwd=PROJECT, capture_output=True, text=True
+        [sys.executable, "-c", "\n".join(lines), *options], cwd=PROJECT, capture_output=True, text=True
     )
-    assert (ran.returncode, ran.stderr) == (130, "")
+    assert (ran.returncode, ran.stderr) == (status, "")
+
+
+def test_results_on_a_disk_that_does_not_answer_are_refused_before_anybody_waits_for_it(
+    command, here, monkeypatch, capsys
+):
+    monkeypatch.setattr(disk, "_CHANGE", "import time; time.sleep(600)")
+    monkeypatch.setattr(stages.run, "ANSWER_S", 0.2)
+    assert command("--output", "frozen") == 2
+    assert "frozen cannot be used for the results: its file system has not answered for" in capsys.readouterr().err
+    assert not (here / "frozen").exists()
 
 
 def test_debug_shows_where_an_error_comes_from(command, capsys):
@@ -342,6 +357,49 @@ def test_check_refuses_a_card_of_another_stage_and_a_model_that_nothing_runs(her
     (here / "pipeline.yaml").write_text("stages: {gender: {model: card.yaml}}\n")
     assert run_pipeline.main(only) == 2
     assert "file is net.onx, of no known kind" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["nothing in it", "a folder", "a link to something else", "30 GB"])
+def test_check_refuses_a_model_that_cannot_be_one_of_its_kind(here, capsys, kind):
+    net = here / "net.tflite"
+    if kind == "a folder":
+        net.mkdir()
+    elif kind == "a link to something else":
+        net.symlink_to("/etc/passwd")
+    else:
+        net.touch()
+        os.truncate(net, 30_000_000_000 if kind == "30 GB" else 0)
+    card = (PROJECT / "models/gender.yaml").read_text()
+    lines = [line for line in card.splitlines() if not line.startswith("sha256")]
+    (here / "card.yaml").write_text("\n".join(lines).replace("file: gender.tflite", "file: net.tflite"))
+    (here / "pipeline.yaml").write_text("stages: {gender: {model: card.yaml}}\n")
+    assert run_pipeline.main(["--config", "pipeline.yaml", "--check", "--only", "gender"]) == 2
+    said = capsys.readouterr().err
+    assert "net.tflite" in said and "put the right file there" in said and said.count("\n") == 1
+
+
+def test_a_configuration_may_come_out_of_a_pipe_and_one_that_nobody_writes_to_is_refused(here, capsys):
+    read, write = os.pipe()
+    os.write(write, b"stages: {gender: {}}\n")
+    os.close(write)
+    assert run_pipeline.main(["--config", f"/dev/fd/{read}", "--check", "--source", "demo"]) in (0, 2)
+    os.close(read)
+    assert "cannot be read" not in capsys.readouterr().err
+    os.mkfifo(here / "pipe")
+    assert run_pipeline.main(["--config", "pipe", "--check"]) == 2
+    assert "pipe cannot be read: it is a pipe to which nobody writes" in capsys.readouterr().err
+
+
+def test_a_device_is_no_configuration(capsys):
+    assert run_pipeline.main(["--config", "/dev/zero", "--check"]) == 2
+    assert "/dev/zero cannot be read: it is a device and not a file" in capsys.readouterr().err
+
+
+def test_of_a_huge_configuration_no_more_is_read_than_one_may_have(here, capsys):
+    (here / "huge.yaml").touch()
+    os.truncate(here / "huge.yaml", 30_000_000_000)
+    assert run_pipeline.main(["--config", "huge.yaml", "--check"]) == 2
+    assert "at most 1000000 are read" in capsys.readouterr().err
 
 
 def test_check_looks_at_nothing_that_is_not_started_here(checked, here):

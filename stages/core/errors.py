@@ -9,6 +9,7 @@ _NOT_YOURS = "mend its permissions"
 _WAYS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
+    errno.EFBIG: "allow larger files, with ulimit -f",
     errno.EACCES: _NOT_YOURS,
     errno.EPERM: _NOT_YOURS,
     errno.EMFILE: "allow more open files, with ulimit -n",

@@ -190,6 +190,8 @@ class Flow:
             actions += self._give_up_without_workers(now_s)
         actions += self._resend_without_progress(now_s)
         actions += self._hand_out()
+        if self._workers.some_are_stuck:
+            actions += self._hand_to_the_idle(of_the_stuck=True)
         actions += self._repeat_notices(now_s)
         return actions
 
@@ -553,13 +555,19 @@ class Flow:
                     self._lose_worker(connection)
             worker.is_waited_for = True
 
-    def _hand_to_the_idle(self) -> Iterator[Action]:
-        """What somebody has been at for long is given to one more, of those who have nothing else to do."""
-        for stage in self._stages:
-            idle = [c for c, w in self._workers.of(stage).items() if w.free > 0 and not w.under_way]
+    def _hand_to_the_idle(self, of_the_stuck: bool = False) -> Iterator[Action]:
+        """What somebody has been at for long is given to one more, of those who have nothing else to do.
+
+        `of_the_stuck`: attributes between two stalls, of those who have finished nothing since the last one, to those
+        who have answered others. Otherwise a worker that takes pieces and is silent would cost a stall for each.
+        """
+        for stage in self._rules.attributes if of_the_stuck else self._stages:
+            here = self._workers.of(stage).items()
+            idle = [c for c, w in here if w.free > 0 and not w.under_way and (w.answered or not of_the_stuck)]
             for number, frame in self._frames.items():
                 holder = frame.holders.get(stage)
                 held = self._workers.is_at_work(number, holder) and number not in self._suspects.of(stage)
+                held = held and (self._workers.here[holder].is_stuck or not of_the_stuck)
                 wanted = stage in self._pieces.lacks(number) and not frame.given_up.keys() & {stage, DETECT}
                 wanted = wanted and (frame.crops is not None or stage == DETECT)
                 if idle and held and wanted:

@@ -15,6 +15,7 @@ import yaml
 from stages.core.config import ConfigError
 
 MOST_CHARACTERS = 1_000_000
+MOST_BYTES = 4 * MOST_CHARACTERS + 1  # of a file that is read: more than these characters can have
 DEEPEST = 16
 
 _WORDS = {word: value for value, words in (

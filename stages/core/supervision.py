@@ -23,10 +23,10 @@ DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses, of a stage and of the run
 
 READY_S = 120.0  # until then a stage may be silent: TensorFlow from a slow disk
 # A person who presses Ctrl-C is promised the end within 5 s. What is left of them is for the account of the run.
-FINISHING_S = 2.3
-CLOSING_S = 1.6
+FINISHING_S = 2.1
+CLOSING_S = 1.5
 TERMINATING_S = 0.2
-KILLING_S = 0.4  # one that has not ended then waits for a disk or a device, and no kill ends that
+KILLING_S = 0.3  # one that has not ended then waits for a disk or a device, and no kill ends that
 STOOD_STILL_S = 1.0  # a watcher that was away for so long has heard nobody, and must blame nobody for it
 
 RESTART_S = 0.1  # after the first end; doubles with every further one until a piece of work is finished

@@ -82,6 +82,11 @@ class Workers:
         """The workers of one stage, by connection."""
         return {c: w for c, w in self.here.items() if w.stage == stage}
 
+    @property
+    def some_are_stuck(self) -> bool:
+        """Whether some have finished nothing since the last stall."""
+        return any(worker.is_stuck for worker in self.here.values())
+
     def roomiest(self, stage: str) -> str | None:
         """Who can take most at the moment; None if nobody can take anything."""
         roomiest, most = None, 0

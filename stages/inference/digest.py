@@ -13,6 +13,8 @@ from stages.inference.fields import CardError, require_file
 if TYPE_CHECKING:
     from stages.inference.card import Card
 
+LARGEST_BYTES = 2_000_000_000  # what a .tflite can have at most; a net for faces has a hundredth
+
 
 def card_hash(card: Card) -> str:
     """Hex SHA-256 over everything that changes answers, so that two hosts can compare their models.
@@ -41,13 +43,28 @@ def file_sha256(card: Card) -> str:
             raise CardError(f"{card.path}: file names {card.file}, which does not exist; put the model there.")
         if not card.file.is_dir():
             require_file(card.file)
+            _refuse_huge(card)
             return _digest(card.file)
         paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
     except OSError as error:
+        raise cannot_read(card, error) from error
+
+
+def cannot_read(card: Card, error: OSError) -> CardError:
+    """The sentence for a model that the operating system does not give."""
+    return CardError(
+        f"{card.path}: {card.file} cannot be read: {error.strerror}; {way_out(error, 'put the right file there')}."
+    )
+
+
+def _refuse_huge(card: Card) -> None:
+    """Before it is read to its end."""
+    if (size := card.file.stat().st_size) > LARGEST_BYTES:
         raise CardError(
-            f"{card.path}: {card.file} cannot be read: {error.strerror}; {way_out(error, 'put the right file there')}."
-        ) from error
+            f"{card.path}: {card.file} has {size / 1e9:,.1f} GB, and no more than {LARGEST_BYTES / 1e9:.0f} are read;"
+            " put the right file there."
+        )
 
 
 def _digest(path: Path) -> str:

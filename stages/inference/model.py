@@ -8,8 +8,13 @@ import numpy as np
 
 from stages.inference.answers import row_of
 from stages.inference.card import Card, CardError, file_sha256
+from stages.inference.digest import cannot_read
 from stages.inference.golden import picture
 from stages.inference.preprocess import preprocess
+
+_HEAD_BYTES = 8192
+_HDF5 = [(b"\x89HDF\r\n\x1a\n", place) for place in (0, 512, 1024, 2048, 4096)]
+_BEGINNINGS = {".tflite": [(b"TFL3", 4)], ".keras": [(b"PK", 0)], ".h5": _HDF5, ".hdf5": _HDF5}
 
 
 class Net(Protocol):
@@ -61,6 +66,22 @@ def check_file(card: Card) -> None:
         raise CardError(
             f"{card.path}: sha256 is {card.sha256[:12]}…, but {card.file} has {found[:12]}…; put the file there that"
             " belongs to this card, or the card that belongs to the file."
+        )
+
+
+def check_kind(card: Card) -> None:
+    """That a file that is not opened begins as those of its kind do; CardError if not."""
+    begins = _BEGINNINGS.get(card.file.suffix.lower())
+    if begins is None or (card.file / "saved_model.pb").is_file():
+        return
+    try:
+        with open(card.file, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise cannot_read(card, error) from error
+    if not any(head.startswith(word, place) for word, place in begins):
+        raise CardError(
+            f"{card.path}: {card.file} is no {card.file.suffix} file, or is damaged; put the right file there."
         )
 
 

@@ -18,6 +18,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a star
 _PICTURES = 0xB002  # of a multi-picture JPEG: the table of its pictures
 
 _HEIC = rb"(?:heic|heix|heim|heis|hevc|hevx|hevm|hevs)"
+_VIDEO = rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI |FLV\x01|OggS|YUV4MPEG2|\0\0\x01[\xba\xb3]|GIF8[79]a"
 _HDR = {16: "PQ", 18: "HLG"}  # transfer functions, by ITU-T H.273
 _ANIMATION = "is an animation; its first picture is shown"
 
@@ -44,8 +45,13 @@ def may_be_picture(start: bytes) -> bool:
 
 
 def is_known(start: bytes) -> bool:
-    """Whether a file that starts so, with 64 bytes, may be of any format whose header is read here."""
-    return any(re.match(magic, start, re.DOTALL) for magic, _ in _KINDS)
+    """Whether a file that starts so, with 64 bytes, may be a picture or a video of a common kind."""
+    return may_be_video(start) or any(re.match(magic, start, re.DOTALL) for magic, _ in _KINDS)
+
+
+def may_be_video(start: bytes) -> bool:
+    """Whether a file that starts so is of a common container of videos, whatever it is called."""
+    return re.match(_VIDEO, start, re.DOTALL) is not None
 
 
 def read_header(file: bytes) -> Header | None:

@@ -196,7 +196,7 @@ def _read_lines(found: Survey) -> None:
     gaps = _Gaps(losses)
     if not os.path.lexists(results):
         return _refuse_without_lines(found, "is missing")
-    for line in lines_of(results):
+    for line in lines_of(results, exact=True):
         number = found.count + 1
         if line.frame != found.position and not gaps.span(found.position, line.frame):
             raise NotALine(results, number, _out_of_order(found.position, line.frame))

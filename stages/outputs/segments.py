@@ -87,11 +87,17 @@ def delete_segments(folder: Path, manifest: Manifest) -> None:
     """Delete what is ours in a folder of segments; killed in the middle, this leaves what `delete_left_overs` knows."""
     done = folder.with_name(folder.name.removesuffix(PARTS) + DONE)
     _delete(done, manifest)
-    if folder.is_dir():
+    if folder.is_dir() and not _is_of_others(folder, manifest):
         if os.path.lexists(done):  # Somebody has put something in it.
             done = folder.with_name(f"{folder.name.removesuffix(PARTS)}.{uuid.uuid4().hex[:12]}{DONE}")
         manifest.move_folder(folder, done)  # From now on the joined video counts, and not these.
         _delete(done, manifest)
+
+
+def _is_of_others(folder: Path, manifest: Manifest) -> bool:
+    """Whether all that is in it is somebody else's: such a folder is not given another name either."""
+    inside = list(folder.iterdir())
+    return bool(inside) and not any(map(manifest.is_ours, inside))
 
 
 def delete_left_overs(annotated: Path, manifest: Manifest) -> None:
@@ -296,7 +302,12 @@ def _mux(spans: list[_Span], path: Path, start: int, end: int, tick: Fraction, s
         pictures = _retimed(_continued(spans), start, end, video, tick)
         # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
         for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
-            joined.mux(packet)
+            try:
+                joined.mux(packet)
+            except av.error.InvalidDataError:
+                if packet.stream is video:
+                    raise
+                sound.damaged()
 
 
 def _continued(spans: list[_Span]) -> Iterator[av.Packet]:

@@ -7,8 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.stream import Disposition
 
 from stages.core.errors import reason
+from stages.inputs.film import OPTIONS, Laps, first_stamp_s, formats_of, streams_of_pictures
 
 _HELD_BY_MP4 = {"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"}
 
@@ -20,6 +22,12 @@ class Sound:
         # What became of it, final when the packets have been taken; None where there is no sound that could be missed.
         self.said: str | None = "sound copied"
         self._source, self._start, self._end = source, start, end
+        self._damaged = 0  # packets that mp4 would not take
+
+    def damaged(self) -> None:
+        """One of the packets is not what its stream says that it is, and is left out."""
+        self._damaged += 1
+        self.said = f"sound copied, but for {self._damaged} damaged {'packet' if self._damaged == 1 else 'packets'}"
 
     def packets(self, joined: av.container.OutputContainer) -> Iterator[av.Packet]:
         """Give `joined` a stream for the sound, if there is one to copy; return its packets, timed from `start` on.
@@ -27,11 +35,13 @@ class Sound:
         The packets are to be taken when `joined` has begun to be written: they count in the units of its stream.
         """
         try:
-            container = av.open(str(self._source.absolute()))
+            container = _open(self._source)
         except (OSError, av.FFmpegError) as error:
             self.said = f"sound not copied: cannot read {self._source.name} ({error.strerror})"
             return iter(())
-        track = next(iter(container.streams.audio), None)
+        # The one that players take, where there are several; else the first.
+        tracks = container.streams.audio
+        track = max(tracks, key=lambda track: bool(track.disposition & Disposition.default), default=None)
         if track is None:
             self.said = None
         elif track.codec.canonical_name not in _HELD_BY_MP4:
@@ -48,7 +58,8 @@ class Sound:
         with container:
             try:
                 zero_s = self._start + first_picture_s(self._source)
-                for begins_s, lasts_s, packet in _going_on(container.demux(track), self._source):
+                laps = Laps(formats_of(container))
+                for begins_s, lasts_s, packet in _going_on(container.demux(track), laps, self._source):
                     if begins_s + 2 * lasts_s <= zero_s:
                         continue  # One packet before the first picture stays: a decoder needs it to begin cleanly.
                     if begins_s - zero_s >= self._end - self._start:
@@ -67,15 +78,17 @@ class Sound:
                 self.said = None
 
 
+def _open(source: Path) -> av.container.InputContainer:
+    return av.open(str(source.absolute()), options=OPTIONS)
+
+
 def first_picture_s(source: Path) -> Fraction:
     """When the first picture of a file is shown, in its own time: what the frames' times are counted from."""
-    with av.open(str(source.absolute())) as container:
-        for picture in container.decode(video=0):
-            return picture.pts * picture.time_base if picture.pts is not None else Fraction(0)
-    return Fraction(0)
+    with _open(source) as container:
+        return first_stamp_s(container, streams_of_pictures(container)[0])
 
 
-def _going_on(packets: Iterator[av.Packet], source: Path) -> Iterator[tuple[Fraction, Fraction, av.Packet]]:
+def _going_on(packets: Iterator[av.Packet], laps: Laps, source: Path) -> Iterator[tuple[Fraction, Fraction, av.Packet]]:
     """Each packet with its time and duration in seconds. Where times jump back, in files that were made of several,
     they go on: the sound of each part stays with its pictures.
     """
@@ -85,7 +98,9 @@ def _going_on(packets: Iterator[av.Packet], source: Path) -> Iterator[tuple[Frac
         if not packet.size:
             continue  # The last one: it tells a decoder to give out what it holds.
         lasts_s = (packet.duration or 0) * packet.time_base
-        begins_s = shift_s + packet.pts * packet.time_base if packet.pts is not None else ends_s or Fraction(0)
+        begins_s = ends_s or Fraction(0)
+        if packet.pts is not None:
+            begins_s = shift_s + laps.of(packet.pts * packet.time_base)
         if last_s is not None and begins_s < last_s - max(lasts_s, _JITTER_S):
             moves = _moves(source) if moves is None else moves
             own_s = begins_s - shift_s
@@ -104,14 +119,16 @@ _JITTER_S = Fraction(1, 50)
 
 def _moves(source: Path) -> Iterator[Fraction]:
     """By how much the pictures of each part but the first are late, so that they go on where the part before ends."""
-    with av.open(str(source.absolute())) as container:
-        track = container.streams.video[0]
+    with _open(source) as container:
+        track, formats = streams_of_pictures(container)[0], formats_of(container)
+        decoding, showing = Laps(formats), Laps(formats)
         frame_s = 1 / Fraction(track.average_rate or track.guessed_rate or 25)
         shift_s, last_s, ends_s = Fraction(0), None, Fraction(0)
         for packet in container.demux(track):
             if packet.pts is None or packet.dts is None:
                 continue
-            decoded_s, shown_s = packet.dts * packet.time_base, packet.pts * packet.time_base
+            decoded_s = decoding.of(packet.dts * packet.time_base)
+            shown_s = showing.of(packet.pts * packet.time_base)
             if last_s is not None and decoded_s < last_s:
                 shift_s = ends_s - shown_s
                 yield shift_s

@@ -53,8 +53,10 @@ class Loss:
     reason: str
 
 
-def lines_of(path: Path, begins: int = 0, number: int = 0) -> Generator[Line, None, tuple[int, bool]]:
-    """Every whole line from a byte on, before which there are `number` lines.
+def lines_of(
+    path: Path, begins: int = 0, number: int = 0, exact: bool = False
+) -> Generator[Line, None, tuple[int, bool]]:
+    """Every whole line from a byte on, before which there are `number` lines; `exact`: as a run writes it.
 
     Returns how many lines there are, and whether the beginning of another one follows: a process that is killed while
     it writes leaves that. Raises `NotALine` and `OSError`.
@@ -67,7 +69,10 @@ def lines_of(path: Path, begins: int = 0, number: int = 0) -> Generator[Line, No
                     raise NotALine(path, number + 1, "no line of results")
                 return number, True
             number += 1
-            yield _line(path, number, text, begins, begins + len(text))
+            line = _line(path, number, text, begins, begins + len(text))
+            if exact and not (text.startswith(_BEGINS) and text.endswith(b"}\n")):
+                raise NotALine(path, number, "not as it was written")  # Other line ends, or a mark of its encoding.
+            yield line
             begins += len(text)
     return number, False
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from stages.core.errors import FacepipeError, way_out
 from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
+from stages.results.reading import open_plain
+from stages.runtime.run_file import LARGEST_BYTES
 
 FOLDERS = 1000  # of sources in a folder of results
 
@@ -80,7 +82,8 @@ def losses_of(folder: Path) -> Iterator[Loss]:
 def said_in(path: Path) -> dict:
     """What summary.json or run.json says; nothing where the run was broken off before it was written."""
     try:
-        said = json.loads(path.read_bytes())
+        with open_plain(path.resolve()) as file:  # Results may be links to where they lie; a pipe is not waited for.
+            said = json.loads(file.read(LARGEST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

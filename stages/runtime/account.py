@@ -211,12 +211,13 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
     rendered = sum(source.rendered for source in account.sources)
     seconds = max((source.seconds for source in account.sources), default=0.0)
     cut_short = sum(source.cut_short for source in account.sources)
+    skipped = sum(source.skipped for source in account.sources)
     lost = [
         (sum(source.drops for source in account.sources), "dropped"),
         (sum(source.unaccounted for source in account.sources), "not finished"),
         (sum(source.missing for source in account.sources), "answers given up"),
         (sum(source.errors for source in account.sources), "not analysed"),
-        (sum(source.skipped for source in account.sources), "files not read"),
+        (skipped, f"file{'s' * (skipped != 1)} not read"),
         (cut_short, f"video{'s' * (cut_short != 1)} cut short"),
     ]
     losses = [f"{count} {what}" for count, what in lost if count]

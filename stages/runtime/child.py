@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -83,9 +84,15 @@ class Child:
         if os.name == "posix":
             os.set_blocking(self._process.stdin.fileno(), False)
         self._hearing = threading.Thread(target=self._hear, daemon=True)
-        self._hearing.start()
         self._waiting = threading.Thread(target=self._wait, daemon=True)
-        self._waiting.start()
+        try:
+            self._hearing.start()
+            self._waiting.start()
+        except RuntimeError as error:  # "can't start new thread": memory or processes are used up.
+            self.kill()
+            with self._process:  # It is waited for, and its pipes are closed.
+                pass
+            raise OSError(errno.EAGAIN, str(error)) from None
 
     def tell(self, what: dict) -> None:
         """Say one line to the stage, as soon as it listens."""
@@ -128,12 +135,16 @@ class Child:
 
     def _wait(self) -> None:
         status = self._process.wait()
-        # Its last lines are still in the pipe. A process that it left behind may hold the other end: not waited for.
-        patience_s = KILLED_PATIENCE_S if self._is_killed else PATIENCE_S
-        self._hearing.join(patience_s)
-        self._log.end_writing(patience_s)
-        words = self._log.last_words(self._log_from) if not self._is_killed else None
-        self._events.put(Exited(self.label, status, self._last_sentence, words, self._log.path))
+        words = None
+        try:
+            # Its last lines are still in the pipe. A process that it left behind may hold the other end and is not
+            # waited for.
+            patience_s = KILLED_PATIENCE_S if self._is_killed else PATIENCE_S
+            self._hearing.join(patience_s)
+            self._log.end_writing(patience_s)
+            words = self._log.last_words(self._log_from) if not self._is_killed else None
+        finally:  # Whatever becomes of its log, its end is heard.
+            self._events.put(Exited(self.label, status, self._last_sentence, words, self._log.path))
 
     def _hear(self) -> None:
         with self._process.stdout as stdout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,7 @@ def _lock(path: Path) -> int:
         try:
             _take(descriptor)
             if _is_still(path, descriptor):
-                said = os.pread(descriptor, 40, 0).decode(errors="replace")
-                if said and not _OURS.fullmatch(said):  # Empty: of one who was killed before it had said who it is.
+                if not _is_ours(descriptor):
                     raise Taken(f"{path}, a file of somebody's")
                 return descriptor
         except BlockingIOError:
@@ -61,6 +61,14 @@ def _lock(path: Path) -> int:
             raise
         # Its holder removed it between our opening and our locking: lock the file that is there now.
         os.close(descriptor)
+
+
+def _is_ours(descriptor: int) -> bool:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return False
+    # Killed before it had said who it is, a holder leaves an empty file; a power cut leaves zeros.
+    said = os.pread(descriptor, 40, 0).strip(b"\0").decode(errors="replace")
+    return not said or bool(_OURS.fullmatch(said))
 
 
 def _take(descriptor: int) -> None:

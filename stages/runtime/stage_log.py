@@ -109,6 +109,7 @@ def _in_time(work: Callable[[], bytes | None], within_s: float) -> bytes | None:
     """What `work` returns, or None where it takes longer; its thread is left to itself then."""
     came: list[bytes | None] = []
     thread = threading.Thread(target=lambda: came.append(work()), daemon=True)
-    thread.start()
-    thread.join(within_s)
+    with contextlib.suppress(RuntimeError):  # There is no room for a thread: then it says nothing.
+        thread.start()
+        thread.join(within_s)
     return came[0] if came else None

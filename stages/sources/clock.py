@@ -6,11 +6,16 @@ its beginning to some frame, gives each frame the same time.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterable, Iterator
+from statistics import median
 from typing import TypeVar
 
 _MOST_HELD = 4  # frames that wait until later ones tell which stamp is wrong; each is a decoded picture in memory
 _NEAR = 3  # steps: what lies further ahead is looked at together with what follows
+_STEPS = 5  # of which the middle one is taken for that of the frames
+_LAST_GAP_S, _LAST_GAP = 86_400.0, 1000  # before the last frame: a day, or so many times the longest step just seen
 _JITTER = 2.5  # steps: stamps that go back by less are in disorder; by more, another recording begins
 T = TypeVar("T")
 
@@ -38,11 +43,12 @@ class _Clock:
         self._stamp = self._origin = stamp  # the last one that is believed; the stamp at which time is 0
         self._time = 0.0  # of the last frame given
         self._usual_s, self._last_step_s = usual_s, usual_s
+        self._steps: deque[float] = deque(maxlen=_STEPS)
         self._held: list[tuple[float, object]] = []
 
     def take(self, stamp: float | None, frame: T) -> Iterator[tuple[float, T]]:
         before = self._held[-1][0] if self._held else self._stamp
-        stamp = before + self._step_s if stamp is None else stamp
+        stamp = before + self._seen_step_s if stamp is None else stamp
         if not self._held and 0 < stamp - before <= _NEAR * self._step_s:
             yield self._believe(stamp, frame)
             return
@@ -55,12 +61,23 @@ class _Clock:
     def rest(self) -> Iterator[tuple[float, T]]:
         """What is held when nothing follows."""
         while self._held:
-            yield from self._settle() or [self._begin_anew(*self._held.pop(0))]
+            yield from self._settle_last() or self._settle() or [self._begin_anew(*self._held.pop(0))]
+
+    def _settle_last(self) -> list[tuple[float, T]]:
+        """The very last frame, if its stamp is absurd: nothing that follows can tell."""
+        stamp = self._held[0][0]
+        is_gap = stamp - self._stamp <= max(_LAST_GAP_S, _LAST_GAP * max(self._steps, default=math.inf))
+        return [] if len(self._held) > 1 or is_gap else [self._ignore(self._held.pop()[1])]
 
     @property
     def _step_s(self) -> float:
         """From one frame to the next. A nominal rate far below what was just seen comes from an absurd length."""
         return self._usual_s if self._usual_s <= _NEAR * self._last_step_s else self._last_step_s
+
+    @property
+    def _seen_step_s(self) -> float:
+        """The same by what was seen: the nominal rate of AVI counts places, of which most may be empty."""
+        return median(self._steps) if len(self._steps) == _STEPS else self._step_s
 
     def _settle(self) -> list[tuple[float, T]]:
         """Times of some held frames, by what the newest of them says; empty while that is not clear."""
@@ -108,6 +125,7 @@ class _Clock:
             self._origin = stamp - time_s
         if step_s <= _NEAR * self._usual_s or step_s < self._last_step_s:
             self._last_step_s = step_s
+        self._steps.append(step_s)
         self._stamp, self._time = stamp, time_s
         return time_s, frame
 

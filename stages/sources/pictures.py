@@ -15,6 +15,7 @@ from stages.sources.part import Part
 from stages.sources.still import StillFile, is_still, read_picture
 from stages.sources.video import Clip, Video
 
+_SKIPPED = "Skipped: "
 _VIDEOS_COUNTED = 32  # so many headers are read for an estimate; in a folder with more, nothing is estimated
 
 
@@ -74,12 +75,14 @@ class Pictures(Source):
 
     def _read(self, start: int) -> Iterator[Picture]:
         self._unreadable = set()
+        # Told anew by this reading: what has gone meanwhile may have been read, by the results that it goes on from.
+        self.notes = [note for note in self.notes if not note.startswith(_SKIPPED)]
         self.cut_short = count = 0
         for path in self._files:
             self.passed()
             file = as_text(path.relative_to(self._root).as_posix())
-            if count < start and not path.exists():
-                count += self._frames_before(file, start)
+            if count < start and not path.exists() and (frames := self._frames_before(file, start)):
+                count += frames
                 continue
             try:
                 if not path.exists():
@@ -99,7 +102,7 @@ class Pictures(Source):
                         self.cut_short += clip.lacks_frames
             except SourceError as error:
                 self._unreadable.add(path)
-                self._note(f"Skipped: {error}")
+                self._note(f"{_SKIPPED}{error}")
         if count == 0 and len(self._unreadable) < len(self._files):
             raise EmptyPart(f"No video of {self.name} has a frame {self.part.words}.")
         if count == 0:

@@ -10,6 +10,7 @@ import av
 from stages.inputs.header import may_be_picture, read_header
 from stages.sources.base import SourceError
 from stages.sources.still import FILE_BYTES, Still
+from stages.sources.video import HTTP, is_end
 
 
 class RemoteStill(Still):
@@ -41,9 +42,13 @@ def is_remote_still(url: str, label: str, timeout_s: float) -> bool:
 
 def _parts(url: str, timeout_s: float) -> Iterator[bytes]:
     """The bytes of a file on a server, about a kilobyte at a time."""
-    with av.open(url, format="data", timeout=timeout_s) as file:
-        for packet in file.demux():
-            yield bytes(packet)
+    with av.open(url, format="data", timeout=timeout_s, options=HTTP) as file:
+        try:
+            for packet in file.demux():
+                yield bytes(packet)
+        except av.error.FFmpegError as error:
+            if not is_end(error, file):
+                raise
 
 
 def _limited(parts: Iterator[bytes], label: str) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from stages.core.frames import Picture
 from stages.core.kinds import PICTURES
 from stages.core.limits import PICTURE_PIXELS
-from stages.inputs.header import Header, may_be_picture, read_header
+from stages.inputs.header import Header, may_be_picture, may_be_video, read_header
 from stages.inputs.refusal import NO_PICTURE
 from stages.sources.base import Source, SourceError, name_of, size_and_rate
 from stages.sources.part import Part
@@ -108,17 +108,17 @@ def decode_picture(file: bytes, label: str) -> tuple[np.ndarray, str | None]:
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is read as one picture: by its name, and where that says nothing of the kind by its content."""
+    """Whether a file is read as one picture: by its content, and where that says nothing of the kind by its name."""
     suffix = path.suffix.lower()
-    if suffix in PICTURES:
-        return True
     if suffix in _MOTION_JPEG:
         return False
     try:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError:  # Said by whoever reads it.
-        return False
+        return suffix in PICTURES
+    if suffix in PICTURES:
+        return may_be_picture(start) or not may_be_video(start)
     header = read_header(_bytes_of(path, str(path))) if may_be_picture(start) else None
     return header is not None and not header.plays
 

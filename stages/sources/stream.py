@@ -13,10 +13,11 @@ from stages.core.kinds import PICTURES, VIDEOS
 from stages.inputs.refusal import address_of
 from stages.sources.base import Source, SourceAway, SourceError, counted
 from stages.sources.remote import RemoteStill, is_remote_still
-from stages.sources.video import Clip, Film
+from stages.sources.video import HTTP, Clip, Film
 
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
 _TIMEOUT_S = 5.0
+_FASTER = 2  # times as fast as a camera
 
 
 def open_stream(url: str) -> Source:
@@ -26,7 +27,14 @@ def open_stream(url: str) -> Source:
         return Stream(address, address.open())
     if address.ends_like_a_file and is_remote_still(address.url, address.label, _TIMEOUT_S):
         return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
-    clip = address.open_file() if address.ends_like_a_file else address.open()
+    try:
+        clip = address.open_file() if address.ends_like_a_file else address.open()
+    except SourceAway:
+        raise
+    except SourceError:  # Of a picture in tiles FFmpeg says so.
+        if is_remote_still(address.url, address.label, _TIMEOUT_S):
+            return RemoteStill(address.name, address.label, address.url, _TIMEOUT_S)
+        raise
     if not clip.is_finite:
         return Stream(address, clip)
     clip.close()
@@ -48,7 +56,7 @@ class Address:
 
     def open(self) -> Clip:
         # RTSP over TCP: over UDP, FFmpeg's default, a lost packet smears the picture until the next key frame.
-        options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else {}
+        options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else HTTP if self.is_http else {}
         return Clip(self.url, self.label, options, _TIMEOUT_S)
 
     def open_file(self) -> Clip:
@@ -105,6 +113,8 @@ class Stream(Source):
                 for picture in clip.pictures(self._note, live=True):
                     yield replace(picture, time=time.monotonic() - opened_s)
             count += clip.count
+            if clip.came_whole_s > _FASTER * (time.monotonic() - opened_s) and not self.reconnections:
+                break  # A file that its server gives without a length: a camera takes as long as what it shows.
             clip = self._found_again(self._address.label, self._address.open)
         back = f" and was lost {counted(self.reconnections, 'time')} before" if self.reconnections else ""
         self._note(f"{self._address.label}: the stream ended after {counted(count, 'frame')}{back}.")

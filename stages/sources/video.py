@@ -6,6 +6,7 @@ place, and says what is wrong with a file.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -19,11 +20,11 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 
 from stages.core.frames import Picture
 from stages.core.limits import PICTURE_PIXELS
+from stages.inputs.film import OPTIONS, Stamps, formats_of, streams_of_pictures
 from stages.sources import geometry
 from stages.sources.base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
 from stages.sources.clock import timed
@@ -34,17 +35,24 @@ from stages.sources.pixels import over_white
 # one after the other, whatever the list is called.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,mjpeg,gif,gif_pipe,apng,"
-    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
+    "jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe,ivf,obu,yuv4mpegpipe,dv,mxf,nut,rm,vc1,wtv"
 )
-_FAILURES_IN_A_ROW = 1000  # so many packets without a frame between them, and the rest is given up
+_IN_VAIN_MOST = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
 _DEFAULT_RATE = 25.0  # frames a second, where a file names none
 _FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
 _WITHOUT_STAMPS = {"h264", "hevc"}
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
+_OWN_LENGTH = "DURATION"  # Matroska's tag for the length of one stream
+_INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers: at most, and by parts of that one
+_INEXACT_LIST = 0.1  # lists of segments may count whole seconds
+_GAP_S, _GAP = 0.4, 10  # seconds and frames without a picture, in a list of segments: one may be missing
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 _HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+# One connection for all: of a server that closes it without saying so, FFmpeg would ask the next part of a file on the
+# closed one, and take the file to end there.
+HTTP = {"multiple_requests": "1"}
 # What a server says that will not be otherwise in a minute.
 _DECIDED = (
     av.error.HTTPBadRequestError,
@@ -109,13 +117,17 @@ class Clip:
         self.lacks_frames = False  # found out at the end of the reading
         self._label, self._timeout_s = label, timeout_s
         self._damaged = 0  # packets that could not be decoded
+        self._in_vain = 0  # packets in a row that gave no frame
+        self._gap: tuple[float, float] | None = None  # in a list of segments: the first, from when to when
+        self._is_through = False  # read to its end, which is no failure
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
+        self._first_s, self._ends_s = 0.0, math.inf  # by the stamps; without end where nobody asked for any
         self._ahead: list[_Decoded] = []
         self._container = _open(location, label, options, timeout_s)
         try:
             self._stream, self._remark = _pictures_of(self._container, label)
-            self._stamps = _Stamps("avi" in self._formats)
+            self._stamps = Stamps(self._formats)
             self._frames = self._decode()
             self._look_ahead()
         except BaseException:
@@ -146,11 +158,12 @@ class Clip:
             note(self._remark)
         convert, chooser = _Convert(self.size, self._label, note), part.chooser()
         decoded, self._ahead = chain(self._ahead, self._frames), []
-        if live:
-            times = ((0.0, one) for one in decoded)
-        else:
-            times = timed(((self._stamps.of(one.frame), one) for one in decoded), self.rate or _DEFAULT_RATE)
+        stamped = ((self._stamp_of(one), one) for one in decoded)
+        times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
+        longest_s = max(_GAP_S, _GAP / (self.rate or _DEFAULT_RATE))
         for number, (time_s, one) in enumerate(times):
+            if self._is_list and not self._gap and time_s - self.last_s > longest_s:
+                self._gap = self.last_s, time_s
             self.last_s = time_s
             if part.is_over(time_s):
                 return  # What lies behind is not missed, so it is not looked at.
@@ -180,8 +193,12 @@ class Clip:
         if "mpjpeg" in self._formats:  # Cameras that speak it name any length.
             return False
         # The size of a list of segments is not that of the video; FFmpeg has the length of one that has an end.
-        lists = self._formats & {"hls", "dash"}
-        return bool(self._container.duration) or (not lists and self._container.size > 0)
+        return bool(self._container.duration) or (not self._is_list and self._container.size > 0)
+
+    @property
+    def came_whole_s(self) -> float:
+        """How long what was read lasts by its stamps, if the server has said that this is its end; else 0."""
+        return self._ends_s - self._first_s if self._is_through and self._ends_s < math.inf else 0.0
 
     @property
     def identity(self) -> tuple:
@@ -189,8 +206,12 @@ class Clip:
         return self._container.size, self._container.duration, self.size, self.frames
 
     @property
+    def _is_list(self) -> bool:
+        return bool(self._formats & {"hls", "dash"})
+
+    @property
     def _formats(self) -> set[str]:
-        return set(self._container.format.name.split(","))
+        return formats_of(self._container)
 
     def _look_ahead(self) -> None:
         """Sets size, rate and expected frames; the header alone can be wrong about the first two."""
@@ -199,6 +220,8 @@ class Clip:
         self._ahead = list(islice(self._frames, 2 if may_be_still else 1))
         if not self._ahead:
             why = self._stopped or "it is damaged, or ends before the first one"
+            if self._timeout_s and "mov" in self._formats:
+                why += "; if its server gives no parts of files, download it first"
             raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
         self.size = geometry.shown_size(*self._ahead[0])
         self.rate: float | None = _rate_of(self._stream, self._formats)
@@ -211,33 +234,52 @@ class Clip:
         ):  # An edit list leaves some out.
             self.frames = round(length_s * self.rate)
 
+    def _stamp_of(self, decoded: _Decoded) -> float | None:
+        if (stamp := self._stamps.of(decoded.frame)) is None:
+            return None
+        begins_s, lasts_s = float(stamp), float((decoded.frame.duration or 0) * decoded.frame.time_base)
+        if self._ends_s == math.inf:
+            self._first_s, self._ends_s = begins_s, begins_s + lasts_s
+        self._ends_s = max(self._ends_s, begins_s + lasts_s)
+        return begins_s
+
     def _decode(self) -> Iterator[_Decoded]:
         """Every frame that can be had: what is damaged is left out and counted."""
-        failures = 0
         pixel_aspect = _PixelAspect(self._stream)
-        while failures < _FAILURES_IN_A_ROW:
+        for packet in self._packets():
+            frames = self._decode_packet(packet)
+            self._in_vain = 0 if frames else self._in_vain + 1
+            self.count += len(frames)
+            pixel_aspect.decoded(packet)
+            for frame in frames:
+                yield _Decoded(frame, pixel_aspect.of(frame))
+
+    def _packets(self) -> Iterator[av.Packet]:
+        """All that can be read; the last one lets the decoder give out what it holds, also where reading stopped."""
+        while self._in_vain < _IN_VAIN_MOST:
             try:
-                for packet in self._container.demux(self._stream):
-                    frames = self._decode_packet(packet)
-                    failures = 0 if frames else failures + 1
-                    self.count += len(frames)
-                    pixel_aspect.decoded(packet)
-                    for frame in frames:
-                        yield _Decoded(frame, pixel_aspect.of(frame))
+                yield from self._container.demux(self._stream)
+                self._is_through = True
                 return
             except av.error.InvalidDataError:  # A damaged place of the container; reading goes on behind it.
                 self._damaged += 1
-                failures += 1
+                self._in_vain += 1
             except av.error.ExitError:  # What FFmpeg says when the timeout interrupts it.
                 self._stopped = f"nothing came for {self._timeout_s:g} s"
-                return
+                break
             except av.error.FFmpegError as error:
-                self._stopped = error.strerror
-                return
-        self._stopped = "nothing more can be decoded"
+                self._stopped = None if is_end(error, self._container) else error.strerror
+                break
+        else:
+            self._stopped = "nothing more can be decoded"
+        last = av.Packet()
+        last.stream, last.time_base = self._stream, self._stream.time_base
+        yield last
 
     def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
         self._left_out += packet.is_discard
+        if not packet.size and packet.dts is not None:  # Some formats have it for "the same again"; players skip it.
+            return []
         try:
             return packet.decode()
         except av.error.FFmpegError:
@@ -250,20 +292,31 @@ class Clip:
         read = f"read {self.count} of {said} frames" if self.count < said else f"read {counted(self.count, 'frame')}"
         reasons = [f"it is damaged in {counted(self._damaged, 'place')}"] if self._damaged else []
         length_s = self._length_s() or 0.0
-        usual_s = 1 / (self.rate or _DEFAULT_RATE)
         if self._stopped:
             reasons.append(f"reading stopped: {self._stopped}")
+        elif self._gap and self._gap[1] - self._gap[0] < (length_s or math.inf):  # A longer one is another recording.
+            from_s, to_s = self._gap  # FFmpeg leaves out what a server does not give, and says nothing.
+            reasons.append(f"it has none between {from_s:.1f} s and {to_s:.1f} s, maybe a segment that is missing")
+        elif self._is_list and length_s and self._ends_s - self._first_s < (1 - _INEXACT_LIST) * length_s:
+            reasons.append(
+                f"its list says {length_s:.1f} s, and its pictures end at {self._ends_s - self._first_s:.1f} s"
+            )
         elif self.count < said:
             # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
+            usual_s = self.last_s / (self.count - 1) if self.count > 1 else 1 / (self.rate or _DEFAULT_RATE)
             if not reasons and (not length_s or self.last_s + 1.5 * usual_s < length_s):
                 reasons.append("it ends early")
-        elif not said and self._formats & _HAS_LENGTH and (last_s := self._stamps.lasted_s) + usual_s < length_s - 1:
-            # No count in the header, as in Matroska.
-            reasons.append(f"its header says {length_s:.1f} s, and its last frame is at {last_s:.1f} s")
+        elif not said and self._formats & _HAS_LENGTH:  # No count in the header, as in Matroska.
+            inexact_s = min(_INEXACT_S, _INEXACT * length_s) if _OWN_LENGTH in self._stream.metadata else _INEXACT_S
+            slack_s = 1 / (self.rate or _DEFAULT_RATE) + inexact_s
+            if (lasted_s := self._ends_s - self._first_s) < length_s - slack_s:
+                reasons.append(f"its header says {length_s:.1f} s, and its pictures end at {lasted_s:.1f} s")
         return f"{self._label}: {read}; {', '.join(reasons)}." if reasons else None
 
     def _length_s(self) -> float | None:
         """From the first frame to the end of the last one, as the header says."""
+        if self._is_list:
+            return self._container.duration / av.time_base if self._container.duration else None
         length_s = _length_s(self._container, self._stream)
         if length_s and "matroska" in self._formats and (start := self._stream.start_time):
             return length_s - float(start * self._stream.time_base)  # Its length is the time at which it ends.
@@ -280,45 +333,6 @@ class Clip:
 class _Decoded(NamedTuple):
     frame: av.VideoFrame
     pixel_aspect: Fraction | None  # width of a pixel by its height
-
-
-class _Stamps:
-    """The stamp of each frame as players choose it: FFmpeg's "best effort"."""
-
-    def __init__(self, only_decoding: bool):
-        """`only_decoding`: the format has no time of showing, and what FFmpeg gives for one is not in order."""
-        self._only_decoding = only_decoding
-        self._last_pts = self._last_dts = float("-inf")
-        self._faulty_pts = self._faulty_dts = 0
-        self._first_s: float | None = None
-        self._latest_s = float("-inf")
-
-    @property
-    def lasted_s(self) -> float:
-        """From the first stamp to the latest one; without end where nobody asked for any."""
-        return math.inf if self._first_s is None else self._latest_s - self._first_s
-
-    def of(self, frame: av.VideoFrame) -> float | None:
-        """Seconds; None where the frame has none."""
-        stamp = self._chosen(frame.pts, frame.dts)
-        if stamp is None or frame.time_base is None:
-            return None
-        stamp_s = float(stamp * frame.time_base)
-        self._first_s = stamp_s if self._first_s is None else self._first_s
-        self._latest_s = max(stamp_s, self._latest_s)
-        return stamp_s
-
-    def _chosen(self, pts: int | None, dts: int | None) -> int | None:
-        if self._only_decoding:
-            return dts
-        if dts is not None:
-            self._faulty_dts += dts <= self._last_dts
-            self._last_dts = dts
-        if pts is not None:
-            self._faulty_pts += pts <= self._last_pts
-            self._last_pts = pts
-        # One more is let pass: a single absurd stamp says nothing about the others.
-        return pts if pts is not None and (self._faulty_pts <= self._faulty_dts + 1 or dts is None) else dts
 
 
 class _PixelAspect:
@@ -342,7 +356,8 @@ class _PixelAspect:
         self._said = said
 
     def of(self, frame: av.VideoFrame) -> Fraction | None:
-        if self._next is not None and self._next[1] in (None, frame.pts):
+        # Only a key frame begins with another shape; a file without a container has no stamps to know it by.
+        if self._next is not None and (self._next[1] == frame.pts if self._next[1] is not None else frame.key_frame):
             self._stated, self._next = self._next[0], None
         return self._stated
 
@@ -403,6 +418,11 @@ class _Convert:
             self._note(sentence)
 
 
+def is_end(error: av.error.FFmpegError, container: av.container.InputContainer) -> bool:
+    """Whether it is no error: so FFmpeg calls the end of what a server sends without saying how long it is."""
+    return error.errno == errno.EIO and container.size < 0
+
+
 def local(path: str) -> str:
     """The name of a file as FFmpeg takes it for one, whatever it looks like: 10:30.mp4 is no protocol."""
     return f"file:{os.path.abspath(path)}"
@@ -414,8 +434,8 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
         location = local(location)
     so_far = None
     try:
-        return av.open(location, options=options, timeout=timeout_s, metadata_errors="replace")
-    except (av.error.InvalidDataError, av.error.ArgumentError):
+        return av.open(location, options={**options, **OPTIONS}, timeout=timeout_s, metadata_errors="replace")
+    except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
     except av.error.ExitError:
         what = f"gave no picture within {timeout_s:g} s"
@@ -431,10 +451,10 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
 
 def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
     """The stream of pictures, set to decode on one thread, and a remark if it was chosen among several."""
-    videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]  # Not a song's cover.
+    videos = streams_of_pictures(container)
     if not videos:
-        raise SourceError(f"{label} holds no pictures, only {_content(container)}.")
-    stream = max(videos, key=_preference)  # The first one of equals.
+        raise SourceError(f"{label} holds no pictures{_content(container)}.")
+    stream = videos[0]
     if stream.codec_context is None:
         raise SourceError(f"{label} is in a video format that this build of FFmpeg cannot decode; convert it to H.264.")
     width, height = stream.codec_context.width, stream.codec_context.height
@@ -448,22 +468,18 @@ def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:
     return stream, f"{label} has {len(videos)} streams of pictures; read is the largest, of {width} x {height}."
 
 
-def _preference(stream: av.VideoStream) -> tuple[int, bool]:
-    """The largest is the video, and others are previews of it; what cannot be decoded comes last."""
-    codec = stream.codec_context
-    return codec.width * codec.height if codec else -1, bool(stream.disposition & Disposition.default)
-
-
 def _content(container) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    kinds = ", ".join(sorted({stream.type for stream in container.streams}))
+    return f", only {kinds}" if kinds else ""
 
 
 def _length_s(container, stream) -> float | None:
     """The length of the pictures; the container's own may be that of a longer sound track."""
+    # First, because FFmpeg gives the first stream of a Matroska file the length of the longest.
+    if tag := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get(_OWN_LENGTH, "")):
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     if stream.duration:
         return float(stream.duration * stream.time_base)
-    if tag := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):  # Matroska
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else None
 
 

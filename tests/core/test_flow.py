@@ -55,6 +55,11 @@ def read(flow: Flow, count: int = 1, now_s: float = 0.0) -> list:
     return [action for _ in range(count) for action in flow.step(Read(100), now_s)]
 
 
+def sent_to(connection: str, actions: list) -> list[int]:
+    """The frames whose crops are given to a worker."""
+    return [action.frame for action in actions if isinstance(action, SendCrops) and action.connection == connection]
+
+
 def cut(flow: Flow, frame: int, faces: int = 1, attempt: int = 1) -> list:
     return flow.step(CropsCame("d", frame, attempt, "boxes", faces, 10 * faces), 0.0)
 
@@ -205,6 +210,25 @@ def test_a_slow_worker_is_not_a_lost_one():
     assert flow.step(Tick(), 30.0) == [SendPicture(0)]
     # After the third stall in a row even what it holds is taken for lost.
     assert flow.step(Tick(), 70.0) == [SendPicture(0), SendFrame("d", 0, 2, 2, ())]
+
+
+def test_what_a_silent_worker_holds_goes_to_one_that_answers_as_soon_as_that_has_nothing_to_do():
+    flow = flowing(resend_after_s=10.0)
+    flow.step(WorkerBeat("a", room=16, finished=0), 0.0)
+    flow.step(WorkerBeat("d", room=3, finished=0), 0.0)
+    read(flow, 3)
+    for frame in range(3):
+        cut(flow, frame)
+    flow.step(WorkerCame("b", "age", ("barn", 0), 1, "A"), 0.0)
+    flow.step(WorkerBeat("b", room=2, finished=0), 0.0)
+    lacks = {frame: ["age"] for frame in range(3)}
+    ack(flow, lacks=lacks, now_s=9.8)
+    assert sent_to("b", ack(flow, lacks=lacks, now_s=9.9)) == []
+    assert sent_to("b", flow.step(Tick(), 10.0)) == [0]  # A stall: whatever "a" is at, another one is asked, too.
+    assert sent_to("b", flow.step(WorkerBeat("b", room=2, finished=1), 10.1)) == []
+    assert sent_to("b", ack(flow, done=1, lacks={1: ["age"], 2: ["age"]}, now_s=10.2)) == [1]  # It has answered.
+    assert sent_to("b", flow.step(WorkerBeat("b", room=2, finished=2), 10.3)) == [2]  # And no stall for each further.
+    assert sent_to("b", flow.step(WorkerBeat("b", room=2, finished=3), 10.4)) == []
 
 
 def test_what_was_dropped_on_its_way_to_a_slow_render_still_counts_against_the_window():

@@ -78,34 +78,34 @@ def test_a_run_with_two_captures_goes_on_after_the_first_has_ended():
     assert supervision.step(Exited("capture-1", 0), 0.6) == [TellStop("render"), TellStop("gender")]
 
 
-def test_who_does_not_stop_when_told_is_terminated_after_1_6_s_and_killed_soon_after():
+def test_who_does_not_stop_when_told_is_terminated_after_1_5_s_and_killed_soon_after():
     supervision = all_ready()
     supervision.step(Exited("capture", 0), 0.5)
     supervision.step(Exited("gender", 0), 0.5)
     done = tick_until(supervision, 0.5, 2.5, beating=["render"])
-    assert done == [(2.1, Terminate("render")), (2.4, Kill("render"))]
+    assert done == [(2.0, Terminate("render")), (2.2, Kill("render"))]
 
 
-def test_after_ctrl_c_capture_has_2_3_s_and_render_1_6_s_more_and_all_are_dead_within_5_s():
+def test_after_ctrl_c_capture_has_2_1_s_and_render_1_5_s_more_and_all_are_dead_within_5_s():
     supervision = all_ready()
     assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
-    assert tick_until(supervision, 0.0, 4.2) == [
-        *((2.3, TellStop(label)) for label in LABELS),
-        *((3.9, Terminate(label)) for label in LABELS),
-        *((4.1, Kill(label)) for label in LABELS),
+    assert tick_until(supervision, 0.0, 4.0) == [
+        *((2.1, TellStop(label)) for label in LABELS),
+        *((3.6, Terminate(label)) for label in LABELS),
+        *((3.9, Kill(label)) for label in LABELS),
     ]
     for label in LABELS:
-        supervision.step(Exited(label, -9), 4.3)
+        supervision.step(Exited(label, -9), 4.1)
     assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 130, None)
 
 
 def test_one_that_no_kill_ends_is_left_behind_and_named_before_5_s_are_over():
     supervision = all_ready()
     supervision.step(StopAsked(130), 0.0)
-    tick_until(supervision, 0.0, 4.2)
-    supervision.step(Exited("capture", -9), 4.2)
-    supervision.step(Exited("gender", -9), 4.2)
-    tick_until(supervision, 4.2, 4.6)
+    tick_until(supervision, 0.0, 4.0)
+    supervision.step(Exited("capture", -9), 4.0)
+    supervision.step(Exited("gender", -9), 4.0)
+    tick_until(supervision, 4.0, 4.4)
     assert (supervision.is_over, supervision.status) == (True, 130)
     assert supervision.sentence == (
         "render could not be ended, not even by a kill: a disk or device does not answer; look after it."

@@ -122,6 +122,20 @@ def test_a_file_that_has_gone_after_it_was_read_keeps_its_numbers(tmp_path):
     assert [p.file for p in opened(told, LAUNCHER).pictures(start=5)] == ["d.png"]
 
 
+def test_of_files_that_have_gone_only_those_that_were_never_read_are_said_to_be_missing(tmp_path):
+    shots(tmp_path, "a.png", "b.png", "c.png")
+    had = {"a.png": 1, "b.png": 0}
+    pinned = Pinned(["a.png", "b.png", "c.png"], lambda file, below: had[file])
+    source = open_source(str(tmp_path), pinned=pinned)
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "b.png").unlink()
+    assert [p.file for p in source.pictures()] == [
+        "c.png"
+    ]  # What capture reads ahead, before it is told where to begin.
+    assert [p.file for p in source.pictures(start=1)] == ["c.png"]
+    assert (source.notes, source.skipped) == (["Skipped: b.png is not there any more."], 1)
+
+
 def test_a_file_that_has_gone_and_cannot_be_counted_stops_the_run_rather_than_shifting_the_others(tmp_path):
     shots(tmp_path, "a.png", "b.png")
     source = open_source(str(tmp_path), pinned=Pinned(["a.png", "b.png"]))

@@ -44,9 +44,13 @@ def sine_clip(
     video_starts_s: float = 0.0,
     rate: int = 48_000,
     video: str = "libx264",
+    later_s: float = 0.0,
 ) -> Path:
-    """A clip of grey pictures, 64 x 48 at 25 a second, with a tone as its sound track, of `rate` samples a second."""
-    with av.open(str(path), "w") as container:
+    """A clip of grey pictures, 64 x 48 at 25 a second, with a tone as its sound track, of `rate` samples a second.
+
+    `later_s`: added to all stamps.
+    """
+    with av.open(str(path), "w", options={"output_ts_offset": str(later_s)}) as container:
         video = container.add_stream(video, rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio = container.add_stream(codec, rate=rate)

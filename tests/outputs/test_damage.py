@@ -231,6 +231,9 @@ def edited(at: int, change: Callable[[list[bytes]], list[bytes]]) -> Callable[[l
         (lambda rest: [rest[0][:40] + b"\n", *rest[1:]], NO_LINE),
         (lambda rest: [bytes(len(rest[0]) - 1) + b"\n", *rest[1:]], NO_LINE),
         (lambda rest: [*rest, b"7"], "is no line of results"),
+        (lambda rest: [line.replace(b"\n", b"\r\n") for line in rest], ":11 is not as it was written"),
+        (lambda rest: [b"\xef\xbb\xbf" + rest[0], *rest[1:]], ":11 is not as it was written"),
+        (lambda rest: [b" " + rest[0], *rest[1:]], ":11 is not as it was written"),
     ],
 )  # fmt: skip
 def test_a_line_that_is_not_as_it_was_written_is_refused_by_its_number(tmp_path, change, sentence):

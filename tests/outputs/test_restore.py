@@ -13,7 +13,7 @@ import pytest
 from stages.outputs import segments
 from stages.outputs.losses import Losses
 from stages.outputs.recorder import Recorder
-from stages.results.manifest import Manifest
+from stages.results.manifest import ForeignFile, Manifest
 from tests.outputs.frames import flat, frame
 
 FOLDER = ["a.jpg", "b.mp4", "b.mp4", "b.mp4", "c.png", "d.mp4", "d.mp4"]
@@ -154,6 +154,17 @@ def test_killed_while_deleting_the_segments_the_joined_video_counts(tmp_path, mo
     assert second.restored.position == 5
     second.close()
     assert os.listdir(tmp_path / "annotated") == ["clip.mp4"]
+
+
+def test_a_folder_of_somebody_else_with_the_name_of_one_of_parts_stays_where_it_is(tmp_path):
+    theirs = tmp_path / "annotated/.clip.mp4.parts/00000000.mp4"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    first = begun(tmp_path)
+    with pytest.raises(ForeignFile, match="was not written by facepipe"):
+        write(first, range(1))
+    first.close()
+    assert theirs.read_text() == "mine"
 
 
 def test_a_video_that_a_person_had_ended_is_gone_on_with(tmp_path):

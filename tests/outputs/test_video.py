@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from stages.outputs import OutputError
 from stages.outputs.segments import segments_folder
@@ -209,6 +212,7 @@ def test_closing_twice_changes_nothing(tmp_path: Path):
 
 KILLED = """
 import os, signal, sys
+from fractions import Fraction
 from pathlib import Path
 from stages.outputs.video import VideoWriter
 from tests.outputs.frames import flat, frame
@@ -420,3 +424,74 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path):
     (tmp_path / "annotated").write_text("a file")
     with pytest.raises(OutputError, match="cannot write .*clip.mp4: "):
         VideoWriter(tmp_path / "annotated" / "clip.mp4", 25)
+
+
+def test_of_two_sound_tracks_the_one_that_players_take_is_copied(tmp_path: Path):
+    tracks = [sine_clip(tmp_path / f"{codec}.mkv", codec, seconds=0.5) for codec in ("pcm_s16le", "aac")]
+    source = tmp_path / "source.mkv"
+    with av.open(str(source), "w") as out, av.open(str(tracks[0])) as first, av.open(str(tracks[1])) as second:
+        streams = [first.streams.video[0], first.streams.audio[0], second.streams.audio[0]]
+        copies = [out.add_stream_from_template(stream) for stream in streams]
+        copies[1].disposition, copies[2].disposition = Disposition(0), Disposition.default
+        for stream, copy in zip(streams, copies, strict=True):
+            for packet in stream.container.demux(stream):
+                if packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+            stream.container.seek(0)
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(12)])
+    assert writer.close(source) == "sound copied"
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert container.streams.audio[0].codec.name == "aac"
+
+
+def test_damaged_sound_costs_its_own_packets_alone(tmp_path: Path):
+    source = sine_clip(tmp_path / "source.ts", "aac", seconds=2.0)
+    headers = [match.start() for match in re.finditer(rb"\xff\xf1", source.read_bytes())]
+    damaged = bytearray(source.read_bytes())
+    damaged[headers[20] : headers[20] + 2] = b"\0\0"
+    source.write_bytes(damaged)
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(50)])
+    said = writer.close(source)
+    assert re.fullmatch(r"sound copied, but for \d+ damaged packets?", said)
+    assert len(watch(tmp_path / "clip.mp4").pictures) == 50
+    assert len(sound_packets(tmp_path / "clip.mp4")) > 80
+
+
+def test_sound_counts_from_the_stream_whose_pictures_are_read(tmp_path: Path):
+    clip = sine_clip(tmp_path / "clip.mkv", "aac", seconds=1.0)
+    source = tmp_path / "source.mkv"
+    with av.open(str(clip)) as given, av.open(str(source), "w") as out:
+        preview = out.add_stream("libx264", rate=25)
+        preview.width, preview.height, preview.pix_fmt = 32, 24, "yuv420p"
+        copies = {stream: out.add_stream_from_template(stream) for stream in given.streams}
+        for number in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((24, 32, 3), np.uint8), "bgr24")
+            picture.pts, picture.time_base = number + 15, Fraction(1, 25)  # It begins 0.6 s late.
+            out.mux(preview.encode(picture))
+        out.mux(preview.encode(None))
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream]
+                out.mux(packet)
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(25)])
+    assert writer.close(source) == "sound copied"
+    times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
+    assert -0.05 < times[0] <= 0 and 0.95 < times[-1] < 1.0
+
+
+@pytest.mark.parametrize("begins_s", [30, 200])
+def test_the_sound_of_an_older_recording_behind_a_newer_one_stays_with_its_pictures(tmp_path: Path, begins_s):
+    newer = sine_clip(tmp_path / "newer.ts", "mp2", seconds=0.6, video="mpeg2video", later_s=begins_s)
+    older = sine_clip(tmp_path / "older.ts", "mp2", seconds=0.6, video="mpeg2video")
+    source = tmp_path / "source.ts"
+    source.write_bytes(newer.read_bytes() + older.read_bytes())
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+    write(writer, [n / 25 for n in range(30)])
+    assert writer.close(source) == "sound copied"
+    times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
+    assert all(0.01 < after - before < 0.05 for before, after in itertools.pairwise(times))
+    assert -0.03 < times[0] <= 0 and 1.15 < times[-1] < 1.2

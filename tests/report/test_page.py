@@ -287,6 +287,14 @@ def test_a_summary_that_is_none_is_left_out(tmp_path, text):
     assert "There is no summary.json" in report(folder).text
 
 
+def test_a_pipe_in_the_place_of_a_summary_is_left_out_and_not_waited_for(tmp_path):
+    folder = written(tmp_path, film(5))
+    for name in ("summary.json", "run.json"):
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    assert "There is no summary.json" in report(folder).text
+
+
 def test_several_sources_are_told_one_after_the_other(tmp_path):
     recorded(tmp_path / "door", film(10, followed(1), source="door"))
     recorded(tmp_path / "yard", film(10, followed(1), source="yard"))

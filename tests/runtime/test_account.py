@@ -80,6 +80,8 @@ def test_a_render_that_was_killed_leaves_what_its_captures_know():
     came = account([{**CAPTURE, "skipped": 2}], None, REPLICAS)
     assert (came.sources[0].captured, came.sources[0].rendered, came.outputs) == (275, 0, [])
     assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 2 files not read."
+    came = account([{**CAPTURE, "skipped": 1}], None, REPLICAS)
+    assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 1 file not read."
 
 
 def test_where_a_video_lacks_frames_it_is_not_said_that_none_is_missing():

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 from queue import SimpleQueue
 
 import psutil
@@ -197,6 +198,36 @@ def test_too_few_descriptors_at_the_start_are_one_sentence_and_no_process_is_lef
             launch(starts, dict, tmp_path, Seen())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 3])
+def test_without_room_for_a_thread_no_run_is_started_and_no_process_is_left(tmp_path, monkeypatch, threads):
+    starts = [start(program(tmp_path, stage, SERVES)) for stage in ("render", "capture")]
+    begin, begun = threading.Thread.start, []
+
+    def begins(thread: threading.Thread) -> None:
+        if len(begun) >= threads:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", begins)
+    with none_left(), pytest.raises(CannotStart, match="cannot be started: can't start new thread; allow more proc"):
+        launch(starts, dict, tmp_path, Seen())
+
+
+def test_a_stage_that_dies_when_there_is_no_room_for_a_thread_is_started_again(tmp_path, monkeypatch):
+    begin = threading.Thread.start
+
+    def begins(thread: threading.Thread) -> None:
+        if getattr(thread, "_target", None).__qualname__.startswith("_in_time"):
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", begins)
+    view = Seen()
+    outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES_UNTIL_BACK, age=first("[].pop()"))
+    assert (outcome.status, outcome.restarts) == (0, {"age": 1})
 
 
 LOSES_ITS_LOG = """

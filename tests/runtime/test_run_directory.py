@@ -244,8 +244,16 @@ def test_a_file_that_only_has_the_name_of_a_lock_is_taken_and_stays(tmp_path):
     assert (tmp_path / "lock").read_text() == "1234\n"
 
 
-def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
-    (tmp_path / "lock").write_text("facepipe 4194305\n")
+def test_a_pipe_that_has_the_name_of_a_lock_is_taken_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(locks.Taken, match="lock, a file of somebody's"), locks.locked(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "lock").is_fifo()
+
+
+@pytest.mark.parametrize("said", [b"facepipe 4194305\n", b"", b"\0" * 17], ids=["whole", "empty", "zeros"])
+def test_the_lock_of_a_dead_process_is_taken_over_whatever_a_power_cut_has_left_of_it(tmp_path, said):
+    (tmp_path / "lock").write_bytes(said)
     with locks.locked(tmp_path / "lock"):
         assert (tmp_path / "lock").read_text() == f"facepipe {os.getpid()}\n"
     assert not (tmp_path / "lock").exists()

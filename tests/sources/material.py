@@ -27,8 +27,8 @@ def write_video(
     with av.open(str(path), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate, options={"g": "6", "bf": "0", **(options or {})})
         stream.width, stream.height = size
-        stream.pix_fmt = {"libx264": "yuv420p", "mjpeg": "yuvj420p"}.get(codec, "yuv444p")
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.pix_fmt = {"libx264": "yuv420p", "mpeg2video": "yuv420p", "mjpeg": "yuvj420p"}.get(codec, "yuv444p")
+        stream.codec_context.time_base = Fraction(1, rate if codec == "mpeg2video" else 1000)  # It takes no other.
         if turned:
             stream.set_display_rotation(turned)
         for number in range(frames):

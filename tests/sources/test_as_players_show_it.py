@@ -53,6 +53,66 @@ def test_parts_count_in_these_times(bugs, name, part, count):
     assert len(times(open_source(str(bugs / name), part=part))) == count
 
 
+def recorded_from(path: Path, begins_ms: int) -> bytes:
+    """Ten frames of a transport stream, whose clock began long before."""
+    stamps = [begins_ms + 40 * number for number in range(10)]
+    return write_video(path, times_ms=stamps, options={"bf": "2"}).read_bytes()
+
+
+@pytest.mark.parametrize("begins_ms", [30_000, 200_000, 95_000_000])
+def test_an_older_recording_behind_a_newer_one_goes_on_one_frame_later(tmp_path, begins_ms):
+    newer, older = recorded_from(tmp_path / "newer.ts", begins_ms), recorded_from(tmp_path / "older.ts", 0)
+    (tmp_path / "both.ts").write_bytes(newer + older)
+    assert times(open_source(str(tmp_path / "both.ts"))) == every(0.04, 20)
+
+
+def test_a_clock_that_begins_again_within_a_recording_goes_on(tmp_path):
+    lap_ms = 2**33 // 90
+    wrapping = recorded_from(tmp_path / "wrapping.ts", lap_ms - 200)
+    assert times(open_source(str(tmp_path / "wrapping.ts"))) == every(0.04, 10)
+    (tmp_path / "twice.ts").write_bytes(wrapping + wrapping)
+    assert times(open_source(str(tmp_path / "twice.ts"))) == every(0.04, 20)
+    stamps = [lap_ms - 100, lap_ms - 60, lap_ms - 20, lap_ms + 7000, lap_ms + 7040]  # A gap over the turn stays one.
+    write_video(tmp_path / "gap.ts", frames=5, times_ms=stamps)
+    assert times(open_source(str(tmp_path / "gap.ts"))) == [0, 0.04, 0.08, 7.1, 7.14]
+
+
+def test_b_frames_in_avi_with_more_places_than_frames_are_whole_and_in_time(tmp_path):
+    source = open_source(
+        str(write_video(tmp_path / "clip.avi", frames=12, options={"bf": "2"}))
+    )  # 1,000 places a second
+    assert times(source) == every(0.04, 12)
+    assert (source.notes, source.cut_short) == ([], 0)
+
+
+def test_b_frames_in_asf_have_the_times_of_players(tmp_path):
+    source = open_source(str(write_video(tmp_path / "clip.asf", frames=12, options={"bf": "2"})))
+    assert times(source) == every(0.04, 12)
+
+
+def uncompressed(path: Path) -> Path:
+    frame = b"FRAME\n" + bytes(64 * 48 * 3 // 2)
+    path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n" + 12 * frame)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: uncompressed(folder / "clip.y4m"),
+        lambda folder: write_video(folder / "clip.ivf", frames=12, codec="libvpx-vp9"),
+        lambda folder: write_video(folder / "clip.nut", frames=12),
+        lambda folder: write_video(folder / "clip.m2v", frames=12, codec="mpeg2video"),
+        lambda folder: write_video(folder / "clip.vob", frames=12, codec="mpeg2video"),
+        lambda folder: write_video(folder / "clip.264", frames=12, options={"bf": "2"}),
+    ],
+)
+def test_simple_containers_and_bare_streams_are_read_also_in_a_folder(tmp_path, make):
+    path = make(tmp_path)
+    assert times(open_source(str(path))) == every(0.04, 12)
+    assert times(open_source(str(tmp_path))) == every(0.04, 12)
+
+
 @pytest.mark.parametrize("name", ["concatenated.ts", "b-frames.avi", "pi-camera-no-timestamps.h264"])
 def test_read_again_from_any_frame_times_are_the_same(bugs, name):
     source = open_source(str(bugs / name))
@@ -228,3 +288,51 @@ def test_interlaced_pictures_are_one_remark(tmp_path):
     assert len(list(source.pictures())) == 4
     assert len(source.notes) == 1
     assert source.notes[0].startswith("clip.mkv is interlaced, and its pictures are read as they are")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_video_that_is_called_a_picture_plays_also_in_a_folder(tmp_path, suffix):
+    write_video(tmp_path / f"clip{suffix}", frames=12).rename(tmp_path / "clip.jpg")
+    assert times(open_source(str(tmp_path / "clip.jpg"))) == every(0.04, 12)
+    assert times(open_source(str(tmp_path))) == every(0.04, 12)
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_pixels_of_a_bare_stream_change_their_shape_with_the_frame(tmp_path, bf):
+    """Half of the file has pixels twice as wide as high."""
+    parts = []
+    for wide in (1, 2):
+        options = {"bf": bf, "x264-params": f"sar={wide}/1"}
+        parts.append(write_video(tmp_path / f"{wide}.h264", options=options).read_bytes())
+    (tmp_path / "clip.h264").write_bytes(b"".join(parts))
+    source = open_source(str(tmp_path / "clip.h264"))
+    tops = [picture.pixels[0].max() for picture in source.pictures()]  # The bars are black.
+    assert [top < 5 for top in tops] == [False] * 10 + [True] * 10
+
+
+def test_of_a_matroska_file_each_stream_has_a_length_of_its_own(tmp_path):
+    """A poster of a moment, larger than the video: it is what is read, and it does not end early."""
+    with av.open(str(tmp_path / "clip.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25), out.add_stream("libx264", rate=25)]
+        sizes = [(128, 96), (64, 48)]
+        for stream, size in zip(streams, sizes, strict=True):
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for stream, size, frames in zip(streams, sizes, [3, 75], strict=True):
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(numbered(number % 20, size), format="bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode())
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert times(source) == every(0.04, 3)
+    assert (len(source.notes), source.cut_short) == (1, 0)
+
+
+def test_a_short_video_without_a_count_that_is_cut_off_is_noted(tmp_path):
+    whole = write_video(tmp_path / "clip.mkv", frames=20).read_bytes()
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert (len(times(source)), source.notes) == (20, [])
+    (tmp_path / "clip.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    source = open_source(str(tmp_path / "clip.mkv"))
+    assert 5 < len(times(source)) < 18
+    assert "its header says 0.8 s" in source.notes[0] and source.cut_short == 1

@@ -35,6 +35,18 @@ def test_where_stamps_jump_back_time_goes_on_at_the_rate():
     assert times(0, 0.1, 0.2, 0, 0.1, rate=10) == [0, 0.1, 0.2, 0.3, 0.4]
 
 
+def test_frames_without_stamps_behind_others_come_as_those_did_and_not_at_a_nominal_rate():
+    assert times(*TEN[:8], None, None, rate=1000) == TEN
+    assert times(*TEN[:8], None, None, rate=50) == TEN
+
+
+def test_an_absurd_stamp_of_the_last_frame_is_no_gap():
+    assert times(*TEN[:9], 1e6) == TEN
+    assert times(*TEN[:9], 3600) == [*TEN[:9], 3600]
+    assert times(0, 43200, 86400, 200000) == [0, 43200, 86400, 200000]
+    assert times(0, 1e6) == [0, 1e6]
+
+
 def test_frames_without_stamps_come_at_the_rate():
     assert times(None, None, None) == [0, 0.04, 0.08]
     assert times(None, None, rate=5) == [0, 0.2]
@@ -45,7 +57,7 @@ def test_frames_without_stamps_come_at_the_rate():
 @pytest.mark.parametrize("absurd", [1e9, -1e9, -5, 0.9, 100])
 def test_one_absurd_stamp_counts_as_absent(absurd):
     assert times(0, 0.04, absurd, 0.12, 0.16) == [0, 0.04, 0.08, 0.12, 0.16]
-    assert times(0, 0.04, absurd) == [0, 0.04, round(absurd, 4) if absurd > 0 else 0.08]
+    assert times(0, 0.04, absurd) == [0, 0.04, round(absurd, 4) if 0 < absurd < 86_400 else 0.08]
 
 
 def test_stamps_that_repeat_or_are_in_disorder_lie_between_their_neighbours():

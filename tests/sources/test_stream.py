@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,9 +22,15 @@ def server(monkeypatch):
     """Serves `files` by their path, and /live as motion JPEG; gives the address as host:port."""
     monkeypatch.setattr(stream, "_TIMEOUT_S", 1.0)
     files: dict[str, bytes] = {}
+    lengths: dict[str, int] = {}  # where it says another one than that of the file
     silent = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
+        @property
+        def protocol_version(self) -> str:
+            """With the newer one it closes a connection where it is asked to, and does not say so."""
+            return "HTTP/1.1" if self.raw_requestline[:7] in (b"GET /pa", b"GET /ch") else "HTTP/1.0"
+
         def do_GET(self):  # noqa: N802  the library's name
             path = self.path.partition("?")[0]
             if path == "/silent":
@@ -33,13 +40,34 @@ def server(monkeypatch):
                     self._live(hangs=path == "/live-and-hang")
             elif path.startswith("/status/"):
                 self.send_error(int(path.rpartition("/")[2]))
-            elif path in files:
+            elif path.startswith("/parts/"):
+                self._part_of(files[path])
+            elif path.startswith("/chunks/"):
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(files[path])))
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(files[path]), files[path]))
+            elif path.startswith("/no-length/"):
+                self.send_response(200)
                 self.end_headers()
                 self.wfile.write(files[path])
+            elif path in files:
+                self.send_response(200)
+                self.send_header("Content-Length", str(lengths.get(path, len(files[path]))))
+                self.end_headers()
+                with suppress(ConnectionError):  # A reader that goes on elsewhere.
+                    self.wfile.write(files[path])
             else:
                 self.send_error(404)
+
+        def _part_of(self, file: bytes) -> None:
+            begin = int(self.headers["Range"].removeprefix("bytes=").partition("-")[0])
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {begin}-{len(file) - 1}/{len(file)}")
+            self.send_header("Content-Length", str(len(file) - begin))
+            self.end_headers()
+            with suppress(ConnectionError):  # A reader that goes on elsewhere.
+                self.wfile.write(file[begin:])
 
         def _live(self, hangs: bool) -> None:
             self.send_response(200)
@@ -59,7 +87,7 @@ def server(monkeypatch):
         http.daemon_threads = True
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
-        http.files = files
+        http.files, http.lengths = files, lengths
         http.address = f"127.0.0.1:{http.server_port}"
         yield http
         silent.set()
@@ -93,9 +121,10 @@ def test_a_picture_on_a_server_stands_upright_whatever_its_name(server, kind, or
         assert (corners(picture.pixels), picture.rate) == ("red green blue white", None)
 
 
-def test_a_picture_in_tiles_on_a_server_is_read_whole(server, bugs):
-    server.files["/face.avif"] = (bugs / "grid-2x2.avif").read_bytes()
-    assert open_source(f"http://{server.address}/face.avif").description == "1024 x 1024"
+@pytest.mark.parametrize("path", ["/grid.avif", "/snapshot"])
+def test_a_picture_in_tiles_on_a_server_is_read_whole(server, bugs, path):
+    server.files[path] = (bugs / "grid-2x2.avif").read_bytes()
+    assert open_source(f"http://{server.address}{path}").description == "1024 x 1024"
 
 
 def test_a_picture_that_is_gone_at_the_second_reading_is_one_sentence_without_the_password(server):
@@ -226,6 +255,50 @@ def test_what_a_server_gives_a_length_for_is_read_as_a_file_whatever_its_name(se
     assert [number_of(p.pixels) for p in source.pictures(start=8)] == [8, 9]
 
 
+def test_a_file_whose_index_is_at_its_end_is_read_whole_in_parts(server, tmp_path):
+    whole = write_video(tmp_path / "clip.mp4", frames=40).read_bytes()
+    index, far = whole.index(b"moov") - 4, 400_000  # So far FFmpeg asks anew rather than reads on.
+    whole = whole[:index] + far.to_bytes(4) + b"free" + bytes(far - 8) + whole[index:]
+    server.files["/parts/clip.mp4"] = server.files["/clip.mp4"] = whole
+    source = open_source(f"http://{server.address}/parts/clip.mp4")
+    assert (len(list(source.pictures())), source.notes, source.cut_short) == (40, [], 0)
+    with pytest.raises(SourceError, match="if its server gives no parts of files, download it first"):
+        open_source(f"http://{server.address}/clip.mp4")
+
+
+def test_a_file_without_a_length_is_read_to_its_last_frame(server, tmp_path):
+    options, container = {"bf": "2"}, {"movflags": "+faststart"}
+    server.files["/no-length/clip.mp4"] = write_video(
+        tmp_path / "clip.mp4", options=options, container=container
+    ).read_bytes()
+    source = open_source(f"http://{server.address}/no-length/clip.mp4")
+    assert [number_of(picture.pixels) for picture in source.pictures()] == list(range(10))
+    assert (source.notes, source.cut_short) == ([], 0)
+    server.files["/no-length/p.jpg"] = encoded("JPEG", 5)
+    (picture,) = open_source(f"http://{server.address}/no-length/p.jpg").pictures()
+    assert corners(picture.pixels) == "red green blue white"
+
+
+def test_a_file_in_chunks_that_has_no_length_is_read_once_and_no_camera_is_looked_for(server, tmp_path):
+    stamps = [400 * number for number in range(50)]  # 20 s
+    server.files["/chunks/clip.ts"] = write_video(tmp_path / "clip.ts", frames=50, times_ms=stamps).read_bytes()
+    source = open_source(f"http://{server.address}/chunks/clip.ts")
+    source.reconnect_s = 60
+    assert (len(list(source.pictures())), source.reconnections) == (50, 0)
+    assert source.notes == [f"http://{server.address}/chunks/clip.ts: the stream ended after 50 frames."]
+
+
+def test_where_a_file_breaks_off_the_frames_that_the_decoder_holds_are_read_too(server, tmp_path):
+    whole = write_video(tmp_path / "c.mkv", frames=40, size=(320, 240), options={"bf": "2"}).read_bytes()
+    server.files["/clip.mkv"] = whole[: len(whole) // 2]
+    server.lengths["/clip.mkv"] = len(whole)
+    source = open_source(f"http://{server.address}/clip.mkv")
+    numbers = [number_of(picture.pixels) for picture in source.pictures()]
+    (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
+    assert numbers == [number_of(picture.pixels) for picture in open_source(str(tmp_path / "half.mkv")).pictures()]
+    assert source.cut_short == 1
+
+
 def test_a_picture_without_a_suffix_on_a_server_is_a_still(server):
     server.files["/snapshot"] = cv2.imencode(".jpg", numbered(3, (30, 20)))[1].tobytes()
     source = open_source(f"http://{server.address}/snapshot?user=a&pwd=b")
@@ -255,6 +328,24 @@ def test_a_list_of_segments_with_an_end_is_read_as_a_file_and_one_without_is_liv
     live = open_source(_segments(server, tmp_path, ""))
     assert live.live
     live.close()
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ((1, 2), r"it has none between 0\.2 s and 0\.\d s, maybe a segment that is missing\."),
+        ((2, 3), r"its list says 0\.8 s, and its pictures end at 0\.\d s\."),
+    ],
+)
+def test_segments_that_a_server_does_not_give_are_missed(server, tmp_path, gone, said):
+    url = _segments(server, tmp_path, "#EXT-X-ENDLIST\n")
+    for number in gone:
+        del server.files[f"/list{number}.ts"]
+    source = open_source(url)
+    read = len(list(source.pictures()))
+    assert 5 < read < 15
+    assert re.fullmatch(f"{re.escape(url)}: read {read} frames; {said}", source.notes[0])
+    assert source.cut_short == 1
 
 
 def test_a_file_that_was_replaced_on_its_server_is_not_read_as_if_it_were_the_same(server, tmp_path):

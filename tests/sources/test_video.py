@@ -114,7 +114,7 @@ def test_a_cut_off_video_without_a_count_in_its_header_is_noted_too(tmp_path):
     read = len(list(source.pictures()))
     assert 5 < read < 30
     assert source.notes == [
-        f"clip.mkv: read {read} frames; its header says 2.4 s, and its last frame is at {(read - 1) / 25:.1f} s."
+        f"clip.mkv: read {read} frames; its header says 2.4 s, and its pictures end at {read / 25:.1f} s."
     ]
 
 

@@ -13,10 +13,12 @@ import pytest
 from stages import service
 from stages.core.config import Host, Pipeline, Render
 from stages.plan import DEFAULT_CONFIG, PROJECT, Plan
+from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.run_file import RunFile
 from stages.service import Choice, chosen, serve
 
+WHOLE = b'{"source": "0", "frame": 0, "time": 0.0, "width": 4, "height": 4, "faces": []}\n'
 INPUTS = {"source 0": ["0", None]}
 
 
@@ -128,16 +130,30 @@ def test_results_that_cannot_be_gone_on_with_stay_and_the_next_folder_is_begun_a
     assert "door could not be gone on with; it stays as it is, and this run begins" in capsys.readouterr().err
 
 
-def test_damaged_results_stay_and_the_next_folder_is_begun_at_once(runs, door, capsys):
-    def refuses() -> int:
-        raise DamagedState("out/door/results.jsonl was changed since it was written; put it back.")
-
+@pytest.mark.parametrize("told", ["by a stage", "before any stage is started"])
+def test_damaged_results_that_a_run_refuses_stay_and_the_next_folder_is_begun_at_once(runs, door, told):
     pipeline = in_door(door)
-    left(door, inputs=inputs_of(pipeline))
+    left(door, inputs=inputs_of(pipeline), lines="{}\n")
+
+    def refuses() -> int:
+        if told == "by a stage":
+            return 2
+        raise DamagedState("results.jsonl was changed since it was written.")
+
     runs["with"] = [refuses, 0]
     assert serve(pipeline, DEFAULT_CONFIG.parent) == 0
     assert [Path(p.render.output).name for p, _ in runs["runs"]] == ["door", "door-2"]
-    assert "results.jsonl was changed since it was written; put it back; it stays as it is" in capsys.readouterr().err
+    assert (door / "results.jsonl").read_text() == "{}\n"
+
+
+def test_a_mistake_in_the_configuration_begins_no_folder(runs, door):
+    pipeline = in_door(door)
+    left(door, inputs=inputs_of(pipeline))
+    (door / "results.jsonl").unlink()
+    Manifest(door).write(door / "results.jsonl", WHOLE)
+    runs["with"] = [2]
+    assert serve(pipeline, DEFAULT_CONFIG.parent) == 2
+    assert len(runs["runs"]) == 1
 
 
 def test_a_run_that_went_on_before_it_failed_is_gone_on_with_the_next_time(runs, door):
