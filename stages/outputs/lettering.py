@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -31,21 +31,46 @@ def text_mask(text: str, capital: int) -> np.ndarray:
 
     The font has ASCII only: accents are left off, and other characters become question marks.
     """
-    return _kept(text, capital) if capital <= _CACHED_UP_TO else _rendered(text, capital)
+    return _kept(text, capital) if capital <= _CACHED_UP_TO else _stroked(_ascii(text), capital, 1)
 
 
-def _rendered(text: str, capital: int) -> np.ndarray:
-    text = _ascii(text)
-    finer = _FINER if capital <= _CACHED_UP_TO else 1
+@lru_cache(maxsize=2048)  # A percentage or an age comes again, in the next frame if not in this one.
+def _kept(text: str, capital: int) -> np.ndarray:
+    """Characters side by side: every text is new at first, its characters are not."""
+    glyphs, left = [], 0.0  # fine pixels
+    for character in _ascii(text):
+        glyphs.append((int(left) // _FINER, _glyph(character, capital, int(left) % _FINER)))
+        left += _advance(character) * _FINER * capital / _CAPITAL
+    width = max((x + glyph.shape[1] for x, glyph in glyphs), default=1)
+    mask = np.zeros((line_height(capital), width), np.uint8)
+    for x, glyph in glyphs:
+        under = mask[:, x : x + glyph.shape[1]]
+        np.maximum(under, glyph, out=under)
+    return mask
+
+
+@lru_cache(maxsize=4096)
+def _glyph(character: str, capital: int, phase: int) -> np.ndarray:
+    """A character that begins `phase` fine pixels to the right of a pixel's left edge."""
+    return _stroked(character, capital, _FINER, phase)
+
+
+def _stroked(text: str, capital: int, finer: int, phase: int = 0) -> np.ndarray:
     scale, stroke = finer * capital / _CAPITAL, max(1, round(finer * capital * _STROKE))
     (wide, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
-    width, height = -(-wide // finer) + 1, line_height(capital)
+    width, height = -(-(phase + wide) // finer) + 1, line_height(capital)
     canvas = np.zeros((height * finer, width * finer), np.uint8)
-    cv2.putText(canvas, text, (stroke // 2, base_line(capital) * finer), _FONT, scale, 255, stroke, cv2.LINE_AA)
+    left = phase + stroke // 2, base_line(capital) * finer
+    cv2.putText(canvas, text, left, _FONT, scale, 255, stroke, cv2.LINE_AA)
     return canvas if finer == 1 else cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
 
 
-_kept = lru_cache(maxsize=512)(_rendered)  # Percentages and ages come again, in the next frame if not in this one.
+@cache
+def _advance(character: str) -> int:
+    """From where a character begins to where the next one does, in units of the font."""
+    (two, _), _ = cv2.getTextSize(character * 2, _FONT, 1, 1)
+    (one, _), _ = cv2.getTextSize(character, _FONT, 1, 1)
+    return two - one
 
 
 def _ascii(text: str) -> str:

@@ -30,12 +30,16 @@ _GREY = 26.0  # and so much on top: white ground becomes grey 82, which white te
 class Plate:
     """A plate that is laid out but not yet drawn."""
 
-    cover: np.ndarray  # uint8 (height, width): how much of each pixel the text covers
+    size: tuple[int, int]  # width, height
+    texts: tuple[tuple[int, int, np.ndarray], ...]  # left, top, and how much of each pixel the text covers
     bars: tuple[tuple[tuple[int, int, int, int], tuple[int, int, int]], ...]  # x1, y1, x2, y2 exclusive; BGR
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.cover.shape[1], self.cover.shape[0]
+    def cover(self) -> np.ndarray:
+        """How much of each pixel of the plate its text covers: uint8 (height, width)."""
+        cover = np.zeros(self.size[::-1], np.uint8)
+        for left, top, mask in self.texts:
+            cover[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+        return cover
 
 
 def lay_out(lines: Sequence[Line | Bar], capital: int, width: int, height: int) -> Plate | None:
@@ -56,7 +60,7 @@ def draw_plate(drawn: np.ndarray, corner: tuple[int, int], plate: Plate) -> None
     region = drawn[top : top + height, left : left + width]
     # All in terms of what is missing to white: the plate leaves some of it, the text takes its share away.
     missing = cv2.convertScaleAbs(region, alpha=-_KEEPS, beta=255 - _GREY)
-    uncovered = cv2.cvtColor(cv2.bitwise_not(plate.cover), cv2.COLOR_GRAY2BGR)
+    uncovered = cv2.cvtColor(cv2.bitwise_not(plate.cover()), cv2.COLOR_GRAY2BGR)
     filled = cv2.bitwise_not(cv2.multiply(missing, uncovered, scale=1 / 255))
     for (x1, y1, x2, y2), bgr in plate.bars:
         filled[y1:y2, x1:x2] = bgr
@@ -81,16 +85,15 @@ def _laid_out(lines: Sequence[Line | Bar], capital: int) -> Plate:
     steps = [
         m.shape[0] + (leading // 2 if isinstance(line, Bar) else leading) for line, m in zip(lines, masks, strict=True)
     ]
-    cover = np.zeros((sum(steps[:-1]) + masks[-1].shape[0] + 2 * pad, widest + pad), np.uint8)
-    bars, top = [], pad
+    width, height = widest + pad, sum(steps[:-1]) + masks[-1].shape[0] + 2 * pad
+    texts, bars, top = [], [], pad
     for line, mask, size, step in zip(lines, masks, capitals, steps, strict=True):
-        cover[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+        texts.append((left, top, mask))
         bottom = top + base_line(size) + 1
         bars.append(((pad, top, pad + bar, bottom), line.bgr))
         if isinstance(line, Bar):
             number = text_mask(line.said, size)
-            right = cover.shape[1] - pad
-            cover[top : top + number.shape[0], right - number.shape[1] : right] = number
+            texts.append((width - pad - number.shape[1], top, number))
             thick = max(2, round(size * _BAR_HEIGHT))
             upper = bottom - 1 - (size + thick) // 2
             filled = begin + round(length * min(max(line.share, 0.0), 1.0))
@@ -99,7 +102,7 @@ def _laid_out(lines: Sequence[Line | Bar], capital: int) -> Plate:
                 ((begin, upper, filled, upper + thick), line.bgr),
             ]
         top += step
-    return Plate(cover, tuple(bars))
+    return Plate((width, height), tuple(texts), tuple(bars))
 
 
 @lru_cache(maxsize=64)
