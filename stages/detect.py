@@ -12,7 +12,8 @@ from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.detector import Detector
-from stages.detectors.framing import cut
+from stages.detectors.framing import cut_all
+from stages.detectors.quality import marks_of
 from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -50,12 +51,9 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
     started_s = time.perf_counter()
     pixels = piece.arrays[0]
     found, capped = most_certain(detector.detect(pixels), most_faces(piece.geometries))
-    crops = [
-        np.stack([cut(pixels, box, CropGeometry(width, height, channels, scale)) for box in found.boxes])
-        for width, height, channels, scale, _ in piece.geometries
-        if len(found.boxes)
-    ]
-    rectangles, spent = found.boxes.tolist(), {identity.stage: time.perf_counter() - started_s}
+    crops = [cut_all(pixels, found, CropGeometry(*asked[:4])) for asked in piece.geometries if len(found.boxes)]
+    rectangles, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
+    spent = {identity.stage: time.perf_counter() - started_s}
     common = {
         "run": piece.run,
         "epoch": piece.epoch,
@@ -63,7 +61,7 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
         "frame": piece.frame,
         "attempt": piece.attempt,
         "grant": piece.grant,
-        "boxes": boxes_hash(rectangles),
+        "boxes": boxes_hash(rectangles, rolls),
         "spent": spent,
     }
     return Answer(
@@ -73,6 +71,9 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
             rectangles=rectangles,
             scores=found.scores.tolist(),
             capped=capped,
+            landmarks=[mark.landmarks for mark in marks],
+            poses=[mark.pose for mark in marks],
+            qualities=[mark.quality for mark in marks],
             **common,
         ),
         to_capture=CutCrops(faces=len(rectangles), arrays=tuple(crops), **common),
@@ -90,7 +91,7 @@ def most_certain(found: Detections, most: int) -> tuple[Detections, int]:
     if len(found.boxes) <= most:
         return found, 0
     keep = np.sort(np.argsort(-found.scores, kind="stable")[:most])
-    return Detections(found.boxes[keep], found.scores[keep]), len(found.boxes) - most
+    return found.where(keep), len(found.boxes) - most
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from stages.runtime.tape import Record
 from stages.runtime.worker import Answer, Identity
 
 SHOWN = 10  # differences in full
+NUMBERS = 19  # of a face with landmarks: box, score, five points, pose and quality
 
 
 class ReplayError(FacepipeError):
@@ -157,7 +158,10 @@ def _compare(then: Faces | Attribute, now: Faces | Attribute, place: tuple[str, 
 def _numbers(message: Faces | Attribute) -> list[list[float]]:
     if isinstance(message, Attribute):
         return message.answers
-    return [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+    faces = [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+    for face, points, pose, quality in zip(faces, message.landmarks, message.poses, message.qualities, strict=False):
+        face += [*points, *pose, quality] if points else []
+    return [face + [0.0] * (NUMBERS - len(face)) for face in faces]
 
 
 def told(replayed: Replayed) -> list[str]:

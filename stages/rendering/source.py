@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.core import join, limits
 from stages.core.claim import Claim
-from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.frames import Face, FinishedFrame, Picture, marked
 from stages.core.grants import Grants, Task
 from stages.core.history import RENDER
 from stages.core.join import Join
@@ -322,9 +322,15 @@ def _boxes(message: Faces | Attribute, count: int) -> str:
 
 def finished(source: str, emit: join.Emit, cards: dict[str, Card]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
+    return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
+
+
+def _faces(emit: join.Emit, cards: dict[str, Card]) -> list[Face]:
+    if emit.faces is None:
+        return []
     faces = []
-    if emit.faces is not None:
-        for place, (box, score) in enumerate(zip(emit.faces.rectangles, emit.faces.scores, strict=True)):
-            answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
-            faces.append(Face(tuple(box), score, answers))
-    return FinishedFrame(source, emit.frame, emit.picture, faces, list(emit.missing), emit.error)
+    for place, (box, score) in enumerate(zip(emit.faces.rectangles, emit.faces.scores, strict=True)):
+        answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
+        faces.append(Face(tuple(box), score, answers))
+    marks = list(zip(emit.faces.landmarks, emit.faces.poses, emit.faces.qualities, strict=True))
+    return [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)] if marks else faces

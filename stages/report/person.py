@@ -83,6 +83,7 @@ class Person:
     seconds: float = 0.0
     said: dict[str, Said] = field(default_factory=dict)  # by stage
     best: tuple[float, Moment] | None = None  # where the face is largest and surest
+    was_unsure: bool = False  # a picture of it was too poor for anything to be said
 
     def add(self, face: Face, start_s: float, end_s: float, moment: Moment, coloured: str | None) -> None:
         seconds = end_s - start_s
@@ -92,6 +93,7 @@ class Person:
             if of is None or of.kind is not type(answer):
                 of = self.said[stage] = Said(type(answer))
             of.add(answer, face.answers.get(stage), seconds, moment)
+        self.was_unsure |= face.says_unsure
         shown = face.shown.get(coloured)
         self.strip.add(start_s, end_s, shown.label if isinstance(shown, Classes) else "")
         quality = _quality(face, moment)
@@ -100,9 +102,10 @@ class Person:
 
 
 def _quality(face: Face, moment: Moment) -> float:
-    """How good a picture of a face this is: large, whole, and such that detector and nets are sure of it."""
+    """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it."""
     x, y, width, height = face.box
     inside = x >= 0 and y >= 0 and x + width <= moment.size[0] and y + height <= moment.size[1]
     sure = [answer.confidence for answer in face.answers.values() if isinstance(answer, Classes)]
-    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5)
+    sharp = 1.0 if face.quality is None else 0.1 + face.quality
+    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5) * sharp
     return quality if quality == quality else 0.0
