@@ -37,6 +37,7 @@ CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 WEB_PORT = 8600  # of `display: web`, where none is given
+LOOKS_AT = {"dlib": 1280}  # pixels of the longer side, where 640 does not suit a detector
 EVERY = {"gender": 3, "age": 3}  # what a person stays: asked about every so many frames
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
@@ -109,10 +110,10 @@ class Detect:
         "The detector's model file. `dlib-cnn` and `yunet` need one; the others bring their own and take none.",
     ] = None
     longest_side: Annotated[
-        int,
-        Between(32, 16384),
-        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels.",
-    ] = 640
+        Annotated[int, Between(32, 16384)] | Literal["auto"],
+        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels. `auto`: 1280 for"
+        " `dlib`, which sees no face below 80 pixels, and 640 for the others.",
+    ] = "auto"
     smallest_face: Annotated[
         float,
         Between(0, 1, above=True),
@@ -126,6 +127,11 @@ class Detect:
     ] = 3
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
+
+    @property
+    def looks_at(self) -> int:
+        """The longer side, in pixels, of the picture that faces are looked for in."""
+        return LOOKS_AT.get(self.detector, 640) if self.longest_side == "auto" else self.longest_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

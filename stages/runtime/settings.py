@@ -31,7 +31,7 @@ def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
     detect = pipeline.detect
     return {
         "name": detect.detector,
-        "longest_side": detect.longest_side,
+        "longest_side": detect.looks_at,
         "smallest_face": detect.smallest_face,
         "step": detect.step,
         "neighbours": detect.neighbours,

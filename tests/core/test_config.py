@@ -42,7 +42,9 @@ def test_a_configuration_without_keys_is_the_default_pipeline(text):
 def test_the_default_pipeline_runs_four_stages_on_the_camera_or_the_demo():
     pipeline = Pipeline()
     assert pipeline.all_sources() == {None: "auto"}
-    assert pipeline.detect == Detect(detector="haar", longest_side=640, smallest_face=0.08, step=1.2, replicas="auto")
+    assert pipeline.detect == Detect(
+        detector="haar", longest_side="auto", smallest_face=0.08, step=1.2, replicas="auto"
+    )
     assert pipeline.attributes() == {
         "gender": Attribute(model="models/gender.yaml"),
         "emotion": Attribute(model="models/emotion.yaml"),
@@ -53,6 +55,14 @@ def test_the_default_pipeline_runs_four_stages_on_the_camera_or_the_demo():
 
 def test_the_file_that_comes_with_the_project_says_what_holds_anyway():
     assert read_config((PROJECT / "pipeline.yaml").read_text(encoding="utf-8"), "p") == Pipeline()
+
+
+def test_a_detector_looks_at_pictures_of_a_size_that_suits_it():
+    sides = {
+        name: read_config(f"stages: {{detect: {{detector: {name}}}}}", "p").detect.looks_at for name in ("haar", "dlib")
+    }
+    assert sides == {"haar": 640, "dlib": 1280}
+    assert read_config("stages: {detect: {detector: dlib, longest_side: 320}}", "p").detect.looks_at == 320
 
 
 def test_the_reference_page_is_printed_from_the_schema():
@@ -512,7 +522,7 @@ attributes = st.builds(
 detects = st.builds(
     Detect,
     detector=st.sampled_from(["haar", "dlib"]),
-    longest_side=st.integers(32, 16384),
+    longest_side=st.integers(32, 16384) | st.just("auto"),
     smallest_face=st.floats(0, 1, exclude_min=True),
     step=st.floats(1.01, 2),
     neighbours=st.integers(0, 50),
