@@ -34,6 +34,28 @@ class Detections:
 
     boxes: np.ndarray  # float64 (N, 4): x, y, width, height in pixels of the frame; may reach beyond its edges
     scores: np.ndarray  # float64 (N,): the detector's confidence in [0, 1]
+    rolls: np.ndarray  # float64 (N,): degrees clockwise by which each box is turned to be upright on its face; 0 unknown
+    # float64 (N, 5, 2), pixels of the frame, perhaps beyond its edges: right eye, left eye, tip of the nose, right and
+    # left corner of the mouth, where right is the person's own, the left of the picture. A face whose points cannot be
+    # those of a face has NaN. None: the detector gives none.
+    landmarks: np.ndarray | None = None
+
+    def where(self, chosen: np.ndarray) -> Detections:
+        """The faces of a boolean mask (N,) or of indices (n,)."""
+        landmarks = None if self.landmarks is None else self.landmarks[chosen]
+        return Detections(self.boxes[chosen], self.scores[chosen], self.rolls[chosen], landmarks)
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where a face looks, in degrees; all 0 for one that looks into the camera, upright.
+
+    Yaw and pitch are those of the face once it is upright: with a roll of 90 a pitch is still a nod.
+    """
+
+    yaw: float  # to the right of the picture, which is the person's left
+    pitch: float  # up
+    roll: float  # clockwise in the picture
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,18 +105,25 @@ Answer = Classes | Age | Value
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face of a finished frame; an attribute whose stage gave no answer is absent."""
+    """One face of a finished frame; an attribute whose stage gave no answer is absent.
+
+    What is known of landmarks alone is None where the detector gives none, or none for this face.
+    """
 
     box: tuple[float, float, float, float]  # x, y, width, height in pixels of the frame
     score: float  # the detector's, in [0, 1]
     answers: dict[str, Answer] = field(default_factory=dict)  # by stage, in the order of the config
     id: int | None = None  # stays with this face from frame to frame; None where faces are not followed
     smoothed: dict[str, Answer] = field(default_factory=dict)  # by stage: the answers over time, where it is followed
+    landmarks: tuple[tuple[float, float], ...] | None = None  # five points as in `Detections`
+    pose: Pose | None = None
+    quality: float | None = None  # in [0, 1]: how good a picture of a face it is, `stages.detectors.quality`
+    unsure: bool = False  # its picture is too poor for answers about it to be told
 
     @property
     def shown(self) -> dict[str, Answer]:
-        """What a person is told: what is smoothed, where it is."""
-        return self.answers | self.smoothed
+        """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before."""
+        return self.smoothed if self.unsure else self.answers | self.smoothed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +167,15 @@ def rounded_answer(answer: Answer) -> Answer:
 
 
 def _rounded_face(face: Face) -> Face:
-    box, score = tuple(map(rounded, face.box)), rounded(face.score)
     answers, smoothed = ({s: rounded_answer(a) for s, a in said.items()} for said in (face.answers, face.smoothed))
-    return replace(face, box=box, score=score, answers=answers, smoothed=smoothed)
+    pose, points = face.pose, face.landmarks
+    return replace(
+        face,
+        box=tuple(map(rounded, face.box)),
+        score=rounded(face.score),
+        answers=answers,
+        smoothed=smoothed,
+        landmarks=None if points is None else tuple((rounded(x), rounded(y)) for x, y in points),
+        pose=None if pose is None else Pose(rounded(pose.yaw), rounded(pose.pitch), rounded(pose.roll)),
+        quality=None if face.quality is None else rounded(face.quality),
+    )

@@ -15,6 +15,7 @@ import numpy as np
 
 from stages.core.frames import Detections
 from stages.detectors.detector import Detector, DetectorError, Finder, Settings
+from stages.detectors.landmarks import DEPTHS, POINTS
 
 # Modules by name, so that a detector's library is imported only where that detector is used.
 DETECTORS = {
@@ -62,6 +63,7 @@ def settings_hash(
         "step": float(step),
         "neighbours": neighbours,
         "framing": [finder.framing.side, finder.framing.right, finder.framing.down],
+        "upright": [POINTS.tolist(), DEPTHS.tolist()],
         "file": None if file is None else _sha256(file),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -13,9 +13,11 @@ import numpy as np
 from stages.core.errors import FacepipeError
 from stages.core.frames import Detections
 from stages.detectors.framing import Framing
+from stages.detectors.landmarks import upright
 
 FEWEST_PIXELS = 8  # side of a normalised box below which there is too little of a face to enlarge the picture for
 SAME_FACE = 0.5  # two normalised boxes that overlap by more than this (intersection over union) frame one face
+OWN_POINTS = 0.2  # landmarks whose square overlaps less than this with the normalised box are none of that face
 
 
 class DetectorError(FacepipeError):
@@ -33,6 +35,14 @@ class Settings:
     model: str | None = None  # file of the detectors that need one
 
 
+class Found(NamedTuple):
+    """What a finder sees, in pixels of what it was given: overlaps, order and nonsense are seen to by the caller."""
+
+    boxes: np.ndarray  # (N, 4): x, y, width, height, by its own idea of a face
+    scores: np.ndarray  # (N,)
+    landmarks: np.ndarray | None = None  # (N, 5, 2), as in `Detections`
+
+
 class Finder(Protocol):
     """What one detector does in its own way."""
 
@@ -47,11 +57,10 @@ class Finder(Protocol):
     def file(model: str | None) -> Path | None:
         """The file whose content decides what is found, if there is one; raises `DetectorError` where it is missing."""
 
-    def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
-        """Its own boxes, (N, 4) x, y, width, height in pixels of what it was given, and (N,) scores.
+    def find(self, pixels: np.ndarray, smallest: float) -> Found | tuple[np.ndarray, np.ndarray]:
+        """The faces of uint8 (H, W, 3) BGR or (H, W) grey; those below `smallest` pixels by its own boxes are unwanted.
 
-        `pixels` are uint8 (H, W, 3) BGR or (H, W) grey; faces of less than `smallest` pixels by its own boxes are not
-        wanted. Overlaps, order, scores beyond [0, 1] and boxes that are not finite are seen to by the caller.
+        A pair of boxes and scores is as good where there are no landmarks.
         """
 
 
@@ -74,12 +83,13 @@ class Detector:
         if min(seen.shape[:2]) < self._finder.least / 2:
             # No face has room in so thin a strip, on which a net either fails or answers at random. Half, because
             # finders also see faces that reach beyond the edge, and some a little smaller than they promise.
-            return one_per_face(np.zeros((0, 4)), np.zeros(0))
-        found, scores = _sound(*self._finder.find(seen, smallest * scale / self._finder.framing.side))
+            return framed(Found(np.zeros((0, 4)), np.zeros(0)), self._finder.framing)
+        found = _sound(Found(*self._finder.find(seen, smallest * scale / self._finder.framing.side)))
         # Sides are rounded to whole pixels on their own, so each has its own ratio.
-        to_frame = np.array([width / seen.shape[1], height / seen.shape[0]] * 2)
-        boxes = self._finder.framing.normalised(found * to_frame)
-        return one_per_face(boxes, scores, smallest)
+        to_frame = np.array([width / seen.shape[1], height / seen.shape[0]])
+        points = None if found.landmarks is None else found.landmarks * to_frame
+        faces = framed(Found(found.boxes * np.tile(to_frame, 2), found.scores, points), self._finder.framing)
+        return one_per_face(faces, smallest)
 
     def _scale(self, height: int, width: int, smallest: float) -> float:
         """From the frame to what the finder sees.
@@ -92,21 +102,34 @@ class Detector:
         return min(largest, max(1.0, wanted))
 
 
-def one_per_face(boxes: np.ndarray, scores: np.ndarray, smallest: float = 0.0) -> Detections:
-    """Order normalised boxes (N, 4) left to right, then top to bottom, and keep the most certain of each face.
+def framed(found: Found, framing: Framing) -> Detections:
+    """The normalised square of every face: the upright one around its landmarks, else the one that its box leads to.
+
+    Both are centred on the same part of a face and have the same size, so that whoever cuts need not ask which it is.
+    """
+    boxes, rolls, landmarks = framing.normalised(found.boxes), np.zeros(len(found.boxes)), found.landmarks
+    if landmarks is not None:
+        squares, turns = upright(landmarks)
+        is_own = overlaps(squares, boxes) >= OWN_POINTS
+        boxes, rolls = np.where(is_own[:, None], squares, boxes), np.where(is_own, turns, rolls)
+        landmarks = np.where(is_own[:, None, None], landmarks, np.nan)
+    return Detections(boxes, found.scores, rolls, landmarks)
+
+
+def one_per_face(faces: Detections, smallest: float = 0.0) -> Detections:
+    """Order faces left to right, then top to bottom by their normalised boxes, and keep the most certain box of each.
 
     Drops boxes with a side below `smallest`; takes scores beyond [0, 1] to the nearer end.
     """
-    large = boxes[:, 2] >= smallest
-    boxes, scores = boxes[large], np.clip(scores[large], 0.0, 1.0)
+    faces = faces.where(faces.boxes[:, 2] >= smallest)
+    boxes, scores = faces.boxes, np.clip(faces.scores, 0.0, 1.0)
     kept: list[int] = []
     # Equally certain boxes compete in the order of their places, lest the detector's own order decides.
     for i in np.lexsort((boxes[:, 2], boxes[:, 1], boxes[:, 0], -scores)):
         if not kept or overlaps(boxes[i], boxes[kept]).max() <= SAME_FACE:
             kept.append(i)
-    boxes, scores = boxes[kept], scores[kept]
-    order = np.lexsort((scores, boxes[:, 2], boxes[:, 1], boxes[:, 0]))
-    return Detections(boxes[order], scores[order])
+    order = np.lexsort((scores[kept], boxes[kept, 2], boxes[kept, 1], boxes[kept, 0]))
+    return replace(faces, scores=scores).where(np.array(kept, int)[order])
 
 
 def overlap(one, other) -> float:
@@ -115,10 +138,10 @@ def overlap(one, other) -> float:
 
 
 def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of a box and each of `others` (N, 4): float64 (N,)."""
-    sides = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    common = np.clip(sides, 0, None).prod(axis=1)
-    return common / (box[2] * box[3] + others[:, 2] * others[:, 3] - common)
+    """Intersection over union of a box (4,), or one for each (N, 4), and each of `others` (N, 4): float64 (N,)."""
+    ends = np.minimum(box[..., :2] + box[..., 2:], others[:, :2] + others[:, 2:])
+    common = np.clip(ends - np.maximum(box[..., :2], others[:, :2]), 0, None).prod(axis=1)
+    return common / (box[..., 2] * box[..., 3] + others[:, 2] * others[:, 3] - common)
 
 
 def users_file(model: str | None, detector: str, where: str) -> Path:
@@ -138,12 +161,14 @@ def not_a_model(file: Path, detector: str, where: str) -> DetectorError:
     return DetectorError(f"{file} is not a model for detector {detector}, which needs {where}.")
 
 
-def _sound(boxes, scores) -> tuple[np.ndarray, np.ndarray]:
-    """The boxes (N, 4) and scores (N,) that are finite and have an area, as float64."""
-    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    scores = np.asarray(scores, dtype=np.float64).reshape(-1)
+def _sound(found: Found) -> Found:
+    """The faces whose boxes and scores are finite and that have an area, as float64."""
+    boxes = np.asarray(found.boxes, dtype=np.float64).reshape(-1, 4)
+    scores = np.asarray(found.scores, dtype=np.float64).reshape(-1)
     sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & (boxes[:, 2:] > 0).all(axis=1)
-    return boxes[sound], scores[sound]
+    points = found.landmarks
+    points = None if points is None else np.asarray(points, dtype=np.float64).reshape(-1, 5, 2)[sound]
+    return Found(boxes[sound], scores[sound], points)
 
 
 def _grey(pixels: np.ndarray, scale: float) -> np.ndarray:

@@ -40,7 +40,7 @@ def cut(pixels: np.ndarray, box, geometry: CropGeometry, roll: float = 0.0) -> n
 
     The square around the box's centre is warped straight to the size of the network's input. Beyond the picture's edge
     the border is repeated, so that a face at the edge is neither refused nor moved. `roll` turns the square clockwise,
-    in degrees; only training uses it.
+    in degrees: by that of the face, it stands upright in the crop.
     """
     x, y, width, height = (float(v) for v in box)
     side = max(width, height, 1e-3) * geometry.scale

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.detectors.detector import Settings, not_a_model, users_file
+from stages.detectors.detector import Found, Settings, not_a_model, users_file
 from stages.detectors.framing import Framing
 
 NAME = "yunet"
@@ -23,10 +23,11 @@ ROOM = 64  # pixels: the least that the net is given, each way
 class YuNetFinder:
     """`cv2.FaceDetectorYN` on a colour picture, with weights that the user brings."""
 
-    # Medians over 482 faces of UTKFace; 10 % to 90 %: side 1.686 to 1.930, right -0.005 to 0.031, down -0.008 to 0.026.
-    framing = Framing(side=1.791, right=0.012, down=0.010)
+    # Of its own boxes, for faces whose landmarks are of no use. Medians over 1,000 faces of UTKFace; 10 % to 90 %: side
+    # 0.783 to 0.952, right -0.071 to 0.092, down 0.079 to 0.178.
+    framing = Framing(side=0.847, right=0.007, down=0.134)
     colour = True
-    least = 6.0  # faces of about 10 pixels
+    least = 12.5  # faces of about 10 pixels
 
     def __init__(self, settings: Settings) -> None:
         file = self.file(settings.model)
@@ -44,8 +45,8 @@ class YuNetFinder:
         """The user's weights."""
         return users_file(model, NAME, WHERE)
 
-    def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
-        """Squares around the landmarks, with YuNet's own score."""
+    def find(self, pixels: np.ndarray, smallest: float) -> Found:
+        """YuNet's boxes, which follow the outline of the head, its own score and landmarks."""
         # OpenCV fills the net's input up to multiples of 32. Where that leaves 32 pixels in one direction, its answer
         # changes from call to call (4.14): faces at random, in an all-black picture too.
         missing = [max(0, ROOM - side) for side in pixels.shape[:2]]
@@ -54,20 +55,5 @@ class YuNetFinder:
         self._detector.setInputSize((pixels.shape[1], pixels.shape[0]))
         _, faces = self._detector.detect(pixels)
         if faces is None:
-            return np.zeros((0, 4)), np.zeros(0)
-        return _around_landmarks(faces[:, 4:14].astype(np.float64).reshape(-1, 5, 2)), faces[:, 14]
-
-
-def _around_landmarks(landmarks: np.ndarray) -> np.ndarray:
-    """Squares around landmarks (N, 5, 2): right eye, left eye, tip of the nose, right and left corner of the mouth.
-
-    They frame a face more evenly than YuNet's own boxes, which follow the outline of the head: over 998 faces of
-    UTKFace the centre strays sideways by 0.015 of the side (standard deviation) instead of 0.071, the size by 0.058
-    instead of 0.084. The diagonal of both distances changes less than either when a head turns or nods.
-    """
-    eyes, mouth = landmarks[:, :2], landmarks[:, 3:]
-    between_eyes = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
-    eyes_to_mouth = np.linalg.norm(mouth.mean(axis=1) - eyes.mean(axis=1), axis=1)
-    side = np.hypot(between_eyes, eyes_to_mouth)
-    corner = landmarks.mean(axis=1) - side[:, None] / 2
-    return np.column_stack([corner, side, side])
+            return Found(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
+        return Found(faces[:, :4], faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2))

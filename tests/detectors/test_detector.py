@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stages.core.frames import Detections
 from stages.detectors.detector import Detector, Settings, one_per_face, overlap
 from stages.detectors.framing import Framing
 
@@ -118,7 +119,7 @@ def test_neighbours_that_overlap_a_little_are_two_faces():
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
 def test_the_order_in_which_a_finder_reports_does_not_matter(order):
     boxes = np.array([[100.0, 100, 80, 80], [102, 100, 80, 80], [140, 100, 80, 80]])[order]
-    found = one_per_face(boxes, np.array([0.5, 0.5, 0.5]))
+    found = one_per_face(Detections(boxes, np.array([0.5, 0.5, 0.5]), np.zeros(3)))
     assert found.boxes[:, 0].tolist() == [100, 140]
 
 
