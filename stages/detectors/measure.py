@@ -1,5 +1,8 @@
 """Measures how each detector frames a face: `python -m stages.detectors.measure PICTURE_DIR [--yunet FILE]`.
 
+Of a detector with landmarks, also where these lie in the frame, and how evenly the square frames faces that follows
+from them; the first is the constant `POINTS` of `landmarks.py`.
+
 The pictures' own frame has to be the normalised box, as it is in UTKFace's aligned and cropped set. Each is enlarged
 and given a border, so that boxes are not cut off at its edge; only pictures in which every detector finds the face
 count, so that all are measured over the same faces. The medians are the constants of the detectors.
@@ -8,13 +11,15 @@ count, so that all are measured over the same faces. The medians are the constan
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from stages.detectors import finder_class
-from stages.detectors.detector import Finder, Settings
+from stages.detectors.detector import Finder, Found, Settings
+from stages.detectors.landmarks import upright
 
 # Detectors look at a coarse grid of sizes and places (dlib: 6/5 and 8 pixels). Faces of one size in one place would all
 # be found in the same cell of it, and the median would be that cell's; spread out, they average over the cells.
@@ -38,14 +43,22 @@ def main() -> None:
     cv2.setNumThreads(1)
     finders = {name: finder_class(name)(Settings(500, 0.2, STEP, NEIGHBOURS, models[name])) for name in names}
     pictures = evenly(sorted(p for p in options.pictures.rglob("*") if p.is_file()), options.count)
-    framings = measured(finders, pictures)
+    seen = measured(finders, pictures)
+    framings = {name: rows[:, :3] for name, rows in seen.items()}
     if not any(np.isfinite(rows).any() for rows in framings.values()):
         parser.error(f"{options.pictures} has no picture in which a face was found; name a folder of aligned faces")
     print(table(framings))
+    for name, rows in seen.items():
+        points = rows[np.isfinite(rows).all(axis=1), 3:].reshape(-1, 5, 2)
+        if len(points):
+            print("\n".join(of_landmarks(name, points)))
 
 
 def measured(finders: dict[str, Finder], pictures: list[Path]) -> dict[str, np.ndarray]:
-    """The framing of each face by each detector, (N, 3): side, right, down of `Framing`; NaN where there is no face."""
+    """What each detector says of each face, (N, 13): side, right and down of `Framing`, and x, y of five landmarks.
+
+    The latter in units of the normalised square. NaN where there is no face, or no landmarks.
+    """
     rows = {name: [] for name in finders}
     for i, picture in enumerate(pictures):
         pixels = cv2.imread(str(picture))
@@ -55,7 +68,7 @@ def measured(finders: dict[str, Finder], pictures: list[Path]) -> dict[str, np.n
         bordered = with_border(pixels, side, border)
         for name, finder in finders.items():
             rows[name].append(framing_of(finder, bordered, side, border))
-    return {name: np.array(found).reshape(-1, 3) for name, found in rows.items()}
+    return {name: np.array(found).reshape(-1, 13) for name, found in rows.items()}
 
 
 def with_border(pixels: np.ndarray, side: int, border: int) -> np.ndarray:
@@ -64,18 +77,35 @@ def with_border(pixels: np.ndarray, side: int, border: int) -> np.ndarray:
     return cv2.copyMakeBorder(enlarged, border, border, border, border, cv2.BORDER_REPLICATE)
 
 
-def framing_of(finder: Finder, bordered: np.ndarray, side: int, border: int) -> tuple[float, float, float]:
-    """Side, right and down that take the surest box of a plausible size to the picture within the border."""
+def framing_of(finder: Finder, bordered: np.ndarray, side: int, border: int) -> tuple[float, ...]:
+    """What takes the surest box of a plausible size to the picture within the border, and its landmarks there."""
     seen = bordered if finder.colour else cv2.cvtColor(bordered, cv2.COLOR_BGR2GRAY)
-    boxes, scores = finder.find(seen, side / 3)
-    best, best_score = (np.nan, np.nan, np.nan), -np.inf
+    found = Found(*finder.find(seen, side / 3))
+    best, best_score = (np.nan,) * 13, -np.inf
     middle = border + side / 2
-    for (x, y, width, height), score in zip(np.asarray(boxes).reshape(-1, 4), scores, strict=True):
+    nothing = np.full((len(found.scores), 5, 2), np.nan)
+    landmarks = nothing if found.landmarks is None else (np.asarray(found.landmarks) - border) / side
+    faces = zip(np.asarray(found.boxes).reshape(-1, 4), found.scores, landmarks, strict=True)
+    for (x, y, width, height), score, points in faces:
         framing = side / max(width, height), (middle - x - width / 2) / side, (middle - y - height / 2) / side
         is_the_face = 0.4 < framing[0] < 2.5 and max(abs(framing[1]), abs(framing[2])) < 0.35
         if is_the_face and score > best_score:
-            best, best_score = framing, score
+            best, best_score = (*framing, *points.ravel()), score
     return best
+
+
+def of_landmarks(name: str, points: np.ndarray) -> Iterator[str]:
+    """Where landmarks (N, 5, 2) lie, in units of the normalised square, and what `upright` makes of them."""
+    medians = " ".join(f"({x:.3f}, {y:.3f})" for x, y in np.median(points, axis=0))
+    yield f"{name}: eyes, nose, corners of the mouth of {len(points)} faces at {medians}"
+    boxes, rolls = upright(points)
+    is_face = np.isfinite(rolls)
+    sides, middles = boxes[is_face, 2], boxes[is_face, :2] + boxes[is_face, 2:] / 2
+    x, y = middles.std(axis=0)
+    yield (
+        f"{name}: side of the upright square {np.median(sides):.3f}; standard deviations: of its logarithm"
+        f" {np.log(sides).std():.1%}, of its middle {x:.1%} and {y:.1%}, of its roll {rolls[is_face].std():.1f} degrees"
+    )
 
 
 def table(framings: dict[str, np.ndarray]) -> str:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stages.core.frames import Detections
-from stages.detectors.detector import Detector, Settings, one_per_face, overlap
+from stages.detectors.detector import Detector, Found, Settings, one_per_face, overlap
 from stages.detectors.framing import Framing
+from stages.detectors.landmarks import POINTS
 
 
 class Told:
@@ -24,6 +25,23 @@ class Told:
     def find(self, pixels, smallest):
         self.seen, self.smallest = pixels, smallest
         return self.boxes, np.array(self.scores, float)
+
+
+class WithLandmarks(Told):
+    """One that also reports given landmarks."""
+
+    def __init__(self, *boxes, landmarks, scores=None, side=1.0):
+        super().__init__(*boxes, scores=scores, side=side)
+        self.landmarks = np.array(landmarks, float)
+
+    def find(self, pixels, smallest):
+        return Found(*super().find(pixels, smallest), self.landmarks)
+
+
+def points(x: float, y: float, side: float, roll: float = 0.0) -> np.ndarray:
+    """The landmarks of a face that fills this square, turned clockwise in it."""
+    turned = ((POINTS - 0.5) @ np.array([1, 1j])) * np.exp(1j * np.radians(roll)) * side
+    return np.stack([turned.real + x + side / 2, turned.imag + y + side / 2], axis=1)
 
 
 def detect(finder: Told, height: int, width: int, longest_side: int = 640, smallest_face: float = 0.1):
@@ -139,6 +157,74 @@ def test_no_faces_are_arrays_without_rows():
     found = detect(Told(), 480, 640)
     assert found.boxes.shape == (0, 4) and found.boxes.dtype == np.float64
     assert found.scores.shape == (0,) and found.scores.dtype == np.float64
+
+
+def test_where_there_are_landmarks_the_square_stands_upright_on_them():
+    found = detect(WithLandmarks((90, 90, 110, 110), landmarks=[points(100, 100, 80, roll=30)]), 480, 640)
+    np.testing.assert_allclose(found.boxes, [[100, 100, 80, 80]])
+    np.testing.assert_allclose(found.rolls, [30])
+    np.testing.assert_allclose(found.landmarks, [points(100, 100, 80, roll=30)])
+
+
+def test_without_landmarks_squares_are_level_and_nothing_is_said_of_points():
+    found = detect(Told((32, 16, 80, 80)), 480, 640)
+    assert found.rolls.tolist() == [0.0] and found.landmarks is None
+
+
+def test_landmarks_are_in_pixels_of_the_frame_by_each_side_s_own_ratio():
+    found = detect(WithLandmarks((32, 16, 80, 80), landmarks=[points(32, 16, 80)]), 720, 1280)
+    np.testing.assert_allclose(found.landmarks, [2 * points(32, 16, 80)])
+    np.testing.assert_allclose(found.boxes, [[64, 32, 160, 160]])
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        np.full((5, 2), np.nan),
+        np.full((5, 2), 60.0),
+        np.full((5, 2), np.inf),
+        points(400, 300, 80),
+        points(32, 16, 900),
+    ],
+    ids=["nan", "equal", "infinite", "elsewhere", "far-larger"],
+)
+def test_a_face_whose_landmarks_are_nonsense_is_framed_by_its_box_and_has_none(nonsense):
+    found = detect(
+        WithLandmarks((32, 16, 80, 80), (300, 16, 80, 80), landmarks=[nonsense, points(300, 16, 80)]), 480, 640
+    )
+    np.testing.assert_allclose(found.boxes, [[32, 16, 80, 80], [300, 16, 80, 80]])
+    assert np.isnan(found.landmarks[0]).all() and found.rolls[0] == 0
+    np.testing.assert_allclose(found.landmarks[1], points(300, 16, 80))
+
+
+def test_a_face_at_the_edge_has_landmarks_beyond_it():
+    found = detect(WithLandmarks((-30, -20, 80, 80), landmarks=[points(-30, -20, 80)]), 480, 640)
+    np.testing.assert_allclose(found.boxes, [[-30, -20, 80, 80]])
+    assert found.landmarks.min() < 0
+
+
+def test_landmarks_stay_with_their_face_when_faces_are_ordered_and_left_out():
+    faces = [(200, 5, 80, 80), (5, 300, 80, 80), (205, 5, 80, 80), (5, 100, 80, 80)]
+    landmarks = [points(x, y, side, roll=x) for x, y, side, _ in faces]
+    nan = float("nan")
+    found = detect(
+        WithLandmarks(
+            (nan, 0, 9, 9), *faces, landmarks=[points(0, 0, 9), *landmarks], scores=[0.9, 0.1, 0.2, 0.3, 0.4]
+        ),
+        480,
+        640,
+    )
+    np.testing.assert_allclose(found.boxes[:, :2], [[5, 100], [5, 300], [205, 5]])
+    np.testing.assert_allclose(found.landmarks, [landmarks[3], landmarks[1], landmarks[2]])
+    np.testing.assert_allclose(np.cos(np.radians(found.rolls)), np.cos(np.radians([5, 5, 205])))
+
+
+def test_a_crowd_of_500_faces_has_landmarks_for_each():
+    places = [(18.0 * (n % 35), 18.0 * (n // 35), 16.0, 16.0) for n in range(500)]
+    finder = WithLandmarks(*places, landmarks=[points(*place[:3], roll=10) for place in places])
+    found = detect(finder, 480, 640, smallest_face=0.01)
+    assert len(found.boxes) == len(found.landmarks) == 500
+    np.testing.assert_allclose(found.rolls, 10)
 
 
 def test_overlap_is_intersection_over_union():

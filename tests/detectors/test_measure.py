@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.detectors.detector import Found
 from stages.detectors.framing import Framing
-from stages.detectors.measure import evenly, framing_of, main, table, with_border
+from stages.detectors.landmarks import POINTS
+from stages.detectors.measure import evenly, framing_of, main, of_landmarks, table, with_border
 
 
 class Told:
@@ -27,7 +29,8 @@ class Told:
 def test_the_constants_take_the_detectors_box_to_the_picture_within_the_border():
     bordered = with_border(np.zeros((96, 96, 3), np.uint8), side=200, border=100)
     assert bordered.shape == (400, 400, 3)
-    side, right, down = framing_of(Told((80, 60, 250, 250), scores=[0.9]), bordered, side=200, border=100)
+    told = framing_of(Told((80, 60, 250, 250), scores=[0.9]), bordered, side=200, border=100)
+    side, right, down = told[:3]
     box = Framing(side, right, down).normalised(np.array([[80, 60, 250, 250]]))
     np.testing.assert_allclose(box, [[100, 100, 200, 200]])
 
@@ -35,12 +38,23 @@ def test_the_constants_take_the_detectors_box_to_the_picture_within_the_border()
 def test_of_several_boxes_the_surest_that_can_be_the_face_counts():
     bordered = np.zeros((400, 400, 3), np.uint8)
     boxes = Told((100, 100, 200, 200), (110, 100, 200, 200), (0, 0, 50, 50), scores=[0.2, 0.4, 0.9])
-    assert framing_of(boxes, bordered, side=200, border=100) == (1.0, -0.05, 0.0)
+    assert framing_of(boxes, bordered, side=200, border=100)[:3] == (1.0, -0.05, 0.0)
 
 
 def test_no_box_that_can_be_the_face_is_not_a_number():
     bordered = np.zeros((400, 400, 3), np.uint8)
     assert np.isnan(framing_of(Told((0, 0, 50, 50), scores=[0.9]), bordered, side=200, border=100)).all()
+
+
+def test_landmarks_are_told_in_units_of_the_square_with_how_evenly_it_frames_faces():
+    told = Told((100, 100, 200, 200), scores=[0.9])
+    told.find = lambda pixels, smallest: Found([(100, 100, 200, 200)], [0.9], [100 + 200 * POINTS])
+    seen = framing_of(told, np.zeros((400, 400, 3), np.uint8), side=200, border=100)
+    points = np.reshape(seen[3:], (1, 5, 2))
+    np.testing.assert_allclose(points[0], POINTS)
+    places, square = of_landmarks("yunet", points)
+    assert places.startswith("yunet: eyes, nose, corners of the mouth of 1 faces at (0.291, 0.285) (0.683, 0.285)")
+    assert "square 1.000;" in square and "roll 0.0 degrees" in square
 
 
 def test_the_table_is_over_the_faces_that_all_detectors_found():
