@@ -157,7 +157,13 @@ def _compare(then: Faces | Attribute, now: Faces | Attribute, place: tuple[str, 
 def _numbers(message: Faces | Attribute) -> list[list[float]]:
     if isinstance(message, Attribute):
         return message.answers
-    return [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+    faces = [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+    if message.landmarks:
+        more = zip(message.landmarks, message.poses, message.qualities, strict=True)
+        faces = [
+            [*face, *points, *pose, quality or 0.0] for face, (points, pose, quality) in zip(faces, more, strict=True)
+        ]
+    return faces
 
 
 def told(replayed: Replayed) -> list[str]:

@@ -20,9 +20,10 @@ class ConfigError(FacepipeError):
 
 KNOWN_ATTRIBUTES = ("gender", "emotion", "age")  # each has a model of the project's own
 STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
-# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, `box`,
-# `score`, `id` and `smoothed` in a face of results.jsonl.
-RESERVED_STAGE_NAMES = ("capture", "render", "picture", "box", "score", "id", "smoothed")
+# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render lacks, and
+# `FACE_KEYS` in a face of results.jsonl.
+FACE_KEYS = ("id", "box", "score", "landmarks", "pose", "quality", "unsure", "smoothed")
+RESERVED_STAGE_NAMES = ("capture", "render", "picture", *FACE_KEYS)
 # What lies in the folder of a run, where each of several sources has a folder of its own name.
 RESERVED_SOURCE_NAMES = ("logs", "annotated", "saved", "run.json", "results.jsonl", "account.jsonl", "summary.json") + (
     "report.html",
@@ -288,6 +289,13 @@ class Render:
         "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
         " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
+    unsure_below: Annotated[
+        float,
+        Between(0, 1),
+        "Detectors with landmarks: a face whose `quality` is below this is followed and drawn as `unsure`, and not"
+        " labelled; of one that is followed, what better frames said stands for up to `coast` seconds. 0: every face is"
+        " labelled.",
+    ] = 0.1
     publish: Annotated[
         Publish | None,
         "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"

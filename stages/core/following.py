@@ -70,4 +70,5 @@ class Follower:
     def _with(self, face: Face, number: int, time_s: float) -> Face:
         # One that came beyond the limit has been forgotten at once.
         smoother = self._smoothers.get(number) or Smoother(self._over_s, self._coast_s)
-        return replace(face, id=number, smoothed=smoother.update(time_s, face.answers))
+        counts = 1.0 if face.quality is None else face.quality
+        return replace(face, id=number, smoothed=smoother.update(time_s, {} if face.unsure else face.answers, counts))

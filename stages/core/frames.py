@@ -34,7 +34,9 @@ class Detections:
 
     boxes: np.ndarray  # float64 (N, 4): x, y, width, height in pixels of the frame; may reach beyond its edges
     scores: np.ndarray  # float64 (N,): the detector's confidence in [0, 1]
-    rolls: np.ndarray  # float64 (N,): degrees clockwise by which each box is turned to be upright on its face; 0 unknown
+    rolls: (
+        np.ndarray
+    )  # float64 (N,): degrees clockwise by which each box is turned to be upright on its face; 0 unknown
     # float64 (N, 5, 2), pixels of the frame, perhaps beyond its edges: right eye, left eye, tip of the nose, right and
     # left corner of the mouth, where right is the person's own, the left of the picture. A face whose points cannot be
     # those of a face has NaN. None: the detector gives none.
@@ -125,6 +127,11 @@ class Face:
         """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before."""
         return self.smoothed if self.unsure else self.answers | self.smoothed
 
+    @property
+    def says_unsure(self) -> bool:
+        """Whether a person is told nothing else than that its picture is too poor."""
+        return self.unsure and not self.smoothed
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedFrame:
@@ -146,6 +153,14 @@ def as_written(frame: FinishedFrame) -> FinishedFrame:
     """
     faces = sorted(map(_rounded_face, frame.faces), key=lambda face: face.box)
     return replace(frame, picture=replace(frame.picture, time=rounded(frame.picture.time)), faces=faces)
+
+
+def doubted(frame: FinishedFrame, unsure_below: float) -> FinishedFrame:
+    """The frame with every face marked as `unsure` whose quality, as it is written, is below this."""
+    faces = [
+        replace(face, unsure=face.quality is not None and rounded(face.quality) < unsure_below) for face in frame.faces
+    ]
+    return replace(frame, faces=faces)
 
 
 def rounded(value: float) -> float:

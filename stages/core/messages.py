@@ -55,8 +55,8 @@ def _text(longest: int, shortest: int = 0) -> Callable:
     return lambda value: type(value) is str and shortest <= len(value) <= longest
 
 
-def _number(low: float = -math.inf) -> Callable:
-    return lambda value: type(value) in (float, int) and math.isfinite(value) and value >= low
+def _number(low: float = -math.inf, high: float = math.inf) -> Callable:
+    return lambda value: type(value) in (float, int) and math.isfinite(value) and low <= value <= high
 
 
 def _list_of(check: Callable, longest: int, length: int | None = None) -> Callable:
@@ -67,6 +67,11 @@ def _list_of(check: Callable, longest: int, length: int | None = None) -> Callab
 
 def _or_none(check: Callable) -> Callable:
     return lambda value: value is None or check(value)
+
+
+def _none_or(count: int) -> Callable:
+    """A list of so many numbers, or of none."""
+    return lambda value: type(value) is list and len(value) in (0, count) and all(map(_number(), value))
 
 
 def _geometry(value: object) -> bool:
@@ -114,6 +119,9 @@ Spent = Annotated[
 ]
 Boxes = Annotated[list, _list_of(_list_of(_number(), 4, length=4), limits.FACES)]
 Scores = Annotated[list, _list_of(_number(), limits.FACES)]
+Landmarks = Annotated[list, _list_of(_none_or(10), limits.FACES)]
+Poses = Annotated[list, _list_of(_none_or(3), limits.FACES)]
+Qualities = Annotated[list, _list_of(_or_none(_number(0, 1)), limits.FACES)]
 Answers = Annotated[list, _list_of(_list_of(_number(), 1024), limits.FACES)]
 Geometries = Annotated[list, _list_of(_geometry, 64)]
 Lacks = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
@@ -200,7 +208,7 @@ class CutCrops(Message):
     source: Name
     frame: Count
     attempt: Try
-    boxes: Digest  # hash of the boxes: only what was cut along equal boxes is joined
+    boxes: Digest  # hash of boxes and rolls: only what was cut along equal ones is joined
     faces: FaceCount
     spent: Spent
     grant: Grant = ""
@@ -358,7 +366,10 @@ class End(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Faces(Message):
-    """Detect gives render the boxes of a frame: x, y, width, height in pixels of the frame, and a score for each."""
+    """Detect gives render the boxes of a frame: x, y, width, height in pixels of the frame, and a score for each.
+
+    Where the detector gives landmarks, also what follows from them; a face without has an empty list or None there.
+    """
 
     kind: ClassVar[str] = "faces"
     epoch: Count
@@ -373,6 +384,14 @@ class Faces(Message):
     capped: Count  # faces beyond the limit, left out
     spent: Spent
     grant: Grant = ""
+    landmarks: Landmarks = field(default_factory=list)  # of each face x, y of five points; no list at all: of none
+    poses: Poses = field(default_factory=list)  # of each face yaw, pitch, roll in degrees
+    qualities: Qualities = field(default_factory=list)  # of each face in [0, 1]
+
+    @property
+    def cuts(self) -> str:
+        """The hash of what the crops were cut along."""
+        return boxes_hash(self.rectangles, [pose[2] if pose else 0.0 for pose in self.poses])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -467,9 +486,10 @@ def _description(array: np.ndarray | Encoded) -> dict:
     return {"encoding": encoding, "shape": list(array.shape), "dtype": "uint8"}
 
 
-def boxes_hash(boxes: Iterable[Sequence[float]]) -> str:
-    """A name for these very boxes, bit for bit: 16 hexadecimal digits."""
-    values = [float(value) for box in boxes for value in box]
+def boxes_hash(boxes: Iterable[Sequence[float]], rolls: Sequence[float] = ()) -> str:
+    """A name for these very boxes, each turned by its roll, bit for bit: 16 hexadecimal digits. No rolls: none is."""
+    turned = zip(boxes, rolls, strict=True) if rolls else ((box, 0.0) for box in boxes)
+    values = [float(value) for box, roll in turned for value in (*box, roll)]
     return hashlib.blake2b(struct.pack(f"<{len(values)}d", *values), digest_size=8).hexdigest()
 
 

@@ -3,8 +3,9 @@
 Pure, like the tracker, and for the same reason: it is given times and answers as they stand in results.jsonl.
 
 Every estimate is a weighted mean over the past, in which what is older by a time constant counts 1/e of it. An answer
-counts by the time that it stands for, so that the frame rate does not matter. The mean is not made surer by the number
-of frames: frames of one face are hardly different pictures, and a net that is wrong about one is wrong about them all.
+counts by the time that it stands for, so that the frame rate does not matter, and by the quality of its picture: a face
+half turned away says less than one that looks into the camera. The mean is not made surer by the number of frames:
+frames of one face are hardly different pictures, and a net that is wrong about one is wrong about them all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stages.core.frames import Age, Answer, Classes, Value, age_group, rounded_a
 
 _FIRST_S = 0.04  # what the first answer counts as, for nothing came before it
 _LONGEST_S = 0.2  # an answer after a gap is one look at a face, and does not stand for all the time before it
+_LEAST_COUNTS = 1e-3  # of an answer about the poorest picture: as long as there is no better one, it is what is known
 _LEAST_PROBABILITY = 1e-4  # below it a file with four decimals knows no more
 _NARROWEST = 5.0  # years: no range of an age makes it count more than one that is so narrow
 _CHANGES_AT_ONCE = {"emotion"}  # classes that come and go; others, such as gender, are one truth seen through noise
@@ -33,9 +35,10 @@ class Smoother:
         self._over_s, self._hold_s = over_s, hold_s
         self._means: dict[str, _Mean] = {}
 
-    def update(self, time_s: float, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    def update(self, time_s: float, answers: Mapping[str, Answer], counts: float = 1.0) -> dict[str, Answer]:
         """Take what is said about the face at a time; return it smoothed, rounded as it is written.
 
+        `counts`: how much these answers do, in [0, 1], beside others: the quality of the picture that they are about.
         Probabilities of an emotion are averaged, those of other classes as their logarithms: an average of log-odds.
         Ages are weighted by the precision that their range claims, and values alike.
         """
@@ -43,7 +46,7 @@ class Smoother:
             numbers, weight = _numbers(stage, answer)
             if stage in self._over_s and all(map(math.isfinite, numbers)):
                 mean = self._means.setdefault(stage, _Mean(answer))
-                mean.add(answer, numbers, weight, time_s, self._over_s[stage])
+                mean.add(answer, numbers, weight * max(counts, _LEAST_COUNTS), time_s, self._over_s[stage])
         held = {stage: m for stage in self._over_s if (m := self._means.get(stage)) and m.is_held(time_s, self._hold_s)}
         return {stage: rounded_answer(_answer(stage, mean.last, mean.numbers)) for stage, mean in held.items()}
 

@@ -7,11 +7,13 @@ import json
 import math
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Value, rounded
+from stages.core.config import FACE_KEYS
+from stages.core.frames import Age, Answer, Classes, Face, FinishedFrame, Pose, Value, rounded
 from stages.outputs import OutputError, cannot_write
 from stages.results.manifest import Manifest
 
@@ -129,6 +131,14 @@ def faces_of(record: dict) -> list[Face]:
 def _face(face: Face) -> dict:
     written = {} if face.id is None else {"id": face.id}
     written |= {"box": [_number(value) for value in face.box], "score": _number(face.score)}
+    if face.landmarks is not None:
+        written["landmarks"] = [[_number(x), _number(y)] for x, y in face.landmarks]
+    if face.pose is not None:
+        written["pose"] = {name: _number(getattr(face.pose, name)) for name in _ANGLES}
+    if face.quality is not None:
+        written["quality"] = _number(face.quality)
+    if face.unsure:
+        written["unsure"] = True
     written |= {stage: _answer(answer) for stage, answer in face.answers.items()}
     if face.smoothed:
         written["smoothed"] = {stage: _answer(answer) for stage, answer in face.smoothed.items()}
@@ -153,13 +163,22 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_OWN = ("id", "box", "score", "smoothed")  # keys of a face that name no stage
+_ANGLES = ("yaw", "pitch", "roll")
 
 
 def _read_face(face: dict) -> Face:
-    answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in _OWN}
+    answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in FACE_KEYS}
     smoothed = {stage: _read_answer(answer) for stage, answer in face.get("smoothed", {}).items()}
-    return Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
+    read = Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
+    if "landmarks" not in face:
+        return read
+    return replace(
+        read,
+        landmarks=tuple((_read_number(x), _read_number(y)) for x, y in face["landmarks"]),
+        pose=Pose(*(_read_number(face["pose"][name]) for name in _ANGLES)),
+        quality=_read_number(face["quality"]),
+        unsure=face.get("unsure", False),
+    )
 
 
 def _read_answer(answer: dict) -> Answer:

@@ -34,6 +34,10 @@ class Line:
     bgr: tuple[int, int, int]
 
 
+UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
+_UNSURE = Line(UNSURE, NEUTRAL)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A line that shows how much of something there is: its name, a bar, and the number."""
@@ -45,10 +49,15 @@ class Bar:
 
 
 def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
-    """One line for each answer of a stage in `show` (None: all); without any answer, how sure the detector is."""
-    if show is None and not face.shown:
+    """One line for each answer of a stage in `show` (None: all); without any answer, how sure the detector is.
+
+    Of a face whose picture is too poor to be labelled, that it is.
+    """
+    if show is None and not face.shown and not face.unsure:
         return [Line(f"face {_percent(face.score)}", NEUTRAL)]
     lines = [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
+    if face.says_unsure and show != frozenset():
+        lines = [_UNSURE]
     if lines and face.id is not None:
         lines[0] = Line(f"#{face.id}  {lines[0].text}", lines[0].bgr)
     return lines
@@ -61,6 +70,8 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
         lines.append(Line(f"#{face.id}  face {_percent(face.score)}", id_colour(face.id)))
     elif show is None and not face.shown:
         return lines_about(face, show)
+    if face.says_unsure and show != frozenset():
+        return [*lines, _UNSURE]
     for stage, answer in face.shown.items():
         if show is not None and stage not in show:
             continue

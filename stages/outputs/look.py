@@ -10,7 +10,7 @@ import numpy as np
 from stages.core import limits
 from stages.core.config import Pipeline
 from stages.core.following import follower_for
-from stages.core.frames import FinishedFrame
+from stages.core.frames import FinishedFrame, doubted
 from stages.core.tracking import Box
 from stages.outputs import cannot_write
 from stages.outputs.draw import annotate
@@ -24,6 +24,7 @@ class Look:
     def __init__(self, pipeline: Pipeline):
         self._follower = follower_for(pipeline)
         self._style, self._blur = pipeline.render.style, pipeline.render.blur
+        self._unsure_below = pipeline.render.unsure_below
 
     def finish(self, frame: FinishedFrame, all_known: bool = True) -> FinishedFrame:
         """The frame as everybody gets it; to be called once for each frame, in their order.
@@ -31,6 +32,7 @@ class Look:
         `all_known`: whether the frame has every face that was found in its picture. With `blur` its picture is another
         one from here on, so that there is none that shows a face which was found.
         """
+        frame = doubted(frame, self._unsure_below)
         if self._follower:
             frame = self._follower.follow(frame)
         if self._blur == "none":

@@ -10,6 +10,7 @@ from pathlib import Path
 from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.outputs import cannot_write
 from stages.outputs.jsonl import faces_of
+from stages.outputs.labels import UNSURE
 from stages.results.manifest import Manifest
 
 SLICE_S = 0.5  # what is said is looked at so often: faster nobody reads
@@ -96,7 +97,7 @@ def _hear(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
     for unnumbered in [key for key in said if key < 0]:
         del said[unnumbered]
     for place, face in enumerate(faces):
-        words = ", ".join(_said(stage, answer) for stage, answer in face.shown.items())
+        words = UNSURE if face.says_unsure else ", ".join(_said(stage, answer) for stage, answer in face.shown.items())
         key = -1 - place if face.id is None else face.id
         name = "" if face.id is None else f"#{face.id}"
         said[key] = (face.box[2] * face.box[3], f"{name} {words}".strip() or "face")

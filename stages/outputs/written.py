@@ -151,7 +151,14 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
 
 def _is_face(face: Face) -> bool:
     answers = all(map(_is_answer, face.answers.values())) and all(map(_is_answer, face.smoothed.values()))
-    return len(face.box) == 4 and _are_numbers((*face.box, face.score)) and answers and isinstance(face.id, int | None)
+    fits = len(face.box) == 4 and _are_numbers((*face.box, face.score)) and isinstance(face.id, int | None)
+    return answers and fits and (face.landmarks is None or _has_landmarks(face))
+
+
+def _has_landmarks(face: Face) -> bool:
+    numbers = *(number for point in face.landmarks for number in point), face.quality
+    angles = face.pose.yaw, face.pose.pitch, face.pose.roll
+    return len(face.landmarks) == 5 and _are_numbers((*numbers, *angles)) and isinstance(face.unsure, bool)
 
 
 def _is_answer(answer: Answer) -> bool:

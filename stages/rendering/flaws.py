@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.core.grants import Task
-from stages.core.messages import Attribute, Faces, boxes_hash
+from stages.core.messages import Attribute, Faces
 from stages.inference.card import Card
 
 
@@ -29,6 +29,11 @@ def flaw_of(message: Faces | Attribute, task: Task, cards: dict[str, Card]) -> s
 def _flaw_of_faces(message: Faces) -> str | None:
     if len(message.scores) != len(message.rectangles):
         return f"has {len(message.scores)} scores for {len(message.rectangles)} faces"
-    if message.boxes != boxes_hash(message.rectangles):
+    if message.landmarks or message.poses or message.qualities:
+        known = [[bool(points) for points in message.landmarks], [bool(pose) for pose in message.poses]]
+        known.append([quality is not None for quality in message.qualities])
+        if any(len(of_faces) != len(message.rectangles) or of_faces != known[0] for of_faces in known):
+            return "has landmarks, poses and qualities of different faces"
+    if message.boxes != message.cuts:
         return "has boxes that are not those it names"
     return None

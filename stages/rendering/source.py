@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from stages.core import join, limits
 from stages.core.claim import Claim
-from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.frames import Answer, Face, FinishedFrame, Picture, Pose
 from stages.core.grants import Grants, Task
 from stages.core.history import RENDER
 from stages.core.join import Join
@@ -322,9 +323,18 @@ def _boxes(message: Faces | Attribute, count: int) -> str:
 
 def finished(source: str, emit: join.Emit, cards: dict[str, Card]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
+    count = len(emit.faces.rectangles) if emit.faces is not None else 0
     faces = []
-    if emit.faces is not None:
-        for place, (box, score) in enumerate(zip(emit.faces.rectangles, emit.faces.scores, strict=True)):
-            answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
-            faces.append(Face(tuple(box), score, answers))
+    for place in range(count):
+        answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
+        faces.append(_face(emit.faces, place, answers))
     return FinishedFrame(source, emit.frame, emit.picture, faces, list(emit.missing), emit.error)
+
+
+def _face(found: Faces, place: int, answers: dict[str, Answer]) -> Face:
+    face = Face(tuple(found.rectangles[place]), found.scores[place], answers)
+    if not found.landmarks or not found.landmarks[place]:
+        return face
+    points = found.landmarks[place]
+    pairs = tuple(zip(points[::2], points[1::2], strict=True))
+    return replace(face, landmarks=pairs, pose=Pose(*found.poses[place]), quality=found.qualities[place])

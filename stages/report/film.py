@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from stages.outputs.labels import id_colour
+from stages.outputs.labels import UNSURE, id_colour
 from stages.report.gathering import UNFOLLOWED, Film
 from stages.report.person import Moment, Person, Said
 from stages.report.timeline import Strip
@@ -123,6 +123,8 @@ def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictu
     for stage, said in person.said.items():
         if stage != coloured and said.seconds:
             yield f"<p>{sentence(stage, said.mean)}</p>"
+    if person.was_unsure and not any(said.seconds for said in person.said.values()):
+        yield f"<p>{UNSURE}</p>"
     when = f"{clock(person.first_s, length_s)} to {clock(person.last_s, length_s)}"
     yield f'<p class="quiet">in the picture for {duration(person.seconds)},<br>from {when}</p></div>'
     if coloured in person.said and person.said[coloured].seconds:

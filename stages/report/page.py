@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from stages.core.names import printable
+from stages.outputs.labels import UNSURE
 from stages.report.film import cards, timeline
 from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
 from stages.report.words import NARROW, Pictures, counted, duration, image, percent, sentence
@@ -150,6 +151,7 @@ def _still(still: Still, pictures: Pictures) -> Iterator[str]:
         name = still.file or ""
         look = image(pictures, moment, name) or "<span>no picture</span>"
         said = "".join(f"<p>{sentence(stage, answer)}</p>" for stage, answer in face.shown.items())
+        said = f"<p>{UNSURE}</p>" if face.says_unsure else said
         title = f'<p class="quiet file" title="{escape(printable(name))}">{escape(printable(name))}</p>' if name else ""
         yield f'<article><div class="face">{look}</div>{said}{title}</article>'
 

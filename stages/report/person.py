@@ -83,6 +83,7 @@ class Person:
     seconds: float = 0.0
     said: dict[str, Said] = field(default_factory=dict)  # by stage
     best: tuple[float, Moment] | None = None  # where the face is largest and surest
+    was_unsure: bool = False  # a picture of it was too poor for anything to be said
 
     def add(self, face: Face, start_s: float, end_s: float, moment: Moment, coloured: str | None) -> None:
         seconds = end_s - start_s
@@ -92,6 +93,7 @@ class Person:
             if of is None or of.kind is not type(answer):
                 of = self.said[stage] = Said(type(answer))
             of.add(answer, face.answers.get(stage), seconds, moment)
+        self.was_unsure |= face.says_unsure
         shown = face.shown.get(coloured)
         self.strip.add(start_s, end_s, shown.label if isinstance(shown, Classes) else "")
         quality = _quality(face, moment)

@@ -20,6 +20,13 @@ PLACE = {
     "box_x": float, "box_y": float, "box_width": float, "box_height": float, "score": float,
 }  # fmt: skip
 
+# Where there are landmarks.
+POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
+LANDMARKS = {
+    **{f"{point}_{axis}": float for point in POINTS for axis in "xy"},
+    "pose_yaw": float, "pose_pitch": float, "pose_roll": float, "quality": float, "unsure": bool,
+}  # fmt: skip
+
 Columns = dict[str, type]  # in the order of the table
 
 
@@ -49,7 +56,7 @@ def write_parquet(path: Path, sources: list[Results], manifest: Manifest) -> int
     import pyarrow
     from pyarrow import parquet
 
-    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in columns_of(sources).items()])
     every, count = rows(sources), 0
     with (
@@ -66,13 +73,15 @@ def columns_of(sources: list[Results]) -> Columns:
     """The columns that the rows have; found by reading all of them, for the last line may have an answer of its own."""
     raw: dict[str, Columns] = {}
     smoothed: dict[str, Columns] = {}
+    has_landmarks = False
     for line in _lines(sources):
         for face in line.faces:
+            has_landmarks |= face.landmarks is not None
             for known, answers in ((raw, face.answers), (smoothed, face.smoothed)):
                 for stage, answer in answers.items():
                     if stage not in known or isinstance(answer, Classes) and len(known[stage]) < 2 + len(answer.scores):
                         known.setdefault(stage, {}).update(_columns(stage, answer))
-    columns = dict(PLACE)
+    columns = PLACE | (LANDMARKS if has_landmarks else {})
     for of_stage in raw.values():
         columns |= of_stage
     for of_stage in smoothed.values():
@@ -94,6 +103,10 @@ def _lines(sources: list[Results]) -> Iterator[Line]:
 def _row(line: Line, face: Face) -> dict[str, object]:
     place = (line.source, line.file, line.frame, line.time, face.id, *map(_known, face.box), _known(face.score))
     row = dict(zip(PLACE, place, strict=True))
+    if face.landmarks is not None:
+        numbers = *(number for point in face.landmarks for number in point), face.pose.yaw, face.pose.pitch
+        numbers = *map(_known, (*numbers, face.pose.roll, face.quality)), face.unsure
+        row |= zip(LANDMARKS, numbers, strict=True)
     for stage, answer in face.answers.items():
         row |= _cells(stage, answer)
     for stage, answer in face.smoothed.items():
@@ -102,7 +115,7 @@ def _row(line: Line, face: Face) -> dict[str, object]:
 
 
 def _cells(stage: str, answer: Answer) -> dict[str, object]:
-    name = f"{stage}_answer" if stage in PLACE else stage
+    name = f"{stage}_answer" if stage in PLACE or stage in LANDMARKS else stage
     match answer:
         case Classes(label, confidence, scores):
             each = {f"{name}_{of}": _known(score) for of, score in scores.items()}

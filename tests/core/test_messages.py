@@ -107,6 +107,9 @@ boxes = st.lists(st.lists(numbers, min_size=4, max_size=4), max_size=5)
         boxes=st.text("0123456789abcdef", max_size=16),
         rectangles=boxes,
         scores=st.lists(numbers, max_size=5),
+        landmarks=st.lists(st.lists(numbers, min_size=10, max_size=10) | st.just([]), max_size=5),
+        poses=st.lists(st.lists(numbers, min_size=3, max_size=3) | st.just([]), max_size=5),
+        qualities=st.lists(st.floats(0, 1) | st.none(), max_size=5),
         capped=counts,
         spent=spent,
         arrays=st.just(()),
@@ -173,24 +176,55 @@ def test_a_frame_that_is_not_what_it_says_is_refused_with_the_reason(changes, re
         unpack(with_header(FRAME, **changes), WORKER)
 
 
+ONE_FACE = Faces(
+    run="r",
+    epoch=1,
+    source="s",
+    frame=0,
+    attempt=1,
+    replica=0,
+    incarnation=1,
+    boxes="ab",
+    rectangles=[[0.0, 0.0, 1.0, 1.0]],
+    scores=[1.0],
+    capped=0,
+    spent={},
+)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "1", None])
 def test_a_box_that_is_not_a_place_is_refused(value):
-    faces = Faces(
-        run="r",
-        epoch=1,
-        source="s",
-        frame=0,
-        attempt=1,
-        replica=0,
-        incarnation=1,
-        boxes="ab",
-        rectangles=[[0.0, 0.0, value, 1.0]],
-        scores=[1.0],
-        capped=0,
-        spent={},
-    )
     with pytest.raises(Refused, match="rectangles"):
-        unpack(pack(faces), RENDER)
+        unpack(pack(dataclasses.replace(ONE_FACE, rectangles=[[0.0, 0.0, value, 1.0]])), RENDER)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("landmarks", [[1.0] * 9]),
+        ("landmarks", [[1.0] * 9 + [float("nan")]]),
+        ("landmarks", [[[1.0, 2.0]] * 5]),
+        ("landmarks", [None]),
+        ("landmarks", [[1.0] * 10] * (limits.FACES + 1)),
+        ("poses", [[0.0, 0.0]]),
+        ("poses", [[0.0, 0.0, float("inf")]]),
+        ("qualities", [1.5]),
+        ("qualities", [-0.1]),
+        ("qualities", [float("nan")]),
+        ("qualities", ["good"]),
+    ],
+)
+def test_landmarks_poses_and_qualities_that_can_be_of_no_face_are_refused(key, value):
+    with pytest.raises(Refused, match=f"whose {key} is"):
+        unpack(pack(dataclasses.replace(ONE_FACE, **{key: value})), RENDER)
+
+
+def test_the_hash_of_the_boxes_covers_how_each_is_turned():
+    box = [1.0, 2.0, 3.0, 4.0]
+    assert boxes_hash([box]) == boxes_hash([box], [0.0])
+    assert boxes_hash([box], [1.0]) != boxes_hash([box])
+    turned = dataclasses.replace(ONE_FACE, rectangles=[box, box], poses=[[5.0, 6.0, 7.0], []])
+    assert turned.cuts == boxes_hash([box, box], [7.0, 0.0])
 
 
 def test_more_faces_than_the_limit_are_refused():

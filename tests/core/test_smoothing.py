@@ -91,6 +91,25 @@ def test_the_frame_rate_does_not_matter(stage):
         assert slow.label == fast.label and slow.confidence == pytest.approx(fast.confidence, abs=0.04)
 
 
+def test_an_answer_about_a_better_picture_counts_more():
+    smoother = Smoother(OVER_S, hold_s=1.0)
+    for number in range(250):
+        turned_away = number % 2 == 0
+        said = gender(0.2) | age(60) if turned_away else gender(0.9) | age(30)
+        shown = smoother.update(number / 25, said, 0.2 if turned_away else 0.8)
+    assert shown["gender"].label == "woman" and 34 < shown["age"].years < 38
+
+
+def test_equal_qualities_change_nothing_however_low():
+    of_all = [Smoother(OVER_S, hold_s=1.0) for _ in range(3)]
+    for number in range(50):
+        said = gender(0.3 + 0.4 * (number % 3)) | emotion(0.1 * (number % 9)) | age(20 + number % 7)
+        shown = [
+            smoother.update(number / 25, said, counts) for smoother, counts in zip(of_all, (1, 0.3, 0.0), strict=True)
+        ]
+        assert shown[0] == shown[1] == shown[2]
+
+
 def test_a_missing_answer_is_bridged_for_a_moment_only():
     came = smoothed(25, 4, lambda t: emotion(0.9) | (age(30) if t < 1 else {}))
     with_age = [t for t, shown in came if "age" in shown]

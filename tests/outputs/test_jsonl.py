@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from stages.core.frames import Classes, Face, Value
 from stages.outputs import OutputError
 from stages.outputs.jsonl import JsonLines, line, record
-from tests.outputs.frames import face, flat, frame
+from tests.outputs.frames import face, flat, frame, seen
 
 
 def test_a_line_is_what_the_manual_shows_to_the_byte():
@@ -23,6 +24,18 @@ def test_a_line_is_what_the_manual_shows_to_the_byte():
         b'"emotion": {"label": "happy", "confidence": 0.91, "scores": {"angry": 0.09, "happy": 0.91}}, '
         b'"age": {"years": 31.2, "low": 25.0, "high": 38.0, "group": "30-39"}}]}\n'
     )
+
+
+def test_landmarks_pose_and_quality_stand_behind_the_score_of_a_face_that_has_them():
+    one = seen(replace(face(100, 200, 100), answers={}), quality=1 / 3)
+    assert line(frame(17, flat(640, 360), [one, face(300, 9, 9)])).startswith(
+        b'{"source": "clip.mp4", "frame": 17, "time": 0.68, "width": 640, "height": 360, '
+        b'"faces": [{"box": [100.0, 200.0, 100.0, 100.0], "score": 0.98, '
+        b'"landmarks": [[130.0, 230.0], [170.0, 230.0], [150.0, 250.0], [130.0, 270.0], [170.0, 270.0]], '
+        b'"pose": {"yaw": 12.5, "pitch": -3.0, "roll": 20.0}, "quality": 0.3333}, '
+        b'{"box": [300.0, 9.0, 9.0, 9.0], "score": 0.98, "gender": '
+    )
+    assert record(frame(faces=[replace(one, unsure=True)]))["faces"][0]["unsure"] is True
 
 
 def test_file_missing_and_error_stand_in_a_line_only_where_there_is_something_to_say():

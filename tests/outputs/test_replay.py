@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.following import Follower
-from stages.core.frames import Age, Classes, Face, FinishedFrame, Value, age_group
+from stages.core.frames import Age, Classes, Face, FinishedFrame, Value, age_group, doubted
 from stages.outputs.jsonl import faces_of, line
 from stages.outputs.replay import restored
-from tests.outputs.frames import face, frame
+from tests.outputs.frames import face, frame, seen
 
 # --- Histories: faces that tremble, cross, go and come back, in a folder of videos and pictures ---
 
@@ -36,7 +36,11 @@ def answers(draw) -> dict:
 @st.composite
 def faces(draw) -> list[Face]:
     places = draw(st.lists(st.sampled_from([0, 30, 60, 200]), unique=True, max_size=3))
-    return [Face((x + draw(UNROUNDED), 50 + draw(UNROUNDED), 60, 60), draw(UNROUNDED), draw(answers())) for x in places]
+    found = []
+    for x in places:
+        one = Face((x + draw(UNROUNDED), 50 + draw(UNROUNDED), 60, 60), draw(UNROUNDED), draw(answers()))
+        found.append(seen(one, draw(UNROUNDED)) if draw(st.booleans()) else one)
+    return found
 
 
 @st.composite
@@ -65,7 +69,7 @@ def follower() -> Follower:
 
 
 def written(by: Follower, frames: list[FinishedFrame]) -> list[bytes]:
-    return [line(by.follow(one)) for one in frames]
+    return [line(by.follow(doubted(one, unsure_below=0.4))) for one in frames]
 
 
 @given(frames=histories(), data=st.data())

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from stages.outputs.jsonl import line
 from stages.report.__main__ import main
-from tests.outputs.frames import flat, frame
+from tests.outputs.frames import flat, frame, seen
 from tests.report.material import followed
 
-LINES = [json.loads(line(frame(number, flat(96, 64), [followed(4)], missing=["age"]))) for number in range(3)]
+LINES = [
+    json.loads(line(frame(number, flat(96, 64), [seen(followed(4), unsure=number == 1)], missing=["age"])))
+    for number in range(3)
+]
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 anything = st.recursive(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 
 import pytest
 
 from stages.core.frames import Classes, Value
 from stages.report.__main__ import main
-from tests.outputs.frames import face, flat, frame
+from tests.outputs.frames import face, flat, frame, seen
 from tests.report.material import film, followed, written
 
 
@@ -34,6 +35,23 @@ def test_a_row_has_everything_that_is_said_about_a_face(tmp_path, capsys):
     assert (row["age"], row["age_low"], row["age_group"], row["smoothed_emotion"]) == ("31.2", "25.0", "30-39", "happy")
     assert "4 rows" in capsys.readouterr().out
     assert not (folder / "report.html").exists()
+
+
+def test_where_there_are_landmarks_points_pose_and_quality_have_columns(tmp_path):
+    points = replace(seen(face(40, 10, 20), quality=0.05), unsure=True)
+    main([str(written(tmp_path, [frame(0, flat(96, 64), [face(1, 1, 9), points])])), "--csv"])
+    without, row = table(tmp_path)
+    assert (row["right_eye_x"], row["right_eye_y"], row["mouth_left_x"], row["nose_y"]) == (
+        "46.0",
+        "16.0",
+        "54.0",
+        "20.0",
+    )
+    assert (row["pose_yaw"], row["pose_pitch"], row["pose_roll"]) == ("12.5", "-3.0", "20.0")
+    assert (row["quality"], row["unsure"], row["gender"]) == ("0.05", "True", "woman")
+    assert (without["quality"], without["unsure"], without["nose_x"]) == ("", "", "")
+    main([str(written(tmp_path, [frame(0, flat(96, 64), [face(1, 1, 9)])])), "--csv"])
+    assert "quality" not in table(tmp_path)[0]
 
 
 def test_columns_are_there_although_only_the_last_face_needs_them_and_what_was_not_said_is_empty(tmp_path):

@@ -110,15 +110,17 @@ def cards():
     return {stage: load_card(folder / f"{stage}.yaml") for stage in ("gender", "age")}
 
 
-def whole(frame: int, boxes: list, pixels: np.ndarray) -> list:
-    """All that is said about one frame, with these boxes."""
+def whole(frame: int, boxes: list, pixels: np.ndarray, quality: float | None) -> list:
+    """All that is said about one frame, with these boxes, and with landmarks where there is a quality."""
+    known = ([1.0] * 10, [9.0, -9.0, 0.0], quality) if quality is not None else ([], [], None)
+    marks = {name: [value] * len(boxes) for name, value in zip(("landmarks", "poses", "qualities"), known, strict=True)}
     near = {"run": "r", "source": "s", "epoch": 7, "frame": frame}
     spoken = {**near, "attempt": 1, "boxes": boxes_hash(boxes), "replica": 0, "incarnation": 1, "spent": {}}
     shown = {"gender": [0.5, 0.5], "age": [30.0, 20.0, 40.0]}
     grants = {stage: granted(stage, frame, len(boxes), boxes_hash(boxes)) for stage in shown}
     return [
         FramePicture(file=None, time=0.0, rate=None, asked=[], arrays=(pixels,), **near),
-        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken),
+        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken, **marks),
         *(
             Attribute(stage=stage, answers=[row] * len(boxes), grant=grants[stage], **spoken)
             for stage, row in shown.items()
@@ -135,6 +137,7 @@ wholes = st.builds(
     st.integers(0, 5),
     TYPES["Boxes"],
     st.builds(np.zeros, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), st.just(np.uint8)),
+    st.none() | st.floats(0, 1),
 )
 
 

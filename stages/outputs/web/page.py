@@ -42,7 +42,7 @@ class Page:
             # Who is not followed has a number that is good for this sample alone.
             number = face.id if face.id is not None else -1 - place
             answers = {stage: self._numbers(stage, answer) for stage, answer in face.shown.items()}
-            said.append([number, _hex(id_colour(abs(number))), _plain(face.score, 3), answers])
+            said.append([number, _hex(id_colour(abs(number))), _plain(face.score, 3), answers, face.says_unsure])
         self._add(now_s, {"frame": frame.frame, "faces": said})
 
     def told(self, beat: Beat, dropped: Mapping[tuple[str, str], int], now_s: float) -> None:

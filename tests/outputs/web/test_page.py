@@ -25,7 +25,7 @@ def test_a_sample_has_who_is_there_and_what_is_said_about_them():
     [sample] = page.since(0)
     blue, green, red = id_colour(3)
     answers = {"gender": [0.03, 0.97], "emotion": [0.09, 0.91], "age": [31.2, 25.0, 38.0]}
-    assert sample == {"t": 10.0, "frame": 7, "faces": [[3, f"#{red:02x}{green:02x}{blue:02x}", 0.98, answers]]}
+    assert sample == {"t": 10.0, "frame": 7, "faces": [[3, f"#{red:02x}{green:02x}{blue:02x}", 0.98, answers, False]]}
 
 
 def test_what_is_charted_is_what_is_drawn_the_smoothed_answers():
@@ -118,4 +118,4 @@ def test_what_is_no_number_is_said_as_such():
     page = Page()
     page.finished(frame(0, faces=[odd]), 0.0)
     text = json.dumps(page.since(0), allow_nan=False)
-    assert json.loads(text)[0]["faces"][0][2:] == [None, {"age": [None] * 3, "emotion": [None]}]
+    assert json.loads(text)[0]["faces"][0][2:] == [None, {"age": [None] * 3, "emotion": [None]}, False]

@@ -10,7 +10,7 @@ export class Faces {
     this.cards = new Map();
   }
 
-  // Show these faces: [{id, colour, score, answers}]. labels: by stage, as the server says them.
+  // Show these faces: [{id, colour, score, answers, unsure}]. labels: by stage, as the server says them.
   show(faces, labels) {
     const kept = new Map();
     for (const face of faces) {
@@ -34,7 +34,7 @@ function newCard(id) {
   return card;
 }
 
-function fill(card, { colour, score, answers }, labels) {
+function fill(card, { colour, score, answers, unsure }, labels) {
   card.style.setProperty("--own", inked(colour));
   const said = [];
   const bars = [];
@@ -50,7 +50,7 @@ function fill(card, { colour, score, answers }, labels) {
         names.forEach(([name, shade], i) => bars.push([name, shade, numbers[i] ?? 0, i === best]));
     }
   }
-  card.querySelector("span").textContent = `face ${percent(score)}`;
+  card.querySelector("span").textContent = unsure ? `face ${percent(score)}, unsure` : `face ${percent(score)}`;
   write(card.querySelector("dl"), said, (row) => {
     for (const tag of ["dt", "dd", "dd"]) row.append(document.createElement(tag));
   }, (row, parts) => parts.forEach((part, i) => (row.children[i].textContent = part)));

@@ -31,7 +31,7 @@ export class Store {
     for (const sample of fresh) {
       const t = sample.t + this.offset;
       if ("faces" in sample) {
-        const faces = sample.faces.map(([id, colour, score, answers]) => ({ id, colour, score, answers }));
+        const faces = sample.faces.map(([id, colour, score, answers, unsure]) => ({ id, colour, score, answers, unsure }));
         this.faces.push({ t, frame: sample.frame, faces });
       } else this.numbers.push({ ...sample, t });
     }
