@@ -46,7 +46,7 @@ def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, str
     count = len(chosen)
     shift = rng.normal(0, strength.shift, (count, 2))
     scale = np.exp(rng.normal(0, strength.scale, count))
-    roll = rng.normal(0, strength.roll, count)
+    roll = rng.normal(0, strength.roll, count) + [faces.roll(i) for i in chosen]
     crops = np.stack(
         [
             cut(colour(faces.pictures[i]), moved(faces.boxes[i], shift[k], scale[k]), geometry, roll[k])
@@ -71,8 +71,8 @@ def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, str
 
 def plain(faces: Faces, geometry: CropGeometry) -> np.ndarray:
     """Cut every face as the stages would, box by box -> uint8 (N, height, width, channels)."""
-    crops = [cut(colour(p), box, geometry) for p, box in zip(faces.pictures, faces.boxes, strict=True)]
-    return np.stack(crops)
+    each = zip(faces.pictures, faces.boxes, map(faces.roll, range(len(faces))), strict=True)
+    return np.stack([cut(colour(picture), box, geometry, roll) for picture, box, roll in each])
 
 
 def colour(picture: np.ndarray) -> np.ndarray:

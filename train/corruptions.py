@@ -88,8 +88,8 @@ def corrupted(faces: Faces, geometry: CropGeometry, kind: str, seed: int) -> np.
     """All faces cut and made worse in one way: uint8 (N, height, width, channels)."""
     how, rng = CORRUPTIONS[kind], np.random.default_rng(seed)
     crops = []
-    for picture, box in zip(faces.pictures, faces.boxes, strict=True):
+    for i, (picture, box) in enumerate(zip(faces.pictures, faces.boxes, strict=True)):
         place = moved(box, np.array([how.right, how.down]), how.scale)
-        crop = cut(colour(picture), place, geometry, how.roll)
+        crop = cut(colour(picture), place, geometry, how.roll + faces.roll(i))
         crops.append(how.change(crop, rng).reshape(crop.shape))
     return np.stack(crops)

@@ -1,8 +1,8 @@
 """Faces with labels: the caches that `train.prepare` writes, and what each task learns from which of them.
 
-A cache is one .npz per data set with `pictures` uint8 (N, S, S, C) BGR or grey, `boxes` float32 (N, 4): the normalised
-box x, y, width, height in pixels of the picture, `part` uint8 (N,): index into PARTS, and one array for each kind of
-label and group that the data set has (`COLUMNS`).
+A cache is one .npz per data set with `pictures` uint8 (N, S, S, C) BGR or grey, in which faces stand upright, `boxes`
+float32 (N, 4): the normalised box x, y, width, height in pixels of the picture, `part` uint8 (N,): index into PARTS,
+and one array for each kind of label and group that the data set has (`COLUMNS`).
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ class Faces:
     boxes: np.ndarray  # float32 (N, 4): x, y, width, height in pixels of the picture
     labels: dict[str, np.ndarray]  # by column: int (N,) or float (N,) with UNKNOWN, or votes (N, K), 0 where unknown
     groups: dict[str, np.ndarray] = field(default_factory=dict)  # str (N,): by race, source, ...
+    rolls: np.ndarray | None = None  # float32 (N,): degrees clockwise that each box is turned by; None: they are level
+
+    def roll(self, index: int) -> float:
+        """Of one face."""
+        return 0.0 if self.rolls is None else float(self.rolls[index])
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -91,6 +96,7 @@ class Faces:
             self.boxes[chosen],
             {name: values[chosen] for name, values in self.labels.items()},
             {name: values[chosen] for name, values in self.groups.items()},
+            None if self.rolls is None else self.rolls[chosen],
         )
 
 

@@ -5,6 +5,7 @@ python -m train.evaluate models/gender.yaml fairface --part validation
 python -m train.evaluate models/age.yaml utkface --corrupted     and with pictures made worse, kind by kind
 python -m train.evaluate models/gender.yaml utkface --detector haar --ten-crop
 python -m train.evaluate models/gender.yaml fairface_wide --part validation --detector haar    in whole pictures
+python -m train.evaluate models/gender.yaml utkface --part validation --detector yunet --detector-model FILE --rolled
 python -m train.evaluate mine/glasses.yaml glasses --data data
 
 Any runtime's file is measured: .tflite, .keras, .h5, SavedModel, whichever the card names.
@@ -24,18 +25,19 @@ import numpy as np
 
 from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
-from stages.detectors.framing import cut
 from stages.inference import load_model
 from stages.inference.card import Card, load_card
-from train.augment import colour, moved, plain
+from train.augment import moved, plain
 from train.corruptions import CORRUPTIONS, corrupted
 from train.data import PARTS, Faces
-from train.detected import with_detected_boxes
+from train.detected import rolled, with_detected_boxes
 from train.measures import in_years
 from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
 CORRUPTED = 1000  # pictures for each kind of corruption, evenly spread; up to 1,999, because every n-th is taken
+ROLLED = 300  # pictures for each roll, chosen alike
+ROLLS = (0, 15, 30, 45)  # degrees
 # Ten-crop: the middle and four places around it, each also in the mirror.
 SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))
 
@@ -52,9 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, default="test")
     parser.add_argument("--data", type=Path, default=Path("data"), help="where train.prepare wrote its caches (data)")
     parser.add_argument("--detector", choices=DETECTORS, help="find the faces, rather than take the data set's boxes")
+    parser.add_argument("--detector-model", metavar="FILE", help="of a detector that needs one")
+    parser.add_argument("--rolled", action="store_true", help="in tilted pictures, with squares upright and level")
     parser.add_argument("--ten-crop", action="store_true", help="average over five places and their mirror images")
     parser.add_argument("--corrupted", action="store_true", help="the first figure, too, with pictures made worse")
     options = parser.parse_args(arguments)
+    if options.rolled and not options.detector:
+        parser.error("--rolled measures what a detector makes of tilted faces; say which, with --detector")
     cv2.setNumThreads(1)
     try:
         for line in evaluate(options):
@@ -71,8 +77,12 @@ def evaluate(options: argparse.Namespace) -> Iterator[str]:
     model = load_model(card)
     held_out = HELD_OUT_NAMES.get(options.dataset, {}).get(options.part, options.part)
     for question in questions(card, options.dataset, options.part, options.data):
+        if options.rolled:
+            yield f"{card.name} on {options.dataset} {held_out}, by {options.detector}:"
+            yield from rolled_figures(card, model, question, options.detector, options.detector_model)
+            continue
         if options.detector:
-            faces, found = with_detected_boxes(question.faces, options.detector)
+            faces, found = with_detected_boxes(question.faces, options.detector, options.detector_model)
             yield f"{options.detector} found a face in {found.mean():.1%} of {len(found)} pictures; only these count"
             question = dataclasses.replace(question.where(found), faces=faces)
         answers, milliseconds = answered(model, question.faces, options.ten_crop)
@@ -98,8 +108,8 @@ def answered(model, faces: Faces, ten_crop: bool = False) -> tuple[np.ndarray, f
         return answers, 1000 * (time.process_time() - started) / len(faces)
     started, views = time.process_time(), []
     for shift in SHIFTS:
-        boxes = [moved(box, np.array(shift), 1.0) for box in faces.boxes]
-        crops = np.stack([cut(colour(p), b, geometry) for p, b in zip(faces.pictures, boxes, strict=True)])
+        boxes = np.array([moved(box, np.array(shift), 1.0) for box in faces.boxes])
+        crops = plain(dataclasses.replace(faces, boxes=boxes), geometry)
         views += [model.answers(crops), model.answers(np.ascontiguousarray(crops[:, :, ::-1]))]
     return np.mean(views, axis=0), 1000 * (time.process_time() - started) / len(faces)
 
@@ -130,13 +140,35 @@ def gaps(question: Question, figures: dict[str, tuple[int, str, float]]) -> Iter
 
 def corrupted_figures(card: Card, model, question: Question) -> dict[str, tuple[str, float]]:
     """The first figure over about CORRUPTED pictures as they are, and made worse in every way: (name, value)."""
-    step = max(1, len(question.truth) // CORRUPTED)
-    few = question.where(np.arange(0, len(question.truth), step))
+    few = some_of(question, CORRUPTED)
     found = {}
     for kind in CORRUPTIONS:
         crops = corrupted(few.faces, card.geometry, kind, seed=1)
         found[kind] = next(iter(few.figures(card, model.answers(crops)).items()))
     return found
+
+
+def rolled_figures(card: Card, model, question: Question, detector: str, file: str | None) -> Iterator[str]:
+    """For each roll the first figure over about ROLLED faces, cut upright and level, in a line."""
+    few = some_of(question, ROLLED)
+    for degrees in ROLLS:
+        faces, found = with_detected_boxes(rolled(few.faces, degrees), detector, file)
+        heading = f"  rolled by {degrees} degrees: found {found.mean():.1%} of {len(found)}"
+        if not found.any():
+            yield heading
+            continue
+        ways, asked = {"upright": faces, "level": dataclasses.replace(faces, rolls=None)}, few.where(found)
+        said = {
+            way: next(iter(asked.figures(card, answered(model, cut_so)[0]).items())) for way, cut_so in ways.items()
+        }
+        figures = ", ".join(f"{formatted(name, value)} {way}" for way, (name, value) in said.items())
+        yield f"{heading}; {said['upright'][0]} {figures}"
+
+
+def some_of(question: Question, count: int) -> Question:
+    """About so many of the pictures, evenly spread."""
+    step = max(1, len(question.truth) // count)
+    return question.where(np.arange(0, len(question.truth), step))
 
 
 def formatted(name: str, value: float) -> str:

@@ -42,6 +42,16 @@ def test_without_strength_a_crop_is_the_stages_own_or_its_mirror_image(faces):
     assert any(same) and any(mirrored)
 
 
+def test_faces_that_are_rolled_are_cut_upright_in_training_as_in_the_stages(faces):
+    rolled = dataclasses.replace(faces, rolls=np.float32([0, 90, -30]))
+    crops, level = plain(rolled, COLOUR), plain(faces, COLOUR)
+    assert np.array_equal(crops[0], level[0]) and not np.array_equal(crops[2], level[2])
+    assert np.abs(np.rot90(level[1]).astype(int) - crops[1]).mean() < 2
+    trained = augmented(rolled, np.array([2] * 8), COLOUR, np.random.default_rng(0), NONE)
+    assert {crop.tobytes() for crop in trained} <= {crops[2].tobytes(), crops[2, :, ::-1].tobytes()}
+    assert np.array_equal(plain(rolled.where(np.array([2, 0])), COLOUR), crops[[2, 0]])
+
+
 def test_the_same_seed_gives_the_same_pictures_and_another_one_others(faces):
     chosen = np.array([0, 1, 2])
     first = augmented(faces, chosen, COLOUR, np.random.default_rng(3), Strength())

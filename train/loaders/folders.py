@@ -49,14 +49,15 @@ def add(read: Read, path: Path, name: str, index: int, finder) -> bool:
     picture = picture_in(read, path)
     if picture is None:
         return False
-    box = (0, 0, picture.shape[1], picture.shape[0])
+    box, roll = (0, 0, picture.shape[1], picture.shape[0]), 0.0
     if finder:
-        boxes = finder.detect(picture).boxes
-        if not len(boxes):
+        found = finder.detect(picture)
+        if not len(found.boxes):
             read.skipped["no face found"] += 1
             return False
-        box = boxes[boxes[:, 2].argmax()]
-    add_face(read, picture, box, "train", {name: index})
+        largest = found.boxes[:, 2].argmax()
+        box, roll = found.boxes[largest], float(found.rolls[largest])
+    add_face(read, picture, box, "train", {name: index}, roll=roll)
     return True
 
 
