@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from stages.core.frames import Face, FinishedFrame, Picture
+from stages.core.frames import Face, FinishedFrame, Picture, marked
 from stages.detectors import make_detector
-from stages.detectors.framing import cut
+from stages.detectors.framing import cut_all
+from stages.detectors.quality import marks_of
 from stages.inference import load_model
 from stages.inference.card import answer, load_card
 from stages.outputs.look import Look
@@ -71,11 +71,11 @@ class Loop:
         faces = [
             Face(tuple(box), score) for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
         ]
+        if marks := marks_of(picture.pixels, found):
+            faces = [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)]
         if faces:
-            crops = {
-                geometry: np.stack([cut(picture.pixels, box, geometry) for box in found.boxes])
-                for geometry in {card.geometry for card in self._cards.values()}
-            }
+            geometries = {card.geometry for card in self._cards.values()}
+            crops = {geometry: cut_all(picture.pixels, found, geometry) for geometry in geometries}
             for stage, card in self._cards.items():
                 rows = self._models[stage].answers(crops[card.geometry]).tolist()
                 for face, row in zip(faces, rows, strict=True):

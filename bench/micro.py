@@ -43,6 +43,7 @@ def messages_of_a_frame() -> list[tuple[Message, int]]:
     geometries = [[64, 64, 1, 1.3, ["emotion"]], [64, 64, 3, 1.5, ["gender", "age"]]]
     cut = {"attempt": 1, "boxes": BOXES, "spent": {"detect": 0.0123}}
     found = {"rectangles": [[201.5, 88.25, 120.0, 120.0]], "scores": [0.98], "capped": 0}
+    found |= {"landmarks": [[261.5, 140.25] * 5], "poses": [[12.5, -3.25, 1.5]], "qualities": [0.8125]}
     return [
         (FramePicture(**EACH, file=None, time=41.2, rate=30.0, asked=list(STAGES), arrays=(picture,)), 1),
         (Frame(**EACH, seq=1234, attempt=1, skip=[], geometries=geometries, arrays=(picture,)), 1),

@@ -21,7 +21,8 @@ def wrapped(line: dict) -> str:
     smoothed = face["smoothed"]
     of_frame = ", ".join(f'"{key}": {json.dumps(value)}' for key, value in line.items() if key != "faces")
     of_face = ", ".join(f'"{key}": {json.dumps(face[key])}' for key in ("id", "box", "score"))
-    answers = ",\n".join(f"   {answer(name, face[name], 3)}" for name in smoothed)
+    marks = [f'   "{key}": {json.dumps(face[key])}' for key in ("landmarks", "pose", "quality") if key in face]
+    answers = ",\n".join([*marks, *(f"   {answer(name, face[name], 3)}" for name in smoothed)])
     indent = len('   "smoothed": {')
     later = (",\n" + " " * indent).join(answer(name, value, indent) for name, value in smoothed.items())
     return f'{{{of_frame},\n "faces": [{{{of_face},\n{answers},\n   "smoothed": {{{later}}}}}]}}'

@@ -8,13 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from stages.core import limits
-from stages.core.frames import CropGeometry, Detections, Pose
+from stages.core.frames import CropGeometry, Detections
 from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
 from stages.detectors import make_detector, settings_hash
 from stages.detectors.detector import Detector
-from stages.detectors.framing import cut
-from stages.detectors.landmarks import looks
-from stages.detectors.quality import quality
+from stages.detectors.framing import cut_all
+from stages.detectors.quality import marks_of
 from stages.runtime.chaos import disorder_of
 from stages.runtime.curve import security_of
 from stages.runtime.process import Launcher, Settings, run_stage
@@ -52,12 +51,8 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
     started_s = time.perf_counter()
     pixels = piece.arrays[0]
     found, capped = most_certain(detector.detect(pixels), most_faces(piece.geometries))
-    crops = [
-        np.stack([cut(pixels, box, geometry, roll) for box, roll in zip(found.boxes, found.rolls, strict=True)])
-        for geometry in (CropGeometry(*asked[:4]) for asked in piece.geometries)
-        if len(found.boxes)
-    ]
-    rectangles, rolls, seen = found.boxes.tolist(), found.rolls.tolist(), of_landmarks(pixels, found)
+    crops = [cut_all(pixels, found, CropGeometry(*asked[:4])) for asked in piece.geometries if len(found.boxes)]
+    rectangles, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
     spent = {identity.stage: time.perf_counter() - started_s}
     common = {
         "run": piece.run,
@@ -76,32 +71,13 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
             rectangles=rectangles,
             scores=found.scores.tolist(),
             capped=capped,
-            **seen,
+            landmarks=[mark.landmarks for mark in marks],
+            poses=[mark.pose for mark in marks],
+            qualities=[mark.quality for mark in marks],
             **common,
         ),
         to_capture=CutCrops(faces=len(rectangles), arrays=tuple(crops), **common),
     )
-
-
-def of_landmarks(pixels: np.ndarray, found: Detections) -> dict[str, list]:
-    """What `Faces` says of the landmarks of these faces: nothing where the detector gives none."""
-    if found.landmarks is None:
-        return {}
-    known = np.isfinite(found.landmarks).all(axis=(1, 2))
-    poses = np.column_stack([looks(found.landmarks, found.boxes, found.rolls), found.rolls])
-    qualities = [
-        quality(pixels, box, Pose(*pose), score) if is_known else None
-        for box, pose, score, is_known in zip(found.boxes, poses.tolist(), found.scores.tolist(), known, strict=True)
-    ]
-    return {
-        "landmarks": _where(known, found.landmarks.reshape(-1, 10)),
-        "poses": _where(known, poses),
-        "qualities": qualities,
-    }
-
-
-def _where(known: np.ndarray, rows: np.ndarray) -> list[list[float]]:
-    return [row if is_known else [] for row, is_known in zip(rows.tolist(), known, strict=True)]
 
 
 def most_faces(geometries: list) -> int:

@@ -29,6 +29,7 @@ from stages.runtime.tape import Record
 from stages.runtime.worker import Answer, Identity
 
 SHOWN = 10  # differences in full
+NUMBERS = 19  # of a face with landmarks: box, score, five points, pose and quality
 
 
 class ReplayError(FacepipeError):
@@ -158,12 +159,9 @@ def _numbers(message: Faces | Attribute) -> list[list[float]]:
     if isinstance(message, Attribute):
         return message.answers
     faces = [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
-    if message.landmarks:
-        more = zip(message.landmarks, message.poses, message.qualities, strict=True)
-        faces = [
-            [*face, *points, *pose, quality or 0.0] for face, (points, pose, quality) in zip(faces, more, strict=True)
-        ]
-    return faces
+    for face, points, pose, quality in zip(faces, message.landmarks, message.poses, message.qualities, strict=False):
+        face += [*points, *pose, quality] if points else []
+    return [face + [0.0] * (NUMBERS - len(face)) for face in faces]
 
 
 def told(replayed: Replayed) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -131,6 +132,14 @@ class Face:
     def says_unsure(self) -> bool:
         """Whether a person is told nothing else than that its picture is too poor."""
         return self.unsure and not self.smoothed
+
+
+def marked(face: Face, landmarks: Sequence[float], pose: Sequence[float], quality: float | None) -> Face:
+    """The face with its landmarks, x, y of five points, yaw, pitch and roll; as it is where there are none."""
+    if not landmarks:
+        return face
+    points = tuple(zip(landmarks[::2], landmarks[1::2], strict=True))
+    return replace(face, landmarks=points, pose=Pose(*pose), quality=quality)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

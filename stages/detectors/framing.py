@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.core.frames import CropGeometry
+from stages.core.frames import CropGeometry, Detections
 
 FINEST = 8  # a crop is averaged from at most so many times its size, each way
 
@@ -62,6 +62,11 @@ def cut(pixels: np.ndarray, box, geometry: CropGeometry, roll: float = 0.0) -> n
     if geometry.channels == 1:
         return cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[:, :, None]
     return crop
+
+
+def cut_all(pixels: np.ndarray, faces: Detections, geometry: CropGeometry) -> np.ndarray:
+    """Cut the faces of one picture, each upright: uint8 (N, height, width, channels), N at least 1."""
+    return np.stack([cut(pixels, box, geometry, roll) for box, roll in zip(faces.boxes, faces.rolls, strict=True)])
 
 
 def _near(

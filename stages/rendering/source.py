@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from stages.core import join, limits
 from stages.core.claim import Claim
-from stages.core.frames import Answer, Face, FinishedFrame, Picture, Pose
+from stages.core.frames import Face, FinishedFrame, Picture, marked
 from stages.core.grants import Grants, Task
 from stages.core.history import RENDER
 from stages.core.join import Join
@@ -323,18 +322,15 @@ def _boxes(message: Faces | Attribute, count: int) -> str:
 
 def finished(source: str, emit: join.Emit, cards: dict[str, Card]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
-    count = len(emit.faces.rectangles) if emit.faces is not None else 0
+    return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
+
+
+def _faces(emit: join.Emit, cards: dict[str, Card]) -> list[Face]:
+    if emit.faces is None:
+        return []
     faces = []
-    for place in range(count):
+    for place, (box, score) in enumerate(zip(emit.faces.rectangles, emit.faces.scores, strict=True)):
         answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
-        faces.append(_face(emit.faces, place, answers))
-    return FinishedFrame(source, emit.frame, emit.picture, faces, list(emit.missing), emit.error)
-
-
-def _face(found: Faces, place: int, answers: dict[str, Answer]) -> Face:
-    face = Face(tuple(found.rectangles[place]), found.scores[place], answers)
-    if not found.landmarks or not found.landmarks[place]:
-        return face
-    points = found.landmarks[place]
-    pairs = tuple(zip(points[::2], points[1::2], strict=True))
-    return replace(face, landmarks=pairs, pose=Pose(*found.poses[place]), quality=found.qualities[place])
+        faces.append(Face(tuple(box), score, answers))
+    marks = list(zip(emit.faces.landmarks, emit.faces.poses, emit.faces.qualities, strict=True))
+    return [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)] if marks else faces
