@@ -156,7 +156,8 @@ def test_every_set_of_the_documentation_is_accepted(page, command):
     given = [value for option, value in pairs if option == "--set"]
     if "KEY=VALUE" in given or given == ["source=..."]:
         return  # The form, not an example.
-    given += [f"stages.detect.detector={value}" for option, value in pairs if option == "--detector"]
+    keys = {"--detector": "stages.detect.detector", "--detector-model": "stages.detect.model"}
+    given += [f"{keys[option]}={value}" for option, value in pairs if option in keys]
     read_config("", page, given)
 
 
