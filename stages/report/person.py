@@ -102,9 +102,10 @@ class Person:
 
 
 def _quality(face: Face, moment: Moment) -> float:
-    """How good a picture of a face this is: large, whole, and such that detector and nets are sure of it."""
+    """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it."""
     x, y, width, height = face.box
     inside = x >= 0 and y >= 0 and x + width <= moment.size[0] and y + height <= moment.size[1]
     sure = [answer.confidence for answer in face.answers.values() if isinstance(answer, Classes)]
-    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5)
+    sharp = 1.0 if face.quality is None else 0.1 + face.quality
+    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5) * sharp
     return quality if quality == quality else 0.0
