@@ -295,7 +295,7 @@ class Render:
         "Detectors with landmarks: a face whose `quality` is below this is followed and drawn as `unsure`, and not"
         " labelled; of one that is followed, what better frames said stands for up to `coast` seconds. 0: every face is"
         " labelled.",
-    ] = 0.1
+    ] = 0.2
     publish: Annotated[
         Publish | None,
         "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"

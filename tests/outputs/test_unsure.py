@@ -44,7 +44,7 @@ def test_a_picture_that_is_too_poor_is_drawn_as_unsure():
     assert (look().draw(poor) != poor.picture.pixels).any()
 
 
-@pytest.mark.parametrize("quality", [None, 0.1, GOOD])
+@pytest.mark.parametrize("quality", [None, 0.2, GOOD])
 def test_one_that_is_good_enough_or_of_unknown_quality_is_labelled(quality):
     assert plate(finished(look(), 0, quality, **STILL)) == ["woman 97 %", "happy 91 %", "age 31 (25-38)"]
 
