@@ -16,6 +16,7 @@ import numpy as np
 from stages.core.frames import Detections
 from stages.detectors.detector import Detector, DetectorError, Finder, Settings
 from stages.detectors.landmarks import DEPTHS, POINTS
+from stages.detectors.quality import ENOUGH_DETAIL, ENOUGH_SIDE, NOISE
 
 # Modules by name, so that a detector's library is imported only where that detector is used.
 DETECTORS = {
@@ -50,9 +51,9 @@ def settings_hash(
 ) -> str:
     """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
 
-    Settings, framing and content of the model's file count; where it lies and the builds of the libraries do not,
-    as little as for the cards of the other models. Loads no model. Raises `DetectorError` as `make_detector` does, but
-    for a file that is there and is no model.
+    Settings, framing, what is made of landmarks and content of the model's file count; where it lies and the builds of
+    the libraries do not, as little as for the cards of the other models. Loads no model. Raises `DetectorError` as
+    `make_detector` does, but for a file that is there and is no model.
     """
     finder = finder_class(name)
     file = finder.file(model)
@@ -64,6 +65,7 @@ def settings_hash(
         "neighbours": neighbours,
         "framing": [finder.framing.side, finder.framing.right, finder.framing.down],
         "upright": [POINTS.tolist(), DEPTHS.tolist()],
+        "quality": [ENOUGH_SIDE, ENOUGH_DETAIL, NOISE],
         "file": None if file is None else _sha256(file),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+import stages.detectors
 from stages.detectors import DETECTORS, DetectorError, make_detector, settings_hash
 from stages.detectors.detector import overlap
 
@@ -285,6 +286,13 @@ def test_the_framing_and_the_cascade_count(monkeypatch, tmp_path):
     other = tmp_path / "haarcascade_frontalface_default.xml"
     other.write_text("another cascade")
     monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
+    assert settings_hash("haar", **SETTINGS) != before
+
+
+@pytest.mark.parametrize("constant", ["POINTS", "DEPTHS", "ENOUGH_SIDE", "ENOUGH_DETAIL", "NOISE"])
+def test_what_is_made_of_landmarks_counts(constant, monkeypatch):
+    before = settings_hash("haar", **SETTINGS)
+    monkeypatch.setattr(stages.detectors, constant, 2 * getattr(stages.detectors, constant))
     assert settings_hash("haar", **SETTINGS) != before
 
 
