@@ -94,6 +94,7 @@ spent = st.dictionaries(names, st.floats(0, 1e6), max_size=3)
 boxes = st.lists(st.lists(numbers, min_size=4, max_size=4), max_size=5)
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Faces,
