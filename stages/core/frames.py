@@ -125,8 +125,12 @@ class Face:
 
     @property
     def shown(self) -> dict[str, Answer]:
-        """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before."""
-        return self.smoothed if self.unsure else self.answers | self.smoothed
+        """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before.
+
+        In the order of the configuration, whichever stages were asked about this frame, or a label would jump.
+        """
+        unsmoothed = {} if self.unsure else {s: a for s, a in self.answers.items() if s not in self.smoothed}
+        return self.smoothed | unsmoothed
 
     @property
     def says_unsure(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from stages.core.cadence import asked
+from stages.core.following import Follower
+from stages.core.frames import Face, FinishedFrame, Picture, Value
 from stages.core.reading import read_config
 
 
@@ -35,3 +38,13 @@ def test_what_a_person_stays_is_asked_less_often_only_where_faces_are_followed()
     assert read_config("render: {track: false}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
     text = "render: {track: false}\nstages: {age: {every: 3}, emotion: {every: 2}}"
     assert read_config(text, "p").every() == {"age": 3, "emotion": 2}
+
+
+def test_what_is_shown_of_a_face_keeps_its_order_whichever_stages_were_asked():
+    every = {"gender": 3, "emotion": 1, "age": 3}
+    follower = Follower(1.0, dict.fromkeys(every, 1.0))
+    for number in range(4):
+        said = {stage: Value(0.5) for stage in asked(number, 25.0, every)}
+        picture = Picture(np.zeros((9, 9, 3), np.uint8), number / 25, 25.0)
+        [face] = follower.follow(FinishedFrame("clip", number, picture, [Face((1, 1, 5, 5), 0.9, said)])).faces
+        assert list(face.shown) == ["gender", "emotion", "age"]
