@@ -129,8 +129,10 @@ class Face:
 
         In the order of the configuration, whichever stages were asked about this frame, or a label would jump.
         """
-        unsmoothed = {} if self.unsure else {s: a for s, a in self.answers.items() if s not in self.smoothed}
-        return self.smoothed | unsmoothed
+        answers = {} if self.unsure else self.answers
+        if self.smoothed.keys() <= answers.keys():
+            return answers | self.smoothed
+        return self.smoothed | {stage: answer for stage, answer in answers.items() if stage not in self.smoothed}
 
     @property
     def says_unsure(self) -> bool:
