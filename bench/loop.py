@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 
+from stages.core.cadence import asked
 from stages.core.frames import Face, FinishedFrame, Picture, marked
 from stages.detectors import make_detector
 from stages.detectors.framing import cut_all
@@ -63,7 +64,7 @@ class Loop:
         self._detector = make_detector(**settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
-        self.look = Look(plan.pipeline)
+        self.look, self._every = Look(plan.pipeline), plan.pipeline.every()
 
     def finish(self, source: str, number: int, picture: Picture) -> FinishedFrame:
         """The faces of a picture with everything that the models say."""
@@ -74,9 +75,10 @@ class Loop:
         if marks := marks_of(picture.pixels, found):
             faces = [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)]
         if faces:
-            geometries = {card.geometry for card in self._cards.values()}
+            cards = {stage: self._cards[stage] for stage in asked(number, picture.rate, self._every)}
+            geometries = {card.geometry for card in cards.values()}
             crops = {geometry: cut_all(picture.pixels, found, geometry) for geometry in geometries}
-            for stage, card in self._cards.items():
+            for stage, card in cards.items():
                 rows = self._models[stage].answers(crops[card.geometry]).tolist()
                 for face, row in zip(faces, rows, strict=True):
                     face.answers[stage] = answer(card, row)

@@ -38,7 +38,6 @@ MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary
 
 WEB_PORT = 8600  # of `display: web`, where none is given
 LOOKS_AT = {"dlib": 1280}  # pixels of the longer side, where 640 does not suit a detector
-EVERY = {"gender": 3, "age": 3}  # what a person stays: asked about every so many frames
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -155,11 +154,11 @@ class Attribute:
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     every: Annotated[
-        Annotated[int, Between(1, 1000)] | Literal["auto"],
+        int,
+        Between(1, 1000),
         "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
-        " each second. In between, what it said is carried on as `smoothed`. `auto`: 3 for `gender` and `age` where"
-        " faces are followed, else 1.",
-    ] = "auto"
+        " each second. In between, what it said is carried on as `smoothed`, where faces are followed.",
+    ] = 1
     host: Annotated[HostNames | None, PLACED] = None
 
 
@@ -498,8 +497,7 @@ class Pipeline:
 
     def every(self) -> dict[str, int]:
         """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
-        known = EVERY if self.render.track else {}
-        return {name: known.get(name, 1) if s.every == "auto" else s.every for name, s in self.attributes().items()}
+        return {name: stage.every for name, stage in self.attributes().items()}
 
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""

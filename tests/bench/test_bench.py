@@ -45,7 +45,9 @@ def said_by(measurement, capsys, argv: list[str]) -> str:
     """What a measurement prints."""
     assert command(measurement.measure, measurement.TITLE, argv) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert all(
+        line.endswith(" s so far") for line in printed.err.splitlines()
+    )  # On a slow machine it shows signs of life.
     assert f"| {measurement.TITLE} " in printed.out
     return printed.out
 

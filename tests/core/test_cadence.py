@@ -33,11 +33,9 @@ def test_stages_stand_in_the_order_of_the_configuration():
     assert asked(9, 25.0, {"gender": 3, "emotion": 1, "age": 3}) == ("gender", "emotion", "age")
 
 
-def test_what_a_person_stays_is_asked_less_often_only_where_faces_are_followed():
-    assert read_config("{}", "p").every() == {"gender": 3, "emotion": 1, "age": 3}
-    assert read_config("render: {track: false}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
-    text = "render: {track: false}\nstages: {age: {every: 3}, emotion: {every: 2}}"
-    assert read_config(text, "p").every() == {"age": 3, "emotion": 2}
+def test_every_stage_is_asked_about_each_frame_if_nothing_else_is_said():
+    assert read_config("{}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
+    assert read_config("stages: {age: {every: 3}, emotion: {}}", "p").every() == {"age": 3, "emotion": 1}
 
 
 def test_what_is_shown_of_a_face_keeps_its_order_whichever_stages_were_asked():

@@ -407,7 +407,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_stays(tmp_path: Path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
-        with pytest.raises(OutputError, match="^cannot write .*clip.mp4: File too large; choose another folder"):
+        with pytest.raises(OutputError, match="^cannot write .*clip.mp4: File too large; allow larger"):
             for number in range(20):
                 writer.write(frame(number), noise[number])
         resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))  # Now the joined video does not fit either.

@@ -18,11 +18,11 @@ def plans(seed: int, **fixed) -> Plan:
         "attributes": draw.choice(((), ("gender",), ("gender", "emotion", "age"))),
         "window": draw.choice((1, 2, 5, 16)),
         "window_bytes": draw.choice((1, 3500, 10**9)),
-        "every": {"gender": draw.choice((1, 1, 3)), "age": draw.choice((1, 4))},
         "replicas": {"detect": draw.choice((1, 2, 3)), "gender": draw.choice((1, 2))},
         "service_s": {"detect": draw.choice((0.002, 0.03)), "gender": draw.choice((0.001, 0.2))},
         "repeat": draw.choice((0.0, 0.3)),
         "shuffle": draw.random() < 0.5,
+        "every": {"gender": draw.choice((1, 1, 3)), "age": draw.choice((1, 4))},
     }
     return Plan(**{**drawn, **fixed})
 

@@ -252,16 +252,16 @@ SEEDS = 20
 def histories(first: str, seed_of_first: int = 0):
     """Of every kind some, that which is the most telling for this rule first."""
     for seed in range(seed_of_first, seed_of_first + SEEDS):
-        yield plans(seed, **KINDS[first]), seed
+        yield plans(seed, every={}, **KINDS[first]), seed
     for seed in range(SEEDS):
         for kind in KINDS:
-            yield plans(seed, **KINDS[kind]), seed
+            yield plans(seed, every={}, **KINDS[kind]), seed
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_it_is_it_passes_these_histories(kind):
     for seed in range(2):
-        world.ended(plans(seed, **KINDS[kind]), seed)
+        world.ended(plans(seed, every={}, **KINDS[kind]), seed)
 
 
 @pytest.mark.parametrize("rule", BROKEN)
