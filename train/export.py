@@ -2,7 +2,7 @@
 
     python -m train.export runs/emotion --name emotion           models/emotion.tflite and models/emotion.yaml
     python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
-    python -m train.export runs/faces --name gender --head gender one head of a net that has several
+    python -m train.export runs/person --name gender --head gender  one head of a net that has several
     python -m train.export runs/age --name age --precision int8
     python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
     python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted
@@ -40,16 +40,16 @@ from stages.inference.card import load_card
 from stages.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Head, load, majority
+from train.detection.export import export as export_detector
 from train.evaluate import answered, corrupted_figures, group_figures
 from train.files import disk_errors
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin, weakest
+from train.provenance import FIGURES_ON, LIMITS, learned_from, nets_of_others, weakest
 from train.questions import questions
-from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
+from train.recipe import Recipe, read_recipe
 from train.rounded import heads_clipped
-from train.state import Progress
 from train.stored import stored
 from train.targets import probabilities
 
@@ -145,6 +145,9 @@ def main(arguments: list[str] | None = None) -> int:
 def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Callable[[str], None]) -> None:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; ExportError if they do not agree."""
     recipe = read_recipe(run)
+    if recipe.task == "faces":
+        export_detector(run, wanted.name, models, data, say)
+        return
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
     heads = wanted.heads(recipe)
@@ -324,13 +327,8 @@ def golden(path: Path) -> dict:
 
 
 def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
-    sources = [source for each in lineage(recipe) for source in (*each.repeats, *each.unlabelled)]
-    sources = list(dict.fromkeys(sources))
     found = {
-        "data": [DATA.get(source, source) for source in sources],
-        "licence": "; ".join(LICENCES.get(source, f"{source}: not said") for source in sources),
-        "command": command(recipe),
-        "run": ended(run),
+        **learned_from(run, recipe),
         "weights": f"stored as {wanted.precision}, computed with as float32",
     }
     if nets := nets_of_others(recipe):
@@ -338,46 +336,6 @@ def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
     if wanted.votes:
         found["answer"] = f"{wanted.votes:.0%} FER+'s votes, the rest FER2013's label"
     return found
-
-
-def lineage(recipe: Recipe) -> list[Recipe]:
-    """The recipe and those of all runs whose weights or answers went into it, where they are still there."""
-    return [recipe, *(each for run in before(recipe) for each in lineage(read_recipe(run)))]
-
-
-def before(recipe: Recipe) -> list[Path]:
-    """The runs that it learns or starts from, where they are still there."""
-    runs = map(Path, [*recipe.teachers, *([recipe.start] if recipe.start else [])])
-    return [run for run in runs if (run / "recipe.json").is_file()]
-
-
-def nets_of_others(recipe: Recipe) -> list[str]:
-    """Whose nets have had a part in it, in words."""
-    return [net for run in before(recipe) for net in origin(run).get("nets", []) + nets_of_others(read_recipe(run))]
-
-
-def ended(run: Path) -> str:
-    """How long the run took and where it got; a run with --seconds comes to fewer epochs on a slower machine."""
-    history = Progress.read(run).history
-    best = min(history, key=lambda row: row["error"])
-    took = f"{len(history)} epochs in {history[-1]['seconds']:.0f} s"
-    return f"{took}, best on the validation part after epoch {best['epoch']}"
-
-
-def command(recipe: Recipe) -> str:
-    """The command that trains this again, after those of the runs that it starts from or learns from."""
-    return " && ".join(commands(recipe))
-
-
-def commands(recipe: Recipe) -> list[str]:
-    """Each command once, however many runs need what it makes."""
-    found = []
-    for run in before(recipe):
-        made = origin(run).get("command")
-        *earlier, last = [made] if made else commands(read_recipe(run))
-        found += [*earlier, last if made else f"{last} --out {RUNS / run.name}"]
-    words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
-    return list(dict.fromkeys([*found, " ".join(words)]))
 
 
 def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:
