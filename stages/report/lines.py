@@ -107,7 +107,9 @@ def summary_in(path: Path) -> dict:
 def _is_account(source: object) -> bool:
     if not isinstance(source, dict) or not isinstance(source.get("source", ""), str):
         return False
-    return _is_count(source.get("latency_ms", {})) and _is_count({"seconds": source.get("seconds", 0.0)})
+    return _is_count(source.get("latency_ms", {})) and _is_count(
+        {name: source.get(name, 0) for name in ("seconds", "before")}
+    )
 
 
 def _is_count(numbers: object) -> bool:

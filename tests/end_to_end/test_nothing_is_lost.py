@@ -194,7 +194,10 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert other.results == killed.results
     resumed = place.run(slow_film, "--resume")
     assert_same(resumed, calm)
-    assert re.search(rf"^facepipe: {slow_film.name} goes on at frame \d+$", resumed.err, re.MULTILINE)
+    goes_on = re.search(rf"^facepipe: {slow_film.name} goes on at frame (\d+)$", resumed.err, re.MULTILINE)
+    before = int(goes_on[1])
+    assert resumed.summary["sources"][0]["before"] == before
+    assert f"{len(FACES)} frames, {before} of them before and {len(FACES) - before} now in " in resumed.out
     again = place.run(slow_film, "--resume")
     assert (again.status, again.results) == (0, calm.results)
     assert "is finished; there is nothing to resume" in again.err

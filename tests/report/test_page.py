@@ -277,6 +277,13 @@ def test_the_summary_is_told(tmp_path):
         assert words in page.text
 
 
+def test_frames_a_second_are_those_of_the_last_start(tmp_path):
+    folder = written(tmp_path, film(5))
+    source = {"source": "clip.mp4", "seconds": 2.0, "rendered": 5, "before": 2}
+    (folder / "summary.json").write_text(json.dumps({"sources": [source]}))
+    assert "frames a second 1.5" in report(folder).text
+
+
 @pytest.mark.parametrize(
     "text", ["", "7", "{", "[" * 200_000, '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}']
 )
