@@ -35,9 +35,10 @@ from stages.runtime.output_folder import (
     absent,
     logs_only,
     new_folder,
-    newest_run,
     output_folder,
     refuse_damaged_run,
+    run_to_go_on_with,
+    run_to_replace,
 )
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
@@ -98,7 +99,8 @@ def run(
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         if resume and pipeline.render.output is None:
             refuse_damaged_run(pipeline, config)
-        pipeline, made = with_folder(pipeline, config, resume)
+        replaces = replace and "render" in stages
+        pipeline, made = with_folder(pipeline, config, resume, replaces)
         results = _results(pipeline, processes, held, resume, replace, made)
         held.enter_context(results.left_only_by_a_run())
         before = _before(results, replace)
@@ -247,14 +249,17 @@ def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
     return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
-def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[Pipeline, tuple[Path, ...]]:
+def with_folder(
+    pipeline: Pipeline, config: str | None, resume: bool, replace: bool = False
+) -> tuple[Pipeline, tuple[Path, ...]]:
     """The pipeline with the folder that it writes to, and the folders that were made for that.
 
-    Where none is said: the newest one of the same sources if it goes on, else one of its own.
+    Where none is said: that of the run of the same sources which it goes on with or replaces, else one of its own.
     """
     if pipeline.render.output is not None:
         return pipeline, ()
-    before, above = newest_run(pipeline=pipeline) if resume else None, absent(OUT)
+    before = run_to_replace(pipeline, config) if replace else run_to_go_on_with(pipeline) if resume else None
+    above = absent(OUT)
     path = before or new_folder(pipeline, config)
     made = () if before else (*above, path)
     render = dataclasses.replace(pipeline.render, output=str(path))

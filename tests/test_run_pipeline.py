@@ -446,6 +446,30 @@ def test_each_run_has_a_folder_of_its_own_unless_one_is_named(command, here, cap
     assert command("--output", "out/clip", "--replace") == 0
 
 
+def test_replace_without_a_folder_replaces_the_run_that_resume_would_go_on_with(command, here, capsys):
+    begins = RENDER.replace(
+        "    serve(launcher)\n",
+        "    serve(launcher)\n    from stages.runtime.run_file import RunFile\n"
+        "    OutputFolder.at(out, ()).clear()\n    RunFile(settings.run, settings.inputs).write(out)\n",
+    ).replace("from pathlib", "from stages.runtime.output_folder import OutputFolder\nfrom pathlib")
+    new = ("--set", "render.output=null")
+    assert command(*new, render=begins) == 0
+    (here / "out/clip/notes.txt").write_text("mine")
+    assert command(*new, "--resume", "--detector", "dlib", render=begins) == 2
+    assert "--replace begins it anew" in capsys.readouterr().err
+    before = json.loads((here / "out/clip/run.json").read_text())["run"]
+    assert command(*new, "--replace", "--detector", "dlib", render=begins) == 0
+    assert " → out/clip\n" in capsys.readouterr().err
+    assert [path.name for path in (here / "out").iterdir()] == ["clip"]
+    assert (here / "out/clip/notes.txt").read_text() == "mine"
+    assert json.loads((here / "out/clip/run.json").read_text())["run"] != before
+
+
+def test_replace_without_a_folder_makes_one_where_there_is_no_run_of_this_source(command, here, capsys):
+    assert command("--set", "render.output=null", "--replace") == 0
+    assert " → out/clip\n" in capsys.readouterr().err
+
+
 def test_a_run_that_is_refused_leaves_no_folder(command, here):
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
     assert command("--set", "render.output=null", capture=refuses, render=SERVES) == 2
