@@ -105,12 +105,13 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = Arguments(
         prog="run_pipeline.py",
+        usage="%(prog)s [SOURCE] [OPTION ...]",
         description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
-    parser.add_argument("--source", metavar="S", help="camera number, file, folder, glob, URL, demo or auto")
+    parser.add_argument("--source", metavar="S", help="as SOURCE: camera number, file, folder, glob, URL, demo or auto")
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: a new one in out/)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")

@@ -135,8 +135,8 @@ def run(
             results.remove_logs(keep=processes)
         if pipeline.port != named:
             view.say(
-                f"the place of port {named} is another run's, so this one has that of {pipeline.port}; its helpers"
-                f" name it: --set port={pipeline.port}"
+                f"another run is using port {named}, so this one uses {pipeline.port}; only stages that you start"
+                f" yourself to help it need to know: --set port={pipeline.port}"
             )
         if not stages & BINDING:
             view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")

@@ -175,7 +175,10 @@ def test_after_seconds_the_run_ends_with_0(command):
 def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refused(command, here, capsys):
     with claim([addresses(5600, 1).render], 5600):
         assert command() == 0
-        assert "--set port=5601" in capsys.readouterr().err
+        assert (
+            "another run is using port 5600, so this one uses 5601; only stages that you start yourself to help it"
+            in (capsys.readouterr().err)
+        )
         assert command("--only", "render", "--output", "parts") == 2
     assert "port 5600 is taken by another run" in capsys.readouterr().err
     assert not (here / "parts").exists()
@@ -232,6 +235,12 @@ def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments
         run_pipeline.main(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"facepipe: {sentence}\n"
+
+
+def test_help_begins_with_the_source(capsys):
+    with pytest.raises(SystemExit):
+        run_pipeline.main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: run_pipeline.py [SOURCE] [OPTION ...]\n")
 
 
 def test_an_option_that_does_not_exist_has_status_2():
