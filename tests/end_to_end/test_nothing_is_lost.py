@@ -203,6 +203,14 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert "is finished; there is nothing to resume" in again.err
 
 
+def test_a_run_that_goes_on_and_is_killed_has_no_summary_of_its_earlier_end(place, slow_film):
+    ended = place.start(slow_film, PACED).until_lines(4).signal(signal.SIGINT).end()
+    assert ended.summary["status"] == 130
+    killed = place.start(slow_film, PACED, "--resume").until_lines(9).signal(signal.SIGKILL).end(alone=False)
+    eventually(lambda: not place.processes(), "every stage has noticed that its launcher is gone")
+    assert not (killed.output / "summary.json").exists()
+
+
 WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}'
 
 
