@@ -94,6 +94,8 @@ def run(
         _refuse_record(record)
     _refuse_sources(pipeline, processes, resume)
     find_models(pipeline, folder)
+    if "render" in stages and pipeline.render.display == "window":
+        _refuse_without_screen()
     _refuse_a_dead_disk(pipeline)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
@@ -191,6 +193,14 @@ def _refuse_sources(pipeline: Pipeline, processes: Processes, resume: bool) -> N
     for stage, replica in processes.values():
         if stage == "capture":
             refuse(sources[replica], is_pinned=resume)
+
+
+def _refuse_without_screen() -> None:
+    """Raise `DisplayError` where there is none for the window that was asked for; render finds out what else may be."""
+    from stages.outputs.screen import DisplayError, no_screen  # NumPy: no other run has to wait for it here.
+
+    if reason := no_screen():
+        raise DisplayError(reason)
 
 
 def _refuse_a_dead_disk(pipeline: Pipeline) -> None:

@@ -492,6 +492,18 @@ def test_a_run_that_is_refused_leaves_no_folder(command, here):
     assert list((here / "mine").iterdir()) == []
 
 
+def test_a_window_without_a_screen_is_refused_before_anything_is_announced_or_made(command, here, monkeypatch, capsys):
+    monkeypatch.setattr(stages.run, "launch", fails_to_start)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert command("--display", "window", "--set", "render.output=null") == 2
+    assert capsys.readouterr().err == (
+        "facepipe: a window was asked for, but there is no screen (DISPLAY is not set); --display none does without,"
+        " auto opens one where it is possible.\n"
+    )
+    assert not (here / "out").exists()
+
+
 def fails_to_start(*_, **__):
     raise AssertionError("a process was started")
 
