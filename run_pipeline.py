@@ -55,7 +55,9 @@ examples:
   run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
 
 Each run gets a folder of its own in out/, named after its source: out/clip, out/clip-2. With --output DIR it is DIR;
-the results of an earlier run there are replaced only with --replace. Files of others are never touched.
+results of an earlier run are replaced only with --replace: those in DIR, or, without --output, those of the run that
+--resume would go on with: the newest of the source that is not finished, or else its newest. Files of others are never
+touched.
 Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
 source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order, and 0 after
 SIGTERM with --service.
@@ -103,12 +105,13 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = Arguments(
         prog="run_pipeline.py",
+        usage="%(prog)s [SOURCE] [OPTION ...]",
         description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
-    parser.add_argument("--source", metavar="S", help="camera number, file, folder, glob, URL, demo or auto")
+    parser.add_argument("--source", metavar="S", help="as SOURCE: camera number, file, folder, glob, URL, demo or auto")
     parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: a new one in out/)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")
@@ -131,8 +134,14 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
     parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with a run that was broken off or ended")
-    again.add_argument("--replace", action="store_true", help="replace what an earlier run has left in --output")
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the newest run of the source that is not finished, or that in --output",
+    )
+    again.add_argument(
+        "--replace", action="store_true", help="replace the run in --output, or the one that --resume would take"
+    )
     again.add_argument(
         "--service", action="store_true", help="under a service manager: go on after whatever ended it; docs/service.md"
     )

@@ -110,7 +110,7 @@ class _Capture:
         self._flow = self._new_flow()
         self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._said_hello_s = self._said_progress_s = float("-inf")
-        self._said_complete = self._began = False
+        self._said_complete = self._began = self._said_opened = False
         # Pictures of a live source that came before the stages were there, and that its opening took, so far as told.
         self._let_go = self._let_go_opening = 0
         self._results_end_s: float | None = None  # the time of the last frame in them, until a picture follows it
@@ -118,13 +118,8 @@ class _Capture:
     def run(self) -> None:
         # A camera's times count on from its first opening, also when this process is not the one that did it.
         self._later_s = time.monotonic() - self._settings.opened_s if self._settings.opened_s else 0.0
-        self._launcher.opened(
-            source=self._source.name,
-            description=self._source.description,
-            chosen=self._source.chosen,
-            frames=self._source.frames,
-            live=self._source.live,
-        )
+        if self._source.frames != 0:
+            self._say_opened()
         self._launcher.ready()
         # Opening the codec takes a tenth of a second: the first picture waits for the others.
         self._reader.read_from(0)
@@ -139,6 +134,17 @@ class _Capture:
             self._tape.close()
         report = self._account.report(self._source, self._flow.read)
         self._launcher.report({**report, "refused": dict(self._workers.refused)})
+
+    def _say_opened(self) -> None:
+        """What is read, for the person: where no frame is expected, only when there is one."""
+        self._said_opened = True
+        self._launcher.opened(
+            source=self._source.name,
+            description=self._source.description,
+            chosen=self._source.chosen,
+            frames=self._source.frames,
+            live=self._source.live,
+        )
 
     # --- Hearing ---
 
@@ -373,6 +379,8 @@ class _Capture:
         decodes = not self._reader.has_stood_still(self._patience_s)
         if decodes:
             self._launcher.beat()
+        if not self._said_opened and self._has_begun():
+            self._say_opened()
         # Later on it is what a render that is started again, or a connection that was made anew, knows this capture by,
         # and what shows that it is there.
         every_s = HELLO_AGAIN_S if self._flow.acknowledged else HELLO_S

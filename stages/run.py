@@ -35,9 +35,10 @@ from stages.runtime.output_folder import (
     absent,
     logs_only,
     new_folder,
-    newest_run,
     output_folder,
     refuse_damaged_run,
+    run_to_go_on_with,
+    run_to_replace,
 )
 from stages.runtime.places import Places
 from stages.runtime.run_directory import claim_free
@@ -93,12 +94,15 @@ def run(
         _refuse_record(record)
     _refuse_sources(pipeline, processes, resume)
     find_models(pipeline, folder)
+    if "render" in stages and pipeline.render.display == "window":
+        _refuse_without_screen()
     _refuse_a_dead_disk(pipeline)
     with ExitStack() as held:
         named, pipeline = pipeline.port, _in_its_place(pipeline, processes, host, held)
         if resume and pipeline.render.output is None:
             refuse_damaged_run(pipeline, config)
-        pipeline, made = with_folder(pipeline, config, resume)
+        replaces = replace and "render" in stages
+        pipeline, made = with_folder(pipeline, config, resume, replaces)
         results = _results(pipeline, processes, held, resume, replace, made)
         held.enter_context(results.left_only_by_a_run())
         before = _before(results, replace)
@@ -133,8 +137,8 @@ def run(
             results.remove_logs(keep=processes)
         if pipeline.port != named:
             view.say(
-                f"the place of port {named} is another run's, so this one has that of {pipeline.port}; its helpers"
-                f" name it: --set port={pipeline.port}"
+                f"another run is using port {named}, so this one uses {pipeline.port}; only stages that you start"
+                f" yourself to help it need to know: --set port={pipeline.port}"
             )
         if not stages & BINDING:
             view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(stages))}")
@@ -189,6 +193,14 @@ def _refuse_sources(pipeline: Pipeline, processes: Processes, resume: bool) -> N
     for stage, replica in processes.values():
         if stage == "capture":
             refuse(sources[replica], is_pinned=resume)
+
+
+def _refuse_without_screen() -> None:
+    """Raise `DisplayError` where there is none for the window that was asked for; render finds out what else may be."""
+    from stages.outputs.screen import DisplayError, no_screen  # NumPy: no other run has to wait for it here.
+
+    if reason := no_screen():
+        raise DisplayError(reason)
 
 
 def _refuse_a_dead_disk(pipeline: Pipeline) -> None:
@@ -247,14 +259,17 @@ def _bound(pipeline: Pipeline, processes: Processes, host: str) -> list[str]:
     return [place for stage, replica in processes.values() for place in places.binds(stage, replica)]
 
 
-def with_folder(pipeline: Pipeline, config: str | None, resume: bool) -> tuple[Pipeline, tuple[Path, ...]]:
+def with_folder(
+    pipeline: Pipeline, config: str | None, resume: bool, replace: bool = False
+) -> tuple[Pipeline, tuple[Path, ...]]:
     """The pipeline with the folder that it writes to, and the folders that were made for that.
 
-    Where none is said: the newest one of the same sources if it goes on, else one of its own.
+    Where none is said: that of the run of the same sources which it goes on with or replaces, else one of its own.
     """
     if pipeline.render.output is not None:
         return pipeline, ()
-    before, above = newest_run(pipeline=pipeline) if resume else None, absent(OUT)
+    before = run_to_replace(pipeline, config) if replace else run_to_go_on_with(pipeline) if resume else None
+    above = absent(OUT)
     path = before or new_folder(pipeline, config)
     made = () if before else (*above, path)
     render = dataclasses.replace(pipeline.render, output=str(path))

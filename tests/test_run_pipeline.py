@@ -175,7 +175,10 @@ def test_after_seconds_the_run_ends_with_0(command):
 def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refused(command, here, capsys):
     with claim([addresses(5600, 1).render], 5600):
         assert command() == 0
-        assert "--set port=5601" in capsys.readouterr().err
+        assert (
+            "another run is using port 5600, so this one uses 5601; only stages that you start yourself to help it"
+            in (capsys.readouterr().err)
+        )
         assert command("--only", "render", "--output", "parts") == 2
     assert "port 5600 is taken by another run" in capsys.readouterr().err
     assert not (here / "parts").exists()
@@ -232,6 +235,12 @@ def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments
         run_pipeline.main(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"facepipe: {sentence}\n"
+
+
+def test_help_begins_with_the_source(capsys):
+    with pytest.raises(SystemExit):
+        run_pipeline.main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: run_pipeline.py [SOURCE] [OPTION ...]\n")
 
 
 def test_an_option_that_does_not_exist_has_status_2():
@@ -446,6 +455,30 @@ def test_each_run_has_a_folder_of_its_own_unless_one_is_named(command, here, cap
     assert command("--output", "out/clip", "--replace") == 0
 
 
+def test_replace_without_a_folder_replaces_the_run_that_resume_would_go_on_with(command, here, capsys):
+    begins = RENDER.replace(
+        "    serve(launcher)\n",
+        "    serve(launcher)\n    from stages.runtime.run_file import RunFile\n"
+        "    OutputFolder.at(out, ()).clear()\n    RunFile(settings.run, settings.inputs).write(out)\n",
+    ).replace("from pathlib", "from stages.runtime.output_folder import OutputFolder\nfrom pathlib")
+    new = ("--set", "render.output=null")
+    assert command(*new, render=begins) == 0
+    (here / "out/clip/notes.txt").write_text("mine")
+    assert command(*new, "--resume", "--detector", "dlib", render=begins) == 2
+    assert "--replace begins it anew" in capsys.readouterr().err
+    before = json.loads((here / "out/clip/run.json").read_text())["run"]
+    assert command(*new, "--replace", "--detector", "dlib", render=begins) == 0
+    assert " → out/clip\n" in capsys.readouterr().err
+    assert [path.name for path in (here / "out").iterdir()] == ["clip"]
+    assert (here / "out/clip/notes.txt").read_text() == "mine"
+    assert json.loads((here / "out/clip/run.json").read_text())["run"] != before
+
+
+def test_replace_without_a_folder_makes_one_where_there_is_no_run_of_this_source(command, here, capsys):
+    assert command("--set", "render.output=null", "--replace") == 0
+    assert " → out/clip\n" in capsys.readouterr().err
+
+
 def test_a_run_that_is_refused_leaves_no_folder(command, here):
     refuses = "def main(s, l): raise FacepipeError(f'there is no {s.source.spec}.')"
     assert command("--set", "render.output=null", capture=refuses, render=SERVES) == 2
@@ -457,6 +490,18 @@ def test_a_run_that_is_refused_leaves_no_folder(command, here):
     (here / "mine").mkdir()
     assert command("--output", "mine", capture=refuses, render=SERVES) == 2
     assert list((here / "mine").iterdir()) == []
+
+
+def test_a_window_without_a_screen_is_refused_before_anything_is_announced_or_made(command, here, monkeypatch, capsys):
+    monkeypatch.setattr(stages.run, "launch", fails_to_start)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert command("--display", "window", "--set", "render.output=null") == 2
+    assert capsys.readouterr().err == (
+        "facepipe: a window was asked for, but there is no screen (DISPLAY is not set); --display none does without,"
+        " auto opens one where it is possible.\n"
+    )
+    assert not (here / "out").exists()
 
 
 def fails_to_start(*_, **__):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -41,11 +42,16 @@ def opened(settings: Settings, launcher: Launcher) -> Source | None:
             if so_far is None or time.monotonic() >= until_s:
                 raise
             if not is_told:
-                launcher.say(f"{so_far}; waiting {so_long(patience_s)} for it")
+                launcher.say(f"{so_far}; waiting {so_long(patience_s)} for it{_way_out(patience_s)}")
                 is_told = True
         _rest(min(pause_s, max(0.0, until_s - time.monotonic())), launcher)
         pause_s = min(2 * pause_s, PAUSE_MOST_S)
     return None
+
+
+def _way_out(patience_s: float) -> str:
+    """For whoever has mistyped it, and sits before the terminal; a service waits as it was told to."""
+    return "; Ctrl-C ends the run, --set reconnect=0 does without the wait" if patience_s < math.inf else ""
 
 
 def _so_far(error: SourceError, spec: str | int, is_known: bool) -> str | None:

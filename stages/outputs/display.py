@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.errors import FacepipeError
 from stages.core.frames import FinishedFrame
 from stages.core.names import output_name, printable
 from stages.outputs import OutputError
@@ -19,13 +18,9 @@ from stages.outputs.draw import annotate
 from stages.outputs.labels import Bar, Line
 from stages.outputs.panels import with_panels
 from stages.outputs.pictures import write_picture
-from stages.outputs.screen import window_available
+from stages.outputs.screen import DisplayError, window_available
 from stages.outputs.window import View, Window
 from stages.results.manifest import ForeignFile, Manifest
-
-
-class DisplayError(FacepipeError):
-    """A window was asked for and cannot be opened."""
 
 
 def open_display(
@@ -49,9 +44,7 @@ def open_display(
     if reason is None:
         return Display(stages, saved, say, style, delay_s, waits)
     if wanted == "window":
-        raise DisplayError(
-            f"a window was asked for, but {reason}; --display none does without, auto opens one where it is possible."
-        )
+        raise DisplayError(reason)
     say(f"no window: {reason}; the results are written all the same")
     return None
 

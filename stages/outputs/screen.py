@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
+from stages.core.errors import FacepipeError
 
 _ANSWER_S = 5.0  # a busy machine's screen takes more than two
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
@@ -18,10 +18,26 @@ _LOCAL_FAMILY, _ANY_FAMILY = 256, 65535  # of an entry in the authority file
 _open_connections: list[socket.socket] = []
 
 
+class DisplayError(FacepipeError):
+    """A window was asked for and cannot be opened."""
+
+    def __init__(self, reason: str):
+        super().__init__(
+            f"a window was asked for, but {reason}; --display none does without, auto opens one where it is possible."
+        )
+
+
 def window_available() -> str | None:
     """None if a window can be opened, else why not, in a few words."""
+    import cv2  # Only here: the command asks for the screen alone, before anything is started.
+
     if cv2.currentUIFramework() in ("", "NONE"):
         return "this OpenCV is built without windows (headless)"
+    return no_screen()
+
+
+def no_screen() -> str | None:
+    """Why there is no screen for a window, in a few words; None where there is one."""
     if sys.platform in ("win32", "darwin"):
         return None
     display = os.environ.get("DISPLAY", "")

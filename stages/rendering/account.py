@@ -82,4 +82,5 @@ class Account:
         rendered = self._rendered_before + state.emitted
         services = {stage: service.to_json() for stage, service in self._services.items()}
         told = {"spent": spent, "services": services}
-        return {"captured": self.frames, "rendered": rendered, "dropped": dropped, **counts, **told}
+        before = self._rendered_before
+        return {"captured": self.frames, "rendered": rendered, "before": before, "dropped": dropped, **counts, **told}

@@ -30,7 +30,16 @@ from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import Results, ResultsError, cannot_be_written, losses_of, results_in, said_in, summary_in
+from stages.report.lines import (
+    Results,
+    ResultsError,
+    cannot_be_written,
+    losses_of,
+    results_in,
+    runs_in,
+    said_in,
+    summary_in,
+)
 from stages.report.page import Told, page
 from stages.report.tables import need_pyarrow, write_csv, write_parquet
 from stages.report.thumbnails import Thumbnails
@@ -53,6 +62,9 @@ def main(argv: list[str] | None = None) -> int:
         if options.folder is None:
             options.folder = _newest()
             say(f"The newest run is in {options.folder}.")
+        elif runs_in(options.folder) and (newest := newest_run(options.folder)):
+            say(f"{options.folder} holds runs and is none itself; the newest of them is in {newest}.")
+            options.folder = newest
         for said in _make(options, results_in(options.folder)):
             say(said)
     except FacepipeError as error:
@@ -70,7 +82,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="OUT",
         nargs="?",
-        help="the folder that a run has left (default: the newest in out)",
+        help="the folder that a run has left (default: the newest in out; so of any folder that holds runs)",
     )
     parser.add_argument("--html", action="store_true", help="the page, also where something else is asked for")
     parser.add_argument("--csv", action="store_true", help="a table as text")

@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.core.errors import FacepipeError, way_out
 from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
 from stages.results.reading import open_plain
-from stages.runtime.run_file import LARGEST_BYTES
+from stages.runtime.run_file import LARGEST_BYTES, RUN
 
 FOLDERS = 1000  # of sources in a folder of results
 
@@ -39,7 +39,7 @@ class Results:
         self.folder, self.path = folder, folder / RESULTS
         self.is_torn = False  # found out by reading: the last line breaks off
         if not self.path.is_file():
-            raise ResultsError(f"{folder} has no {RESULTS}; write the folder that a run has left, such as out.")
+            raise ResultsError(f"{folder} has no {RESULTS}; write the folder that a run has left, such as out/clip.")
         self._real = self.path.resolve()  # A person may read through a link.
 
     def __iter__(self) -> Iterator[Line]:
@@ -59,11 +59,22 @@ def results_in(folder: Path) -> list[Results]:
     """Of every source in the folder of a run; raises `ResultsError` where there are none."""
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
-        raise ResultsError(f"{folder} {what}; write the folder that a run has left, such as out.")
+        raise ResultsError(f"{folder} {what}; write the folder that a run has left, such as out/clip.")
     if (folder / RESULTS).is_file():
         return [Results(folder)]
+    if runs := runs_in(folder):
+        raise ResultsError(
+            f"{folder} holds {len(runs)} run{'s' * (len(runs) != 1)} and is none itself; write the folder of one, such"
+            f" as {runs[0]}."
+        )
     each = sorted(path.parent for path in folder.glob(f"*/{RESULTS}"))[:FOLDERS]
     return [Results(path) for path in each] or [Results(folder)]
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The folders of runs in one that is no run's: sources of one run have their folders in it, and no run.json."""
+    is_of_a_run = any((folder / name).exists() for name in (RUN, RESULTS))
+    return [] if is_of_a_run else sorted(path.parent for path in folder.glob(f"*/{RUN}"))[:FOLDERS]
 
 
 def losses_of(folder: Path) -> Iterator[Loss]:
@@ -107,7 +118,9 @@ def summary_in(path: Path) -> dict:
 def _is_account(source: object) -> bool:
     if not isinstance(source, dict) or not isinstance(source.get("source", ""), str):
         return False
-    return _is_count(source.get("latency_ms", {})) and _is_count({"seconds": source.get("seconds", 0.0)})
+    return _is_count(source.get("latency_ms", {})) and _is_count(
+        {name: source.get(name, 0) for name in ("seconds", "before")}
+    )
 
 
 def _is_count(numbers: object) -> bool:

@@ -84,7 +84,9 @@ def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
         tiles.append(("restarts", f"{sum(summary.get('restarts', {}).values()):,}"))
     seconds = max((one.account.get("seconds", 0.0) for one in told), default=0.0)
     if seconds:
-        tiles.append((f"{what} a second", f"{frames / seconds:.1f}"))
+        # What was there before the last start took time that its summary does not have.
+        now = frames - sum(one.account.get("before", 0) for one in told)
+        tiles.append((f"{what} a second", f"{max(0, now) / seconds:.1f}"))
     yield '<dl class="tiles">'
     yield "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles)
     yield "</dl>"

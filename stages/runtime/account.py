@@ -25,15 +25,22 @@ class SourceAccount:
     source: str
     captured: int | None  # frames read; None: its capture could not say
     rendered: int
+    before: int = 0  # of the rendered ones: done when this start began, which has gone on with them
     dropped: list[dict] = field(default_factory=list)  # {stage, reason, count}
     faces: int = 0
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
     skipped: int = 0  # files that could not be read
     cut_short: int = 0  # videos that lack frames: cut off, or damaged
+    # Of this start alone:
     seconds: float = 0.0
     latency_ms: dict[str, float] = field(default_factory=dict)  # "p50" and other quantiles: capture to output
     spent_s: dict[str, float] = field(default_factory=dict)  # seconds of work, by stage
+
+    @property
+    def rendered_now(self) -> int:
+        """Frames that this start has rendered, as `seconds` and `spent_s` are its own."""
+        return max(0, self.rendered - self.before)
 
     @property
     def drops(self) -> int:
@@ -95,7 +102,10 @@ def account(
 
 
 def of_all_lives(last: dict | None, earlier: list[dict]) -> dict | None:
-    """What a process said last, with the times of its earlier lives added; its counts go on by themselves."""
+    """What a process said last, with the times of its earlier lives added; its counts go on by themselves.
+
+    What was done before the first life was done before this start.
+    """
     if last is None or not earlier:
         return last or (earlier[-1] if earlier else None)
     whole = dict(last)
@@ -104,10 +114,16 @@ def of_all_lives(last: dict | None, earlier: list[dict]) -> dict | None:
     if "sources" in last:
         lives = [*earlier, last]
         whole["sources"] = {
-            name: {**said, "spent": _added([life.get("sources", {}).get(name, {}).get("spent", {}) for life in lives])}
-            for name, said in last["sources"].items()
+            name: _of_lives([life["sources"][name] for life in lives if name in life.get("sources", {})])
+            for name in last["sources"]
         }
     return whole
+
+
+def _of_lives(lives: list[dict]) -> dict:
+    """The same of one source."""
+    before = {"before": lives[0]["before"]} if "before" in lives[0] else {}
+    return {**lives[-1], **before, "spent": _added([life.get("spent", {}) for life in lives])}
 
 
 def _added(spent: list[dict[str, float]]) -> dict[str, float]:
@@ -126,6 +142,7 @@ def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
         source=name,
         captured=read.get("captured", rendered.get("captured")),  # its capture may run on another machine
         rendered=rendered.get("rendered", 0),
+        before=rendered.get("before", 0),
         dropped=rendered.get("dropped", []),
         faces=rendered.get("faces", 0),
         missing=rendered.get("missing", 0),
@@ -156,7 +173,7 @@ def _table(sources: list[SourceAccount]) -> list[str]:
     quantiles = [q for q in ("p50", "p95") if any(q in source.latency_ms for source in sources)]
     rows = [["source", "frames", "faces", "dropped", "frames/s", *(f"latency {q}" for q in quantiles)]]
     for source in sources:
-        rate = f"{source.rendered / source.seconds:.1f}" if source.seconds else "–"
+        rate = f"{source.rendered_now / source.seconds:.1f}" if source.seconds else "–"
         latency = [f"{source.latency_ms[q]:.0f} ms" if q in source.latency_ms else "–" for q in quantiles]
         rows.append([source.source, str(source.rendered), str(source.faces), str(source.drops), rate, *latency])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -170,7 +187,8 @@ def _balance(sources: list[SourceAccount]) -> list[str]:
     """Where frames were dropped: captured = rendered + drops by stage and reason."""
     said = []
     for source in sources:
-        parts = [f"{source.rendered} rendered"]
+        earlier = f" ({source.before} of them before)" if source.before else ""
+        parts = [f"{source.rendered} rendered{earlier}"]
         parts += [f"{drop['count']} dropped at {drop['stage']} ({drop['reason']})" for drop in source.dropped]
         if source.unaccounted:
             parts.append(f"{source.unaccounted} under way when the run was ended")
@@ -180,7 +198,9 @@ def _balance(sources: list[SourceAccount]) -> list[str]:
 
 
 def _work(account: Account) -> list[str]:
-    frames = sum(source.rendered for source in account.sources)
+    frames = sum(source.rendered_now for source in account.sources)
+    if not frames:
+        return []
     parts = []
     for stage, share in account.busy.items():
         spent_s = sum(source.spent_s.get(stage, 0.0) for source in account.sources)
@@ -227,6 +247,9 @@ def last_line(account: Account, shown: Callable[[str], str] = str) -> str:
     if restarts := sum(account.restarts.values()):
         said.append(f"{restarts} restart{'s' * (restarts != 1)} ({', '.join(account.restarts)})")
     took = f" in {seconds:.1f} s" if seconds else ""
+    if before := sum(source.before for source in account.sources):
+        now = sum(source.rendered_now for source in account.sources)
+        took = f", {before} of them before and {now} now{took}"
     if "render" not in account.replicas:
         read = sum(source.captured or 0 for source in account.sources)
         return f"{read} frame{'s' * (read != 1)} read{took}; what became of them is told where render runs."

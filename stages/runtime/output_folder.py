@@ -329,24 +329,49 @@ def _run_in(folder: Path) -> RunFile | None:
     return None
 
 
-def newest_run(base: Path = OUT, pipeline: Pipeline | None = None) -> Path | None:
-    """The folder of the newest run below `base`, of the same sources as this pipeline; None where there is none."""
-    wanted = None if pipeline is None else {public(spec) for spec in pipeline.all_sources().values()}
-    found = []
-    for path in base.iterdir() if base.is_dir() else ():
-        run = _run_in(path) if Manifest(path).exists() else None
-        if run is not None and wanted in (None, _sources_in(run)):
-            found.append((run.incarnation, path.name, path))
+def newest_run(base: Path = OUT) -> Path | None:
+    """The folder of the newest run below `base`; None where there is none."""
+    found = [(run.incarnation, path.name, path) for path, run in _runs_below(base)]
     return max(found)[2] if found else None
+
+
+def run_to_go_on_with(pipeline: Pipeline, base: Path = OUT) -> Path | None:
+    """The folder of the newest run of these sources that is not finished, or else of the newest; None without any."""
+    wanted = {public(spec) for spec in pipeline.all_sources().values()}
+    found = [
+        (run.ended != "finished", run.incarnation, path.name, path)
+        for path, run in _runs_below(base)
+        if _sources_in(run) == wanted
+    ]
+    return max(found)[3] if found else None
+
+
+def _runs_below(base: Path) -> Iterator[tuple[Path, RunFile]]:
+    for path in _folders(base):
+        if Manifest(path).exists() and (run := _run_in(path)) is not None:
+            yield path, run
 
 
 def refuse_damaged_run(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> None:
     """Raise `DamagedState` where the newest folder that a run of these sources has got does not say how it stands."""
-    name = name_of(pipeline, config)
-    numbered = re.compile(re.escape(name) + r"(?:-(\d+))?")
-    own = [(int(found[1] or 1), path) for path in _folders(base) if (found := numbered.fullmatch(path.name))]
-    if own and Manifest(newest := max(own)[1]).exists() and RunFile.read(newest) is None:
+    if (newest := _newest_named(pipeline, config, base)) and RunFile.read(newest) is None:
         refuse_unknown(newest, OutputFolder.at(newest, pipeline.sources).results)
+
+
+def run_to_replace(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> Path | None:
+    """The folder that is gone on with, or in which that is refused because it is damaged; None where there is none."""
+    try:
+        refuse_damaged_run(pipeline, config, base)
+    except DamagedState:
+        return _newest_named(pipeline, config, base)
+    return run_to_go_on_with(pipeline, base)
+
+
+def _newest_named(pipeline: Pipeline, config: str | None, base: Path) -> Path | None:
+    """The last folder with the name of these sources, if facepipe has written there."""
+    numbered = re.compile(re.escape(name_of(pipeline, config)) + r"(?:-(\d+))?")
+    own = [(int(found[1] or 1), path) for path in _folders(base) if (found := numbered.fullmatch(path.name))]
+    return newest if own and Manifest(newest := max(own)[1]).exists() else None
 
 
 def _folders(base: Path) -> list[Path]:

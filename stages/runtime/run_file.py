@@ -13,7 +13,7 @@ from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState, open_plain, what_is_whole
 
 RUN = "run.json"
-RESULTS, LOSSES = "results.jsonl", "account.jsonl"
+RESULTS, LOSSES, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
 _ENDS = ("finished", "stopped", None)
 
@@ -63,8 +63,13 @@ class RunFile:
         manifest.write(part_of(folder), text.encode("utf-8", "backslashreplace"))
 
     def write(self, folder: Path) -> None:
-        """Replace it as a whole; raises `OSError`."""
+        """Replace it as a whole; raises `OSError`.
+
+        A run that begins or goes on has no summary: one that is there tells of an end that is none any more.
+        """
         self.prepare(folder)
+        if self.ended is None:
+            Manifest(folder).remove(folder / SUMMARY)
         Manifest(folder).rename(part_of(folder), folder / RUN)
         sync_folder(folder)
 

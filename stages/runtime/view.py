@@ -36,6 +36,7 @@ class TerminalView:
         self._is_live = not quiet and stream.isatty()
         self._has_bars = "utf" in (stream.encoding or "").lower()
         self._progress: dict[str, dict] = {}
+        self._faces: dict[str, int] = {}  # by source, all that are in the results: a capture has those of its life
         self._shown = self._untold = ""
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
@@ -54,11 +55,13 @@ class TerminalView:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
         if "done" in progress:
             self._progress[label] = progress
+        for source, said in progress.get("sources", {}).items():
+            self._faces[source] = said["faces"]
         now_s = time.monotonic()
         if self.is_quiet or not self._progress or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
             return
         self._drawn_s = now_s
-        sources = list(self._progress.values())
+        sources = [said | {"faces": self._faces.get(said["source"], said["faces"])} for said in self._progress.values()]
         if not self._is_live:
             self.say(live_line(sources, None).strip())
             return

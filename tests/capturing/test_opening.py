@@ -70,7 +70,9 @@ def test_it_is_waited_for_with_one_line_and_with_signs_of_life(monkeypatch, cloc
     specs = source_after(monkeypatch, AWAY, AWAY, AWAY)
     person = Person()
     assert opened(settings(3), person) == "a source"
-    assert person.said == ["no camera 3 yet; waiting 60 s for it"]
+    assert person.said == [
+        "no camera 3 yet; waiting 60 s for it; Ctrl-C ends the run, --set reconnect=0 does without the wait"
+    ]
     assert specs == [3] * 4
     assert 3 < clock.s - 100 < 4  # 0.5, 1 and 2 s: looked for soon, and later less often.
     assert person._beats > 30
@@ -116,7 +118,7 @@ def test_a_device_that_is_not_there_yet_is_waited_for(monkeypatch, clock):
     source_after(monkeypatch, SourceError("There is no file or folder /dev/v4l/by-id/none."))
     person = Person()
     assert opened(settings("/dev/v4l/by-id/none"), person) == "a source"
-    assert person.said == ["no /dev/v4l/by-id/none yet; waiting 60 s for it"]
+    assert [words.split("; Ctrl-C")[0] for words in person.said] == ["no /dev/v4l/by-id/none yet; waiting 60 s for it"]
 
 
 def test_in_a_later_life_of_capture_whatever_keeps_a_live_source_away_is_waited_for(monkeypatch, clock):

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from stages.runtime.output_folder import newest_run
 from tests.end_to_end.command import PROJECT, Workplace, somewhere
 from tests.end_to_end.material import scene, write_clip
 from tests.outputs.conftest import screen  # noqa: F401  (a fixture)
@@ -45,14 +46,19 @@ class Desk:
             stdin=subprocess.DEVNULL,
         )
 
-    def faces(self, output: str = "out") -> list[dict]:
-        lines = (self.folder / output / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    @property
+    def newest(self) -> Path:
+        return newest_run(self.folder / "out")
+
+    def faces(self, output: str | None = None) -> list[dict]:
+        folder = self.folder / output if output else self.newest
+        lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
         return [face for line in lines for face in json.loads(line)["faces"]]
 
     def inputs(self) -> dict:
-        return json.loads((self.folder / "out" / "run.json").read_bytes())["inputs"]
+        return json.loads((self.newest / "run.json").read_bytes())["inputs"]
 
-    def has(self, *names: str) -> bool:
+    def has(self, *names: str | Path) -> bool:
         return all((self.folder / name).stat().st_size > 0 for name in names)
 
 
@@ -75,11 +81,11 @@ def desk(astronaut, tmp_path_factory) -> Iterator[Desk]:
 
 
 def at_a_picture(desk: Desk) -> bool:
-    return len(desk.faces()) == 1 and desk.has("out/annotated/photo.jpg")
+    return len(desk.faces()) == 1 and desk.has(desk.newest / "annotated/photo.jpg")
 
 
 def at_a_video(desk: Desk) -> bool:
-    return len(desk.faces()) >= len(FRAMES) and desk.has("out/annotated/clip.mp4")
+    return len(desk.faces()) >= len(FRAMES) and desk.has(desk.newest / "annotated/clip.mp4")
 
 
 def at_a_folder(desk: Desk) -> bool:
@@ -125,8 +131,8 @@ OUTCOMES: dict[str, Callable[[Desk], bool]] = {
     "emotion only": with_attributes("emotion"),
     "groups of ages: child, young, middle, old": with_scores("age", "child", "young", "middle", "old"),
     "dlib's detector in place of Haar's": found_by("dlib"),
-    "a chart of the emotions over time": lambda desk: desk.has("out/report.html"),
-    "a table of what was found": lambda desk: desk.has("out/faces.csv"),
+    "a chart of the emotions over time": lambda desk: desk.has("out/clip/report.html"),
+    "a table of what was found": lambda desk: desk.has("out/clip/faces.csv"),
     "pictures of each class in a folder, made into a data set": lambda desk: desk.has("data/glasses.npz"),
     "training, with logs, curves and a confusion matrix": lambda desk: (
         desk.has("runs/glasses/log.md", "runs/glasses/log.csv", "runs/glasses/curves.png")

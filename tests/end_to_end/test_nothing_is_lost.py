@@ -194,10 +194,21 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert other.results == killed.results
     resumed = place.run(slow_film, "--resume")
     assert_same(resumed, calm)
-    assert re.search(rf"^facepipe: {slow_film.name} goes on at frame \d+$", resumed.err, re.MULTILINE)
+    goes_on = re.search(rf"^facepipe: {slow_film.name} goes on at frame (\d+)$", resumed.err, re.MULTILINE)
+    before = int(goes_on[1])
+    assert resumed.summary["sources"][0]["before"] == before
+    assert f"{len(FACES)} frames, {before} of them before and {len(FACES) - before} now in " in resumed.out
     again = place.run(slow_film, "--resume")
     assert (again.status, again.results) == (0, calm.results)
     assert "is finished; there is nothing to resume" in again.err
+
+
+def test_a_run_that_goes_on_and_is_killed_has_no_summary_of_its_earlier_end(place, slow_film):
+    ended = place.start(slow_film, PACED).until_lines(4).signal(signal.SIGINT).end()
+    assert ended.summary["status"] == 130
+    killed = place.start(slow_film, PACED, "--resume").until_lines(9).signal(signal.SIGKILL).end(alone=False)
+    eventually(lambda: not place.processes(), "every stage has noticed that its launcher is gone")
+    assert not (killed.output / "summary.json").exists()
 
 
 WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}'

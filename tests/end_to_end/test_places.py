@@ -22,8 +22,8 @@ def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(plac
     assert second.status == 0, second.err
     assert second.results == shown.results
     assert second.err.startswith(
-        "facepipe: the place of port 5600 is another run's, so this one has that of 5601; its helpers name it:"
-        " --set port=5601\n"
+        "facepipe: another run is using port 5600, so this one uses 5601; only stages that you start yourself to help"
+        " it need to know: --set port=5601\n"
     )
 
     same_folder = place.start(film).end(alone=False)

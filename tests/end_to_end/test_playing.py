@@ -93,6 +93,7 @@ def test_a_part_without_a_frame_costs_nothing_of_an_earlier_run(place, film, pac
     beyond = place.run(film, *pace, "--start", "1:00:00")
     assert beyond.status == 2
     assert beyond.complaint == "film.mp4 has no frame from 3600 s; it was read to 1.24 s."
+    assert beyond.err.count("\n") == 1  # Nothing was announced that then is not.
     assert beyond.results == earlier.results and sorted(earlier.output.rglob("*.mp4"))
 
 

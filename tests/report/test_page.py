@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from stages.report.__main__ import main
-from stages.results.manifest import MANIFEST
+from stages.results.manifest import MANIFEST, Manifest
+from stages.runtime.run_file import RunFile
 from tests.outputs.frames import face, flat, frame
 from tests.report.material import film, followed, recorded, said, written
 
@@ -277,6 +278,13 @@ def test_the_summary_is_told(tmp_path):
         assert words in page.text
 
 
+def test_frames_a_second_are_those_of_the_last_start(tmp_path):
+    folder = written(tmp_path, film(5))
+    source = {"source": "clip.mp4", "seconds": 2.0, "rendered": 5, "before": 2}
+    (folder / "summary.json").write_text(json.dumps({"sources": [source]}))
+    assert "frames a second 1.5" in report(folder).text
+
+
 @pytest.mark.parametrize(
     "text", ["", "7", "{", "[" * 200_000, '{"sources": 5, "busy": [], "restarts": "x", "notes": {"a": 1}}']
 )
@@ -298,10 +306,26 @@ def test_a_pipe_in_the_place_of_a_summary_is_left_out_and_not_waited_for(tmp_pat
 def test_several_sources_are_told_one_after_the_other(tmp_path):
     recorded(tmp_path / "door", film(10, followed(1), source="door"))
     recorded(tmp_path / "yard", film(10, followed(1), source="yard"))
-    page = report(tmp_path)
+    page = report(said(tmp_path))
     assert page.text.count("Who was there, and when") == 2 and "door, yard" in page.text
     assert len(page.pictures) == 4
     assert main([str(tmp_path), "--source", "x.mp4"]) == 2
+
+
+def test_of_a_folder_that_holds_runs_the_newest_is_told_and_named_and_runs_are_never_put_together(tmp_path, capsys):
+    for number, name in enumerate(("clip-2", "demo", "clip")):
+        Manifest(tmp_path / name).write(written(tmp_path / name, film(5 + number)) / "x", b"")
+        RunFile("ab12", {"render.blur": "none"}, number).write(tmp_path / name)
+    assert main([str(tmp_path), "--csv", "--html"]) == 0
+    assert f"{tmp_path} holds runs and is none itself; the newest of them is in {tmp_path}/clip." in (
+        capsys.readouterr().out
+    )
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.suffix in (".html", ".csv")}
+    assert made == {"clip/report.html", "clip/faces.csv"}
+    for name in ("clip-2", "demo", "clip"):
+        (tmp_path / name / MANIFEST).unlink()
+    assert main([str(tmp_path)]) == 2
+    assert "holds 3 runs and is none itself; write the folder of one, such as " in capsys.readouterr().err
 
 
 def test_a_torn_run_is_told_as_far_as_it_came(tmp_path, capsys):

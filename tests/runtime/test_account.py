@@ -146,6 +146,27 @@ def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
     assert of_all_lives(None, []) is None
 
 
+def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did_and_says_what_was_done_before():
+    came = account([{**CAPTURE, "captured": 800, "seconds": 10.0}], with_source(rendered=800, before=550), REPLICAS)
+    assert lines(came)[1].split()[:5] == ["clip.mp4", "800", "550", "0", "25.0"]
+    assert lines(came)[2] == "clip.mp4: 800 captured = 800 rendered (550 of them before)"
+    assert "detect 79.2 ms" in lines(came)[3]  # 19.8 s of work on 250 frames
+    assert last_line(came).startswith("800 frames, 550 of them before and 250 now in 10.0 s, none missing. Wrote")
+    assert came.to_json()["sources"][0]["before"] == 550
+
+
+def test_what_was_done_before_a_start_is_what_its_first_render_found():
+    lives = [{"sources": {"a": {"rendered": n, "before": before}}} for n, before in ((40, 30), (60, 38), (70, 55))]
+    whole = of_all_lives(lives[2], lives[:2])["sources"]["a"]
+    assert (whole["rendered"], whole["before"]) == (70, 30)
+
+
+def test_a_start_that_rendered_nothing_has_no_work_per_frame():
+    came = account([{**CAPTURE, "seconds": 1.0}], with_source(rendered=275, before=275), REPLICAS)
+    assert not any("work per frame" in line for line in lines(came))
+    assert "275 of them before and 0 now" in last_line(came)
+
+
 def test_restarts_stand_in_the_last_line():
     read, rendered = {"source": "a", "captured": 9, "seconds": 1.0}, {"sources": {"a": {"rendered": 9}}}
     came = account([read], rendered, {"render": 1}, {"age": 2})

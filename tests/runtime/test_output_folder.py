@@ -20,6 +20,8 @@ from stages.runtime.output_folder import (
     newest_run,
     output_folder,
     refuse_damaged_run,
+    run_to_go_on_with,
+    run_to_replace,
 )
 from stages.runtime.run_file import RunFile
 
@@ -334,7 +336,26 @@ def test_the_newest_run_is_found_and_the_newest_of_a_source(tmp_path):
     for number, spec in enumerate(("a.mp4", "b.mp4", "a.mp4", "c.mp4")):
         finished(tmp_path / f"r{number}", None, {f"source {spec}": [spec, None]}, incarnation=number)
     assert newest_run(tmp_path) == tmp_path / "r3"
-    assert newest_run(tmp_path, Pipeline(source="a.mp4")) == tmp_path / "r2"
+    assert run_to_go_on_with(Pipeline(source="a.mp4"), tmp_path) == tmp_path / "r2"
+    assert run_to_go_on_with(Pipeline(source="d.mp4"), tmp_path) is None
+
+
+def test_the_newest_run_that_is_not_finished_is_gone_on_with_though_another_was_begun_later(tmp_path):
+    inputs = {"source clip.mp4": ["clip.mp4", None]}
+    for number, ended in enumerate((None, "stopped", "finished")):
+        finished(tmp_path / f"r{number}", ended, inputs, incarnation=number)
+    clip = Pipeline(source="clip.mp4")
+    assert run_to_go_on_with(clip, tmp_path) == run_to_replace(clip, base=tmp_path) == tmp_path / "r1"
+    assert newest_run(tmp_path) == tmp_path / "r2"
+
+
+@pytest.mark.parametrize("content", [None, b"cut"])
+def test_the_damaged_run_that_resume_refuses_is_the_one_that_replace_replaces(tmp_path, content):
+    for name in ("clip", "clip-2"):
+        finished(tmp_path / name, None, {"source clip.mp4": ["clip.mp4", None]})
+    damaged = tmp_path / "clip-2/run.json"
+    damaged.unlink() if content is None else damaged.write_bytes(content)
+    assert run_to_replace(Pipeline(source="clip.mp4"), base=tmp_path) == tmp_path / "clip-2"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"cut"])

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from stages.results.manifest import MANIFEST
+from stages.results.manifest import MANIFEST, Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.run_file import RunFile, refuse_unknown
 
@@ -30,6 +30,19 @@ def test_one_that_is_prepared_changes_nothing_yet(tmp_path):
     assert RunFile.read(tmp_path) == before
     after.write(tmp_path)
     assert RunFile.read(tmp_path) == after
+
+
+@pytest.mark.parametrize(("ended", "is_left"), [(None, False), ("stopped", True), ("finished", True)])
+def test_a_run_that_goes_on_takes_away_the_summary_of_its_earlier_end(tmp_path, ended, is_left):
+    Manifest(tmp_path).write(tmp_path / "summary.json", b'{"status": 130}')
+    RunFile("ab12", {}, 8, ended).write(tmp_path)
+    assert (tmp_path / "summary.json").exists() is is_left
+
+
+def test_a_summary_of_somebody_else_stays(tmp_path):
+    (tmp_path / "summary.json").write_text("mine")
+    RunFile("ab12", {}, 8).write(tmp_path)
+    assert (tmp_path / "summary.json").read_text() == "mine"
 
 
 WHOLE = '{"run": "ab12", "inputs": {}, "incarnation": 0, "ended": null}'

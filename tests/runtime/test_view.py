@@ -135,3 +135,10 @@ def test_a_terminal_that_takes_nothing_for_a_while_holds_up_nobody_and_is_told_l
             pass
         view.say("and well")
         assert reader.read(1_000_000).decode() == "facepipe: age is back\nfacepipe: and well\n"
+
+
+def test_faces_are_those_of_the_results_also_where_a_capture_began_later():
+    view = view_on(stream := Stream(terminal=True))
+    view.progress("render", {"sources": {"clip.mp4": {"faces": 90}}})
+    view.progress("capture", FILE)
+    assert "412/612 frames   90 faces" in stream.getvalue()
