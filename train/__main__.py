@@ -4,7 +4,8 @@
     python -m train gender --from runs/age --epochs 8     start from the weights of another run
     python -m train age --seconds 900                     end after a quarter of an hour, rate let down by then
     python -m train age --resume                          go on after a break, at the last whole epoch
-    python -m train faces --architecture wide_resnet --out runs/teacher
+    python -m train faces                                 the face detector
+    python -m train person --architecture wide_resnet --out runs/teacher
     python -m train gender --teacher runs/teacher         learn from the answers of a larger net, too
     python -m train attribute glasses                     of your own, prepared from class folders
     python -m train emotion --optimizer nadam --recipe mixup=0.5
@@ -26,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from stages.core.errors import FacepipeError
 from train.data import DataError, read_cache
+from train.detection.feed import Feed as PhotographFeed
 from train.feed import Feed
 from train.files import disk_errors
 from train.recipe import ATTRIBUTE, RECIPES, Recipe, settings_in
@@ -33,6 +35,8 @@ from train.state import begin
 
 # Options that have a name of their own because most runs need them; all others are given with --recipe.
 NAMED = ("epochs", "seconds", "batch", "learning_rate", "architecture", "optimizer", "schedule", "seed")
+
+FEEDS = {"faces": PhotographFeed}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,9 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with disk_errors(run):
             progress, recipe = begin(recipe_of(options), run, options.resume)
-            feed = Feed(recipe, options.workers)
+            feed = FEEDS.get(recipe.task, Feed)(recipe, options.workers)
             # Keras takes seconds, and the workers are forked before it has threads: not before this line.
-            from train.fit import fit
+            if recipe.task == "faces":
+                from train.detection.fit import fit
+            else:
+                from train.fit import fit
 
             fit(recipe, progress, feed, say=functools.partial(print, flush=True))
     except FacepipeError as error:

@@ -68,7 +68,7 @@ TASKS = {
     "emotion": Task("emotion", (EMOTION, VOTES), 1, ("fer2013",)),
     "gender": Task("gender", (GENDER,), 3, ("utkface", "fairface", "web")),
     "age": Task("age", (AGE,), 3, ("utkface", "fairface")),
-    "faces": Task("faces", (GENDER, AGE), 3, ("utkface", "fairface", "web")),
+    "person": Task("person", (GENDER, AGE), 3, ("utkface", "fairface", "web")),
 }
 
 

@@ -2,7 +2,7 @@
 
     python -m train.export runs/emotion --name emotion           models/emotion.tflite and models/emotion.yaml
     python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
-    python -m train.export runs/faces --name gender --head gender one head of a net that has several
+    python -m train.export runs/person --name gender --head gender  one head of a net that has several
     python -m train.export runs/age --name age --precision int8
     python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
     python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted

@@ -10,7 +10,7 @@ import itertools
 import multiprocessing
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -34,10 +34,7 @@ class Feed:
     def __init__(self, recipe: Recipe, workers: int):
         self.recipe = recipe
         self.sets, self.repeats = training_sets(recipe)
-        self._workers = workers
-        can_fork = sys.platform == "linux" and "keras" not in sys.modules
-        context = multiprocessing.get_context("fork" if can_fork else "spawn")
-        self._pool = context.Pool(workers, _start, (self.sets, recipe)) if workers else None
+        self._workers = Workers(workers, make, (self.sets, recipe))
         self._targets: list[np.ndarray] = []
 
     def __len__(self) -> int:
@@ -54,16 +51,9 @@ class Feed:
 
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Crops uint8 (n, H, W, C) and targets float32 (n, K), from this epoch on, without end."""
-        jobs = self._jobs(epoch)
-        if self._pool is None:
-            for job in jobs:
-                yield self._batch(job[0], make(self.sets, self.recipe, *job))
-        waiting = deque()
-        for job in jobs:
-            waiting.append((job[0], self._pool.apply_async(_make, job)))
-            if len(waiting) > self._workers * AHEAD:
-                rows, made = waiting.popleft()
-                yield self._batch(rows, made.get())
+        jobs, asked = itertools.tee(self._jobs(epoch))
+        for (rows, _), made in zip(jobs, self._workers.results(asked), strict=True):
+            yield self._batch(rows, made)
 
     def _jobs(self, epoch: int) -> Iterator[tuple[np.ndarray, list[int]]]:
         size = self.recipe.batch
@@ -77,6 +67,37 @@ class Feed:
         crops, partners, weights = made
         targets = np.stack([self._targets[source][index] for source, index in rows])
         return crops, weights[:, None] * targets + (1 - weights[:, None]) * targets[partners]
+
+    def close(self) -> None:
+        self._workers.close()
+
+
+class Workers:
+    """Processes that call one function, `make(*shared, *job)`, for many jobs; with a count of 0, this process does.
+
+    Where the system can fork and Keras has not started its threads, which do not survive it, they share the memory of
+    what is `shared`; else each gets a copy.
+    """
+
+    def __init__(self, count: int, make: Callable, shared: tuple):
+        self._count, self._make, self._shared = count, make, shared
+        can_fork = sys.platform == "linux" and "keras" not in sys.modules
+        context = multiprocessing.get_context("fork" if can_fork else "spawn")
+        self._pool = context.Pool(count, _start, (make, shared)) if count else None
+
+    def results(self, jobs: Iterator[tuple]) -> Iterator:
+        """What `make` returns for each job, in the order of the jobs."""
+        if self._pool is None:
+            for job in jobs:
+                yield self._make(*self._shared, *job)
+            return
+        waiting = deque()
+        for job in jobs:
+            waiting.append(self._pool.apply_async(_made, job))
+            if len(waiting) > self._count * AHEAD:
+                yield waiting.popleft().get()
+        while waiting:
+            yield waiting.popleft().get()
 
     def close(self) -> None:
         if self._pool:
@@ -119,14 +140,15 @@ def make(sets: list[Faces], recipe: Recipe, rows: np.ndarray, seed: list[int]) -
     return mixed(crops, recipe.mixup, rng)
 
 
-_work: tuple[list[Faces], Recipe]  # of a worker process
+_work: tuple[Callable, tuple]  # of a worker process
 
 
-def _start(sets: list[Faces], recipe: Recipe) -> None:
+def _start(make: Callable, shared: tuple) -> None:
     global _work
     cv2.setNumThreads(1)
-    _work = (sets, recipe)
+    _work = (make, shared)
 
 
-def _make(rows: np.ndarray, seed: list[int]) -> tuple:
-    return make(*_work, rows, seed)
+def _made(*job) -> tuple:
+    make, shared = _work
+    return make(*shared, *job)

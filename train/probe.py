@@ -1,6 +1,6 @@
 """Make a teacher of somebody else's large nets, without training them: a probe on their features.
 
-    python -m train.probe faces --net faceres.yaml --net other.yaml --out runs/probe
+    python -m train.probe person --net faceres.yaml --net other.yaml --out runs/probe
     python -m train gender --teacher runs/probe
 
 A net that has seen millions of faces, to tell people apart say, knows more about faces than our data sets can teach,

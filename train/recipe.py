@@ -139,11 +139,24 @@ def _fits(kind: str, value: object) -> bool:
     return isinstance(value, str)
 
 
+FACES = Recipe(
+    "faces",
+    epochs=240,
+    batch=16,
+    side=256,
+    learning_rate=1.5e-3,
+    schedule="late",
+    warm_up=0.01,
+    weight_decay=0.01,
+    average=0.01,
+    sources={"faces_boxes": 0.5, "no_faces": 0.3},
+)
 RECIPES = {
     "emotion": Recipe("emotion", epochs=60, side=48, mixup=0.3),
     "gender": Recipe("gender", epochs=20, smoothing=0.05, mixup=0.2),
     "age": Recipe("age", epochs=30),
-    "faces": Recipe("faces", epochs=30, smoothing=0.05),
+    "person": Recipe("person", epochs=30, smoothing=0.05),
+    "faces": FACES,
 }
 # What train.probe changes in them: features stand still, so there is nothing to augment, and much to drop out.
 PROBE = {"epochs": 30, "batch": 256, "learning_rate": 1e-3, "dropout": 0.5, "weight_decay": 0.05}

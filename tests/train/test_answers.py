@@ -51,7 +51,7 @@ def probed(task, data, large, run, *more) -> int:
 def teacher(data, large, tmp_path_factory):
     """The run folder of a probe for gender and age."""
     run = tmp_path_factory.mktemp("teacher") / "run"
-    assert probed("faces", data, large, run) == 0
+    assert probed("person", data, large, run) == 0
     return run
 
 
@@ -79,8 +79,8 @@ def test_a_teacher_does_not_tell_the_gender_of_a_part_that_has_men_only(large, t
     write_fairface(tmp_path / "sets")
     list(prepare(tmp_path / "sets", [], tmp_path / "data"))
     words = ["--net", large, "--out", tmp_path / "run", "--data", tmp_path / "data", "--workers", 0]
-    assert probe(["faces", *map(str, words), "--recipe", "sources={fairface: 1}", "--recipe", "batch=2"]) == 0
-    recipe = RECIPES["faces"].with_changes({"sources": {"fairface": 1.0}, "teachers": (str(tmp_path / "run"),)})
+    assert probe(["person", *map(str, words), "--recipe", "sources={fairface: 1}", "--recipe", "batch=2"]) == 0
+    recipe = RECIPES["person"].with_changes({"sources": {"fairface": 1.0}, "teachers": (str(tmp_path / "run"),)})
     rows = written_answers(recipe)["fairface"]
     with np.load(tmp_path / "data/fairface.npz") as cache:
         seen, is_told = cache["part"] != 2, cache["gender_usable"]
@@ -91,7 +91,7 @@ def test_a_teacher_does_not_tell_the_gender_of_a_part_that_has_men_only(large, t
 
 def test_a_teacher_of_more_heads_answers_for_the_one_that_is_asked_about(data, teacher):
     ages = RECIPES["age"].with_changes({"data": str(data), "sources": {"utkface": 1.0}, "teachers": (str(teacher),)})
-    both = written_answers(ages.with_changes({"task": "faces"}))["utkface"]
+    both = written_answers(ages.with_changes({"task": "person"}))["utkface"]
     assert np.array_equal(both[:, :2], written_answers(gender(data, teacher))["utkface"])
     assert np.array_equal(both[:, 2:], written_answers(ages)["utkface"])
 
@@ -102,7 +102,7 @@ def test_a_net_learns_from_what_a_teacher_wrote_down_also_about_faces_without_la
     run = trained(gender(data, teacher, unlabelled={"fer2013": 0.5}, **tiny), tmp_path / "run", say=lines.append)
     assert lines[0].startswith("gender: 92 pictures to train on, 12 to validate, ")
     told = command(read_recipe(run)).split(" && ")
-    assert told[0].startswith("python -m train.probe faces --net ") and told[0].endswith(" --out runs/run")
+    assert told[0].startswith("python -m train.probe person --net ") and told[0].endswith(" --out runs/run")
     assert told[1].startswith("python -m train gender ")
 
 
@@ -129,7 +129,7 @@ def test_written_answers_are_learned_like_those_of_a_teacher_that_is_asked():
 
 def test_a_probe_that_was_broken_off_looks_at_no_picture_twice(data, large, teacher, monkeypatch, capsys):
     (teacher / "answers.npz").unlink()
-    assert probed("faces", data, large, teacher) == 0
+    assert probed("person", data, large, teacher) == 0
     assert "looks at" not in capsys.readouterr().out
     assert (teacher / "answers.npz").is_file()
 

@@ -54,10 +54,10 @@ def fer2013(folder):
     ("task", "write", "arguments", "expected"),
     [
         # For each head what its targets sum up to, over the pictures of the training part.
-        ("faces", fairface, ["."], {"gender": [0, 1], "age group 20-29": 3}),
+        ("person", fairface, ["."], {"gender": [0, 1], "age group 20-29": 3}),
         ("gender", web, ["."], {"gender": [2, 2]}),
-        ("faces", aaf, ["."], {"gender": [1, 1], "years": 2}),
-        ("faces", imdb, ["imdb", "--mat", "imdb.mat"], {"gender": [1, 1], "years": 2}),
+        ("person", aaf, ["."], {"gender": [1, 1], "years": 2}),
+        ("person", imdb, ["imdb", "--mat", "imdb.mat"], {"gender": [1, 1], "years": 2}),
         ("emotion", fer2013, ["."], {"emotion": [9, 0, 0, 9, 9, 0, 0]}),
     ],
     ids=lambda value: getattr(value, "__name__", None),

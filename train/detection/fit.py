@@ -1,0 +1,100 @@
+"""One training run of the face detector, in Keras's own loop, as `train.fit` for the nets that look at one face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from stages.detectors.cells import found
+from train.callbacks import Best, Last, Note, Rate
+from train.data import DataError
+from train.detection.data import Labels, Photographs, load
+from train.detection.feed import Feed
+from train.detection.loss import loss_for
+from train.detection.net import build
+from train.detection.score import SMALLEST, matched
+from train.fit import policy, signs_of_life
+from train.nets import trained_net
+from train.optimize import optimizer_of
+from train.recipe import Recipe
+from train.state import Progress
+
+AT_ONCE = 24  # validation pictures
+LONGEST = 320  # pixels of their longer side
+
+
+def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], None]) -> None:
+    """Train by the recipe into the folder of `progress`, from where it is."""
+    cv2.setNumThreads(1)
+    validation = validation_sets(recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    with policy(recipe.precision):
+        net = build()
+    if recipe.start is not None:
+        net.set_weights(trained_net(Path(recipe.start) / "best.keras").get_weights())
+    say(f"{recipe.task}: {len(feed)} pictures, {feed.steps} steps an epoch, {net.count_params():,} parameters")
+    net.compile(optimizer_of(recipe, feed.steps * recipe.epochs), loss_for(recipe.side), jit_compile=False)
+    net.optimizer.build(net.trainable_variables)
+    progress.restore(net, net.optimizer)
+    callbacks = [Rate(recipe, progress), Last(progress, net)]
+    if recipe.average:
+        callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    callbacks += [Validate(net, validation), Best(progress, net), Note(recipe, progress, set(), say)]
+    with signs_of_life(f"{recipe.task}: training"):
+        net.fit(
+            feed.batches(progress.epoch),
+            steps_per_epoch=feed.steps,
+            initial_epoch=progress.epoch,
+            epochs=recipe.epochs,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+
+
+def validation_sets(recipe: Recipe) -> dict[str, Photographs]:
+    found_sets = {}
+    for source in recipe.repeats:
+        try:
+            found_sets[source] = load(source, "validation", Path(recipe.data))
+        except DataError:
+            if not (Path(recipe.data) / f"{source}.npz").is_file():
+                raise
+    return found_sets
+
+
+class Validate(keras.callbacks.Callback):
+    """Adds what is missing of an average precision of 1 to the logs, the longer side of every picture 320 pixels."""
+
+    def __init__(self, net: keras.Model, validation: dict[str, Photographs]):
+        super().__init__()
+        self._net = net
+        self._sets = {name: squares(photographs, LONGEST) for name, photographs in validation.items()}
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, (pixels, labels) in self._sets.items():
+            side = pixels.shape[1]
+            padded = np.concatenate([pixels, np.zeros((-len(pixels) % AT_ONCE, *pixels.shape[1:]), np.uint8)])
+            answers = np.asarray(self._net.predict(padded, batch_size=AT_ONCE, verbose=0))[: len(pixels)]
+            told = [found(one, side, side, certain=0.02) for one in answers]
+            matches = matched([(boxes, scores) for boxes, _, scores in told], labels, (SMALLEST * side / 640, np.inf))
+            logs[f"faces on {name}"] = 1 - matches.average_precision()
+        logs["val_error"] = float(np.mean([1 - logs[f"faces on {name}"] for name in self._sets]))
+        logs["val_error"] = 1 - logs["val_error"]
+
+
+def squares(photographs: Photographs, side: int) -> tuple[np.ndarray, list[Labels]]:
+    """Whole pictures RGB in the corner of a black square, and the faces in them."""
+    pixels, labels = np.zeros((len(photographs), side, side, 3), np.uint8), []
+    for index in range(len(photographs)):
+        picture = photographs.picture(index)
+        scale = side / max(picture.shape[:2])
+        size = [max(1, round(edge * scale)) for edge in picture.shape[1::-1]]
+        pixels[index, : size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[:, :, ::-1]
+        truth = photographs.labels[index]
+        labels.append(Labels(truth.boxes * scale, truth.ignored, truth.points * scale))
+    return pixels, labels
