@@ -7,6 +7,7 @@ python -m train.evaluate models/gender.yaml utkface --detector haar --ten-crop
 python -m train.evaluate models/gender.yaml fairface_wide --part validation --detector haar    in whole pictures
 python -m train.evaluate models/gender.yaml utkface --part validation --detector yunet --detector-model FILE --rolled
 python -m train.evaluate mine/glasses.yaml glasses --data data
+python -m train.evaluate models/faces.yaml faces_boxes --part validation --yunet FILE     all detectors, in one table
 
 Any runtime's file is measured: .tflite, .keras, .h5, SavedModel, whichever the card names.
 """
@@ -27,10 +28,12 @@ from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
 from stages.inference import load_model
 from stages.inference.card import Card, load_card
+from stages.inference.fields import read_mapping
 from train.augment import moved, plain
 from train.corruptions import CORRUPTIONS, corrupted
 from train.data import PARTS, Faces
 from train.detected import rolled, with_detected_boxes
+from train.detection.evaluate import evaluate as of_detectors
 from train.measures import in_years
 from train.questions import Question, questions
 
@@ -58,12 +61,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rolled", action="store_true", help="in tilted pictures, with squares upright and level")
     parser.add_argument("--ten-crop", action="store_true", help="average over five places and their mirror images")
     parser.add_argument("--corrupted", action="store_true", help="the first figure, too, with pictures made worse")
+    parser.add_argument("--yunet", metavar="FILE", help="of a detector's card: YuNet's model, for the table")
+    parser.add_argument("--dlib-cnn", metavar="FILE", help="likewise, the model of dlib's CNN detector")
     options = parser.parse_args(arguments)
     if options.rolled and not options.detector:
         parser.error("--rolled measures what a detector makes of tilted faces; say which, with --detector")
     cv2.setNumThreads(1)
     try:
-        for line in evaluate(options):
+        detector = read_mapping(options.card).get("task") == "faces"
+        for line in of_detectors(options) if detector else evaluate(options):
             print(line, flush=True)
     except FacepipeError as error:
         print(error, file=sys.stderr)

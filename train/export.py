@@ -40,6 +40,7 @@ from stages.inference.card import load_card
 from stages.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Head, load, majority
+from train.detection.export import export as export_detector
 from train.evaluate import answered, corrupted_figures, group_figures
 from train.files import disk_errors
 from train.legacy import convert
@@ -145,6 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
 def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Callable[[str], None]) -> None:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; ExportError if they do not agree."""
     recipe = read_recipe(run)
+    if recipe.task == "faces":
+        export_detector(run, wanted.name, models, say)
+        return
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
     heads = wanted.heads(recipe)

@@ -6,9 +6,14 @@
     python -m train.prepare folders photos/glasses       an attribute of your own: one subfolder a class
     python -m train.prepare folders photos/glasses --detector haar    of whole photographs
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
+    python -m train.prepare boxes photos/wider           photographs with boxes of faces, for the detector
+    python -m train.prepare boxes textures --without-faces --teacher yunet.onnx
+
 
 DATA_DIR holds fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv beside),
 UTKFace/, fairface/ (with val_wide/ or train_wide/ also fairface_wide), web/, All-Age-Faces Dataset/ or jaffe/.
+`boxes` reads WIDER FACE as published, YOLO, COCO, VOC, or one boxes.csv. A teacher (YuNet's file) adds the five points
+of each face, and takes out of the learning what it is sure of and nobody has marked.
 """
 
 from __future__ import annotations
@@ -24,9 +29,12 @@ import numpy as np
 from stages.core.errors import FacepipeError
 from stages.detectors import DETECTORS
 from train.data import PARTS, DataError, read_cache, write_cache
+from train.detection.data import write
+from train.detection.teacher import YuNetTeacher, faceless, taught
 from train.download import KAGGLE, download
 from train.files import disk_errors
 from train.loaders import APART_FROM, READERS, Read, read_folders, read_imdb
+from train.loaders.photographs import layout_of, photographs, read_plain
 from train.overlap import held_out_in
 
 
@@ -84,7 +92,33 @@ def of_kaggle(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator
     yield from prepare(options.into, [options.name], options.out)
 
 
-COMMANDS = {"imdb": of_imdb, "folders": of_folders, "kaggle": of_kaggle}
+def of_boxes(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--name", help="of the set (the folder's)")
+    parser.add_argument("--classes", help="only boxes of these, such as face,mask; of YOLO their numbers (all)")
+    parser.add_argument("--longest-side", type=int, default=832, help="pixels; larger pictures are shrunk (832)")
+    parser.add_argument("--without-faces", action="store_true", help="pictures that have none, in any folders")
+    parser.add_argument("--teacher", type=Path, metavar="FILE", help="YuNet's .onnx")
+    options = parser.parse_args(arguments)
+    name = options.name or options.folder.resolve().name
+    classes = tuple(filter(None, (options.classes or "").split(",")))
+    layout, pictures = (
+        ("plain", read_plain(options.folder)) if options.without_faces else layout_of(options.folder, classes)
+    )
+    skipped = Counter()
+    found = photographs(pictures, options.longest_side, skipped)
+    if options.teacher:
+        teacher = YuNetTeacher(options.teacher)
+        found = faceless(found, teacher, skipped) if options.without_faces else taught(found, teacher)
+    options.out.mkdir(parents=True, exist_ok=True)
+    parts = write(options.out / f"{name}.npz", found)
+    if not parts:
+        raise DataError(f"{options.folder}: holds no usable picture ({account(+skipped)}).")
+    counts = ", ".join(f"{parts[part]} {part}" for part in PARTS)
+    yield f"{name}: {parts.total()} pictures of {layout} ({counts}); {account(+skipped)} -> {options.out / name}.npz"
+
+
+COMMANDS = {"imdb": of_imdb, "folders": of_folders, "kaggle": of_kaggle, "boxes": of_boxes}
 
 
 def prepare(data_dir: Path, names: list[str], out: Path) -> Iterator[str]:

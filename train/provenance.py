@@ -30,6 +30,12 @@ DATA = {
     "imdb": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part IMDB, filtered by face score, second face and age",
     "wiki": "IMDB-WIKI (Rothe, Timofte, Van Gool 2015), its part WIKI, filtered by face score, second face and age",
     "jaffe": "JAFFE (Lyons et al. 1998)",
+    "faces_boxes": (
+        "photographs with boxes of faces: five events of WIDER FACE's training part (Yang et al. 2016), people "
+        "with masks (jolignier/face-mask-dataset-ilc-2021, iAmEthanMai/mask-detection-dataset) and street photographs "
+        "(bearpaw/clothing-co-parsing, boxes by SCRFD), points by YuNet (Wu et al. 2023); part train of boxes.csv"
+    ),
+    "no_faces": "pictures without faces, by YuNet's word, of EliSchwartz/imagenet-sample-images",
 }
 LICENCES = {
     "fer2013": "FER2013: from a Kaggle competition, for research; FER+: MIT",
@@ -41,8 +47,15 @@ LICENCES = {
     "imdb": "IMDB-WIKI: for academic research",
     "wiki": "IMDB-WIKI: for academic research",
     "jaffe": "JAFFE: for non-commercial research",
+    "faces_boxes": "WIDER FACE: for research; masks: MIT, and none stated; street photographs: none stated; YuNet: MIT",
+    "no_faces": "ImageNet: for non-commercial research",
 }
 LIMITS = {
+    "faces": (
+        "Finds faces of about 12 pixels on, in the picture that it is given; smaller, heavily covered, very dark and "
+        "upside-down faces it misses, and now and then it takes a pattern for a face. Points of profiles and of masked "
+        "faces are guesses. Says where a face is, never whose."
+    ),
     "emotion": (
         "Names the look of a face, not what a person feels; people agree with the labels it learned from in about two "
         "of three cases. Weakest on fear, sadness, anger and disgust, which it takes for each other and for neutral. "

@@ -10,6 +10,8 @@ import functools
 import numpy as np
 
 STRIDES = (8, 16, 32)  # pixels of a cell's side, of each grid; the net's picture is a multiple of the last
+FARTHEST = 1e4  # cells: farther off nothing is in any picture, and products stay finite
+ANSWERS = 15  # numbers of a cell: 1 score (a logit), 4 of the box, 5 points
 USUAL = 4.0  # side of a face, in cells, for which the net says 0
 
 
@@ -25,6 +27,12 @@ def cell_table(height: int, width: int) -> np.ndarray:
     return table
 
 
+def padded(pixels: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) with black to the right and below, so that its sides are multiples of the coarsest stride."""
+    missing = [-side % STRIDES[-1] for side in pixels.shape[:2]]
+    return np.pad(pixels, [(0, missing[0]), (0, missing[1]), (0, 0)]) if any(missing) else pixels
+
+
 def found(answers: np.ndarray, height: int, width: int, certain: float, same: float = 0.45, most: int = 500):
     """The faces in what the net said of a picture: answers float32 (cells, 15) -> boxes, points, scores.
 
@@ -35,7 +43,7 @@ def found(answers: np.ndarray, height: int, width: int, certain: float, same: fl
     likely = np.flatnonzero(logits > np.log(certain / (1 - certain)))
     likely = likely[np.isfinite(answers[likely]).all(axis=1)]
     likely = likely[np.argsort(-logits[likely], kind="stable")][: 8 * most]
-    told, cells = answers[likely], cell_table(height, width)[likely]
+    told, cells = answers[likely].clip(-FARTHEST, FARTHEST), cell_table(height, width)[likely]
     stride = cells[:, 2:]
     size = USUAL * stride * np.exp(np.clip(told[:, 3:5], -5, 5))
     boxes = np.concatenate([cells[:, :2] + told[:, 1:3] * stride - size / 2, size], axis=1)

@@ -20,24 +20,29 @@ def open_net(card: Card, device: str = "cpu") -> LiteRtNet:
 
     `auto` is the processor too: on nets of this size it is faster than the way to a GPU and back.
     """
-    try:
-        with _without_greeting():
-            # One thread means no thread pool: the stages are processes already, and sums keep their order.
-            interpreter = Interpreter(model_path=str(card.file), num_threads=1)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise CardError(
-            f"{card.path}: {card.file} is not a LiteRT model or is damaged ({' '.join(str(error).split())});"
-            " put the right file there."
-        ) from error
-    net = LiteRtNet(card, interpreter)
+    net = LiteRtNet(card, interpreter_of(card))
     if device == "gpu":
         net.move_to_gpu(card)
     return net
 
 
+def interpreter_of(card: Card) -> Interpreter:
+    """LiteRT with the card's file in it; CardError if that is not a model."""
+    try:
+        with without_greeting():
+            # One thread means no thread pool: the stages are processes already, and sums keep their order.
+            interpreter = Interpreter(model_path=str(card.file), num_threads=1)
+            interpreter.allocate_tensors()
+            return interpreter
+    except (ValueError, RuntimeError) as error:
+        raise CardError(
+            f"{card.path}: {card.file} is not a LiteRT model or is damaged ({' '.join(str(error).split())});"
+            " put the right file there."
+        ) from error
+
+
 @contextlib.contextmanager
-def _without_greeting() -> Iterator[None]:
+def without_greeting() -> Iterator[None]:
     """Passes on to standard error all but LiteRT's lines that begin with INFO, for which it has no switch."""
     with contextlib.ExitStack() as opened:
         try:
@@ -90,7 +95,7 @@ class LiteRtNet:
         from stages.inference.litert_gpu import LiteRtGpu, NoGpu
 
         try:
-            with _without_greeting():
+            with without_greeting():
                 self.run = LiteRtGpu(card.file, self._output_count).run
             self.gpu = "through LiteRT's WebGPU"
         except NoGpu as why:

@@ -54,16 +54,16 @@ def test_nothing_is_said_on_opening_a_net_that_is_right(write_card, nets):
 
 
 def test_what_else_is_said_meanwhile_is_passed_on(capfd):
-    with litert._without_greeting():
+    with litert.without_greeting():
         os.write(2, b"INFO: Created a delegate.\nERROR: the rest\n")
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "ERROR: the rest\nafterwards\n"
 
 
 def test_a_crash_while_a_net_is_opened_is_told():
-    code = "import faulthandler, os; from stages.inference.litert import _without_greeting; faulthandler.enable()"
+    code = "import faulthandler, os; from stages.inference.litert import without_greeting; faulthandler.enable()"
     crashed = subprocess.run(
-        [sys.executable, "-c", f"{code}\nwith _without_greeting(): os.abort()"], capture_output=True, text=True
+        [sys.executable, "-c", f"{code}\nwith without_greeting(): os.abort()"], capture_output=True, text=True
     )
     assert crashed.returncode != 0 and "Fatal Python error: Aborted" in crashed.stderr
 

@@ -50,7 +50,8 @@ def placed(size: tuple[int, int], labels: Labels, side: int, rng) -> tuple[np.nd
         target = side / 2 + rng.uniform(-room, room, 2)
         middle = np.array([x + w / 2, y + h / 2])
     else:
-        scale = float(np.exp(rng.uniform(np.log(0.8 * side / min(size)), np.log(1.6))))
+        least = 0.8 * side / min(size)
+        scale = float(np.exp(rng.uniform(np.log(least), np.log(max(1.5 * least, 1.6)))))
         middle = np.array([rng.uniform(0, width), rng.uniform(0, height)])
         target = np.full(2, side / 2)
     angle = float(rng.normal(0, TURN)) if rng.random() < TURNED else 0.0

@@ -9,7 +9,10 @@ picture from left to right, NaN where unknown. Decoding would cost more than a t
 
 from __future__ import annotations
 
+import itertools
 import zipfile
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +88,17 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     return table
 
 
-def write(path: Path, pictures) -> int:
-    """Write a set of (name, part, pixels, Labels) to `path`, NAME.npz, and its pixels beside; return how many."""
+def write(path: Path, pictures: Iterable[tuple[str, str, np.ndarray, Labels]]) -> Counter:
+    """Write a set of (name, part, pixels, faces) to `path`, NAME.npz, and its pixels beside; how many of which part.
+
+    Nothing is written where there are none.
+    """
     names, parts, sizes, numbers, faces = [], [], [], [], []
+    first = next(pictures := iter(pictures), None)
+    if first is None:
+        return Counter()
     with whole(path.with_suffix(".pixels")) as unfinished, open(unfinished, "wb") as file:
-        for name, part, pixels, labels in pictures:
+        for name, part, pixels, labels in itertools.chain([first], pictures):
             file.write(np.ascontiguousarray(pixels).tobytes())
             numbers += [len(names)] * len(labels.boxes)
             names.append(name)
@@ -107,4 +116,4 @@ def write(path: Path, pictures) -> int:
     }
     with whole(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **table)
-    return len(names)
+    return Counter(PARTS[part] for part in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from train.detection.feed import Feed
 from train.detection.loss import loss_for
 from train.detection.net import build
 from train.detection.score import SMALLEST, matched
+from train.files import write_text
 from train.fit import policy, signs_of_life
 from train.nets import trained_net
 from train.optimize import optimizer_of
 from train.recipe import Recipe
+from train.report import draw_curves, markdown, write_log
 from train.state import Progress
 
 AT_ONCE = 24  # validation pictures
@@ -33,10 +36,13 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
     validation = validation_sets(recipe)
     keras.utils.set_random_seed(recipe.seed)
     with policy(recipe.precision):
-        net = build()
+        net = build(recipe.width)
     if recipe.start is not None:
-        net.set_weights(trained_net(Path(recipe.start) / "best.keras").get_weights())
-    say(f"{recipe.task}: {len(feed)} pictures, {feed.steps} steps an epoch, {net.count_params():,} parameters")
+        start_from(net, Path(recipe.start) / "best.keras")
+    say(
+        f"{recipe.task}: {len(feed)} pictures to train on, {sum(map(len, validation.values()))} to validate, "
+        f"{net.count_params():,} parameters -> {progress.run}"
+    )
     net.compile(optimizer_of(recipe, feed.steps * recipe.epochs), loss_for(recipe.side), jit_compile=False)
     net.optimizer.build(net.trainable_variables)
     progress.restore(net, net.optimizer)
@@ -52,8 +58,22 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
             epochs=recipe.epochs,
             callbacks=callbacks,
             shuffle=False,
-            verbose=0,
+            verbose=1 if sys.stdout.isatty() else 0,
         )
+    write_log(progress.history, progress.run / "log.csv")
+    write_text(progress.run / "log.md", markdown(recipe, progress.history))
+    draw_curves(progress.history, recipe.task, progress.run / "curves.png")
+    best = min(progress.history, key=lambda row: row["error"])
+    say(f"{recipe.task}: best after epoch {best['epoch']}; {progress.run / 'log.md'} tells all")
+
+
+def start_from(net: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; name the folder of a run that has ended an epoch with --from.")
+    try:
+        net.set_weights(trained_net(path).get_weights())
+    except ValueError as error:
+        raise DataError(f"{path}: does not fit this net ({error}); train without --from.") from error
 
 
 def validation_sets(recipe: Recipe) -> dict[str, Photographs]:
@@ -62,8 +82,11 @@ def validation_sets(recipe: Recipe) -> dict[str, Photographs]:
         try:
             found_sets[source] = load(source, "validation", Path(recipe.data))
         except DataError:
+            # A set without a validation part is expected; a missing one would silently train another net.
             if not (Path(recipe.data) / f"{source}.npz").is_file():
                 raise
+    if not found_sets:
+        raise DataError(f"{recipe.data}: no set has a validation part; prepare one that has.")
     return found_sets
 
 
@@ -83,8 +106,7 @@ class Validate(keras.callbacks.Callback):
             told = [found(one, side, side, certain=0.02) for one in answers]
             matches = matched([(boxes, scores) for boxes, _, scores in told], labels, (SMALLEST * side / 640, np.inf))
             logs[f"faces on {name}"] = 1 - matches.average_precision()
-        logs["val_error"] = float(np.mean([1 - logs[f"faces on {name}"] for name in self._sets]))
-        logs["val_error"] = 1 - logs["val_error"]
+        logs["val_error"] = float(np.mean([logs[f"faces on {name}"] for name in self._sets]))
 
 
 def squares(photographs: Photographs, side: int) -> tuple[np.ndarray, list[Labels]]:

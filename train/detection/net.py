@@ -7,14 +7,15 @@ peak; depthwise separable ones below, where the weights would be many. Features 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import keras
 from keras import layers
 
-from stages.detectors.cells import STRIDES
+from stages.detectors.cells import ANSWERS, STRIDES
+from train.nets import channels
 
-ANSWERS = 15  # of a cell: 1 score, 4 sides of the box, 5 points
 # At the start hardly any cell says "face" (Lin et al. 2018): the first steps would go into unlearning them.
 RARE = -4.6
 
@@ -30,9 +31,16 @@ class Widths:
     thirty_two: int = 112
     grids: int = 56
 
+    def times(self, factor: float) -> Widths:
+        return Widths(*(channels(width, factor) for width in dataclasses.astuple(self)))
 
-def build(widths: Widths = Widths()) -> keras.Model:
-    """Pictures uint8 (N, H, W, 3) RGB, sides multiples of 32, to answers (N, cells, 15), the finest grid first."""
+
+def build(width: float = 1.0) -> keras.Model:
+    """Pictures (N, H, W, 3) RGB from 0 to 255, sides multiples of 32, to answers (N, cells, 15), the finest grid first.
+
+    `width`: factor of all channels.
+    """
+    widths = Widths().times(width)
     pixels = keras.Input((None, None, 3), name="picture", dtype="float32")
     x = layers.Rescaling(1 / 128, offset=-1)(pixels)
     x = full(x, widths.stem, 2)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from train.data import DataError
 from train.detection.data import Labels
 
 SAME = 0.4  # intersection over union from which a found face is the labelled one; boxes of two sets differ in style
 UNLABELLED = 0.7  # score from which a face without a label is left out of the learning
-SIDES = (320, 640, 1280)  # pixels of the longest side: large faces are found better in the small picture
+DOUBTED = 0.5  # score from which a picture does not count as one without faces
+SIDES = (640,)  # pixels of the longest side; smaller faces than it finds there are too small to place their points
 
 
 class YuNetTeacher:
-    """YuNet on a picture in three sizes."""
+    """YuNet on a picture in several sizes."""
 
     def __init__(self, file: Path):
-        self._net = cv2.FaceDetectorYN.create(str(file), "", (64, 64), 0.3, 0.3, 5000)
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(file), "", (64, 64), 0.3, 0.3, 5000)
+            self.find(
+                np.zeros((64, 64, 3), np.uint8)
+            )  # any ONNX file loads; only a picture shows whether it is this one
+        except cv2.error as error:
+            raise DataError(f"{file}: is not YuNet's model; get face_detection_yunet_2023mar.onnx.") from error
 
     def find(self, pixels: np.ndarray, sides: tuple[int, ...] = SIDES) -> np.ndarray:
         """Rows of x, y, width, height, ten coordinates of points, score; float32 (N, 15), the surest first."""
@@ -40,7 +50,26 @@ class YuNetTeacher:
         return np.array(kept, np.float32).reshape(-1, 15)
 
 
-def taught(labels: Labels, found: np.ndarray) -> Labels:
+def taught(
+    photographs: Iterable[tuple[str, str, np.ndarray, Labels]], teacher: YuNetTeacher
+) -> Iterator[tuple[str, str, np.ndarray, Labels]]:
+    """The training pictures' labels with what the teacher adds; those that are measured by stay what they are."""
+    for name, part, pixels, labels in photographs:
+        yield name, part, pixels, with_taught(labels, teacher.find(pixels)) if part == "train" else labels
+
+
+def faceless(photographs: Iterable, teacher: YuNetTeacher, skipped: Counter) -> Iterator:
+    """Those in which the teacher finds hardly anything like a face; that little does not count either way."""
+    for name, part, pixels, _ in photographs:
+        found = teacher.find(pixels)
+        if len(found) and found[0, 14] >= DOUBTED:
+            skipped["picture with a face, says the teacher"] += 1
+            continue
+        points = found[:, 4:14].reshape(-1, 5, 2)
+        yield name, part, pixels, Labels(found[:, :4], np.ones(len(found), bool), points)
+
+
+def with_taught(labels: Labels, found: np.ndarray) -> Labels:
     """The labels with the teacher's points, and with what it is sure of beside them as faces to ignore."""
     points = labels.points.copy()
     if len(found) and len(labels.boxes):

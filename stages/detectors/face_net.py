@@ -1,0 +1,76 @@
+"""The face net through LiteRT, on one thread, for pictures of any shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stages.detectors.card import DetectorCard, check_file, drawn_face
+from stages.detectors.cells import ANSWERS, cell_table, found, padded
+from stages.inference.fields import CardError
+from stages.inference.litert import interpreter_of, without_greeting
+
+
+class FaceNet:
+    """Finds faces as its card says; CardError if the file is not the card's, or does not do what the card says."""
+
+    def __init__(self, card: DetectorCard):
+        check_file(card)
+        self.card = card
+        self._interpreter = interpreter_of(card)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        shapes = [list(one["shape_signature"]) for one in (*inputs, *outputs)]
+        if len(shapes) != 2 or shapes[0] != [1, -1, -1, 3] or shapes[1][2:] != [ANSWERS]:
+            raise CardError(
+                f"{card.path}: {card.file.name} has inputs and outputs of the shapes {shapes}; a face net takes"
+                f" [1, -1, -1, 3] and gives [1, -1, {ANSWERS}]; export it with train.export."
+            )
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._size = (0, 0)
+        self._check_golden()
+
+    def find(self, pixels: np.ndarray, score: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (N, 4), points (N, 5, 2) and scores (N,) of a picture uint8 (H, W, 3) BGR, the surest first.
+
+        All in pixels of the picture; `score`: from which an answer is a face, the card's if none is given.
+        """
+        shown = padded(pixels)
+        height, width = shown.shape[:2]
+        answers = self.answers(shown)
+        return found(answers, height, width, self.card.score if score is None else score, self.card.overlap)
+
+    def answers(self, shown: np.ndarray) -> np.ndarray:
+        """What the net says, float32 (cells, 15), of a picture whose sides are multiples of the coarsest stride."""
+        height, width = shown.shape[:2]
+        if (height, width) != self._size:
+            self._interpreter.resize_tensor_input(self._input, [1, height, width, 3], strict=True)
+            with without_greeting():
+                self._interpreter.allocate_tensors()
+            self._size = (height, width)
+        values = shown if self.card.order == "bgr" else shown[:, :, ::-1]
+        self._interpreter.set_tensor(self._input, values[None].astype(np.float32))
+        self._interpreter.invoke()
+        answers = self._interpreter.get_tensor(self._output)[0]
+        cells = len(cell_table(height, width))
+        if answers.shape != (cells, ANSWERS):
+            raise CardError(
+                f"{self.card.path}: {self.card.file.name} gives {answers.shape} numbers for {width} x {height} pixels,"
+                f" not {(cells, ANSWERS)}; export it with train.export."
+            )
+        return answers
+
+    def _check_golden(self) -> None:
+        if (golden := self.card.golden) is None:
+            return
+        boxes, _, scores = self.find(drawn_face(), score=1e-6)
+        if len(scores):
+            off = max(abs(scores[0] - golden.score), np.abs(boxes[0] - golden.box).max() / golden.box[2])
+            if off <= golden.tolerance:
+                return
+        raise CardError(
+            f"{self.card.path}: {self.card.file.name} finds {_told(boxes, scores)} in the test picture, the card says"
+            f" {golden.score:.4f} at {list(golden.box)}; put the file there that the card was written for."
+        )
+
+
+def _told(boxes: np.ndarray, scores: np.ndarray) -> str:
+    return f"{scores[0]:.4f} at {np.round(boxes[0], 1).tolist()}" if len(scores) else "nothing"

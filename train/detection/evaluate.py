@@ -1,0 +1,212 @@
+"""All detectors of the pipeline on photographs with boxes, in one table, and one detector on pictures made worse."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stages.detectors import make_detector
+from stages.detectors.card import load_detector_card
+from stages.detectors.face_net import FaceNet
+from train.corruptions import CORRUPTIONS
+from train.detection.crops import turned
+from train.detection.data import Labels, Photographs, load
+from train.detection.score import BANDS, PRECISION, SMALLEST, matched
+
+USUAL = 640  # pixels of the longest side in which sizes of faces are told
+EVERY = 0.02  # score of the least sure boxes that average precision takes into account
+# From a normalised box to one as people draw them around faces, in units of the normalised side: width, height, how far
+# the centre lies to the right and below. Medians over the training part.
+DRAWN = (0.875, 1.117, -0.010, -0.062)
+HAAR = {"step": 1.2, "neighbours": 3}
+# Name, settings and whether a file of the user's is needed.
+PIPELINES: dict[str, tuple[str, dict]] = {
+    "haar": ("haar", {"longest_side": 640, "smallest_face": 0.08}),
+    "haar, smallest_face 0.03": ("haar", {"longest_side": 640, "smallest_face": 0.03}),
+    "dlib": ("dlib", {"longest_side": 640, "smallest_face": 0.08}),
+    "dlib, longest_side 1280": ("dlib", {"longest_side": 1280, "smallest_face": 0.03}),
+    "dlib-cnn": ("dlib-cnn", {"longest_side": 640, "smallest_face": 0.03}),
+    "yunet, longest_side 320": ("yunet", {"longest_side": 320, "smallest_face": 0.01}),
+    "yunet, longest_side 640": ("yunet", {"longest_side": 640, "smallest_face": 0.01}),
+}
+
+Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # a picture to boxes (N, 4) and scores (N,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """What a detector said of all pictures, in pixels of pictures whose longest side is USUAL."""
+
+    answers: list[tuple[np.ndarray, np.ndarray]]
+    labels: list[Labels]
+    milliseconds: float  # of a core for a picture, the least of the runs' means
+
+    def figures(self) -> dict[str, float]:
+        matches = matched(self.answers, self.labels, (SMALLEST, np.inf))
+        return {
+            "average precision": matches.average_precision(),
+            "recall": matches.recall(),
+            f"recall at {PRECISION:.0%} precision": matches.recall_at(PRECISION),
+            **{band: matched(self.answers, self.labels, sizes).recall() for band, sizes in BANDS.items()},
+            "ms": self.milliseconds,
+        }
+
+
+def evaluate(options: argparse.Namespace) -> Iterator[str]:
+    """Lines of one table: the card's net at two sizes, then the pipeline's other detectors."""
+    net = FaceNet(load_detector_card(options.card))
+    photographs = load(options.dataset, options.part, options.data)
+    faces = sum(int((~labels.ignored).sum()) for labels in photographs.labels)
+    yield f"{options.dataset} {options.part}: {len(photographs)} pictures, {faces} faces marked; those of at least"
+    yield f"{SMALLEST:.0f} pixels count, the longest side scaled to {USUAL}; recall by size with every box that counts"
+    first = True
+    for title, find in rows(net, options.yunet, options.dlib_cnn):
+        figures = answered(find, photographs).figures()
+        if first:
+            yield "| detector and settings | " + " | ".join(figures) + " |"
+            yield "| --- |" + " --- |" * len(figures)
+            first = False
+        yield f"| {title} | " + " | ".join(map(cell, figures, figures.values())) + " |"
+    if options.corrupted:
+        for kind, figures in corrupted_figures(net, photographs):
+            yield f"  {kind}: average precision {figures['average precision']:.3f}, recall {figures['recall']:.3f}"
+
+
+def cell(name: str, value: float) -> str:
+    return f"{value:.1f}" if name == "ms" else f"{value:.3f}".lstrip("0")
+
+
+def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tuple[str, Find]]:
+    for side in (320, 640):
+        yield f"{net.card.name}, longest_side {side}, every score", by_net(net, side, EVERY)
+        yield f"{net.card.name}, longest_side {side}", by_net(net, side, net.card.score)
+    files = {"yunet": yunet, "dlib-cnn": dlib_cnn}
+    if yunet:
+        for side in (320, 640):
+            yield f"yunet, longest_side {side}, its own boxes, every score", by_yunet(yunet, side)
+    for title, (name, settings) in PIPELINES.items():
+        if name in files and not files[name]:
+            continue
+        yield title, by_pipeline(make_detector(name, **settings, **HAAR, model=files.get(name)))
+
+
+def by_net(net: FaceNet, side: int, score: float) -> Find:
+    def find(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shown, back = scaled(pixels, side)
+        boxes, _, scores = net.find(shown, score)
+        return boxes * back, scores
+
+    return find
+
+
+def by_yunet(file: str, side: int) -> Find:
+    detector = cv2.FaceDetectorYN.create(file, "", (64, 64), EVERY, 0.3, 5000)
+
+    def find(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shown, back = scaled(pixels, side)
+        detector.setInputSize((shown.shape[1], shown.shape[0]))
+        _, found = detector.detect(shown)
+        found = np.zeros((0, 15)) if found is None else found
+        return found[:, :4] * back, found[:, 14]
+
+    return find
+
+
+def by_pipeline(detector) -> Find:
+    def find(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = detector.detect(pixels)
+        return as_drawn(found.boxes), found.scores
+
+    return find
+
+
+def as_drawn(boxes: np.ndarray) -> np.ndarray:
+    """Normalised boxes as people would have drawn them."""
+    width, height, right, down = DRAWN
+    side = boxes[:, 2:3]
+    middle = boxes[:, :2] + side / 2 + side * [right, down]
+    size = side * [width, height]
+    return np.concatenate([middle - size / 2, size], axis=1)
+
+
+def scaled(pixels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The picture with this longest side, and what takes boxes back."""
+    scale = side / max(pixels.shape[:2])
+    size = [max(1, round(edge * scale)) for edge in pixels.shape[1::-1]]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    back = np.array([pixels.shape[1] / size[0], pixels.shape[0] / size[1]] * 2)
+    return cv2.resize(pixels, size, interpolation=way), back
+
+
+def answered(find: Find, photographs: Photographs, change: Callable | None = None, runs: int = 1) -> Answered:
+    """What is found in every picture, as it is or changed: (pixels, labels) -> (pixels, labels)."""
+    answers, labels, spent = [], [], []
+    for run in range(runs):
+        started = 0.0
+        for index in range(len(photographs)):
+            pixels, truth = np.array(photographs.picture(index)), photographs.labels[index]
+            if change:
+                pixels, truth = change(pixels, truth)
+            before = time.process_time()
+            boxes, scores = find(pixels)
+            started += time.process_time() - before
+            if run == 0:
+                scale = USUAL / max(pixels.shape[:2])
+                answers.append((np.asarray(boxes).reshape(-1, 4) * scale, np.asarray(scores)))
+                labels.append(Labels(truth.boxes * scale, truth.ignored, truth.points * scale))
+        spent.append(1000 * started / len(photographs))
+    return Answered(answers, labels, min(spent))
+
+
+def corrupted_figures(net: FaceNet, photographs: Photographs) -> Iterator[tuple[str, dict[str, float]]]:
+    """Figures at a longest side of 640 over whole pictures turned, dark, blurred, compressed or with covered faces."""
+    for kind, change in WORSE.items():
+        yield kind, answered(by_net(net, USUAL, EVERY), photographs, change).figures()
+
+
+def rolled(degrees: float) -> Callable:
+    def change(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
+        height, width = pixels.shape[:2]
+        side = int(np.ceil(np.hypot(width, height)))
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        matrix[:, 2] += (side - np.array([width, height])) / 2
+        shown = cv2.warpAffine(pixels, matrix, (side, side), flags=cv2.INTER_LINEAR)
+        boxes = turned(truth.boxes, matrix, 1.0, degrees)
+        points = truth.points @ matrix[:, :2].T + matrix[:, 2]
+        return shown, Labels(boxes, truth.ignored, points)
+
+    return change
+
+
+def made_worse(kind: str) -> Callable:
+    def change(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
+        return CORRUPTIONS[kind].change(pixels, np.random.default_rng(1)), truth
+
+    return change
+
+
+def masked(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
+    """The lower half of every face painted over."""
+    shown = pixels.copy()
+    for x, y, w, h in truth.boxes.round().astype(int):
+        shown[max(0, y + h // 2) : max(0, y + h), max(0, x) : max(0, x + w)] = (200, 190, 170)
+    return shown, truth
+
+
+WORSE: dict[str, Callable | None] = {
+    "as it is": None,
+    "rolled by 15 degrees": rolled(15),
+    "rolled by 30 degrees": rolled(30),
+    "rolled by 45 degrees": rolled(45),
+    "lower half of the face covered": masked,
+    **{
+        kind: made_worse(kind)
+        for kind in ("grey", "a fifth of the light, noise", "noise, 15 of 255", "JPEG, quality 15")
+    },
+    "blurred by 2 pixels": lambda pixels, truth: (cv2.GaussianBlur(pixels, (0, 0), 2.0), truth),
+}

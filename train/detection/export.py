@@ -1,0 +1,117 @@
+"""Turn a run of the face detector into a .tflite file of any picture shape and a card that says how to read it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import yaml
+
+from stages.detectors.card import drawn_face, load_detector_card
+from stages.detectors.cells import STRIDES
+from stages.detectors.face_net import FaceNet
+from train.data import DataError
+from train.detection.net import build
+from train.nets import trained_net
+from train.provenance import DATA, LICENCES, LIMITS
+from train.recipe import RECIPES, read_recipe, words_for
+from train.state import Progress
+
+SCORE, OVERLAP = 0.5, 0.45  # what a card says until somebody has measured better ones
+FRAMING = {"side": 1.79, "right": 0.012, "down": 0.01}  # YuNet's, whose points the net has learned
+LARGEST_DIFFERENCE = 0.03  # of a score: what rounding weights to float16 may do
+CHECKED = (96, 160)  # height and width of the picture on which the file must agree with Keras
+
+
+def export(run: Path, name: str, models: Path, say: Callable[[str], None], score: float = SCORE) -> Path:
+    """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; DataError if they do not agree."""
+    recipe = read_recipe(run)
+    net = colours_swapped(trained_net(run / "best.keras"), recipe.width)
+    content = converted(net)
+    progress = Progress.read(run)
+    best = min(progress.history, key=lambda row: row["error"])
+    card = {
+        "name": name,
+        "file": f"{name}.tflite",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "task": "faces",
+        "input": {"dtype": "float32", "range": [0, 255], "order": "bgr"},
+        "strides": list(STRIDES),
+        "score": score,
+        "overlap": OVERLAP,
+        "framing": FRAMING,
+        "trained": {
+            "data": [DATA[source] for source in recipe.repeats if source in DATA],
+            "licence": "; ".join(LICENCES[source] for source in recipe.repeats if source in LICENCES),
+            "command": " ".join(["python -m train faces", *words_for(recipe, RECIPES["faces"])]),
+            "run": f"{progress.epoch} epochs of {recipe.batch} crops a step in {progress.seconds:.0f} s, best on the "
+            f"validation part after epoch {best['epoch']}",
+            "weights": f"{net.count_params():,}, stored as float16, computed with as float32",
+        },
+        "limits": LIMITS["faces"],
+    }
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as folder:
+        draft = Path(folder) / f"{name}.yaml"
+        (Path(folder) / card["file"]).write_bytes(content)
+        draft.write_text(written(card), encoding="utf-8")
+        exported = FaceNet(load_detector_card(draft))
+        difference = differences(net, exported)
+        if difference > LARGEST_DIFFERENCE:
+            raise DataError(f"{run}: the file is off Keras by {difference:.3f} of a score; nothing is written.")
+        boxes, _, scores = exported.find(drawn_face(), score=1e-6)
+        box = [round(float(v), 2) for v in boxes[0]]
+        card["golden"] = {"score": round(float(scores[0]), 4), "box": box, "tolerance": 0.02}
+        draft.write_text(written(card), encoding="utf-8")
+        FaceNet(load_detector_card(draft))  # the stages' own check, before anything in models/ changes
+        (Path(folder) / card["file"]).replace(models / card["file"])
+        draft.replace(models / f"{name}.yaml")
+    say(f"{models / card['file']}: {len(content) / 1e6:.2f} MB, off Keras by at most {difference:.4f} of a score")
+    return models / f"{name}.yaml"
+
+
+def colours_swapped(trained: keras.Model, width: float) -> keras.Model:
+    """The trained net in float32, for BGR: pictures come so, and turning every one around would cost time."""
+    net = build(width)
+    weights = trained.get_weights()
+    net.set_weights([weights[0][:, :, ::-1], *weights[1:]])
+    return net
+
+
+def converted(net: keras.Model) -> bytes:
+    """A .tflite file that takes a picture of any size whose sides are multiples of the coarsest stride."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32, "picture")])
+    def answers(picture):
+        return net(picture, training=False)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([answers.get_concrete_function()], net)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    with contextlib.redirect_stdout(io.StringIO()):
+        content = converter.convert()
+    if len(content) < net.count_params() * 1.8:
+        raise DataError(
+            f"The converted file has {len(content)} bytes, too few to hold the weights; nothing is written."
+        )
+    return content
+
+
+def differences(net: keras.Model, exported: FaceNet) -> float:
+    """How far scores of the file and of Keras are apart, at most, on noise with the drawn face in it."""
+    pixels = np.random.default_rng(1).integers(0, 256, (*CHECKED, 3)).astype(np.uint8)
+    pixels[:, : CHECKED[0]] = drawn_face(CHECKED[0])
+    by_keras = np.asarray(net(pixels[None].astype(np.float32), training=False))[0]
+    scores = [1 / (1 + np.exp(-answers[:, 0])) for answers in (by_keras, exported.answers(pixels))]
+    return float(np.abs(scores[0] - scores[1]).max())
+
+
+def written(card: dict) -> str:
+    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
