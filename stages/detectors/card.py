@@ -107,8 +107,8 @@ def _golden(fields: Fields) -> Golden | None:
     example = "{score: 0.9, box: [40, 40, 80, 90], tolerance: 0.02}"
     given = fields.section("golden", ("score", "box", "tolerance"), example)
     return Golden(
-        given.get("score", _share, "a number between 0 and 1"),
-        given.get("box", list_of(number, 4, 4), "x, y, width and height in pixels of the test picture"),
+        given.get("score", _level, "a number from 0 to 1"),
+        given.get("box", _box, "x, y, width and height in pixels of the test picture"),
         given.get("tolerance", positive, "a number above 0"),
     )
 
@@ -120,6 +120,15 @@ def _pixels(value: object) -> tuple[float, ...] | None:
 
 def _share(value: object) -> float | None:
     return share if (share := positive(value)) and share < 1 else None
+
+
+def _level(value: object) -> float | None:
+    return level if (level := number(value)) is not None and 0 <= level <= 1 else None
+
+
+def _box(value: object) -> tuple[float, ...] | None:
+    box = list_of(number, 4, 4)(value)
+    return tuple(box) if box and min(box[2:]) > 0 else None
 
 
 def _shift(value: object) -> float | None:

@@ -29,7 +29,7 @@ LARGEST_DIFFERENCE = 0.03  # of a score: what rounding weights to float16 may do
 CHECKED = (96, 160)  # height and width of the picture on which the file must agree with Keras
 
 
-def export(run: Path, name: str, models: Path, say: Callable[[str], None], score: float = SCORE) -> Path:
+def export(run: Path, name: str, models: Path, say: Callable[[str], None], certain: float = SCORE) -> Path:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; DataError if they do not agree."""
     recipe = read_recipe(run)
     net = colours_swapped(trained_net(run / "best.keras"), recipe.width)
@@ -43,7 +43,7 @@ def export(run: Path, name: str, models: Path, say: Callable[[str], None], score
         "task": "faces",
         "input": {"dtype": "float32", "range": [0, 255], "order": "bgr"},
         "strides": list(STRIDES),
-        "score": score,
+        "score": certain,
         "overlap": OVERLAP,
         "framing": FRAMING,
         "trained": {
@@ -65,9 +65,8 @@ def export(run: Path, name: str, models: Path, say: Callable[[str], None], score
         difference = differences(net, exported)
         if difference > LARGEST_DIFFERENCE:
             raise DataError(f"{run}: the file is off Keras by {difference:.3f} of a score; nothing is written.")
-        boxes, _, scores = exported.find(drawn_face(), score=1e-6)
-        box = [round(float(v), 2) for v in boxes[0]]
-        card["golden"] = {"score": round(float(scores[0]), 4), "box": box, "tolerance": 0.02}
+        box, score = exported.surest(drawn_face())
+        card["golden"] = {"score": round(score, 4), "box": [round(float(v), 2) for v in box], "tolerance": 0.02}
         draft.write_text(written(card), encoding="utf-8")
         FaceNet(load_detector_card(draft))  # the stages' own check, before anything in models/ changes
         (Path(folder) / card["file"]).replace(models / card["file"])
@@ -88,11 +87,10 @@ def converted(net: keras.Model) -> bytes:
     """A .tflite file that takes a picture of any size whose sides are multiples of the coarsest stride."""
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.float32, "picture")])
-    def answers(picture):
-        return net(picture, training=False)
-
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([answers.get_concrete_function()], net)
+    answers = tf.function(lambda picture: net(picture, training=False))
+    any_picture = answers.get_concrete_function(tf.TensorSpec((1, None, None, 3), tf.float32))
+    # Without the net beside it: with it the file had no weights (TensorFlow 2.21).
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([any_picture])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     with contextlib.redirect_stdout(io.StringIO()):

@@ -21,7 +21,7 @@ from train.export import main as export  # noqa: E402
 
 pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
 TINY = ["--epochs", "2", "--batch", "4", "--workers", "0"]
-SETTINGS = ["side=64", "width=0.25", "sources={drawn: 1, empty: 0.5}"]
+SETTINGS = ["side=64", "width=0.25", "sources={drawn: 12, empty: 2}"]
 WORDS = ["faces", *TINY, *(word for setting in SETTINGS for word in ("--recipe", setting))]
 
 
