@@ -32,13 +32,18 @@ def table(models: Path) -> str:
     return "".join("\n".join(_lines(path)) + "\n\n" for path in sorted(models.glob("*.yaml")))
 
 
+def _taken(given: dict) -> str:
+    if "width" not in given:
+        return "whole pictures of any shape in colour"
+    return f"{given['width']} x {given['height']} pixels\nin {'grey' if given['channels'] == 1 else 'colour'}"
+
+
 def _lines(path: Path) -> Iterable[str]:
     card = yaml.safe_load(path.read_text(encoding="utf-8"))
     size = (path.parent / card["file"]).stat().st_size / 1000
-    trained, crop = card["trained"], card["input"]
+    trained = card["trained"]
     yield f"### {card['name']}\n"
-    yield f"`models/{path.name}`, weights of {size:.0f} kB; takes {crop['width']} x {crop['height']} pixels"
-    yield f"{'in grey' if crop['channels'] == 1 else 'in colour'}. Trained on:\n"
+    yield f"`models/{path.name}`, weights of {size:.0f} kB; takes {_taken(card['input'])}. Trained on:\n"
     yield from (f"- {source}" for source in trained["data"])
     yield from (f"- what {net} has learned" for net in trained.get("nets of others", []))
     yield f"\n{card['limits']}\n\nTerms of the data: {trained['licence']}.\n"

@@ -147,7 +147,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; ExportError if they do not agree."""
     recipe = read_recipe(run)
     if recipe.task == "faces":
-        export_detector(run, wanted.name, models, say)
+        export_detector(run, wanted.name, models, data, say)
         return
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})

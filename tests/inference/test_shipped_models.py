@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from stages.detectors.card import load_detector_card
+from stages.detectors.face_net import FaceNet
 from stages.inference import load_model
 from stages.inference.card import load_card, unchecked
+from stages.inference.fields import read_mapping
 from tests.inference.test_litert import assert_independent_of_batches
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-CARDS = sorted([*MODELS.glob("*.yaml"), *(MODELS / "variants").glob("*.yaml")])
+ALL = sorted([*MODELS.glob("*.yaml"), *(MODELS / "variants").glob("*.yaml")])
+DETECTORS = [path for path in ALL if read_mapping(path).get("task") == "faces"]
+CARDS = [path for path in ALL if path not in DETECTORS]
 
 
 @pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
@@ -17,3 +22,11 @@ def test_every_card_of_ours_is_complete_and_its_model_answers_bit_for_bit_alike(
     card = load_card(path)
     assert unchecked(card) is None
     assert_independent_of_batches(load_model(card))
+
+
+@pytest.mark.parametrize("path", DETECTORS, ids=lambda path: path.stem)
+def test_a_detector_of_ours_is_small_and_its_card_complete(path):
+    card = load_detector_card(path)
+    assert card.sha256 and card.golden
+    assert card.file.stat().st_size <= 400_000
+    FaceNet(card)  # finds in the test picture what the card says

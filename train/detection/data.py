@@ -75,6 +75,21 @@ def load(name: str, part: str, folder: Path) -> Photographs:
     return Photographs(pixels, starts[chosen], table["sizes"][chosen], table["names"][chosen], labels)
 
 
+def validation_sets(sources: Iterable[str], folder: Path) -> dict[str, Photographs]:
+    """The validation parts of those sets that have one; DataError where there is none."""
+    found = {}
+    for source in sources:
+        try:
+            found[source] = load(source, "validation", folder)
+        except DataError:
+            # A set without a validation part is expected; a missing one would silently train or judge another net.
+            if not (folder / f"{source}.npz").is_file():
+                raise
+    if not found:
+        raise DataError(f"{folder}: no set has a validation part; prepare one that has.")
+    return found
+
+
 def read_table(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"{path}: no such file; write it with: python -m train.prepare DIR --out {path.parent}")

@@ -19,6 +19,7 @@ from train.detection.data import Labels, Photographs, load
 from train.detection.score import BANDS, PRECISION, SMALLEST, matched
 
 USUAL = 640  # pixels of the longest side in which sizes of faces are told
+SIDES = (320, 640)  # pixels of the longest side at which a net is measured
 EVERY = 0.02  # score of the least sure boxes that average precision takes into account
 # From a normalised box to one as people draw them around faces, in units of the normalised side: width, height, how far
 # the centre lies to the right and below. Medians over the training part.
@@ -82,12 +83,12 @@ def cell(name: str, value: float) -> str:
 
 
 def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tuple[str, Find]]:
-    for side in (320, 640):
+    for side in SIDES:
         yield f"{net.card.name}, longest_side {side}, every score", by_net(net, side, EVERY)
         yield f"{net.card.name}, longest_side {side}", by_net(net, side, net.card.score)
     files = {"yunet": yunet, "dlib-cnn": dlib_cnn}
     if yunet:
-        for side in (320, 640):
+        for side in SIDES:
             yield f"yunet, longest_side {side}, its own boxes, every score", by_yunet(yunet, side)
     for title, (name, settings) in PIPELINES.items():
         if name in files and not files[name]:

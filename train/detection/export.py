@@ -17,10 +17,12 @@ from stages.detectors.card import drawn_face, load_detector_card
 from stages.detectors.cells import STRIDES
 from stages.detectors.face_net import FaceNet
 from train.data import DataError
+from train.detection.data import validation_sets
+from train.detection.evaluate import EVERY, SIDES, answered, by_net, corrupted_figures
 from train.detection.net import build
 from train.nets import trained_net
 from train.provenance import DATA, LICENCES, LIMITS
-from train.recipe import RECIPES, read_recipe, words_for
+from train.recipe import RECIPES, Recipe, read_recipe, words_for
 from train.state import Progress
 
 SCORE, OVERLAP = 0.5, 0.45  # what a card says until somebody has measured better ones
@@ -29,9 +31,13 @@ LARGEST_DIFFERENCE = 0.03  # of a score: what rounding weights to float16 may do
 CHECKED = (96, 160)  # height and width of the picture on which the file must agree with Keras
 
 
-def export(run: Path, name: str, models: Path, say: Callable[[str], None], certain: float = SCORE) -> Path:
+def export(
+    run: Path, name: str, models: Path, data: Path | None, say: Callable[[str], None], certain: float = SCORE
+) -> Path:
     """Write models/NAME.tflite and models/NAME.yaml from RUN/best.keras; DataError if they do not agree."""
     recipe = read_recipe(run)
+    if data is not None:
+        recipe = recipe.with_changes({"data": str(data)})
     net = colours_swapped(trained_net(run / "best.keras"), recipe.width)
     content = converted(net)
     progress = Progress.read(run)
@@ -67,6 +73,7 @@ def export(run: Path, name: str, models: Path, say: Callable[[str], None], certa
             raise DataError(f"{run}: the file is off Keras by {difference:.3f} of a score; nothing is written.")
         box, score = exported.surest(drawn_face())
         card["golden"] = {"score": round(score, 4), "box": [round(float(v), 2) for v in box], "tolerance": 0.02}
+        card["figures"] = figures(exported, recipe, f"{models.name}/{name}.yaml")
         draft.write_text(written(card), encoding="utf-8")
         FaceNet(load_detector_card(draft))  # the stages' own check, before anything in models/ changes
         (Path(folder) / card["file"]).replace(models / card["file"])
@@ -109,6 +116,23 @@ def differences(net: keras.Model, exported: FaceNet) -> float:
     by_keras = np.asarray(net(pixels[None].astype(np.float32), training=False))[0]
     scores = [1 / (1 + np.exp(-answers[:, 0])) for answers in (by_keras, exported.answers(pixels))]
     return float(np.abs(scores[0] - scores[1]).max())
+
+
+def figures(net: FaceNet, recipe: Recipe, card: str) -> dict[str, dict]:
+    """What the card says of each validation part at each size, and of pictures made worse at the larger one."""
+    told = {}
+    for source, photographs in validation_sets(recipe.repeats, Path(recipe.data)).items():
+        for side in SIDES:
+            row = answered(by_net(net, side, EVERY), photographs).figures()
+            row["a picture (ms)"] = row.pop("ms")
+            told[f"{source}, validation part, longest side {side}"] = {key: round(v, 4) for key, v in row.items()}
+        worse = {kind: figures["average precision"] for kind, figures in corrupted_figures(net, photographs)}
+        told[f"{source}, validation part, longest side {side}"] |= {
+            "pictures": len(photographs),
+            "made worse": {kind: round(value, 4) for kind, value in worse.items()},
+            "command": f"python -m train.evaluate {card} {source} --part validation --corrupted",
+        }
+    return told
 
 
 def written(card: dict) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from stages.detectors.cells import found
 from train.callbacks import Best, Last, Note, Rate
 from train.data import DataError
-from train.detection.data import Labels, Photographs, load
+from train.detection.data import Labels, Photographs, validation_sets
 from train.detection.feed import Feed
 from train.detection.loss import loss_for
 from train.detection.net import build
@@ -33,7 +33,7 @@ LONGEST = 320  # pixels of their longer side
 def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], None]) -> None:
     """Train by the recipe into the folder of `progress`, from where it is."""
     cv2.setNumThreads(1)
-    validation = validation_sets(recipe)
+    validation = validation_sets(recipe.repeats, Path(recipe.data))
     keras.utils.set_random_seed(recipe.seed)
     with policy(recipe.precision):
         net = build(recipe.width)
@@ -74,20 +74,6 @@ def start_from(net: keras.Model, path: Path) -> None:
         net.set_weights(trained_net(path).get_weights())
     except ValueError as error:
         raise DataError(f"{path}: does not fit this net ({error}); train without --from.") from error
-
-
-def validation_sets(recipe: Recipe) -> dict[str, Photographs]:
-    found_sets = {}
-    for source in recipe.repeats:
-        try:
-            found_sets[source] = load(source, "validation", Path(recipe.data))
-        except DataError:
-            # A set without a validation part is expected; a missing one would silently train another net.
-            if not (Path(recipe.data) / f"{source}.npz").is_file():
-                raise
-    if not found_sets:
-        raise DataError(f"{recipe.data}: no set has a validation part; prepare one that has.")
-    return found_sets
 
 
 class Validate(keras.callbacks.Callback):
