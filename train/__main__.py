@@ -87,7 +87,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", help="at its peak")
     parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, mobilenet, vgg16")
     parser.add_argument("--optimizer", help="adamw, nadam, sgd")
-    parser.add_argument("--schedule", help="cosine, linear, steps, constant, plateau")
+    parser.add_argument("--schedule", help="cosine, linear, steps, late, constant, plateau")
     parser.add_argument("--seed")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that make batches (one a core)")
     parser.add_argument(
