@@ -52,6 +52,7 @@ def test_a_run_leaves_what_explains_it(run):
     assert all(np.isfinite(row["loss"]) and 0 <= row["faces on drawn"] <= 1 for row in history)
 
 
+@pytest.mark.long
 def test_a_run_that_is_resumed_ends_like_one_that_was_not_broken_off(run, photographs, tmp_path, monkeypatch):
     from train.state import Progress
 
