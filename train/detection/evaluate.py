@@ -37,6 +37,7 @@ PIPELINES: dict[str, tuple[str, dict]] = {
 }
 
 Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # a picture to boxes (N, 4) and scores (N,)
+Change = Callable[[np.ndarray, Labels], tuple[np.ndarray, Labels]]  # a picture with its faces to another one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ class Answered:
 
     answers: list[tuple[np.ndarray, np.ndarray]]
     labels: list[Labels]
-    milliseconds: float  # of a core for a picture, the least of the runs' means
+    milliseconds: float  # of a core for a picture
 
     def figures(self) -> dict[str, float]:
         matches = matched(self.answers, self.labels, (SMALLEST, np.inf))
@@ -63,8 +64,8 @@ def evaluate(options: argparse.Namespace) -> Iterator[str]:
     net = FaceNet(load_detector_card(options.card))
     photographs = load(options.dataset, options.part, options.data)
     faces = sum(int((~labels.ignored).sum()) for labels in photographs.labels)
-    yield f"{options.dataset} {options.part}: {len(photographs)} pictures, {faces} faces marked; those of at least"
-    yield f"{SMALLEST:.0f} pixels count, the longest side scaled to {USUAL}; recall by size with every box that counts"
+    yield f"{options.dataset} {options.part}: {len(photographs)} pictures, {faces} faces marked"
+    yield f"(faces of at least {SMALLEST:.0f} pixels count, in pictures whose longest side is {USUAL})"
     first = True
     for title, find in rows(net, options.yunet, options.dlib_cnn):
         figures = answered(find, photographs).figures()
@@ -88,6 +89,7 @@ def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tupl
         yield f"{net.card.name}, longest_side {side}", by_net(net, side, net.card.score)
     files = {"yunet": yunet, "dlib-cnn": dlib_cnn}
     if yunet:
+        make_detector("yunet", **PIPELINES["yunet, longest_side 640"][1], **HAAR, model=yunet)  # says what is wrong
         for side in SIDES:
             yield f"yunet, longest_side {side}, its own boxes, every score", by_yunet(yunet, side)
     for title, (name, settings) in PIPELINES.items():
@@ -144,24 +146,20 @@ def scaled(pixels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     return cv2.resize(pixels, size, interpolation=way), back
 
 
-def answered(find: Find, photographs: Photographs, change: Callable | None = None, runs: int = 1) -> Answered:
-    """What is found in every picture, as it is or changed: (pixels, labels) -> (pixels, labels)."""
-    answers, labels, spent = [], [], []
-    for run in range(runs):
-        started = 0.0
-        for index in range(len(photographs)):
-            pixels, truth = np.array(photographs.picture(index)), photographs.labels[index]
-            if change:
-                pixels, truth = change(pixels, truth)
-            before = time.process_time()
-            boxes, scores = find(pixels)
-            started += time.process_time() - before
-            if run == 0:
-                scale = USUAL / max(pixels.shape[:2])
-                answers.append((np.asarray(boxes).reshape(-1, 4) * scale, np.asarray(scores)))
-                labels.append(Labels(truth.boxes * scale, truth.ignored, truth.points * scale))
-        spent.append(1000 * started / len(photographs))
-    return Answered(answers, labels, min(spent))
+def answered(find: Find, photographs: Photographs, change: Change | None = None) -> Answered:
+    """What is found in every picture, as it is or changed."""
+    answers, labels, spent_s = [], [], 0.0
+    for index in range(len(photographs)):
+        pixels, truth = np.array(photographs.picture(index)), photographs.labels[index]
+        if change:
+            pixels, truth = change(pixels, truth)
+        before_s = time.process_time()
+        boxes, scores = find(pixels)
+        spent_s += time.process_time() - before_s
+        scale = USUAL / max(pixels.shape[:2])
+        answers.append((np.asarray(boxes).reshape(-1, 4) * scale, np.asarray(scores)))
+        labels.append(Labels(truth.boxes * scale, truth.ignored, truth.points * scale))
+    return Answered(answers, labels, 1000 * spent_s / len(photographs))
 
 
 def corrupted_figures(net: FaceNet, photographs: Photographs) -> Iterator[tuple[str, dict[str, float]]]:
@@ -170,7 +168,7 @@ def corrupted_figures(net: FaceNet, photographs: Photographs) -> Iterator[tuple[
         yield kind, answered(by_net(net, USUAL, EVERY), photographs, change).figures()
 
 
-def rolled(degrees: float) -> Callable:
+def rolled(degrees: float) -> Change:
     def change(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
         height, width = pixels.shape[:2]
         side = int(np.ceil(np.hypot(width, height)))
@@ -184,7 +182,7 @@ def rolled(degrees: float) -> Callable:
     return change
 
 
-def made_worse(kind: str) -> Callable:
+def made_worse(kind: str) -> Change:
     def change(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
         return CORRUPTIONS[kind].change(pixels, np.random.default_rng(1)), truth
 
@@ -199,7 +197,7 @@ def masked(pixels: np.ndarray, truth: Labels) -> tuple[np.ndarray, Labels]:
     return shown, truth
 
 
-WORSE: dict[str, Callable | None] = {
+WORSE: dict[str, Change | None] = {
     "as it is": None,
     "rolled by 15 degrees": rolled(15),
     "rolled by 30 degrees": rolled(30),
