@@ -46,11 +46,10 @@ from train.files import disk_errors
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import DATA, FIGURES_ON, LICENCES, LIMITS, RUNS, origin, weakest
+from train.provenance import FIGURES_ON, LIMITS, learned_from, nets_of_others, weakest
 from train.questions import questions
-from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
+from train.recipe import Recipe, read_recipe
 from train.rounded import heads_clipped
-from train.state import Progress
 from train.stored import stored
 from train.targets import probabilities
 
@@ -328,13 +327,8 @@ def golden(path: Path) -> dict:
 
 
 def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
-    sources = [source for each in lineage(recipe) for source in (*each.repeats, *each.unlabelled)]
-    sources = list(dict.fromkeys(sources))
     found = {
-        "data": [DATA.get(source, source) for source in sources],
-        "licence": "; ".join(LICENCES.get(source, f"{source}: not said") for source in sources),
-        "command": command(recipe),
-        "run": ended(run),
+        **learned_from(run, recipe),
         "weights": f"stored as {wanted.precision}, computed with as float32",
     }
     if nets := nets_of_others(recipe):
@@ -342,46 +336,6 @@ def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
     if wanted.votes:
         found["answer"] = f"{wanted.votes:.0%} FER+'s votes, the rest FER2013's label"
     return found
-
-
-def lineage(recipe: Recipe) -> list[Recipe]:
-    """The recipe and those of all runs whose weights or answers went into it, where they are still there."""
-    return [recipe, *(each for run in before(recipe) for each in lineage(read_recipe(run)))]
-
-
-def before(recipe: Recipe) -> list[Path]:
-    """The runs that it learns or starts from, where they are still there."""
-    runs = map(Path, [*recipe.teachers, *([recipe.start] if recipe.start else [])])
-    return [run for run in runs if (run / "recipe.json").is_file()]
-
-
-def nets_of_others(recipe: Recipe) -> list[str]:
-    """Whose nets have had a part in it, in words."""
-    return [net for run in before(recipe) for net in origin(run).get("nets", []) + nets_of_others(read_recipe(run))]
-
-
-def ended(run: Path) -> str:
-    """How long the run took and where it got; a run with --seconds comes to fewer epochs on a slower machine."""
-    history = Progress.read(run).history
-    best = min(history, key=lambda row: row["error"])
-    took = f"{len(history)} epochs in {history[-1]['seconds']:.0f} s"
-    return f"{took}, best on the validation part after epoch {best['epoch']}"
-
-
-def command(recipe: Recipe) -> str:
-    """The command that trains this again, after those of the runs that it starts from or learns from."""
-    return " && ".join(commands(recipe))
-
-
-def commands(recipe: Recipe) -> list[str]:
-    """Each command once, however many runs need what it makes."""
-    found = []
-    for run in before(recipe):
-        made = origin(run).get("command")
-        *earlier, last = [made] if made else commands(read_recipe(run))
-        found += [*earlier, last if made else f"{last} --out {RUNS / run.name}"]
-    words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
-    return list(dict.fromkeys([*found, " ".join(words)]))
 
 
 def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:

@@ -8,6 +8,8 @@ from pathlib import Path
 from train.data import DataError
 from train.files import write_text
 from train.measures import in_years
+from train.recipe import ATTRIBUTE, RECIPES, Recipe, read_recipe, words_for
+from train.state import Progress
 
 RUNS = Path("runs")  # where the runs of a card's commands lie
 
@@ -47,7 +49,10 @@ LICENCES = {
     "imdb": "IMDB-WIKI: for academic research",
     "wiki": "IMDB-WIKI: for academic research",
     "jaffe": "JAFFE: for non-commercial research",
-    "faces_boxes": "WIDER FACE: for research; masks: MIT, and none stated; street photographs: none stated; YuNet: MIT",
+    "faces_boxes": (
+        "WIDER FACE: for research; faces with masks: MIT, in part none stated; Clothing Co-Parsing: none stated; "
+        "SCRFD: for non-commercial research; YuNet: MIT"
+    ),
     "no_faces": "ImageNet: for non-commercial research",
 }
 LIMITS = {
@@ -82,6 +87,58 @@ FIGURES_ON = {
     "gender": ("utkface", "fairface"),
     "age": ("utkface", "fairface"),
 }
+
+
+def learned_from(run: Path, recipe: Recipe) -> dict[str, object]:
+    """What a card says about data, terms, commands and the run itself."""
+    sources = [source for each in lineage(recipe) for source in (*each.repeats, *each.unlabelled)]
+    sources = list(dict.fromkeys(sources))
+    return {
+        "data": [DATA.get(source, source) for source in sources],
+        "licence": "; ".join(LICENCES.get(source, f"{source}: not said") for source in sources),
+        "command": command(recipe),
+        "run": ended(run),
+    }
+
+
+def lineage(recipe: Recipe) -> list[Recipe]:
+    """The recipe and those of all runs whose weights or answers went into it, where they are still there."""
+    return [recipe, *(each for run in before(recipe) for each in lineage(read_recipe(run)))]
+
+
+def before(recipe: Recipe) -> list[Path]:
+    """The runs that it learns or starts from, where they are still there."""
+    runs = map(Path, [*recipe.teachers, *([recipe.start] if recipe.start else [])])
+    return [run for run in runs if (run / "recipe.json").is_file()]
+
+
+def nets_of_others(recipe: Recipe) -> list[str]:
+    """Whose nets have had a part in it, in words."""
+    return [net for run in before(recipe) for net in origin(run).get("nets", []) + nets_of_others(read_recipe(run))]
+
+
+def ended(run: Path) -> str:
+    """How long the run took and where it got; a run with --seconds comes to fewer epochs on a slower machine."""
+    history = Progress.read(run).history
+    best = min(history, key=lambda row: row["error"])
+    took = f"{len(history)} epochs in {history[-1]['seconds']:.0f} s"
+    return f"{took}, best on the validation part after epoch {best['epoch']}"
+
+
+def command(recipe: Recipe) -> str:
+    """The command that trains this again, after those of the runs that it starts from or learns from."""
+    return " && ".join(commands(recipe))
+
+
+def commands(recipe: Recipe) -> list[str]:
+    """Each command once, however many runs need what it makes."""
+    found = []
+    for run in before(recipe):
+        made = origin(run).get("command")
+        *earlier, last = [made] if made else commands(read_recipe(run))
+        found += [*earlier, last if made else f"{last} --out {RUNS / run.name}"]
+    words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
+    return list(dict.fromkeys([*found, " ".join(words)]))
 
 
 def weakest(figures: dict[str, dict]) -> str:

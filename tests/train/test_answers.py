@@ -15,9 +15,9 @@ import keras  # noqa: E402
 from tests.train.conftest import trained, write_fairface  # noqa: E402
 from train.answers import write_answers, written_answers  # noqa: E402
 from train.data import AGE, GENDER, TASKS, TAUGHT, DataError, Faces, load  # noqa: E402
-from train.export import command  # noqa: E402
 from train.prepare import prepare  # noqa: E402
 from train.probe import main as probe  # noqa: E402
+from train.provenance import command  # noqa: E402
 from train.recipe import RECIPES, read_recipe, save_recipe  # noqa: E402
 from train.targets import blended, loss_of, targets_of  # noqa: E402
 

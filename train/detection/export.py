@@ -21,9 +21,8 @@ from train.detection.data import validation_sets
 from train.detection.evaluate import EVERY, SIDES, answered, by_net, corrupted_figures
 from train.detection.net import build
 from train.nets import trained_net
-from train.provenance import DATA, LICENCES, LIMITS
-from train.recipe import RECIPES, Recipe, read_recipe, words_for
-from train.state import Progress
+from train.provenance import LIMITS, learned_from
+from train.recipe import Recipe, read_recipe
 
 SCORE, OVERLAP = 0.5, 0.45  # what a card says until somebody has measured better ones
 FRAMING = {"side": 1.79, "right": 0.012, "down": 0.01}  # YuNet's, whose points the net has learned
@@ -40,8 +39,6 @@ def export(
         recipe = recipe.with_changes({"data": str(data)})
     net = colours_swapped(trained_net(run / "best.keras"), recipe.width)
     content = converted(net)
-    progress = Progress.read(run)
-    best = min(progress.history, key=lambda row: row["error"])
     card = {
         "name": name,
         "file": f"{name}.tflite",
@@ -53,11 +50,7 @@ def export(
         "overlap": OVERLAP,
         "framing": FRAMING,
         "trained": {
-            "data": [DATA[source] for source in recipe.repeats if source in DATA],
-            "licence": "; ".join(LICENCES[source] for source in recipe.repeats if source in LICENCES),
-            "command": " ".join(["python -m train faces", *words_for(recipe, RECIPES["faces"])]),
-            "run": f"{progress.epoch} epochs of {recipe.batch} crops a step in {progress.seconds:.0f} s, best on the "
-            f"validation part after epoch {best['epoch']}",
+            **learned_from(run, recipe),
             "weights": f"{net.count_params():,}, stored as float16, computed with as float32",
         },
         "limits": LIMITS["faces"],
