@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 STRIDES = (8, 16, 32)  # pixels of a cell's side, of each grid; the net's picture is a multiple of the last
+MOST_FACES = 500  # that are told of one picture
 FARTHEST = 1e4  # cells: farther off nothing is in any picture, and products stay finite
 ANSWERS = 15  # numbers of a cell: 1 score (a logit), 4 of the box, 5 points
 USUAL = 4.0  # side of a face, in cells, for which the net says 0
@@ -33,7 +34,7 @@ def padded(pixels: np.ndarray) -> np.ndarray:
     return np.pad(pixels, [(0, missing[0]), (0, missing[1]), (0, 0)]) if any(missing) else pixels
 
 
-def found(answers: np.ndarray, height: int, width: int, certain: float, same: float = 0.45, most: int = 500):
+def found(answers: np.ndarray, height: int, width: int, certain: float, same: float = 0.45, most: int = MOST_FACES):
     """The faces in what the net said of a picture: answers float32 (cells, 15) -> boxes, points, scores.
 
     Boxes (N, 4) x, y, width, height and points (N, 5, 2) in pixels of the net's picture, scores (N,), the surest first.

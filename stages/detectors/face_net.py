@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.detectors.card import DetectorCard, check_file, drawn_face
-from stages.detectors.cells import ANSWERS, cell_table, found, padded
+from stages.detectors.cells import ANSWERS, MOST_FACES, cell_table, found, padded
 from stages.inference.fields import CardError
 from stages.inference.litert import interpreter_of, without_greeting
 
@@ -28,7 +28,9 @@ class FaceNet:
         self._size = (0, 0)
         self._check_golden()
 
-    def find(self, pixels: np.ndarray, score: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def find(
+        self, pixels: np.ndarray, score: float | None = None, most: int = MOST_FACES
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes (N, 4), points (N, 5, 2) and scores (N,) of a picture uint8 (H, W, 3) BGR, the surest first.
 
         All in pixels of the picture; `score`: from which an answer is a face, the card's if none is given.
@@ -36,7 +38,7 @@ class FaceNet:
         shown = padded(pixels)
         height, width = shown.shape[:2]
         answers = self.answers(shown)
-        return found(answers, height, width, self.card.score if score is None else score, self.card.overlap)
+        return found(answers, height, width, self.card.score if score is None else score, self.card.overlap, most)
 
     def answers(self, shown: np.ndarray) -> np.ndarray:
         """What the net says, float32 (cells, 15), of a picture whose sides are multiples of the coarsest stride."""

@@ -39,8 +39,17 @@ class Matches:
         return float(self.right.sum() / max(1, self.faces))
 
     def recall_at(self, precision: float) -> float:
+        last = self._last_at(precision)
+        return 0.0 if last is None else float(self.precision_and_recall()[1][last])
+
+    def score_at(self, precision: float) -> float | None:
+        """The least score from which so many of the boxes are faces; None if not even the surest are."""
+        last = self._last_at(precision)
+        return None if last is None else float(self.scores[last])
+
+    def _last_at(self, precision: float) -> int | None:
         reached = np.flatnonzero(self.precision_and_recall()[0] >= precision)
-        return float(self.precision_and_recall()[1][reached[-1]]) if len(reached) else 0.0
+        return int(reached[-1]) if len(reached) else None
 
 
 def matched(answers: list[tuple[np.ndarray, np.ndarray]], labels: list[Labels], sizes=(0.0, np.inf)) -> Matches:

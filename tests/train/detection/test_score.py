@@ -40,6 +40,7 @@ def test_a_false_alarm_that_is_surer_than_a_face_costs_precision_and_one_that_is
     less = matched([answers([*NOTHING, 0.5], [*FACE, 0.9])], [labels([FACE])])
     assert (surer.average_precision(), less.average_precision()) == (0.5, 1.0)
     assert (surer.recall_at(0.95), less.recall_at(0.95)) == (0.0, 1.0)
+    assert (surer.score_at(0.95), less.score_at(0.95), less.score_at(0.5)) == (None, 0.9, 0.5)
 
 
 def test_a_second_box_on_the_same_face_is_a_false_alarm():
