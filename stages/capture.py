@@ -42,6 +42,7 @@ from stages.core.messages import (
     kinds,
 )
 from stages.core.names import printable
+from stages.core.supervision import FINISHING_S
 from stages.runtime.chaos import disorder_of, links_with, meet
 from stages.runtime.curve import security_of
 from stages.runtime.link import Links
@@ -104,6 +105,7 @@ class _Capture:
         self._must_go_back = not source.live  # to where render says that the outputs end
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
         self._leave_by_s = 0.0
+        self._end_by_s: float | None = None  # whatever others do; only where no launcher sees to it
         self._account = Account(settings.pipeline.stages)
         who = f"capture-{settings.replica}/{settings.life}"
         self._tape = Tape(Path(settings.record), who, launcher.say, not settings.life) if settings.record else None
@@ -123,7 +125,7 @@ class _Capture:
         self._launcher.ready()
         # Opening the codec takes a tenth of a second: the first picture waits for the others.
         self._reader.read_from(0)
-        while not self._finished or (self._leaving and time.monotonic() < self._leave_by_s):
+        while not self._is_over():
             self._links.wait(TICK_S)
             self._reader.clear_wakes()
             self._listen()
@@ -145,6 +147,15 @@ class _Capture:
             frames=self._source.frames,
             live=self._source.live,
         )
+
+    def _is_over(self) -> bool:
+        if self._finished:
+            return not self._leaving or time.monotonic() >= self._leave_by_s
+        if self._settings.run or not self._launcher.stop_requested:
+            return False
+        # Stopped by hand, where nobody sees to it that it ends: others may be missing that it would wait for.
+        self._end_by_s = self._end_by_s or time.monotonic() + FINISHING_S
+        return not self._flow.started or time.monotonic() >= self._end_by_s
 
     # --- Hearing ---
 

@@ -172,8 +172,10 @@ def run(
                 with contextlib.suppress(OSError):  # The folder was moved, and the logs with it.
                     results.manifest.remove(results.logs / f"{label}.log")
         results.close_logs(processes)
-        status = _tell(pipeline, outcome, processes, results, name, quiet)
-        results.remove_if_empty(refused=status == REFUSED or once)
+        came = _account(pipeline, outcome, processes)
+        status = _tell(came, outcome, results, name, quiet)
+        has_read_nothing = bool(results.results) and _has_read_nothing(came, outcome)  # Helpers never read anything.
+        results.remove_if_empty(refused=status == REFUSED or once or has_read_nothing)
         if record is not None and status == REFUSED:
             with contextlib.suppress(OSError):  # The next try, without the mistake, may have this name.
                 os.unlink(record)
@@ -384,18 +386,21 @@ def _settings(
     return settings
 
 
-def _tell(
-    pipeline: Pipeline, outcome: Outcome, processes: Processes, results: OutputFolder, name: str, quiet: bool
-) -> int:
+def _has_read_nothing(came: Account, outcome: Outcome) -> bool:
+    """Whether a person has ended the run before a source gave anything; where it is read elsewhere, render says so."""
+    has_read = any(source.captured or source.rendered for source in came.sources)
+    return outcome.stopped and not has_read and not came.outputs
+
+
+def _tell(came: Account, outcome: Outcome, results: OutputFolder, name: str, quiet: bool) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
-    came = _account(pipeline, outcome, processes)
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
     # one still says what is here.
     try:
         here = RunFile.read(results.path) if results.results else None
     except DamagedState as error:
         here, outcome.status, outcome.sentence = None, FAILED, outcome.sentence or str(error)
-    has_begun = came.sources if here else outcome.status != REFUSED
+    has_begun = came.sources if here else outcome.status != REFUSED and not _has_read_nothing(came, outcome)
     if results.results and has_begun and (here is None or here.run == name):
         _note_end(outcome, here, results.path)
         inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]

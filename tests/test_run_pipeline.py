@@ -199,7 +199,7 @@ def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refuse
         (["--only", "capture", "--once"], "and capture would be that run; name others with --only STAGE."),
         (["--config", "missing.yaml"], "missing.yaml does not exist; name the configuration with --config FILE."),
         (["--config", "."], "cannot be read: Is a directory"),
-        (["--output", "clip.mp4"], "clip.mp4 cannot be used for the results: File exists"),
+        (["--output", "clip.mp4"], "clip.mp4 is a file and not a folder; choose another folder with --output."),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options, sentence):
@@ -504,6 +504,26 @@ def test_a_window_without_a_screen_is_refused_before_anything_is_announced_or_ma
     assert not (here / "out").exists()
 
 
+@pytest.mark.parametrize("opens", ["", "l.opened(source='camera0', description='a camera', live=True); l.ready(); "])
+def test_a_run_that_is_stopped_before_anything_was_read_leaves_nothing(command, here, opens):
+    stopped = f"def main(s, l): {opens}os.kill(os.getppid(), signal.SIGTERM); serve(l)"
+    said = "def main(s, l): l.ready(); print('a word for the log'); serve(l)"
+    assert command("--set", "render.output=null", capture=stopped, render=said) == 143
+    assert command("--output", "a/b", capture=stopped, render=said) == 143
+    assert not (here / "out").exists() and not (here / "a").exists()
+    (here / "mine").mkdir()
+    assert command("--output", "mine", capture=stopped, render=said) == 143
+    assert list((here / "mine").iterdir()) == []
+
+
+def test_a_run_that_is_stopped_before_anything_was_read_leaves_what_an_earlier_one_left(command, here):
+    assert command("--quiet") == 0
+    before = {path: path.read_bytes() for path in (here / "out").glob("*.json*")}
+    stopped = "def main(s, l): os.kill(os.getppid(), signal.SIGTERM); serve(l)"
+    assert command("--replace", capture=stopped, render=SERVES) == 143
+    assert {path: path.read_bytes() for path in (here / "out").glob("*.json*")} == before
+
+
 def fails_to_start(*_, **__):
     raise AssertionError("a process was started")
 
@@ -515,8 +535,8 @@ def fails_to_start(*_, **__):
         (["nothere.mp4", "--only", "capture"], "There is no file or folder nothere.mp4"),
         (["*.mov"], "The glob *.mov matches no picture and no video"),
         (["--set", "stages={age: {model: no.yaml}}"], "stages.age.model is 'no.yaml', but there is no "),
-        (["--output", "clip.mp4"], "clip.mp4 cannot be used for the results: File exists"),
-        (["--output", "clip.mp4/x"], "clip.mp4/x cannot be used for the results: Not a directory"),
+        (["--output", "clip.mp4"], "clip.mp4 is a file and not a folder; choose another folder with --output."),
+        (["--output", "clip.mp4/x"], "clip.mp4 is a file and not a folder; choose another folder with --output."),
         (["--record", "no/tape"], "--record no/tape: there is no folder no; make it first."),
         (["--record", "clip.mp4"], "--record clip.mp4: this file is there already; choose another one."),
     ],

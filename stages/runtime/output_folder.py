@@ -18,7 +18,7 @@ from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.core.names import as_text, names_apart, output_name, safe_name
 from stages.inputs.listing import Listing
-from stages.inputs.spec import camera_of, path_of
+from stages.inputs.spec import camera_of, expanded, path_of
 from stages.results.manifest import MANIFEST, ForeignFile, Manifest
 from stages.results.reading import DamagedState, is_plain, what_is_whole
 from stages.runtime.locks import Taken, locked
@@ -267,6 +267,39 @@ def output_folder(
         yield folder
 
 
+@contextmanager
+def folder_by_hand(pipeline: Pipeline, inputs: dict, config: str | None = None) -> Iterator[OutputFolder]:
+    """The folder of a render that is started by hand, and held by it.
+
+    It goes on with a run of these inputs that was broken off, because it may be what has died of that run. Else it has
+    a folder of its own, as a run has; one that is named must be free for it. Raises a `FacepipeError`.
+    """
+    if pipeline.render.output is None:
+        above, newest = absent(OUT), newest_run(pipeline=pipeline)
+        goes_on = newest is not None and _was_broken_off(newest, inputs)
+        path = newest if goes_on else new_folder(pipeline, config)
+        made = () if goes_on else (*above, path)
+    else:
+        path, made = Path(expanded(pipeline.render.output)), ()
+        before = RunFile.read(path)
+        goes_on = before is not None and before.ended != "finished" and not before.difference(inputs)
+    with output_folder(Path(os.path.abspath(path)), pipeline.sources, resume=goes_on, made=made) as folder:
+        yield folder
+
+
+def _was_broken_off(folder: Path, inputs: dict) -> bool:
+    """Whether nobody writes to it, and its run has these inputs and was ended neither by itself nor by a person."""
+    before = RunFile.read(folder)
+    if before is None or before.ended is not None or before.difference(inputs):
+        return False
+    with _sentences(folder):
+        try:
+            with locked(folder / LOCK):
+                return True
+        except Taken:
+            return False
+
+
 def logs_only(path: Path, labels: Iterable[str] = (), made: tuple[Path, ...] = ()) -> OutputFolder:
     """The folder for processes that leave nothing but their logs; raises `OutputFolderError`."""
     folder = OutputFolder(path, (), Manifest(path), made or absent(path))
@@ -417,7 +450,12 @@ def _sentences(path: Path) -> Iterator[None]:
     except ForeignFile as error:
         raise OutputFolderError(str(error)) from None
     except OSError as error:
-        raise OutputFolderError(
-            f"{error.filename or path} cannot be used for the results: {error.strerror};"
-            " choose another folder with --output."
-        ) from None
+        at = Path(error.filename or path)
+        wrong = _no_folder(at) or f"{at} cannot be used for the results: {error.strerror}"
+        raise OutputFolderError(f"{wrong}; choose another folder with --output.") from None
+
+
+def _no_folder(path: Path) -> str | None:
+    """What of this path is there and is no folder, in words."""
+    there = [part for part in (*reversed(path.parents), path) if os.path.lexists(part) and not part.is_dir()]
+    return f"{there[0]} is {'a file and not a folder' if there[0].is_file() else 'no folder'}" if there else None

@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import dataclasses
 import faulthandler
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,7 +22,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -33,6 +34,8 @@ DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its 
 BEAT_S = 0.25
 MOST_FILES = 20_000  # that this process may have open, connections among them
 ORPHAN_S = 2.0  # what a stage may still do when its launcher is gone
+
+_KEYS = {"--source ": "--set source=", "--display ": "--set render.display="}
 
 Main = Callable[[Settings, "Launcher"], None]
 
@@ -144,7 +147,7 @@ class Launcher:
     def _tell(self, kind: str, what: object) -> None:
         if self._said is None:
             if kind in ("say", "refused", "failed"):
-                print(f"facepipe: {printable(str(what))}", file=sys.stderr)
+                print(f"facepipe: {printable(as_a_stage_says(str(what)))}", file=sys.stderr)
             return
         line = json.dumps({kind: what})
         try:
@@ -153,6 +156,16 @@ class Launcher:
                 self._said.flush()
         except (BrokenPipeError, ValueError):
             self.stop_requested = True  # The launcher is gone, and nobody is left to be told.
+
+
+def as_a_stage_says(sentence: str) -> str:
+    """A sentence with what helps where a stage is started by hand: it has `--set`, and no other option of a run."""
+    for option, key in (("with --output", "with --set render.output=DIR"), *_KEYS.items()):
+        sentence = re.sub(rf"(?<!\S){option}\b", key, sentence)
+    what, found, remedy = sentence.rpartition("; ")
+    if found and re.search(r"--(output|replace|resume)\b", remedy):
+        return f"{what}; choose another folder with --set render.output=DIR."
+    return sentence
 
 
 def _launched(main: Main) -> int:
@@ -170,30 +183,38 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     _stop_on_signals(launcher)
     # Needs pydantic, yaml and numpy, which a launched stage is spared.
     from stages.plan import Plan, read_pipeline
-    from stages.run import with_folder
-    from stages.runtime.output_folder import output_folder
     from stages.runtime.places import this_host
     from stages.runtime.run_directory import claim
-    from stages.runtime.run_file import RunFile
 
     try:
         pipeline, folder = read_pipeline(arguments.config, arguments.set)
-        if arguments.stage == "render":
-            pipeline, _ = with_folder(pipeline, None, resume=True)
         plan = Plan.of(pipeline, folder, this_host(pipeline, arguments.host))
         settings = plan.settings(arguments.stage, arguments.replica, once=arguments.once)
-        with ExitStack() as held:
-            held.enter_context(claim(settings.binds, pipeline.port))
+        with claim(settings.binds, pipeline.port):
             if arguments.stage == "render":
-                before = RunFile.read(Path(settings.output))
-                goes_on = before is not None and before.ended != "finished" and not before.difference(settings.inputs)
-                folder = held.enter_context(output_folder(Path(settings.output), pipeline.sources, resume=goes_on))
-                folder.refuse_sources(pipeline.all_sources().values())
-            status = _work(main, settings, launcher)
+                config = Path(arguments.config).stem if arguments.config else None
+                status = _render_by_hand(main, settings, launcher, config)
+            else:
+                status = _work(main, settings, launcher)
     except FacepipeError as error:
         launcher.refused(str(error))
         return REFUSED
     return 128 + launcher.stopped_by if launcher.stopped_by and not status else status
+
+
+def _render_by_hand(main: Main, settings: Settings, launcher: Launcher, config: str | None) -> int:
+    """Work in a folder that is held meanwhile, and of which nothing is left where nothing has come of it."""
+    from stages.runtime.output_folder import folder_by_hand
+
+    pipeline = settings.pipeline
+    with folder_by_hand(pipeline, settings.inputs, config) as results:
+        with results.left_only_by_a_run():
+            results.refuse_sources(pipeline.all_sources().values())
+        if pipeline.render.output is None:
+            launcher.say(f"results go to {os.path.relpath(results.path)}")
+        status = _work(main, dataclasses.replace(settings, output=str(results.path)), launcher)
+        results.remove_if_empty(refused=status == REFUSED)
+    return status
 
 
 def _work(main: Main, settings: Settings, launcher: Launcher) -> int:

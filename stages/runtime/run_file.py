@@ -33,7 +33,7 @@ class RunFile:
         try:
             with open_plain(folder / RUN) as file:
                 return cls._from(json.loads(file.read(LARGEST_BYTES) or b"0"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise damaged(folder, f"cannot be read ({error.strerror})") from error

@@ -184,9 +184,10 @@ class Workplace:
         """Run to the end."""
         return self.start(source, *options, **places).end(timeout_s)
 
-    def stage(self, module: str, *options: str) -> Running:
-        """Start one stage by hand."""
-        return Running(self, [sys.executable, "-m", f"stages.{module}", *options], self.folder / "out")
+    def stage(self, module: str, *options: str, python: tuple[str, ...] = (), **popen) -> Running:
+        """Start one stage by hand; `python`: options of the interpreter."""
+        command = [sys.executable, *python, "-m", f"stages.{module}", *options]
+        return Running(self, command, self.folder / "out", **popen)
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs here, whoever its parent is by now: found by its environment."""

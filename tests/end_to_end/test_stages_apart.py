@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
 import yaml
 
-from tests.end_to_end.command import Ran, eventually
+from stages.runtime.run_file import RunFile
+from tests.end_to_end.command import PROJECT, Ran, Running, eventually
 from tests.end_to_end.material import FACES
 
 
@@ -85,6 +87,58 @@ def test_every_stage_can_be_started_by_hand(place, film, shown: Ran):
     assert statuses == {"capture": 0} | dict.fromkeys(("render", "detect", "gender", "emotion", "age"), 130)
     assert [sentences(stage.err) for stage in by_hand.values()] == [[]] * 6
     assert by_hand["capture"].end().results == shown.results
+
+
+def test_a_render_by_hand_has_a_folder_of_its_own_and_goes_on_in_it_until_its_run_is_over(
+    place, slow_film, calm: Ran, monkeypatch
+):
+    monkeypatch.setitem(place.environment, "PYTHONPATH", str(PROJECT))
+    (earlier := place.folder / "out/auto").mkdir(parents=True)
+    RunFile("ab12", {"source auto": ["auto", None]}, 1, "finished").write(earlier)
+
+    def start(stage: str, *options: str) -> Running:
+        return place.stage(stage, "--set=render.display=none", *options, cwd=place.folder)
+
+    def until_lines(count: int) -> None:
+        eventually(lambda: results.exists() and results.read_bytes().count(b"\n") >= count, f"{count} lines")
+
+    results = place.folder / "out/auto-2/results.jsonl"
+    workers = [start(stage) for stage in WORKERS]
+    render, capture = start("render"), start("capture", f"--set=source={slow_film}", "--set=pace=true")
+    until_lines(3)
+    assert sentences(render.err) == ["facepipe: results go to out/auto-2"]
+    render.signal(signal.SIGKILL).end(alone=False)
+    render = start("render")
+    until_lines(8)
+    render.signal(signal.SIGKILL).end(alone=False)
+    assert capture.signal(signal.SIGTERM).end(alone=False).status == 143  # What it has under way nobody takes any more.
+
+    render, capture = start("render"), start("capture", f"--set=source={slow_film}")
+    assert capture.end(alone=False).status == 0, capture.err
+    for stage in (render, *workers):
+        stage.signal(signal.SIGTERM)
+    assert {stage.end(alone=False).status for stage in (render, *workers)} == {143}
+    assert results.read_bytes() == calm.results
+    assert sorted(path.name for path in (place.folder / "out").iterdir()) == ["auto", "auto-2"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("stage", ["capture", "render", *WORKERS])
+def test_a_signal_ends_a_stage_that_is_still_reading_its_modules_at_once_and_in_silence(place, stage, number, status):
+    starting = place.stage(stage, python=("-X", "importtime"))
+    eventually(lambda: re.search(r"\| +stages\n", starting.err), "the first of our modules")
+    ended = starting.signal(number).end()
+    assert (ended.status, "Traceback" in ended.err, sentences(ended.err)) == (status, False, [])
+
+
+@pytest.mark.parametrize("others", [[], ["render"]], ids=["alone", "with render"])
+def test_a_capture_that_waits_for_the_other_stages_ends_at_the_first_signal(place, film, others):
+    here = [place.stage(stage, f"--set=render.output={place.folder / 'out'}") for stage in others]
+    capture = place.stage("capture", f"--set=source={film}")
+    eventually(lambda: "still waiting for" in capture.err, "that it waits")
+    assert capture.signal(signal.SIGTERM).end(alone=False).status == 143
+    assert [stage.signal(signal.SIGINT).end(alone=False).status for stage in here] == [130] * len(others)
+    assert not (place.folder / "out").exists()
 
 
 def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_film, models, tmp_path):

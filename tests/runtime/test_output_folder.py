@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from stages.results.manifest import MANIFEST, Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.output_folder import (
     OutputFolderError,
+    folder_by_hand,
     logs_only,
     name_of,
     new_folder,
@@ -383,10 +385,72 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
         logs_only(tmp_path)  # a helper may leave its log
 
 
-def test_a_file_in_place_of_the_folder_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("below", ["out", "out/a", "out/a/b"])
+@pytest.mark.parametrize("take", [lambda path: output_folder(path, ()).__enter__(), logs_only])
+def test_a_file_in_place_of_the_folder_or_of_one_above_it_is_called_a_file(tmp_path, below, take):
     (tmp_path / "out").write_text("")
-    with pytest.raises(OutputFolderError, match="out cannot be used for the results: "):
+    with pytest.raises(OutputFolderError) as refused:
+        take(tmp_path / below)
+    assert str(refused.value) == (f"{tmp_path}/out is a file and not a folder; choose another folder with --output.")
+
+
+def test_a_file_in_place_of_the_folder_for_all_runs_is_called_a_file(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputFolderError, match="out is a file and not a folder; choose another folder"):
+        new_folder(Pipeline(), base=tmp_path / "out")
+
+
+def test_what_is_in_place_of_the_folder_need_not_be_a_file(tmp_path):
+    (tmp_path / "out").symlink_to("nowhere")
+    with pytest.raises(OutputFolderError, match="out is no folder; choose another folder with --output"):
         logs_only(tmp_path / "out")
+
+
+BY_HAND = {"source auto": ["auto", None]}
+
+
+@pytest.mark.parametrize(
+    ("ended", "inputs", "name"),
+    [
+        (None, BY_HAND, "auto"),  # It may be this render that has died of it.
+        ("finished", BY_HAND, "auto-2"),
+        ("stopped", BY_HAND, "auto-2"),
+        (None, {**BY_HAND, "stages.age": "f00"}, "auto-2"),
+    ],
+)
+def test_a_render_by_hand_goes_on_with_a_run_that_was_broken_off_and_else_has_a_folder_of_its_own(
+    tmp_path, monkeypatch, ended, inputs, name
+):
+    monkeypatch.chdir(tmp_path)
+    finished(tmp_path / "out/auto", ended, inputs)
+    with folder_by_hand(Pipeline(), BY_HAND) as folder:
+        assert folder.path == tmp_path / "out" / name
+
+
+def test_a_render_by_hand_leaves_a_run_alone_that_is_under_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    under_way = output_folder(finished(tmp_path / "out/auto", None, BY_HAND), (), resume=True)
+    with under_way, folder_by_hand(Pipeline(), BY_HAND) as folder:
+        assert folder.path == tmp_path / "out/auto-2"
+
+
+def test_a_render_by_hand_of_several_sources_is_named_after_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with folder_by_hand(Pipeline(sources={"door": 0, "yard": 1}), {}, "house") as folder:
+        assert folder.path == tmp_path / "out/house"
+        folder.remove_if_empty(refused=False)
+    assert list(tmp_path.iterdir()) == []  # Nothing has come of it.
+
+
+def test_a_render_by_hand_that_is_told_a_folder_goes_on_there_or_is_refused(tmp_path):
+    named = Pipeline(render=replace(Pipeline().render, output=str(tmp_path)))
+    for ended in (None, "stopped"):
+        finished(tmp_path, ended, BY_HAND)
+        with folder_by_hand(named, BY_HAND) as folder:
+            assert folder.path == tmp_path
+    finished(tmp_path, "finished", BY_HAND)
+    with pytest.raises(OutputFolderError, match="holds a run that is finished"), folder_by_hand(named, BY_HAND):
+        pass
 
 
 def test_a_summary_that_cannot_be_written_is_a_sentence(tmp_path):

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.runtime.process import Launcher
+from stages.results.manifest import Manifest
+from stages.runtime.process import Launcher, as_a_stage_says
+from stages.runtime.run_file import RunFile
 from tests.runtime.stages_for_tests import HEAD, PROJECT
 
 MAIN = """
@@ -39,7 +41,8 @@ def by_hand(tmp_path, monkeypatch):
         path = tmp_path / "stage.py"
         path.write_text(HEAD + main.replace("STAGE", stage))
         command = [sys.executable, str(path), "--config", str(tmp_path / "pipeline.yaml"), *options]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=tmp_path, **pipes))
         return started[-1]
 
     yield start
@@ -65,6 +68,7 @@ def test_a_worker_takes_its_process_number_for_its_replica(by_hand):
 
 def test_a_capture_and_render_hold_their_addresses(by_hand, tmp_path):
     render = by_hand("render")
+    assert render.stderr.readline() == "facepipe: results go to out/auto\n"
     assert render.stderr.readline() == "facepipe: render 0 of window 16\n"
     second = by_hand("render")
     _, err = second.communicate(timeout=20)
@@ -72,6 +76,57 @@ def test_a_capture_and_render_hold_their_addresses(by_hand, tmp_path):
         f"facepipe: port 5600 is taken by another run (process {render.pid}); choose another one: --set port=5700.\n"
     )
     assert (second.returncode, err) == (2, refusal)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["auto"]
+
+
+def test_a_render_of_which_nothing_has_come_leaves_nothing(by_hand, tmp_path):
+    render = by_hand("render")
+    assert render.stderr.readline() == "facepipe: results go to out/auto\n"
+    assert (tmp_path / "out/auto").is_dir()
+    render.send_signal(signal.SIGTERM)
+    render.communicate(timeout=20)
+    assert render.returncode == 143
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_render_that_is_told_a_folder_with_a_finished_run_says_what_helps_a_stage(by_hand, tmp_path):
+    Manifest(tmp_path / "mine").write(tmp_path / "mine/results.jsonl", b"")
+    RunFile("ab12", {}, 1, "finished").write(tmp_path / "mine")
+    render = by_hand("render", "--set", "render.output=mine")
+    _, err = render.communicate(timeout=20)
+    assert render.returncode == 2
+    helps = "choose another folder with --set render.output=DIR"
+    assert err == f"facepipe: {tmp_path}/mine holds a run that is finished; {helps}.\n"
+
+
+@pytest.mark.parametrize(
+    ("of_a_run", "of_a_stage"),
+    [
+        (
+            "x holds a run that is stopped; --resume goes on with it, --replace replaces it, --output leaves it there.",
+            "x holds a run that is stopped; choose another folder with --set render.output=DIR.",
+        ),
+        (
+            "cannot write x: No space left on device; make room or choose another folder with --output.",
+            "cannot write x: No space left on device; make room or choose another folder with --set render.output=DIR.",
+        ),
+        (
+            "a.mp4 was changed while it was read: what is written so far is of the file that it was; --replace begins"
+            " anew.",
+            "a.mp4 was changed while it was read: what is written so far is of the file that it was; choose another"
+            " folder with --set render.output=DIR.",
+        ),
+        ("There is no camera 3; --source 0 chooses another.", "There is no camera 3; --set source=0 chooses another."),
+        (
+            "a window was asked for, but there is no screen; --display none does without.",
+            "a window was asked for, but there is no screen; --set render.display=none does without.",
+        ),
+        ("port 5600 is taken; choose another one: --set port=5700.",) * 2,
+        ("clip.mp4 goes on at frame 3",) * 2,
+    ],
+)
+def test_a_sentence_names_what_a_stage_has(of_a_run, of_a_stage):
+    assert as_a_stage_says(of_a_run) == of_a_stage
 
 
 @pytest.mark.parametrize(

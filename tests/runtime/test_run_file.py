@@ -74,6 +74,11 @@ def test_one_that_is_damaged_is_not_taken_for_none(tmp_path, text):
         RunFile.read(tmp_path)
 
 
+def test_below_a_file_there_is_none(tmp_path):
+    (tmp_path / "out").write_text("")
+    assert RunFile.read(tmp_path / "out") is None
+
+
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "run.json")
     with pytest.raises(DamagedState, match=r"run.json cannot be read \(it is no regular file\)"):
