@@ -163,8 +163,8 @@ def test_a_classifier_that_is_far_too_slow_costs_answers_and_no_frame_waits_for_
     assert source["missing"] == sum(len(line.get("missing", ())) for line in ran.lines)
     assert source["latency_ms"]["p50"] < 1000  # The deadline, and how soon it is noticed and said.
     lost = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
-    given_up = [loss for loss in lost if (loss["what"], loss["stage"], loss["reason"]) == ("given up", "age", "late")]
-    assert len(given_up) >= len(without)
+    given_up = [loss["reason"] for loss in lost if (loss["what"], loss["stage"]) == ("given up", "age")]
+    assert len(given_up) >= len(without) and set(given_up) <= {"late", "overload"}
     assert sum(after.values()) < sum(before.values()) + 60_000_000
 
 
