@@ -275,7 +275,7 @@ def folder_by_hand(pipeline: Pipeline, inputs: dict, config: str | None = None) 
     a folder of its own, as a run has; one that is named must be free for it. Raises a `FacepipeError`.
     """
     if pipeline.render.output is None:
-        above, newest = absent(OUT), newest_run(pipeline=pipeline)
+        above, newest = absent(OUT), run_to_go_on_with(pipeline)
         goes_on = newest is not None and _was_broken_off(newest, inputs)
         path = newest if goes_on else new_folder(pipeline, config)
         made = () if goes_on else (*above, path)
