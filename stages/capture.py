@@ -345,15 +345,21 @@ class _Capture:
         self._epoch += 1
         self._held.clear()
         self._account.start_anew()
-        self._flow = self._new_flow(self._flow.read if self._source.live else 0, self._flow.quarantined)
+        first = self._flow.read if self._source.live else 0
+        self._flow = self._new_flow(first, self._flow.quarantined, self._flow.answering)
         self._said_hello_s = float("-inf")
         self._must_go_back = not self._source.live
 
-    def _new_flow(self, first_frame: int = 0, quarantined: tuple[flow.Life, ...] = ()) -> Flow:
+    def _new_flow(
+        self,
+        first_frame: int = 0,
+        quarantined: tuple[flow.Life, ...] = (),
+        answering: tuple[tuple[str, str], ...] = (),
+    ) -> Flow:
         self._grants = Grants(self._key, self._epoch)
         if self._tape is not None:
-            self._tape.began(CAPTURE, "", self._rules, first_frame, quarantined)
-        return Flow(self._rules, first_frame, quarantined)
+            self._tape.began(CAPTURE, "", self._rules, first_frame, quarantined, answering)
+        return Flow(self._rules, first_frame, quarantined, answering)
 
     def _hand_out(self, connection: str, stage: str, piece: Frame | Crops) -> None:
         self._account.handed_out(stage, piece.frame)

@@ -71,18 +71,25 @@ class Stalled:
 class Blame:
     """What the workers of one capture have done with their pieces."""
 
-    def __init__(self, tries: int, quarantined: Iterable[Life] = ()):
+    def __init__(self, tries: int, quarantined: Iterable[Life] = (), answering: Iterable[tuple[str, str]] = ()):
         """`tries`: so many answers that cannot be taken, and a piece is not given to those who come after."""
         self._tries = tries
         self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
         self._unanswered: Counter[tuple[str, str]] = Counter()  # pieces, by stage and host: see `never_answers`
-        self._answering: set[tuple[str, str]] = set()  # stage and host of those whose answers are in the outputs
+        self._answering: set[tuple[str, str]] = set(
+            answering
+        )  # stage and host of those whose answers are in the outputs
         self._in_vain: dict[tuple[str, int], InVain] = {}  # by stage and frame
 
     @property
     def quarantined(self) -> tuple[Life, ...]:
         """Those that are given nothing more."""
         return tuple(self._quarantined)
+
+    @property
+    def answering(self) -> tuple[tuple[str, str], ...]:
+        """Stage and host of those whose answers are in the outputs."""
+        return tuple(sorted(self._answering))
 
     @property
     def has_cause(self) -> bool:

@@ -81,8 +81,17 @@ class Rules:
 class Flow:
     """Hands out the work of one source and decides what is sent again, given up and dropped."""
 
-    def __init__(self, rules: Rules, first_frame: int = 0, quarantined: tuple[Life, ...] = ()):
-        """`quarantined`: the workers that an earlier flow of this run has taken no more answers of."""
+    def __init__(
+        self,
+        rules: Rules,
+        first_frame: int = 0,
+        quarantined: tuple[Life, ...] = (),
+        answering: tuple[tuple[str, str], ...] = (),
+    ):
+        """Of an earlier flow of this run, whose render has died, `quarantined`: the workers that it has taken no more
+        answers of; `answering`: stage and host of those whose answers came to the outputs. What is on its way to a
+        render that is only just there is lost, and nobody is to be blamed for that.
+        """
         self.read = first_frame  # frames read so far; the next one gets this number
         self.done = first_frame  # every frame below it is acknowledged or dropped
         self.ignored = 0  # events that came too late to mean anything
@@ -91,7 +100,7 @@ class Flow:
         self._stages, self._frames, self._due = self._pieces.stages, self._pieces.frames, self._pieces.due
         self._suspects = Suspects(self._stages, rules.tries)
         self._workers = Workers()
-        self._blame = Blame(rules.tries, quarantined)
+        self._blame = Blame(rules.tries, quarantined, answering)
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._ack: Acked | None = None
@@ -151,6 +160,11 @@ class Flow:
     def quarantined(self) -> tuple[Life, ...]:
         """The workers whose answers could not be taken."""
         return self._blame.quarantined
+
+    @property
+    def answering(self) -> tuple[tuple[str, str], ...]:
+        """Stage and host of the workers whose answers are in the outputs."""
+        return self._blame.answering
 
     def number_of(self, connection: str) -> int:
         """The number by which this worker is named in the grants of its pieces."""

@@ -43,7 +43,7 @@ def disturbed(film, tmp_path_factory):
     folder = tmp_path_factory.mktemp("disturbed")
     with somewhere(folder) as here:
         unruly = "{capture: {drop: 0.05, duplicate: 0.1, reorder: 0.1}, detect: {crash: 0.05}, age: {crash_at: [7]}}"
-        rules = ("--set=chaos=" + unruly, "--set=resend_after=0.5", "--record", str(folder / "tape"))
+        rules = ("--set=chaos=" + unruly, "--set=resend_after=1", "--record", str(folder / "tape"))
         run = here.start(film, *rules).until_lines(5)
         run.stages()["capture"][0].kill()
         run.until_lines(12).stages()["render"][0].kill()
