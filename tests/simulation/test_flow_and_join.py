@@ -193,7 +193,9 @@ def test_a_camera_goes_on_beside_hostile_workers(seed):
 @pytest.mark.parametrize("seed", range(HISTORIES // 2))
 def test_a_stage_whose_every_worker_is_hostile_is_given_up_and_the_others_are_not(seed, stage):
     plan = plans(seed, frames=60, hostile={stage: 2}, only_hostile=stage, resend_after_s=1.0, **SLOW)
-    world = ended(plan, seed, longest_s=3000.0)  # The timer that finds out who answers nothing doubles.
+    world = ended(
+        plan, seed, longest_s=3000.0, most_events=1_000_000
+    )  # The timer that finds out who answers nothing doubles.
     assert [emit.frame for emit in world.emitted] == list(range(60))
 
 

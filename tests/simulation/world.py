@@ -645,6 +645,6 @@ class Worker:
             self.world._deliver((self.name, "capture"), self.world._flow_and_read, event, epoch)
 
 
-def ended(plan: Plan, seed: int, longest_s: float = 200.0) -> World:
+def ended(plan: Plan, seed: int, longest_s: float = 200.0, most_events: int = 200_000) -> World:
     """The world at the end of one history."""
-    return World(plan, seed).run(longest_s)
+    return World(plan, seed).run(longest_s, most_events)
