@@ -134,6 +134,7 @@ def run(
         if record is not None and pipeline.render.blur != "none":
             view.say(f"{shown(record)} keeps the pictures as they were read: what is hidden elsewhere is seen in it")
         if results.results:
+            results.manifest.remove_temporaries(results.path)
             results.remove_logs(keep=processes)
         if pipeline.port != named:
             view.say(

@@ -101,7 +101,8 @@ def _is_of_others(folder: Path, manifest: Manifest) -> bool:
 
 
 def delete_left_overs(annotated: Path, manifest: Manifest) -> None:
-    """Delete what a process that was killed had begun to delete, below the folder of the annotated outputs."""
+    """Delete what a process that was killed had begun to write or to delete, below the folder of annotated outputs."""
+    manifest.remove_temporaries(annotated)
     folders = dict.fromkeys(path.parent for path in manifest.files() if path.is_relative_to(annotated))
     for folder in folders:
         if folder.name.endswith(DONE):

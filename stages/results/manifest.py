@@ -241,6 +241,12 @@ class Manifest:
         self._append({"gone": self._name(path)})
         return True
 
+    def remove_temporaries(self, folder: Path) -> None:
+        """Delete what processes that were killed while they wrote a file have left in a folder and those below it."""
+        for path in self.files():
+            if is_temporary(path) and path.is_relative_to(folder):
+                self.remove(path)
+
     def set_aside(self, path: Path) -> Path | None:
         """Give another name to a file that was made here and changed since; one that holds nothing is deleted.
 
@@ -341,7 +347,8 @@ class Manifest:
                 self._take_move(name, entry["to"])
                 return True
             self._entries.pop(name, None)
-            self._entries.pop(entry.get("from"), None)
+            if "from" in entry and not os.path.lexists(self.folder / entry["from"]):
+                self._entries.pop(entry["from"], None)  # Else a kill came before the file got its name.
             if kind == "opens":
                 self._entries[name] = _Entry()
             elif kind == "opened":

@@ -96,6 +96,8 @@ def test_killed_between_saying_that_a_file_is_replaced_and_replacing_it_both_fil
         with pytest.raises(Killed):
             manifest.write(path, b"second")
     assert other(manifest).is_ours(path) and path.read_bytes() == b"first"
+    other(manifest).remove_temporaries(manifest.folder)
+    assert sorted(os.listdir(manifest.folder)) == [MANIFEST, "run.json"]
     other(manifest).write(path, b"third")
     assert other(manifest).is_ours(path) and path.read_bytes() == b"third"
 
@@ -105,6 +107,10 @@ def test_what_a_killed_process_was_writing_is_known_and_can_be_removed(manifest)
     left = manifest.folder / ".run.json.0123.part"
     left.write_bytes(b"half")
     assert manifest.files() == [left]
+    somebodys = manifest.folder / ".draft.4567.part"
+    somebodys.write_bytes(b"mine")
+    manifest.remove_temporaries(manifest.folder)
+    assert not left.exists() and somebodys.exists()
     path = grown(manifest, "results.jsonl")  # After the torn line.
     assert other(manifest).is_ours(path)
 
