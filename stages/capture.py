@@ -307,6 +307,8 @@ class _Capture:
                 self._account.cut(frame, crops.faces)
             case flow.SendPicture(frame):
                 self._render.send(self._held.for_render(frame, about=self._id))
+            case flow.AskInstead(frame, stages):
+                self._held.ask(frame, stages)
             case flow.SendPreview(frame):
                 self._render.send(self._held.preview(frame, about=self._id))
             case flow.SayDrop(first, last, stage, reason):

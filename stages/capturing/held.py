@@ -38,6 +38,10 @@ class Held:
         """Keep a picture, which these attribute stages are asked about."""
         self.pictures[frame], self._asked[frame] = picture, asked
 
+    def ask(self, frame: int, asked: tuple[str, ...]) -> None:
+        """It is these attribute stages that are asked about a frame."""
+        self._asked[frame] = asked
+
     def forget(self, frame: int) -> None:
         self.pictures.pop(frame, None)
         self.crops.pop(frame, None)

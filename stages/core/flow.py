@@ -18,6 +18,7 @@ from stages.core.flow_events import (
     Acked,
     Action,
     AnswerRefused,
+    AskInstead,
     CropsCame,
     Event,
     Finished,
@@ -106,6 +107,7 @@ class Flow:
         self._ack: Acked | None = None
         self._acked_s = (float("-inf"), float("-inf"))  # when render was heard the last two times
         self._drops: list[SayDrop] = []  # until render has acknowledged them
+        self._owed: set[str] = set()  # attribute stages of frames that were dropped: asked about the next one instead
         self._read_all = False
         self._finished = False
         self._is_over = False  # replaced by another flow
@@ -650,10 +652,21 @@ class Flow:
             yield SendCrops(connection, stage, number, worker.last_seq)
             return
         frame.attempt += 1
+        if self._owed and frame.attempt == 1:
+            yield from self._ask_instead(number)
         # The frame first: render will be waiting for what detect finds in it, not for the picture.
         yield SendFrame(connection, number, worker.last_seq, frame.attempt, tuple(frame.given_up))
         if frame.attempt == 1:
             yield SendPicture(number)
+
+    def _ask_instead(self, number: int) -> Iterator[Action]:
+        """What a dropped frame was to be asked about, the next one is: or of a camera that loses two frames of three,
+        a stage that is asked about every third might not hear for as long as the two keep step."""
+        known = self._frames[number].attributes
+        asked = self._pieces.ask(number, self._owed)
+        self._owed.clear()
+        if asked != known:
+            yield AskInstead(number, asked)
 
     # --- Dropping and giving up: live sources only ---
 
@@ -714,6 +727,7 @@ class Flow:
     def _drop(self, number: int, stage: str, reason: str) -> Iterator[Action]:
         if self._frames[number].attempt:
             self._ahead.add(number)
+        self._owed.update(self._frames[number].attributes)
         yield from self._forget(number, None)
         self._said_s = float("-inf")
         last = self._drops[-1] if self._drops else None

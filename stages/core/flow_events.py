@@ -196,6 +196,17 @@ class SendPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class AskInstead:
+    """Live: a frame that is about to go out for the first time is asked about by these attribute stages.
+
+    More than it was read with: those too that frames dropped before it were to be asked about.
+    """
+
+    frame: int
+    stages: tuple[str, ...]  # all of them
+
+
+@dataclass(frozen=True, slots=True)
 class SendPreview:
     """Offer the newest picture read for showing at once."""
 
@@ -260,6 +271,7 @@ Action = (
     | StartAnew
     | KeepCrops
     | SendPicture
+    | AskInstead
     | SendPreview
     | SayDrop
     | SayGivenUp

@@ -51,6 +51,13 @@ class Pieces:
         self.bytes += size
         self.due[DETECT].add(number)
 
+    def ask(self, number: int, stages: Iterable[str]) -> tuple[str, ...]:
+        """More attribute stages are asked about a frame that nobody was given; returns all of them."""
+        frame = self.frames[number]
+        frame.attributes = tuple(s for s in self.attributes if s in frame.attributes or s in stages)
+        frame.parts |= set(frame.attributes)
+        return frame.attributes
+
     def forget(self, number: int) -> None:
         """A frame is done, or will never be."""
         self.bytes -= self.frames.pop(number).size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.core.flow import (
     Acked,
+    AskInstead,
     CropsCame,
     Finished,
     Flow,
@@ -268,6 +269,31 @@ def test_a_camera_drops_the_newest_frame_when_all_others_are_with_detect():
     flow = flowing(live=True, window=2)
     read(flow, 2)
     assert read(flow) == [Forget(2, None), SayDrop(2, 2, "detect", "queue full")]
+
+
+def test_the_next_frame_is_asked_about_what_a_dropped_one_was_to_be_asked_about():
+    flow = flowing(live=True, window=3)
+    for asked in ((), (), ("age",), ()):  # Detect has the first two; the third is dropped for the fourth.
+        said = flow.step(Read(100, asked), 0.0)
+    assert said == [Forget(2, None), SayDrop(2, 2, "detect", "queue full")]
+    said = flow.step(WorkerBeat("d", room=2, finished=1), 0.1)
+    assert said == [AskInstead(3, ("age",)), SendFrame("d", 3, 3, 1, ()), SendPicture(3)]
+    assert cut(flow, 3)[1:] == [SendCrops("a", "age", 3, 1)]
+
+
+def test_a_camera_that_always_loses_the_frames_that_a_stage_is_to_be_asked_about_asks_it_all_the_same():
+    flow = flowing(live=True, window=3)
+    seen, asked = [], []
+    for frame in range(90):
+        said = flow.step(Read(100, ("age",) if frame % 3 == 0 else ()), frame / 30)
+        if frame % 3 == 1 and seen:
+            said += flow.step(WorkerBeat("d", room=2, finished=len(seen)), frame / 30)
+            asked += [to for done in seen for to in sent_to("a", cut(flow, done))]
+            flow.step(WorkerBeat("a", room=2, finished=len(asked)), frame / 30)
+            said += ack(flow, done=seen[-1] + 1, now_s=frame / 30)
+        seen += [action.frame for action in said if isinstance(action, SendFrame)]
+    assert len(seen) > 50 and not [frame for frame in seen[1:] if frame % 3 == 0]
+    assert len(asked) > 25
 
 
 def test_drops_are_said_until_they_are_acknowledged_neighbours_in_one_breath():

@@ -92,6 +92,7 @@ class World:
         self.workers: dict[str, Worker] = {}
         self.emitted: list[join.Emit] = []
         self.pictures_at_capture: set[int] = set()
+        self.asked: dict[int, tuple[str, ...]] = {}  # by frame, as it went out
         self.crops_at_capture: dict[int, flow.CropsCame] = {}
         self.sent: Counter = Counter()  # pieces handed out, by stage
         self.previews: list[int] = []
@@ -203,11 +204,11 @@ class World:
             if (emit.error is not None) != ("detect" in poisoned):
                 raise Broken(f"frame {emit.frame} of a file has the error {emit.error}")
             poisoned = poisoned if emit.error is None and faces_in(emit.frame) else set()
-            if set(emit.missing) != poisoned & set(self._asked(emit.frame)):
+            if set(emit.missing) != poisoned & set(self.asked[emit.frame]):
                 raise Broken(f"frame {emit.frame} of a file lacks {emit.missing}")
         if emit.error is None and emit.faces[0] != faces_in(emit.frame):
             raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
-        expected = set(self._asked(emit.frame)) if emit.error is None and emit.faces[0] else set()
+        expected = set(self.asked[emit.frame]) if emit.error is None and emit.faces[0] else set()
         if set(emit.answers) | set(emit.missing) != expected or set(emit.answers) & set(emit.missing):
             raise Broken(f"frame {emit.frame} has {set(emit.answers)}, lacks {emit.missing}")
         for stage, answer in emit.answers.items():
@@ -265,7 +266,8 @@ class World:
             self._next_read_s = self.now_s + self.plan.interval_s
             self.pictures_at_capture.add(self.flow.read)
             self._read_at_s[self.flow.read] = self.now_s
-            self._flow(flow.Read(SIZE, self._asked(self.flow.read)))
+            self.asked[self.flow.read] = about = self._asked(self.flow.read)
+            self._flow(flow.Read(SIZE, about))
         if not self._is_more and self.flow.started:
             self._flow(flow.ReadAll())
 
@@ -273,7 +275,7 @@ class World:
         return asked(frame, 25.0, {stage: self.plan.every.get(stage, 1) for stage in self.plan.attributes})
 
     def _picture(self, frame: int) -> join.PictureCame:
-        return join.PictureCame(frame, f"picture {frame}", self._asked(frame))
+        return join.PictureCame(frame, f"picture {frame}", self.asked[frame])
 
     @property
     def _is_more(self) -> bool:
@@ -338,6 +340,9 @@ class World:
             case flow.SendPicture(frame):
                 self._check_kept(frame)
                 self._deliver(render, self._join, self._picture(frame), self.epoch)
+            case flow.AskInstead(frame, stages):
+                self._check_asked_instead(frame, stages)
+                self.asked[frame] = stages
             case flow.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)
@@ -363,6 +368,10 @@ class World:
                     self.hostile[connection].refused()
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
                     raise Broken(f"a good worker was refused: {reason}")
+
+    def _check_asked_instead(self, frame: int, stages: tuple[str, ...]) -> None:
+        if not self.plan.live or not set(self.asked[frame]) < set(stages):
+            raise Broken(f"frame {frame} is asked about by {stages} in place of {self.asked[frame]}")
 
     def _check_kept(self, frame: int) -> None:
         if frame not in self.pictures_at_capture:
