@@ -88,14 +88,17 @@ class Person:
     def add(self, face: Face, start_s: float, end_s: float, moment: Moment, coloured: str | None) -> None:
         seconds = end_s - start_s
         self.last_s, self.seconds = end_s, self.seconds + seconds
-        for stage, answer in face.shown.items():
+        shown = face.shown
+        for stage, answer in shown.items():
             of = self.said.get(stage)
             if of is None or of.kind is not type(answer):
                 of = self.said[stage] = Said(type(answer))
             of.add(answer, face.answers.get(stage), seconds, moment)
+        if shown.keys() == self.said.keys():  # A frame that not all of them are asked about does not tell their order.
+            self.said = {stage: self.said[stage] for stage in shown}
         self.was_unsure |= face.says_unsure
-        shown = face.shown.get(coloured)
-        self.strip.add(start_s, end_s, shown.label if isinstance(shown, Classes) else "")
+        colour = shown.get(coloured)
+        self.strip.add(start_s, end_s, colour.label if isinstance(colour, Classes) else "")
         quality = _quality(face, moment)
         if self.best is None or quality > self.best[0]:
             self.best = (quality, moment)

@@ -73,19 +73,22 @@ def columns_of(sources: list[Results]) -> Columns:
     """The columns that the rows have; found by reading all of them, for the last line may have an answer of its own."""
     raw: dict[str, Columns] = {}
     smoothed: dict[str, Columns] = {}
+    fullest: tuple[str, ...] = ()  # the stages of a frame that all are asked about: it tells their order
     has_landmarks = False
     for line in _lines(sources):
         for face in line.faces:
             has_landmarks |= face.landmarks is not None
             for known, answers in ((raw, face.answers), (smoothed, face.smoothed)):
+                fullest = max(fullest, tuple(answers), key=len)
                 for stage, answer in answers.items():
                     if stage not in known or isinstance(answer, Classes) and len(known[stage]) < 2 + len(answer.scores):
                         known.setdefault(stage, {}).update(_columns(stage, answer))
     columns = PLACE | (LANDMARKS if has_landmarks else {})
-    for of_stage in raw.values():
-        columns |= of_stage
-    for of_stage in smoothed.values():
-        columns |= {SMOOTHED + name: kind for name, kind in of_stage.items()}
+    in_order = dict.fromkeys((*fullest, *raw, *smoothed))
+    for stage in in_order:
+        columns |= raw.get(stage, {})
+    for stage in in_order:
+        columns |= {SMOOTHED + name: kind for name, kind in smoothed.get(stage, {}).items()}
     return columns
 
 

@@ -22,6 +22,12 @@ def followed(number: int, x: float = 10.0, emotion: str = "happy", side: float =
     return replace(face(x, 10, side), answers=answers, id=number, smoothed=dict(answers))
 
 
+def between(face: Face, *, carried_on: bool = True) -> Face:
+    """The same in a frame that emotion alone is asked about."""
+    kept = face.smoothed if carried_on else {"emotion": face.smoothed["emotion"]}
+    return replace(face, answers={"emotion": face.answers["emotion"]}, smoothed=kept)
+
+
 def written(folder: Path, frames: Iterable[FinishedFrame], torn: bytes = b"") -> Path:
     """The folder with a results.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from stages.report import gathering
 from stages.report.gathering import FILMS, GONE_S, PICTURES, UNFOLLOWED, Film, files, gather, losses_by_reason
 from stages.report.lines import Line, Loss
 from tests.outputs.frames import face
-from tests.report.material import followed
+from tests.report.material import between, followed
 
 
 def line(frame: int, *faces, time: float | None = None, **more) -> Line:
@@ -57,6 +57,14 @@ def test_where_emotion_is_shown_smoothed_the_moment_is_one_whose_own_answer_agre
     contrary.smoothed["emotion"] = followed(1, emotion="happy").answers["emotion"]
     lines = [line(0, contrary), line(1, followed(1, emotion="happy"))]
     assert gather(lines, 10).films[0].people[1].said["emotion"].best["happy"][1].frame == 1
+
+
+def test_what_is_carried_on_counts_for_the_frames_between_and_stages_keep_their_order():
+    lines = [line(0, between(followed(1), carried_on=False)), line(1, followed(1)), line(2, between(followed(1)))]
+    said = gather(lines, 10).films[0].people[1].said
+    assert list(said) == ["gender", "emotion", "age"]
+    assert said["age"].seconds == said["gender"].seconds == pytest.approx(2 / 25)
+    assert said["emotion"].seconds == pytest.approx(3 / 25)
 
 
 def test_those_who_were_there_longest_are_shown_in_the_order_of_their_coming():

@@ -10,8 +10,8 @@ import pytest
 
 from stages.core.frames import Classes, Value
 from stages.report.__main__ import main
-from tests.outputs.frames import face, flat, frame, seen
-from tests.report.material import film, followed, written
+from tests.outputs.frames import ANSWERS, face, flat, frame, seen
+from tests.report.material import between, film, followed, written
 
 
 def table(folder) -> list[dict[str, str]]:
@@ -60,6 +60,20 @@ def test_columns_are_there_although_only_the_last_face_needs_them_and_what_was_n
     main([str(written(tmp_path, [one, other])), "--csv"])
     assert [row["height"] for row in table(tmp_path)] == ["", "", "1.5"]
     assert [row["id"] for row in table(tmp_path)] == ["", "", ""]
+
+
+def test_where_not_every_frame_is_asked_about_columns_keep_their_order_and_what_is_carried_on_is_in_each_row(tmp_path):
+    one = followed(4)
+    faces = [between(one, carried_on=False), between(one, carried_on=False), one, between(one)]
+    main([str(written(tmp_path, [frame(n, flat(96, 64), [of]) for n, of in enumerate(faces, start=1)])), "--csv"])
+    rows = table(tmp_path)
+    assert [row["gender"] for row in rows] == ["", "", "woman", ""]
+    assert [row["smoothed_gender"] for row in rows] == ["", "", "woman", "woman"]
+    assert [name for name in rows[0] if name in ANSWERS] == list(ANSWERS)
+    assert [name for name in rows[0] if name.removeprefix("smoothed_") in ANSWERS] == [
+        *ANSWERS,
+        *(f"smoothed_{stage}" for stage in ANSWERS),
+    ]
 
 
 def test_a_stage_that_is_called_like_a_column_does_not_take_its_place(tmp_path):
