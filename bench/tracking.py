@@ -158,7 +158,8 @@ def _said(face: dict, smoothed: bool) -> dict:
 
 
 def _ran(options: Options, clip: Path, truths: list[list[Truth]]) -> tuple[Tracked, dict[str, Followed]]:
-    ran = run(options, clip, "render.annotated=false")
+    each = options.with_overrides("stages.gender.every=1", "stages.age.every=1")  # Raw answers of every frame.
+    ran = run(each, clip, "render.annotated=false")
     records = [json.loads(line) for line in (ran.output / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     return follow(records, truths)
 

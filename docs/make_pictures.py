@@ -24,7 +24,7 @@ from stages.plan import PROJECT, read_pipeline
 from stages.sources.demo import Demo
 
 DOCS = PROJECT / "docs"
-FRAME = 160  # of the demo: both people, side by side
+FRAME = 159  # of the demo: both people, side by side; one that every stage is asked about
 SHOWN_WIDTH, SHOWN_HEIGHT = 960, 540  # pixels of docs/demo.png: half the bytes, and pages show it no larger
 
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from stages.core.cadence import LEAST_PER_S
 from stages.core.errors import FacepipeError
 from stages.core.keys import Between, Matching
 
@@ -38,6 +39,7 @@ MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary
 
 WEB_PORT = 8600  # of `display: web`, where none is given
 LOOKS_AT = {"dlib": 1280}  # pixels of the longer side, where 640 does not suit a detector
+SLOWLY_CHANGING = ("gender", "age")  # attributes that need not be asked about each frame
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
 FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
@@ -154,11 +156,11 @@ class Attribute:
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     every: Annotated[
-        int,
-        Between(1, 1000),
+        Annotated[int, Between(1, 1000)] | Literal["auto"],
         "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
-        " each second. In between, what it said is carried on as `smoothed`, where faces are followed.",
-    ] = 1
+        " each second. In between, what it said is carried on as `smoothed`, where faces are followed. `auto`: 3 for"
+        " `gender` and `age` where faces are followed, with a `coast` of half a second or more; else 1.",
+    ] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
 
 
@@ -497,7 +499,10 @@ class Pipeline:
 
     def every(self) -> dict[str, int]:
         """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
-        return {name: stage.every for name, stage in self.attributes().items()}
+        # Where an answer is not carried on to the next one, its label would come and go.
+        carried_on = self.render.track and self.render.coast >= 1 / LEAST_PER_S
+        automatic = dict.fromkeys(SLOWLY_CHANGING, 3) if carried_on else {}
+        return {n: automatic.get(n, 1) if s.every == "auto" else s.every for n, s in self.attributes().items()}
 
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""

@@ -33,9 +33,16 @@ def test_stages_stand_in_the_order_of_the_configuration():
     assert asked(9, 25.0, {"gender": 3, "emotion": 1, "age": 3}) == ("gender", "emotion", "age")
 
 
-def test_every_stage_is_asked_about_each_frame_if_nothing_else_is_said():
-    assert read_config("{}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
-    assert read_config("stages: {age: {every: 3}, emotion: {}}", "p").every() == {"age": 3, "emotion": 1}
+def test_gender_and_age_are_asked_about_every_third_frame_if_nothing_else_is_said():
+    assert read_config("{}", "p").every() == {"gender": 3, "emotion": 1, "age": 3}
+    own = "stages: {age: {every: 1}, emotion: {every: 2}, glasses: {kind: attribute, model: glasses.yaml}}"
+    assert read_config(own, "p").every() == {"age": 1, "emotion": 2, "glasses": 1}
+
+
+@pytest.mark.parametrize("render", ["track: false", "coast: 0.4"])
+def test_every_frame_is_asked_about_where_nothing_would_carry_the_last_answer_on(render):
+    assert read_config(f"render: {{{render}}}", "p").every() == {"gender": 1, "emotion": 1, "age": 1}
+    assert read_config(f"render: {{{render}}}\nstages: {{age: {{every: 3}}}}", "p").every() == {"age": 3}
 
 
 def test_what_is_shown_of_a_face_keeps_its_order_whichever_stages_were_asked():

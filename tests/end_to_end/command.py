@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 PROJECT = Path(__file__).resolve().parents[2]
+EACH_FRAME = ("--set=stages.gender.every=1", "--set=stages.age.every=1")  # has every answer of its own
 LONGEST_S = 60.0  # for what a quiet machine does in seconds
 LOOK_AGAIN_S = 0.02
 
@@ -61,6 +62,16 @@ class Ran:
 def raw(line: dict) -> dict:
     """A line without what is smoothed: that remembers what was given up before."""
     return {**line, "faces": [{key: said for key, said in face.items() if key != "smoothed"} for face in line["faces"]]}
+
+
+def asked(frame: int, every: int = 3) -> set[str]:
+    """The stages that are asked about this frame of a video; of one with four frames a second every second one."""
+    return {"gender", "emotion", "age"} if frame % every == 0 else {"emotion"}
+
+
+def labels(face: dict) -> set[str]:
+    """The stages that have said something about a face in this very frame."""
+    return {"gender", "emotion", "age"} & face.keys()
 
 
 def _is_news(line: str) -> bool:

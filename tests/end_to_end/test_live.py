@@ -10,7 +10,7 @@ import pytest
 from stages.outputs.comparing import USUAL
 from tests.browser import free_port
 from tests.chaos.killing import frames_of
-from tests.end_to_end.command import Ran, Running, eventually
+from tests.end_to_end.command import EACH_FRAME, Ran, Running, eventually
 from tests.end_to_end.material import scene
 from tests.end_to_end.server import camera
 
@@ -128,7 +128,7 @@ def test_a_stream_runs_for_so_many_seconds(place, door):
 
 def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, door):
     """Age is held for good: frames with faces go on without it, marked, each within the deadline."""
-    run = place.start(door.url, "--set=deadline=0.3", "--set=hang=60").until_lines(10)
+    run = place.start(door.url, "--set=deadline=0.3", "--set=hang=60", *EACH_FRAME).until_lines(10)
     before = memory(run)
     run.stages()["age"][0].suspend()
     held_at = run.line_count
@@ -150,7 +150,7 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
 def test_a_classifier_that_is_far_too_slow_costs_answers_and_no_frame_waits_for_it(place, door):
     """Age can answer three frames a second of fifteen: latency stays bounded, and what is lacking is counted."""
     slow = ("--set=chaos={age: {slow: 0.33}}", "--set=deadline=0.5", "--set=stages.detect.smallest_face=0.3")
-    run = place.start(door.url, STAYS_AWAY, *slow).until_lines(20)
+    run = place.start(door.url, STAYS_AWAY, *slow, *EACH_FRAME).until_lines(20)
     before = memory(run)
     run.until_lines(120)
     after = memory(run)

@@ -77,14 +77,14 @@ def test_sources_may_be_read_on_several_machines_through_the_same_workers(place,
 
 def test_a_frame_that_a_stage_on_another_machine_does_not_survive_is_given_up(place, film, shown: Ran):
     stages = "stages: {detect: {host: shed, replicas: 1}, gender: {}, emotion: {}, age: {host: shed}}"
-    chaos = "chaos: {age: {crash_at: [7]}, detect: {crash_at: [20]}}"
+    chaos = "chaos: {age: {crash_at: [9]}, detect: {crash_at: [20]}}"
     machines = Machines(place, stages, chaos, "frames: {encoding: png}")
     shed, desk = machines.on("shed", None, "--once"), machines.on("desk", film)
     helped, ran = shed.end(alone=False), desk.end()
     assert (ran.status, helped.status) == (0, 0), ran.err + helped.err
     marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
-    assert marked == [(7, ["age"], None), (20, None, "detect ended 3 times at this frame")]
-    clean = [n for n in range(len(FACES)) if n not in (7, 20)]
+    assert marked == [(9, ["age"], None), (20, None, "detect ended 3 times at this frame")]
+    clean = [n for n in range(len(FACES)) if n not in (9, 20)]
     assert [raw(ran.lines[n]) for n in clean] == [raw(shown.lines[n]) for n in clean]
 
 

@@ -137,19 +137,19 @@ def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
 
 
 def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
-    chaos = "--set=chaos={age: {crash_at: [7]}, detect: {fail_at: [20, 21]}}"
+    chaos = "--set=chaos={age: {crash_at: [9]}, detect: {fail_at: [20, 21]}}"
     ran = place.run(film, chaos, "--set=stages.detect.replicas=1")
     assert ran.status == 0, ran.err
     marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
     reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
-    assert marked == [(7, ["age"], None), (20, None, reason), (21, None, reason)]
+    assert marked == [(9, ["age"], None), (20, None, reason), (21, None, reason)]
     said = [raw(line) for line in ran.lines], [raw(line) for line in shown.lines]
-    clean = [(a, b) for n, (a, b) in enumerate(zip(*said, strict=True)) if n not in (7, 20, 21)]
+    clean = [(a, b) for n, (a, b) in enumerate(zip(*said, strict=True)) if n not in (9, 20, 21)]
     assert all(a == b for a, b in clean)
     assert frames_of(ran.output / "annotated/film.mp4") == len(FACES)
     account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
     assert {loss["what"] for loss in account} == {"given up"}
-    assert sorted((loss["first"], loss["stage"]) for loss in account) == [(7, "age"), (20, "detect"), (21, "detect")]
+    assert sorted((loss["first"], loss["stage"]) for loss in account) == [(9, "age"), (20, "detect"), (21, "detect")]
     assert ran.out.splitlines()[-1].startswith("32 frames in ")
     assert "1 answers given up, 2 not analysed" in ran.out
 

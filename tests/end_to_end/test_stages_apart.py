@@ -157,7 +157,8 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
     run.until_lines(run.line_count + 12)
     ran = run.signal(signal.SIGINT).end(alone=False)
     assert ran.status == 130, ran.err
-    assert all(set(face["gender"]["scores"]) == set(card["labels"]) for face in ran.faces) and len(ran.faces) > 4
+    said = [face["gender"] for face in ran.faces if "gender" in face]
+    assert all(set(gender["scores"]) == set(card["labels"]) for gender in said) and len(said) > 4
     assert stranger.signal(signal.SIGTERM).end().status == 143
 
 
