@@ -380,6 +380,7 @@ class Flow:
         if not due:
             self._lose_worker(connection)  # It was answered meanwhile. A new welcome sets the worker free.
             return
+        worker.under_way.clear()  # It has nothing left, it says: what it had it calls finished.
         number = min(due)
         self._due[worker.stage].discard(number)
         worker.alone = number
@@ -623,7 +624,7 @@ class Flow:
         """Somebody was asked for this piece in vain: who is most likely to answer gets it, however busy he is."""
         vain = self._blame.in_vain(stage, number)
         here = {c: w for c, w in self._workers.of(stage).items() if (w.room or w.is_reserved) and vain.may_ask(w)}
-        if vain.newest is not None and not here:
+        if vain.newest is not None and vain.nobody_for_s(bool(here), self._stepped_s) >= self._rules.give_up_after_s:
             says = f"{stage} gave {vain.refused} answers for this frame that could not be taken"
             yield from self._give_up_for_good(number, stage, says)
             return
