@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from stages.core.layout import MANIFEST
 from stages.outputs import OutputError
 from stages.outputs.segments import segments_folder
 from stages.outputs.video import VideoWriter, encoded_size
-from stages.results.manifest import MANIFEST, Manifest
+from stages.results.manifest import Manifest
 from tests.outputs.clips import sine_clip, sound_packets, watch
 from tests.outputs.frames import flat, frame
 
