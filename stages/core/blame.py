@@ -87,9 +87,7 @@ class Blame:
         self._tries = tries
         self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
         self._unanswered: Counter[tuple[str, str]] = Counter()  # pieces, by stage and host: see `never_answers`
-        self._answering: set[tuple[str, str]] = set(
-            answering
-        )  # stage and host of those whose answers are in the outputs
+        self._answering = set(answering)  # stage and host of those whose answers are in the outputs
         self._in_vain: dict[tuple[str, int], InVain] = {}  # by stage and frame
 
     @property

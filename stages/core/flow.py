@@ -72,7 +72,7 @@ class Rules:
     window_bytes: int = 256_000_000  # pictures and crops of these frames; one frame may always go
     live: bool = False
     deadline_s: float = 1.0  # live: a frame is emitted or dropped within it
-    give_up_after_s: float = 5.0  # live: a stage without a worker for so long is not waited for
+    give_up_after_s: float = 5.0  # a stage without a worker (of a file: a good one) for so long is not waited for
     resend_after_s: float = 10.0  # without progress of render, what it lacks is sent again; doubles
     tries: int = 3  # so often a piece may end a worker that has it alone before its answer is given up
     hang_s: dict[str, float] = field(default_factory=dict)  # stage -> a worker silent for so long is gone
