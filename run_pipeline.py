@@ -32,6 +32,8 @@ from stages.run import cores, run, shown
 from stages.runtime.arguments import Arguments
 from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.runtime.places import this_host
+from stages.runtime.unheard import end_when_unheard
+from stages.runtime.view import takes
 from stages.service import serve
 
 VERSION = "0.1.0"
@@ -311,6 +313,18 @@ def _ended_by(number: int) -> int:
     return DONE if number == signal.SIGTERM and "--service" in sys.argv else 128 + number
 
 
+def _leave(number: int) -> NoReturn:
+    """End although a file system holds this process: what follows in order would wait for it as well."""
+    if takes(sys.stderr):
+        print(
+            "facepipe: A file system does not answer. What was written before is there when it does, and --resume goes"
+            " on with it.",
+            file=sys.stderr,
+            flush=True,
+        )
+    os._exit(_ended_by(number))
+
+
 def _interrupt(number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt(number)
 
@@ -325,6 +339,7 @@ def _as_a_program() -> None:
     try:
         for number in heard:
             signal.signal(number, _interrupt)
+        end_when_unheard(heard, _leave)
         status = main()
     except KeyboardInterrupt as interrupt:  # Before anything was started, or when it was over.
         status = _ended_by(*interrupt.args)

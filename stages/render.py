@@ -11,13 +11,14 @@ from pathlib import Path
 
 from stages.core import limits
 from stages.core.errors import FacepipeError
+from stages.core.layout import RESULTS
 from stages.core.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from stages.inference.card import load_card
 from stages.outputs import OutputError, cannot_write
 from stages.outputs.found import found_in
 from stages.outputs.look import Look
 from stages.outputs.recorder import Recorder
-from stages.outputs.restore import RESULTS, Survey, survey
+from stages.outputs.restore import Survey, survey
 from stages.rendering.screens import open_screens
 from stages.rendering.source import Source
 from stages.results.manifest import Manifest

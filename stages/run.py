@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stages.core.config import ConfigError, Pipeline
+from stages.core.layout import RESULTS
 from stages.core.names import printable
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED, Member
@@ -29,7 +30,6 @@ from stages.runtime.keys import read_keys
 from stages.runtime.launcher import Outcome, View, launch
 from stages.runtime.output_folder import (
     OUT,
-    RESULTS,
     OutputFolder,
     OutputFolderError,
     absent,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
+from stages.core.layout import RUN
 from stages.core.names import printable
 from stages.core.placement import HERE, Placement
 from stages.core.supervision import DONE, FAILED, REFUSED
@@ -22,7 +23,7 @@ from stages.plan import Plan, processes_of
 from stages.results.reading import DamagedState
 from stages.run import run, shown
 from stages.runtime.output_folder import OUT, OutputFolder, name_of
-from stages.runtime.run_file import RUN, RunFile
+from stages.runtime.run_file import RunFile
 from stages.runtime.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -259,13 +261,13 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
 
 @pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
 @pytest.mark.parametrize(
-    ("signal", "options", "status"),
+    ("name", "options", "status"),
     [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
 )
-def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, signal, options, status):
+def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
         "import os, signal, run_pipeline",
-        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{signal})",
+        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{name})",
         "run_pipeline._as_a_program()",
     )
     ran = subprocess.run(
@@ -282,6 +284,48 @@ def test_results_on_a_disk_that_does_not_answer_are_refused_before_anybody_waits
     assert command("--output", "frozen") == 2
     assert "frozen cannot be used for the results: its file system has not answered for" in capsys.readouterr().err
     assert not (here / "frozen").exists()
+
+
+# It stands for a server that is gone: who starts a process so is held in the kernel until that has begun, and takes no
+# signal; this one begins by opening two pipes, and nobody writes to the second. Python's own way of calling it would
+# hold the other threads too, which no file does.
+HELD = """
+import ctypes, os
+made = os.mkdir
+def mkdir(path, *more, **named):
+    if os.path.basename(path) != "gone":
+        return made(path, *more, **named)
+    c, begins, words = ctypes.CDLL(None), ctypes.create_string_buffer(1024), (ctypes.c_char_p * 2)(b"true")
+    c.posix_spawn_file_actions_init(begins)
+    c.posix_spawn_file_actions_addopen(begins, 8, b"held", os.O_WRONLY, 0)
+    c.posix_spawn_file_actions_addopen(begins, 9, b"waits", os.O_RDONLY, 0)
+    c.posix_spawn(ctypes.byref(ctypes.c_int()), b"/bin/true", begins, None, words, words)
+os.mkdir = mkdir
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux starts processes")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_within_five_seconds_although_a_file_system_holds_it_in_the_kernel(here, number, status):
+    (here / "sitecustomize.py").write_text(HELD)
+    os.mkfifo(here / "held")
+    os.mkfifo(here / "waits")
+    with subprocess.Popen(
+        [sys.executable, PROJECT / "run_pipeline.py", "--config", "pipeline.yaml", "--output", "gone"],
+        env={**os.environ, "PYTHONPATH": str(here)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        os.close(os.open(here / "held", os.O_RDONLY))
+        run.send_signal(number)
+        sent_s = time.monotonic()
+        try:
+            ended = run.wait(20)
+            took_s = time.monotonic() - sent_s
+        finally:  # What was held goes on, and ends.
+            os.close(os.open(here / "waits", os.O_RDWR))
+        assert run.stderr.read().count("A file system does not answer.") == 1
+    assert (ended, took_s < 5) == (status, True)
 
 
 def test_debug_shows_where_an_error_comes_from(command, capsys):

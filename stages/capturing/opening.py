@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from stages.core.errors import FacepipeError
+from stages.core.layout import RESULTS
 from stages.inputs.listing import Pinned
-from stages.runtime.output_folder import RESULTS
 from stages.runtime.process import Launcher, Settings
 from stages.runtime.settings import changed_since, input_of, is_pinned
 from stages.sources import Part, Source, SourceAway, SourceError, open_source

@@ -35,10 +35,21 @@ class InVain:
     refused: int = 0  # answers that could not be taken
     unanswered: int = 0  # times that a worker had finished it, as it said, and render lacked it after a stall
     newest: int | None = None  # once these are too many: only workers that were here by then are still asked
+    nobody_since_s: float | None = None  # there is none that may be asked
 
     def may_ask(self, worker: Worker) -> bool:
         """After too many answers that could not be taken nobody keeps a frame open by coming again and again."""
         return self.newest is None or worker.number <= self.newest
+
+    def nobody_for_s(self, able: bool, now_s: float) -> float:
+        """For how long there has been none that may be asked. Who has just had a piece alone, for this source or for
+        another, says a moment later that it has room again."""
+        if able:
+            self.nobody_since_s = None
+            return 0.0
+        if self.nobody_since_s is None:
+            self.nobody_since_s = now_s
+        return now_s - self.nobody_since_s
 
     def rank(self, worker: Worker) -> tuple:
         """The smaller, the sooner this worker is asked: who has answered others, and on other hosts than before.
@@ -76,9 +87,7 @@ class Blame:
         self._tries = tries
         self._quarantined: dict[Life, None] = dict.fromkeys(quarantined)
         self._unanswered: Counter[tuple[str, str]] = Counter()  # pieces, by stage and host: see `never_answers`
-        self._answering: set[tuple[str, str]] = set(
-            answering
-        )  # stage and host of those whose answers are in the outputs
+        self._answering = set(answering)  # stage and host of those whose answers are in the outputs
         self._in_vain: dict[tuple[str, int], InVain] = {}  # by stage and frame
 
     @property

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from stages.core import layout
 from stages.core.config import (
     HOST_NAME,
     KNOWN_ATTRIBUTES,
-    RESERVED_SOURCE_NAMES,
     RESERVED_STAGE_NAMES,
     SOURCE_NAME,
     STAGE_NAME,
@@ -213,7 +213,7 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         twin = seen.setdefault(name.lower(), name)
         if twin != name:  # Their outputs are files of these names, which are one on macOS and Windows.
             yield Problem(("sources", name), f"the sources {twin} and {name} differ only in case; rename one of them")
-        if name.lower() in RESERVED_SOURCE_NAMES:
+        if name.lower() in layout.ALL:
             says = f"the source {name} would get the place of what a run itself calls so; rename it"
             yield Problem(("sources", name), says)
     for name in pipeline.stages:

@@ -25,15 +25,6 @@ STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
 # `FACE_KEYS` in a face of results.jsonl.
 FACE_KEYS = ("id", "box", "score", "landmarks", "pose", "quality", "unsure", "smoothed")
 RESERVED_STAGE_NAMES = ("capture", "render", "picture", *FACE_KEYS)
-# What lies in the folder of a run, where each of several sources has a folder of its own name.
-RESERVED_SOURCE_NAMES = ("logs", "annotated", "saved", "run.json", "results.jsonl", "account.jsonl", "summary.json") + (
-    "report.html",
-    "faces.csv",
-    "faces.parquet",
-    ".facepipe.manifest",
-    ".facepipe.lock",
-    ".run.json.part",
-)
 CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 

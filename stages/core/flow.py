@@ -73,7 +73,7 @@ class Rules:
     window_bytes: int = 256_000_000  # pictures and crops of these frames; one frame may always go
     live: bool = False
     deadline_s: float = 1.0  # live: a frame is emitted or dropped within it
-    give_up_after_s: float = 5.0  # live: a stage without a worker for so long is not waited for
+    give_up_after_s: float = 5.0  # a stage without a worker (of a file: a good one) for so long is not waited for
     resend_after_s: float = 10.0  # without progress of render, what it lacks is sent again; doubles
     tries: int = 3  # so often a piece may end a worker that has it alone before its answer is given up
     hang_s: dict[str, float] = field(default_factory=dict)  # stage -> a worker silent for so long is gone
@@ -382,6 +382,7 @@ class Flow:
         if not due:
             self._lose_worker(connection)  # It was answered meanwhile. A new welcome sets the worker free.
             return
+        worker.under_way.clear()  # It has nothing left, it says: what it had it calls finished.
         number = min(due)
         self._due[worker.stage].discard(number)
         worker.alone = number
@@ -625,7 +626,7 @@ class Flow:
         """Somebody was asked for this piece in vain: who is most likely to answer gets it, however busy he is."""
         vain = self._blame.in_vain(stage, number)
         here = {c: w for c, w in self._workers.of(stage).items() if (w.room or w.is_reserved) and vain.may_ask(w)}
-        if vain.newest is not None and not here:
+        if vain.newest is not None and vain.nobody_for_s(bool(here), self._stepped_s) >= self._rules.give_up_after_s:
             says = f"{stage} gave {vain.refused} answers for this frame that could not be taken"
             yield from self._give_up_for_good(number, stage, says)
             return

@@ -35,9 +35,7 @@ class Detections:
 
     boxes: np.ndarray  # float64 (N, 4): x, y, width, height in pixels of the frame; may reach beyond its edges
     scores: np.ndarray  # float64 (N,): the detector's confidence in [0, 1]
-    rolls: (
-        np.ndarray
-    )  # float64 (N,): degrees clockwise by which each box is turned to be upright on its face; 0 unknown
+    rolls: np.ndarray  # float64 (N,): degrees clockwise that a box is turned by, to be upright on its face; 0 unknown
     # float64 (N, 5, 2), pixels of the frame, perhaps beyond its edges: right eye, left eye, tip of the nose, right and
     # left corner of the mouth, where right is the person's own, the left of the picture. A face whose points cannot be
     # those of a face has NaN. None: the detector gives none.

@@ -1,4 +1,4 @@
-"""Which files are read as pictures and as videos, by the ends of their names; and which of them keep their name."""
+"""Which files are read as pictures and as videos, by the ends of their names."""
 
 from __future__ import annotations
 

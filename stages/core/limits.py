@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 # Beyond: the message is refused before it is decoded, and counted.
-HEADER_BYTES = (
-    256_000  # 256 faces with 64 scores each take 150 kB; as nothing but empty maps it takes 16 MB for a moment
-)
+# 256 faces with 64 scores each take 150 kB; as nothing but empty maps it takes 16 MB for a moment.
+HEADER_BYTES = 256_000
 PART_BYTES = 512_000_000
 PARTS = 64  # buffers behind one header
 NAME_CHARACTERS = 200

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
+from stages.core.layout import ANNOTATED, LOCK, MANIFEST, RESULTS
 from stages.inputs.spec import is_pattern, path_of
-from stages.results.manifest import MANIFEST
 
-_ANNOTATED = "annotated"
-_OF_OUTPUT = (MANIFEST, ".facepipe.lock", "results.jsonl")  # one of them lies in every output folder
+_OF_OUTPUT = (MANIFEST, LOCK, RESULTS)  # one of them lies in every output folder
 
 Pin = list  # [name, size, mtime_ns], or None for both where there is no such file
 
@@ -179,6 +178,6 @@ class _Outputs:
         """Whether a real folder is, or lies in, the folder `annotated` of an output folder."""
         if folder not in self._folders:
             above, name = os.path.split(folder)
-            marked = name == _ANNOTATED and any(os.path.lexists(os.path.join(above, mark)) for mark in _OF_OUTPUT)
+            marked = name == ANNOTATED and any(os.path.lexists(os.path.join(above, mark)) for mark in _OF_OUTPUT)
             self._folders[folder] = marked or (above != folder and self._is_output(above))
         return self._folders[folder]

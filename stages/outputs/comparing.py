@@ -7,9 +7,10 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.core.layout import ANNOTATED, RESULTS
 from stages.core.names import output_name
 from stages.outputs.segments import TIME_BASE, segments_folder, times_in, times_of
-from stages.outputs.written import RESULTS, Line, lines_of
+from stages.outputs.written import Line, lines_of
 from stages.results.reading import is_plain, open_plain
 
 SHOWN = 5  # sentences; what is missing further on is counted
@@ -73,7 +74,7 @@ def missing_in(
         if shown is None or line.file != shown.file:
             if shown is not None and only:
                 break
-            shown = _Annotated(folder / "annotated", source, line, apart)
+            shown = _Annotated(folder / ANNOTATED, source, line, apart)
         if shown.has(line):
             missing.there()
         elif line.frame < since:

@@ -12,6 +12,7 @@ import numpy as np
 
 from stages.core.errors import reason
 from stages.core.frames import FinishedFrame
+from stages.core.layout import ANNOTATED, LOSSES, RESULTS
 from stages.core.names import output_name
 from stages.inputs.listing import root_of
 from stages.inputs.spec import path_of
@@ -23,7 +24,7 @@ from stages.outputs.restore import Restored, Survey, restore, survey
 from stages.outputs.segments import delete_segments, made_segment, rate_in, segments_folder
 from stages.outputs.subtitles import subtitles_path, write_subtitles
 from stages.outputs.video import VideoWriter
-from stages.outputs.written import LOSSES, RESULTS, NotALine
+from stages.outputs.written import NotALine
 from stages.results.manifest import Manifest
 from stages.results.reading import is_plain
 
@@ -71,10 +72,10 @@ class Recorder:
         self._lines = JsonLines(folder / RESULTS, continuing, manifest)
         self.losses = Losses(folder / LOSSES, manifest)
         self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
-        self._annotated = folder / "annotated" if annotated else None
+        self._annotated = folder / ANNOTATED if annotated else None
         self._spec, self._patiently = spec, patiently
         self._apart = apart
-        self._pictures = AnnotatedPictures(folder / "annotated", manifest, apart)
+        self._pictures = AnnotatedPictures(folder / ANNOTATED, manifest, apart)
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._begins = 0  # where in results.jsonl its lines begin, in bytes

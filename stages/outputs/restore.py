@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.core.errors import NotTaken
+from stages.core.layout import ANNOTATED, LOSSES, RESULTS, SUMMARY
 from stages.core.names import output_name
 from stages.outputs import cannot_write
 from stages.outputs.comparing import Missing, missing_in
 from stages.outputs.segments import delete_from, delete_left_overs, segments_folder, times_in
 from stages.outputs.subtitles import subtitles_path
-from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
+from stages.outputs.written import Line, Loss, NotALine, lines_of, losses_in
 from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState, counted_lines, is_plain, open_plain
 
-SUMMARY = "summary.json"
 REPLACE = "use --replace to begin anew, or another folder with --output"
 
 
@@ -81,7 +81,7 @@ class Survey:
 
     def annotated_path(self, file: str | None, still: bool) -> Path:
         """Where the annotated picture (`still`) or video of one of its files is."""
-        return self.folder / "annotated" / output_name(self.source, file, still, self.apart)
+        return self.folder / ANNOTATED / output_name(self.source, file, still, self.apart)
 
 
 def survey(
@@ -141,7 +141,7 @@ def rendered_in(folder: Path) -> dict[str, int]:
 
 
 def _cut_back(found: Survey, live: bool, manifest: Manifest) -> Restored:
-    annotated = found.folder / "annotated"
+    annotated = found.folder / ANNOTATED
     restored = Restored(found.position, found.source, found.counts)
     restored.missing = [] if found.missing.is_usual else found.missing.sentences()
     restored.missing_frames = found.missing.frames
@@ -220,7 +220,7 @@ def _out_of_order(due: int, frame: int) -> str:
 
 def _refuse_without_lines(found: Survey, how: str) -> None:
     """Results that are gone are noticed by what was written after them."""
-    annotated = found.folder / "annotated"
+    annotated = found.folder / ANNOTATED
     parts = next((p for p in annotated.rglob(".*.parts") if p.is_dir() and next(times_in(p), None) is not None), None)
     account = found.folder / LOSSES
     others = (

@@ -13,7 +13,6 @@ from stages.core.frames import Age, Answer, Classes, Face, Value
 from stages.outputs.jsonl import faces_of
 from stages.results.reading import LINE_BYTES, open_plain
 
-RESULTS, LOSSES = "results.jsonl", "account.jsonl"
 _BEGINS = b'{"source": '
 
 

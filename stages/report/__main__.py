@@ -25,8 +25,8 @@ from pathlib import Path
 
 from stages.core.addresses import public
 from stages.core.errors import FacepipeError
+from stages.core.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from stages.core.names import output_name
-from stages.outputs.restore import RESULTS
 from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from stages.report.film import wanted
 from stages.report.gathering import files, gather, losses_by_reason
@@ -47,8 +47,7 @@ from stages.report.words import counted
 from stages.results.manifest import Manifest
 from stages.runtime.arguments import Arguments
 from stages.runtime.command import run, say
-from stages.runtime.output_folder import CSV, PARQUET, REPORT, SUMMARY, newest_run
-from stages.runtime.run_file import RUN
+from stages.runtime.output_folder import newest_run
 from stages.runtime.settings import apart_in
 from stages.sources import SourceError
 
@@ -134,7 +133,7 @@ def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
             if not is_film:
                 continue
             has_film, first = True, next(lines)
-            path = subtitles_path(one.folder / "annotated" / output_name(first.source, first.file, False, apart))
+            path = subtitles_path(one.folder / ANNOTATED / output_name(first.source, first.file, False, apart))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.core.errors import FacepipeError, way_out
-from stages.outputs.written import LOSSES, RESULTS, Line, Loss, NotALine, lines_of, losses_in
+from stages.core.layout import LOSSES, RESULTS, RUN
+from stages.outputs.written import Line, Loss, NotALine, lines_of, losses_in
 from stages.results.reading import open_plain
-from stages.runtime.run_file import LARGEST_BYTES, RUN
+from stages.runtime.run_file import LARGEST_BYTES
 
 FOLDERS = 1000  # of sources in a folder of results
 

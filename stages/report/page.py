@@ -14,7 +14,6 @@ from stages.report.film import cards, timeline
 from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
 from stages.report.words import NARROW, Pictures, counted, duration, image, percent, sentence
 
-SOURCES_NAMED = 3  # in the heading
 PLACES = {"capture": 0, "detect": 1, "render": 3}  # in the pipeline; attributes are between, in their own order
 HERE = Path(__file__).parent
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from stages.core.errors import reason
 from stages.core.frames import rounded
+from stages.core.layout import ANNOTATED
 from stages.core.names import output_name
 from stages.outputs.hiding import hide_faces
 from stages.report.person import Moment
@@ -35,7 +36,7 @@ class Thumbnails:
         `apart`: as in `output_name`.
         """
         self.notes: list[str] = []  # which pictures could not be had, and why; the page is whole without them
-        self._annotated, self._source, self._spec, self._hide = folder / "annotated", source, spec, hide
+        self._annotated, self._source, self._spec, self._hide = folder / ANNOTATED, source, spec, hide
         self._apart = apart
 
     def cut(self, moments: Iterable[Moment]) -> dict[Moment, bytes]:

@@ -28,6 +28,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from stages.core.errors import FacepipeError
+from stages.core.layout import MANIFEST
 from stages.results.atomic import (
     BINARY,
     NO_LINK,
@@ -40,7 +41,6 @@ from stages.results.atomic import (
     write_all,
 )
 
-MANIFEST = ".facepipe.manifest"
 LINE_BYTES = 100_000
 KINDS = ("opens", "opened", "made", "gone", "folder", "moves")
 

@@ -16,17 +16,15 @@ from pathlib import Path
 from stages.core.addresses import public, split
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
+from stages.core.layout import ANNOTATED, LOCK, LOGS, LOSSES, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
 from stages.core.names import as_text, names_apart, output_name, safe_name
 from stages.inputs.listing import Listing
 from stages.inputs.spec import camera_of, expanded, path_of
-from stages.results.manifest import MANIFEST, ForeignFile, Manifest
+from stages.results.manifest import ForeignFile, Manifest
 from stages.results.reading import DamagedState, is_plain, what_is_whole
 from stages.runtime.locks import Taken, locked
-from stages.runtime.run_file import RUN, RunFile, part_of, refuse_unknown
+from stages.runtime.run_file import RunFile, part_of, refuse_unknown
 
-LOCK, LOGS, RESULTS, SUMMARY = ".facepipe.lock", "logs", "results.jsonl", "summary.json"
-LOSSES, ANNOTATED, SAVED = "account.jsonl", "annotated", "saved"
-REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
 OUT = Path("out")  # where a run gets a folder of its own, if it is not given one
 NAME_CHARACTERS = 60  # of such a folder's name
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from stages.core.layout import LOSSES, RESULTS, RUN, RUN_PART, SUMMARY
 from stages.results.atomic import sync_folder
 from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState, open_plain, what_is_whole
 
-RUN = "run.json"
-RESULTS, LOSSES, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
 _ENDS = ("finished", "stopped", None)
 
@@ -100,4 +99,4 @@ def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
 
 def part_of(folder: Path) -> Path:
     """Where it is prepared."""
-    return folder / f".{RUN}.part"
+    return folder / RUN_PART

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.core.flow import (
     Acked,
+    AnswerRefused,
     AskInstead,
     CropsCame,
     Finished,
@@ -230,6 +231,33 @@ def test_what_a_silent_worker_holds_goes_to_one_that_answers_as_soon_as_that_has
     assert sent_to("b", ack(flow, done=1, lacks={1: ["age"], 2: ["age"]}, now_s=10.2)) == [1]  # It has answered.
     assert sent_to("b", flow.step(WorkerBeat("b", room=2, finished=2), 10.3)) == [2]  # And no stall for each further.
     assert sent_to("b", flow.step(WorkerBeat("b", room=2, finished=3), 10.4)) == []
+
+
+def lied_about(frame: int) -> Flow:
+    """A flow whose `a` has no room, and in which the wrong answers for this frame were one too many."""
+    flow = flowing(tries=1, give_up_after_s=5.0)
+    flow.step(WorkerBeat("a", room=0, finished=0), 0.0)
+    flow.step(WorkerCame("liar", "age", ("desk", 1), 1, "A"), 0.0)
+    flow.step(WorkerBeat("liar", room=2, finished=0), 0.0)
+    read(flow)
+    assert sent_to("liar", cut(flow, frame)) == [frame]
+    flow.step(AnswerRefused(frame, "age", flow.number_of("liar"), "is wrong"), 0.0)
+    return flow
+
+
+def test_a_frame_with_too_many_wrong_answers_waits_for_a_worker_that_has_no_room_for_a_moment():
+    """As one says that has a piece alone, of this source or of another."""
+    flow = lied_about(0)
+    assert sent_to("a", flow.step(WorkerBeat("a", room=2, finished=0), 4.0)) == [0]
+
+
+def test_a_frame_with_too_many_wrong_answers_is_given_up_when_only_those_who_came_later_have_room_for_long():
+    flow = lied_about(0)
+    flow.step(WorkerCame("later", "age", ("desk", 2), 1, "A"), 1.0)
+    assert not flow.step(WorkerBeat("later", room=2, finished=0), 1.0)
+    assert not flow.step(Tick(), 4.0)
+    [said] = flow.step(Tick(), 5.0)
+    assert said == SayGivenUp(0, "age", "age gave 1 answers for this frame that could not be taken")
 
 
 def test_what_was_dropped_on_its_way_to_a_slow_render_still_counts_against_the_window():

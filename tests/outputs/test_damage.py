@@ -13,12 +13,13 @@ import av
 import numpy as np
 import pytest
 
+from stages.core.layout import MANIFEST
 from stages.outputs import OutputError
 from stages.outputs.losses import Losses
 from stages.outputs.recorder import Recorder
 from stages.outputs.restore import restore, survey
 from stages.outputs.segments import segments_folder
-from stages.results.manifest import MANIFEST, Manifest
+from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
 from tests.outputs.frames import face, frame
 from tests.outputs.test_restore import killed

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.core.layout import MANIFEST
 from stages.outputs import OutputError
 from stages.outputs.pictures import AnnotatedPictures, write_picture
-from stages.results.manifest import MANIFEST, Manifest
+from stages.results.manifest import Manifest
 from tests.outputs.frames import flat, frame
 
 

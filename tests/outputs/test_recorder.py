@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.core.layout import MANIFEST
 from stages.core.names import names_apart
 from stages.outputs.recorder import Recorder
 from stages.outputs.segments import segments_folder
 from stages.report.__main__ import main as report
-from stages.results.manifest import MANIFEST, Manifest
+from stages.results.manifest import Manifest
 from stages.runtime.run_file import RunFile
 from tests.outputs.clips import sine_clip
 from tests.outputs.frames import face, flat, frame

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.core.layout import MANIFEST
 from stages.report.__main__ import main
-from stages.results.manifest import MANIFEST, Manifest
+from stages.results.manifest import Manifest
 from stages.runtime.run_file import RunFile
 from tests.outputs.frames import face, flat, frame
 from tests.report.material import film, followed, recorded, said, written

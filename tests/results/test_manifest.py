@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from stages.results.manifest import MANIFEST, ForeignFile, Manifest
+from stages.core.layout import MANIFEST
+from stages.results.manifest import ForeignFile, Manifest
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
-from stages.results.manifest import MANIFEST, Manifest
+from stages.core.layout import MANIFEST
+from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.output_folder import (
     OutputFolderError,

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from stages.results.manifest import MANIFEST, Manifest
+from stages.core.layout import MANIFEST
+from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
 from stages.runtime.run_file import RunFile, refuse_unknown
 

@@ -168,7 +168,8 @@ def hostile(seed: int) -> dict[str, int]:
 SLOW = {"service_s": {"detect": 0.05, "gender": 0.05}, "window_bytes": 10**9, "attributes": ("gender", "age")}
 
 
-@pytest.mark.parametrize("seed", range(2 * HISTORIES))
+# 1037: the only good detect has a piece alone, and so no room, just when a frame has had too many wrong answers.
+@pytest.mark.parametrize("seed", [*range(2 * HISTORIES), 1037])
 def test_hostile_workers_beside_good_ones_cost_a_file_nothing_but_time(seed):
     world = ended(plans(seed, frames=150, hostile=hostile(seed), resend_after_s=2.0, **SLOW), seed)
     assert [emit.frame for emit in world.emitted] == list(range(150))
@@ -176,7 +177,8 @@ def test_hostile_workers_beside_good_ones_cost_a_file_nothing_but_time(seed):
     assert world.ignored > 0
 
 
-@pytest.mark.parametrize("seed", range(HISTORIES))
+# 1023: a worker that holds as much as any may says that it has nothing left, to be given a piece alone.
+@pytest.mark.parametrize("seed", [*range(HISTORIES), 1023])
 def test_no_frame_is_waited_for_for_good_whoever_dies_beside_hostile_workers(seed):
     deaths = {"kills": 5, "hangs": 2, "render_kills": 2, "capture_kills": 1, "lose": 0.01, "resend_after_s": 2.0}
     world = ended(plans(seed, frames=100, hostile=hostile(seed), **deaths, **SLOW), seed)
@@ -189,8 +191,9 @@ def test_a_camera_goes_on_beside_hostile_workers(seed):
     assert world.flow.read == 300
 
 
+# 1000: of those who were there before a frame had too many wrong answers only such are left as never have any room.
 @pytest.mark.parametrize("stage", ["detect", "age"])
-@pytest.mark.parametrize("seed", range(HISTORIES // 2))
+@pytest.mark.parametrize("seed", [*range(HISTORIES // 2), 1000])
 def test_a_stage_whose_every_worker_is_hostile_is_given_up_and_the_others_are_not(seed, stage):
     plan = plans(seed, frames=60, hostile={stage: 2}, only_hostile=stage, resend_after_s=1.0, **SLOW)
     world = ended(

@@ -170,8 +170,9 @@ class World:
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
         workers = self.flow._workers
-        kept = (workers.here, workers._lost, workers._ended, workers._refused, self.flow.quarantined)
-        if max(map(len, kept)) > limits.WORKERS:
+        known = (workers.here, workers._lost, workers._ended, self.flow.quarantined)
+        heard = (workers._refused, workers._accounts)
+        if max(map(len, known)) > limits.WORKERS or max(map(len, heard)) > limits.GREETED:
             raise Broken("capture keeps more and more about workers")
         if any(len(worker.under_way) > limits.MOST_ROOM for worker in workers.here.values()):
             raise Broken("a worker holds more than any may")
@@ -246,11 +247,11 @@ class World:
             worker.connection = f"c{self._connections}"
             self.workers[worker.connection] = worker
 
-    def _begin_epoch(self, first_frame: int, quarantined: tuple[flow.Life, ...] = ()) -> None:
+    def _begin_epoch(self, first_frame: int, *known_of_workers: tuple) -> None:
         self.epoch += 1
         self.pictures_at_capture.clear()
         self.crops_at_capture.clear()
-        self.flow = flow.Flow(self.rules, first_frame, quarantined)
+        self.flow = flow.Flow(self.rules, first_frame, *known_of_workers)
         self._hello(self.epoch)
 
     def _tick(self) -> None:
@@ -332,7 +333,8 @@ class World:
             case flow.SendReserve(connection):
                 self._to_worker(connection, Reserve(run=RUN, epoch=self.epoch, source=SOURCE))
             case flow.StartAnew():
-                self._begin_epoch(self.flow.read if self.plan.live else 0, self.flow.quarantined)
+                first = self.flow.read if self.plan.live else 0
+                self._begin_epoch(first, self.flow.quarantined, self.flow.answering)
             case flow.KeepCrops(frame):
                 if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
                     raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
