@@ -56,6 +56,7 @@ from stages.core.workers import Worker, Workers
 
 OVERLOAD = "overload"  # why a live frame goes without what a stage has no time to say about it
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
+LONGEST_RESEND = 16  # times `resend_after_s`, however often nothing has come of it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 DISTRUSTED = "its answers could not be taken"
@@ -528,7 +529,8 @@ class Flow:
         """Guards against lost messages: one timer for the whole source, so that a stall makes no storm."""
         if not self._frames or now_s - self._progress_s < self._resend_after_s or not self._is_nobody_awaited:
             return
-        self._progress_s, self._resend_after_s = now_s, self._resend_after_s * 2
+        self._progress_s = now_s
+        self._resend_after_s = min(2 * self._resend_after_s, LONGEST_RESEND * self._rules.resend_after_s)
         self._stalls += 1
         if self._stalls >= STALLS:
             for worker in self._workers.here.values():
