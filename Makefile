@@ -25,6 +25,7 @@ help:
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
+	@echo 'make peer            installs the package fer into /tmp/peer-fer (PEER), for make bench to compare with'
 	@echo 'make clean           removes .venv and caches; results, in out/, stay'
 	@echo 'With another Python: make test PYTHON=python3.12'
 
@@ -60,6 +61,14 @@ BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev
 	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
+
+# An environment of its own for the package that make bench compares with, outside the project: 5.4 GB.
+# Then: make bench BENCH_OPTIONS='--peer /tmp/peer-fer'
+PEER ?= /tmp/peer-fer
+.PHONY: peer
+peer:
+	@$(PYTHON) -m venv $(PEER)
+	@$(PEER)/bin/python -m pip --disable-pip-version-check install --quiet --requirement bench/peer.txt
 
 # Longer, or with another clip: make chaos CHAOS_MINUTES=60 CHAOS_OPTIONS='--clip clip.mp4'
 CHAOS_MINUTES ?= 3

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.options import BenchError
-from bench.table import Figure
-
-SPEED = "frames/s"
+from bench.table import SPEED, Figure
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:
@@ -16,7 +14,7 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    speeds = [figure for figure in figures if figure.unit == SPEED][::-1]
+    speeds = [figure for figure in figures if figure.unit == SPEED and figure.samples][::-1]
     if not speeds:
         raise BenchError("there is nothing to draw: only bench.throughput measures speeds; leave --chart out.")
     canvas = Canvas(figsize=(7, 0.6 + 0.4 * len(speeds)), layout="constrained")

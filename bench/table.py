@@ -2,51 +2,113 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SPEED = "frames/s"
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured quantity: the median of its samples, and between which values they lay."""
+    """One measured quantity: the median of its samples, and between which values they lay; without any, a note."""
 
     what: str
     samples: tuple[float, ...]
     unit: str
-    aim: str = ""  # of the design, if it has one
+    aim: str = ""  # of the design, if it has one; where there is `before`, the aim of the gain
     note: str = ""
+    before: tuple[float, ...] = ()  # the same quantity of an older checkout, one sample for each of ours
 
     @property
     def value(self) -> float:
         return statistics.median(self.samples)
 
     @property
-    def row(self) -> tuple[str, str, str, str, str]:
-        """As text: what, value and unit, range of the samples, aim, note."""
-        return (self.what, f"{_short(self.value)} {self.unit}", self._range, self.aim, self.note)
+    def gains(self) -> tuple[float, ...]:
+        """How many times faster or cheaper than before, round by round; what took less than can be told is left out."""
+        pairs = zip(self.before, self.samples, strict=True)
+        faster = self.unit == SPEED
+        return tuple(now / then if faster else then / now for then, now in pairs if min(then, now) > 0)
 
     @property
-    def _range(self) -> str:
-        low, high = _short(min(self.samples)), _short(max(self.samples))
-        return f"{low} to {high}" if low != high else ""
+    def row(self) -> tuple[str, str, str, str, str]:
+        """As text: what, value and unit, range of the samples, aim, note."""
+        return (self.what, self._text(self.samples), _range(self.samples), self.aim, self.note)
+
+    @property
+    def compared_row(self) -> tuple[str, str, str, str, str, str]:
+        """As text: what, value before and now, the gain with its range, aim, note."""
+        gain = f"{_short(statistics.median(self.gains))} x" if self.gains else ""
+        if gain and _range(self.gains):
+            gain += f" ({_range(self.gains)})"
+        before = self._text(self.before) if self.before else ""
+        return (self.what, before, self._text(self.samples), gain, self.aim, self.note)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the first number of the aim is reached: ratios are to be as large, costs as small; "" without one."""
+        number = re.match(r"[\d.]+", self.aim)
+        if number is None or not (self.gains if self.before else self.samples):
+            return ""
+        larger = bool(self.before) or self.unit in ("x", SPEED)
+        value, wanted = statistics.median(self.gains) if self.before else self.value, float(number[0])
+        return "reached" if (value >= wanted if larger else value <= wanted) else "missed"
+
+    def _text(self, samples: tuple[float, ...]) -> str:
+        return f"{_short(statistics.median(samples))} {self.unit}" if samples else ""
 
 
-def figure(what: str, samples: Sequence[float] | float, unit: str, aim: str = "", note: str = "") -> Figure:
+def figure(
+    what: str,
+    samples: Sequence[float] | float,
+    unit: str,
+    aim: str = "",
+    note: str = "",
+    before: Sequence[float] = (),
+) -> Figure:
     """A figure from one sample or several."""
     several = (samples,) if isinstance(samples, (int, float)) else tuple(samples)
-    return Figure(what, tuple(map(float, several)), unit, aim, note)
+    return Figure(what, tuple(map(float, several)), unit, aim, note, tuple(map(float, before)))
 
 
 def table(title: str, figures: Sequence[Figure]) -> str:
     """A table in Markdown, to be read as text as well."""
-    head = (title, "median", "from .. to", "aim", "")
-    rows = [head, *(figure.row for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    if any(figure.before for figure in figures):
+        head = (title, "before", "now", "gain", "aim of the gain", "")
+        return markdown([head, *(figure.compared_row for figure in figures)])
+    return markdown([(title, "median", "from .. to", "aim", ""), *(figure.row for figure in figures)])
+
+
+def aims(title: str, figures: Sequence[Figure]) -> str:
+    """A table of all figures that have an aim, and whether it is reached; "" where none has."""
+    rows = [(title, "measured", "from .. to", "aim", "")]
+    for figure in figures:
+        if figure.verdict:
+            measured = figure.gains if figure.before else figure.samples
+            unit = "x" if figure.before else figure.unit
+            what = f"{figure.what}, now / before" if figure.before else figure.what
+            rows.append(
+                (what, f"{_short(statistics.median(measured))} {unit}", _range(measured), figure.aim, figure.verdict)
+            )
+    return markdown(rows) if len(rows) > 1 else ""
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of as many cells as a table in Markdown; the first is its head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     return "\n".join([lines[0], "| " + " | ".join("-" * max(3, width) for width in widths) + " |", *lines[1:]])
+
+
+def _range(samples: tuple[float, ...]) -> str:
+    if not samples:
+        return ""
+    low, high = _short(min(samples)), _short(max(samples))
+    return f"{low} to {high}" if low != high else ""
 
 
 def _short(value: float) -> str:
