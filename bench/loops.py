@@ -27,6 +27,7 @@ class Cost:
     cpu_s: float
     faces: int
     steps_s: dict[str, float] = field(default_factory=dict)  # processor time by step, where the program tells
+    library_s: dict[str, float] = field(default_factory=dict)  # and what of it a library takes that computes the step
 
     @property
     def cpu_ms_a_frame(self) -> float:
@@ -98,14 +99,18 @@ def raced(commands: list[list[str]], environment: dict[str, str]) -> Cost:
             program.kill()
             program.communicate()
     seconds = max(each["ended_s"] for each in said) - min(each["began_s"] for each in said)
-    steps = {step for each in said for step in each.get("steps_s", ())}
     return Cost(
         sum(each["frames"] for each in said),
         seconds,
         sum(each["cpu_s"] for each in said),
         sum(each["faces"] for each in said),
-        {step: sum(each["steps_s"].get(step, 0.0) for each in said) for step in steps},
+        _sums([each.get("steps_s", {}) for each in said]),
+        _sums([each.get("library_s", {}) for each in said]),
     )
+
+
+def _sums(several: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(each.get(name, 0.0) for each in several) for name in {name for each in several for name in each}}
 
 
 def _said(program: subprocess.Popen) -> dict:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from statistics import median
 
 from bench.clips import long_clip, pair_clip
 from bench.loops import Cost
@@ -36,7 +37,7 @@ def figures(looped: dict[str, list[Cost]], ran: dict[str, list[Cost]]) -> list[F
     known = {step for rounds in spent.values() for each in rounds for step in each} - {REST}
     steps = [*(step for step in ORDER if step in known), *sorted(known - {*ORDER}), REST]
     faces = " and ".join(f"{name} {costs[0].faces_a_frame:.2f}" for name, costs in looped.items())
-    by_step = [_figure(step, {name: [each.get(step, 0.0) for each in spent[name]] for name in spent}) for step in steps]
+    by_step = [_step(step, spent, looped["now"]) for step in steps]
     work = {name: [cost.cpu_ms_a_frame for cost in costs] for name, costs in looped.items()}
     whole = {name: [cost.cpu_ms_a_frame for cost in costs] for name, costs in ran.items()}
     more = {name: [a - b for a, b in zip(whole[name], work[name], strict=True)] for name in whole}
@@ -63,6 +64,17 @@ def _spent_ms(cost: Cost) -> dict[str, float]:
     """By step, with what is in none of them."""
     spent = {step: 1000 * seconds / cost.frames for step, seconds in cost.steps_s.items()}
     return spent | {REST: cost.cpu_ms_a_frame - sum(spent.values())}
+
+
+def _step(step: str, spent: dict[str, list[dict[str, float]]], now: list[Cost]) -> Figure:
+    costs = {name: [each.get(step, 0.0) for each in rounds] for name, rounds in spent.items()}
+    return _figure(step, costs, _limit(step, now))
+
+
+def _limit(step: str, costs: list[Cost]) -> str:
+    """What of a step is the library that computes it: no code of ours makes it less."""
+    spent = [1000 * cost.library_s[step] / cost.frames for cost in costs if step in cost.library_s]
+    return f"{median(spent):.2f} ms of it in the {'detector' if step == 'detect' else 'net'} itself" if spent else ""
 
 
 def _figure(what: str, costs: dict[str, list[float]], note: str = "") -> Figure:

@@ -131,9 +131,11 @@ def test_the_time_of_a_frame_is_told_step_by_step_before_and_now(small, capsys):
 
 
 def test_the_steps_and_what_is_in_none_of_them_are_all_the_work():
-    costs = {"now": [Cost(10, 1.0, 0.5, 20, {"draw": 0.1, "detect": 0.2})]}
+    costs = {"now": [Cost(10, 1.0, 0.5, 20, {"draw": 0.1, "detect": 0.2}, {"detect": 0.15})]}
     whole = {"now": [Cost(10, 0.4, 0.7, 20)]}
-    told = {figure.what: figure.value for figure in steps.figures(costs, whole)}
+    figures = steps.figures(costs, whole)
+    assert [figure.note for figure in figures[:2]] == ["15.00 ms of it in the detector itself", ""]
+    told = {figure.what: figure.value for figure in figures}
     assert list(told) == [
         "detect",
         "draw",
