@@ -57,13 +57,13 @@ test-network: install-demo install-train install-dev
 	$(BIN)/python -m pytest -m 'long or not long' tests/network $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
+# Against an older checkout, and another package: make bench BENCH_OPTIONS='--before ../before --peer /tmp/peer-fer'
 BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev
 	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
 
 # An environment of its own for the package that make bench compares with, outside the project: 5.4 GB.
-# Then: make bench BENCH_OPTIONS='--peer /tmp/peer-fer'
 PEER ?= /tmp/peer-fer
 .PHONY: peer
 peer:

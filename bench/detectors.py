@@ -17,8 +17,8 @@ from bench.loops import Cost, raced
 from bench.options import BenchError, Options, command
 from bench.pipeline import Run, pinned, run
 from bench.table import SPEED, Figure, figure
-from stages.detectors import DETECTORS, finder_class
-from stages.detectors.detector import DetectorError
+from stages.core.config import ConfigError
+from stages.detectors import DETECTORS
 from stages.plan import PROJECT
 
 TITLE = "detectors and a peer"
@@ -62,9 +62,11 @@ def _pipelines(options: Options, clip: Path) -> tuple[dict[str, Callable[[], Fou
         file, name = model_of(detector), f"facepipe, {detector}"
         keys = [f"stages.detect.detector={detector}", f"stages.detect.model={file or 'null'}"]
         try:
-            finder_class(detector).file(None if file is None else str(file))
-        except DetectorError:
-            absent.append(figure(name, (), SPEED, note=f"not measured: it needs {FILES.get(detector)} in {PEERS}"))
+            options.pipeline(*keys)
+        except ConfigError:
+            if detector not in FILES:
+                raise
+            absent.append(figure(name, (), SPEED, note=f"not measured: it needs {FILES[detector]} in {PEERS}"))
             continue
         part = _part(options, clip, detector)
         contestants[name] = lambda part=part, keys=keys: _of_run(run(options, part, *keys))

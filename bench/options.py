@@ -71,14 +71,14 @@ def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = 
     try:
         with _options(argv, "; ".join(measurements)) as (options, page):
             print(measured := f"{MEASURED} {date.today()}; {machine()}; {settings(options)}", flush=True)
-            figures: list[Figure] = []
+            found: dict[str, list[Figure]] = {}
             tables: dict[str, str] = {}
             for title, measure in measurements.items():
                 with alive(title):
-                    figures += (found := measure(options))
-                tables[title] = table(title, found)
+                    found[title] = measure(options)
+                tables[title] = table(title, found[title])
                 print("\n" + tables[title], flush=True)
-            if len(measurements) > 1 and (reached := aims(AIMS, figures)):
+            if len(measurements) > 1 and (reached := aims(AIMS, found)):
                 tables[AIMS] = reached
                 print("\n" + reached, flush=True)
             if page is not None:
@@ -87,7 +87,7 @@ def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = 
                 # Here, because a chart is not always wanted, and its library is not among what runs the pipeline.
                 from bench.chart import draw
 
-                draw(figures, options.chart)
+                draw([figure for figures in found.values() for figure in figures], options.chart)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2

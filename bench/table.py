@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SPEED = "frames/s"
@@ -48,13 +48,16 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Whether the first number of the aim is reached: ratios are to be as large, costs as small; "" without one."""
-        number = re.match(r"[\d.]+", self.aim)
-        if number is None or not (self.gains if self.before else self.samples):
+        """Whether the aim is reached: ratios and speeds are to be as large, all else as small; "" without an aim."""
+        numbers = re.match(r"([\d.]+)(?: \(floor ([\d.]+)\))?", self.aim)
+        samples = self.gains if self.before else self.samples
+        if numbers is None or not samples:
             return ""
-        larger = bool(self.before) or self.unit in ("x", SPEED)
-        value, wanted = statistics.median(self.gains) if self.before else self.value, float(number[0])
-        return "reached" if (value >= wanted if larger else value <= wanted) else "missed"
+        value, sign = statistics.median(samples), 1 if self.before or self.unit in ("x", SPEED) else -1
+        wanted, floor = (sign * float(number) if number else None for number in numbers.groups())
+        if sign * value >= wanted:
+            return "reached"
+        return "missed" if floor is None or sign * value < floor else "missed, above the floor"
 
     def _text(self, samples: tuple[float, ...]) -> str:
         return f"{_short(statistics.median(samples))} {self.unit}" if samples else ""
@@ -81,18 +84,18 @@ def table(title: str, figures: Sequence[Figure]) -> str:
     return markdown([(title, "median", "from .. to", "aim", ""), *(figure.row for figure in figures)])
 
 
-def aims(title: str, figures: Sequence[Figure]) -> str:
-    """A table of all figures that have an aim, and whether it is reached; "" where none has."""
-    rows = [(title, "measured", "from .. to", "aim", "")]
-    for figure in figures:
-        if figure.verdict:
-            measured = figure.gains if figure.before else figure.samples
-            unit = "x" if figure.before else figure.unit
-            what = f"{figure.what}, now / before" if figure.before else figure.what
-            rows.append(
-                (what, f"{_short(statistics.median(measured))} {unit}", _range(measured), figure.aim, figure.verdict)
-            )
+def aims(title: str, measured: Mapping[str, Sequence[Figure]]) -> str:
+    """A table of all figures that have an aim, by title of their measurement; "" where none has."""
+    rows = [(title, "of", "measured", "from .. to", "aim", "")]
+    for of, figures in measured.items():
+        rows += [_aim_row(figure, of) for figure in figures if figure.verdict]
     return markdown(rows) if len(rows) > 1 else ""
+
+
+def _aim_row(figure: Figure, of: str) -> tuple[str, ...]:
+    samples, unit = (figure.gains, "x") if figure.before else (figure.samples, figure.unit)
+    what = f"{figure.what}, now / before" if figure.before else figure.what
+    return (what, of, f"{_short(statistics.median(samples))} {unit}", _range(samples), figure.aim, figure.verdict)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
