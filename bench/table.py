@@ -100,11 +100,11 @@ def _aim_row(figure: Figure, of: str) -> tuple[str, ...]:
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """Rows of as many cells as a table in Markdown; the first is its head."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
-    return "\n".join([lines[0], "| " + " | ".join("-" * max(3, width) for width in widths) + " |", *lines[1:]])
+    return "\n".join([lines[0], "| " + " | ".join("-" * width for width in widths) + " |", *lines[1:]])
 
 
 def _range(samples: tuple[float, ...]) -> str:
