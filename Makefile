@@ -25,6 +25,7 @@ help:
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
+	@echo 'make peer            installs the package fer into /tmp/peer-fer (PEER), for make bench to compare with'
 	@echo 'make clean           removes .venv and caches; results, in out/, stay'
 	@echo 'With another Python: make test PYTHON=python3.12'
 
@@ -56,10 +57,18 @@ test-network: install-demo install-train install-dev
 	$(BIN)/python -m pytest -m 'long or not long' tests/network $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
+# Against an older checkout, and another package: make bench BENCH_OPTIONS='--before ../before --peer /tmp/peer-fer'
 BENCH_OPTIONS ?=
 .PHONY: bench
 bench: install-demo install-dev
 	$(BIN)/python -m bench --chart out/speeds.png $(BENCH_OPTIONS)
+
+# An environment of its own for the package that make bench compares with, outside the project: 5.4 GB.
+PEER ?= /tmp/peer-fer
+.PHONY: peer
+peer:
+	@$(PYTHON) -m venv $(PEER)
+	@$(PEER)/bin/python -m pip --disable-pip-version-check install --quiet --requirement bench/peer.txt
 
 # Longer, or with another clip: make chaos CHAOS_MINUTES=60 CHAOS_OPTIONS='--clip clip.mp4'
 CHAOS_MINUTES ?= 3

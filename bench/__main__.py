@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from bench import delivery, latency, memory, messages, start, throughput
+from bench import before, delivery, detectors, latency, memory, messages, start, steps, throughput
 from bench.options import commands
 
+MEASUREMENTS = {
+    before.TITLE: before.measure,
+    **steps.MEASUREMENTS,
+    detectors.TITLE: detectors.measure,
+    throughput.TITLE: throughput.measure,
+    messages.TITLE: messages.measure,
+    latency.TITLE: latency.measure,
+    latency.TITLE_LARGE: latency.measure_large,
+    start.TITLE: start.measure,
+    memory.TITLE: memory.measure,
+    delivery.TITLE: delivery.measure,
+}
+
 if __name__ == "__main__":
-    sys.exit(
-        commands({module.TITLE: module.measure for module in (throughput, messages, latency, start, memory, delivery)})
-    )
+    sys.exit(commands(MEASUREMENTS))

@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
-from bench.table import Figure, table
+from bench.table import Figure, aims, table
 from stages.core.config import Pipeline
 from stages.core.errors import FacepipeError
 from stages.plan import read_pipeline
 from stages.run import cores
 from stages.runtime.command import alive
+
+MEASURED = "Measured on"  # begins the line that says when, where and with what
+AIMS = "aims"
 
 
 class BenchError(FacepipeError):
@@ -36,6 +41,8 @@ class Options:
     skip: frozenset[str]
     chart: Path | None  # where a chart of the speeds goes
     folder: Path  # for everything that is written; it is removed afterwards
+    before: Path | None = None  # an older checkout of the project, to be measured in turn with this one
+    peer: Path | None = None  # the virtual environment with what bench/peer.py needs
 
     def pipeline(self, *overrides: str) -> tuple[Pipeline, Path]:
         """The configuration that is measured, with the folder that its models count from."""
@@ -57,24 +64,50 @@ def command(measure: Measurement, description: str, argv: Sequence[str] | None =
 
 
 def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = None) -> int:
-    """Several measurements, each with its title; prints a table of each as soon as it is known."""
+    """Several measurements, each with its title; prints a table of each as soon as it is known, and how the aims fare.
+
+    With `--page` the tables go into a page of the documentation too.
+    """
     try:
-        with _options(argv, "; ".join(measurements)) as options:
-            print(f"{machine()}; {settings(options)}", flush=True)
-            figures = []
+        with _options(argv, "; ".join(measurements)) as (options, page):
+            print(measured := f"{MEASURED} {date.today()}; {machine()}; {settings(options)}", flush=True)
+            found: dict[str, list[Figure]] = {}
+            tables: dict[str, str] = {}
             for title, measure in measurements.items():
                 with alive(title):
-                    figures += (found := measure(options))
-                print("\n" + table(title, found), flush=True)
+                    found[title] = measure(options)
+                tables[title] = table(title, found[title])
+                print("\n" + tables[title], flush=True)
+            if len(measurements) > 1 and (reached := aims(AIMS, found)):
+                tables[AIMS] = reached
+                print("\n" + reached, flush=True)
+            if page is not None:
+                renew(page, measured, tables)
             if options.chart is not None:
                 # Here, because a chart is not always wanted, and its library is not among what runs the pipeline.
                 from bench.chart import draw
 
-                draw(figures, options.chart)
+                draw([figure for figures in found.values() for figure in figures], options.chart)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def renew(page: Path, measured: str, tables: dict[str, str]) -> None:
+    """Put each table in the place of the one with its title in a page, and say anew where and when it was measured.
+
+    A table that the page has not is not added: which ones it shows is decided there.
+    """
+    try:
+        text = page.read_text(encoding="utf-8")
+        for title, renewed in tables.items():
+            old = rf"^\| {re.escape(title)} +\|.*\n(?:\|.*(?:\n|\Z))*"
+            text = re.sub(old, lambda _, new=renewed: new + "\n", text, flags=re.MULTILINE)
+        text = re.sub(rf"^{MEASURED} .*$", lambda _: measured, text, flags=re.MULTILINE)
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"the page {page} cannot be renewed: {error}.") from None
 
 
 def machine() -> str:
@@ -91,7 +124,7 @@ def settings(options: Options) -> str:
 
 
 @contextmanager
-def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
+def _options(argv: Sequence[str] | None, description: str) -> Iterator[tuple[Options, Path | None]]:
     parser = argparse.ArgumentParser(allow_abbrev=False, description=description)
     parser.add_argument("--config", metavar="FILE", help="the pipeline to measure (default: the project's)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
@@ -107,9 +140,12 @@ def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
         help="leave out: today, pinned",
     )
     parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the speeds: speeds.png, speeds.svg")
+    parser.add_argument("--before", metavar="TREE", type=Path, help="compare with an older checkout, in turn")
+    parser.add_argument("--peer", metavar="VENV", type=Path, help="compare with the package fer, installed there")
+    parser.add_argument("--page", metavar="FILE", type=Path, help="renew the tables of this page: docs/performance.md")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="facepipe-bench-") as folder:
-        yield Options(
+        options = Options(
             given.config,
             tuple(given.set),
             given.clip,
@@ -118,7 +154,10 @@ def _options(argv: Sequence[str] | None, description: str) -> Iterator[Options]:
             frozenset(given.skip),
             given.chart,
             Path(folder),
+            given.before,
+            given.peer,
         )
+        yield options, given.page
 
 
 def _positive(text: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.clips import long_clip
-from bench.loops import Looped, loop, side_by_side, todays_loop
+from bench.loops import Cost, loop, side_by_side, todays_loop
 from bench.options import Options, command
 from bench.pipeline import Run, pinned, run
 from bench.table import Figure, figure
@@ -20,7 +20,7 @@ PEERS = PROJECT.parent / "shared" / "peers"
 TODAYS_MODELS = (PEERS / "gender_mini_XCEPTION.21-0.95.hdf5", PEERS / "fer2013_mini_XCEPTION.102-0.66.hdf5")
 TODAYS_SHARE = 5  # it is given every fifth frame: it is slow
 
-Contestants = dict[str, Callable[[], Run | Looped]]
+Contestants = dict[str, Callable[[], Run | Cost]]
 
 
 def measure(options: Options) -> list[Figure]:
@@ -53,12 +53,12 @@ def _contestants(options: Options) -> Contestants:
     return contestants
 
 
-def _on_one_core(measured: Callable[[], Run | Looped]) -> Run | Looped:
+def _on_one_core(measured: Callable[[], Run | Cost]) -> Run | Cost:
     with pinned(1):
         return measured()
 
 
-def _ratios(rounds: list[dict[str, Run | Looped]]) -> list[Figure]:
+def _ratios(rounds: list[dict[str, Run | Cost]]) -> list[Figure]:
     def ratio(pipeline: str, *others: str) -> list[float]:
         return [
             r[pipeline].frames_a_second / max(r[other].frames_a_second for other in others)
@@ -75,11 +75,11 @@ def _ratios(rounds: list[dict[str, Run | Looped]]) -> list[Figure]:
     return [figure(what, samples, "x", aim) for what, samples, aim in compared if samples]
 
 
-def _speeds(rounds: list[dict[str, Run | Looped]]) -> list[Figure]:
+def _speeds(rounds: list[dict[str, Run | Cost]]) -> list[Figure]:
     return [figure(name, [r[name].frames_a_second for r in rounds], "frames/s") for name in rounds[0]]
 
 
-def _costs(rounds: list[dict[str, Run | Looped]]) -> list[Figure]:
+def _costs(rounds: list[dict[str, Run | Cost]]) -> list[Figure]:
     return [
         figure(f"{name}, processor time", [r[name].cpu_ms_a_frame for r in rounds], "ms a frame")
         for name in rounds[0]

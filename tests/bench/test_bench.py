@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from bench import delivery, encodings, latency, memory, messages, spans, start, throughput, web
-from bench.clips import HEIGHT, RATE, WIDTH, long_clip, portrait_clip
-from bench.loops import loop
-from bench.options import Options, command, commands
+from bench import (
+    before,
+    delivery,
+    detectors,
+    encodings,
+    latency,
+    memory,
+    messages,
+    spans,
+    start,
+    steps,
+    throughput,
+    web,
+)
+from bench.clips import HEIGHT, RATE, WIDTH, long_clip, pair_clip, portrait_clip, sample_clip
+from bench.loops import Cost, loop
+from bench.options import MEASURED, Options, command, commands, renew
 from bench.pipeline import run
-from bench.table import figure, table
+from bench.table import aims, figure, table
+from bench.trees import Tree
+from stages.detectors import make_detector
+from stages.plan import PROJECT, Plan, read_pipeline
 from stages.sources import open_source
 
 QUICK = ("--frames", "8", "--rounds", "1", "--skip", "today", "--skip", "pinned")
@@ -93,6 +112,88 @@ def test_the_start_is_told_as_a_whole_by_process_and_by_import(small, capsys):
 
 
 @pytest.mark.long
+def test_the_latency_of_a_large_camera_is_measured(small, capsys):
+    assert command(latency.measure_large, latency.TITLE_LARGE, [*small, "--frames", "60"]) == 0
+    said = capsys.readouterr().out
+    for row in ("added latency p95", "faces", "dropped"):
+        assert f"| {row} " in said
+
+
+def test_the_time_of_a_frame_is_told_step_by_step_before_and_now(small, capsys):
+    title, measure = next(iter(steps.MEASUREMENTS.items()))
+    assert command(measure, title, [*small, "--before", str(PROJECT)]) == 0
+    said = capsys.readouterr().out
+    for row in ("decode", "detect", "crop", "emotion", "follow", "draw", "encode", "results.jsonl", "all else"):
+        assert re.search(rf"\| {row} +\| [\d.]+ ms +\| [\d.]+ ms +\|", said), row
+    assert re.search(r"faces a frame: before (\d\.\d\d) and now \1", said)
+    for row in ("the work, in a loop", steps.MESSAGES, "the whole, in the pipeline"):
+        assert f"| {row} " in said
+
+
+def test_the_steps_and_what_is_in_none_of_them_are_all_the_work():
+    costs = {"now": [Cost(10, 1.0, 0.5, 20, {"draw": 0.1, "detect": 0.2}, {"detect": 0.15})]}
+    whole = {"now": [Cost(10, 0.4, 0.7, 20)]}
+    figures = steps.figures(costs, whole)
+    assert [figure.note for figure in figures[:2]] == ["15.00 ms of it in the detector itself", ""]
+    told = {figure.what: figure.value for figure in figures}
+    assert list(told) == [
+        "detect",
+        "draw",
+        "all else",
+        "the work, in a loop",
+        steps.MESSAGES,
+        "the whole, in the pipeline",
+    ]
+    assert list(told.values()) == pytest.approx([20, 10, 20, 50, 20, 70])
+
+
+def test_an_older_checkout_is_measured_in_turn_with_this_one(options, monkeypatch, tmp_path):
+    older, asked = tmp_path / "older", []
+    (older / "bench").mkdir(parents=True)
+    (older / "bench/pipeline.py").touch()
+
+    def measured(tree, options, clip, *overrides):
+        asked.append(tree.folder)
+        return Cost(8, 2.0 if tree.folder == older else 0.5, 1.0, 16)
+
+    monkeypatch.setattr(Tree, "pipeline", measured)
+    monkeypatch.setattr(before, "model_of", lambda detector: None)
+    small, large = before.measure(replace(options, before=older, rounds=2))
+    assert small.compared_row == (
+        "640 x 360 with two faces: by default", "4.00 frames/s", "16.0 frames/s", "4.00 x", "3",
+        "faces a frame: before 2.00, now 2.00",
+    )  # fmt: skip
+    assert (small.verdict, large.what) == ("reached", "the demo, 1280 x 720: by default")
+    assert asked == [older, PROJECT, PROJECT, older] * 2
+
+
+def test_each_detector_and_a_package_that_people_install_have_a_row(small, capsys, monkeypatch, tmp_path):
+    peer = _fake_peer(tmp_path / "peer")
+    monkeypatch.setattr(detectors, "DETECTORS", dict.fromkeys(("haar", "yunet")))
+    monkeypatch.setattr(detectors, "PEERS", tmp_path)
+    said = said_by(detectors, capsys, [*small, "--peer", str(peer)])
+    assert re.search(r"\| facepipe, haar +\| [\d.]+ frames/s .* faces a frame, [\d.]+ ms to find them", said)
+    assert re.search(r"\| facepipe, yunet .* not measured: it needs face_detection_yunet_2023mar.onnx in ", said)
+    assert re.search(r"\| fer, haar +\| [\d.]+ frames/s .* 2.00 faces a frame", said)
+    assert re.search(r"\| fer, mtcnn +\| [\d.]+ frames/s .* 3.00 faces a frame", said)
+
+
+def _fake_peer(folder: Path) -> Path:
+    """An environment whose package finds two faces in every picture, or three with MTCNN."""
+    package, python = folder / "fer", folder / "bin/python"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "fer.py").write_text(
+        "class FER:\n    def __init__(self, mtcnn):\n        self.faces = 3 if mtcnn else 2\n"
+        "    def detect_emotions(self, picture):\n        return [{}] * self.faces\n"
+    )
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+@pytest.mark.long
 def test_memory_and_what_delivery_costs_are_told(small, capsys):
     assert commands({m.TITLE: m.measure for m in (memory, delivery)}, small) == 0
     said = capsys.readouterr().out
@@ -158,6 +259,24 @@ def test_a_clip_has_the_frames_that_were_asked_for(tmp_path):
     assert [round(picture.time * RATE) for picture in pictures] == [0, 1, 2, 3, 4]
 
 
+def test_a_pair_is_two_faces_in_every_frame(tmp_path):
+    haar = make_detector(
+        **Plan.of(*read_pipeline(None, ("stages.detect.detector=haar",))).settings("detect", 0).detector
+    )
+    pictures = list(open_source(str(pair_clip(tmp_path / "pair.mp4", 20))).pictures())
+    assert [len(haar.detect(picture.pixels).boxes) for picture in pictures] == [2] * 20
+
+
+def test_who_is_slow_is_given_frames_of_the_whole_clip(tmp_path):
+    clip = long_clip(tmp_path / "clip.mp4", 7)
+    pictures, some = (
+        list(open_source(str(path)).pictures()) for path in (clip, sample_clip(tmp_path / "s.mp4", clip, 3))
+    )
+    assert len(some) == 3
+    for kept, original in zip(some, pictures[::3], strict=True):
+        assert np.abs(kept.pixels.astype(int) - original.pixels).mean() < 3  # It was encoded once more.
+
+
 def test_a_video_is_repeated_until_there_are_enough_frames(tmp_path):
     short = long_clip(tmp_path / "short.mp4", 3)
     assert len(list(open_source(str(long_clip(tmp_path / "long.mp4", 7, str(short)))).pictures())) == 7
@@ -191,6 +310,56 @@ def test_a_table_tells_the_median_the_range_and_the_aim():
         "| speed | 14.0 frames/s | 10.0 to 30.0 | 15  |        |",
         "| cost  | 1.50 ms       |              |     | of one |",
     ]
+
+
+def test_a_table_tells_what_was_before_and_how_much_is_gained():
+    figures = [
+        figure("speed", [30.0, 20.0], "frames/s", "2.5", before=[10.0, 10.0]),
+        figure("cost", [2.0, 2.0], "ms", before=[4.0, 4.0], note="of one"),
+        figure("new", [2.0], "ms", before=[0.0]),
+    ]
+    assert table("what", figures).splitlines() == [
+        "| what  | before        | now           | gain                  | aim of the gain |        |",
+        "| ----- | ------------- | ------------- | --------------------- | --------------- | ------ |",
+        "| speed | 10.0 frames/s | 25.0 frames/s | 2.50 x (2.00 to 3.00) | 2.5             |        |",
+        "| cost  | 4.00 ms       | 2.00 ms       | 2.00 x                |                 | of one |",
+        "| new   | 0.00 ms       | 2.00 ms       |                       |                 |        |",
+    ]
+
+
+def test_aims_are_reached_from_below_or_above_as_their_unit_asks():
+    figures = [
+        figure("speed", [30.0], "frames/s", "3", before=[10.0]),
+        figure("ratio", 0.9, "x", "0.92 (floor 0.85)"),
+        figure("cost", 1.5, "ms", "1.5"),
+        figure("dropped", 0.1, "%", "0"),
+        figure("no aim", 1.0, "ms"),
+    ]
+    assert aims("aims", {"a frame": figures[:3], "a camera": figures[3:]}).splitlines()[2:] == [
+        "| speed, now / before | a frame  | 3.00 x   |            | 3                 | reached                 |",
+        "| ratio               | a frame  | 0.90 x   |            | 0.92 (floor 0.85) | missed, above the floor |",
+        "| cost                | a frame  | 1.50 ms  |            | 1.5               | reached                 |",
+        "| dropped             | a camera | 0.10 %   |            | 0                 | missed                  |",
+    ]
+
+
+def test_a_page_gets_the_tables_that_it_has_anew_and_keeps_the_rest(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"# Costs\n{MEASURED} an old machine.\n\n| speed | a |\n| --- | --- |\n| old | 1 |\n\nWords.\n")
+    renew(page, f"{MEASURED} a new one.", {"speed": "| speed | b |\n| new | 2 |", "memory": "| memory | c |"})
+    assert page.read_text() == f"# Costs\n{MEASURED} a new one.\n\n| speed | b |\n| new | 2 |\n\nWords.\n"
+
+
+@pytest.mark.parametrize(
+    ("measurement", "given", "sentence"),
+    [
+        (before, ["--before", "nowhere"], "--before nowhere is not a checkout of this project"),
+        (detectors, ["--peer", "nowhere"], "--peer nowhere is no virtual environment; make it: make peer PEER=nowhere"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_said_in_a_sentence(measurement, given, sentence, capsys):
+    assert command(measurement.measure, measurement.TITLE, [*QUICK, *given]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
