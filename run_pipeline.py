@@ -114,7 +114,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
     parser.add_argument("--source", metavar="S", help="as SOURCE: camera number, file, folder, glob, URL, demo or auto")
-    parser.add_argument("--detector", metavar="D", help="haar, dlib, dlib-cnn or yunet")
+    parser.add_argument("--detector", metavar="D", help="fast (the default), haar, dlib, dlib-cnn or yunet")
     parser.add_argument("--output", metavar="DIR", help="folder for the results (default: a new one in out/)")
     parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")
     parser.add_argument("--web", metavar="PORT", help="a page in the browser, beside whatever --display says")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.options import BenchError, Options
@@ -63,8 +63,8 @@ def side_by_side(
 
 def todays_loop(options: Options, clip: Path, models: tuple[Path, Path]) -> Cost:
     """The loop that people run today, with their models for gender and emotion."""
-    detect = options.pipeline()[0].detect
-    settings = [str(detect.step), str(detect.neighbours), str(detect.smallest_face)]
+    detect = replace(options.pipeline()[0].detect, detector="haar", model=None)
+    settings = [str(detect.haar.step), str(detect.haar.neighbours), str(detect.suited.smallest_face)]
     command = [*_MODULE, "bench.today", str(clip), str(_output(options, 0)), *map(str, models), *settings]
     return raced([command], _environment())
 

@@ -119,8 +119,9 @@ def machine() -> str:
 def settings(options: Options) -> str:
     """What is measured: detector and settings decide most of what a frame costs."""
     detect = options.pipeline()[0].detect
-    said = f"detector {detect.detector} (longest side {detect.looks_at}, smallest face {detect.smallest_face:g}"
-    return said + (f", step {detect.step:g})" if detect.detector == "haar" else ")")
+    said = f"detector {detect.detector} (longest side {detect.suited.longest_side}, smallest face"
+    said += f" {detect.suited.smallest_face:g}"
+    return said + (f", step {detect.haar.step:g})" if detect.detector == "haar" else ")")
 
 
 @contextmanager

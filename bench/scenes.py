@@ -23,6 +23,7 @@ import numpy as np
 
 from bench.clips import write_clip
 from bench.options import BenchError
+from stages.core.config import Haar
 from stages.core.errors import FacepipeError
 from stages.detectors import make_detector
 from stages.sources import open_source
@@ -182,7 +183,7 @@ def _photograph(name: str) -> np.ndarray:
     else:
         source = open_source(name)
         pixels = next(iter(source.pictures())).pixels
-        haar = make_detector("haar", longest_side=640, smallest_face=0.1, step=1.2, neighbours=5)
+        haar = make_detector("haar", longest_side=640, smallest_face=0.1, haar=Haar(neighbours=5))
         found = haar.detect(pixels)
         if not len(found.boxes):
             raise BenchError(f"no face is found in {name}; take a photograph of one who looks into the camera.")

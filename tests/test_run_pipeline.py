@@ -78,7 +78,7 @@ def command(here, monkeypatch):
 def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here, capsys):
     assert command() == 0
     said = capsys.readouterr()
-    assert said.err == "facepipe: clip.mp4, 2 frames, detector haar → out\n"
+    assert said.err == "facepipe: clip.mp4, 2 frames, detector fast → out\n"
     assert said.out.splitlines()[-1] == "2 frames in 0.5 s, none missing. Wrote out/results.jsonl."
     assert sorted(path.name for path in (here / "out/logs").iterdir()) == [
         "capture.log",

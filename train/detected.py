@@ -7,6 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from stages.core.config import Haar
 from stages.core.frames import CropGeometry
 from stages.detectors import FaceDetector, make_detector
 from stages.detectors.detector import overlaps
@@ -16,7 +17,7 @@ from train.data import Faces
 
 LONGEST_SIDE = 320  # pixels to which a picture is enlarged for the detector
 SURROUND = 0.5  # of the box's side, on every side of it, that a detector wants to see
-SETTINGS = {"smallest_face": 0.2, "step": 1.1, "neighbours": 4}  # of the longer side
+SETTINGS = {"smallest_face": 0.2, "haar": Haar(step=1.1, neighbours=4)}  # of the longer side
 ROLLED = 2.2  # side of a picture that is rolled, in units of the box's: surround, and room for the box's corners
 FARTHEST = 0.2  # least overlap of a box with the data set's for both to be about one face
 

@@ -23,6 +23,7 @@ from stages.core.config import (
     Chaos,
     Detect,
     Frames,
+    Haar,
     Host,
     Pipeline,
     Render,
@@ -40,6 +41,9 @@ _SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
 MOST_HOSTS = 64
 EXAMPLE = "tcp://127.0.0.1:5700"
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
+_TAKES_A_CARD, _CARDS = "fast", (".yaml", ".yml")
+# Keys that have moved, with where to.
+_MOVED = {("stages", "detect", key): ("stages", "detect", "haar", key) for key in ("step", "neighbours")}
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
 
@@ -105,7 +109,7 @@ def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Ch
 def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
     path = ("stages", name)
     if name == "detect":
-        return _section(Detect, keys, path, problems)
+        return _detect(keys, path, problems)
     if not re.fullmatch(STAGE_NAME, name) or name in RESERVED_STAGE_NAMES:
         problems.append(Problem(path, _bad_stage_name(name)))
         return None
@@ -116,6 +120,15 @@ def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribu
         problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
         return None
     return _section(Attribute, keys, path, problems)
+
+
+def _detect(keys: object, path: KeyPath, problems: list[Problem]) -> Detect | None:
+    if not isinstance(keys, dict):
+        return _section(Detect, keys, path, problems)
+    of_haar = keys.get("haar")
+    haar = _section(Haar, {} if of_haar is None else of_haar, (*path, "haar"), problems)
+    detect = _section(Detect, {key: value for key, value in keys.items() if key != "haar"}, path, problems)
+    return replace(detect, haar=haar) if detect and haar else None
 
 
 def _hosts(given: object, problems: list[Problem]) -> dict[str, Host]:
@@ -186,6 +199,8 @@ def _problem(section: type, path: KeyPath, keys: dict, kind: str, location: tupl
 
 
 def _unknown_key(section: type, path: KeyPath) -> Problem:
+    if moved := _MOVED.get(path):
+        return Problem(path, f"{dotted(path)} is {dotted(moved)} now; write it there")
     known = keys_of(section)
     guess = _nearest(path[-1], known) or _elsewhere(path[-1])
     return Problem(path, f"{dotted(path)} is not a key; write one of {', '.join(known)}{guess}")
@@ -236,13 +251,23 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
     if pipeline.capture.end_s <= pipeline.capture.start_s:
         begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
-    detect = pipeline.detect
-    needs_model, key = detect.detector in _NEED_A_MODEL, dotted(DETECTOR_MODEL)
-    if needs_model and detect.model is None:
-        yield Problem(DETECTOR, f"the detector {detect.detector} needs a model file; write its path at {key}")
-    if not needs_model and detect.model is not None:
-        choice = f"leave it out or choose {' or '.join(_NEED_A_MODEL)}"
-        yield Problem(DETECTOR_MODEL, f"{key} is given, but the detector {detect.detector} takes none; {choice}")
+    yield from _wrong_model(pipeline.detect)
+
+
+def _wrong_model(detect: Detect) -> Iterator[Problem]:
+    """A detector without its model, or with one that it does not take."""
+    detector, key, others = detect.detector, dotted(DETECTOR_MODEL), " or ".join(_NEED_A_MODEL)
+    if detector in _NEED_A_MODEL:
+        if detect.model is None:
+            yield Problem(DETECTOR, f"the detector {detector} needs a model file; write its path at {key}")
+    elif detect.model is None:
+        return
+    elif detector != _TAKES_A_CARD:
+        choice = f"leave it out or choose {_TAKES_A_CARD}, {others}"
+        yield Problem(DETECTOR_MODEL, f"{key} is given, but the detector {detector} takes none; {choice}")
+    elif not detect.model.lower().endswith(_CARDS):
+        says = f"{key} is {short(repr(detect.model))}, but the detector {detector} takes a card, NAME.yaml"
+        yield Problem(DETECTOR_MODEL, f"{says}; write one, or choose the detector {others}")
 
 
 def _misplaced(pipeline: Pipeline) -> Iterator[Problem]:
@@ -292,6 +317,7 @@ def _elsewhere(word: str) -> str:
     sections = {
         "stages.NAME": Attribute,
         "stages.detect": Detect,
+        "stages.detect.haar": Haar,
         "render": Render,
         "capture": Capture,
         "": Pipeline,

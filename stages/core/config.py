@@ -7,7 +7,7 @@ The stages are given the finished `Pipeline` as JSON; they import neither pydant
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, ClassVar, Literal
 
 from stages.core.cadence import LEAST_PER_S
@@ -29,7 +29,6 @@ CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
 MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
 
 WEB_PORT = 8600  # of `display: web`, where none is given
-LOOKS_AT = {"dlib": 1280}  # pixels of the longer side, where 640 does not suit a detector
 SLOWLY_CHANGING = ("gender", "age")  # attributes that need not be asked about each frame
 OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
 
@@ -88,42 +87,94 @@ _STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Haar:
+    """What only Haar's cascade has to be told."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    step: Annotated[float, Between(1.01, 2), "The factor between two sizes of face that are looked for."] = 1.2
+    neighbours: Annotated[
+        int, Between(0, 50), "How many overlapping finds make a face; fewer find more, also what is none."
+    ] = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Suited:
+    """What `auto` is for one detector; docs/detectors.md has what it was chosen by."""
+
+    longest_side: int  # pixels
+    smallest_face: float  # of the picture's shorter side
+    threshold: float | None  # None: what the detector's card says
+
+
+SUITED = {
+    "fast": Suited(448, 0.04, None),
+    "haar": Suited(640, 0.08, 0.0),
+    "dlib": Suited(1280, 0.08, 0.95),
+    "dlib-cnn": Suited(640, 0.08, 0.0),
+    "yunet": Suited(640, 0.08, 0.7),
+}
+
+
+def _each(key: str) -> str:
+    """What `auto` is for every detector, in words: "1280 for `dlib`, 640 for `haar` and `yunet`"."""
+    names: dict[object, list[str]] = {}
+    for name, suited in SUITED.items():
+        names.setdefault(getattr(suited, key), []).append(f"`{name}`")
+    said = {("what the card says" if value is None else f"{value:g}"): of for value, of in names.items()}
+    return ", ".join(
+        f"{value} for {', '.join(of[:-1]) + ' and ' + of[-1] if of[1:] else of[0]}" for value, of in said.items()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detect:
     """The stage that finds the faces."""
 
     __pydantic_config__: ClassVar[dict] = _STRICT
 
     detector: Annotated[
-        Literal["haar", "dlib", "dlib-cnn", "yunet"],
-        "What finds the faces: OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or OpenCV's YuNet.",
-    ] = "haar"
+        Literal["fast", "haar", "dlib", "dlib-cnn", "yunet"],
+        "What finds the faces: facepipe's own net, OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or"
+        " OpenCV's YuNet.",
+    ] = "fast"
     model: Annotated[
         ModelPath | None,
-        "The detector's model file. `dlib-cnn` and `yunet` need one; the others bring their own and take none.",
+        "`fast`: the card of another net, in place of `models/faces.yaml`. `dlib-cnn` and `yunet` need a model file;"
+        " the others take none.",
     ] = None
     longest_side: Annotated[
         Annotated[int, Between(32, 16384)] | Literal["auto"],
-        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels. `auto`: 1280 for"
-        " `dlib`, which sees no face below 80 pixels, and 640 for the others.",
+        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels. `auto`:"
+        f" {_each('longest_side')}.",
     ] = "auto"
     smallest_face: Annotated[
-        float,
-        Between(0, 1, above=True),
-        "Side of the smallest face that is looked for, as a share of the picture's shorter side.",
-    ] = 0.08
-    step: Annotated[float, Between(1.01, 2), "`haar`: the factor between two sizes of face that are looked for."] = 1.2
-    neighbours: Annotated[
-        int,
-        Between(0, 50),
-        "`haar`: how many overlapping finds make a face; fewer find more, also what is none.",
-    ] = 3
+        Annotated[float, Between(0, 1, above=True)] | Literal["auto"],
+        "Side of the smallest face that is looked for, as a share of the picture's shorter side. `auto`:"
+        f" {_each('smallest_face')}.",
+    ] = "auto"
+    threshold: Annotated[
+        Annotated[float, Between(0, 1)] | Literal["auto"],
+        "The score, as in the results, from which a find is a face: a higher one has fewer false alarms and misses more"
+        f" faces. Each detector has a scale of its own. `auto`: {_each('threshold')}.",
+    ] = "auto"
+    haar: Annotated[Haar, Matching("the keys of haar, such as {neighbours: 5}"), "What only `haar` has to be told."] = (
+        field(default_factory=Haar)
+    )
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
 
     @property
-    def looks_at(self) -> int:
-        """The longer side, in pixels, of the picture that faces are looked for in."""
-        return LOOKS_AT.get(self.detector, 640) if self.longest_side == "auto" else self.longest_side
+    def suited(self) -> Suited:
+        """What holds: what is said, and where that is `auto` what suits the detector."""
+        usual = SUITED[self.detector]
+        said = {key.name: getattr(self, key.name) for key in fields(Suited)}
+        return replace(usual, **{key: value for key, value in said.items() if value != "auto"})
+
+    @classmethod
+    def from_json(cls, plain: dict) -> Detect:
+        """The inverse of `asdict`; it takes its word for what is in it."""
+        return cls(**{**plain, "haar": Haar(**plain["haar"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -521,7 +572,10 @@ class Pipeline:
     @classmethod
     def from_json(cls, plain: dict) -> Pipeline:
         """The inverse of `to_json`; it takes its word for what is in it."""
-        stages = {name: (Detect if name == "detect" else Attribute)(**keys) for name, keys in plain["stages"].items()}
+        stages = {
+            name: Detect.from_json(keys) if name == "detect" else Attribute(**keys)
+            for name, keys in plain["stages"].items()
+        }
         hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
         chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
         classes = {"render": Render, "capture": Capture, "frames": Frames}

@@ -34,7 +34,7 @@ class Override:
     def path(self) -> KeyPath:
         if self.key.startswith("sources."):
             return tuple(self.key.split(".", 1))  # the name of a source may have dots in it
-        return tuple(self.key.split(".", 2))
+        return tuple(self.key.split(".", 3 if self.key.startswith("stages.detect.") else 2))
 
 
 def read_config(text: str, name: str, overrides: Iterable[str | Override] = ()) -> Pipeline:

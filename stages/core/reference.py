@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING
 
-from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Chaos, Detect, Frames, Host, Pipeline, Render
+from stages.core.config import KNOWN_ATTRIBUTES, Attribute, Capture, Chaos, Detect, Frames, Haar, Host, Pipeline, Render
 from stages.core.keys import Key, keys_of
 
 _BEGINNING = f"""\
@@ -28,6 +28,7 @@ model counts from the folder of the configuration file, and from the project's f
 _SECTIONS = (
     ("Top level", "", Pipeline),
     ("The detector: `stages.detect`", "stages.detect.", Detect),
+    ("Haar's cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
     ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
     ("What is shown and written: `render`", "render.", Render),
     ("Where the sources are read: `capture`", "capture.", Capture),
@@ -63,7 +64,7 @@ def _default(key: Key) -> str:
             return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render() | Capture() | Frames():
+        case Render() | Capture() | Frames() | Haar():
             return "see below"
         case _ if key.name == "address":
             return "none: it has to be given"

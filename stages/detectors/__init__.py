@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from stages.detectors.quality import ENOUGH_DETAIL, ENOUGH_SIDE, NOISE
 
 # Modules by name, so that a detector's library is imported only where that detector is used.
 DETECTORS = {
+    "fast": "stages.detectors.fast:FastFinder",
     "haar": "stages.detectors.haar:HaarFinder",
     "dlib": "stages.detectors.dlib_hog:DlibHogFinder",
     "dlib-cnn": "stages.detectors.dlib_cnn:DlibCnnFinder",
@@ -34,39 +34,31 @@ class FaceDetector(Protocol):
         """Find the faces of one picture, uint8 (H, W, 3) BGR; the same picture gives the same answer, bit for bit."""
 
 
-def make_detector(
-    name: str, *, longest_side: int, smallest_face: float, step: float, neighbours: int, model: str | None = None
-) -> FaceDetector:
+def make_detector(name: str, **settings) -> FaceDetector:
     """Load a detector; the settings are those of `Settings`.
 
     Sets OpenCV to one thread in this process, which the sameness of the answers needs. Raises `DetectorError` where the
-    name is unknown or the model file is missing or not one.
+    name is unknown or the model file is missing or not one, and `CardError` where a card is wrong.
     """
-    settings = Settings(longest_side, smallest_face, step, neighbours, model)
-    return Detector(finder_class(name)(settings), settings)
+    told = Settings(**settings)
+    return Detector(finder_class(name)(told), told)
 
 
-def settings_hash(
-    name: str, *, longest_side: int, smallest_face: float, step: float, neighbours: int, model: str | None = None
-) -> str:
+def settings_hash(name: str, **settings) -> str:
     """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
 
     Settings, framing, what is made of landmarks and content of the model's file count; where it lies and the builds of
     the libraries do not, as little as for the cards of the other models. Loads no model. Raises `DetectorError` as
     `make_detector` does, but for a file that is there and is no model.
     """
-    finder = finder_class(name)
-    file = finder.file(model)
+    told = Settings(**settings)
     described = {
         "detector": name,
-        "longest_side": longest_side,
-        "smallest_face": float(smallest_face),
-        "step": float(step),
-        "neighbours": neighbours,
-        "framing": [finder.framing.side, finder.framing.right, finder.framing.down],
+        "longest_side": told.longest_side,
+        "smallest_face": float(told.smallest_face),
         "upright": [POINTS.tolist(), DEPTHS.tolist()],
         "quality": [ENOUGH_SIDE, ENOUGH_DETAIL, NOISE],
-        "file": None if file is None else _sha256(file),
+        "own": finder_class(name).means(told),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
@@ -77,8 +69,3 @@ def finder_class(name: str) -> type[Finder]:
         raise DetectorError(f"stages.detect.detector is {name!r}; write one of {', '.join(DETECTORS)}.")
     module, _, class_name = DETECTORS[name].partition(":")
     return getattr(importlib.import_module(module), class_name)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

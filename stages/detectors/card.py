@@ -8,7 +8,7 @@
     strides: [8, 16, 32]                                     # pixels of the cells of each grid
     score: 0.5                                               # from which a cell's answer is a face
     overlap: 0.45                                            # from which two boxes are one face
-    framing: {side: 1.8, right: 0.01, down: 0.01}            # from the square around the points to the normalised box
+    framing: {side: 0.85, right: 0.01, down: 0.13}           # from its box to the normalised one, as in framing.py
     golden: {score: 0.93, box: [51.2, 44.0, 60.3, 78.9], tolerance: 0.02}
 
 `trained`, `figures` and `limits` are for people.
@@ -80,13 +80,14 @@ def load_detector_card(path: Path) -> DetectorCard:
     )
 
 
-def check_file(card: DetectorCard) -> None:
-    """That the file is there and is the one that the card means; CardError if not."""
+def check_file(card: DetectorCard) -> str:
+    """The SHA-256 of the file, which is there and is the one that the card means; CardError if not."""
     found = file_sha256(card)
     if card.sha256 is not None and found != card.sha256:
         raise CardError(
             f"{card.path}: {card.file} has the SHA-256 {found}, the card says {card.sha256}; put the right file there."
         )
+    return found
 
 
 def drawn_face(side: int = 160) -> np.ndarray:
@@ -95,7 +96,7 @@ def drawn_face(side: int = 160) -> np.ndarray:
 
 
 def _framing(fields: Fields) -> Framing:
-    given = fields.section("framing", ("side", "right", "down"), "{side: 1.8, right: 0.01, down: 0.01}")
+    given = fields.section("framing", ("side", "right", "down"), "{side: 0.85, right: 0.01, down: 0.13}")
     side = given.get("side", lambda v: s if (s := positive(v)) and s < 100 else None, "a number above 0 and below 100")
     shift = "a number from -1 to 1, in units of the side"
     return Framing(side, given.get("right", _shift, shift), given.get("down", _shift, shift))

@@ -13,6 +13,7 @@ STRIDES = (8, 16, 32)  # pixels of a cell's side, of each grid; the net's pictur
 MOST_FACES = 500  # that are told of one picture
 FARTHEST = 1e4  # cells: farther off nothing is in any picture, and products stay finite
 ANSWERS = 15  # numbers of a cell: 1 score (a logit), 4 of the box, 5 points
+LEAST = 1e-6  # what scores of 0 and 1 are taken for, which no logit has
 USUAL = 4.0  # side of a face, in cells, for which the net says 0
 
 
@@ -40,7 +41,7 @@ def found(answers: np.ndarray, height: int, width: int, certain: float, same: fl
     Boxes (N, 4) x, y, width, height and points (N, 5, 2) in pixels of the net's picture, scores (N,), the surest first.
     Of boxes that overlap by more than `same` the surest stays. Numbers that are not finite are no face.
     """
-    logits = answers[:, 0]
+    logits, certain = answers[:, 0], min(max(certain, LEAST), 1 - LEAST)
     likely = np.flatnonzero(logits > np.log(certain / (1 - certain)))
     likely = likely[np.isfinite(answers[likely]).all(axis=1)]
     likely = likely[np.argsort(-logits[likely], kind="stable")][: 8 * most]

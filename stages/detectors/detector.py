@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from stages.core.config import Haar
 from stages.core.errors import FacepipeError
 from stages.core.frames import Detections
 from stages.detectors.framing import Framing
@@ -30,9 +32,9 @@ class Settings:
 
     longest_side: int  # pixels: detection runs on a picture no larger than this
     smallest_face: float  # least side of a normalised box, in units of the picture's shorter side
-    step: float  # Haar only: ratio of one window size to the next
-    neighbours: int  # Haar only: how many overlapping hits make a face
-    model: str | None = None  # file of the detectors that need one
+    threshold: float | None = None  # score from which a find is a face; None: what the card says, or all that is found
+    model: str | None = None  # file of the detectors that need one, card of those that have one
+    haar: Haar = Haar()  # Haar's cascade only
 
 
 class Found(NamedTuple):
@@ -46,16 +48,19 @@ class Found(NamedTuple):
 class Finder(Protocol):
     """What one detector does in its own way."""
 
-    framing: ClassVar[Framing]  # from its boxes to normalised ones, by `python -m stages.detectors.measure`
+    framing: Framing  # from its boxes to normalised ones, by `python -m stages.detectors.measure` or by its card
     colour: ClassVar[bool]  # whether it looks at BGR, else at grey
     least: ClassVar[float]  # pixels: side of the smallest face that it can find at all, by its own boxes
 
     def __init__(self, settings: Settings) -> None:
         """Load what it needs; raises `DetectorError` where the model file is missing or not one."""
 
-    @staticmethod
-    def file(model: str | None) -> Path | None:
-        """The file whose content decides what is found, if there is one; raises `DetectorError` where it is missing."""
+    @classmethod
+    def means(cls, settings: Settings) -> list:
+        """All of its own that decides what is found, as JSON has it: framing, threshold, content of its file.
+
+        Raises `DetectorError` where that is missing.
+        """
 
     def find(self, pixels: np.ndarray, smallest: float) -> Found | tuple[np.ndarray, np.ndarray]:
         """The faces of uint8 (H, W, 3) BGR or (H, W) grey; those below `smallest` pixels by its own boxes are unwanted.
@@ -142,6 +147,17 @@ def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     ends = np.minimum(box[..., :2] + box[..., 2:], others[:, :2] + others[:, 2:])
     common = np.clip(ends - np.maximum(box[..., :2], others[:, :2]), 0, None).prod(axis=1)
     return common / (box[..., 2] * box[..., 3] + others[:, 2] * others[:, 3] - common)
+
+
+def said_of(framing: Framing) -> list[float]:
+    """A framing as `Finder.means` tells it."""
+    return [framing.side, framing.right, framing.down]
+
+
+def sha256_of(file: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def users_file(model: str | None, detector: str, where: str) -> Path:

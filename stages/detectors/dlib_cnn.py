@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from stages.detectors.detector import Settings, not_a_model, users_file
+from stages.detectors.detector import Settings, not_a_model, said_of, sha256_of, users_file
 from stages.detectors.framing import Framing
 
 NAME = "dlib-cnn"
@@ -25,19 +23,22 @@ class DlibCnnFinder:
     def __init__(self, settings: Settings) -> None:
         import dlib  # Only here: the other detectors do without it.
 
-        file = self.file(settings.model)
+        file = users_file(settings.model, NAME, WHERE)
+        self._threshold = settings.threshold or 0.0
         try:
             self._detector = dlib.cnn_face_detection_model_v1(str(file))
         except (RuntimeError, MemoryError) as error:
             raise not_a_model(file, NAME, WHERE) from error
 
-    @staticmethod
-    def file(model: str | None) -> Path:
+    @classmethod
+    def means(cls, settings: Settings) -> list:
         """The user's weights."""
-        return users_file(model, NAME, WHERE)
+        file = users_file(settings.model, NAME, WHERE)
+        return [said_of(cls.framing), float(settings.threshold or 0), sha256_of(file)]
 
     def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Squares, with dlib's own confidence: a margin, 0 at the threshold, for clear faces about 1."""
         found = self._detector(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), 0)
+        found = [f for f in found if f.confidence >= self._threshold]
         boxes = [[f.rect.left(), f.rect.top(), f.rect.width(), f.rect.height()] for f in found]
         return np.array(boxes), np.array([f.confidence for f in found])

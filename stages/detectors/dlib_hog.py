@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from stages.detectors.detector import Settings
+from stages.detectors.detector import Settings, said_of
 from stages.detectors.framing import Framing
+
+AT_THE_MARGIN, SLOPE = 2.9, 6.1  # of the curve that makes scores of margins
+LEAST = -1.0  # margin: below it there are faces everywhere
 
 
 class DlibHogFinder:
@@ -22,16 +27,26 @@ class DlibHogFinder:
         import dlib  # Only here: the other detectors do without it.
 
         self._detector = dlib.get_frontal_face_detector()
+        self._margin = _margin(settings.threshold)
 
-    @staticmethod
-    def file(model: str | None) -> None:
-        """None: the detector is part of the library; `model` is for other detectors."""
+    @classmethod
+    def means(cls, settings: Settings) -> list:
+        """The detector is part of the library; `model` is for other detectors."""
+        return [said_of(cls.framing), _margin(settings.threshold)]
 
     def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Squares, on a grid that is coarse in place (8 pixels) and size (6/5)."""
         # Never enlarged here, which quadruples the work: that is for `longest_side` to allow.
-        found, margins, _ = self._detector.run(pixels, 0, 0.0)
+        found, margins, _ = self._detector.run(pixels, 0, self._margin)
         return np.array([[r.left(), r.top(), r.width(), r.height()] for r in found]), _score(np.array(margins))
+
+
+def _margin(threshold: float | None) -> float:
+    """The margin that has this score; dlib's own, 0, where none is told."""
+    if threshold is None:
+        return 0.0
+    share = min(max(threshold, 1e-9), 1 - 1e-9)
+    return max((math.log(share / (1 - share)) - AT_THE_MARGIN) / SLOPE, LEAST)
 
 
 def _score(margins: np.ndarray) -> np.ndarray:
@@ -40,4 +55,4 @@ def _score(margins: np.ndarray) -> np.ndarray:
     A logistic curve fitted to 259 hits, 258 of them faces (the pictures of the curve for Haar): the order of scores is
     sure, their size near the threshold rests on one false alarm.
     """
-    return 1 / (1 + np.exp(-2.9 - 6.1 * margins))
+    return 1 / (1 + np.exp(-AT_THE_MARGIN - SLOPE * margins))

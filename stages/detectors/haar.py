@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.detectors.detector import Settings
+from stages.detectors.detector import Settings, said_of, sha256_of
 from stages.detectors.framing import Framing
 
 
@@ -20,22 +20,28 @@ class HaarFinder:
     least = 24.0  # the cascade's window
 
     def __init__(self, settings: Settings) -> None:
-        self._step = settings.step
-        self._neighbours = settings.neighbours
-        self._cascade = cv2.CascadeClassifier(str(self.file(None)))
+        self._settings = settings
+        self._cascade = cv2.CascadeClassifier(str(_cascade_file()))
 
-    @staticmethod
-    def file(model: str | None) -> Path:
-        """OpenCV's own cascade; `model` is for other detectors."""
-        return Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+    @classmethod
+    def means(cls, settings: Settings) -> list:
+        """OpenCV's own cascade, and its own settings; `model` is for other detectors."""
+        own = [float(settings.haar.step), settings.haar.neighbours, float(settings.threshold or 0)]
+        return [said_of(cls.framing), *own, sha256_of(_cascade_file())]
 
     def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Squares, with the sum of the last stage squashed to a score."""
-        side = round(smallest)
+        side, haar = round(smallest), self._settings.haar
         boxes, _, sums = self._cascade.detectMultiScale3(
-            pixels, self._step, self._neighbours, minSize=(side, side), outputRejectLevels=True
+            pixels, haar.step, haar.neighbours, minSize=(side, side), outputRejectLevels=True
         )
-        return np.asarray(boxes), _score(np.asarray(sums, dtype=np.float64))
+        scores = _score(np.asarray(sums, dtype=np.float64).reshape(-1))
+        sure = scores >= (self._settings.threshold or 0)
+        return np.asarray(boxes).reshape(-1, 4)[sure], scores[sure]
+
+
+def _cascade_file() -> Path:
+    return Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
 
 
 def _score(sums: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.detectors import finder_class
+from stages.core.config import Haar
+from stages.detectors import DETECTORS, finder_class
 from stages.detectors.detector import Finder, Found, Settings
 from stages.detectors.landmarks import upright
 
@@ -25,7 +26,7 @@ from stages.detectors.landmarks import upright
 # be found in the same cell of it, and the median would be that cell's; spread out, they average over the cells.
 SIDES = tuple(range(160, 250, 6))  # pixels of the enlarged picture
 BORDERS = tuple(range(90, 106))  # pixels of replicated edge around it
-STEP, NEIGHBOURS = 1.05, 5  # Haar's: finer than in the pipeline, so that its grid does not stand in the spread
+FINE = Haar(step=1.05, neighbours=5)  # finer than in the pipeline, so that its grid does not stand in the spread
 
 
 def main() -> None:
@@ -38,10 +39,10 @@ def main() -> None:
     parser.add_argument("--yunet", metavar="FILE", help="YuNet's model, to measure it as well")
     parser.add_argument("--dlib-cnn", metavar="FILE", help="the model of dlib's CNN detector, to measure it as well")
     options = parser.parse_args()
-    models = {"haar": None, "dlib": None, "dlib-cnn": options.dlib_cnn, "yunet": options.yunet}
-    names = [name for name, model in models.items() if model or name in ("haar", "dlib")]
+    models = {"dlib-cnn": options.dlib_cnn, "yunet": options.yunet}
+    names = [name for name in DETECTORS if models.get(name, True)]
     cv2.setNumThreads(1)
-    finders = {name: finder_class(name)(Settings(500, 0.2, STEP, NEIGHBOURS, models[name])) for name in names}
+    finders = {name: finder_class(name)(Settings(500, 0.2, None, models.get(name), FINE)) for name in names}
     pictures = evenly(sorted(p for p in options.pictures.rglob("*") if p.is_file()), options.count)
     seen = measured(finders, pictures)
     framings = {name: rows[:, :3] for name, rows in seen.items()}

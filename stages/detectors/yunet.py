@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from stages.detectors.detector import Found, Settings, not_a_model, users_file
+from stages.detectors.detector import Found, Settings, not_a_model, said_of, sha256_of, users_file
 from stages.detectors.framing import Framing
 
 NAME = "yunet"
@@ -30,20 +28,21 @@ class YuNetFinder:
     least = 12.5  # faces of about 10 pixels
 
     def __init__(self, settings: Settings) -> None:
-        file = self.file(settings.model)
+        file = users_file(settings.model, NAME, WHERE)
         try:
             self._detector = cv2.FaceDetectorYN.create(
-                str(file), "", (64, 64), score_threshold=CERTAIN, nms_threshold=0.3, top_k=5000
+                str(file), "", (64, 64), score_threshold=_certain(settings), nms_threshold=0.3, top_k=5000
             )
             # Any ONNX file loads; only a picture shows whether it is this net.
             self.find(np.zeros((64, 64, 3), np.uint8), 0.0)
         except cv2.error as error:
             raise not_a_model(file, NAME, WHERE) from error
 
-    @staticmethod
-    def file(model: str | None) -> Path:
+    @classmethod
+    def means(cls, settings: Settings) -> list:
         """The user's weights."""
-        return users_file(model, NAME, WHERE)
+        file = users_file(settings.model, NAME, WHERE)
+        return [said_of(cls.framing), _certain(settings), sha256_of(file)]
 
     def find(self, pixels: np.ndarray, smallest: float) -> Found:
         """YuNet's boxes, which follow the outline of the head, its own score and landmarks."""
@@ -57,3 +56,7 @@ class YuNetFinder:
         if faces is None:
             return Found(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
         return Found(faces[:, :4], faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2))
+
+
+def _certain(settings: Settings) -> float:
+    return CERTAIN if settings.threshold is None else float(settings.threshold)

@@ -29,14 +29,7 @@ def cores() -> int:
 def detector_arguments(pipeline: Pipeline, models: dict[str, str]) -> dict:
     """The arguments of `stages.detectors.make_detector`."""
     detect = pipeline.detect
-    return {
-        "name": detect.detector,
-        "longest_side": detect.looks_at,
-        "smallest_face": detect.smallest_face,
-        "step": detect.step,
-        "neighbours": detect.neighbours,
-        "model": models.get("detect"),
-    }
+    return {"name": detect.detector, **asdict(detect.suited), "model": models.get("detect"), "haar": detect.haar}
 
 
 def stamp(spec: str | int) -> list | None:

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core.config import Attribute, Capture, ConfigError, Detect, Frames, Host, Pipeline, Render
+from stages.core.config import Attribute, Capture, ConfigError, Detect, Frames, Haar, Host, Pipeline, Render, Suited
 from stages.core.keys import keys_of
 from stages.core.reading import Override, read_config
 from stages.core.reference import page
@@ -43,7 +43,7 @@ def test_the_default_pipeline_runs_four_stages_on_the_camera_or_the_demo():
     pipeline = Pipeline()
     assert pipeline.all_sources() == {None: "auto"}
     assert pipeline.detect == Detect(
-        detector="haar", longest_side="auto", smallest_face=0.08, step=1.2, replicas="auto"
+        detector="fast", model=None, longest_side="auto", smallest_face="auto", threshold="auto", replicas="auto"
     )
     assert pipeline.attributes() == {
         "gender": Attribute(model="models/gender.yaml"),
@@ -57,12 +57,27 @@ def test_the_file_that_comes_with_the_project_says_what_holds_anyway():
     assert read_config((PROJECT / "pipeline.yaml").read_text(encoding="utf-8"), "p") == Pipeline()
 
 
-def test_a_detector_looks_at_pictures_of_a_size_that_suits_it():
-    sides = {
-        name: read_config(f"stages: {{detect: {{detector: {name}}}}}", "p").detect.looks_at for name in ("haar", "dlib")
-    }
-    assert sides == {"haar": 640, "dlib": 1280}
-    assert read_config("stages: {detect: {detector: dlib, longest_side: 320}}", "p").detect.looks_at == 320
+def test_a_detector_has_the_settings_that_suit_it_so_far_as_nothing_else_is_said():
+    def suited(name: str, more: str = "") -> Suited:
+        return read_config(f"stages: {{detect: {{detector: {name}{more}}}}}", "p").detect.suited
+
+    assert suited("dlib") == Suited(longest_side=1280, smallest_face=0.08, threshold=0.95)
+    assert suited("fast").threshold is None  # Its card says it.
+    assert suited("dlib", ", longest_side: 320") == Suited(320, 0.08, 0.95)
+    assert suited("fast", ", smallest_face: 0.2, threshold: 0.6") == Suited(suited("fast").longest_side, 0.2, 0.6)
+
+
+def test_a_key_that_has_moved_is_named_where_it_is_now():
+    for key in ("step", "neighbours"):
+        sentence = f"stages.detect.{key} is stages.detect.haar.{key} now; write it there."
+        assert error(f"stages:\n  detect:\n    {key}: 3") == f"pipeline.yaml:3: {sentence}"
+        assert error("", f"stages.detect.{key}=3") == f"--set stages.detect.{key}: {sentence}"
+
+
+def test_haars_own_keys_stand_below_haar():
+    assert read_config("stages: {detect: {haar: {step: 1.1}}}", "p").detect.haar == Haar(step=1.1, neighbours=3)
+    assert read_config("", "p", ["stages.detect.haar.neighbours=5"]).detect.haar == Haar(neighbours=5)
+    assert read_config("stages: {detect: {haar: }}", "p").detect.haar == Haar()
 
 
 def test_the_reference_page_is_printed_from_the_schema():
@@ -70,7 +85,7 @@ def test_the_reference_page_is_printed_from_the_schema():
     assert (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8") == page(), f"run {command}"
 
 
-@pytest.mark.parametrize("section", [Pipeline, Detect, Attribute, Render, Capture, Frames, Host])
+@pytest.mark.parametrize("section", [Pipeline, Detect, Haar, Attribute, Render, Capture, Frames, Host])
 def test_every_key_has_a_description_and_says_what_is_allowed(section):
     assert [key.name for key in keys_of(section).values()] == [f.name for f in fields(section)]
     for key in keys_of(section).values():
@@ -181,7 +196,7 @@ def test_stages_are_put_on_machines_by_a_word_each():
 
 MISTAKES = {
     "stages:\n  detect:\n    detector: harr\n": (
-        "3: stages.detect.detector is 'harr'; write one of haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
+        "3: stages.detect.detector is 'harr'; write one of fast, haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "port: 5600\nwindw: 3": f"2: windw is not a key; write one of {TOP} (did you mean 'window'?).",
     "chaos: {gendre: {}}": "1: chaos.gendre is no stage of this pipeline; write one of capture, detect, gender,"
@@ -296,11 +311,23 @@ MISTAKES = {
     "stages: {detect: {detector: yunet}}": (
         "1: the detector yunet needs a model file; write its path at stages.detect.model."
     ),
-    "stages: {detect: {model: x}}": (
-        "1: stages.detect.model is given, but the detector haar takes none; leave it out or choose dlib-cnn or yunet."
+    "stages: {detect: {detector: haar, model: x}}": (
+        "1: stages.detect.model is given, but the detector haar takes none; leave it out or choose fast, dlib-cnn or"
+        " yunet."
     ),
-    "stages: {detect: {smallest_face: 0}}": "1: stages.detect.smallest_face is 0; write a number above 0 up to 1.",
-    "stages: {detect: {step: 1}}": "1: stages.detect.step is 1; write a number from 1.01 to 2.",
+    "stages: {detect: {model: yunet.onnx}}": (
+        "1: stages.detect.model is 'yunet.onnx', but the detector fast takes a card, NAME.yaml; write one, or choose"
+        " the detector dlib-cnn or yunet."
+    ),
+    "stages: {detect: {smallest_face: 0}}": (
+        "1: stages.detect.smallest_face is 0; write a number above 0 up to 1, or auto."
+    ),
+    "stages: {detect: {threshold: 2}}": "1: stages.detect.threshold is 2; write a number from 0 to 1, or auto.",
+    "stages: {detect: {haar: 5}}": "1: stages.detect.haar is 5; write below it any of the keys step, neighbours.",
+    "stages: {detect: {haar: {step: 1}}}": "1: stages.detect.haar.step is 1; write a number from 1.01 to 2.",
+    "stages: {detect: {haar: {neighbors: 5}}}": (
+        "1: stages.detect.haar.neighbors is not a key; write one of step, neighbours (did you mean 'neighbours'?)."
+    ),
     "stages: {age: {replicas: 65}}": "1: stages.age.replicas is 65; write a whole number from 1 to 64, or auto.",
     "render: none": f"1: render is 'none'; write below it any of the keys {', '.join(keys_of(Render))}.",
     "render: {blur: true}": "1: render.blur is true; write one of none, pixelate, blur.",
@@ -431,7 +458,7 @@ def test_a_value_that_is_not_yaml_is_given_as_an_override():
 WRONG_OPTIONS = {
     "stages.detect.detector=harr": (
         "--set stages.detect.detector: stages.detect.detector is 'harr';"
-        " write one of haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
+        " write one of fast, haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "stages.detect.detector=yunet": (
         "--set stages.detect.detector: the detector yunet needs a model file; write its path at stages.detect.model."
@@ -521,11 +548,11 @@ attributes = st.builds(
 )
 detects = st.builds(
     Detect,
-    detector=st.sampled_from(["haar", "dlib"]),
+    detector=st.sampled_from(["fast", "haar", "dlib"]),
     longest_side=st.integers(32, 16384) | st.just("auto"),
-    smallest_face=st.floats(0, 1, exclude_min=True),
-    step=st.floats(1.01, 2),
-    neighbours=st.integers(0, 50),
+    smallest_face=st.floats(0, 1, exclude_min=True) | st.just("auto"),
+    threshold=st.floats(0, 1) | st.just("auto"),
+    haar=st.builds(Haar, step=st.floats(1.01, 2), neighbours=st.integers(0, 50)),
     replicas=replicas,
 )
 own_stages = st.dictionaries(

@@ -18,7 +18,7 @@ CARD = {
     "strides": [8, 16, 32],
     "score": 0.5,
     "overlap": 0.45,
-    "framing": {"side": 1.8, "right": 0.01, "down": 0.01},
+    "framing": {"side": 0.85, "right": 0.01, "down": 0.13},
     "golden": {"score": 0.9, "box": [40, 40, 80, 90], "tolerance": 0.02},
 }
 
@@ -38,7 +38,7 @@ def test_a_card_says_how_a_file_is_to_be_read(tmp_path):
         0.5,
         0.45,
     )
-    assert read.framing.side == 1.8 and read.golden.box == (40, 40, 80, 90)
+    assert read.framing.side == 0.85 and read.golden.box == (40, 40, 80, 90)
 
 
 def test_hash_and_test_picture_may_be_left_out(tmp_path):

@@ -46,7 +46,7 @@ def points(x: float, y: float, side: float, roll: float = 0.0) -> np.ndarray:
 
 def detect(finder: Told, height: int, width: int, longest_side: int = 640, smallest_face: float = 0.1):
     pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)
-    return Detector(finder, Settings(longest_side, smallest_face, 1.2, 3)).detect(pixels)
+    return Detector(finder, Settings(longest_side, smallest_face)).detect(pixels)
 
 
 def test_a_large_picture_is_looked_at_small_and_its_boxes_are_in_pixels_of_the_frame():

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import stages.detectors
+from stages.core.config import Haar
 from stages.detectors import DETECTORS, DetectorError, make_detector, settings_hash
 from stages.detectors.detector import overlap
 
-SETTINGS = {"longest_side": 640, "smallest_face": 0.1, "step": 1.2, "neighbours": 3}
+SETTINGS = {"longest_side": 640, "smallest_face": 0.1}
 BUILT_IN = ("haar", "dlib")
 YUNET, MMOD = "face_detection_yunet_2023mar.onnx", "mmod_human_face_detector.dat"
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,8 +103,8 @@ def test_dlib_finds_smaller_faces_where_longest_side_lets_the_picture_grow(astro
 
 
 def test_more_neighbours_ask_for_more_evidence(astronaut):
-    assert len(detect("haar", astronaut, neighbours=0, smallest_face=0.05).boxes) > 1
-    assert len(detect("haar", astronaut, neighbours=200).boxes) == 0
+    assert len(detect("haar", astronaut, haar=Haar(neighbours=0), smallest_face=0.05).boxes) > 1
+    assert len(detect("haar", astronaut, haar=Haar(neighbours=200)).boxes) == 0
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -193,7 +194,7 @@ def test_dlib_is_imported_for_dlib_alone():
 def test_an_unknown_detector_is_refused_with_the_names_there_are():
     with pytest.raises(DetectorError) as refused:
         make_detector("harr", **SETTINGS)
-    assert str(refused.value) == "stages.detect.detector is 'harr'; write one of haar, dlib, dlib-cnn, yunet."
+    assert str(refused.value) == "stages.detect.detector is 'harr'; write one of fast, haar, dlib, dlib-cnn, yunet."
 
 
 @pytest.mark.parametrize("make", [make_detector, settings_hash])
@@ -254,8 +255,9 @@ def test_equal_settings_have_equal_hashes_and_every_setting_counts():
         {"name": "dlib"},
         {"longest_side": 641},
         {"smallest_face": 0.11},
-        {"step": 1.21},
-        {"neighbours": 4},
+        {"threshold": 0.5},
+        {"haar": Haar(step=1.21)},
+        {"haar": Haar(neighbours=4)},
     ):
         assert settings_hash(**(settings | changed)) != same
 
@@ -294,6 +296,17 @@ def test_what_is_made_of_landmarks_counts(constant, monkeypatch):
     before = settings_hash("haar", **SETTINGS)
     monkeypatch.setattr(stages.detectors, constant, 2 * getattr(stages.detectors, constant))
     assert settings_hash("haar", **SETTINGS) != before
+
+
+def test_what_only_haar_is_told_is_nothing_to_the_others():
+    assert settings_hash("dlib", **SETTINGS) == settings_hash("dlib", haar=Haar(step=1.5), **SETTINGS)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("haar", 0.0, 0.999), ("dlib", 0.5, 1.0), ("yunet", 0.5, 1.0)])
+def test_a_higher_threshold_finds_less_in_every_detector(name, low, high, astronaut, peers):
+    model = peers / YUNET if name == "yunet" else None
+    assert len(detect(name, astronaut, model, threshold=low).boxes) >= 1
+    assert len(detect(name, astronaut, model, threshold=high).boxes) == 0
 
 
 def test_every_name_leads_to_a_detector(peers):

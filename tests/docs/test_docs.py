@@ -22,7 +22,7 @@ from docs.figures import NoPlace, table, with_figures
 from docs.make_pictures import first_configuration
 from stages.core import messages
 from stages.core.config import Attribute, ConfigError, Detect, Pipeline, Render
-from stages.core.frames import Age, Classes, Face, FinishedFrame, Picture
+from stages.core.frames import Age, Classes, Face, FinishedFrame, Picture, Pose
 from stages.core.keys import keys_of
 from stages.core.reading import read_config
 from stages.detectors import dlib_cnn, yunet
@@ -232,7 +232,8 @@ def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
         "emotion": Classes("happy", 1.0, {"happy": 1.0}),
         "age": Age(31.0, 25.0, 38.0, "30-39"),
     }
-    face = Face((1.0, 2.0, 30.0, 30.0), 0.9, answers, id=1, smoothed=answers)
+    marks = {"landmarks": ((1.0, 2.0),) * 5, "pose": Pose(0.0, 0.0, 0.0), "quality": 0.5}
+    face = Face((1.0, 2.0, 30.0, 30.0), 0.9, answers, id=1, smoothed=answers, **marks)
     frame = FinishedFrame("demo", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0), [face])
     assert shape(json.loads(shown)) == shape(record(frame))
     extra = FinishedFrame("d", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0, "a.jpg"), [], ["age"], "why")

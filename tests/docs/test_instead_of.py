@@ -130,7 +130,7 @@ OUTCOMES: dict[str, Callable[[Desk], bool]] = {
     "gender only": with_attributes("gender"),
     "emotion only": with_attributes("emotion"),
     "groups of ages: child, young, middle, old": with_scores("age", "child", "young", "middle", "old"),
-    "dlib's detector in place of Haar's": found_by("dlib"),
+    "dlib's detector in place of the one that comes along": found_by("dlib"),
     "a chart of the emotions over time": lambda desk: desk.has("out/clip/report.html"),
     "a table of what was found": lambda desk: desk.has("out/clip/faces.csv"),
     "pictures of each class in a folder, made into a data set": lambda desk: desk.has("data/glasses.npz"),

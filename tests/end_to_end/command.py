@@ -74,6 +74,11 @@ def labels(face: dict) -> set[str]:
     return {"gender", "emotion", "age"} & face.keys()
 
 
+def _found_by(detector: str, options: tuple[str, ...]) -> list[str]:
+    """The option for a detector, where none names one."""
+    return [] if "detector" in "".join(options) else [f"--set=stages.detect.detector={detector}"]
+
+
 def _is_news(line: str) -> bool:
     """Whether a line says what the run does, rather than what is wrong with it."""
     news = (
@@ -177,13 +182,20 @@ class Workplace:
         output: str | Path = "out",
         display: str | None = "none",
         replace: bool = True,
+        detector: str | None = "haar",
         **popen,
     ) -> Running:
-        """Start a run; a relative `output` lies in this workplace. `replace`: also what an earlier run left there."""
+        """Start a run; a relative `output` lies in this workplace. `replace`: also what an earlier run left there.
+
+        `detector`: of the default pipeline, where no option names one. Haar's finds never change, so that tests may
+        count on them, while those of the default detector become better with its weights; None: that one.
+        """
         arguments = [sys.executable, str(PROJECT / "run_pipeline.py"), "--config", str(config)]
         arguments += ["--output", str(self.folder / output)]
         arguments += ["--source", str(source)] if source is not None else []
         arguments += ["--display", display] if display else []
+        if detector and config == "pipeline.yaml":
+            arguments += _found_by(detector, options)
         arguments += (
             ["--replace"]
             if replace and not {"--resume", "--replace", "--service", "--check"}.intersection(options)
@@ -197,7 +209,8 @@ class Workplace:
 
     def stage(self, module: str, *options: str, python: tuple[str, ...] = (), **popen) -> Running:
         """Start one stage by hand; `python`: options of the interpreter."""
-        command = [sys.executable, *python, "-m", f"stages.{module}", *options]
+        chosen = [] if "--config" in options and "pipeline.yaml" not in options else _found_by("haar", options)
+        command = [sys.executable, *python, "-m", f"stages.{module}", *options, *chosen]
         return Running(self, command, self.folder / "out", **popen)
 
     def processes(self) -> list[psutil.Process]:

@@ -195,7 +195,7 @@ def test_a_detector_that_is_too_slow_for_the_camera(place, door):
     slow = [
         "--set=stages.detect.longest_side=480",
         "--set=stages.detect.smallest_face=0.02",
-        "--set=stages.detect.step=1.01",
+        "--set=stages.detect.haar.step=1.01",
     ]
     run = place.start(
         door.url, STAYS_AWAY, *slow, "--set=stages.detect.replicas=1", "--set=deadline=20", "--set=window=4"

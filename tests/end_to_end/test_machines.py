@@ -32,7 +32,7 @@ class Machines:
     def on(self, host: str, source: Path | None, *options: str, **places) -> Running:
         """Give the command on one of the machines, each with a folder of its own for its outputs."""
         places = {"output": host, **places}
-        return self.place.start(source, "--host", host, *options, config=self.config, **places)
+        return self.place.start(source, "--host", host, "--detector", "haar", *options, config=self.config, **places)
 
 
 @pytest.mark.parametrize(("first", "encoding"), [("desk", "png"), ("shed", "raw")])

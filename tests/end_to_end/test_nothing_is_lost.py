@@ -41,7 +41,7 @@ def assert_same(ran: Ran, calm: Ran) -> None:
 
 def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_path):
     clip = write_clip(tmp_path / "slow.mp4", [scene(astronaut, number % len(FACES)) for number in range(220)])
-    came = compare(place, clip, QUICKLY, seed=3, kills=8, every_s=0.5, stops=1, timeout_s=110)
+    came = compare(place, clip, QUICKLY, PACED, "--detector=fast", seed=3, kills=8, every_s=0.5, stops=1, timeout_s=110)
     assert came.disturbed.status == 0, came.disturbed.err
     assert came.differences == 0
     assert frames_of(came.disturbed.output / "annotated/slow.mp4") == 220
@@ -49,7 +49,7 @@ def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_pa
     assert came.restarts >= 8
     [source] = came.disturbed.summary["sources"]
     assert (source["captured"], source["rendered"], source["dropped"]) == (220, 220, [])
-    assert source["faces"] == came.calm.summary["sources"][0]["faces"]
+    assert source["faces"] > 100 and source["faces"] == came.calm.summary["sources"][0]["faces"]
 
 
 def test_all_stages_killed_at_once(place, slow_film, calm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.core.config import Pipeline, Render
+from stages.core.config import Haar, Pipeline, Render
 from stages.detectors import make_detector
 from stages.outputs.hiding import hide_everything, hide_faces
 from stages.outputs.look import Look
@@ -20,7 +20,7 @@ def noise(width: int = 320, height: int = 240) -> np.ndarray:
 
 
 def found_in(pixels: np.ndarray) -> int:
-    haar = make_detector("haar", longest_side=512, smallest_face=0.1, step=1.1, neighbours=3)
+    haar = make_detector("haar", longest_side=512, smallest_face=0.1, haar=Haar(step=1.1))
     return len(haar.detect(pixels).scores)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from stages.core.config import Attribute, Detect, Pipeline, Render
+from stages.core.config import Attribute, Detect, Haar, Pipeline, Render
 from stages.core.frames import CropGeometry
 from stages.runtime.settings import CardSettings, Machines, Settings, SourceSettings, apart_in
 
@@ -50,9 +50,9 @@ def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
         "name": "yunet",
         "longest_side": 640,
         "smallest_face": 0.08,
-        "step": 1.2,
-        "neighbours": 3,
+        "threshold": 0.7,
         "model": "/m/y.onnx",
+        "haar": Haar(step=1.2, neighbours=3),
     }
 
 

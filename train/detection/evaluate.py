@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
 
+from stages.core.config import SUITED
 from stages.detectors import make_detector
 from stages.detectors.card import load_detector_card
 from stages.detectors.face_net import FaceNet
@@ -25,17 +26,8 @@ EVERY = 0.02  # score of the least sure boxes that average precision takes into 
 # From a normalised box to one as people draw them around faces, in units of the normalised side: width, height, how far
 # the centre lies to the right and below. Medians over the training part.
 DRAWN = (0.875, 1.117, -0.010, -0.062)
-HAAR = {"step": 1.2, "neighbours": 3}
-# Name, settings and whether a file of the user's is needed.
-PIPELINES: dict[str, tuple[str, dict]] = {
-    "haar": ("haar", {"longest_side": 640, "smallest_face": 0.08}),
-    "haar, smallest_face 0.03": ("haar", {"longest_side": 640, "smallest_face": 0.03}),
-    "dlib": ("dlib", {"longest_side": 640, "smallest_face": 0.08}),
-    "dlib, longest_side 1280": ("dlib", {"longest_side": 1280, "smallest_face": 0.03}),
-    "dlib-cnn": ("dlib-cnn", {"longest_side": 640, "smallest_face": 0.03}),
-    "yunet, longest_side 320": ("yunet", {"longest_side": 320, "smallest_face": 0.01}),
-    "yunet, longest_side 640": ("yunet", {"longest_side": 640, "smallest_face": 0.01}),
-}
+# Each detector of the pipeline as it comes, and at two sizes of picture, with small faces.
+WAYS: tuple[dict[str, float], ...] = ({}, *({"longest_side": side, "smallest_face": 0.03} for side in SIDES))
 
 Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # a picture to boxes (N, 4) and scores (N,)
 Change = Callable[[np.ndarray, Labels], tuple[np.ndarray, Labels]]  # a picture with its faces to another one
@@ -65,7 +57,7 @@ class Answered:
 
 
 def evaluate(options: argparse.Namespace) -> Iterator[str]:
-    """Lines of one table: the card's net at two sizes, then the pipeline's other detectors."""
+    """Lines of one table: the card's net at two sizes, then the pipeline's detectors, `fast` with this card."""
     net = FaceNet(load_detector_card(options.card))
     photographs = load(options.dataset, options.part, options.data)
     faces = sum(int((~labels.ignored).sum()) for labels in photographs.labels)
@@ -92,15 +84,17 @@ def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tupl
     for side in SIDES:
         yield f"{net.card.name}, longest_side {side}, every score", by_net(net, side, EVERY)
         yield f"{net.card.name}, longest_side {side}", by_net(net, side, net.card.score)
-    files = {"yunet": yunet, "dlib-cnn": dlib_cnn}
     if yunet:
-        make_detector("yunet", **PIPELINES["yunet, longest_side 640"][1], **HAAR, model=yunet)  # says what is wrong
+        make_detector("yunet", **asdict(SUITED["yunet"]), model=yunet)  # says what is wrong
         for side in SIDES:
             yield f"yunet, longest_side {side}, its own boxes, every score", by_yunet(yunet, side)
-    for title, (name, settings) in PIPELINES.items():
-        if name in files and not files[name]:
+    models = {"fast": str(net.card.path), "haar": None, "dlib": None, "yunet": yunet, "dlib-cnn": dlib_cnn}
+    for name, model in models.items():
+        if name in ("yunet", "dlib-cnn") and not model:
             continue
-        yield title, by_pipeline(make_detector(name, **settings, **HAAR, model=files.get(name)))
+        for changes in WAYS:
+            title = ", ".join([name, *(f"{key} {value:g}" for key, value in changes.items())])
+            yield title, by_pipeline(make_detector(name, **asdict(SUITED[name]) | changes, model=model))
 
 
 def by_net(net: FaceNet, side: int, score: float) -> Find:

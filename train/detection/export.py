@@ -16,9 +16,10 @@ import yaml
 from stages.detectors.card import drawn_face, load_detector_card
 from stages.detectors.cells import STRIDES
 from stages.detectors.face_net import FaceNet
+from stages.detectors.landmarks import upright
 from train.data import DataError
 from train.detection.data import Photographs, validation_sets
-from train.detection.evaluate import EVERY, SIDES, answered, by_net, corrupted_figures
+from train.detection.evaluate import EVERY, SIDES, answered, by_net, corrupted_figures, scaled
 from train.detection.net import build
 from train.nets import trained_net
 from train.provenance import LIMITS, learned_from
@@ -26,7 +27,6 @@ from train.recipe import Recipe, read_recipe
 
 OVERLAP = 0.45  # of two boxes, from which they are one face
 PRECISION = 0.9  # on the validation part: what comes of the score from which the card calls an answer a face
-FRAMING = {"side": 1.79, "right": 0.012, "down": 0.01}  # YuNet's, whose points the net has learned
 LARGEST_DIFFERENCE = 0.03  # of a score: what rounding weights to float16 may do
 CHECKED = (96, 160)  # height and width of the picture on which the file must agree with Keras
 
@@ -47,7 +47,7 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
         "strides": list(STRIDES),
         "score": 0.5,  # until it is measured, below
         "overlap": OVERLAP,
-        "framing": FRAMING,
+        "framing": {"side": 1.0, "right": 0.0, "down": 0.0},  # likewise
         "trained": {
             **learned_from(run, recipe),
             "weights": f"{net.count_params():,}, stored as float16, computed with as float32",
@@ -63,7 +63,9 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
         difference = differences(net, exported)
         if difference > LARGEST_DIFFERENCE:
             raise DataError(f"{run}: the file is off Keras by {difference:.3f} of a score; nothing is written.")
-        card["score"] = certain(exported, validation_sets(recipe.repeats, Path(recipe.data)))
+        sets = validation_sets(recipe.repeats, Path(recipe.data))
+        card["score"] = certain(exported, sets)
+        card["framing"] = framing(exported, sets, card["score"])
         draft.write_text(written(card), encoding="utf-8")
         exported = FaceNet(load_detector_card(draft))
         box, score = exported.surest(drawn_face())
@@ -121,6 +123,30 @@ def certain(net: FaceNet, sets: dict[str, Photographs]) -> float:
         for side in SIDES
     ]
     return round(float(np.clip(max((score for score in told if score is not None), default=0.5), 0.05, 0.95)), 2)
+
+
+def framing(net: FaceNet, sets: dict[str, Photographs], certain: float) -> dict[str, float]:
+    """From the net's boxes to normalised ones: medians over the faces that its points frame by themselves.
+
+    So both ways of a face lead to the same square, whichever can be gone.
+    """
+    seen = [np.full((1, 3), np.nan)]
+    for photographs in sets.values():
+        for index in range(len(photographs)):
+            boxes, points, _ = net.find(scaled(photographs.picture(index), SIDES[-1])[0], certain)
+            seen.append(framings(boxes, points))
+    measured = np.concatenate(seen)
+    measured = measured[np.isfinite(measured).all(axis=1)]
+    side, right, down = np.median(measured, axis=0) if len(measured) else (1.0, 0.0, 0.0)
+    return {"side": round(float(side), 3), "right": round(float(right), 3), "down": round(float(down), 3)}
+
+
+def framings(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Side, right and down of `Framing`, float (N, 3), of boxes (N, 4) with points (N, 5, 2); NaN without points."""
+    squares, _ = upright(points)
+    sides = squares[:, 2]
+    shifts = squares[:, :2] + squares[:, 2:] / 2 - boxes[:, :2] - boxes[:, 2:] / 2
+    return np.column_stack([sides / boxes[:, 2:].max(axis=1, initial=1e-9), shifts / sides[:, None]])
 
 
 def figures(net: FaceNet, recipe: Recipe, card: str) -> dict[str, dict]:

@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.core.config import Haar
 from stages.detectors import make_detector
 from train.data import DataError
 from train.duplicates import parts_of_groups
 from train.loaders.reading import PICTURES, Read, add_face, picture_in, pictures_below
 
-DETECTION = {"longest_side": 640, "smallest_face": 0.1, "step": 1.1, "neighbours": 4}
+DETECTION = {"longest_side": 640, "smallest_face": 0.1, "haar": Haar(step=1.1, neighbours=4)}
 
 
 def read_folders(folder: Path, name: str, detector: str | None) -> Read:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.core.config import Haar
 from stages.detectors import make_detector
 from train.data import EMOTIONS
 from train.loaders.reading import Read, add_face, picture_in, pictures_below
 
 CODES = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "SA": "sad", "SU": "surprise", "NE": "neutral"}
-DETECTION = {"longest_side": 640, "smallest_face": 0.25, "step": 1.1, "neighbours": 4}
+DETECTION = {"longest_side": 640, "smallest_face": 0.25, "haar": Haar(step=1.1, neighbours=4)}
 
 
 def read_jaffe(folder: Path) -> Read:
