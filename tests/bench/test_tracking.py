@@ -58,7 +58,7 @@ def test_a_scene_knows_who_can_be_seen():
 def test_what_is_measured_is_a_run_of_the_pipeline(tmp_path, monkeypatch):
     actor = SCENES[0].actors[1]
     monkeypatch.setattr(tracking, "SCENES", (Scene("short", 0.4, (actor,)),))
-    keys = ("stages.detect.replicas=1", "stages.detect.longest_side=480")
+    keys = ("stages.detect.detector=haar", "stages.detect.replicas=1", "stages.detect.longest_side=480")
     figures = tracking.measure(Options(None, keys, None, 8, 1, frozenset(), None, tmp_path))
     said = {figure.what: figure.value for figure in figures}
     assert (said["short"], said["found"], said["identity switches"]) == (1, 100, 0)
