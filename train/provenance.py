@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from train.data import DataError
@@ -137,7 +138,9 @@ def commands(recipe: Recipe) -> list[str]:
         made = origin(run).get("command")
         *earlier, last = [made] if made else commands(read_recipe(run))
         found += [*earlier, last if made else f"{last} --out {RUNS / run.name}"]
-    words = ["python -m train", recipe.task, *words_for(recipe, RECIPES.get(recipe.task, ATTRIBUTE))]
+    start = recipe.start and str(RUNS / Path(recipe.start).name)  # Where it lay is of no use to anybody else.
+    said = replace(recipe, start=start, teachers=tuple(str(RUNS / Path(run).name) for run in recipe.teachers))
+    words = ["python -m train", recipe.task, *words_for(said, RECIPES.get(recipe.task, ATTRIBUTE))]
     return list(dict.fromkeys([*found, " ".join(words)]))
 
 
