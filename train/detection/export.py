@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from stages.detectors.card import drawn_face, load_detector_card
-from stages.detectors.cells import STRIDES
+from stages.detectors.cells import ANSWERS, STRIDES
 from stages.detectors.face_net import FaceNet
 from stages.detectors.landmarks import upright
 from train.data import DataError
@@ -27,6 +27,8 @@ from train.recipe import Recipe, read_recipe
 
 OVERLAP = 0.45  # of two boxes, from which they are one face
 PRECISION = 0.9  # on the validation part: what comes of the score from which the card calls an answer a face
+CALIBRATED_FROM = 0.15  # by the net's own word; of what is below nothing is ever shown
+FEWEST = 30  # right and wrong finds without which there is nothing to calibrate by
 LARGEST_DIFFERENCE = 0.03  # of a score: what rounding weights to float16 may do
 CHECKED = (96, 160)  # height and width of the picture on which the file must agree with Keras
 
@@ -37,11 +39,10 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
     net = colours_swapped(trained_net(run / "best.keras"), recipe.width)
-    content = converted(net)
+    sets = validation_sets(recipe.repeats, Path(recipe.data))
     card = {
         "name": name,
         "file": f"{name}.tflite",
-        "sha256": hashlib.sha256(content).hexdigest(),
         "task": "faces",
         "input": {"dtype": "float32", "range": [0, 255], "order": "bgr"},
         "strides": list(STRIDES),
@@ -50,6 +51,7 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
         "framing": {"side": 1.0, "right": 0.0, "down": 0.0},  # likewise
         "trained": {
             **learned_from(run, recipe),
+            "score": "the share of such finds that are faces, on the validation part",
             "weights": f"{net.count_params():,}, stored as float16, computed with as float32",
         },
         "limits": LIMITS["faces"],
@@ -57,13 +59,19 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as folder:
         draft = Path(folder) / f"{name}.yaml"
-        (Path(folder) / card["file"]).write_bytes(content)
-        draft.write_text(written(card), encoding="utf-8")
-        exported = FaceNet(load_detector_card(draft))
-        difference = differences(net, exported)
+
+        def file_of(scale: float, shift: float) -> FaceNet:
+            content = converted(net, scale, shift)
+            (Path(folder) / card["file"]).write_bytes(content)
+            card["sha256"] = hashlib.sha256(content).hexdigest()
+            draft.write_text(written(card), encoding="utf-8")
+            return FaceNet(load_detector_card(draft))
+
+        scale, shift = calibration(file_of(1.0, 0.0), sets)
+        exported = file_of(scale, shift)
+        difference = differences(net, exported, scale, shift)
         if difference > LARGEST_DIFFERENCE:
             raise DataError(f"{run}: the file is off Keras by {difference:.3f} of a score; nothing is written.")
-        sets = validation_sets(recipe.repeats, Path(recipe.data))
         card["score"] = certain(exported, sets)
         card["framing"] = framing(exported, sets, card["score"])
         draft.write_text(written(card), encoding="utf-8")
@@ -73,9 +81,10 @@ def export(run: Path, name: str, models: Path, data: Path | None, say: Callable[
         card["figures"] = figures(exported, recipe, f"{models.name}/{name}.yaml")
         draft.write_text(written(card), encoding="utf-8")
         FaceNet(load_detector_card(draft))  # the stages' own check, before anything in models/ changes
+        size = (Path(folder) / card["file"]).stat().st_size
         (Path(folder) / card["file"]).replace(models / card["file"])
         draft.replace(models / f"{name}.yaml")
-    say(f"{models / card['file']}: {len(content) / 1e6:.2f} MB, off Keras by at most {difference:.4f} of a score")
+    say(f"{models / card['file']}: {size / 1e6:.2f} MB, off Keras by at most {difference:.4f} of a score")
     return models / f"{name}.yaml"
 
 
@@ -87,11 +96,38 @@ def colours_swapped(trained: keras.Model, width: float) -> keras.Model:
     return net
 
 
-def converted(net: keras.Model) -> bytes:
-    """A .tflite file that takes a picture of any size whose sides are multiples of the coarsest stride."""
+def calibration(net: FaceNet, sets: dict[str, Photographs]) -> tuple[float, float]:
+    """Scale and shift of the net's logit, after which its score is the share of such finds that are faces.
+
+    As Platt (1999) has it, fitted to the finds on the validation parts: a net learns how well its box will fit, which
+    for a clear face is 0.6, and would say so of a face that nobody doubts.
+    """
+    told = [
+        answered(by_net(net, side, CALIBRATED_FROM), photographs).matches
+        for photographs in sets.values()
+        for side in SIDES
+    ]
+    scores, right = (np.concatenate([getattr(matches, name) for matches in told]) for name in ("scores", "right"))
+    if right.sum() < FEWEST or (~right).sum() < FEWEST:
+        return 1.0, 0.0
+    logits = np.column_stack([np.log(scores / (1 - scores)), np.ones(len(scores))])
+    weights = np.array([1.0, 0.0])
+    for _ in range(50):  # Newton's method; the loss is convex
+        share = 1 / (1 + np.exp(-logits @ weights))
+        curvature = (logits * (share * (1 - share))[:, None]).T @ logits + 1e-6 * np.eye(2)
+        weights -= np.linalg.solve(curvature, logits.T @ (share - right))
+    return float(weights[0]), float(weights[1])
+
+
+def converted(net: keras.Model, scale: float, shift: float) -> bytes:
+    """A .tflite file that takes a picture of any size whose sides are multiples of the coarsest stride.
+
+    `scale`, `shift`: of the first number of each cell, the logit of its score.
+    """
     import tensorflow as tf
 
-    answers = tf.function(lambda picture: net(picture, training=False))
+    scales, shifts = tf.constant([scale, *[1.0] * (ANSWERS - 1)]), tf.constant([shift, *[0.0] * (ANSWERS - 1)])
+    answers = tf.function(lambda picture: net(picture, training=False) * scales + shifts)
     any_picture = answers.get_concrete_function(tf.TensorSpec((1, None, None, 3), tf.float32))
     # Without the net beside it: with it the file had no weights (TensorFlow 2.21).
     converter = tf.lite.TFLiteConverter.from_concrete_functions([any_picture])
@@ -106,12 +142,13 @@ def converted(net: keras.Model) -> bytes:
     return content
 
 
-def differences(net: keras.Model, exported: FaceNet) -> float:
+def differences(net: keras.Model, exported: FaceNet, scale: float, shift: float) -> float:
     """How far scores of the file and of Keras are apart, at most, on noise with the drawn face in it."""
     pixels = np.random.default_rng(1).integers(0, 256, (*CHECKED, 3)).astype(np.uint8)
     pixels[:, : CHECKED[0]] = drawn_face(CHECKED[0])
     by_keras = np.asarray(net(pixels[None].astype(np.float32), training=False))[0]
-    scores = [1 / (1 + np.exp(-answers[:, 0])) for answers in (by_keras, exported.answers(pixels))]
+    logits = scale * by_keras[:, 0] + shift, exported.answers(pixels)[:, 0]
+    scores = [1 / (1 + np.exp(-one)) for one in logits]
     return float(np.abs(scores[0] - scores[1]).max())
 
 
