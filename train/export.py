@@ -51,8 +51,8 @@ from train.provenance import FIGURES_ON, LIMITS, learned_from, nets_of_others, o
 from train.pruned import with_features
 from train.questions import questions
 from train.recipe import Recipe, read_recipe
-from train.rounded import heads_clipped
-from train.stored import stored
+from train.rounded import head_moved, heads_clipped
+from train.stored import apart, mean_outputs, stored
 from train.targets import probabilities
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -181,7 +181,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         on_tests = {} if wanted.groups else figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0])
         card["figures"] = {
             **on_tests,
-            "stored as, validation part": {p: stored(drafts[p], crops, truth, apart=p == "int8") for p in PRECISIONS},
+            "stored as, validation part": {p: stored(drafts[p], crops, truth, is_int8=p == "int8") for p in PRECISIONS},
         }
         card["limits"] = " ".join(filter(None, (limits, weakest(on_tests))))
         path.write_text(written(card), encoding="utf-8")
@@ -253,8 +253,14 @@ def content_of(net: keras.Model, precision: str, few: np.ndarray, heads: list[He
     """What `answering` made, as a .tflite file; int8's ranges are those of `few` crops."""
     if precision != "int8":
         return converted(net, precision, few)
+    expected = logits_of(net, few).mean(axis=0)
     with heads_clipped(net.layers[-1], [head.name for head in heads], few):
-        return converted(net, precision, few)
+        content = converted(net, precision, few)
+        found = apart(mean_outputs, content, few)
+        if found is None or len(heads) > 1 or len(found) != net.layers[-1].get_layer(heads[0].name).units:
+            return content  # it cannot be run, or its answers are not those of one head
+        with head_moved(net.layers[-1], heads[0].name, expected - found):
+            return converted(net, precision, few)
 
 
 def converted(net: keras.Model, precision: str, few: np.ndarray) -> bytes:

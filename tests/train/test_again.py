@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter  # noqa: E402
 
 from stages.inference import load_model  # noqa: E402
 from stages.inference.card import load_card  # noqa: E402
+from stages.inference.preprocess import preprocess  # noqa: E402
 from tests.train.conftest import trained, write_utkface  # noqa: E402
 from train import export as exporting  # noqa: E402
 from train.again import main  # noqa: E402
@@ -106,6 +107,15 @@ def test_int8_is_given_pixels_less_128_and_computes_with_whole_numbers_alone(pla
 def test_half_of_the_features_answer_about_as_all_do(place, int8):
     all_of_them = load_model(load_card(place / "models/gender.yaml")).answers(crops_in(place))
     assert load_model(load_card(int8)).answers(crops_in(place)) == pytest.approx(all_of_them, abs=0.1)
+
+
+def test_rounding_leans_to_no_answer_on_average(place, again, int8):
+    recipe = read_recipe(again)
+    crops = exporting.calibrating(recipe)
+    logits = keras.saving.load_model(again / "best.keras", compile=False).predict(crops.astype(np.float32), verbose=0)
+    model = load_model(load_card(int8))
+    rounded = np.stack([model.outputs(given[None]) for given in preprocess(model.card, crops)])
+    assert rounded.mean(axis=0) == pytest.approx(logits.mean(axis=0), abs=0.02)
 
 
 def test_an_int8_model_becomes_a_run_too_whatever_was_left_out_of_it(place, int8):
