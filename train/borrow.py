@@ -71,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
             with disk_errors(options.run):
                 write_run(given, recipe, options.run)
             words = ["train.borrow", options.file.name, "--task", recipe.task, *words_for(recipe, usual)]
-            save_origin(options.run, [*words, f"--run {RUNS / options.run.name}"], [about(options.file)])
+            made_by = " ".join(["python -m", *words, f"--run {RUNS / options.run.name}"])
+            save_origin(options.run, made_by, [about(options.file)])
             say(f"{options.run}: a run to start from, with --from")
         if not options.card and not options.run:
             raise DataError("Nothing to do: say --card FOLDER, --run RUN or both.")
@@ -166,13 +167,7 @@ def write_run(given: list[Convolution], recipe: Recipe, run: Path) -> None:
     # Ours is given pixels in [-1, 1], the other one pixels less a mean.
     shift = shift + np.einsum("hwio,i->o", kernel, 127.5 - np.array(MEAN_BGR, np.float32))
     outputs = take_over(net, [(kernel * 127.5, shift), *given[1:]])
-    pictures = []
-    rng = np.random.default_rng(recipe.seed)
-    for source in recipe.repeats:
-        faces = load(recipe.what, source, "train", Path(recipe.data))
-        chosen = rng.permutation(len(faces))[:MEASURED]
-        pictures.append(plain(faces.where(chosen), recipe.geometry))
-    measure(keras.Model(net.input, outputs), net, np.concatenate(pictures))
+    measure_on_training(keras.Model(net.input, outputs), net, recipe)
     run.mkdir(parents=True, exist_ok=True)
     with whole(run / "best.keras") as unfinished:
         net.save(unfinished)
@@ -194,6 +189,17 @@ def take_over(net: keras.Model, given: list[Convolution]) -> list:
 
 def normalisations(net: keras.Model) -> list:
     return [layer for layer in net.layers if isinstance(layer, layers.BatchNormalization)]
+
+
+def measure_on_training(before: keras.Model, net: keras.Model, recipe: Recipe) -> None:
+    """As `measure`, on some training pictures of each of the recipe's data sets."""
+    pictures = []
+    rng = np.random.default_rng(recipe.seed)
+    for source in recipe.repeats:
+        faces = load(recipe.what, source, "train", Path(recipe.data))
+        chosen = rng.permutation(len(faces))[:MEASURED]
+        pictures.append(plain(faces.where(chosen), recipe.geometry))
+    measure(before, net, np.concatenate(pictures))
 
 
 def measure(before: keras.Model, net: keras.Model, crops: np.ndarray) -> None:

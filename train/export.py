@@ -3,14 +3,15 @@
     python -m train.export runs/emotion --name emotion           models/emotion.tflite and models/emotion.yaml
     python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
     python -m train.export runs/person --name gender --head gender  one head of a net that has several
-    python -m train.export runs/age --name age --precision int8
+    python -m train.export runs/age --name age --precision int8 --features 640
     python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
     python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted
 
-Weights are stored as float16 and computed with as float32, unless --precision says otherwise; float32, float16 and int8
-are all made and measured on the validation part, and the card says what each came to. It gets the temperature that fits
-the validation part, the answer for the test picture, and figures on the test parts. Nothing is written unless the
-exported file gives the answers of the Keras model.
+Weights are stored as float16 and computed with as float32, unless --precision says otherwise. With int8 all arithmetic
+is of whole numbers, so the answers are the same to the last bit on every processor. float32, float16 and int8 are all
+made and measured on the validation part, and the card says what each came to. It gets the temperature that fits the
+validation part, the answer for the test picture, and figures on the test parts. Nothing is written unless the exported
+file gives the answers of the Keras model.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ from train.files import disk_errors
 from train.legacy import convert
 from train.measures import best_temperature
 from train.nets import build, trained_net
-from train.provenance import FIGURES_ON, LIMITS, learned_from, nets_of_others, weakest
+from train.provenance import FIGURES_ON, LIMITS, learned_from, nets_of_others, origin, weakest
+from train.pruned import with_features
 from train.questions import questions
 from train.recipe import Recipe, read_recipe
-from train.rounded import heads_clipped
-from train.stored import stored
+from train.rounded import head_moved, heads_clipped
+from train.stored import apart, mean_outputs, stored
 from train.targets import probabilities
 
 PRECISIONS = ("float32", "float16", "int8")
@@ -59,7 +61,7 @@ LARGEST_DIFFERENCE = {"float32": 0.001, "float16": 0.02, "int8": 0.3}  # of a pr
 LARGEST_DIFFERENCE_YEARS = {"float32": 0.02, "float16": 0.5, "int8": 8.0}
 GOLDEN_TOLERANCE = {"classes": 0.01, "age": 0.1}  # of a probability; years
 CHECKED = 256  # validation pictures on which the exported file must agree
-CALIBRATED = 200  # validation pictures that int8's ranges are taken from
+CALIBRATED = 500  # training pictures, about, that int8's ranges are taken from
 
 
 class ExportError(FacepipeError):
@@ -75,6 +77,7 @@ class Wanted:
     head: str | None = None  # of a net with several; None: the one that has the task's name
     votes: float = 0.0  # share of FER+'s votes in the answer, the rest is FER2013's label
     groups: tuple[tuple[str, int], ...] = ()  # names of ages with the year in which each begins: classes, no years
+    features: int | None = None  # how many of the net's features are kept; None: all
 
     def heads(self, recipe: Recipe) -> list[Head]:
         """The heads that answer: one, or FER2013's and FER+'s."""
@@ -120,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=PRECISIONS, default="float16", help="of the stored weights")
     parser.add_argument("--head", help="of a net that has several")
     parser.add_argument("--votes", type=float, default=0.0, help="share of FER+'s votes in an emotion (0)")
+    parser.add_argument("--features", type=int, help="keep so many of the net's features, those that matter most (all)")
     parser.add_argument("--groups", help="name ages in place of years: child=0,young=13,middle=36,old=61")
     parser.add_argument("--data", type=Path, help="where the caches are (as in the run)")
     parser.add_argument("--keras", type=Path, help="convert a file of Keras 2 to this .keras file, and no more")
@@ -133,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ExportError("--name is missing; write the name of the card.")
         else:
             groups = groups_in(options.groups) if options.groups else ()
-            wanted = Wanted(options.name, options.precision, options.head, options.votes, groups)
+            wanted = Wanted(options.name, options.precision, options.head, options.votes, groups, options.features)
             with disk_errors(options.models):
                 export(options.run, wanted, options.models, options.data, say=print)
     except FacepipeError as error:
@@ -151,7 +155,8 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
     if data is not None:
         recipe = recipe.with_changes({"data": str(data)})
     heads = wanted.heads(recipe)
-    net = answering(trained_net(run / "best.keras"), recipe, wanted, heads)
+    few = calibrating(recipe)
+    net = answering(trained_net(run / "best.keras"), recipe, wanted, heads, few)
     crops, truth = validation_of(recipe, wanted, heads[0])
     limits = LIMITS.get(
         "votes" if wanted.votes > 0.5 else heads[0].name,
@@ -161,11 +166,11 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         heads = [dataclasses.replace(heads[0], kind="classes", labels=tuple(name for name, _ in wanted.groups))]
     logits = logits_of(net, crops)
     temperature = best_temperature(logits, truth)
-    contents = {precision: content_of(net, precision, crops, heads) for precision in PRECISIONS}
+    contents = {precision: content_of(net, precision, few, heads) for precision in PRECISIONS}
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as folder:
         drafts = {
-            precision: draft(Path(folder) / precision, wanted.name, content, recipe, heads[0], temperature)
+            precision: draft(Path(folder), wanted.name, precision, content, recipe, heads[0], temperature)
             for precision, content in contents.items()
         }
         path = drafts[wanted.precision]
@@ -176,7 +181,7 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         on_tests = {} if wanted.groups else figures(path, recipe, f"{models.name}/{wanted.name}.yaml", heads[0])
         card["figures"] = {
             **on_tests,
-            "stored as, validation part": {p: stored(drafts[p], crops, truth, apart=p == "int8") for p in PRECISIONS},
+            "stored as, validation part": {p: stored(drafts[p], crops, truth, is_int8=p == "int8") for p in PRECISIONS},
         }
         card["limits"] = " ".join(filter(None, (limits, weakest(on_tests))))
         path.write_text(written(card), encoding="utf-8")
@@ -191,10 +196,12 @@ def export(run: Path, wanted: Wanted, models: Path, data: Path | None, say: Call
         say(f"  {title}: " + ", ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, dict)))
 
 
-def answering(trained: keras.Model, recipe: Recipe, wanted: Wanted, heads: list[Head]) -> keras.Model:
+def answering(trained: keras.Model, recipe: Recipe, wanted: Wanted, heads: list[Head], few: np.ndarray) -> keras.Model:
     """The trained net in float32, one face a call, with the one output that is wanted: logits."""
     net = build(recipe)  # anew: a net trained in half precision would be converted with all its casts
     net.set_weights(trained.get_weights())
+    if wanted.features:
+        net = with_features(net, [head.name for head in heads], wanted.features, few)
     outputs = [net.get_layer(head.name).output for head in heads]
     if len(outputs) == 2:
         labels, votes = (keras.layers.Softmax()(output) for output in outputs)
@@ -232,20 +239,31 @@ def logits_of(net: keras.Model, crops: np.ndarray) -> np.ndarray:
     return np.asarray(batches.predict(crops.astype(np.float32), batch_size=256, verbose=0))
 
 
-def content_of(net: keras.Model, precision: str, crops: np.ndarray, heads: list[Head]) -> bytes:
-    """What `answering` made, as a .tflite file."""
+def calibrating(recipe: Recipe) -> np.ndarray:
+    """Crops of training pictures, evenly spread, as many of each data set."""
+    found = []
+    for source in recipe.repeats:
+        faces = load(recipe.what, source, "train", Path(recipe.data))
+        spread = np.arange(0, len(faces), max(1, len(faces) * len(recipe.repeats) // CALIBRATED))
+        found.append(plain(faces.where(spread), recipe.geometry))
+    return np.concatenate(found)
+
+
+def content_of(net: keras.Model, precision: str, few: np.ndarray, heads: list[Head]) -> bytes:
+    """What `answering` made, as a .tflite file; int8's ranges are those of `few` crops."""
     if precision != "int8":
-        return converted(net, precision, crops)
-    with heads_clipped(net.layers[-1], [head.name for head in heads], few_of(crops)):
-        return converted(net, precision, crops)
+        return converted(net, precision, few)
+    expected = logits_of(net, few).mean(axis=0)
+    with heads_clipped(net.layers[-1], [head.name for head in heads], few):
+        content = converted(net, precision, few)
+        found = apart(mean_outputs, content, few)
+        if found is None or len(heads) > 1 or len(found) != net.layers[-1].get_layer(heads[0].name).units:
+            return content  # it cannot be run, or its answers are not those of one head
+        with head_moved(net.layers[-1], heads[0].name, expected - found):
+            return converted(net, precision, few)
 
 
-def few_of(crops: np.ndarray) -> np.ndarray:
-    """Those, evenly spread, that int8's ranges are taken from."""
-    return crops[:: max(1, len(crops) // CALIBRATED)]
-
-
-def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
+def converted(net: keras.Model, precision: str, few: np.ndarray) -> bytes:
     """The net as a .tflite file of one face a call; the runtime decides how it batches."""
     import tensorflow as tf
 
@@ -256,8 +274,10 @@ def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
-        few = few_of(crops).astype(np.float32)
-        converter.representative_dataset = lambda: ([crop[None]] for crop in few)
+        shown = few.astype(np.float32)
+        shown[0].flat[:2] = 0, 255  # so that a step of the input is one of a pixel: what the card calls int8
+        converter.representative_dataset = lambda: ([crop[None]] for crop in shown)
+        converter.inference_input_type = tf.int8
     with contextlib.redirect_stdout(io.StringIO()):  # fifty lines about its own tensors
         content = converter.convert()
     smallest = net.count_params() * {"float32": 4, "float16": 2, "int8": 1}[precision] * 0.8
@@ -268,15 +288,18 @@ def converted(net: keras.Model, precision: str, crops: np.ndarray) -> bytes:
     return content
 
 
-def draft(folder: Path, name: str, content: bytes, recipe: Recipe, head: Head, temperature: float) -> Path:
+def draft(
+    place: Path, name: str, precision: str, content: bytes, recipe: Recipe, head: Head, temperature: float
+) -> Path:
     """Weights and a card that says how to use them, in a folder of their own: the path of the card."""
+    folder = place / precision
     folder.mkdir()
     (folder / f"{name}.tflite").write_bytes(content)
     card = {
         "name": name,
         "file": f"{name}.tflite",
         "sha256": hashlib.sha256(content).hexdigest(),
-        **contract(recipe, head),
+        **contract(recipe, head, precision),
         "temperature": temperature,
     }
     path = folder / f"{name}.yaml"
@@ -284,12 +307,13 @@ def draft(folder: Path, name: str, content: bytes, recipe: Recipe, head: Head, t
     return path
 
 
-def contract(recipe: Recipe, head: Head) -> dict:
+def contract(recipe: Recipe, head: Head, precision: str) -> dict:
     """What the stages must do to a face before the net and with its answer after it."""
     geometry = recipe.geometry
     labels = [int(label) for label in head.labels] if head.kind == "age" else list(head.labels)
     size = {"width": geometry.width, "height": geometry.height, "channels": geometry.channels}
-    scaling = {"dtype": "float32", "range": [0, 255]}  # the net scales pixels itself
+    # The net scales pixels itself.
+    scaling = {"dtype": "int8"} if precision == "int8" else {"dtype": "float32", "range": [0, 255]}
     if geometry.channels == 3:
         scaling["order"] = "bgr"
     return {
@@ -327,15 +351,18 @@ def golden(path: Path) -> dict:
 
 
 def provenance(run: Path, recipe: Recipe, wanted: Wanted) -> dict:
-    found = {
-        **learned_from(run, recipe),
-        "weights": f"stored as {wanted.precision}, computed with as float32",
-    }
-    if nets := nets_of_others(recipe):
+    found = {**learned_from(run, recipe), "weights": stored_as(wanted)}
+    if nets := origin(run).get("nets", []) + nets_of_others(recipe):
         found["nets of others"] = list(dict.fromkeys(nets))
     if wanted.votes:
         found["answer"] = f"{wanted.votes:.0%} FER+'s votes, the rest FER2013's label"
     return found
+
+
+def stored_as(wanted: Wanted) -> str:
+    computed = "int8" if wanted.precision == "int8" else "float32"
+    features = f"; {wanted.features} of its features, those that its head hears most" if wanted.features else ""
+    return f"stored as {wanted.precision}, computed with as {computed}{features}"
 
 
 def figures(path: Path, recipe: Recipe, card_name: str, head: Head) -> dict:

@@ -70,7 +70,7 @@ def signs_of_life(what: str) -> AbstractContextManager:
 
 def wanted(recipe: Recipe, faces: Faces) -> np.ndarray:
     """What is to be learned about the faces, float32 (N, K): their labels, and what teachers wrote down of them."""
-    targets = targets_of(recipe.what.heads, faces, recipe.smoothing, recipe.class_weights)
+    targets = targets_of(recipe.what.heads, faces, recipe.smoothing, recipe.class_weights, recipe.even)
     return blended(recipe.what.heads, targets, faces, recipe.teaching)
 
 

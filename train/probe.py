@@ -81,7 +81,8 @@ def probe(recipe: Recipe, nets: list[Path], run: Path, workers: int, say: Callab
     save_recipe(recipe, run)
     words = ["train.probe", recipe.task, *(f"--net {shlex.quote(str(net))}" for net in nets)]
     words += words_for(recipe, RECIPES[recipe.task].with_changes(PROBE))
-    save_origin(run, [*words, f"--out {RUNS / run.name}"], [about(net) for net in nets])
+    made_by = " ".join(["python -m", *words, f"--out {RUNS / run.name}"])
+    save_origin(run, made_by, [about(net) for net in nets])
     sources = dict.fromkeys([*recipe.repeats, *recipe.unlabelled])
     features = {source: all_features(cards, source, Path(recipe.data), run, workers, say) for source in sources}
     write_answers(run, answered_by_a_head(recipe, features, say))

@@ -91,14 +91,17 @@ FIGURES_ON = {
 
 
 def learned_from(run: Path, recipe: Recipe) -> dict[str, object]:
-    """What a card says about data, terms, commands and the run itself."""
+    """What a card says about data, terms, commands and the run; of one read out of a model, what its card said."""
+    if trained := origin(run).get("trained"):
+        return {name: trained[name] for name in ("data", "licence", "command", "run") if name in trained}
     sources = [source for each in lineage(recipe) for source in (*each.repeats, *each.unlabelled)]
     sources = list(dict.fromkeys(sources))
+    earlier = [origin(each).get("trained", {}).get("run") for each in before(recipe)]
     return {
         "data": [DATA.get(source, source) for source in sources],
         "licence": "; ".join(LICENCES.get(source, f"{source}: not said") for source in sources),
         "command": command(recipe),
-        "run": ended(run),
+        "run": "; it starts from: ".join([ended(run), *filter(None, earlier)]),
     }
 
 
@@ -164,9 +167,12 @@ def weakest(figures: dict[str, dict]) -> str:
     return " ".join(sentences)
 
 
-def save_origin(run: Path, words: list[str], nets: list[str]) -> None:
-    """Note beside a run that did not come of `python -m train` the module and options that made it, and whose nets."""
-    noted = {"command": f"python -m {' '.join(words)}", "nets": nets}
+def save_origin(run: Path, command: str, nets: list[str], trained: dict | None = None) -> None:
+    """Note beside a run that did not come of `python -m train` the command that made it, and whose nets are in it.
+
+    `trained`: what the card says of its training, of a run that was read out of a model.
+    """
+    noted = {"command": command, "nets": nets, **({"trained": trained} if trained else {})}
     write_text(run / "origin.json", json.dumps(noted, indent=2, ensure_ascii=False) + "\n")
 
 

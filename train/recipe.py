@@ -46,6 +46,7 @@ class Recipe:
     head_weights: dict[str, float] = field(default_factory=dict)  # how much a head's loss counts; none: 1
     smoothing: float = 0.0  # of class labels
     class_weights: bool = False  # rare classes count more, by the root of how rare they are
+    even: str = ""  # a kind of group, such as ages: in every such group the classes count alike; none: as they come
     mixup: float = 0.0  # share of pictures that are mixed with another one
     strength: float = 1.0  # factor of the probabilities with which pictures are made worse
 

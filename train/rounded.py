@@ -33,3 +33,19 @@ def heads_clipped(net: keras.Model, heads: list[str], crops: np.ndarray) -> Iter
     finally:
         for layer, weights in zip(layers, before, strict=True):
             layer.set_weights(weights)
+
+
+@contextlib.contextmanager
+def head_moved(net: keras.Model, head: str, offsets: np.ndarray) -> Iterator[None]:
+    """Inside, the head says so much more, float (K,), of every face.
+
+    Rounding moves what a net says on average (Nagel et al. 2019): gender's logits by 0.13, towards woman, and of
+    FairFace's validation part it was right about 85 % of the men and 91 % of the women, with float32 88 % of both.
+    """
+    layer = net.get_layer(head)
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, bias + offsets])
+    try:
+        yield
+    finally:
+        layer.set_weights([kernel, bias])

@@ -27,9 +27,11 @@ def target_width(head: Head) -> int:
     return len(head.labels) + (len(AGE_GROUP_STARTS) if head.kind == "age" else 0)
 
 
-def targets_of(heads: tuple[Head, ...], faces: Faces, smoothing: float, class_weights: bool = False) -> np.ndarray:
-    """float32 (N, sum of target_width), a distribution (or zeros) for each head."""
-    return np.concatenate([_targets(head, faces, smoothing, class_weights) for head in heads], axis=1)
+def targets_of(
+    heads: tuple[Head, ...], faces: Faces, smoothing: float, class_weights: bool = False, even: str = ""
+) -> np.ndarray:
+    """float32 (N, sum of target_width), a distribution (or zeros) for each head, times what the picture counts."""
+    return np.concatenate([_targets(head, faces, smoothing, class_weights, even) for head in heads], axis=1)
 
 
 def blended(heads: tuple[Head, ...], targets: np.ndarray, faces: Faces, teaching: float) -> np.ndarray:
@@ -47,14 +49,18 @@ def blended(heads: tuple[Head, ...], targets: np.ndarray, faces: Faces, teaching
     return blend.astype(np.float32)
 
 
-def _targets(head: Head, faces: Faces, smoothing: float, class_weights: bool) -> np.ndarray:
+def _targets(head: Head, faces: Faces, smoothing: float, class_weights: bool, even: str) -> np.ndarray:
     given = [faces.labels.get(column) for column in head.columns]
     if head.kind == "age":
         return np.concatenate([_years(given[0], len(faces)), _classes(given[1], len(faces), 9, 0.0)], axis=1)
     if head.kind == "votes":
         return _votes(given[0], len(faces), len(head.labels))
     rows = _classes(given[0], len(faces), len(head.labels), smoothing)
-    return rows * _weights(given[0], len(head.labels)) if class_weights and given[0] is not None else rows
+    if given[0] is not None and class_weights:
+        rows *= _weights(given[0], len(head.labels))
+    if given[0] is not None and even in faces.groups:
+        rows *= _evened(given[0], len(head.labels), faces.groups[even])
+    return rows
 
 
 def _classes(labels: np.ndarray | None, count: int, classes: int, smoothing: float) -> np.ndarray:
@@ -71,6 +77,19 @@ def _weights(labels: np.ndarray, classes: int) -> np.ndarray:
     weights = (counts.sum() / classes / np.maximum(counts, 1)) ** 0.5
     weights = weights[labels] * (labels != UNKNOWN)
     return (weights / weights[labels != UNKNOWN].mean()).astype(np.float32)[:, None]
+
+
+def _evened(labels: np.ndarray, classes: int, groups: np.ndarray) -> np.ndarray:
+    """float32 (N, 1): what makes all classes weigh alike within each group, str (N,), 1 in the mean of each.
+
+    Where most people of sixty in a set are men, a net learns that the old are men, and calls old women so.
+    """
+    weights = np.zeros((len(labels), 1), np.float32)
+    for group in np.unique(groups):
+        inside = (groups == group) & (labels != UNKNOWN)
+        counts = np.bincount(labels[inside], minlength=classes)
+        weights[inside, 0] = inside.sum() / (counts > 0).sum() / counts[labels[inside]] if inside.any() else 0
+    return weights
 
 
 def _votes(votes: np.ndarray | None, count: int, classes: int) -> np.ndarray:
@@ -180,7 +199,7 @@ def errors_of(heads: tuple[Head, ...], logits: np.ndarray, faces: Faces) -> dict
 
 
 def _error(head: Head, logits: np.ndarray, faces: Faces) -> float | None:
-    targets = _targets(head, faces, 0.0, False)
+    targets = _targets(head, faces, 0.0, False, "")
     has = targets.any(axis=1)
     if not has.any():
         return None

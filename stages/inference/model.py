@@ -40,9 +40,10 @@ class Model:
     def answers(self, crops: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, C) crops of the card's geometry -> float32 (N, K), what `card.shown` names; N may be 0.
 
-        The faces run one by one: on one thread a batch was no faster (mini-Xception 0.77 ms a face alone, 0.78 among 8;
-        residual net 0.94 and 0.96), and the bits of an answer cannot depend on a batch that there is not. CardError if
-        the net gives numbers that are not finite.
+        The faces run one by one, and the bits of an answer cannot depend on a batch that there is not. On one thread a
+        batch of 8 was no faster with mini-Xception (0.78 ms a face, 0.77 alone) and a tenth faster with int8 nets of
+        ours (0.70 and 0.76), which is not worth a second interpreter. CardError if the net gives numbers that are not
+        finite.
         """
         rows = np.empty((len(crops), len(self.card.shown)), dtype=np.float32)
         for i, values in enumerate(preprocess(self.card, crops)):

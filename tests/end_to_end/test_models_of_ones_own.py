@@ -147,18 +147,20 @@ def test_detectors_that_need_a_model_file(place, astronaut, peers, detector, fil
 
 
 def test_where_there_is_no_gpu_one_that_is_asked_for_is_one_line_and_changes_no_bit(place, film, shown):
-    ran = place.run(film, "--set=stages.gender.device=gpu", "--set=stages.age.device=cpu")
+    ran = place.run(film, "--set=stages.emotion.device=gpu", "--set=stages.age.device=cpu")
     assert ran.status == 0, ran.err
     if " runs on a GPU, " in ran.err:
         pytest.skip("there is a GPU here")
     [line] = [line for line in ran.err.splitlines() if "GPU" in line]
     assert line == (
-        "facepipe: gender runs on the processor and not on a GPU: LiteRT finds no GPU (it looks for one through Vulkan)"
+        "facepipe: emotion runs on the processor and not on a GPU: "
+        "LiteRT finds no GPU (it looks for one through Vulkan)"
     )
     assert ran.results == shown.results
     assert "GPU" not in shown.err
-    other = place.run(film, "--set=stages.gender.device=tpu")
+    other = place.run(film, "--set=stages.emotion.device=tpu")
     assert other.status == 2
     assert other.complaint == (
-        "--set stages.gender.device: stages.gender.device is 'tpu'; write one of auto, cpu, gpu (did you mean 'gpu'?)."
+        "--set stages.emotion.device: stages.emotion.device is 'tpu'; "
+        "write one of auto, cpu, gpu (did you mean 'gpu'?)."
     )

@@ -64,7 +64,7 @@ def test_on_a_gpu_a_tflite_answers_as_on_the_processor(tmp_path):
     (tmp_path / "libvulkan.so.1").symlink_to(CHROMIUM / "libvulkan.so.1")
     places = {"LD_LIBRARY_PATH": str(tmp_path), "VK_ICD_FILENAMES": str(CHROMIUM / "vk_swiftshader_icd.json")}
     ran = subprocess.run(
-        [sys.executable, "-c", COMPARED, str(PROJECT / "models/gender.yaml")],
+        [sys.executable, "-c", COMPARED, str(PROJECT / "models/gender-small.yaml")],
         cwd=PROJECT, env=places, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

@@ -106,7 +106,7 @@ def test_a_card_names_the_groups_that_its_model_is_worst_on():
 
 def test_the_margin_around_the_face_goes_from_the_recipe_into_the_card():
     recipe = RECIPES["gender"].with_changes({"crop_scale": 0.9, "side": 104})
-    said = exporting.contract(recipe, recipe.what.heads[0])
+    said = exporting.contract(recipe, recipe.what.heads[0], "float16")
     assert said["crop"] == {"scale": 0.9}
     assert (said["input"]["width"], said["input"]["height"]) == (104, 104)
 

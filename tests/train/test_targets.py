@@ -31,6 +31,16 @@ def test_rare_classes_count_more_and_all_together_as_much_as_before():
     assert rows.sum() == pytest.approx(10)
 
 
+def test_where_most_of_an_age_are_men_the_women_of_that_age_count_more():
+    four = faces(8, gender=[0, 0, 0, 1, 0, 1, -1, 0])
+    ages = Faces(four.pictures, four.boxes, four.labels, {"ages": np.array(["60+"] * 4 + ["20-39"] * 3 + ["0-9"])})
+    rows = targets_of((GENDER,), ages, 0.0, even="ages")
+    assert rows[:4].sum(0) == pytest.approx([2, 2]) and rows[4:6].sum(0) == pytest.approx([1, 1])
+    assert not rows[6].any()  # nobody knows
+    assert rows[7].tolist() == [1, 0]  # the only one of that age
+    assert np.array_equal(targets_of((GENDER,), four, 0.0, even="ages"), targets_of((GENDER,), four, 0.0))
+
+
 def test_votes_are_shares_and_single_ones_or_too_few_of_them_are_no_opinion():
     votes = [[6, 0, 0, 0, 0, 0, 4], [0, 0, 0, 9, 0, 0, 1], [1, 1, 0, 0, 0, 0, 0], [0] * 7]
     rows = targets_of((VOTES,), faces(4, votes=votes), 0.0)
