@@ -90,7 +90,7 @@ def test_what_starts_from_it_names_both_commands(place, again, tmp_path):
     said = learned_from(trained(recipe, tmp_path / "more"), recipe)
     first, second = said["command"].split(" && ")
     assert first.startswith("python -m train gender --recipe") and first.endswith("--out runs/again")
-    assert f"--recipe start='\"{again}\"'" in second
+    assert f"--recipe start='\"runs/{again.name}\"'" in second
     assert said["run"].count("best on the validation part after epoch 1; it starts from: 1 epochs in") == 1
 
 
