@@ -81,6 +81,6 @@ class FaceNet:
         if off > golden.tolerance:
             found_at = [round(number, 1) for number in box.tolist()]
             raise CardError(
-                f"{self.card.path}: {self.card.file.name} finds {score:.4f} at {found_at} in the test picture, the card says {golden.score:.4f} at {list(golden.box)}; put the file there that the card"
-                " was written for."
+                f"{self.card.path}: {self.card.file.name} finds {score:.4f} at {found_at} in the test picture, the card"
+                f" says {golden.score:.4f} at {list(golden.box)}; put the file there that the card was written for."
             )
