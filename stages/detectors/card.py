@@ -27,6 +27,7 @@ from stages.detectors.framing import Framing
 from stages.inference import golden
 from stages.inference.digest import file_sha256
 from stages.inference.fields import CardError, Fields, list_of, number, one_of, positive, read_card, text
+from stages.inference.model import check_kind
 
 KEYS = ("name", "file", "sha256", "task", "input", "strides", "score", "overlap", "framing", "golden")
 FOR_PEOPLE = ("trained", "figures", "limits")
@@ -83,12 +84,13 @@ def load_detector_card(path: Path) -> DetectorCard:
 def check_file(card: DetectorCard) -> str:
     """The SHA-256 of the file, which is there and is the one that the card means; CardError if not."""
     if card.file.is_dir():
-        raise CardError(f"{card.path}: file names {card.file}, which is a folder; write the path of a .tflite file.")
+        raise CardError(f"{card.path}: file names {card.file}, which is a folder; put the right file there.")
     found = file_sha256(card)
     if card.sha256 is not None and found != card.sha256:
         raise CardError(
             f"{card.path}: {card.file} has the SHA-256 {found}, the card says {card.sha256}; put the right file there."
         )
+    check_kind(card)
     return found
 
 

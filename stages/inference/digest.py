@@ -49,7 +49,7 @@ def file_sha256(card: Card) -> str:
             card.file / "saved_model.pb"
         ).is_file():  # Before it is read, which would take minutes of a home folder.
             raise CardError(
-                f"{card.path}: file names {card.file}, a folder that is no SavedModel; write the path of the model."
+                f"{card.path}: file names {card.file}, a folder that is no SavedModel; put the right file there."
             )
         paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()

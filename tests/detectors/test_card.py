@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.detectors.card import load_detector_card
+from stages.detectors.card import check_file, load_detector_card
 from stages.detectors.face_net import FaceNet
 from stages.inference.fields import CardError
 
@@ -74,7 +74,7 @@ def test_a_file_that_is_not_there_or_not_the_cards_is_refused(tmp_path):
     (tmp_path / "faces.tflite").write_bytes(b"no model")
     with pytest.raises(CardError, match="has the SHA-256 .* the card says abab"):
         FaceNet(load_detector_card(path))
-    with pytest.raises(CardError, match="is not a LiteRT model or is damaged"):
+    with pytest.raises(CardError, match=r"is no \.tflite file, or is damaged; put the right file there"):
         FaceNet(load_detector_card(card(tmp_path, sha256=None)))
 
 
@@ -87,5 +87,12 @@ def test_a_net_that_looks_at_one_face_is_no_detector(tmp_path):
 
 def test_a_folder_is_no_detectors_file(tmp_path):
     (tmp_path / "home").mkdir()
-    with pytest.raises(CardError, match=r"file names .*home, which is a folder; write the path of a \.tflite file\."):
+    with pytest.raises(CardError, match=r"file names .*home, which is a folder; put the right file there\."):
         FaceNet(load_detector_card(card(tmp_path, file="home")))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", bytes(3000)])
+def test_a_file_that_is_no_net_is_refused_before_anything_runs(tmp_path, content):
+    (tmp_path / "faces.tflite").write_bytes(content)
+    with pytest.raises(CardError, match=r"faces\.tflite is no \.tflite file, or is damaged; put the right file"):
+        check_file(load_detector_card(card(tmp_path, sha256=None)))

@@ -260,7 +260,7 @@ def test_a_folder_that_is_no_saved_model_is_refused_before_it_is_read(write_card
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "film.mkv").write_bytes(b"hours of it")
     monkeypatch.setattr("stages.inference.digest._digest", lambda path: pytest.fail(f"reads {path}"))
-    with pytest.raises(CardError, match=r"file names .*home, a folder that is no SavedModel; write the path of the"):
+    with pytest.raises(CardError, match=r"file names .*home, a folder that is no SavedModel; put the right"):
         file_sha256(load_card(write_card(file="home")))
 
 
