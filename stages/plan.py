@@ -241,16 +241,18 @@ def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -
     detect = detector_arguments(pipeline, models)
     sources = {input_of(n, spec): [public(spec), stamp(spec)] for n, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
+    every = {f"stages.{stage}.every": number for stage, number in pipeline.every().items()}
     devices = {f"stages.{s}.device": a.device for s, a in pipeline.attributes().items() if a.device != "auto"}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}
     played = pipeline.capture
     part = {"start": played.start_s, "end": played.end_s, "fps": played.fps, "loop": played.loop}
     # Only what is asked for: a run that was begun before there were these keys can be gone on with.
     part = {f"capture.{key}": value for key, value in part.items() if value and value != math.inf}
-    render = {
-        f"render.{key}": getattr(pipeline.render, key) for key in ("annotated", "track", "coast", "style", "blur")
-    }
-    return {**sources, **part, **stages, **devices, **frames, **render, "render.smooth": pipeline.smooth_s()}
+    shown = ("annotated", "track", "coast", "style", "blur", "unsure_below")
+    render = {f"render.{key}": getattr(pipeline.render, key) for key in shown}
+    render["render.smooth"] = pipeline.smooth_s()
+    # `every` last: what it is by itself follows from `track` and `coast`, and the first difference is the one named.
+    return {**sources, **part, **stages, **devices, **frames, **render, **every}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

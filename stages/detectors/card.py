@@ -26,7 +26,8 @@ from stages.detectors.cells import STRIDES
 from stages.detectors.framing import Framing
 from stages.inference import golden
 from stages.inference.digest import file_sha256
-from stages.inference.fields import CardError, Fields, list_of, number, one_of, positive, read_mapping, text
+from stages.inference.fields import CardError, Fields, list_of, number, one_of, positive, read_card, text
+from stages.inference.model import check_kind
 
 KEYS = ("name", "file", "sha256", "task", "input", "strides", "score", "overlap", "framing", "golden")
 FOR_PEOPLE = ("trained", "figures", "limits")
@@ -60,8 +61,8 @@ class DetectorCard:
 def load_detector_card(path: Path) -> DetectorCard:
     """Read a card; CardError names the first mistake. Neither opens the file nor looks whether it is there."""
     path = Path(path)
-    fields = Fields(path, read_mapping(path), KEYS + FOR_PEOPLE)
-    fields.get("task", one_of(("faces",)), "faces, the only task of a detector")
+    only = "faces, the only task of a detector, or choose the card of one"
+    fields, _ = read_card(path, KEYS + FOR_PEOPLE, ("faces",), only)
     given = fields.section("input", ("dtype", "range", "order"), "{dtype: float32, range: [0, 255], order: bgr}")
     given.get("dtype", one_of(("float32",)), "float32, the only one there is", "float32")
     given.get("range", _pixels, "[0, 255]: the net scales pixels itself", (0.0, 255.0))
@@ -82,11 +83,14 @@ def load_detector_card(path: Path) -> DetectorCard:
 
 def check_file(card: DetectorCard) -> str:
     """The SHA-256 of the file, which is there and is the one that the card means; CardError if not."""
+    if card.file.is_dir():
+        raise CardError(f"{card.path}: file names {card.file}, which is a folder; put the right file there.")
     found = file_sha256(card)
     if card.sha256 is not None and found != card.sha256:
         raise CardError(
             f"{card.path}: {card.file} has the SHA-256 {found}, the card says {card.sha256}; put the right file there."
         )
+    check_kind(card)
     return found
 
 
@@ -97,7 +101,7 @@ def drawn_face(side: int = 160) -> np.ndarray:
 
 def _framing(fields: Fields) -> Framing:
     given = fields.section("framing", ("side", "right", "down"), "{side: 0.85, right: 0.01, down: 0.13}")
-    side = given.get("side", lambda v: s if (s := positive(v)) and s < 100 else None, "a number above 0 and below 100")
+    side = given.get("side", _times, "a number from 0.1 to 10")
     shift = "a number from -1 to 1, in units of the side"
     return Framing(side, given.get("right", _shift, shift), given.get("down", _shift, shift))
 
@@ -130,6 +134,10 @@ def _level(value: object) -> float | None:
 def _box(value: object) -> tuple[float, ...] | None:
     box = list_of(number, 4, 4)(value)
     return tuple(box) if box and min(box[2:]) > 0 else None
+
+
+def _times(value: object) -> float | None:
+    return times if (times := number(value)) is not None and 0.1 <= times <= 10 else None
 
 
 def _shift(value: object) -> float | None:

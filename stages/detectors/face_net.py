@@ -18,7 +18,7 @@ class FaceNet:
         self.card = card
         self._interpreter = interpreter_of(card)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        shapes = [list(one["shape_signature"]) for one in (*inputs, *outputs)]
+        shapes = [one["shape_signature"].tolist() for one in (*inputs, *outputs)]
         if len(shapes) != 2 or shapes[0] != [1, -1, -1, 3] or shapes[1][2:] != [ANSWERS]:
             raise CardError(
                 f"{card.path}: {card.file.name} has inputs and outputs of the shapes {shapes}; a face net takes"
@@ -79,8 +79,8 @@ class FaceNet:
         box, score = self.surest(drawn_face())
         off = max(abs(score - golden.score), float(np.abs(box - golden.box).max()) / golden.box[2])
         if off > golden.tolerance:
+            found_at = [round(number, 1) for number in box.tolist()]
             raise CardError(
-                f"{self.card.path}: {self.card.file.name} finds {score:.4f} at {np.round(box, 1).tolist()} in the test"
-                f" picture, the card says {golden.score:.4f} at {list(golden.box)}; put the file there that the card"
-                " was written for."
+                f"{self.card.path}: {self.card.file.name} finds {score:.4f} at {found_at} in the test picture, the card"
+                f" says {golden.score:.4f} at {list(golden.box)}; put the file there that the card was written for."
             )

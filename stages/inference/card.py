@@ -30,7 +30,7 @@ from stages.core import limits
 from stages.core.frames import CropGeometry
 from stages.inference.answers import answer
 from stages.inference.digest import card_hash, file_sha256
-from stages.inference.fields import CardError, Fields, list_of, number, one_of, positive, read_mapping, text, whole
+from stages.inference.fields import CardError, Fields, list_of, number, one_of, positive, read_card, text, whole
 
 __all__ = ["Card", "CardError", "Golden", "Input", "answer", "card_hash", "file_sha256", "load_card", "unchecked"]
 
@@ -93,13 +93,13 @@ class Card:
 def load_card(path: Path) -> Card:
     """Read a card; CardError names the first mistake. Neither opens the model nor looks whether it is there."""
     path = Path(path)
-    fields = Fields(
+    fields, task = read_card(
         path,
-        read_mapping(path),
         ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "groups", "temperature")
         + ("golden", "trained", "figures", "limits", "runs_code"),
+        TASKS,
+        " or ".join(TASKS),
     )
-    task = fields.get("task", one_of(TASKS), " or ".join(TASKS))
     if task != "classes":
         fields.refuse(["keep"], f"task: {task}")
     if task != "age":

@@ -45,6 +45,12 @@ def file_sha256(card: Card) -> str:
             require_file(card.file)
             _refuse_huge(card)
             return _digest(card.file)
+        if not (
+            card.file / "saved_model.pb"
+        ).is_file():  # Before it is read, which would take minutes of a home folder.
+            raise CardError(
+                f"{card.path}: file names {card.file}, a folder that is no SavedModel; put the right file there."
+            )
         paths = sorted((p.relative_to(card.file).as_posix(), p) for p in card.file.rglob("*") if p.is_file())
         return hashlib.sha256("".join(f"{_digest(p)}  {name}\n" for name, p in paths).encode()).hexdigest()
     except OSError as error:

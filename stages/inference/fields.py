@@ -22,6 +22,18 @@ class CardError(FacepipeError):
     """A model card is wrong, or its model is not what the card says."""
 
 
+def read_card(path: Path, known: Iterable[str], tasks: tuple[str, ...], allowed: str) -> tuple[Fields, str]:
+    """The sections of a card, and its task, which is one of `tasks`; CardError for the first mistake.
+
+    The task is looked at first: the card of another kind of net has keys that are right in it.
+    """
+    document, is_allowed = read_mapping(path), one_of(tasks)
+    if "task" in document:
+        Fields(path, document, document).get("task", is_allowed, allowed)
+    fields = Fields(path, document, known)
+    return fields, fields.get("task", is_allowed, allowed)
+
+
 def read_mapping(path: Path) -> dict:
     """The keys and values of a card; CardError if the file is missing or is not a YAML mapping."""
     try:

@@ -56,12 +56,15 @@ def annotate(
         all_lines = everything_about(face, show) if style == "full" and len(faces) <= _CROWD else []
         plates.append(_plates(all_lines, lines, capital, box, width, height))
     sizes = [[plate.size for plate in choices] for choices in plates]
-    placed = place_plates(boxes, sizes, _gap(short), width, height)
+    notice = _notice(missing, error, width, height)
+    taken = [(0, height - notice.size[1], notice.size[0], height)] if notice else []
+    placed = place_plates(boxes, sizes, _gap(short), width, height, taken)
     for choices, found in zip(plates, placed, strict=True):
         if found:
             choice, corner = found
             draw_plate(drawn, corner, choices[choice])
-    _draw_notice(drawn, missing, error)
+    if notice:
+        draw_plate(drawn, taken[0][:2], notice)
     return drawn
 
 
@@ -115,14 +118,11 @@ def _rounded_rectangle(box: np.ndarray, radius: float) -> np.ndarray:
     return np.rint((centres + radius * _ARCS) * 2**_FRACTION_BITS).astype(np.int32)[:, None]
 
 
-def _draw_notice(drawn: np.ndarray, missing: Sequence[str], error: str | None) -> None:
-    """Say in the lower left corner what this frame lacks."""
+def _notice(missing: Sequence[str], error: str | None, width: int, height: int) -> Plate | None:
+    """What a frame lacks, for the lower left corner of its picture; None where it lacks nothing."""
     texts = [f"no answer: {', '.join(missing)}"] if missing else []
     texts += [f"not analysed: {error}"] if error is not None else []
-    height, width = drawn.shape[:2]
     capital = max(8, round(_CAPITAL_LEAST * 1.3 * min(height, width)))
     room = max(4, int(width / (0.95 * capital)) - 4)  # characters
     lines = [Line(t if len(t) <= room else f"{t[: room - 3]}...", _NOTICE) for t in texts]
-    plate = lay_out(lines, capital, width, height)
-    if plate:
-        draw_plate(drawn, (0, height - plate.size[1]), plate)
+    return lay_out(lines, capital, width, height)

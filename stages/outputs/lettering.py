@@ -13,6 +13,7 @@ _CAPITAL = 21  # units of the font from the base line to the top of a capital
 _STROKE = 0.135  # of the capital's height
 _DESCENDER = 0.41  # of the capital's height, what p and g have below the base line, stroke included
 _FINER = 4  # OpenCV's own smoothing leaves strokes of one width and uneven gaps at 7 to 15 pixels
+_WITHOUT_WIDTH = ("Mn", "Me", "Cf")  # accents, and what joins or turns the characters around it
 _CACHED_UP_TO = 48  # pixels; larger text is rare, and its masks would fill the memory
 
 
@@ -29,7 +30,7 @@ def base_line(capital: int) -> int:
 def text_mask(text: str, capital: int) -> np.ndarray:
     """How much of each pixel the text covers: uint8 (line_height, W), 0 to 255. Do not write to it.
 
-    The font has ASCII only: accents are left off, and other characters become question marks.
+    The font has ASCII only: accents and marks of direction are left off, other characters become question marks.
     """
     return _kept(text, capital) if capital <= _CACHED_UP_TO else _stroked(_ascii(text), capital, 1)
 
@@ -74,5 +75,5 @@ def _advance(character: str) -> int:
 
 
 def _ascii(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(c if " " <= c <= "~" else "?" for c in plain if not unicodedata.combining(c))
+    plain = (c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in _WITHOUT_WIDTH)
+    return "".join(c if " " <= c <= "~" else " " if c.isspace() else "?" for c in plain)

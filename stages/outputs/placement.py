@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-# What a pixel of a plate costs where it covers something, in units of a pixel of its own face.
-_OTHER_FACE, _OTHER_PLATE = 3.0, 6.0
+# What a pixel of a plate costs where it covers another face, in units of a pixel of its own face.
+_OTHER_FACE = 3.0
 # The share of a face that may be covered: by a plate for which there is a smaller one, and by the smallest.
 _TOUCHES, _HIDES = 0.05, 0.2
 _LATER_CHOICE = 0.02  # of the plate's area for each place further down the list: decides between equals
@@ -15,16 +17,17 @@ Size = tuple[int, int]
 
 
 def place_plates(
-    boxes: np.ndarray, sizes: list[list[Size]], gap: int, width: int, height: int
+    boxes: np.ndarray, sizes: list[list[Size]], gap: int, width: int, height: int, taken: Sequence[Sequence[float]] = ()
 ) -> list[tuple[int, tuple[int, int]] | None]:
     """For each face which of its plates is drawn, and where its left upper corner is; None where none finds room.
 
     boxes: float (N, 4) x1, y1, x2, y2 in pixels; sizes: width and height of the plates that each face could have, the
-    preferred first, none larger than the picture; gap: pixels between box and plate; width, height: of the picture.
-    All but the last are taken only where they cover no face and no other plate; the last may cover its own face, and so
-    little of another that it does not hide it.
+    preferred first, none larger than the picture; gap: pixels between box and plate; width, height: of the picture;
+    taken: x1, y1, x2, y2 of what else is written there. No plate covers another one or what is `taken`: neither could
+    be read. All but the last are taken only where they cover no face; the last may cover its own face, and so little of
+    another that it does not hide it.
     """
-    placed = np.empty((0, 4))
+    placed = np.array(taken, float).reshape(-1, 4)
     chosen = []
     for number, (box, choices) in enumerate(zip(boxes, sizes, strict=True)):
         others = np.delete(boxes, number, axis=0)
@@ -44,13 +47,11 @@ def _place(box, others, placed, size: Size, gap: int, width: int, height: int, i
     candidates = _candidates(box, size, gap, width, height)
     on_own, on_plates = (_covered(candidates, these).sum(axis=1) for these in (box[None], placed))
     on_others = _covered(candidates, others)
-    cost = on_own + _OTHER_FACE * on_others.sum(axis=1) + _OTHER_PLATE * on_plates
+    cost = on_own + _OTHER_FACE * on_others.sum(axis=1)
     cost += _LATER_CHOICE * size[0] * size[1] * np.arange(len(candidates))
     hidden = (on_others / _areas(others)).max(axis=1, initial=0)  # the largest share of another face
-    allowed = (
-        hidden <= _HIDES
-        if is_last
-        else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _areas(box[None])) & (on_plates == 0)
+    allowed = (on_plates == 0) & (
+        hidden <= _HIDES if is_last else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _areas(box[None]))
     )
     if not allowed.any():
         return None

@@ -169,7 +169,8 @@ def test_a_card_that_contradicts_its_file_is_refused(tmp_path):
 @pytest.mark.parametrize("made", [make_detector, settings_hash])
 def test_the_card_of_a_net_that_labels_faces_is_no_detectors(made):
     with pytest.raises(
-        CardError, match=r"emotion\.yaml: .* is not a key of a model card|task is 'classes'; write faces"
+        CardError,
+        match=r"emotion\.yaml: task is 'classes'; write faces, the only task of a detector, or choose the card",
     ):
         made("fast", **AS_IT_COMES, model=str(CARD.parent / "emotion.yaml"))
 
@@ -184,3 +185,22 @@ def test_what_it_computes_is_named_by_card_file_and_threshold_wherever_they_lie(
     for changes in ({"overlap": 0.3}, {"score": 0.9}, {"framing": {"side": 1.0, "right": 0.0, "down": 0.0}}):
         others.add(named(model=str(card(tmp_path, **changes))))
     assert len(others - {named()}) == 5  # Both ways to say 0.9 are one.
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("longest_side", [320, 448, 640])
+def test_a_face_is_found_however_much_of_the_picture_it_fills(astronaut, share, longest_side):
+    side = 106 / share  # of the picture around the face, whose square is 106 pixels wide
+    corner = np.array([226, 128]) - side / 2
+    scale = 720 / side
+    to_close_up = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    close_up = cv2.warpAffine(astronaut, to_close_up, (720, 720), borderMode=cv2.BORDER_REPLICATE)
+    found = detector(longest_side=longest_side).detect(close_up)
+    assert overlap((360 - 360 * share, 360 - 360 * share, 720 * share, 720 * share), found.boxes[surest(found)]) > 0.7
+
+
+def test_a_picture_has_the_same_faces_whatever_the_detector_saw_before(astronaut):
+    tall, one = np.vstack([astronaut, astronaut]), detector()
+    first = [one.detect(pixels).boxes.tolist() for pixels in (astronaut, tall, astronaut[:200])]
+    again = [one.detect(pixels).boxes.tolist() for pixels in (astronaut[:200], tall, astronaut)]
+    assert first == again[::-1]

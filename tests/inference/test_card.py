@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -253,6 +254,19 @@ def test_the_hash_of_a_folder_covers_names_and_contents(write_card, tmp_path):
     renamed = file_sha256(card)
     (tmp_path / "net" / "variables" / "b").write_bytes(b"2")
     assert len({first, renamed, file_sha256(card)}) == 3
+
+
+def test_a_folder_that_is_no_saved_model_is_refused_before_it_is_read(write_card, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "film.mkv").write_bytes(b"hours of it")
+    monkeypatch.setattr("stages.inference.digest._digest", lambda path: pytest.fail(f"reads {path}"))
+    with pytest.raises(CardError, match=r"file names .*home, a folder that is no SavedModel; put the right"):
+        file_sha256(load_card(write_card(file="home")))
+
+
+def test_the_card_of_a_detector_is_not_one_of_a_net_that_labels_faces():
+    with pytest.raises(CardError, match=r"faces\.yaml: task is 'faces'; write classes or age or regression"):
+        load_card(Path(__file__).parents[2] / "models/faces.yaml")
 
 
 def test_a_card_says_what_nobody_checks(write_card):

@@ -142,5 +142,5 @@ def test_a_missing_file_and_an_unknown_kind_are_one_sentence_each(write_card, tm
     with pytest.raises(CardError, match=r"emotion\.onnx, of no known kind; .*\.tflite, \.keras"):
         load_model(load_card(write_card(file="emotion.onnx")))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(CardError, match="folder, of no known kind"):
+    with pytest.raises(CardError, match="folder, a folder that is no SavedModel; put the right file there"):
         load_model(load_card(write_card(file="folder")))

@@ -149,15 +149,19 @@ CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.int
 
 @settings(max_examples=50, deadline=None)
 @given(CROWDS)
-def test_no_plate_of_any_crowd_leaves_the_picture_or_hides_another_face(crowd):
+def test_no_plate_of_any_crowd_leaves_the_picture_or_hides_another_face_or_plate(crowd):
     boxes = np.array([(x, y, x + side, y + side) for x, y, side in crowd], float).reshape(-1, 4).clip(0, [639, 359] * 2)
     sizes = [[(150, 120), (120, 50), (80, 34)]] * len(crowd)
-    for number, found in enumerate(place_plates(boxes, sizes, 4, 640, 360)):
+    written = [(0, 330, 200, 360)]
+    for number, found in enumerate(place_plates(boxes, sizes, 4, 640, 360, written)):
         if found is None:
             continue
         choice, (x, y) = found
         wide, high = sizes[number][choice]
         assert x >= 0 and y >= 0 and x + wide <= 640 and y + high <= 360
+        plate = x, y, x + wide, y + high
+        assert not any(overlap(plate, other) for other in written)
+        written.append(plate)
         for x1, y1, x2, y2 in np.delete(boxes, number, axis=0):
             across, down = min(x + wide, x2) - max(x, x1), min(y + high, y2) - max(y, y1)
             assert max(across, 0) * max(down, 0) <= 0.2 * max((x2 - x1) * (y2 - y1), 1)
@@ -211,6 +215,24 @@ def test_a_frame_says_what_it_lacks():
     drawn = annotate(flat(640, 360), [], missing=["age"])
     corner = drawn[330:, :200]
     assert (corner > 230).all(axis=2).sum() > 50 and (drawn[:320] == 128).all()
+
+
+def test_what_a_frame_lacks_and_the_labels_of_a_face_above_it_can_both_be_read():
+    of_face = face(10, 230, 60)
+    with_notice, alone = (annotate(flat(640, 360), [of_face], missing=lacks) for lacks in (["age"], []))
+    notice = annotate(flat(640, 360), [], missing=["age"])
+    changed = (notice != 128).any(axis=2)
+    assert np.array_equal(with_notice[changed], notice[changed])
+    white = [(drawn > 230).all(axis=2).sum() for drawn in (with_notice, alone, notice)]
+    assert white[0] == pytest.approx(white[1] + white[2], rel=0.1)
+
+
+def test_characters_that_take_no_room_are_not_drawn_and_breaks_are_spaces():
+    drawn = [
+        annotate(flat(640, 360), [Face((200, 80, 120, 120), 1.0, {"emotion": Classes(label, 0.5, {})})])
+        for label in ("at\u200b ea\u202ese\ufe0f", "at\u00a0ease", "at\nease")
+    ]
+    assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[1], drawn[2])
 
 
 def test_labels_outside_ascii_are_drawn_as_near_as_the_font_can():
