@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.core.flow import Flow, Quarantine, SayGivenUp, Tick, WorkerBeat
+from stages.core.flow import LONGEST_RESEND, Flow, Quarantine, SayGivenUp, Tick, WorkerBeat
 from tests.core.test_flow import ack, cut, flowing, read
 
 EVERY = range(1, 7)
@@ -31,7 +31,7 @@ def waited(flow: Flow, stalls: int, frames: Iterable[int], done: int = 1) -> lis
     now_s, actions = 0.0, []
     for stall in range(stalls):
         actions += flow.step(WorkerBeat("a", room=16, finished=1000), now_s)
-        now_s += 10.0 * 2**stall
+        now_s += 10.0 * min(2**stall, LONGEST_RESEND)
         for before_s in (0.4, 0.2):
             ack(flow, done, lacking(frames), now_s - before_s)
         actions += flow.step(Tick(), now_s)

@@ -68,6 +68,6 @@ def test_it_runs_from_any_folder_whatever_lies_there(place, film, shown: Ran):
     (here / "stages/__init__.py").write_text("raise SystemExit('the wrong stages')")
     (here / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
     shutil.copy(film, here)
-    ran = place.run("film.mp4", config=PROJECT / "pipeline.yaml", cwd=here)
+    ran = place.run("film.mp4", "--detector=haar", config=PROJECT / "pipeline.yaml", cwd=here)
     assert ran.status == 0, ran.err
     assert ran.results == shown.results

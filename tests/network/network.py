@@ -105,6 +105,7 @@ class Machine:
         """Give the command there, with the configuration that all have."""
         arguments = [sys.executable, str(PROJECT / "run_pipeline.py"), "--config", str(self.place.folder / CONFIG)]
         arguments += ["--output", str(self.place.folder / "out"), "--display", "none"]
+        arguments += ["--set", "stages.detect.detector=haar"]  # as all tests do that count on faces
         arguments += ["--source", str(source)] if source else []
         command = self._network.inside(self.name, [*arguments, *options])
         return Running(self.place, command, self.place.folder / "out")

@@ -102,6 +102,7 @@ def test_an_export_onto_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch, ca
     crops = np.zeros((7, 48, 48, 1), np.uint8)
     for name, value in (
         ("trained_net", None),
+        ("calibrating", crops),
         ("answering", None),
         ("validation_of", (crops, np.arange(7))),
         ("logits_of", np.eye(7)),
