@@ -13,7 +13,6 @@ from stages.detectors.face_net import FaceNet
 
 CARD = Path(__file__).resolve().parents[2] / "models" / "faces.yaml"
 
-
 # Pixels of the shorter side of a picture; in a larger one a face that fills it is none to the net, whose cells see too
 # little of it: from 240 pixels on it finds eyes rather than faces. So it looks at halves of the picture, too.
 REACH = 256

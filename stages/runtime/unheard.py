@@ -1,7 +1,6 @@
-"""Ends a process that is held where no signal reaches it: by a server or a disk that does not answer any more.
+"""Ends a process that waits in the kernel, where no signal handler runs, for a file server that does not answer.
 
-A stage that is held so is ended from outside, and the results are tried before they are relied on. What is left are
-the moments in which the process that a person has started opens a file itself.
+The launcher kills stages that wait so. This is for the launcher itself, which opens files at the start and at the end.
 """
 
 from __future__ import annotations
