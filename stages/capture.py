@@ -289,9 +289,7 @@ class _Capture:
     def _do(self, action: flow.Action, crops: CutCrops | None) -> None:
         match action:
             case flow.SendWelcome(connection, account):
-                self._to_worker(
-                    connection, Welcome(source=self._source.name, account=account, run=self._run, epoch=self._epoch)
-                )
+                self._to_worker(connection, Welcome(account=account, room=self._rules.room, **self._id))
             case flow.SendFrame(connection, frame, seq, attempt, skip):
                 beyond = self._workers.is_beyond(connection)
                 given = self._given(connection)

@@ -1,4 +1,4 @@
-"""Reads the source on a thread of its own: one picture ahead, and again from where render has to be given it anew."""
+"""Reads the source on a thread of its own: a little ahead, and again from where render has to be given it anew."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from stages.runtime.link import Waker
 from stages.sources import Source
 
 KEPT = 2  # pictures of frames that are done: of a render that dies the video lacks one or two that have a line
+AHEAD = 4  # pictures of a file that are decoded before the window has room for them: as many as travel at once
+AHEAD_BYTES = 16_000_000  # of these; one may always be decoded
 _CLOSE_S = 1.0
 
 
 class Reader:
-    """Decodes on a thread of its own, one picture ahead of what the window takes; can go back to an earlier frame."""
+    """Decodes on a thread of its own, ahead of what the window takes; can go back to an earlier frame."""
 
     def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
         """`met` is called, on that thread, with the frame that is read next."""
@@ -126,7 +128,9 @@ class _Reading:
         self.decoding_since_s: float | None = None  # since when the thread is at one picture; None: it waits for room
         self._source, self._waker, self._paced, self._start = source, waker, paced, start
         self._came: deque[Picture | Exception | None] = deque()
-        self._room = threading.Semaphore(1)  # for one picture
+        self._changed = threading.Condition()  # what has come, and what is wanted
+        self._is_wanted = True  # whoever takes the pictures waits for one
+        self._ahead = 1 if source.live else AHEAD
         self._stopped = threading.Event()
         self._begun = threading.Event()  # the first picture was taken
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -141,6 +145,8 @@ class _Reading:
         self._stopped.set()
         self._begun.set()
         self.ended = True
+        with self._changed:
+            self._changed.notify()
 
     def close(self) -> bool:
         self.stop()
@@ -148,11 +154,15 @@ class _Reading:
         return not self._thread.is_alive()
 
     def take(self) -> Picture | None:
-        if self.ended or not self._came:
+        if self.ended:
             return None
-        came = self._came.popleft()
+        with self._changed:
+            self._is_wanted = not self._came
+            if self._is_wanted:
+                return None
+            came = self._came.popleft()
+            self._changed.notify()
         self._begun.set()
-        self._room.release()
         self.ended = came is None or isinstance(came, Exception)
         if isinstance(came, Exception):
             raise came
@@ -160,7 +170,6 @@ class _Reading:
 
     @property
     def next_size(self) -> int:
-        # A snapshot: what the other thread adds meanwhile has woken us again.
         came = self._came[0] if self._came else None
         return came.pixels.nbytes if isinstance(came, Picture) else 0
 
@@ -199,9 +208,18 @@ class _Reading:
                 started_s = time.monotonic() - picture.time
 
     def _put(self, came: Picture | Exception | None) -> bool:
-        while not self._stopped.is_set():
-            if self._room.acquire(timeout=0.1):
-                self._came.append(came)
-                self._waker.wake()
-                return True
-        return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped.is_set() or self._has_room(came))
+            if self._stopped.is_set():
+                return False
+            self._came.append(came)
+            is_wanted, self._is_wanted = self._is_wanted, False
+        if is_wanted:  # Otherwise whoever takes the pictures has no room, and looks when there is some.
+            self._waker.wake()
+        return True
+
+    def _has_room(self, came: Picture | Exception | None) -> bool:
+        if not self._came:
+            return True
+        size = sum(p.pixels.nbytes for p in (*self._came, came) if isinstance(p, Picture))
+        return len(self._came) < self._ahead and size <= AHEAD_BYTES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.core import flow
+from stages.core import flow, limits
 from stages.core.messages import Ack
 from stages.detectors import settings_hash
 from stages.runtime.process import Settings
@@ -16,6 +16,7 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
         cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,
         window_bytes=pipeline.window_memory,
+        room=limits.ROOM if live else max(limits.ROOM, min(limits.GATHERED_ROOM, pipeline.window // 2)),
         live=live,
         deadline_s=pipeline.deadline,
         give_up_after_s=pipeline.give_up_after,

@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from stages.core import limits
 from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome, WorkerRefused
 
+HELD_S = 0.1  # so long answers wait for others, where capture gathers pieces
+AT_ONCE_S = 0.03  # of work, that is to travel at once
+LATELY = 0.2  # the weight of the last pieces in what one takes
+
 
 @dataclass(slots=True)
 class Desk:
     """The work of one worker for one capture."""
 
-    room: int = limits.ROOM
+    most: int = limits.ROOM  # pieces that capture gives at most
+    piece_s: float | None = None  # what a piece has taken of processor time lately
     run: str = ""  # "" before the first welcome
     source: str | None = None
     epoch: int = 0
@@ -74,13 +79,35 @@ class Desk:
         if self.is_alone:
             self.asked = self.is_alone = False
 
+    def worked(self, seconds: float, pieces: int) -> None:
+        """So many pieces have taken so long together."""
+        each_s = seconds / pieces
+        self.piece_s = each_s if self.piece_s is None else self.piece_s + LATELY * (each_s - self.piece_s)
+
+    @property
+    def room(self) -> int:
+        """How many pieces can lie here: beside the two what is done while answers are held, and while they travel.
+
+        A worker that takes long over each has nothing of more than two.
+        """
+        if self.piece_s is None or self.most <= limits.ROOM:
+            return min(self.most, limits.ROOM)
+        return min(self.most, limits.ROOM + int(2 * AT_ONCE_S / max(self.piece_s, AT_ONCE_S / limits.MOST_ROOM)))
+
+    @property
+    def held_s(self) -> float:
+        """How long an answer may wait for others, to travel with them."""
+        return HELD_S if self.room > limits.ROOM and not self.is_alone else 0.0
+
     @property
     def credit_is_spent(self) -> bool:
         """Whether capture, by what it has been told, can send nothing more: then it must hear of what is finished.
 
-        As long as it can, the regular beat is soon enough, and half of the messages about credit are saved.
+        As long as it can, the regular beat is soon enough, and half of the messages about credit are saved. Where
+        pieces are gathered, it waits until it can send several, or nothing is left to do here.
         """
-        return self.finished > self.said and self.received - self.said >= self.room
+        is_gathered = self.room > limits.ROOM
+        return self.finished > self.said and (is_gathered or self.received - self.said >= self.room)
 
     def told(self) -> None:
         """Capture has been told what is finished, by a beat or by the crops of a frame."""
@@ -88,7 +115,7 @@ class Desk:
 
     def _start_anew(self, welcome: Welcome) -> None:
         self.run, self.source = welcome.run, welcome.source
-        self.epoch, self.account = welcome.epoch, welcome.account
+        self.epoch, self.account, self.most = welcome.epoch, welcome.account, min(welcome.room, limits.MOST_ROOM)
         self.received = self.finished = self.said = 0
         self.refused, self.served = None, False
         self.asked = self.is_alone = False

@@ -61,6 +61,7 @@ STALLS = 3  # after so many stalls what a worker holds is taken for lost too
 STOOD_STILL_S = 1.0  # who was away for so long has heard nobody, and must blame nobody for it
 DISTRUSTED = "its answers could not be taken"
 HEARD_S = 2.0  # with two acknowledgements within so long, render lives and says what it lacks
+GATHER_S = 0.1  # so long pieces of a stage that has nothing to do wait for others
 NOTICE_S = 0.2  # how often a drop, a frame given up and the end are said again until render has acknowledged them
 
 
@@ -72,6 +73,7 @@ class Rules:
     cards: dict[str, str]  # stage -> the hash that its workers must show
     window: int = 16  # frames between read and acknowledged
     window_bytes: int = 256_000_000  # pictures and crops of these frames; one frame may always go
+    room: int = limits.ROOM  # pieces that one worker is given; beyond ROOM they are gathered, to travel several at once
     live: bool = False
     deadline_s: float = 1.0  # live: a frame is emitted or dropped within it
     give_up_after_s: float = 5.0  # a stage without a worker (of a file: a good one) for so long is not waited for
@@ -105,6 +107,7 @@ class Flow:
         self._blame = Blame(rules.tries, quarantined, answering)
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
+        self._handed_s = dict.fromkeys(self._stages, float("-inf"))  # when a stage was given something last
         self._ack: Acked | None = None
         self._acked_s = (float("-inf"), float("-inf"))  # when render was heard the last two times
         self._drops: list[SayDrop] = []  # until render has acknowledged them
@@ -175,6 +178,10 @@ class Flow:
         return worker.number if worker is not None else 0  # It was lost in the same step.
 
     @property
+    def _gathers(self) -> bool:
+        return self._rules.room > limits.ROOM
+
+    @property
     def in_flight(self) -> int:
         return len(self._frames)
 
@@ -196,8 +203,8 @@ class Flow:
                 worker.heard_s = now_s
         self._stepped_s = now_s
         actions = list(self._take(event, now_s))
-        if self._is_over:
-            return actions
+        if self._is_over or (self._gathers and not isinstance(event, Tick)):
+            return actions  # What is gathered goes out at the end of a turn, which the caller makes a tick of.
         for connection in self._workers.silent(now_s, self._rules.hang_s):
             self._lose_worker(connection)  # Its machine has gone: it says nothing, and nobody says it for it.
         if self._rules.live:
@@ -206,7 +213,7 @@ class Flow:
         else:
             actions += self._give_up_without_workers(now_s)
         actions += self._resend_without_progress(now_s)
-        actions += self._hand_out()
+        actions += self._hand_out(now_s)
         if self._workers.some_are_stuck:
             actions += self._hand_to_the_idle(of_the_stuck=True)
         actions += self._repeat_notices(now_s)
@@ -237,7 +244,7 @@ class Flow:
             case AnswerRefused():
                 yield from self._take_refusal(event)
             case CropsCame():
-                yield from self._take_crops(event)
+                yield from self._take_crops(event, now_s)
             case Acked():
                 yield from self._take_ack(event, now_s)
             case Tick():
@@ -294,11 +301,15 @@ class Flow:
     def _take_beat(self, connection: str, room: int, finished: int, now_s: float) -> Iterator[Action]:
         worker = self._workers.get(connection)
         if worker is not None:
-            worker.room, worker.heard_s = min(room, limits.MOST_ROOM), now_s
+            worker.room, worker.heard_s = min(room, self._most_room), now_s
             worker.finish_up_to(finished)
             self._release_if_survived(worker)
         elif not self._workers.is_refused(connection):
             yield SendWelcome(connection, self._workers.account(connection))
+
+    @property
+    def _most_room(self) -> int:
+        return self._rules.room if self._gathers else limits.MOST_ROOM
 
     def _release_if_survived(self, worker: Worker) -> None:
         """A worker that has finished the suspect piece that it had alone is given others again."""
@@ -445,8 +456,10 @@ class Flow:
 
     # --- Crops ---
 
-    def _take_crops(self, came: CropsCame) -> Iterator[Action]:
+    def _take_crops(self, came: CropsCame, now_s: float) -> Iterator[Action]:
         worker = self._workers.get(came.connection)
+        if worker is not None:
+            worker.heard_s = now_s
         if worker is not None and worker.finish_one(came.frame):  # As a beat says: detect need not send both.
             self._release_if_survived(worker)
         frame = self._frames.get(came.frame)
@@ -595,7 +608,7 @@ class Flow:
 
     # --- Handing out ---
 
-    def _hand_out(self) -> Iterator[Action]:
+    def _hand_out(self, now_s: float) -> Iterator[Action]:
         for stage in reversed(self._stages):  # Attributes first: what is nearly done frees the window.
             due = self._due[stage]
             if suspects := self._suspects.of(stage):
@@ -604,13 +617,25 @@ class Flow:
             for number in self._blame.those_in_vain(stage, due):
                 due = due - {number}
                 yield from self._hand_out_again(stage, number)
-            while due and (connection := self._workers.roomiest(stage)) is not None:
+            taking = self._taking(stage, len(due), now_s) if due else {}
+            while due and (connection := self._workers.roomiest(taking)) is not None:
                 number = min(due)
                 if stage == DETECT and not self._frames[number].attempt and self._render_is_full:
                     break
                 due.discard(number)
                 self._due[stage].discard(number)
+                self._handed_s[stage] = now_s
                 yield from self._send(stage, number, connection)
+
+    def _taking(self, stage: str, due: int, now_s: float) -> dict[str, int]:
+        if not self._gathers:
+            return self._workers.taking(stage)
+        # A part of the window is for what is further on: other stages are to have something to do too.
+        share = max(limits.ROOM, self._rules.window // (1 + len(self._workers.of(stage))))
+        # As long as detect is at work, more will be due soon, and what an attribute waits for holds nobody up.
+        is_more_to_come = stage != DETECT and any(w.under_way for w in self._workers.of(DETECT).values())
+        is_more_to_come = is_more_to_come and now_s - self._handed_s[stage] < GATHER_S
+        return self._workers.gathering(stage, due, share, is_more_to_come)
 
     def _reserve(self, stage: str) -> Iterator[Action]:
         """One worker of the stage is to take one of its suspect pieces alone; the others go on with the rest."""

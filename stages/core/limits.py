@@ -51,6 +51,8 @@ SENTENCES = 20  # about workers that are not taken
 # Beyond: the oldest are not told. Capture knows a worker by its last life but a few.
 ENDS = 16  # former lives of a worker that its hello tells the end of
 
-# What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle.
+# What one worker may hold for one capture: one piece in work and one waiting, so that it never stands idle. Of a file,
+# where latency does not matter, more of them where they take little time: they travel several at once.
 ROOM = 2
+GATHERED_ROOM = 8
 MOST_ROOM = 16  # beyond: no more is given to it, whatever it asks for

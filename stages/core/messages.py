@@ -222,6 +222,7 @@ class Welcome(Message):
     epoch: Count = 0  # of a capture; 0 from render
     source: MaybeName = None  # of a capture
     account: Count = 0  # names this connection at this capture: with a new one the worker's account starts anew
+    room: Count = limits.ROOM  # the most pieces that this capture gives to one worker
     incarnation: Count = 0  # of render
 
 

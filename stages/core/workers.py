@@ -31,7 +31,11 @@ class Worker:
 
     @property
     def free(self) -> int:
-        return 0 if self.is_reserved else self.room - len(self.under_way)
+        return self.free_of(self.room)
+
+    def free_of(self, share: int) -> int:
+        """How many pieces more it can take, where it is to hold no more than a share."""
+        return 0 if self.is_reserved else min(self.room, share) - len(self.under_way)
 
     @property
     def host(self) -> str:
@@ -87,12 +91,29 @@ class Workers:
         """Whether some have finished nothing since the last stall."""
         return any(worker.is_stuck for worker in self.here.values())
 
-    def roomiest(self, stage: str) -> str | None:
-        """Who can take most at the moment; None if nobody can take anything."""
-        roomiest, most = None, 0
-        for connection, worker in self.here.items():
-            if worker.stage == stage and (free := worker.free) > most:
-                roomiest, most = connection, free
+    def taking(self, stage: str) -> dict[str, int]:
+        """Who can be given something, and how many pieces."""
+        return {c: w.free for c, w in self.here.items() if w.stage == stage and w.free > 0}
+
+    def gathering(self, stage: str, due: int, share: int, is_more_to_come: bool) -> dict[str, int]:
+        """As `taking`, where so many pieces are due and nobody is to hold more than a share.
+
+        Who has something to do already, or can wait because more is to come, is given something only if half of what
+        it may hold can travel at once.
+        """
+        here = {c: (w, w.free_of(share)) for c, w in self.here.items() if w.stage == stage}
+        return {
+            connection: free
+            for connection, (worker, free) in here.items()
+            if free > 0 and (not (worker.under_way or is_more_to_come) or 2 * min(free, due) >= min(worker.room, share))
+        }
+
+    def roomiest(self, taking: dict[str, int]) -> str | None:
+        """Who of these can take most, which is one less then; None if nobody can take anything."""
+        roomiest = max(taking, key=taking.get, default=None)
+        if roomiest is None or taking[roomiest] <= 0:
+            return None
+        taking[roomiest] -= 1
         return roomiest
 
     def has_others(self, worker: Worker) -> bool:

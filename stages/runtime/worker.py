@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from stages.core import limits
 from stages.core.desk import Desk
@@ -34,6 +35,7 @@ from stages.runtime.link import Connected
 from stages.runtime.settings import Settings
 
 BEAT_S = 0.1
+FOUND_S = 1.0  # so often render is told that this worker is there, beside the answers that it gets
 REASON_CHARACTERS = 300  # of what a detector or a net raised
 KNOCK_S = 0.02  # until the first capture has answered: everything is started at once, and the first frame waits for it
 
@@ -98,7 +100,11 @@ class _Worker:
         self._render: Connected = links.connect(render, kinds(*FROM_RENDER))
         listens_to = kinds(*TO_WORKER)
         self._desks: list[tuple[Connected, Desk]] = [(links.connect(c, listens_to), Desk()) for c in captures]
-        self._beat_due_s = 0.0
+        self._beat_due_s = self._found_due_s = 0.0
+        self._told_s: dict[Connected, float] = {}  # when each capture has been told last what is finished
+        self._told_room: dict[Connected, int] = {}
+        self._held: list[tuple[tuple[Connected, Desk], Frame | Crops, Answer | Exception]] = []  # not sent yet
+        self._held_until_s = inf
         self._render_run: str | None = None  # until render has welcomed us to a run, answers would be lost on their way
         self._refusals: set[str] = set()
 
@@ -106,14 +112,18 @@ class _Worker:
         self._launcher.ready()
         while not self._launcher.stop_requested and not (self._once and self._served):
             self._receive()
-            link, pieces = self._take_batch()
+            at, pieces = self._take_batch()
             if pieces:
-                self._work(link, pieces)
+                self._work(at, pieces)
+            if self._held and (time.monotonic() >= self._held_until_s or not self._has_work):
+                self._send_answers()
             self._clear_for_one()
             if time.monotonic() >= self._beat_due_s:
                 self._beat()
-            if not any(desk.waiting for _, desk in self._desks):
+            if not self._has_work:
                 self._links.wait(self._beat_due_s - time.monotonic())
+        if self._held:
+            self._send_answers()
         if self._once and not self._launcher.stop_requested and not any(desk.served for _, desk in self._desks):
             raise NotTaken(self._refusal(next(desk.refused for _, desk in self._desks if desk.refused)))
 
@@ -161,30 +171,44 @@ class _Worker:
             faces += size
         return (link, desk), batch
 
+    @property
+    def _has_work(self) -> bool:
+        return any(desk.waiting for _, desk in self._desks)
+
     def _work(self, at: tuple[Connected, Desk], pieces: list[Frame | Crops]) -> None:
-        link, desk = at
-        was_alone = desk.is_alone
-        if was_alone:
+        _, desk = at
+        if desk.is_alone:
             self._launcher.at(f"frame {pieces[0].frame} of {pieces[0].source}")
-        for piece, answer in self._answers(pieces):
+        # Of its processor time: what else the machine does makes a piece no larger.
+        began_s = time.thread_time()
+        answers = list(self._answers(pieces))
+        desk.worked(time.thread_time() - began_s, len(pieces))
+        now_s = time.monotonic()
+        self._held_until_s = min(self._held_until_s if self._held else inf, now_s + desk.held_s)
+        self._held += [(at, piece, answer) for piece, answer in answers]
+
+    def _send_answers(self) -> None:
+        """What is known by now travels together: who is woken for one answer can as well take several."""
+        held, self._held = self._held, []
+        alone = [desk for _, desk in self._desks if desk.is_alone]
+        # Capture first: others wait for the crops, and render will wait for them.
+        for (link, _), piece, answer in held:
             if isinstance(answer, Exception):
                 link.send(self._failed(piece, answer))
-                desk.answered(piece)
-            else:
-                self._answer_with(link, desk, piece, answer)
+            elif answer.to_capture is not None:
+                link.send(answer.to_capture)
+                self._told_s[link] = time.monotonic()
+                meet_between(self._disorder, piece.frame)
+        for (_, desk), piece, answer in held:
+            desk.answered(piece)
+            if not isinstance(answer, Exception):
+                self._render.send(answer.to_render)
+                if answer.to_capture is not None:
+                    desk.told()
             self._launcher.finished()
-        if desk.credit_is_spent or was_alone:
-            self._beat_to(link, desk)
-
-    def _answer_with(self, link: Connected, desk: Desk, piece: Frame | Crops, answer: Answer) -> None:
-        # Capture first: others wait for the crops, and render will wait for them.
-        if answer.to_capture is not None:
-            link.send(answer.to_capture)
-            meet_between(self._disorder, piece.frame)
-        self._render.send(answer.to_render)
-        desk.answered(piece)
-        if answer.to_capture is not None:
-            desk.told()
+        for link, desk in self._desks:
+            if desk.credit_is_spent or desk in alone:
+                self._beat_to(link, desk)
 
     def _answers(self, pieces: list[Frame | Crops]) -> Iterator[tuple[Frame | Crops, Answer | Exception]]:
         """Each piece with its answer. One that raises is told to capture, which decides whether it is tried again."""
@@ -221,13 +245,14 @@ class _Worker:
 
     def _clear_for_one(self) -> None:
         """A capture that has asked for it is told when nothing lies on any desk; one capture at a time."""
-        if self._reserved_by is not None or any(desk.waiting for _, desk in self._desks):
+        if self._reserved_by is not None or self._has_work:
             return
         for link, desk in self._desks:
             if desk.clear_for_one():
                 me = self._identity
                 link.send(Reserved(run=desk.run, epoch=desk.epoch, source=desk.source, incarnation=me.incarnation))
-                self._beat()
+                for each in self._desks:
+                    self._beat_to(*each)
                 return
 
     def _say_hello(self, link: Connected, desk: Desk) -> None:
@@ -248,19 +273,27 @@ class _Worker:
         self._beat_to(link, desk)
 
     def _beat(self) -> None:
+        now_s = time.monotonic()
         welcomed = all(desk.run and desk.run == self._render_run for _, desk in self._desks)
-        self._beat_due_s = time.monotonic() + (BEAT_S if welcomed else KNOCK_S)
+        self._beat_due_s = now_s + (BEAT_S if welcomed else KNOCK_S)
         self._launcher.beat()
-        # Render needs no more than to be found again after it was away.
-        self._render.send(self._beat_message(run=self._render_run or "", room=0, finished=0))
+        if not welcomed or now_s >= self._found_due_s:
+            # Render needs no more than to be found again after it was away.
+            self._found_due_s = now_s + FOUND_S
+            self._render.send(self._beat_message(run=self._render_run or "", room=0, finished=0))
         for link, desk in self._desks:
-            self._beat_to(link, desk)
+            is_lately = now_s - self._told_s.get(link, -inf) < BEAT_S and self._told_room.get(link) == self._room(desk)
+            if not welcomed or not is_lately:
+                self._beat_to(link, desk)
 
     def _beat_to(self, link: Connected, desk: Desk) -> None:
-        is_asked = any(other.asked for _, other in self._desks)
-        room = desk.room if desk.run == self._render_run and not desk.served and not is_asked else 0
-        link.send(self._beat_message(desk.run, room, desk.finished))
+        self._told_s[link], self._told_room[link] = time.monotonic(), self._room(desk)
+        link.send(self._beat_message(desk.run, self._room(desk), desk.finished))
         desk.told()
+
+    def _room(self, desk: Desk) -> int:
+        is_asked = any(other.asked for _, other in self._desks)
+        return desk.room if desk.run == self._render_run and not desk.served and not is_asked else 0
 
     def _beat_message(self, run: str, room: int, finished: int) -> Beat:
         me = self._identity

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from stages.capturing.reader import KEPT, Reader
+from stages.capturing.reader import AHEAD, AHEAD_BYTES, KEPT, Reader
 from stages.core.frames import Picture
 from stages.runtime.link import Links
 from stages.sources import SourceError
@@ -111,10 +111,11 @@ def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
     def take(count: int) -> list[Picture]:
         taken = []
         while len(taken) < count:
-            links.wait(5)
-            reader.clear_wakes()
             if (picture := reader.take()) is not None:
                 taken.append(picture)
+            else:
+                links.wait(5)
+                reader.clear_wakes()
         return taken
 
     try:
@@ -130,6 +131,67 @@ def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
         reader.read_from(2)
         assert [(p.file, p.time) for p in take(4)] == [(p.file, p.time) for p in first[2:]]
         assert clip.readings == [0, 2]
+    finally:
+        reader.close()
+        links.close()
+
+
+class Small(Clip):
+    """A file of small pictures that tells how many have been decoded."""
+
+    pixels = PIXELS
+
+    def __init__(self):
+        super().__init__()
+        self.decoded = threading.Semaphore(0)
+
+    def pictures(self, start: int = 0):
+        for number in range(20):
+            self.decoded.release()
+            yield Picture(self.pixels, float(number), 20.0)
+
+
+class Large(Small):
+    """One whose pictures take five million bytes each."""
+
+    pixels = np.empty((1000, 1667, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("clip", "ahead"), [(Large, AHEAD_BYTES // 5_000_000), (Small, AHEAD)])
+def test_a_file_is_decoded_a_few_pictures_ahead_and_fewer_of_large_ones(clip, ahead):
+    clip, links = clip(), Links()
+    reader = Reader(clip, links.waker(), paced=False)
+    try:
+        reader.read_from(0)
+        links.wait(10)
+        assert reader.take().time == 0.0
+        for _ in range(1 + ahead + 1):  # The last one waits for room.
+            assert clip.decoded.acquire(timeout=10)
+        assert not clip.decoded.acquire(timeout=0.1)
+        assert reader.take().time == 1.0
+        assert clip.decoded.acquire(timeout=10) and not clip.decoded.acquire(timeout=0.1)
+    finally:
+        reader.close()
+        links.close()
+
+
+def test_nobody_is_woken_for_a_picture_that_there_is_no_room_for_yet():
+    clip, links = Small(), Links()
+    reader = Reader(clip, links.waker(), paced=False)
+    try:
+        reader.read_from(0)
+        links.wait(10)  # It is told of the first.
+        reader.clear_wakes()
+        assert reader.take() is not None
+        for _ in range(AHEAD + 2):
+            assert clip.decoded.acquire(timeout=10)
+        asked_s = time.monotonic()
+        links.wait(0.2)
+        assert time.monotonic() - asked_s >= 0.2
+        while reader.take() is not None:
+            pass
+        links.wait(10)
+        assert reader.take() is not None
     finally:
         reader.close()
         links.close()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from stages.core.desk import Desk
-from stages.core.messages import Finish, Frame, Welcome, WorkerRefused
+from stages.core.messages import Finish, Frame, Reserve, Welcome, WorkerRefused
 
 PIXELS = np.zeros((1, 1, 3), np.uint8)
 
 
-def welcome(run: str = "r", epoch: int = 1, account: int = 1) -> Welcome:
-    return Welcome(run=run, epoch=epoch, source="s", account=account)
+def welcome(run: str = "r", epoch: int = 1, account: int = 1, room: int = 2) -> Welcome:
+    return Welcome(run=run, epoch=epoch, source="s", account=account, room=room)
 
 
 def piece(seq: int, run: str = "r", epoch: int = 1) -> Frame:
@@ -73,7 +73,7 @@ def test_a_refusal_is_kept_with_its_reason():
 
 
 def test_capture_has_to_hear_at_once_what_is_finished_when_it_can_send_nothing_more():
-    desk = Desk(room=2)
+    desk = Desk()
     desk.take(welcome()), desk.take(piece(1))
     desk.answered(desk.waiting.popleft())
     assert not desk.credit_is_spent  # One more can be sent: the regular beat is soon enough.
@@ -81,3 +81,37 @@ def test_capture_has_to_hear_at_once_what_is_finished_when_it_can_send_nothing_m
     assert desk.credit_is_spent
     desk.told()
     assert not desk.credit_is_spent
+
+
+def gathering(piece_s: float) -> Desk:
+    """A desk whose capture gives up to eight pieces, after work at pieces that took so long each."""
+    desk = Desk()
+    desk.take(welcome(room=8))
+    desk.worked(5 * piece_s, 5)
+    return desk
+
+
+def test_pieces_that_take_little_are_gathered_and_those_that_take_long_are_not():
+    assert gathering(0.003).room == 8 and gathering(0.2).room == 2
+    assert 2 < gathering(0.03).room < 8
+
+
+def test_before_anything_is_known_of_the_work_and_of_a_camera_nothing_is_gathered():
+    desk = Desk()
+    desk.take(welcome(room=8))
+    assert (desk.room, desk.held_s) == (2, 0.0)
+    desk.take(welcome(account=2, room=2)), desk.worked(0.001, 1)
+    assert (desk.room, desk.held_s) == (2, 0.0)
+
+
+def test_answers_wait_for_others_where_pieces_are_gathered_but_not_that_of_a_piece_taken_alone():
+    desk = gathering(0.003)
+    assert 0 < desk.held_s <= 0.1
+    desk.take(Reserve(run="r", epoch=1, source="s"))
+    assert desk.clear_for_one() and desk.held_s == 0.0
+
+
+def test_where_pieces_are_gathered_every_answer_is_told_for_capture_waits_for_several():
+    desk = gathering(0.003)
+    desk.take(piece(1)), desk.answered(desk.waiting.popleft())
+    assert desk.credit_is_spent

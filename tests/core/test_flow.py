@@ -403,3 +403,77 @@ def test_the_newest_picture_of_a_camera_is_offered_one_at_a_time():
 def test_no_preview_is_offered_where_render_wants_none():
     flow = flowing(live=True)
     assert not any(isinstance(action, SendPreview) for action in read(flow, 3))
+
+
+def gathering(**rules) -> Flow:
+    """A flow of a file whose workers have room for eight pieces each."""
+    flow = flowing(room=8, **rules)
+    for connection in "da":
+        flow.step(WorkerBeat(connection, room=8, finished=0), 0.0)
+    return flow
+
+
+def given(actions: list) -> list[int]:
+    """The frames that are given to detect or an attribute stage."""
+    return [action.frame for action in actions if isinstance(action, (SendFrame, SendCrops))]
+
+
+def test_of_a_file_what_has_come_in_one_turn_goes_out_together_at_its_end():
+    flow = gathering()
+    assert given(read(flow, 5)) == []
+    assert given(flow.step(Tick(), 0.0)) == [0, 1, 2, 3, 4]
+
+
+def test_of_a_file_who_has_something_to_do_is_given_more_when_half_of_its_room_can_be_filled():
+    flow = gathering()
+    read(flow), flow.step(Tick(), 0.0)
+    read(flow, 3)
+    assert given(flow.step(Tick(), 0.0)) == []
+    read(flow, 1)
+    assert given(flow.step(Tick(), 0.0)) == [1, 2, 3, 4]
+
+
+def test_of_a_file_who_has_nothing_to_do_is_given_what_there_is():
+    flow = gathering()
+    read(flow), flow.step(Tick(), 0.0)
+    read(flow), flow.step(WorkerBeat("d", room=8, finished=1), 0.0)
+    assert given(flow.step(Tick(), 0.0)) == [1]
+
+
+def test_of_a_file_attributes_wait_for_others_as_long_as_detect_has_something_to_do():
+    flow = gathering()
+    read(flow, 8), flow.step(Tick(), 0.0)
+    cut(flow, 0)
+    assert given(flow.step(Tick(), 0.0)) == [0]  # The first piece waits for nobody.
+    flow.step(WorkerBeat("a", room=8, finished=1), 0.01)
+    for frame in (1, 2, 3):
+        cut(flow, frame)
+    assert given(flow.step(Tick(), 0.02)) == []
+    cut(flow, 4)
+    assert given(flow.step(Tick(), 0.03)) == [1, 2, 3, 4]
+
+
+def test_of_a_file_attributes_do_not_wait_long_for_a_detect_that_is_slow():
+    flow = gathering()
+    read(flow, 8), flow.step(Tick(), 0.0)
+    cut(flow, 0), flow.step(Tick(), 0.0), flow.step(WorkerBeat("a", room=8, finished=1), 0.01)
+    cut(flow, 1)
+    assert given(flow.step(Tick(), 0.05)) == []
+    assert given(flow.step(Tick(), 0.11)) == [1]
+
+
+def test_of_a_file_the_last_pieces_are_given_as_soon_as_detect_has_nothing_to_do():
+    flow = gathering()
+    read(flow, 2), flow.step(Tick(), 0.0)
+    cut(flow, 0), cut(flow, 1)
+    assert given(flow.step(Tick(), 0.0)) == [0, 1]
+
+
+def test_of_a_file_the_workers_of_a_stage_share_the_window():
+    flow = gathering()
+    for replica in (1, 2, 3):
+        flow.step(WorkerCame(f"d{replica}", "detect", ("desk", replica), 1, "D"), 0.0)
+        flow.step(WorkerBeat(f"d{replica}", room=8, finished=0), 0.0)
+    read(flow, 16)
+    held = [a.connection for a in flow.step(Tick(), 0.0) if isinstance(a, SendFrame)]
+    assert {c: held.count(c) for c in held} == dict.fromkeys(("d", "d1", "d2", "d3"), 3)

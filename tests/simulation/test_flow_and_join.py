@@ -23,6 +23,7 @@ def plans(seed: int, **fixed) -> Plan:
         "repeat": draw.choice((0.0, 0.3)),
         "shuffle": draw.random() < 0.5,
         "every": {"gender": draw.choice((1, 1, 3)), "age": draw.choice((1, 4))},
+        "room": draw.choice((2, 8)),
     }
     return Plan(**{**drawn, **fixed})
 

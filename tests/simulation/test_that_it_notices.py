@@ -75,7 +75,7 @@ BROKEN = {
         "len(self._frames) <= self._rules.window",
         "kills",
     ),
-    "room is not counted": (workers, "self.room - len(self.under_way)", "1", "stop"),
+    "room is not counted": (workers, "min(self.room, share) - len(self.under_way)", "1", "stop"),
     "pictures are forgotten when detect has them": (
         flow,
         "        yield KeepCrops(came.frame)\n",
@@ -220,13 +220,13 @@ KINDS = {
     "late": {"live": True, "frames": 100, "attributes": ("gender", "age"), "service_s": {"age": 2.0}},
     "between": {
         "kills": 20, "dies_between": 0.5, "frames": 40, "differing_boxes": True, "replicas": {"detect": 3},
-        "resend_after_s": 1e6,
+        "resend_after_s": 1e6, "room": 2,
     },
     "seldom between": {
         "kills": 6, "dies_between": 0.3, "frames": 40, "differing_boxes": True, "replicas": {"detect": 3},
-        "resend_after_s": 1e6,
+        "resend_after_s": 1e6, "room": 2,
     },
-    "cuts": {"cuts": 30, "frames": 60, "resend_after_s": 1e6},
+    "cuts": {"cuts": 30, "frames": 60, "resend_after_s": 1e6, "room": 2},
     "ends": {"frames": 40, "kills": 3, "render_kills": 3, "capture_kills": 2, "resend_after_s": 1e6},
     "camera ends": {"live": True, "frames": 100, "render_kills": 2, "capture_kills": 2, **EVERYBODY},
     "far": {

@@ -34,6 +34,7 @@ class Plan:
     every: dict[str, int] = field(default_factory=dict)  # stage -> it is asked about multiples of this
     window: int = 4
     window_bytes: int = 10**9
+    room: int = limits.ROOM  # pieces that one worker is given; of a file more of them are gathered
     live: bool = False
     deadline_s: float = 1.0
     interval_s: float = 0.04  # live: between two pictures
@@ -77,6 +78,7 @@ class World:
             cards={stage: "card" for stage in ("detect", *plan.attributes)},
             window=plan.window,
             window_bytes=plan.window_bytes,
+            room=limits.ROOM if plan.live else plan.room,
             live=plan.live,
             deadline_s=plan.deadline_s,
             resend_after_s=plan.resend_after_s,
@@ -106,6 +108,7 @@ class World:
         self._connections = 0
         self._ack_number = 0
         self._next_read_s = 0.0
+        self._turn_ends_s: float | None = None  # what has come at one time is one turn of capture, ended by a tick
         self._read_at_s: dict[int, float] = {}
         self._stopped = False
         self._incarnations: Counter = Counter()
@@ -136,7 +139,7 @@ class World:
 
     # --- Running ---
 
-    def run(self, longest_s: float = 200.0, most_events: int = 200_000) -> World:
+    def run(self, longest_s: float = 200.0, most_events: int = 400_000) -> World:
         for _ in range(most_events):
             if not self._queue or self.finished:
                 break
@@ -289,14 +292,24 @@ class World:
         return self.flow.may_read(SIZE)
 
     def _flow(self, event: flow.Event) -> None:
-        for action in self.flow.step(event, self.now_s):
+        current = self.flow
+        for action in current.step(event, self.now_s):
             self._do(action, event)
+        gathers = self.rules.room > limits.ROOM and not isinstance(event, flow.Tick)
+        if gathers and current is self.flow and self._turn_ends_s != self.now_s:
+            self._turn_ends_s = self.now_s
+            self.after(0, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn_ends_s = None
+        self._flow(flow.Tick())
 
     def _do(self, action: flow.Action, event: flow.Event) -> None:
         render = ("capture", "render")
         match action:
             case flow.SendWelcome(connection, account):
-                self._to_worker(connection, Welcome(run=RUN, epoch=self.epoch, source=SOURCE, account=account))
+                about = {"run": RUN, "epoch": self.epoch, "source": SOURCE}
+                self._to_worker(connection, Welcome(account=account, room=self.rules.room, **about))
             case flow.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
@@ -572,8 +585,8 @@ class Worker:
             me = (self.connection, self.stage, ("here", self.replica), self.incarnation, "card", self.desk.account)
             self._say(flow.WorkerCame(*me, ended=self.ended), self.desk.epoch)
             self._beat()
-        if len(self.desk.waiting) > self.desk.room and not self.world.plan.repeat and not self.world.plan.lose:
-            raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.room}")
+        if len(self.desk.waiting) > self.desk.most and not self.world.plan.repeat and not self.world.plan.lose:
+            raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.most}")
         self._work()
         self._clear_for_one()
 
@@ -586,7 +599,7 @@ class Worker:
         if self.desk.waiting and not self._working and not self.dead:
             self._working = True
             pieces = [self.desk.waiting.popleft()]
-            while self.stage != "detect" and self.desk.waiting:
+            while (self.stage != "detect" or self.desk.held_s) and self.desk.waiting:
                 pieces.append(self.desk.waiting.popleft())
             mean_s = self.world.plan.service_s.get(self.stage, 0.01)
             slow = self.world.plan.slow_from_s
@@ -598,44 +611,59 @@ class Worker:
         if self.dead:
             return
         self._working, was_alone = False, self.desk.is_alone
-        for piece in pieces:
-            self._answer_one(piece)
+        self.desk.worked(0.01 * len(pieces), len(pieces))
+        answers = [piece for piece in pieces if not self._is_poisoned(piece)]
+        if self.dead:
+            return
+        for piece in answers:
+            self._answer_capture(piece)
             if self.dead:
-                return
+                return  # Between its two answers.
+        for piece in pieces:
+            if piece in answers:
+                self._answer_render(piece)
             self.desk.answered(piece)
-            if isinstance(piece, Frame) and (self.stage, piece.frame) not in self.world.plan.poison:
+            if isinstance(piece, Frame) and piece in answers:
                 self.desk.told()
         if self.desk.credit_is_spent or was_alone:
             self._beat()
         self._work()
         self._clear_for_one()
 
-    def _answer_one(self, piece: Frame | Crops) -> None:
-        world, faces = self.world, faces_in(piece.frame)
-        to_render = (self.name, "render")
+    def _is_poisoned(self, piece: Frame | Crops) -> bool:
+        """Whether a piece is not answered; it may be the end of this worker."""
+        world = self.world
         poison = world.plan.poison.get((self.stage, piece.frame))
-        if poison == "keep":
-            return
+        if self.dead or poison is None:
+            return False
         if poison == "fail":
             self._say(flow.WorkerFailed(self.connection, piece.frame, "ValueError"), piece.epoch)
-            return
-        if poison:
+        elif poison != "keep":
             world.poisoned[self.stage, piece.frame] += 1
             world.kill(self.connection, poison)
-            return
+        return True
+
+    def _answer_capture(self, piece: Frame | Crops) -> None:
         if isinstance(piece, Frame):
-            boxes = f"boxes-of-{piece.frame}" + (f"-by-{self.replica}" if world.plan.differing_boxes else "")
-            crops = flow.CropsCame(self.connection, piece.frame, piece.attempt, boxes, faces, faces * FACE_SIZE)
-            self._say_crops(piece.grant, crops, piece.epoch)
+            world, faces = self.world, faces_in(piece.frame)
+            came = (self.connection, piece.frame, piece.attempt, self._boxes(piece), faces, faces * FACE_SIZE)
+            self._say_crops(piece.grant, flow.CropsCame(*came), piece.epoch)
             if world.plan.kills and world.random.random() < world.plan.dies_between:
-                world.kill(self.connection)  # Between its two answers.
-                return
+                world.kill(self.connection)
+
+    def _answer_render(self, piece: Frame | Crops) -> None:
+        world, faces, to_render = self.world, faces_in(piece.frame), (self.name, "render")
+        if isinstance(piece, Frame):
+            boxes = self._boxes(piece)
             came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
             world._deliver(to_render, world.answer_came, piece.grant, came, piece.epoch)
         else:
             answer = (self.stage, piece.frame, piece.boxes)
             event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
             world._deliver(to_render, world.answer_came, piece.grant, event, piece.epoch, faces)
+
+    def _boxes(self, piece: Frame) -> str:
+        return f"boxes-of-{piece.frame}" + (f"-by-{self.replica}" if self.world.plan.differing_boxes else "")
 
     def _beat_regularly(self) -> None:
         if not self.dead:
