@@ -20,21 +20,21 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from stages.core.addresses import public
-from stages.core.config import ConfigError, Pipeline
-from stages.core.errors import FacepipeError, reason, way_out
-from stages.core.names import printable
-from stages.core.placement import Placement
-from stages.core.reading import Override
-from stages.core.supervision import DONE, REFUSED
+from stages.config.load import Override
+from stages.config.placement import Placement
+from stages.config.schema import ConfigError, Pipeline
+from stages.errors import FacepipeError, reason, way_out
+from stages.names import printable
 from stages.plan import Plan, processes_of, read_pipeline
 from stages.run import cores, run, shown
-from stages.runtime.arguments import Arguments
-from stages.runtime.keys import PUBLIC, SECRET, make_keys, read_keys
-from stages.runtime.places import this_host
-from stages.runtime.unheard import end_when_unheard
-from stages.runtime.view import takes
 from stages.service import serve
+from stages.sources.urls import public
+from stages.supervision.arguments import Arguments
+from stages.supervision.places import this_host
+from stages.supervision.policy import DONE, REFUSED
+from stages.supervision.unheard import end_when_unheard
+from stages.transport.keys import PUBLIC, SECRET, make_keys, read_keys
+from stages.view.terminal import takes
 
 VERSION = "0.1.0"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -246,10 +246,11 @@ def _list_cameras() -> int:
 
 def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
-    from stages.inference import runtime_of
-    from stages.inference.card import load_card
-    from stages.inference.model import check_file, check_kind
-    from stages.sources import Part, open_source
+    from stages.sources.opening import open_source
+    from stages.sources.part import Part
+    from stages.vision.inference import runtime_of
+    from stages.vision.inference.card import load_card
+    from stages.vision.inference.model import check_file, check_kind
 
     processes = processes_of(pipeline, only, cores(), host).values()
     stages = list(dict.fromkeys(stage for stage, _ in processes))
@@ -294,7 +295,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
 
 def _make_keys(pipeline: Pipeline, folder: Path) -> int:
     """Make a pair of keys for every host that has none in this folder, and say what to copy where."""
-    from stages.runtime.curve import new_pair
+    from stages.transport.curve import new_pair
 
     if not pipeline.hosts:
         raise ConfigError("this configuration has no hosts; name the machines under hosts, then make their keys.")

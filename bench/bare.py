@@ -13,8 +13,8 @@ from pathlib import Path
 
 RARELY_S = 1.0
 REGULAR = (  # module, and the constant that says how often something is said whether or not anything has happened
-    ("stages.runtime.worker", "BEAT_S"),
-    ("stages.runtime.process", "BEAT_S"),
+    ("stages.supervision.worker", "BEAT_S"),
+    ("stages.supervision.stage", "BEAT_S"),
     ("stages.capture", "HELLO_AGAIN_S"),
     ("stages.rendering.source", "ACK_S"),
 )
@@ -26,7 +26,8 @@ def install() -> None:
         if module in sys.modules:
             setattr(sys.modules[module], constant, RARELY_S)
     if "stages.render" in sys.modules:
-        from stages.outputs import jsonl, video
+        from stages.results import jsonl
+        from stages.sinks import video
 
         video.SEGMENT, video.join_segments = {}, _rename
         _write_at_the_end(jsonl.JsonLines, jsonl.line)

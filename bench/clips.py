@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.frames import FinishedFrame, Picture
-from stages.outputs.video import VideoWriter
-from stages.sources import open_source
+from stages.frames import FinishedFrame, Picture
+from stages.sinks.video import VideoWriter
+from stages.sources.opening import open_source
 
 WIDTH, HEIGHT, RATE = 640, 360, 30.0
 _PAIR = 160  # a frame of the demo that shows both people

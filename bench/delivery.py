@@ -1,4 +1,4 @@
-"""What it costs to deliver surely: beats, acknowledgements, a fragment of video and a write for every frame.
+"""What it costs to deliver surely: heartbeats, acknowledgements, a fragment of video and a write for every frame.
 
 Once in frames a second, against the same processes without (bench/bare.py), and once by part, in processor time.
 """
@@ -17,12 +17,20 @@ from bench.clips import long_clip
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
-from stages.outputs.video import SEGMENT
+from stages.sinks.video import SEGMENT
 
 TITLE = "what delivery costs"
 # The spans of bench/spans.py that are there for delivery alone.
-BEATS = ("send beat", "unpack beat", "send hello", "unpack hello", "flow WorkerBeat", "flow Tick", "tell the launcher")
-ACKS = ("send ack", "unpack ack", "flow Acked")
+HEARTBEATS = (
+    "send heartbeat",
+    "unpack heartbeat",
+    "send hello",
+    "unpack hello",
+    "dispatcher WorkerHeartbeat",
+    "dispatcher Tick",
+    "tell the launcher",
+)
+ACKS = ("send ack", "unpack ack", "dispatcher Acked")
 _SPEED = attrgetter("frames_a_second")
 LINE, LINES = b"x" * 600 + b"\n", 2000  # about what a frame with a face has to say
 
@@ -32,14 +40,16 @@ def measure(options: Options) -> list[Figure]:
     clip = long_clip(options.folder / "clip.mp4", options.frames, options.clip)
     pairs = [_pair(options, clip, number) for number in range(options.rounds)]
     rounds = [_round(options, clip) for _ in range(options.rounds)]
-    shares, beats, acks, fragments, writes, whole = zip(*rounds, strict=True)
+    shares, heartbeats, acks, fragments, writes, whole = zip(*rounds, strict=True)
     return [
-        figure("frames a second, sure / without beats, fragments, flushes", _ratios(pairs, _SPEED), "x", "0.97"),
+        figure("frames a second, sure / without heartbeats, fragments, flushes", _ratios(pairs, _SPEED), "x", "0.97"),
         figure("sure", [_SPEED(pair[False]) for pair in pairs], "frames/s"),
         figure("without", [_SPEED(pair[True]) for pair in pairs], "frames/s"),
         figure("processor time, sure / without", _ratios(pairs, attrgetter("cpu_ms_a_frame")), "x"),
         figure("delivery of all processor time", shares, "%", "3"),
-        figure("beats", beats, "ms a frame", "", "main threads: packed, sent, received, unpacked, decided on"),
+        figure(
+            "heartbeats", heartbeats, "ms a frame", "", "main threads: packed, sent, received, unpacked, decided on"
+        ),
         figure("acknowledgements", acks, "ms a frame", "", "the same"),
         figure("a fragment for each frame", fragments, "ms a frame", "", "beyond an ordinary mp4 of the same packets"),
         figure("a write for each line", writes, "ms a frame", "", "beyond writing many of them at once"),
@@ -61,7 +71,7 @@ def _round(options: Options, clip: Path) -> tuple[float, ...]:
     fragments = _muxed_ms(clip, options.folder / "fragments.mp4", SEGMENT)
     fragments -= _muxed_ms(clip, options.folder / "ordinary.mp4", {})
     writes = _written_ms(options.folder / "lines", buffering=0) - _written_ms(options.folder / "lines", buffering=-1)
-    parts = (_spent_ms(ran, BEATS), _spent_ms(ran, ACKS), fragments, writes)
+    parts = (_spent_ms(ran, HEARTBEATS), _spent_ms(ran, ACKS), fragments, writes)
     return (100 * sum(parts) / ran.cpu_ms_a_frame, *parts, ran.cpu_ms_a_frame)
 
 

@@ -17,9 +17,9 @@ from bench.loops import Cost, raced
 from bench.options import BenchError, Options, command
 from bench.pipeline import Run, pinned, run
 from bench.table import SPEED, Figure, figure
-from stages.core.config import ConfigError
-from stages.detectors import DETECTORS
-from stages.plan import PROJECT
+from stages.config.schema import ConfigError
+from stages.project import PROJECT
+from stages.vision.detectors import DETECTORS
 
 TITLE = "detectors and a peer"
 PEERS = PROJECT.parent / "shared" / "peers"

@@ -15,11 +15,11 @@ import numpy as np
 from bench.loop import Loop
 from bench.options import Options, command
 from bench.table import Figure, figure
-from stages.core.frames import Face, FinishedFrame, Picture
-from stages.core.messages import Encoded, FramePicture
+from stages.frames import Face, FinishedFrame, Picture
 from stages.plan import Plan
-from stages.runtime.pictures import decoded, encoded
-from stages.sources import open_source
+from stages.protocol.messages import Encoded, FramePicture
+from stages.sources.opening import open_source
+from stages.transport.images import decoded, encoded
 
 TITLE = "pictures between machines"
 ENCODINGS = (("jpeg", 75), ("jpeg", 90), ("jpeg", 95), ("png", 90))

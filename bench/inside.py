@@ -22,16 +22,16 @@ from functools import wraps
 from pathlib import Path
 
 # By step, the functions that are this step, each without those of another step that it calls. What a checkout does not
-# have, it does not do: before faces had landmarks, `cut_all` was `cut`, and there were no marks.
+# have, it does not do: before faces had landmarks, `crop_faces` was `cut`, and there were no marks.
 STEPS = (
-    ("detect", "stages.detectors.detector", "Detector.detect"),
+    ("detect", "stages.vision.detectors.detector", "Detector.detect"),
     ("crop", "bench.loop", "cut"),
     ("crop", "bench.loop", "cut_all"),
     ("pose and quality", "bench.loop", "marks_of"),
-    ("follow", "stages.outputs.look", "Look.finish"),
-    ("draw", "stages.outputs.look", "Look.draw"),
-    ("encode", "stages.outputs.video", "VideoWriter.write"),
-    ("results.jsonl", "stages.outputs.jsonl", "JsonLines.write"),
+    ("follow", "stages.view.postprocess", "Look.finish"),
+    ("draw", "stages.view.postprocess", "Look.draw"),
+    ("encode", "stages.sinks.video", "VideoWriter.write"),
+    ("results.jsonl", "stages.results.jsonl", "JsonLines.write"),
 )
 
 
@@ -45,7 +45,7 @@ def pipeline(arguments: list[str]) -> None:
     """Run the pipeline once."""
     from bench.options import Options
     from bench.pipeline import run
-    from stages.core.errors import FacepipeError
+    from stages.errors import FacepipeError
 
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("clip")

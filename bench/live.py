@@ -18,8 +18,8 @@ from pathlib import Path
 import cv2
 
 from bench.options import BenchError
-from stages.plan import PROJECT
-from stages.sources import open_source
+from stages.project import PROJECT
+from stages.sources.opening import open_source
 
 MOST_FRAMES = 150  # encoded once, before anybody looks: the server must take nothing from those whom it serves
 QUALITY = 90

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import cv2
 
-from stages.core.cadence import asked
-from stages.core.frames import Face, FinishedFrame, Picture, marked
-from stages.detectors import make_detector
-from stages.detectors.framing import cut_all
-from stages.detectors.quality import marks_of
-from stages.inference import load_model
-from stages.inference.card import answer, load_card
-from stages.outputs.look import Look
-from stages.outputs.recorder import Recorder
+from stages.delivery.cadence import asked
+from stages.frames import Face, FinishedFrame, Picture, marked
 from stages.plan import Plan, read_pipeline
-from stages.sources import open_source
+from stages.results.recorder import Recorder
+from stages.sources.opening import open_source
+from stages.view.postprocess import PostProcessor
+from stages.vision.crop import crop_faces
+from stages.vision.detectors import make_detector
+from stages.vision.detectors.quality import marks_of
+from stages.vision.inference import load_model
+from stages.vision.inference.card import answer, load_card
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         if given.paced:
             time.sleep(max(0.0, began_s + picture.time - time.monotonic()))
         frame = loop.finish(source.name, frames, picture)
-        drawn = loop.look.draw(frame) if recorder.draws else None
+        drawn = loop.postprocessor.draw(frame) if recorder.draws else None
         recorder.write(frame, drawn)
         frames, faces = frames + 1, faces + len(frame.faces)
     ended_s, cpu_s = time.monotonic(), time.process_time() - began_cpu_s
@@ -64,7 +64,7 @@ class Loop:
         self._detector = make_detector(**settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
-        self.look, self._every = Look(plan.pipeline), plan.pipeline.every()
+        self.postprocessor, self._every = PostProcessor(plan.pipeline), plan.pipeline.every()
 
     def finish(self, source: str, number: int, picture: Picture) -> FinishedFrame:
         """The faces of a picture with everything that the models say."""
@@ -77,12 +77,12 @@ class Loop:
         if faces:
             cards = {stage: self._cards[stage] for stage in asked(number, picture.rate, self._every)}
             geometries = {card.geometry for card in cards.values()}
-            crops = {geometry: cut_all(picture.pixels, found, geometry) for geometry in geometries}
+            crops = {geometry: crop_faces(picture.pixels, found, geometry) for geometry in geometries}
             for stage, card in cards.items():
                 rows = self._models[stage].answers(crops[card.geometry]).tolist()
                 for face, row in zip(faces, rows, strict=True):
                     face.answers[stage] = answer(card, row)
-        return self.look.finish(FinishedFrame(source, number, picture, faces))
+        return self.postprocessor.finish(FinishedFrame(source, number, picture, faces))
 
 
 def _arguments() -> argparse.Namespace:

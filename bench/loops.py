@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.options import BenchError, Options
-from stages.plan import PROJECT
+from stages.project import PROJECT
 
 _MODULE = (sys.executable, "-P", "-m")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

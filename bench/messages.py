@@ -16,7 +16,7 @@ from bench.loops import loop, side_by_side
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
-from stages.core.messages import CutCrops
+from stages.protocol.messages import FaceCrops
 from stages.run import cores
 
 TITLE = "what the messages cost, per 640 x 480 frame with a face"
@@ -26,7 +26,7 @@ MOST = 30  # functions that are told
 
 
 def measure(options: Options) -> list[Figure]:
-    """All links together at full load and at 30 a second, message by message, and where the time goes."""
+    """All sockets together at full load and at 30 a second, message by message, and where the time goes."""
     options = options.with_overrides(*LITTLE_WORK)
     clip = portrait_clip(options.folder / "portrait.mp4", options.frames)
     short = portrait_clip(options.folder / "short.mp4", max(1, options.frames // PACED_SHARE))
@@ -54,11 +54,11 @@ def _one_by_one() -> list[Figure]:
         said = (
             f"{number} a frame; pack {costs_us[0]:.0f}, unpack {costs_us[1]:.0f}, send and receive {costs_us[2]:.0f} µs"
         )
-        name = "crops to capture" if isinstance(message, CutCrops) else message.kind
+        name = "crops to capture" if isinstance(message, FaceCrops) else message.kind
         figures.append(figure(f"by itself: {name}", sum(costs_us) / 1000, "ms", "", said))
-    flow_us, join_us = micro.decide_us()
-    note = f"flow {flow_us:.0f}, join {join_us:.0f} µs"
-    figures.append(figure("by themselves: all decisions", (flow_us + join_us) / 1000, "ms", "", note))
+    dispatcher_us, joiner_us = micro.decide_us()
+    note = f"dispatcher {dispatcher_us:.0f}, joiner {joiner_us:.0f} µs"
+    figures.append(figure("by themselves: all decisions", (dispatcher_us + joiner_us) / 1000, "ms", "", note))
     return [*figures, figure("by themselves: all together", sum(f.value for f in figures), "ms")]
 
 

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core import flow, join
-from stages.core.flow import Flow
-from stages.core.join import Join
-from stages.core.messages import (
+from stages.delivery import dispatcher, joiner
+from stages.delivery.dispatcher import Dispatcher
+from stages.delivery.joiner import Joiner
+from stages.protocol.messages import (
     ALL,
     Ack,
     Attribute,
-    Beat,
     Crops,
-    CutCrops,
+    FaceCrops,
     Faces,
     Frame,
     FramePicture,
+    Heartbeat,
     Message,
     kinds,
     pack,
     unpack,
 )
-from stages.runtime.link import Links
+from stages.transport.sockets import Transport
 
 BOXES = "0123456789abcdef"
 STAGES = ("gender", "emotion", "age")
@@ -37,35 +37,35 @@ WORKER = {"replica": 0, "incarnation": 1_790_000_000_000}
 
 
 def messages_of_a_frame() -> list[tuple[Message, int]]:
-    """The messages that one 640 x 480 frame with a face takes, and how many of each; beats as at full load."""
+    """The messages that one 640 x 480 frame with a face takes, and how many of each; heartbeats as at full load."""
     picture = np.zeros((480, 640, 3), np.uint8)
     grey, colour = np.zeros((1, 64, 64, 1), np.uint8), np.zeros((1, 64, 64, 3), np.uint8)
     geometries = [[64, 64, 1, 1.3, ["emotion"]], [64, 64, 3, 1.5, ["gender", "age"]]]
-    cut = {"attempt": 1, "boxes": BOXES, "spent": {"detect": 0.0123}}
-    found = {"rectangles": [[201.5, 88.25, 120.0, 120.0]], "scores": [0.98], "capped": 0}
+    cut = {"attempt": 1, "boxes_hash": BOXES, "spent": {"detect": 0.0123}}
+    found = {"boxes": [[201.5, 88.25, 120.0, 120.0]], "scores": [0.98], "capped": 0}
     found |= {"landmarks": [[261.5, 140.25] * 5], "poses": [[12.5, -3.25, 1.5]], "qualities": [0.8125]}
     return [
         (FramePicture(**EACH, file=None, time=41.2, rate=30.0, asked=list(STAGES), arrays=(picture,)), 1),
         (Frame(**EACH, seq=1234, attempt=1, skip=[], geometries=geometries, arrays=(picture,)), 1),
         (Faces(**EACH, **WORKER, **cut, **found), 1),
-        (CutCrops(**EACH, **cut, faces=1, arrays=(grey, colour)), 1),
+        (FaceCrops(**EACH, **cut, faces=1, arrays=(grey, colour)), 1),
         (Crops(**EACH, **cut, seq=9, arrays=(colour,)), len(STAGES)),
         (Attribute(**EACH, **WORKER, **cut, stage="emotion", answers=[[0.14] * 7]), len(STAGES)),
-        (Beat(run=EACH["run"], **WORKER, stage="detect", room=2, finished=1234), 2),
+        (Heartbeat(run=EACH["run"], **WORKER, stage="detect", credit=2, finished=1234), 2),
         (_ack(4), 1),
     ]
 
 
-def _ack(lacks: int) -> Ack:
-    waiting = [[1235 + i, ["detect", *STAGES]] for i in range(lacks)]
+def _ack(missing_parts: int) -> Ack:
+    waiting = [[1235 + i, ["detect", *STAGES]] for i in range(missing_parts)]
     return Ack(
         run=EACH["run"],
         source=EACH["source"],
         epoch=EACH["epoch"],
         incarnation=EACH["epoch"],
         number=1300,
-        done=1235,
-        lacks=waiting,
+        acked_up_to=1235,
+        missing_parts=waiting,
         clean=False,
         worked=[[1234, 0.0243]],
     )
@@ -83,29 +83,30 @@ def unpack_us(message: Message) -> float:
 
 
 def hop_us(message: Message) -> float:
-    """Microseconds of all threads to send and receive it once over a local link, without packing and unpacking."""
+    """Microseconds of all threads to send and receive it once over a local connection, without packing and
+    unpacking."""
     with tempfile.TemporaryDirectory() as folder:
-        links = Links()
+        transport = Transport()
         try:
             table = kinds(*ALL)
-            bound = links.bind([f"ipc://{Path(folder) / 'hop'}"], table | kinds(type(message)))
-            connected = links.connect(f"ipc://{Path(folder) / 'hop'}", table)
-            _handed_over(links, bound, connected, message, 1)
+            bound = transport.bind([f"ipc://{Path(folder) / 'hop'}"], table | kinds(type(message)))
+            connected = transport.connect(f"ipc://{Path(folder) / 'hop'}", table)
+            _handed_over(transport, bound, connected, message, 1)
             began_s = time.process_time()
-            _handed_over(links, bound, connected, message, TIMES)
+            _handed_over(transport, bound, connected, message, TIMES)
             whole_us = (time.process_time() - began_s) / TIMES * 1e6
         finally:
-            links.close()
+            transport.close()
     return max(0.0, whole_us - pack_us(message) - unpack_us(message))
 
 
 def decide_us(frames: int = TIMES) -> tuple[float, float]:
-    """Microseconds of the flow and of the join for a whole frame, at a full window."""
+    """Microseconds of the dispatcher and of the joiner for a whole frame, at a full window."""
     began_s = time.process_time()
-    _flow_through(frames)
-    flowed_s = time.process_time()
+    _dispatch_through(frames)
+    dispatched_s = time.process_time()
     _join_through(frames)
-    return (flowed_s - began_s) / frames * 1e6, (time.process_time() - flowed_s) / frames * 1e6
+    return (dispatched_s - began_s) / frames * 1e6, (time.process_time() - dispatched_s) / frames * 1e6
 
 
 def _each_us(call: Callable[[], object]) -> float:
@@ -115,54 +116,56 @@ def _each_us(call: Callable[[], object]) -> float:
     return (time.process_time() - began_s) / TIMES * 1e6
 
 
-def _handed_over(links: Links, bound, connected, message: Message, number: int) -> None:
+def _handed_over(transport: Transport, bound, connected, message: Message, number: int) -> None:
     """Sent and received so many times, one after the other."""
     sent = received = 0
     while received < number:
         if sent == received:
             sent += connected.send(message)
-        links.wait(0.1)
+        transport.wait(0.1)
         received += sum(1 for _ in bound.receive())
 
 
-def _flow_through(frames: int) -> None:
-    """What capture's flow is told for so many frames with a face."""
+def _dispatch_through(frames: int) -> None:
+    """What capture's dispatcher is told for so many frames with a face."""
     cards = dict.fromkeys(("detect", *STAGES), "card")
-    state = Flow(flow.Rules(attributes=STAGES, cards=cards))
+    state = Dispatcher(dispatcher.Rules(attributes=STAGES, cards=cards))
     finished = dict.fromkeys(cards, 0)
-    state.step(flow.Acked(1, 0, 0, {}, False, None), 0.0)
+    state.step(dispatcher.Acked(1, 0, 0, {}, False, None), 0.0)
     for stage in cards:
-        state.step(flow.WorkerCame(stage, stage, ("host", 0), 1, "card"), 0.0)
-        state.step(flow.WorkerBeat(stage, 2, 0), 0.0)
+        state.step(dispatcher.WorkerRegistered(stage, stage, ("host", 0), 1, "card"), 0.0)
+        state.step(dispatcher.WorkerHeartbeat(stage, 2, 0), 0.0)
     to_answer: list = []
     number = 0
-    while state.done < frames:
-        now_s = state.done / 100
+    while state.acked_up_to < frames:
+        now_s = state.acked_up_to / 100
         while state.may_read(640 * 480 * 3) and state.read < frames:
-            to_answer += state.step(flow.Read(640 * 480 * 3), now_s)
+            to_answer += state.step(dispatcher.Read(640 * 480 * 3), now_s)
         given = to_answer
-        to_answer = state.step(flow.Tick(), now_s)
+        to_answer = state.step(dispatcher.Tick(), now_s)
         for action in given:
             match action:
-                case flow.SendFrame(connection, frame, seq):
-                    to_answer += state.step(flow.CropsCame(connection, frame, 1, BOXES, 1, 16_384), now_s)
-                    to_answer += state.step(flow.WorkerBeat(connection, 2, seq), now_s)
-                case flow.SendCrops(connection, stage, frame, seq):
+                case dispatcher.SendFrame(connection, frame, seq):
+                    to_answer += state.step(dispatcher.CropsReceived(connection, frame, 1, BOXES, 1, 16_384), now_s)
+                    to_answer += state.step(dispatcher.WorkerHeartbeat(connection, 2, seq), now_s)
+                case dispatcher.SendCrops(connection, stage, frame, seq):
                     finished[stage] += 1
-                    to_answer += state.step(flow.WorkerBeat(connection, 2, seq), now_s)
-        done = min(finished[stage] for stage in STAGES)
+                    to_answer += state.step(dispatcher.WorkerHeartbeat(connection, 2, seq), now_s)
+        acked_up_to = min(finished[stage] for stage in STAGES)
         number += 1
-        lacks = {f: frozenset(("detect", *STAGES)) for f in range(done, min(done + 4, state.read))}
-        to_answer += state.step(flow.Acked(1, number, done, lacks, False, None), now_s)
+        missing_parts = {
+            f: frozenset(("detect", *STAGES)) for f in range(acked_up_to, min(acked_up_to + 4, state.read))
+        }
+        to_answer += state.step(dispatcher.Acked(1, number, acked_up_to, missing_parts, False, None), now_s)
 
 
 def _join_through(frames: int) -> None:
-    """What render's join is told for so many frames with a face."""
-    state = Join(STAGES)
-    state.step(join.SourceStarted(1))
+    """What render's joiner is told for so many frames with a face."""
+    state = Joiner(STAGES)
+    state.step(joiner.SourceStarted(1))
     for frame in range(frames):
-        state.step(join.PictureCame(frame, object()))
-        state.step(join.FacesCame(frame, 1, BOXES, 1, object()))
+        state.step(joiner.PictureReceived(frame, object()))
+        state.step(joiner.FacesReceived(frame, 1, BOXES, 1, object()))
         for stage in STAGES:
-            state.step(join.AttributeCame(frame, 1, BOXES, stage, object()))
-            state.lacks()
+            state.step(joiner.AttributeReceived(frame, 1, BOXES, stage, object()))
+            state.missing_parts()

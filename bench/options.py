@@ -15,11 +15,11 @@ from datetime import date
 from pathlib import Path
 
 from bench.table import Figure, aims, table
-from stages.core.config import Pipeline
-from stages.core.errors import FacepipeError
+from stages.config.schema import Pipeline
+from stages.errors import FacepipeError
 from stages.plan import read_pipeline
 from stages.run import cores
-from stages.runtime.command import alive
+from stages.supervision.command import alive
 
 MEASURED = "Measured on"  # begins the line that says when, where and with what
 AIMS = "aims"

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.options import BenchError, Options
-from stages.core.config import Pipeline
-from stages.core.placement import HERE
-from stages.core.supervision import Member
+from stages.config.placement import HERE
+from stages.config.schema import Pipeline
 from stages.plan import Plan, processes_of
 from stages.run import cores
-from stages.runtime.child import Start
-from stages.runtime.launcher import Outcome, launch
-from stages.runtime.places import Places
-from stages.runtime.run_directory import claim
+from stages.supervision.child import Start
+from stages.supervision.launcher import Outcome, launch
+from stages.supervision.places import Places
+from stages.supervision.policy import Member
+from stages.transport.addresses import claim
 
 
 @dataclass(frozen=True, slots=True)

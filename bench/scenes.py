@@ -23,10 +23,10 @@ import numpy as np
 
 from bench.clips import write_clip
 from bench.options import BenchError
-from stages.core.config import Haar
-from stages.core.errors import FacepipeError
-from stages.detectors import make_detector
-from stages.sources import open_source
+from stages.config.schema import Haar
+from stages.errors import FacepipeError
+from stages.sources.opening import open_source
+from stages.vision.detectors import make_detector
 
 WIDTH, HEIGHT, RATE = 960, 540, 25.0
 _SEEN_IN = 160  # a frame of the demo that shows both people

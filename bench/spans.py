@@ -21,7 +21,7 @@ class Spans:
     def installed(cls) -> Spans:
         """Around what the stages do about messages, and around their work."""
         spans = cls()
-        spans._around_links()
+        spans._around_sockets()
         spans._around_decisions()
         spans._around_work()
         return spans
@@ -51,38 +51,38 @@ class Spans:
 
         setattr(place, function, timed)
 
-    def _around_links(self) -> None:
+    def _around_sockets(self) -> None:
         import zmq
 
-        from stages.runtime import link
-        from stages.runtime.process import Launcher
+        from stages.supervision.stage import ControlChannel
+        from stages.transport import sockets
 
-        self.around(link.Bound, "send", lambda given, _: f"send {given[2].kind}")
-        self.around(link.Connected, "send", lambda given, _: f"send {given[1].kind}")
-        self.around(link, "unpack", lambda _, message: f"unpack {message.kind if message else 'what is refused'}")
+        self.around(sockets.RouterSocket, "send", lambda given, _: f"send {given[2].kind}")
+        self.around(sockets.DealerSocket, "send", lambda given, _: f"send {given[1].kind}")
+        self.around(sockets, "unpack", lambda _, message: f"unpack {message.kind if message else 'what is refused'}")
         self.around(zmq.Socket, "recv_multipart", lambda _, parts: "receive" if parts else "receive nothing")
-        self.around(link.Links, "wait", lambda *_: "wait")
-        self.around(link.Waker, "clear", lambda *_: "wake")
-        for method in ("beat", "progress"):
-            self.around(Launcher, method, lambda *_: "tell the launcher")
+        self.around(sockets.Transport, "wait", lambda *_: "wait")
+        self.around(sockets.Waker, "clear", lambda *_: "wake")
+        for method in ("heartbeat", "progress"):
+            self.around(ControlChannel, method, lambda *_: "tell the launcher")
 
     def _around_decisions(self) -> None:
-        from stages.core.flow import Flow
-        from stages.core.join import Join
+        from stages.delivery.dispatcher import Dispatcher
+        from stages.delivery.joiner import Joiner
 
-        self.around(Flow, "step", lambda given, _: f"flow {type(given[1]).__name__}")
-        self.around(Join, "step", lambda given, _: f"join {type(given[1]).__name__}")
+        self.around(Dispatcher, "step", lambda given, _: f"dispatcher {type(given[1]).__name__}")
+        self.around(Joiner, "step", lambda given, _: f"joiner {type(given[1]).__name__}")
 
     def _around_work(self) -> None:
         """Only what this stage has imported: nothing is loaded for the sake of being measured."""
         for module, function in (
             ("stages.detect", "_answer"),
-            ("stages.inference.model", "Model.answers"),
-            ("stages.outputs.look", "Look.finish"),
-            ("stages.outputs.look", "Look.draw"),
+            ("stages.vision.inference.model", "Model.answers"),
+            ("stages.view.postprocess", "PostProcessor.finish"),
+            ("stages.view.postprocess", "PostProcessor.draw"),
             ("stages.rendering.source", "finished"),
-            ("stages.outputs.recorder", "Recorder.write"),
-            ("stages.outputs.recorder", "Recorder.close"),
+            ("stages.results.recorder", "Recorder.write"),
+            ("stages.results.recorder", "Recorder.close"),
         ):
             place = sys.modules.get(module)
             if place is not None:

@@ -17,12 +17,12 @@ BEGAN_S = time.monotonic()
 
 
 def main() -> None:
-    """Run the stage as `stages.runtime.process.run_stage` would."""
+    """Run the stage as `stages.supervision.stage.run_stage` would."""
     stage, folder, *options = sys.argv[1:]
     sys.argv[1:] = ["--launched"]
-    from stages.runtime.child import STAGE_MODULES
-    from stages.runtime.link import Links
-    from stages.runtime.process import run_stage
+    from stages.supervision.child import STAGE_MODULES
+    from stages.supervision.stage import run_stage
+    from stages.transport.sockets import Transport
 
     module = importlib.import_module(f"stages.{stage if stage in STAGE_MODULES else 'attribute'}")
     imported_s = time.monotonic()
@@ -31,9 +31,9 @@ def main() -> None:
 
         install()
 
-    def measured(settings, launcher) -> None:
+    def measured(settings, control) -> None:
         notes = {"pid": os.getpid(), "began_s": BEGAN_S, "imported_s": imported_s, "spans": {}}
-        told_ready, spans = launcher.ready, None
+        told_ready, spans = control.ready, None
 
         def ready() -> None:
             nonlocal spans
@@ -43,14 +43,14 @@ def main() -> None:
             notes.update(ready_s=time.monotonic(), start_cpu_s=time.process_time())
             notes.update(cpu_s=-time.process_time(), main_s=-time.thread_time())
 
-        closes = Links.close
+        closes = Transport.close
 
-        def close(links: Links) -> None:
-            notes["links_s"] = _links_threads_s()  # They end with the sockets.
-            closes(links)
+        def close(transport: Transport) -> None:
+            notes["links_s"] = _transport_threads_s()  # They end with the sockets.
+            closes(transport)
 
-        launcher.ready, Links.close = ready, close
-        module.main(settings, launcher)
+        control.ready, Transport.close = ready, close
+        module.main(settings, control)
         notes["cpu_s"] += time.process_time()
         notes["main_s"] += time.thread_time()
         if spans is not None:
@@ -60,7 +60,7 @@ def main() -> None:
     run_stage(measured, stage)
 
 
-def _links_threads_s() -> float:
+def _transport_threads_s() -> float:
     """Processor time of the threads in which ZeroMQ sends and receives; 0 where the system does not tell."""
     spent_ns = 0
     for task in Path("/proc/self/task").glob("*"):

@@ -14,7 +14,7 @@ from bench.clips import long_clip
 from bench.options import BenchError, Options, command
 from bench.pipeline import run
 from bench.table import Figure, figure
-from stages.plan import PROJECT
+from stages.project import PROJECT
 
 TITLE = "from the command to the first finished frame"
 FRAMES = 3  # the run is over soon after the first
@@ -81,7 +81,7 @@ def _imports(stage: str, module: str | None = None) -> Figure:
     """What importing a stage takes, and which packages most of it."""
     module = module or f"stages.{stage}"
     # The models' runtime is loaded where a model is opened.
-    more = ", stages.inference.model, stages.inference.litert" if stage == "gender" else ""
+    more = ", stages.vision.inference.model, stages.vision.inference.litert" if stage == "gender" else ""
     code = f"import {module}{more}"
     timed = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(timed, cwd=PROJECT, capture_output=True, text=True, check=True)

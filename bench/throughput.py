@@ -12,7 +12,7 @@ from bench.loops import Cost, loop, side_by_side, todays_loop
 from bench.options import Options, command
 from bench.pipeline import Run, pinned, run
 from bench.table import Figure, figure
-from stages.plan import PROJECT
+from stages.project import PROJECT
 from stages.run import cores
 
 TITLE = "file throughput"

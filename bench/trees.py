@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.loops import ONE_THREAD, Cost, raced
 from bench.options import BenchError, Options
-from stages.plan import PROJECT
+from stages.project import PROJECT
 from stages.run import cores
 
 _INSIDE = Path(__file__).with_name("inside.py")

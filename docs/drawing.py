@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from stages.core.config import MOST_DETECT_REPLICAS, Attribute, Pipeline
-from stages.core.messages import Ack, Crops, CutCrops, Faces, Frame, FramePicture
-from stages.core.messages import Attribute as Answers
-from stages.core.placement import Placement
+from stages.config.placement import Placement
+from stages.config.schema import MOST_DETECT_REPLICAS, Attribute, Pipeline
+from stages.protocol.messages import Ack, Crops, FaceCrops, Faces, Frame, FramePicture
+from stages.protocol.messages import Attribute as Answers
 
 WIDTH = 1000  # of the drawing, in its own units
 CAPTURE, WORKER, RENDER = (128, 292), (414, 594), (716, 876)  # left and right edges
@@ -188,7 +188,7 @@ def _worker(name: str, stage, y: int, theme: Theme) -> Iterator[str]:
         yield _arrow(right, RENDER[0], y + ROW / 2, theme)
         yield _label(to_render, y + ROW / 2, Answers.kind, theme)
         return
-    for place, kind, (start, end) in ((18, Frame.kind, (CAPTURE[1], left)), (48, CutCrops.kind, (left, CAPTURE[1]))):
+    for place, kind, (start, end) in ((18, Frame.kind, (CAPTURE[1], left)), (48, FaceCrops.kind, (left, CAPTURE[1]))):
         yield _arrow(start, end, y + place, theme)
         yield _label(from_capture, y + place, kind, theme)
     yield _arrow(right + (6 if stage.replicas != 1 else 0), RENDER[0], y + ROW / 2, theme)

@@ -18,9 +18,10 @@ import cv2
 from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
 from docs.figures import with_figures
-from stages.core.config import Pipeline
-from stages.core.reading import read_config
-from stages.plan import PROJECT, read_pipeline
+from stages.config.load import read_config
+from stages.config.schema import Pipeline
+from stages.plan import read_pipeline
+from stages.project import PROJECT
 from stages.sources.demo import Demo
 
 DOCS = PROJECT / "docs"

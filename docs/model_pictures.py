@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.inference import load_model
-from stages.inference.card import load_card
+from stages.vision.inference import load_model
+from stages.vision.inference.card import load_card
 from train.data import AGE_GROUPS
 from train.evaluate import answered
 from train.measures import age_group

@@ -20,7 +20,7 @@ import psutil
 from PIL import Image
 
 from bench.scenes import crossing, write_scene
-from stages.plan import PROJECT
+from stages.project import PROJECT
 from tests.browser import chromium, free_port
 
 SECONDS = 58  # the charts show a minute

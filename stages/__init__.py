@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from stages.core.missing import say_what_is_missing
+from .dependencies import say_what_is_missing
 
 # Ctrl-C or SIGTERM while the modules of a stage are read: nothing was begun yet, and nobody wants a traceback. With -m
 # this package is read before the stage's own module, and Python has not replaced that word yet. A launcher tells by the
@@ -14,7 +14,7 @@ if sys.argv[:1] == ["-m"] and "--launched" not in sys.argv:
         signal.signal(_number, lambda number, _: os._exit(128 + number))
 
 # OpenCV reads this once, when it is loaded, and every way to it leads past here. Our own checks come first and name the
-# picture; this one is for what they do not see. It is `PICTURE_PIXELS` in stages/core/limits.py.
+# picture; this one is for what they do not see. It is `PICTURE_PIXELS` in stages/protocol/limits.py.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
 
 say_what_is_missing()

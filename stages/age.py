@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stages.attribute import main
-from stages.runtime.process import run_stage
+from .attribute import main
+from .supervision.stage import run_stage
 
 if __name__ == "__main__":
     run_stage(main, stage="age")

@@ -8,39 +8,39 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core import limits
-from stages.core.frames import CropGeometry
-from stages.core.messages import Attribute, Crops, Frame
-from stages.inference import load_model
-from stages.inference.card import card_hash, load_card
-from stages.inference.model import Model
-from stages.runtime.chaos import disorder_of
-from stages.runtime.curve import security_of
-from stages.runtime.process import Launcher, Settings, run_stage
-from stages.runtime.worker import Answer, Identity, serve
+from .frames import CropGeometry
+from .protocol import limits
+from .protocol.messages import Attribute, Crops, Frame
+from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.worker import Answer, Identity, serve
+from .transport.curve import security_of
+from .transport.faulty import injector_of
+from .vision.inference import load_model
+from .vision.inference.card import card_hash, load_card
+from .vision.inference.model import Model
 
 
-def main(settings: Settings, launcher: Launcher) -> None:
+def main(settings: Settings, control: ControlChannel) -> None:
     card = load_card(Path(settings.models[settings.stage]))
     wanted = settings.pipeline.attributes()[settings.stage].device
     model = load_model(card, wanted)
     if not settings.life and (sentence := about_device(settings.stage, wanted, model)):
-        launcher.say(sentence)
+        control.say(sentence)
     identity = Identity.of(settings, card_hash(card))
 
-    def fits(piece: Frame | Crops) -> bool:
-        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+    def fits(task: Frame | Crops) -> bool:
+        return isinstance(task, Crops) and are_crops_for(card.geometry, task)
 
     serve(
         identity,
         settings.render,
         settings.captures,
-        answerer(identity, model, launcher.beat),
-        launcher,
+        answerer(identity, model, control.heartbeat),
+        control,
         once=settings.once,
         security=security_of(settings),
         fits=fits,
-        disorder=disorder_of(settings),
+        injector=injector_of(settings),
     )
 
 
@@ -51,50 +51,50 @@ def about_device(stage: str, wanted: str, model: Model) -> str | None:
     return f"{stage} runs on the processor and not on a GPU: {model.no_gpu}" if wanted == "gpu" else None
 
 
-def answerer(identity: Identity, model: Model, beat: Callable[[], None]) -> Callable[[list[Crops]], list[Answer]]:
-    """What this stage does with pieces of work; in between it calls `beat`."""
+def answerer(identity: Identity, model: Model, heartbeat: Callable[[], None]) -> Callable[[list[Crops]], list[Answer]]:
+    """What this stage does with tasks; in between it calls `heartbeat`."""
 
-    def answer(pieces: list[Crops]) -> list[Answer]:
+    def answer(tasks: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
-        crops = np.concatenate([piece.arrays[0] for piece in pieces])
+        crops = np.concatenate([task.arrays[0] for task in tasks])
         parts = []
         for first in range(0, len(crops), limits.BATCH_FACES):
-            beat()  # One frame may have hundreds of faces.
+            heartbeat()  # One frame may have hundreds of faces.
             parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
         rows = np.concatenate(parts)
         if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
             raise ValueError("the model answered with something that is not a number")
-        spent_s = (time.perf_counter() - started_s) / len(pieces)
-        ends = np.cumsum([len(piece.arrays[0]) for piece in pieces])[:-1]
+        spent_s = (time.perf_counter() - started_s) / len(tasks)
+        ends = np.cumsum([len(task.arrays[0]) for task in tasks])[:-1]
         return [
-            Answer(to_render=attribute_message(identity, piece, share, spent_s))
-            for piece, share in zip(pieces, np.split(rows, ends), strict=True)
+            Answer(to_render=attribute_message(identity, task, share, spent_s))
+            for task, share in zip(tasks, np.split(rows, ends), strict=True)
         ]
 
     return answer
 
 
-def are_crops_for(geometry: CropGeometry, piece: Crops) -> bool:
-    """Whether the model can take these crops: one bad piece must not cost the good ones that it is batched with."""
-    faces, *shape = piece.arrays[0].shape
+def are_crops_for(geometry: CropGeometry, task: Crops) -> bool:
+    """Whether the model can take these crops: one bad task must not cost the good ones that it is batched with."""
+    faces, *shape = task.arrays[0].shape
     return faces > 0 and shape == [geometry.height, geometry.width, geometry.channels]
 
 
-def attribute_message(identity: Identity, piece: Crops, rows: np.ndarray, spent_s: float) -> Attribute:
+def attribute_message(identity: Identity, task: Crops, rows: np.ndarray, spent_s: float) -> Attribute:
     """What render is told about one frame: `rows` float32 (faces, K), in the meaning of the card."""
     return Attribute(
-        run=piece.run,
-        epoch=piece.epoch,
-        source=piece.source,
-        frame=piece.frame,
-        attempt=piece.attempt,
-        grant=piece.grant,
+        run=task.run,
+        epoch=task.epoch,
+        source=task.source,
+        frame=task.frame,
+        attempt=task.attempt,
+        grant=task.grant,
         stage=identity.stage,
         replica=identity.replica,
         incarnation=identity.incarnation,
-        boxes=piece.boxes,
+        boxes_hash=task.boxes_hash,
         answers=rows.tolist(),
-        spent={**piece.spent, identity.stage: spent_s},
+        spent={**task.spent, identity.stage: spent_s},
     )
 
 

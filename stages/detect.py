@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stages.core import limits
-from stages.core.frames import CropGeometry, Detections
-from stages.core.messages import Crops, CutCrops, Faces, Frame, boxes_hash
-from stages.detectors import make_detector, settings_hash
-from stages.detectors.detector import Detector
-from stages.detectors.framing import cut_all
-from stages.detectors.quality import marks_of
-from stages.runtime.chaos import disorder_of
-from stages.runtime.curve import security_of
-from stages.runtime.process import Launcher, Settings, run_stage
-from stages.runtime.worker import Answer, Identity, serve
+from .frames import CropGeometry, Detections
+from .protocol import limits
+from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
+from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.worker import Answer, Identity, serve
+from .transport.curve import security_of
+from .transport.faulty import injector_of
+from .vision.crop import crop_faces
+from .vision.detectors import make_detector, settings_hash
+from .vision.detectors.detector import Detector
+from .vision.detectors.quality import marks_of
 
 
-def main(settings: Settings, launcher: Launcher) -> None:
+def main(settings: Settings, control: ControlChannel) -> None:
     options = settings.detector
     detector = make_detector(**options)
     identity = Identity.of(settings, settings_hash(**options))
@@ -29,46 +29,46 @@ def main(settings: Settings, launcher: Launcher) -> None:
         settings.render,
         settings.captures,
         answerer(identity, detector),
-        launcher,
+        control,
         once=settings.once,
         security=security_of(settings),
         fits=is_frame,
-        disorder=disorder_of(settings),
+        injector=injector_of(settings),
     )
 
 
 def answerer(identity: Identity, detector: Detector) -> Callable[[list[Frame]], list[Answer]]:
-    """What this stage does with pieces of work."""
-    return lambda pieces: [_answer(identity, detector, piece) for piece in pieces]
+    """What this stage does with tasks."""
+    return lambda tasks: [_answer(identity, detector, task) for task in tasks]
 
 
-def is_frame(piece: Frame | Crops) -> bool:
-    """Whether a piece of work is one for detect."""
-    return isinstance(piece, Frame)
+def is_frame(task: Frame | Crops) -> bool:
+    """Whether a task is one for detect."""
+    return isinstance(task, Frame)
 
 
-def _answer(identity: Identity, detector, piece: Frame) -> Answer:
+def _answer(identity: Identity, detector, task: Frame) -> Answer:
     started_s = time.perf_counter()
-    pixels = piece.arrays[0]
-    found, capped = most_certain(detector.detect(pixels), most_faces(piece.geometries))
-    crops = [cut_all(pixels, found, CropGeometry(*asked[:4])) for asked in piece.geometries if len(found.boxes)]
-    rectangles, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
+    pixels = task.arrays[0]
+    found, capped = most_certain(detector.detect(pixels), most_faces(task.geometries))
+    crops = [crop_faces(pixels, found, CropGeometry(*asked[:4])) for asked in task.geometries if len(found.boxes)]
+    boxes, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
     spent = {identity.stage: time.perf_counter() - started_s}
     common = {
-        "run": piece.run,
-        "epoch": piece.epoch,
-        "source": piece.source,
-        "frame": piece.frame,
-        "attempt": piece.attempt,
-        "grant": piece.grant,
-        "boxes": boxes_hash(rectangles, rolls),
+        "run": task.run,
+        "epoch": task.epoch,
+        "source": task.source,
+        "frame": task.frame,
+        "attempt": task.attempt,
+        "grant": task.grant,
+        "boxes_hash": hash_of_boxes(boxes, rolls),
         "spent": spent,
     }
     return Answer(
         to_render=Faces(
             replica=identity.replica,
             incarnation=identity.incarnation,
-            rectangles=rectangles,
+            boxes=boxes,
             scores=found.scores.tolist(),
             capped=capped,
             landmarks=[mark.landmarks for mark in marks],
@@ -76,7 +76,7 @@ def _answer(identity: Identity, detector, piece: Frame) -> Answer:
             qualities=[mark.quality for mark in marks],
             **common,
         ),
-        to_capture=CutCrops(faces=len(rectangles), arrays=tuple(crops), **common),
+        to_capture=FaceCrops(faces=len(boxes), arrays=tuple(crops), **common),
     )
 
 

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.core.addresses import public
-from stages.core.config import KNOWN_ATTRIBUTES, ConfigError, Pipeline
-from stages.core.placement import HERE, Placement
-from stages.core.reading import Override, read_config
-from stages.core.strict_yaml import MOST_BYTES
-from stages.inputs.spec import expanded
-from stages.results.atomic import BINARY
-from stages.results.reading import NO_WAIT
-from stages.runtime.output_folder import OUT
-from stages.runtime.places import Places
-from stages.runtime.run_directory import IPC
-from stages.runtime.settings import (
+from .config.load import Override, read_config
+from .config.placement import HERE, Placement
+from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
+from .config.strict_yaml import MOST_BYTES
+from .project import PROJECT
+from .results.atomic import BINARY
+from .results.output_folder import OUT
+from .results.reading import NO_WAIT
+from .sources.spec import expanded
+from .sources.urls import public
+from .supervision.places import Places
+from .supervision.settings import (
     CardSettings,
     Machines,
     PublishSettings,
@@ -36,11 +36,11 @@ from stages.runtime.settings import (
     is_pinned,
     stamp,
 )
+from .transport.addresses import IPC
 
 if TYPE_CHECKING:
-    from stages.inference.card import Card
+    from .vision.inference.card import Card
 
-PROJECT = Path(__file__).resolve().parents[1]
 BINDING = {"capture", "render"}  # the stages that bind a socket; the others connect
 TOKEN_BYTES = 16
 DEFAULT_CONFIG = PROJECT / "pipeline.yaml"
@@ -135,7 +135,7 @@ class Plan:
         Loads no model. Raises `ConfigError` for a file that is not there and `CardError` for a card that is not one.
         """
         # numpy comes with it, and only here: the stages are starting meanwhile.
-        from stages.inference.card import card_hash, load_card, unchecked
+        from .vision.inference.card import card_hash, load_card, unchecked
 
         models = find_models(pipeline, folder)
         cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
@@ -236,7 +236,7 @@ def _refuse_other_stage(stage: str, card: Card) -> None:
 
 
 def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -> dict:
-    from stages.detectors import settings_hash
+    from .vision.detectors import settings_hash
 
     detect = detector_arguments(pipeline, models)
     sources = {input_of(n, spec): [public(spec), stamp(spec)] for n, spec in pipeline.all_sources().items()}

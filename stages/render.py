@@ -9,52 +9,54 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from stages.core import limits
-from stages.core.errors import FacepipeError
-from stages.core.layout import RESULTS
-from stages.core.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
-from stages.inference.card import load_card
-from stages.outputs import OutputError, cannot_write
-from stages.outputs.found import found_in
-from stages.outputs.look import Look
-from stages.outputs.recorder import Recorder
-from stages.outputs.restore import Survey, survey
-from stages.rendering.screens import open_screens
-from stages.rendering.source import Source
-from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState
-from stages.runtime.chaos import disorder_of, links_with, meet
-from stages.runtime.curve import security_of
-from stages.runtime.link import Bound, Links
-from stages.runtime.output_folder import OutputFolder
-from stages.runtime.process import Launcher, Settings, run_stage
-from stages.runtime.run_file import RunFile, refuse_unknown
-from stages.runtime.settings import apart_in
-from stages.runtime.tape import Tape
+from .errors import FacepipeError
+from .protocol import limits
+from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
+from .rendering.screens import open_screens
+from .rendering.source import RenderedSource
+from .results.errors import OutputError, cannot_write
+from .results.found import found_in
+from .results.layout import RESULTS
+from .results.manifest import Manifest
+from .results.output_folder import OutputFolder
+from .results.reading import DamagedState
+from .results.recorder import Recorder
+from .results.recovery import Survey, survey
+from .results.run_file import RunFile, refuse_unknown
+from .supervision.settings import apart_in
+from .supervision.stage import ControlChannel, Settings, run_stage
+from .trace.recorder import TraceRecorder
+from .transport.curve import security_of
+from .transport.faulty import inject, injector_of, open_transport
+from .transport.sockets import RouterSocket, Transport
+from .view.postprocess import PostProcessor
+from .vision.inference.card import load_card
 
 WAIT_S = 0.05
 PROGRESS_S = 0.5
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
 
 
-def main(settings: Settings, launcher: Launcher) -> None:
-    disorder = disorder_of(settings)
-    links = links_with(disorder, security_of(settings), launcher.say)
+def main(settings: Settings, control: ControlChannel) -> None:
+    injector = injector_of(settings)
+    transport = open_transport(injector, security_of(settings), control.say)
 
-    def met(frame: int, source: str) -> None:
+    def on_frame(frame: int, source: str) -> None:
         if settings.life:  # One that has died before names the frame that it may die at again.
-            launcher.at(f"frame {frame} of {source}")
-        meet(disorder, frame)
+            control.report_position(f"frame {frame} of {source}")
+        inject(injector, frame)
 
     try:
-        _Render(settings, launcher, links, met).run()
+        _Render(settings, control, transport, on_frame).run()
     finally:
-        links.close()
+        transport.close()
 
 
 class _Render:
-    def __init__(self, settings: Settings, launcher: Launcher, links: Links, met: Callable[[int, str], None]):
-        self._settings, self._launcher, self._links, self._met = settings, launcher, links, met
+    def __init__(
+        self, settings: Settings, control: ControlChannel, transport: Transport, on_frame: Callable[[int, str], None]
+    ):
+        self._settings, self._control, self._transport, self._on_frame = settings, control, transport, on_frame
         self._folder = Path(settings.output)
         before = self._before()
         self._continuing = before is not None and self._is_ours(before)
@@ -62,16 +64,18 @@ class _Render:
         self._run = before.run if self._continuing else settings.run or uuid.uuid4().hex[:12]
         last = before.incarnation if self._continuing else 0
         self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, RenderedSource] = {}
         self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
-        self._screens = open_screens(settings, self._cards, self._incarnation, launcher, self._remark)
-        self._peers: Bound = links.bind(settings.binds, kinds(*TO_RENDER))
+        self._screens = open_screens(settings, self._cards, self._incarnation, control, self._remark)
+        self._peers: RouterSocket = transport.bind(settings.binds, kinds(*TO_RENDER))
         self._welcomed: set[str] = set()
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._said_answer = False
         who = f"render/{settings.life}"
-        self._tape = Tape(Path(settings.record), who, launcher.say, not settings.life) if settings.record else None
+        self._trace = (
+            TraceRecorder(Path(settings.record), who, control.say, not settings.life) if settings.record else None
+        )
 
     def _is_ours(self, before: RunFile) -> bool:
         """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
@@ -100,7 +104,7 @@ class _Render:
         everything = bool(self._settings.run) and not self._settings.life
         annotated, manifest = self._settings.pipeline.writes_annotated, Manifest(self._folder)
         return {
-            folder: self._launcher.patiently(
+            folder: self._control.run_with_heartbeat(
                 partial(survey, folder, annotated, manifest, everything, apart_in(self._settings.inputs, folder.name))
             )
             for folder in folders
@@ -108,28 +112,28 @@ class _Render:
 
     def _remark(self, sentence: str) -> None:
         if self._sources:
-            self._launcher.say(sentence)
+            self._control.say(sentence)
         else:
             self._remarks.append(sentence)
 
     def run(self) -> None:
-        self._launcher.ready()
+        self._control.ready()
         failures: list[FacepipeError] = []  # The first one is the reason for those that follow it.
         with ExitStack() as opened:  # Closes all of them, also when one cannot be closed.
             opened.callback(self._screens.close)
             opened.callback(self._close_sources, failures)
             with _noted(failures):
-                while not self._launcher.stop_requested and not (self._settings.once and self._is_over):
+                while not self._control.stop_requested and not (self._settings.once and self._is_over):
                     self._turn()
-        if self._tape is not None:
-            self._tape.close()
-        self._launcher.report(self._report())
+        if self._trace is not None:
+            self._trace.close()
+        self._control.report(self._report())
         failures += [OutputError(f"{said}.") for source in self._sources.values() for said in source.failures]
         if failures:
             raise failures[0]
 
     def _turn(self) -> None:
-        self._links.wait(WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
+        self._transport.wait(WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
         for connection, message in self._peers.receive():
             self._welcome(connection, message.run)
             self._hear(connection, message)
@@ -138,36 +142,36 @@ class _Render:
             for name, source in self._sources.items():
                 if header.get("source") == name and header.get("kind") in (Faces.kind, Attribute.kind):
                     source.malformed(header, reason)
-        self._screens.turn(self._sources, self._launcher)
+        self._screens.turn(self._sources, self._control)
         if self._is_clean and not self._said_answer:
             self._said_answer = True
             self._say_what_is_waited_for()
         for source in self._sources.values():
             if source.acknowledge():
-                self._launcher.finished()
+                self._control.finished()
         self._speak()
 
     def _say_what_is_waited_for(self) -> None:
         """A run that waits for a person says so, and what it has found, which is said at its end otherwise."""
         if any(source.is_looked_at for source in self._sources.values()):
             for sentence in (*found_in(Path(self._settings.output) / RESULTS), self._screens.finish()):
-                self._launcher.say(sentence)
+                self._control.say(sentence)
 
     def _close_sources(self, failures: list[FacepipeError]) -> None:
         with ExitStack() as sources:
             for source in self._sources.values():
                 sources.callback(self._close_source, source, failures)
 
-    def _close_source(self, source: Source, failures: list[FacepipeError]) -> None:
+    def _close_source(self, source: RenderedSource, failures: list[FacepipeError]) -> None:
         with _noted(failures):
             source.close()
 
     def _speak(self) -> None:
-        self._launcher.beat()
+        self._control.heartbeat()
         now_s = time.monotonic()
         if self._sources and now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
-            self._launcher.progress(self._report())  # The account so far, should this process be killed.
+            self._control.progress(self._report())  # The account so far, should this process be killed.
         # A launcher knows better whether it is the end, or a person who has asked for it.
         if not self._settings.run and not self._said_finished and self._is_clean:
             self._said_finished = True
@@ -215,20 +219,20 @@ class _Render:
         if reason := source.start(connection, hello):
             self._peers.send(connection, WorkerRefused(run=hello.run, reason=reason))
 
-    def _new_source(self, hello: SourceHello) -> Source:
+    def _new_source(self, hello: SourceHello) -> RenderedSource:
         settings = self._settings.pipeline
         folder = Path(self._settings.output)
         while self._remarks:
-            self._launcher.say(self._remarks.pop(0))
+            self._control.say(self._remarks.pop(0))
         if not self._sources:
             # Only now: before its source was opened the run could fail, and what an earlier one left be lost for
             # nothing.
             results = OutputFolder.at(folder, settings.sources)
             for sentence in () if self._continuing else results.set_aside():
-                self._launcher.say(sentence)
+                self._control.say(sentence)
             self._write_run_file(RunFile.prepare)  # What is in the way of it shows before anything is removed.
             if not self._continuing and results.clear():
-                self._launcher.say(f"replacing the results of an earlier run in {folder}")
+                self._control.say(f"replacing the results of an earlier run in {folder}")
             self._write_run_file()
         if len(self._settings.captures) > 1:
             folder = folder / hello.source
@@ -238,7 +242,7 @@ class _Render:
             folder,
             spec,
             settings.writes_annotated,
-            self._launcher.patiently,
+            self._control.run_with_heartbeat,
             self._continuing,
             settings.render.subtitles,
             Manifest(self._folder),
@@ -247,25 +251,25 @@ class _Render:
             found=self._found.pop(folder, None),
             apart=apart_in(self._settings.inputs, hello.source),
         )
-        look = Look(settings)
+        postprocessor = PostProcessor(settings)
         if self._continuing and not self._settings.life:
             why = "".join(f"; {missing}" for missing in recorder.restored.missing)
-            self._launcher.say(f"{hello.source} goes on at frame {recorder.restored.position}{why}")
+            self._control.say(f"{hello.source} goes on at frame {recorder.restored.position}{why}")
         if self._continuing:
-            self._launcher.patiently(lambda: look.replay(folder / RESULTS))
+            self._control.run_with_heartbeat(lambda: postprocessor.replay(folder / RESULTS))
         previews = hello.live and settings.render.shows_latest
-        return Source(
+        return RenderedSource(
             hello.source,
             self._run,
             self._incarnation,
             self._cards,
             recorder,
-            look,
+            postprocessor,
             self._screens.of(hello.source, previews),
             self._peers,
-            self._launcher.patiently,
-            met=self._met,
-            tape=self._tape,
+            self._control.run_with_heartbeat,
+            on_frame=self._on_frame,
+            trace=self._trace,
         )
 
     def _report(self) -> dict:

@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.core.errors import FacepipeError
-from stages.core.history import CAPTURE, RENDER, Again
-from stages.core.messages import Attribute, Crops, Faces, Frame
-from stages.core.strict_yaml import short
-from stages.plan import Plan, read_pipeline
-from stages.runtime.arguments import Arguments
-from stages.runtime.command import run, say
-from stages.runtime.settings import Settings
-from stages.runtime.tape import Record
-from stages.runtime.worker import Answer, Identity
+from .config.strict_yaml import short
+from .errors import FacepipeError
+from .plan import Plan, read_pipeline
+from .protocol.messages import Attribute, Crops, Faces, Frame
+from .supervision.arguments import Arguments
+from .supervision.command import run, say
+from .supervision.settings import Settings
+from .supervision.worker import Answer, Identity
+from .trace.history import CAPTURE, RENDER, Replayer
+from .trace.recorder import TraceReader
 
 SHOWN = 10  # differences in full
 NUMBERS = 19  # of a face with landmarks: box, score, five points, pose and quality
@@ -40,7 +40,7 @@ class ReplayError(FacepipeError):
 class Replayed:
     """What came of a replay."""
 
-    pieces: int = 0
+    tasks: int = 0
     compared: int = 0  # with an answer of then
     differing: list[str] = field(default_factory=list)  # "frame 7 of clip.mp4: ..."
     largest: float = 0.0  # difference between two numbers
@@ -57,9 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--original-speed", action="store_true", help="give it the work when it came, not at once")
     arguments = parser.parse_args(argv)
     try:
-        record = Record(arguments.file)
+        record = TraceReader(arguments.file)
         if arguments.only in (CAPTURE, RENDER):
-            lines = told_again(Again().play(record.history(arguments.only)))
+            lines = told_decisions(Replayer().play(record.history(arguments.only)))
         else:
             plan = Plan.of(*read_pipeline(arguments.config, arguments.set))
             answer, fits = answerer(plan.settings(arguments.only, 0))
@@ -73,43 +73,43 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def answerer(settings: Settings) -> tuple[Callable[[list], list[Answer]], Callable[[Frame | Crops], bool]]:
-    """What the stage does with pieces of work, and whether one is for it; raises a `FacepipeError` where it cannot."""
+    """What the stage does with tasks, and whether one is for it; raises a `FacepipeError` where it cannot."""
     identity = Identity.of(settings, "")
     if settings.stage == "detect":
-        from stages.detect import answerer as detecting
-        from stages.detect import is_frame
-        from stages.detectors import make_detector
+        from .detect import answerer as detecting
+        from .detect import is_frame
+        from .vision.detectors import make_detector
 
         return detecting(identity, make_detector(**settings.detector)), is_frame
-    from stages.attribute import answerer as attributing
-    from stages.attribute import are_crops_for
-    from stages.inference import load_model
-    from stages.inference.card import load_card
+    from .attribute import answerer as attributing
+    from .attribute import are_crops_for
+    from .vision.inference import load_model
+    from .vision.inference.card import load_card
 
     card = load_card(Path(settings.models[settings.stage]))
     model = load_model(card, settings.pipeline.attributes()[settings.stage].device)
 
-    def fits(piece: Frame | Crops) -> bool:
-        return isinstance(piece, Crops) and are_crops_for(card.geometry, piece)
+    def fits(task: Frame | Crops) -> bool:
+        return isinstance(task, Crops) and are_crops_for(card.geometry, task)
 
     return attributing(identity, model, lambda: None), fits
 
 
 def replay(
-    record: Record,
+    record: TraceReader,
     stage: str,
     answer: Callable[[list], list[Answer]],
     fits: Callable[[Frame | Crops], bool],
     original_speed: bool,
 ) -> Replayed:
-    """Give the stage every piece of work of the record, and hold its answers against those of then.
+    """Give the stage every task of the record, and hold its answers against those of then.
 
-    Raises `ReplayError` for a piece that does not fit.
+    Raises `ReplayError` for a task that does not fit.
     """
     replayed, now, then = Replayed(), {}, {}
-    for kept in _paced(record.messages(), original_speed):
-        message = kept.message
-        if kept.stage != stage:
+    for traced in _paced(record.messages(), original_speed):
+        message = traced.message
+        if traced.stage != stage:
             continue
         if isinstance(message, (Frame, Crops)):
             if (message.source, message.frame) in now:
@@ -122,7 +122,7 @@ def replay(
             started_s = time.perf_counter()
             [answered] = answer([message])
             replayed.work_s += time.perf_counter() - started_s
-            replayed.pieces += 1
+            replayed.tasks += 1
             now[message.source, message.frame] = answered.to_render
         else:
             then.setdefault((message.source, message.frame), message)
@@ -133,9 +133,9 @@ def replay(
     return replayed
 
 
-def _paced(kept: Iterator, original_speed: bool) -> Iterator:
+def _paced(traced: Iterator, original_speed: bool) -> Iterator:
     started_s = None
-    for one in kept:
+    for one in traced:
         if original_speed:
             started_s = time.monotonic() - one.at_s if started_s is None else started_s
             time.sleep(max(0.0, started_s + one.at_s - time.monotonic()))
@@ -158,7 +158,7 @@ def _compare(then: Faces | Attribute, now: Faces | Attribute, place: tuple[str, 
 def _numbers(message: Faces | Attribute) -> list[list[float]]:
     if isinstance(message, Attribute):
         return message.answers
-    faces = [[*box, score] for box, score in zip(message.rectangles, message.scores, strict=True)]
+    faces = [[*box, score] for box, score in zip(message.boxes, message.scores, strict=True)]
     for face, points, pose, quality in zip(faces, message.landmarks, message.poses, message.qualities, strict=False):
         face += [*points, *pose, quality] if points else []
     return [face + [0.0] * (NUMBERS - len(face)) for face in faces]
@@ -166,15 +166,15 @@ def _numbers(message: Faces | Attribute) -> list[list[float]]:
 
 def told(replayed: Replayed) -> list[str]:
     """What came of it, in lines."""
-    each = f", {1000 * replayed.work_s / replayed.pieces:.1f} ms each" if replayed.pieces else ""
+    each = f", {1000 * replayed.work_s / replayed.tasks:.1f} ms each" if replayed.tasks else ""
     most = f", by up to {replayed.largest:.4g}" if replayed.largest else ""
     differ = f"{len(replayed.differing)} of {replayed.compared} answers differ{most}"
-    return [*_some(replayed.differing), f"{replayed.pieces} pieces of work{each}; {differ}."]
+    return [*_some(replayed.differing), f"{replayed.tasks} tasks{each}; {differ}."]
 
 
-def told_again(again: Again) -> list[str]:
+def told_decisions(replayer: Replayer) -> list[str]:
     """The same of decisions."""
-    return [*_some(again.differing), f"{again.steps} steps; {len(again.differing)} are decided otherwise."]
+    return [*_some(replayer.differing), f"{replayer.steps} steps; {len(replayer.differing)} are decided otherwise."]
 
 
 def _some(lines: list[str]) -> list[str]:

@@ -13,22 +13,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from stages.core.config import ConfigError, Pipeline
-from stages.core.layout import RESULTS
-from stages.core.names import printable
-from stages.core.placement import HERE, Placement
-from stages.core.supervision import DONE, FAILED, REFUSED, Member
-from stages.inputs.refusal import refuse
-from stages.inputs.spec import expanded
-from stages.plan import BINDING, Plan, find_models, keys_folder, processes_of
-from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState
-from stages.runtime.account import Account, account, last_line, lines, of_all_lives
-from stages.runtime.child import Start, stage_command
-from stages.runtime.disk import can_be_changed
-from stages.runtime.keys import read_keys
-from stages.runtime.launcher import Outcome, View, launch
-from stages.runtime.output_folder import (
+from .config.placement import HERE, Placement
+from .config.schema import ConfigError, Pipeline
+from .names import printable
+from .plan import BINDING, Plan, find_models, keys_folder, processes_of
+from .results.disk import can_be_changed
+from .results.layout import RESULTS
+from .results.manifest import Manifest
+from .results.output_folder import (
     OUT,
     OutputFolder,
     OutputFolderError,
@@ -40,11 +32,19 @@ from stages.runtime.output_folder import (
     run_to_go_on_with,
     run_to_replace,
 )
-from stages.runtime.places import Places
-from stages.runtime.run_directory import claim_free
-from stages.runtime.run_file import RunFile, refuse_unknown
-from stages.runtime.settings import apart_in, cores
-from stages.runtime.view import TerminalView, Views, takes
+from .results.reading import DamagedState
+from .results.run_file import RunFile, refuse_unknown
+from .sources.refusal import refuse
+from .sources.spec import expanded
+from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
+from .supervision.child import Start, stage_command
+from .supervision.launcher import Outcome, RunView, launch
+from .supervision.places import Places
+from .supervision.policy import DONE, FAILED, REFUSED, Member
+from .supervision.settings import apart_in, cores
+from .transport.addresses import claim_free
+from .transport.keys import read_keys
+from .view.terminal import TerminalView, Views, takes
 
 STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
@@ -121,9 +121,9 @@ def run(
             output=shown(str(results.path)),
             window=pipeline.window,
         )
-        views: View = view
+        views: RunView = view
         if metrics is not None:
-            from stages.runtime.metrics import Metrics, served
+            from .supervision.metrics import Metrics, served
 
             counted = Metrics()
             view.say(f"metrics at {held.enter_context(served(counted, *metrics, say=view.say))}")
@@ -200,7 +200,7 @@ def _refuse_sources(pipeline: Pipeline, processes: Processes, resume: bool) -> N
 
 def _refuse_without_screen() -> None:
     """Raise `DisplayError` where there is none for the window that was asked for; render finds out what else may be."""
-    from stages.outputs.screen import DisplayError, no_screen  # NumPy: no other run has to wait for it here.
+    from .view.screen import DisplayError, no_screen  # NumPy: no other run has to wait for it here.
 
     if reason := no_screen():
         raise DisplayError(reason)
@@ -311,7 +311,7 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
 
 def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
-    from stages.outputs.restore import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
+    from .results.recovery import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
@@ -387,13 +387,13 @@ def _settings(
     return settings
 
 
-def _has_read_nothing(came: Account, outcome: Outcome) -> bool:
+def _has_read_nothing(came: RunAccount, outcome: Outcome) -> bool:
     """Whether a person has ended the run before a source gave anything; where it is read elsewhere, render says so."""
     has_read = any(source.captured or source.rendered for source in came.sources)
     return outcome.stopped and not has_read and not came.outputs
 
 
-def _tell(came: Account, outcome: Outcome, results: OutputFolder, name: str, quiet: bool) -> int:
+def _tell(came: RunAccount, outcome: Outcome, results: OutputFolder, name: str, quiet: bool) -> int:
     """Say what came of the run, and leave its summary; returns the exit status."""
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
     # one still says what is here.
@@ -421,16 +421,16 @@ def _tell(came: Account, outcome: Outcome, results: OutputFolder, name: str, qui
     return outcome.status
 
 
-def _found(came: Account, results: OutputFolder) -> list[str]:
+def _found(came: RunAccount, results: OutputFolder) -> list[str]:
     """What is to be said of the faces in a picture, where the run was about one."""
     if not results.results or [source.rendered for source in came.sources] != [1]:
         return []
-    from stages.outputs.found import found_in  # NumPy: no other run has to wait for it here.
+    from .results.found import found_in  # NumPy: no other run has to wait for it here.
 
     return found_in(results.path / RESULTS)
 
 
-def _is_worth_telling(came: Account, outcome: Outcome) -> bool:
+def _is_worth_telling(came: RunAccount, outcome: Outcome) -> bool:
     """An account of nothing would only stand before the reason for it."""
     if outcome.sentence is None:
         return bool(came.sources)
@@ -451,7 +451,7 @@ def _print(stream: TextIO, *lines: str, within_s: float | None = None) -> None:
             print(*map(printable, lines), sep="\n", file=stream, flush=True)
 
 
-def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> Account:
+def _account(pipeline: Pipeline, outcome: Outcome, processes: Processes) -> RunAccount:
     # One that was killed has at least said where it was.
     told = {label: outcome.reports.get(label) or outcome.progress.get(label) for label in processes}
     whole = {label: of_all_lives(report, outcome.earlier.get(label, [])) for label, report in told.items()}

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from stages.core.config import Pipeline
-from stages.core.errors import FacepipeError
-from stages.core.layout import RUN
-from stages.core.names import printable
-from stages.core.placement import HERE, Placement
-from stages.core.supervision import DONE, FAILED, REFUSED
-from stages.plan import Plan, processes_of
-from stages.results.reading import DamagedState
-from stages.run import run, shown
-from stages.runtime.output_folder import OUT, OutputFolder, name_of
-from stages.runtime.run_file import RunFile
-from stages.runtime.settings import cores
+from .config.placement import HERE, Placement
+from .config.schema import Pipeline
+from .errors import FacepipeError
+from .names import printable
+from .plan import Plan, processes_of
+from .results.layout import RUN
+from .results.output_folder import OUT, OutputFolder, name_of
+from .results.reading import DamagedState
+from .results.run_file import RunFile
+from .run import run, shown
+from .supervision.policy import DONE, FAILED, REFUSED
+from .supervision.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -95,7 +95,7 @@ def _start(
 
 def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
     """Whether what is in this folder is refused whoever starts; a mistake in the configuration is none of its."""
-    from stages.outputs.restore import survey  # NumPy and PyAV: only a start that was refused waits for them.
+    from .results.recovery import survey  # NumPy and PyAV: only a start that was refused waits for them.
 
     results = OutputFolder.at(path, pipeline.sources)
     try:

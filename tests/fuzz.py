@@ -8,8 +8,8 @@ import msgpack
 import numpy as np
 from hypothesis import strategies as st
 
-from stages.core import limits
-from stages.core.messages import Message, pack
+from stages.protocol import limits
+from stages.protocol.messages import Message, pack
 
 names = st.sampled_from(["s", "detect", "gender", "age", "picture", "x" * limits.NAME_CHARACTERS, "\0", "é"])
 counts = st.sampled_from([0, 1, 2, 3, 15, 16, 17, 10_000, limits.COUNT - 1, limits.COUNT]) | st.integers(
@@ -31,7 +31,7 @@ TYPES = {
     "Refusals": st.lists(st.tuples(counts, names, counts, st.text(max_size=9)).map(list), max_size=3),
     "FaceCount": st.integers(0, limits.FACES),
     "Count": small | counts,
-    "Try": st.integers(1, 5) | st.just(limits.COUNT),
+    "Attempt": st.integers(1, 5) | st.just(limits.COUNT),
     "MaybeCount": st.none() | counts,
     "Flag": st.booleans(),
     "Seconds": finite,
@@ -44,7 +44,7 @@ TYPES = {
     "Poses": st.lists(st.lists(finite, min_size=3, max_size=3) | st.just([]), max_size=4),
     "Qualities": st.lists(st.none() | st.floats(0, 1), max_size=4),
     "Answers": st.lists(st.lists(finite, max_size=8), max_size=4),
-    "Lacks": st.lists(st.tuples(counts, st.lists(names, max_size=3)).map(list), max_size=3),
+    "MissingParts": st.lists(st.tuples(counts, st.lists(names, max_size=3)).map(list), max_size=3),
     "Ends": st.lists(st.tuples(counts, st.sampled_from(["exit", "hang", "killed"])).map(list), max_size=3),
     "Works": st.lists(st.tuples(counts, positive).map(list), max_size=3),
     "Geometries": st.lists(

@@ -14,10 +14,10 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["stages", "msgpack"]):
-    from stages.core.messages import FROM_RENDER, TO_CAPTURE, TO_RENDER, TO_WORKER, Encoded, Refused, kinds, unpack
-    from stages.runtime.curve import known_host
-    from stages.runtime.keys import Keyring
-    from stages.runtime.pictures import _array
+    from stages.protocol.messages import FROM_RENDER, TO_CAPTURE, TO_RENDER, TO_WORKER, Encoded, Refused, kinds, unpack
+    from stages.transport.curve import known_host
+    from stages.transport.images import _array
+    from stages.transport.keys import Keyring
 
 TABLES = tuple(kinds(*messages) for messages in (TO_CAPTURE, TO_RENDER, TO_WORKER, FROM_RENDER))
 KEYRING = Keyring("desk", b"x" * 40, {"desk": b"y" * 40})

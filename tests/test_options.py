@@ -9,7 +9,7 @@ import pytest
 COMMANDS = {
     "run_pipeline": ["--sourc", "x.mp4"],
     "stages.report.__main__": ["out", "--vt"],
-    "stages.replay": ["tape", "--onl=capture"],
+    "stages.replay": ["trace", "--onl=capture"],
     "bench.scenes": ["--outp", "x"],
     "train.__main__": ["faces", "--resum"],
     "train.prepare": ["data", "--ou=x"],

@@ -17,35 +17,35 @@ import pytest
 
 import run_pipeline
 import stages.run
-from stages.core.config import Attribute, ConfigError, Detect, Pipeline
+from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
+from stages.results import disk
 from stages.results.manifest import Manifest
-from stages.runtime import disk
-from stages.runtime.run_directory import addresses, claim
-from tests.runtime.stages_for_tests import SERVES, none_left, program
+from stages.transport.addresses import addresses, claim
+from tests.supervision.stages_for_tests import SERVES, none_left, program
 
 PROJECT = Path(run_pipeline.__file__).parent
 
 CAPTURE = """
-def main(settings, launcher):
-    launcher.opened(source="clip.mp4", description="2 frames", chosen=None)
-    launcher.ready()
+def main(settings, control):
+    control.opened(source="clip.mp4", description="2 frames", chosen=None)
+    control.ready()
     assert settings.source.spec == "clip.mp4", settings.source
-    launcher.report({"source": "clip.mp4", "captured": 2, "seconds": 0.5, "skipped": 0, "notes": []})
+    control.report({"source": "clip.mp4", "captured": 2, "seconds": 0.5, "skipped": 0, "notes": []})
 """
 RENDER = """
 from pathlib import Path
 
-def main(settings, launcher):
+def main(settings, control):
     out = Path(settings.output)
-    launcher.ready()
-    serve(launcher)
+    control.ready()
+    serve(control)
     from stages.results.manifest import Manifest
 
     line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
     Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
     clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
-    launcher.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
+    control.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
 """
 
 
@@ -99,10 +99,10 @@ def test_quiet_says_nothing(command, capsys):
 
 
 def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
-    said = "facepipe: tape keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
-    assert command("--blur", "--record", "tape") == 0
+    said = "facepipe: trace keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
+    assert command("--blur", "--record", "trace") == 0
     assert said in capsys.readouterr().err
-    assert command("--record", "tape", "--replace") == 0
+    assert command("--record", "trace", "--replace") == 0
     assert said not in capsys.readouterr().err
 
 
@@ -121,9 +121,9 @@ def test_a_source_that_is_a_result_of_an_earlier_run_is_refused_and_stays(comman
 
 def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_for_it(command, here, capsys):
     writes_run_file = RENDER.replace(
-        "    launcher.report",
-        "    from stages.runtime.run_file import RunFile\n"
-        "    RunFile(settings.run, settings.inputs).write(out)\n    launcher.report",
+        "    control.report",
+        "    from stages.results.run_file import RunFile\n"
+        "    RunFile(settings.run, settings.inputs).write(out)\n    control.report",
     )
     assert command("--quiet", "--set", "render.annotated=false", render=writes_run_file) == 0
     capsys.readouterr()
@@ -170,7 +170,7 @@ def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(comman
 
 
 def test_after_seconds_the_run_ends_with_0(command):
-    stops = CAPTURE.replace("launcher.report", "serve(launcher); launcher.report")
+    stops = CAPTURE.replace("control.report", "serve(control); control.report")
     assert command("--seconds", "0.1", "--quiet", capture=stops) == 0
 
 
@@ -501,10 +501,10 @@ def test_each_run_has_a_folder_of_its_own_unless_one_is_named(command, here, cap
 
 def test_replace_without_a_folder_replaces_the_run_that_resume_would_go_on_with(command, here, capsys):
     begins = RENDER.replace(
-        "    serve(launcher)\n",
-        "    serve(launcher)\n    from stages.runtime.run_file import RunFile\n"
+        "    serve(control)\n",
+        "    serve(control)\n    from stages.results.run_file import RunFile\n"
         "    OutputFolder.at(out, ()).clear()\n    RunFile(settings.run, settings.inputs).write(out)\n",
-    ).replace("from pathlib", "from stages.runtime.output_folder import OutputFolder\nfrom pathlib")
+    ).replace("from pathlib", "from stages.results.output_folder import OutputFolder\nfrom pathlib")
     new = ("--set", "render.output=null")
     assert command(*new, render=begins) == 0
     (here / "out/clip/notes.txt").write_text("mine")
@@ -529,8 +529,8 @@ def test_a_run_that_is_refused_leaves_no_folder(command, here):
     assert not (here / "out").exists()
     assert command("--output", "a/b", capture=refuses, render=SERVES) == 2
     assert not (here / "a").exists()
-    assert command("--record", "tape", capture=refuses, render=SERVES) == 2
-    assert not (here / "tape").exists()
+    assert command("--record", "trace", capture=refuses, render=SERVES) == 2
+    assert not (here / "trace").exists()
     (here / "mine").mkdir()
     assert command("--output", "mine", capture=refuses, render=SERVES) == 2
     assert list((here / "mine").iterdir()) == []
@@ -581,7 +581,7 @@ def fails_to_start(*_, **__):
         (["--set", "stages={age: {model: no.yaml}}"], "stages.age.model is 'no.yaml', but there is no "),
         (["--output", "clip.mp4"], "clip.mp4 is a file and not a folder; choose another folder with --output."),
         (["--output", "clip.mp4/x"], "clip.mp4 is a file and not a folder; choose another folder with --output."),
-        (["--record", "no/tape"], "--record no/tape: there is no folder no; make it first."),
+        (["--record", "no/trace"], "--record no/trace: there is no folder no; make it first."),
         (["--record", "clip.mp4"], "--record clip.mp4: this file is there already; choose another one."),
     ],
 )

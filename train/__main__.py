@@ -25,7 +25,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 from train.data import DataError, read_cache
 from train.detection.feed import Feed as PhotographFeed
 from train.feed import Feed

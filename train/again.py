@@ -22,10 +22,10 @@ import keras
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras import layers
 
-from stages.core.errors import FacepipeError
-from stages.inference.card import Card, load_card
-from stages.inference.fields import read_mapping
-from stages.inference.litert import without_greeting
+from stages.errors import FacepipeError
+from stages.vision.inference.card import Card, load_card
+from stages.vision.inference.fields import read_mapping
+from stages.vision.inference.litert import without_greeting
 from train.borrow import Convolution, measure_on_training, take_over
 from train.data import DataError
 from train.files import disk_errors, whole

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.core.frames import CropGeometry
-from stages.detectors.framing import cut
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
 from train.data import Faces
 
 
@@ -49,7 +49,7 @@ def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, str
     roll = rng.normal(0, strength.roll, count) + [faces.roll(i) for i in chosen]
     crops = np.stack(
         [
-            cut(colour(faces.pictures[i]), moved(faces.boxes[i], shift[k], scale[k]), geometry, roll[k])
+            crop_face(colour(faces.pictures[i]), moved(faces.boxes[i], shift[k], scale[k]), geometry, roll[k])
             for k, i in enumerate(chosen)
         ]
     )
@@ -72,7 +72,7 @@ def augmented(faces: Faces, chosen: np.ndarray, geometry: CropGeometry, rng, str
 def plain(faces: Faces, geometry: CropGeometry) -> np.ndarray:
     """Cut every face as the stages would, box by box -> uint8 (N, height, width, channels)."""
     each = zip(faces.pictures, faces.boxes, map(faces.roll, range(len(faces))), strict=True)
-    return np.stack([cut(colour(picture), box, geometry, roll) for picture, box, roll in each])
+    return np.stack([crop_face(colour(picture), box, geometry, roll) for picture, box, roll in each])
 
 
 def colour(picture: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 from keras import layers
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 from train.augment import plain
 from train.data import DataError, load
 from train.export import converted

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 from train.data import DataError
 from train.files import disk_errors
 from train.recipe import read_recipe

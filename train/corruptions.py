@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stages.core.frames import CropGeometry
-from stages.detectors.framing import cut
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
 from train.augment import colour, moved
 from train.data import Faces
 
@@ -90,6 +90,6 @@ def corrupted(faces: Faces, geometry: CropGeometry, kind: str, seed: int) -> np.
     crops = []
     for i, (picture, box) in enumerate(zip(faces.pictures, faces.boxes, strict=True)):
         place = moved(box, np.array([how.right, how.down]), how.scale)
-        crop = cut(colour(picture), place, geometry, how.roll + faces.roll(i))
+        crop = crop_face(colour(picture), place, geometry, how.roll + faces.roll(i))
         crops.append(how.change(crop, rng).reshape(crop.shape))
     return np.stack(crops)

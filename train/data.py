@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 from train.files import whole
 
 PARTS = ("train", "validation", "test")

@@ -7,11 +7,11 @@ import dataclasses
 import cv2
 import numpy as np
 
-from stages.core.config import Haar
-from stages.core.frames import CropGeometry
-from stages.detectors import FaceDetector, make_detector
-from stages.detectors.detector import overlaps
-from stages.detectors.framing import cut
+from stages.config.schema import Haar
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
+from stages.vision.detectors import FaceDetector, make_detector
+from stages.vision.detectors.detector import overlaps
 from train.augment import colour
 from train.data import Faces
 
@@ -65,7 +65,7 @@ def rolled(faces: Faces, degrees: float) -> Faces:
     side = round(ROLLED * inner)
     geometry = CropGeometry(side, side, faces.pictures.shape[3], side / inner)
     each = enumerate(zip(faces.pictures, faces.boxes, strict=True))
-    pictures = [cut(colour(picture), box, geometry, faces.roll(i) - degrees) for i, (picture, box) in each]
+    pictures = [crop_face(colour(picture), box, geometry, faces.roll(i) - degrees) for i, (picture, box) in each]
     boxes = np.tile(np.float32([(side - inner) / 2] * 2 + [inner] * 2), (len(faces), 1))
     return dataclasses.replace(faces, pictures=np.stack(pictures), boxes=boxes, rolls=None)
 

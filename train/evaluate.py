@@ -24,11 +24,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.errors import FacepipeError
-from stages.detectors import DETECTORS
-from stages.inference import load_model
-from stages.inference.card import Card, load_card
-from stages.inference.fields import read_mapping
+from stages.errors import FacepipeError
+from stages.vision.detectors import DETECTORS
+from stages.vision.inference import load_model
+from stages.vision.inference.card import Card, load_card
+from stages.vision.inference.fields import read_mapping
 from train.augment import moved, plain
 from train.corruptions import CORRUPTIONS, corrupted
 from train.data import PARTS, Faces

@@ -35,10 +35,10 @@ import keras
 import numpy as np
 import yaml
 
-from stages.core.errors import FacepipeError
-from stages.inference import load_model
-from stages.inference.card import load_card
-from stages.inference.golden import picture
+from stages.errors import FacepipeError
+from stages.vision.inference import load_model
+from stages.vision.inference.card import load_card
+from stages.vision.inference.golden import picture
 from train.augment import plain
 from train.data import DataError, Head, load, majority
 from train.detection.export import export as export_detector

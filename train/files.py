@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 
 
 class WriteError(FacepipeError):

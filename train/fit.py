@@ -12,7 +12,7 @@ import cv2
 import keras
 import numpy as np
 
-from stages.runtime.command import alive
+from stages.supervision.command import alive
 from train.answers import are_written
 from train.augment import plain
 from train.callbacks import answers_of, callbacks_of

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.core.frames import CropGeometry
-from stages.detectors.framing import cut
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
 from train.augment import colour, moved
 from train.data import PARTS
 from train.duplicates import SIDE, difference_hash, like_any, signs_of
@@ -37,6 +37,6 @@ def framed(pictures: Sequence[np.ndarray], boxes: np.ndarray, view: tuple[float,
     scale, lower = view
     rows = np.empty((len(pictures), SIDE**2), bool)
     for row, picture, box in zip(rows, pictures, boxes, strict=True):
-        face = cut(colour(picture), moved(box, np.array([0.0, lower]), scale), GEOMETRY)
+        face = crop_face(colour(picture), moved(box, np.array([0.0, lower]), scale), GEOMETRY)
         row[:] = difference_hash(face[:, :, 0])
     return signs_of(rows)

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.errors import FacepipeError
-from stages.detectors import DETECTORS
+from stages.errors import FacepipeError
+from stages.vision.detectors import DETECTORS
 from train.data import PARTS, DataError, read_cache, write_cache
 from train.detection.data import write
 from train.detection.teacher import YuNetTeacher, faceless, taught

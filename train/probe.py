@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import multiprocessing
 import os
 import shlex
@@ -29,12 +28,12 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from stages.core.errors import FacepipeError
-from stages.inference import runtime_of
-from stages.inference.card import Card, load_card
-from stages.inference.fields import read_mapping
-from stages.inference.model import Model, check_file
-from stages.inference.preprocess import preprocess
+from stages.errors import FacepipeError
+from stages.vision.inference import open_net
+from stages.vision.inference.card import Card, load_card
+from stages.vision.inference.fields import read_mapping
+from stages.vision.inference.model import Model, check_file
+from stages.vision.inference.preprocess import preprocess
 from train.answers import write_answers
 from train.augment import plain
 from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache, withheld
@@ -135,7 +134,7 @@ _model: Model  # of a worker process
 def _start(card: Card) -> None:
     global _model
     cv2.setNumThreads(1)
-    _model = Model(card, importlib.import_module(runtime_of(card)).open_net(card, "cpu"))
+    _model = Model(card, open_net(card))
 
 
 def _features(faces: Faces) -> np.ndarray:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from stages.core.errors import FacepipeError
+from stages.errors import FacepipeError
 
 
 class PruneError(FacepipeError):

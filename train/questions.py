@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.inference.card import Card
+from stages.vision.inference.card import Card
 from train.data import TASKS, UNKNOWN, DataError, Faces, Head, Task, load, majority, read_cache
 from train.measures import age_figures, age_group_figures, class_figures
 

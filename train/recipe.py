@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from stages.core.frames import CropGeometry
+from stages.frames import CropGeometry
 from train.data import TASKS, DataError, Head, Task
 from train.files import write_text
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from stages.inference import load_model
-from stages.inference.card import load_card
-from stages.inference.litert import without_greeting
+from stages.vision.inference import load_model
+from stages.vision.inference.card import load_card
+from stages.vision.inference.litert import without_greeting
 
 
 def stored(path: Path, crops: np.ndarray, truth: np.ndarray, is_int8: bool) -> dict[str, float]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.core.messages import Encoded
-from stages.core.placement import Placement
-from stages.runtime.pictures import encoded
-from stages.runtime.process import Settings
+from ..config.placement import Placement
+from ..protocol.messages import Encoded
+from ..supervision.stage import Settings
+from ..transport.images import encoded
 
 
 class FrameEncoding:

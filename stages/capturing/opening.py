@@ -8,13 +8,14 @@ import os
 import time
 from pathlib import Path
 
-from stages.core.errors import FacepipeError
-from stages.core.layout import RESULTS
-from stages.inputs.listing import Pinned
-from stages.runtime.process import Launcher, Settings
-from stages.runtime.settings import changed_since, input_of, is_pinned
-from stages.sources import Part, Source, SourceAway, SourceError, open_source
-from stages.sources.base import PAUSE_MOST_S, PAUSE_S, so_long
+from ..errors import FacepipeError
+from ..results.layout import RESULTS
+from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceError, so_long
+from ..sources.listing import Pinned
+from ..sources.opening import open_source
+from ..sources.part import Part
+from ..supervision.settings import changed_since, input_of, is_pinned
+from ..supervision.stage import ControlChannel, Settings
 
 _TURN_S = 0.1  # how soon a stop is noticed
 
@@ -23,7 +24,7 @@ class SourceChanged(FacepipeError):
     """The source is another one than that which the run was begun with."""
 
 
-def opened(settings: Settings, launcher: Launcher) -> Source | None:
+def opened(settings: Settings, control: ControlChannel) -> Source | None:
     """Open the source, in a later life the same as in the first; a live one that is away is waited for.
 
     None where a stop is asked for meanwhile.
@@ -34,7 +35,7 @@ def opened(settings: Settings, launcher: Launcher) -> Source | None:
     patience_s, pause_s, is_told = settings.pipeline.reconnect_s, PAUSE_S, False
     until_s = time.monotonic() + patience_s
     played = settings.pipeline.capture
-    while not launcher.stop_requested:
+    while not control.stop_requested:
         try:
             return open_source(spec, name, Part(*played.part), played.loop, _pinned(settings))
         except SourceError as error:
@@ -42,9 +43,9 @@ def opened(settings: Settings, launcher: Launcher) -> Source | None:
             if so_far is None or time.monotonic() >= until_s:
                 raise
             if not is_told:
-                launcher.say(f"{so_far}; waiting {so_long(patience_s)} for it{_way_out(patience_s)}")
+                control.say(f"{so_far}; waiting {so_long(patience_s)} for it{_way_out(patience_s)}")
                 is_told = True
-        _rest(min(pause_s, max(0.0, until_s - time.monotonic())), launcher)
+        _rest(min(pause_s, max(0.0, until_s - time.monotonic())), control)
         pause_s = min(2 * pause_s, PAUSE_MOST_S)
     return None
 
@@ -64,10 +65,10 @@ def _so_far(error: SourceError, spec: str | int, is_known: bool) -> str | None:
     return str(error).rstrip(".") if is_known and is_live else None
 
 
-def _rest(seconds: float, launcher: Launcher) -> None:
+def _rest(seconds: float, control: ControlChannel) -> None:
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s and not launcher.stop_requested:
-        launcher.beat()
+    while time.monotonic() < until_s and not control.stop_requested:
+        control.heartbeat()
         time.sleep(_TURN_S)
 
 

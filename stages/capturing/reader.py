@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from stages.core.frames import Picture
-from stages.runtime.link import Waker
-from stages.sources import Source
+from ..frames import Picture
+from ..sources.base import Source
+from ..transport.sockets import Waker
 
 KEPT = 2  # pictures of frames that are done: of a render that dies the video lacks one or two that have a line
 AHEAD = 4  # pictures of a file that are decoded before the window has room for them: as many as travel at once
@@ -21,11 +21,11 @@ _CLOSE_S = 1.0
 class Reader:
     """Decodes on a thread of its own, ahead of what the window takes; can go back to an earlier frame."""
 
-    def __init__(self, source: Source, waker: Waker, paced: bool, met: Callable[[int], None] = lambda frame: None):
-        """`met` is called, on that thread, with the frame that is read next."""
+    def __init__(self, source: Source, waker: Waker, paced: bool, on_frame: Callable[[int], None] = lambda frame: None):
+        """`on_frame` is called, on that thread, with the frame that is read next."""
         self.ended = False  # after the last picture was taken
         source.passed = self._goes_on
-        self._source, self._waker, self._paced, self._met = source, waker, paced, met
+        self._source, self._waker, self._paced, self._on_frame = source, waker, paced, on_frame
         self._reading: _Reading | None = None
         self._next = 0  # the frame that the next picture is
         self._given: dict[int, Picture] = {}  # the last ones: what is in flight, and KEPT more
@@ -53,7 +53,7 @@ class Reader:
             self._end_reading()
             self._given.clear()
             self._exhausted_at = None
-            self._reading = _Reading(self._source, self._waker, self._paced, frame, self._met)
+            self._reading = _Reading(self._source, self._waker, self._paced, frame, self._on_frame)
         self._next = frame
         self.ended = self._next == self._exhausted_at
 
@@ -101,13 +101,13 @@ class Reader:
             return picture.pixels.nbytes
         return self._reading.next_size if self._reading is not None else 0
 
-    def let_go(self) -> int:
+    def discard(self) -> int:
         """Throw away what has come, and say how many pictures that were; raises what the source raised."""
         return sum(1 for _ in iter(self.take, None))
 
-    def forget(self, done: int) -> None:
-        """Frames below `done` are written; the last of them can still be cut off again when render dies."""
-        for number in [n for n in self._given if n < done - KEPT]:
+    def forget(self, acked_up_to: int) -> None:
+        """Frames below `acked_up_to` are written; the last of them can still be cut off again when render dies."""
+        for number in [n for n in self._given if n < acked_up_to - KEPT]:
             del self._given[number]
 
     def _goes_on(self) -> None:
@@ -123,8 +123,8 @@ class Reader:
 class _Reading:
     """One reading of the source, from a certain frame on."""
 
-    def __init__(self, source: Source, waker: Waker, paced: bool, start: int, met: Callable[[int], None]):
-        self.ended, self._met = False, met
+    def __init__(self, source: Source, waker: Waker, paced: bool, start: int, on_frame: Callable[[int], None]):
+        self.ended, self._on_frame = False, on_frame
         self.decoding_since_s: float | None = None  # since when the thread is at one picture; None: it waits for room
         self._source, self._waker, self._paced, self._start = source, waker, paced, start
         self._came: deque[Picture | Exception | None] = deque()
@@ -187,7 +187,7 @@ class _Reading:
         pictures = self._source.pictures(self._start)
         for number in count(self._start):
             self.decoding_since_s = time.monotonic()
-            self._met(number)
+            self._on_frame(number)
             picture = next(pictures, None)
             self.decoding_since_s = None
             if picture is None:

@@ -1,22 +1,23 @@
-"""What the flow is told in its own words: the configuration as rules, an `ack` as an event."""
+"""What the dispatcher is told in its own words: the configuration as rules, an `ack` as an event."""
 
 from __future__ import annotations
 
-from stages.core import flow, limits
-from stages.core.messages import Ack
-from stages.detectors import settings_hash
-from stages.runtime.process import Settings
+from ..delivery import dispatcher
+from ..protocol import limits
+from ..protocol.messages import Ack
+from ..supervision.stage import Settings
+from ..vision.detectors import settings_hash
 
 
-def rules(settings: Settings, live: bool) -> flow.Rules:
-    """What the configuration says about the flow of this source."""
+def rules(settings: Settings, live: bool) -> dispatcher.Rules:
+    """What the configuration says about handing out the tasks of this source."""
     pipeline = settings.pipeline
-    return flow.Rules(
+    return dispatcher.Rules(
         attributes=tuple(settings.cards),
         cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,
         window_bytes=pipeline.window_memory,
-        room=limits.ROOM if live else max(limits.ROOM, min(limits.GATHERED_ROOM, pipeline.window // 2)),
+        credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.GATHERED_CREDIT, pipeline.window // 2)),
         live=live,
         deadline_s=pipeline.deadline,
         give_up_after_s=pipeline.give_up_after,
@@ -26,8 +27,10 @@ def rules(settings: Settings, live: bool) -> flow.Rules:
     )
 
 
-def acked(ack: Ack) -> flow.Acked:
-    """An `ack` as an event of the flow."""
-    lacks = {frame: frozenset(wants) for frame, wants in ack.lacks}
-    refused = tuple(flow.AnswerRefused(*refusal) for refusal in ack.refused)
-    return flow.Acked(ack.incarnation, ack.number, ack.done, lacks, ack.clean, ack.preview, ack.heard, refused)
+def acked(ack: Ack) -> dispatcher.Acked:
+    """An `ack` as an event of the dispatcher."""
+    missing_parts = {frame: frozenset(wants) for frame, wants in ack.missing_parts}
+    refused = tuple(dispatcher.AnswerRefused(*refusal) for refusal in ack.refused)
+    return dispatcher.Acked(
+        ack.incarnation, ack.number, ack.acked_up_to, missing_parts, ack.clean, ack.preview, ack.heard, refused
+    )

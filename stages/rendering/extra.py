@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from stages.core.errors import FacepipeError, reason
+from ..errors import FacepipeError, reason
 
 Of = TypeVar("Of")
 Result = TypeVar("Result")

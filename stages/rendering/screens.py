@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stages.core.frames import FinishedFrame
-from stages.core.placement import Placement
-from stages.core.tracking import Box
-from stages.outputs.display import Display, open_display
-from stages.outputs.panels import numbers
-from stages.outputs.publication import Publication
-from stages.outputs.web import open_web
-from stages.rendering.extra import Extra
-from stages.runtime.process import Launcher, Settings
-from stages.runtime.publisher import Publisher
-from stages.runtime.settings import cores
+from ..config.placement import Placement
+from ..frames import FinishedFrame
+from ..sinks.publish import Publication
+from ..supervision.settings import cores
+from ..supervision.stage import ControlChannel, Settings
+from ..transport.publisher import Publisher
+from ..view.display import Display, open_display
+from ..view.overlay.panels import numbers
+from ..view.web import open_web
+from ..vision.tracking import Box
+from .extra import Extra
 
 if TYPE_CHECKING:
-    from stages.outputs.web.server import Web
-    from stages.rendering.source import Source
+    from ..view.web.server import Web
+    from .source import RenderedSource
 
 _WEB_PORTS = 100  # that are tried where none was named
-_NUMBERS_S = 0.5  # between two readings of the panel: faster nobody reads
+_NUMBERS_S = 0.5  # between two snapshots in the panel: faster nobody reads
 
 
 def open_screens(
-    settings: Settings, stages: Iterable[str], incarnation: int, launcher: Launcher, remark: Callable[[str], None]
+    settings: Settings, stages: Iterable[str], incarnation: int, control: ControlChannel, remark: Callable[[str], None]
 ) -> Screens:
     """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
 
@@ -43,7 +43,7 @@ def open_screens(
     only if the run comes about.
     """
     shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
-    is_first, say = not settings.life, launcher.say
+    is_first, say = not settings.life, control.say
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     display = Extra.opened(
         "the window",
@@ -53,7 +53,7 @@ def open_screens(
     )
     web = Extra.opened(
         "the page in the browser",
-        lambda: _open_page(settings, processes, incarnation, launcher) if shown.web_port else None,
+        lambda: _open_page(settings, processes, incarnation, control) if shown.web_port else None,
         is_first,
         say,
     )
@@ -66,7 +66,7 @@ def open_screens(
     return Screens(display, web, published, processes)
 
 
-def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, launcher: Launcher) -> Web:
+def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, control: ControlChannel) -> Web:
     shown = settings.pipeline.render
     web = open_web(
         host=shown.web_host,
@@ -80,8 +80,8 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
         stays=shown.display == "web" and settings.waits,
     )
     if not settings.life:
-        launcher.page(web.port)
-        launcher.say(f"the page is at {web.address}")
+        control.page(web.port)
+        control.say(f"the page is at {web.address}")
     return web
 
 
@@ -142,24 +142,26 @@ class Screens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
         return SourceScreens(source, previews, self._display, self._web, self._published)
 
-    def turn(self, sources: Mapping[str, Source], launcher: Launcher) -> None:
+    def turn(self, sources: Mapping[str, RenderedSource], control: ControlChannel) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
         now_s = time.monotonic()
-        self._display.do(lambda display: self._turn_windows(display, sources, launcher, now_s))
+        self._display.do(lambda display: self._turn_windows(display, sources, control, now_s))
         if self._web and now_s - self._told_web_s >= _NUMBERS_S:
             self._told_web_s = now_s
             for name, source in sources.items():
-                beat, dropped = source.beat(now_s), source.dropped
-                self._web.do(lambda web, told=(name, beat, dropped): web.told(*told, launcher.restarts))
+                snapshot, dropped = source.snapshot(now_s), source.dropped
+                self._web.do(lambda web, told=(name, snapshot, dropped): web.told(*told, control.restarts))
 
-    def _turn_windows(self, display: Display, sources: Mapping[str, Source], launcher: Launcher, now_s: float) -> None:
+    def _turn_windows(
+        self, display: Display, sources: Mapping[str, RenderedSource], control: ControlChannel, now_s: float
+    ) -> None:
         if display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
             self._told_s = now_s
             for name, source in sources.items():
-                display.tell(name, numbers(source.beat(now_s), self._processes))
+                display.tell(name, numbers(source.snapshot(now_s), self._processes))
         display.poll()
         if display.quit_requested:
-            launcher.quit()
+            control.quit()
 
     def finish(self) -> str:
         """Everything is written, and somebody looks at it. What the run waits for, in a sentence."""
@@ -216,17 +218,17 @@ class SourceScreens:
         self,
         frame: FinishedFrame,
         drawn: np.ndarray | None,
-        to_hide: Callable[[], list[Box] | None],
+        to_anonymize: Callable[[], list[Box] | None],
         live: bool,
     ) -> None:
         """Show a frame that is in the outputs; `drawn`: its annotated picture, uint8 (H, W, 3) BGR, if `draws`.
 
-        `to_hide` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
+        `to_anonymize` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
         """
         self._published.do(lambda published: published.send(frame))
         if self.draws:
             self._display.do(lambda display: display.show(frame, drawn, live))
-        self._web.do(lambda web: web.finished(frame, drawn, to_hide(), live))
+        self._web.do(lambda web: web.finished(frame, drawn, to_anonymize(), live))
 
     def preview(self, frame: FinishedFrame) -> None:
         """Show the newest picture, with the faces of the newest that has been analysed."""

@@ -23,14 +23,20 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stages.core.addresses import public
-from stages.core.errors import FacepipeError
-from stages.core.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
-from stages.core.names import output_name
-from stages.outputs.subtitles import from_the_start, subtitles, subtitles_path, write_parts
-from stages.report.film import wanted
-from stages.report.gathering import files, gather, losses_by_reason
-from stages.report.lines import (
+from ..errors import FacepipeError
+from ..names import output_name
+from ..results.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
+from ..results.manifest import Manifest
+from ..results.output_folder import newest_run
+from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
+from ..sources.base import SourceError
+from ..sources.urls import public
+from ..supervision.arguments import Arguments
+from ..supervision.command import run, say
+from ..supervision.settings import apart_in
+from .film import wanted
+from .gathering import files, gather, losses_by_reason
+from .lines import (
     Results,
     ResultsError,
     cannot_be_written,
@@ -40,16 +46,10 @@ from stages.report.lines import (
     said_in,
     summary_in,
 )
-from stages.report.page import Told, page
-from stages.report.tables import need_pyarrow, write_csv, write_parquet
-from stages.report.thumbnails import Thumbnails
-from stages.report.words import counted
-from stages.results.manifest import Manifest
-from stages.runtime.arguments import Arguments
-from stages.runtime.command import run, say
-from stages.runtime.output_folder import newest_run
-from stages.runtime.settings import apart_in
-from stages.sources import SourceError
+from .page import Told, page
+from .tables import need_pyarrow, write_csv, write_parquet
+from .thumbnails import Thumbnails
+from .words import counted
 
 PEOPLE = 40  # of a video, shown each
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from stages.outputs.labels import UNSURE, id_colour
-from stages.report.gathering import UNFOLLOWED, Film
-from stages.report.person import Moment, Person, Said
-from stages.report.timeline import Strip
-from stages.report.words import NARROW, Pictures, clock, colour_of, css, duration, image, part, percent, sentence
+from ..view.overlay.labels import UNSURE, id_colour
+from .gathering import UNFOLLOWED, Film
+from .person import Moment, Person, Said
+from .timeline import Strip
+from .words import NARROW, Pictures, clock, colour_of, css, duration, image, part, percent, sentence
 
 MOMENTS = 4  # thumbnails of a person with an expression each
 LEAST_SHARE = 0.04  # of the time: rarer expressions have no picture of their own

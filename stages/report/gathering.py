@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from stages.core.frames import Classes, Face
-from stages.report.lines import Line, Loss
-from stages.report.person import Moment, Person
-from stages.report.timeline import Scale, Strip
+from ..frames import Classes, Face
+from .lines import DropEntry, Line
+from .person import Moment, Person
+from .timeline import Scale, Strip
 
 HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
 FIRST_S = 0.04  # how long the only frame of a video counts
@@ -202,7 +202,7 @@ def _moment(line: Line, face: Face, time_s: float) -> Moment:
     return Moment(line.frame, line.file, line.time, time_s, (line.width, line.height), face.box)
 
 
-def losses_by_reason(losses: Iterable[Loss]) -> Counter[tuple[str, str, str]]:
+def losses_by_reason(losses: Iterable[DropEntry]) -> Counter[tuple[str, str, str]]:
     """Frames by what happened to them, at which stage and why; beyond `REASONS` the reasons are not told apart."""
     frames: Counter[tuple[str, str, str]] = Counter()
     for loss in losses:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.core.errors import FacepipeError, way_out
-from stages.core.layout import LOSSES, RESULTS, RUN
-from stages.outputs.written import Line, Loss, NotALine, lines_of, losses_in
-from stages.results.reading import open_plain
-from stages.runtime.run_file import LARGEST_BYTES
+from ..errors import FacepipeError, way_out
+from ..results.layout import DROP_LOG, RESULTS, RUN
+from ..results.lines import DropEntry, Line, NotALine, drops_in, lines_of
+from ..results.reading import open_plain
+from ..results.run_file import LARGEST_BYTES
 
 FOLDERS = 1000  # of sources in a folder of results
 
@@ -78,13 +78,13 @@ def runs_in(folder: Path) -> list[Path]:
     return [] if is_of_a_run else sorted(path.parent for path in folder.glob(f"*/{RUN}"))[:FOLDERS]
 
 
-def losses_of(folder: Path) -> Iterator[Loss]:
+def losses_of(folder: Path) -> Iterator[DropEntry]:
     """The lines of account.jsonl; none where nothing was lost. A torn last line is left out."""
-    path = folder / LOSSES
+    path = folder / DROP_LOG
     if not path.is_file():
         return
     try:
-        yield from losses_in(path.resolve())
+        yield from drops_in(path.resolve())
     except NotALine as error:
         raise ResultsError(f"{path}:{error.number} is {error.what}; delete the file.") from None
     except OSError as error:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from stages.core.names import printable
-from stages.outputs.labels import UNSURE
-from stages.report.film import cards, timeline
-from stages.report.gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
-from stages.report.words import NARROW, Pictures, counted, duration, image, percent, sentence
+from ..names import printable
+from ..view.overlay.labels import UNSURE
+from .film import cards, timeline
+from .gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
+from .words import NARROW, Pictures, counted, duration, image, percent, sentence
 
 PLACES = {"capture": 0, "detect": 1, "render": 3}  # in the pipeline; attributes are between, in their own order
 HERE = Path(__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from stages.core.frames import Age, Answer, Classes, Face, Value, age_group
-from stages.report.timeline import Strip
+from ..frames import Age, Answer, Classes, Face, Value, age_group
+from .timeline import Strip
 
 
 @dataclass(frozen=True, slots=True)

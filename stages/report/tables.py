@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from stages.core.frames import Age, Answer, Classes, Face, Value
-from stages.report.lines import Line, Results, cannot_be_written
-from stages.results.manifest import Manifest
+from ..frames import Age, Answer, Classes, Face, Value
+from ..results.manifest import Manifest
+from .lines import Line, Results, cannot_be_written
 
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP

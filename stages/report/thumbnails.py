@@ -9,13 +9,14 @@ import av
 import cv2
 import numpy as np
 
-from stages.core.errors import reason
-from stages.core.frames import rounded
-from stages.core.layout import ANNOTATED
-from stages.core.names import output_name
-from stages.outputs.hiding import hide_faces
-from stages.report.person import Moment
-from stages.sources import Source, SourceError, open_source
+from ..errors import reason
+from ..frames import rounded
+from ..names import output_name
+from ..results.layout import ANNOTATED
+from ..sources.base import Source, SourceError
+from ..sources.opening import open_source
+from ..vision.anonymize import anonymize_faces
+from .person import Moment
 
 SIDE = 128  # pixels: twice what is shown, for fine screens
 QUALITY = 80
@@ -77,7 +78,7 @@ class Thumbnails:
         if not np.isfinite(box).all():
             return None
         if self._hide:
-            pixels = hide_faces(pixels, [box], "pixelate")
+            pixels = anonymize_faces(pixels, [box], "pixelate")
         x, y, width, height = box
         side = max(width, height) * (AROUND if self._spec is not None else INSIDE)
         left, top = round(x + (width - side) / 2), round(y + (height - side) / 2)

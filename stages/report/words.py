@@ -6,9 +6,9 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from stages.core.frames import Age, Answer, Classes, Value
-from stages.outputs.labels import ID_COLOURS, LABEL_COLOURS
-from stages.report.person import Moment
+from ..frames import Age, Answer, Classes, Value
+from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS
+from .person import Moment
 
 NARROW, NO_BREAK = "\u202f", "\u00a0"  # spaces at which no line is broken
 

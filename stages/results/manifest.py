@@ -27,9 +27,8 @@ from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from stages.core.errors import FacepipeError
-from stages.core.layout import MANIFEST
-from stages.results.atomic import (
+from ..errors import FacepipeError
+from .atomic import (
     BINARY,
     NO_LINK,
     NO_WAIT,
@@ -40,6 +39,7 @@ from stages.results.atomic import (
     temporary_beside,
     write_all,
 )
+from .layout import MANIFEST
 
 LINE_BYTES = 100_000
 KINDS = ("opens", "opened", "made", "gone", "folder", "moves")

@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from stages.core.errors import FacepipeError
-from stages.results.atomic import BINARY, NO_LINK, NO_WAIT
+from ..errors import FacepipeError
+from .atomic import BINARY, NO_LINK, NO_WAIT
 
 LINE_BYTES = 10_000_000  # of results.jsonl: the largest frame that is allowed, with 256 faces, takes a tenth
 FOLDERS = 1000  # of sources in a folder of results

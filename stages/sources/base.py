@@ -9,12 +9,12 @@ from math import inf
 from pathlib import Path
 from typing import TypeVar
 
-from stages.core.errors import NotTaken
-from stages.core.frames import Picture
-from stages.core.limits import NAME_CHARACTERS
-from stages.core.names import as_text, printable
-from stages.inputs.refusal import SourceError
-from stages.sources.part import Part
+from ..errors import StartupRejected
+from ..frames import Picture
+from ..names import as_text, printable
+from ..protocol.limits import NAME_CHARACTERS
+from .part import Part
+from .refusal import SourceError
 
 PAUSE_S, PAUSE_MOST_S = 0.5, 5.0  # between two tries to open a live source that was lost
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class SourceAway(SourceError):
         self.so_far = so_far
 
 
-class EmptyPart(SourceError, NotTaken):
+class EmptyPart(SourceError, StartupRejected):
     """The part of a source that was asked for holds no frame."""
 
 
@@ -47,7 +47,7 @@ class Source(ABC):
     cut_short = 0  # videos of this reading that lack frames: cut off, or damaged
     reconnect_s = 0.0  # live: so long a source that was lost is looked for again before its reading ends
     reconnections = 0  # how often it was lost and came back
-    let_go = 0  # live: pictures that came and were not given
+    discarded = 0  # live: pictures that came and were not given
     tell: Callable[[str], None] = staticmethod(lambda sentence: None)  # what a person should know at once
     passed: Callable[[], None] = staticmethod(lambda: None)  # called with all that is decoded on the way to `start`
 

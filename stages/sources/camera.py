@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.frames import Picture
-from stages.sources.base import Source, SourceAway, SourceError, counted, size_and_rate
-from stages.sources.quiet import silent_opencv
+from ..frames import Picture
+from .base import Source, SourceAway, SourceError, counted, size_and_rate
+from .quiet import silent_opencv
 
 _SILENT_FOR_S = 5.0  # a camera that gives nothing for so long is broken, taken or gone
 _ASK_AGAIN_S = 0.05
@@ -114,7 +114,7 @@ class Camera(Source):
                 f"camera {self._number} gives no picture yet",
             )
         self._capture = capture
-        self.let_go += 1
+        self.discarded += 1
         return pixels
 
 

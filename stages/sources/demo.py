@@ -17,10 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.errors import FacepipeError
-from stages.core.frames import Picture
-from stages.sources.base import EmptyPart, Source, SourceError, size_and_rate
-from stages.sources.part import Part
+from ..errors import FacepipeError
+from ..frames import Picture
+from .base import EmptyPart, Source, SourceError, size_and_rate
+from .part import Part
 
 WIDTH, HEIGHT, RATE, FRAMES = 1280, 720, 25, 250
 _PORTRAIT_HEIGHT = 600  # pixels of a print at scale 1

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from stages.core.limits import PICTURE_PIXELS
+from ..protocol.limits import PICTURE_PIXELS
 
 _SQUARE = Fraction(1)
 _WIDEST = 16  # times as wide as high, or as high as wide: a header that says more is damaged

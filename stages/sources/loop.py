@@ -6,8 +6,8 @@ import math
 from collections.abc import Generator
 from dataclasses import replace
 
-from stages.core.frames import Picture
-from stages.sources.base import Source, SourceError
+from ..frames import Picture
+from .base import Source, SourceError
 
 
 class Loop(Source):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.core.frames import Picture
-from stages.core.kinds import PICTURES, VIDEOS
-from stages.core.names import as_text
-from stages.inputs.listing import Listing, Pinned, root_of
-from stages.inputs.refusal import nothing_in, unreadable_folder
-from stages.sources.base import EmptyPart, Source, SourceError, counted, name_of
-from stages.sources.part import Part
-from stages.sources.still import StillFile, is_still, read_picture
-from stages.sources.video import Clip, Video
+from ..frames import Picture
+from ..kinds import PICTURES, VIDEOS
+from ..names import as_text
+from .base import EmptyPart, Source, SourceError, counted, name_of
+from .listing import Listing, Pinned, root_of
+from .part import Part
+from .refusal import nothing_in, unreadable_folder
+from .still import StillFile, is_still, read_picture
+from .video import Clip, Video
 
 _SKIPPED = "Skipped: "
 _VIDEOS_COUNTED = 32  # so many headers are read for an estimate; in a folder with more, nothing is estimated

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 import av
 
-from stages.inputs.header import may_be_picture, read_header
-from stages.sources.base import SourceError
-from stages.sources.still import FILE_BYTES, Still
-from stages.sources.video import HTTP, is_end
+from .base import SourceError
+from .header import may_be_picture, read_header
+from .still import FILE_BYTES, Still
+from .video import HTTP, is_end
 
 
 class RemoteStill(Still):

@@ -9,15 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.frames import Picture
-from stages.core.kinds import PICTURES
-from stages.core.limits import PICTURE_PIXELS
-from stages.inputs.header import Header, may_be_picture, may_be_video, read_header
-from stages.inputs.refusal import NO_PICTURE
-from stages.sources.base import Source, SourceError, name_of, size_and_rate
-from stages.sources.part import Part
-from stages.sources.pixels import over_white, to_8_bits
-from stages.sources.quiet import silent_opencv
+from ..frames import Picture
+from ..kinds import PICTURES
+from ..protocol.limits import PICTURE_PIXELS
+from .base import Source, SourceError, name_of, size_and_rate
+from .header import Header, may_be_picture, may_be_video, read_header
+from .part import Part
+from .pixels import over_white, to_8_bits
+from .quiet import silent_opencv
+from .refusal import NO_PICTURE
 
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # begins like a JPEG
 

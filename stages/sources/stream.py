@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stages.core.addresses import public, public_path
-from stages.core.frames import Picture
-from stages.core.kinds import PICTURES, VIDEOS
-from stages.inputs.refusal import address_of
-from stages.sources.base import Source, SourceAway, SourceError, counted
-from stages.sources.remote import RemoteStill, is_remote_still
-from stages.sources.video import HTTP, Clip, Film
+from ..frames import Picture
+from ..kinds import PICTURES, VIDEOS
+from .base import Source, SourceAway, SourceError, counted
+from .refusal import address_of
+from .remote import RemoteStill, is_remote_still
+from .urls import public, public_path
+from .video import HTTP, Clip, Film
 
 _ENDLESS = frozenset({".mjpeg", ".mjpg", ".ts"})  # What cameras and servers call a stream without end
 _TIMEOUT_S = 5.0

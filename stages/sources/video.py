@@ -22,14 +22,14 @@ import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 
-from stages.core.frames import Picture
-from stages.core.limits import PICTURE_PIXELS
-from stages.inputs.film import OPTIONS, Stamps, formats_of, streams_of_pictures
-from stages.sources import geometry
-from stages.sources.base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
-from stages.sources.clock import timed
-from stages.sources.part import Part
-from stages.sources.pixels import over_white
+from ..frames import Picture
+from ..protocol.limits import PICTURE_PIXELS
+from . import geometry
+from .base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
+from .clock import timed
+from .film import OPTIONS, Stamps, formats_of, streams_of_pictures
+from .part import Part
+from .pixels import over_white
 
 # Videos and pictures. What else FFmpeg knows are devices, and lists of further files and addresses that it would open
 # one after the other, whatever the list is called.

@@ -32,9 +32,10 @@ from bench.options import MEASURED, Options, command, commands, renew
 from bench.pipeline import run
 from bench.table import aims, figure, table
 from bench.trees import Tree
-from stages.detectors import make_detector
-from stages.plan import PROJECT, Plan, read_pipeline
-from stages.sources import open_source
+from stages.plan import Plan, read_pipeline
+from stages.project import PROJECT
+from stages.sources.opening import open_source
+from stages.vision.detectors import make_detector
 
 QUICK = ("--frames", "8", "--rounds", "1", "--skip", "today", "--skip", "pinned")
 LIGHT = ("stages.detect.longest_side=320", "stages.detect.smallest_face=0.2", "stages.detect.replicas=1")
@@ -200,7 +201,7 @@ def test_memory_and_what_delivery_costs_are_told(small, capsys):
     for row in (
         "emotion-0, when ready",
         "render-0, over 8 frames",
-        "frames a second, sure / without beats",
+        "frames a second, sure / without heartbeats",
         "delivery of all processor time",
         "acknowledgements",
     ):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from stages.capturing.encoding import FrameEncoding
-from stages.core.config import Detect, Frames, Host, Pipeline, Render
-from stages.core.messages import Encoded
-from stages.runtime.settings import Settings
+from stages.config.schema import Detect, Frames, Host, Pipeline, Render
+from stages.protocol.messages import Encoded
+from stages.supervision.settings import Settings
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 

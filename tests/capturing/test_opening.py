@@ -9,15 +9,15 @@ import pytest
 
 from stages.capturing import opening
 from stages.capturing.opening import opened
-from stages.core.config import Pipeline
-from stages.runtime.settings import SourceSettings
-from stages.sources import SourceAway, SourceError
+from stages.config.schema import Pipeline
+from stages.sources.base import SourceAway, SourceError
+from stages.supervision.settings import SourceSettings
 
 AWAY = SourceAway("There is no camera 3; no camera was found.", "no camera 3 yet")
 
 
 class Person:
-    """Stands for the launcher; asks for the end once it has been told so many beats."""
+    """Stands for the launcher; asks for the end once it has been told so many heartbeats."""
 
     def __init__(self, stops_after: int | None = None):
         self.said, self._beats, self._stops_after = [], 0, stops_after
@@ -29,7 +29,7 @@ class Person:
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         self._beats += 1
 
 

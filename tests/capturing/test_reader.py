@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from stages.capturing.reader import AHEAD, AHEAD_BYTES, KEPT, Reader
-from stages.core.frames import Picture
-from stages.runtime.link import Links
-from stages.sources import SourceError
+from stages.frames import Picture
+from stages.sources.base import SourceError
+from stages.transport.sockets import Transport
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
@@ -63,38 +63,38 @@ class Stream(Clip):
 
 
 def test_what_came_before_anybody_could_look_is_let_go():
-    stream, links = Stream(), Links()
-    reader = Reader(stream, links.waker(), paced=False)
+    stream, transport = Stream(), Transport()
+    reader = Reader(stream, transport.waker(), paced=False)
     try:
         reader.read_from(0)
         while not stream.waits.is_set():
-            reader.let_go()
-        reader.let_go()
+            reader.discard()
+        reader.discard()
         stream.looked_at.set()
         while (picture := reader.take()) is None:
-            links.wait(5)
+            transport.wait(5)
             reader.clear_wakes()
         assert picture.time == 3.0
     finally:
         reader.close()
-        links.close()
+        transport.close()
 
 
 def taken(source, paced: bool) -> list[tuple[str, float]]:
     """All pictures of a source: the file, and when it was given out."""
-    links = Links()
-    reader = Reader(source, links.waker(), paced)
+    transport = Transport()
+    reader = Reader(source, transport.waker(), paced)
     reader.read_from(0)
     came = []
     try:
         while not reader.ended:
-            links.wait(5)
+            transport.wait(5)
             reader.clear_wakes()
             while (picture := reader.take()) is not None:
                 came.append((picture.file, time.monotonic()))
     finally:
         reader.close()
-        links.close()
+        transport.close()
     return came
 
 
@@ -105,8 +105,8 @@ def test_pictures_come_in_order_and_the_source_is_closed():
 
 
 def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
-    clip, links = Clip(), Links()
-    reader = Reader(clip, links.waker(), paced=False)
+    clip, transport = Clip(), Transport()
+    reader = Reader(clip, transport.waker(), paced=False)
 
     def take(count: int) -> list[Picture]:
         taken = []
@@ -114,7 +114,7 @@ def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
             if (picture := reader.take()) is not None:
                 taken.append(picture)
             else:
-                links.wait(5)
+                transport.wait(5)
                 reader.clear_wakes()
         return taken
 
@@ -123,7 +123,7 @@ def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
         first = take(6)
         while not reader.ended:
             reader.take()
-        reader.forget(done=6)
+        reader.forget(acked_up_to=6)
         reader.read_from(6 - KEPT)  # As after the death of a render whose video lacked the last two.
         assert not reader.ended
         assert take(KEPT) == first[-KEPT:] and clip.readings == [0]
@@ -133,7 +133,7 @@ def test_what_was_given_lately_is_given_again_and_anything_else_is_read_anew():
         assert clip.readings == [0, 2]
     finally:
         reader.close()
-        links.close()
+        transport.close()
 
 
 class Small(Clip):
@@ -159,11 +159,11 @@ class Large(Small):
 
 @pytest.mark.parametrize(("clip", "ahead"), [(Large, AHEAD_BYTES // 5_000_000), (Small, AHEAD)])
 def test_a_file_is_decoded_a_few_pictures_ahead_and_fewer_of_large_ones(clip, ahead):
-    clip, links = clip(), Links()
-    reader = Reader(clip, links.waker(), paced=False)
+    clip, transport = clip(), Transport()
+    reader = Reader(clip, transport.waker(), paced=False)
     try:
         reader.read_from(0)
-        links.wait(10)
+        transport.wait(10)
         assert reader.take().time == 0.0
         for _ in range(1 + ahead + 1):  # The last one waits for room.
             assert clip.decoded.acquire(timeout=10)
@@ -172,29 +172,29 @@ def test_a_file_is_decoded_a_few_pictures_ahead_and_fewer_of_large_ones(clip, ah
         assert clip.decoded.acquire(timeout=10) and not clip.decoded.acquire(timeout=0.1)
     finally:
         reader.close()
-        links.close()
+        transport.close()
 
 
 def test_nobody_is_woken_for_a_picture_that_there_is_no_room_for_yet():
-    clip, links = Small(), Links()
-    reader = Reader(clip, links.waker(), paced=False)
+    clip, transport = Small(), Transport()
+    reader = Reader(clip, transport.waker(), paced=False)
     try:
         reader.read_from(0)
-        links.wait(10)  # It is told of the first.
+        transport.wait(10)  # It is told of the first.
         reader.clear_wakes()
         assert reader.take() is not None
         for _ in range(AHEAD + 2):
             assert clip.decoded.acquire(timeout=10)
         asked_s = time.monotonic()
-        links.wait(0.2)
+        transport.wait(0.2)
         assert time.monotonic() - asked_s >= 0.2
         while reader.take() is not None:
             pass
-        links.wait(10)
+        transport.wait(10)
         assert reader.take() is not None
     finally:
         reader.close()
-        links.close()
+        transport.close()
 
 
 def test_a_file_that_is_shown_keeps_its_own_pace_each_file_anew():
@@ -218,8 +218,8 @@ class Stuck(Clip):
 
 @pytest.mark.parametrize("live", [False, True], ids=["file", "camera"])
 def test_a_decoder_that_stands_still_is_noticed_and_a_camera_that_is_silent_is_none(live):
-    clip, links = Stuck(live), Links()
-    reader = Reader(clip, links.waker(), paced=False)
+    clip, transport = Stuck(live), Transport()
+    reader = Reader(clip, transport.waker(), paced=False)
     try:
         reader.read_from(0)
         while not clip.is_stuck.is_set():
@@ -227,14 +227,14 @@ def test_a_decoder_that_stands_still_is_noticed_and_a_camera_that_is_silent_is_n
             reader.take()
         since_s = time.monotonic()
         while not reader.has_stood_still(0.05) and time.monotonic() < since_s + (0.2 if live else 10):
-            links.wait(0.01)
+            transport.wait(0.01)
         assert reader.has_stood_still(0.05) is not live
         clip.passed()  # On its way to a later frame it has decoded one more.
         assert not reader.has_stood_still(5)
     finally:
         clip.goes_on.set()
         reader.close()
-        links.close()
+        transport.close()
 
 
 def test_what_the_source_raises_reaches_the_loop():

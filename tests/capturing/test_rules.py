@@ -1,13 +1,13 @@
-"""What the flow is told of the configuration."""
+"""What the dispatcher is told of the configuration."""
 
 from __future__ import annotations
 
 from stages.capturing.rules import rules
-from stages.core.config import Attribute, Pipeline
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
+from stages.config.schema import Attribute, Pipeline
+from stages.supervision.settings import CardSettings, Settings, SourceSettings
 
 
-def test_the_rules_of_the_flow_follow_from_the_configuration():
+def test_the_rules_of_the_dispatcher_follow_from_the_configuration():
     stages = {"detect": Pipeline().detect, "glasses": Attribute(model="glasses.yaml")}
     settings = Settings(
         stage="capture",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 
-from stages.runtime.command import alive
+from stages.supervision.command import alive
 from tests.chaos.killing import compare, frames_of
 from tests.end_to_end.command import somewhere
 
@@ -68,7 +68,7 @@ def one_round(clip: Path, folder: Path, seed: int, arguments: argparse.Namespace
 
 def repeated(clip: Path | None, frames: int, path: Path) -> Path:
     """So many frames of a clip, 640 pixels wide, again and again; of the demo where there is none."""
-    from stages.sources import open_source
+    from stages.sources.opening import open_source
 
     source = open_source(str(clip) if clip else "demo")
     with av.open(str(path), "w") as out:

@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import psutil
 
-from stages.runtime.command import alive
+from stages.supervision.command import alive
 from tests.chaos.__main__ import CLIP_FRAMES, repeated
 from tests.chaos.killing import Comparison, disturb
 from tests.end_to_end.command import Running, somewhere

@@ -20,15 +20,15 @@ from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
 from docs.figures import NoPlace, table, with_figures
 from docs.make_pictures import first_configuration
-from stages.core import messages
-from stages.core.config import Attribute, ConfigError, Detect, Pipeline, Render
-from stages.core.frames import Age, Classes, Face, FinishedFrame, Picture, Pose
-from stages.core.keys import keys_of
-from stages.core.reading import read_config
-from stages.detectors import dlib_cnn, yunet
-from stages.inference.card import CardError, load_card
-from stages.outputs.jsonl import record
+from stages.config.keys import keys_of
+from stages.config.load import read_config
+from stages.config.schema import Attribute, ConfigError, Detect, Pipeline, Render
+from stages.frames import Age, Classes, Face, FinishedFrame, Picture, Pose
 from stages.plan import read_pipeline
+from stages.protocol import messages
+from stages.results.jsonl import record
+from stages.vision.detectors import dlib_cnn, yunet
+from stages.vision.inference.card import CardError, load_card
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -108,7 +108,7 @@ def options_of(command: str) -> set[str]:
         # One that stands alone in a sentence may be the report's.
         return own | options_of("python -m stages.report") if command.startswith("--") else own
     name = (
-        "stages.runtime.process"
+        "stages.supervision.stage"
         if module[1].startswith("stages.") and not re.search("measure|replay|report", module[1])
         else module[1]
     )
@@ -190,7 +190,7 @@ def test_every_card_of_the_documentation_is_accepted(page, block, tmp_path):
 def test_every_key_that_the_documentation_names_exists(page, key):
     section, _, name = key.partition(":")[0].rpartition(".")
     schema = Render if section == "render" else Detect if section == "stages.detect" else Attribute
-    # `stages.core.config` and the like are modules.
+    # `stages.config.schema` and the like are modules.
     assert name in keys_of(schema) or find_spec(f"{section}.{name}"), f"{page} names {key}"
 
 
@@ -207,7 +207,7 @@ def test_every_setting_that_the_documentation_names_is_accepted(page, setting):
 @pytest.mark.parametrize(
     "key", ["deadline", "give_up_after", "resend_after", "hang", "window", "window_memory", "port"]
 )
-def test_the_keys_of_the_flow_are_called_what_the_design_calls_them(key):
+def test_the_keys_of_the_dispatcher_are_called_what_the_design_calls_them(key):
     assert f"`{key}`" in TEXTS["docs/design.md"]
     assert key in keys_of(Pipeline)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from stages.runtime.output_folder import newest_run
+from stages.results.output_folder import newest_run
 from tests.end_to_end.command import PROJECT, Workplace, somewhere
 from tests.end_to_end.material import scene, write_clip
-from tests.outputs.conftest import screen  # noqa: F401  (a fixture)
+from tests.results.conftest import screen  # noqa: F401  (a fixture)
 
 PAGE = PROJECT / "docs" / "instead-of.md"
 ROWS = re.findall(r"^\| (.+?) \| `(.+?)`(?:, .*)? \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -106,9 +106,9 @@ def with_input(key: str, value: object) -> Callable[[Desk], bool]:
 
 
 def found_by(detector: str) -> Callable[[Desk], bool]:
-    from stages.detectors import settings_hash
     from stages.plan import read_pipeline
-    from stages.runtime.settings import detector_arguments
+    from stages.supervision.settings import detector_arguments
+    from stages.vision.detectors import settings_hash
 
     pipeline, _ = read_pipeline(None, [f"stages.detect.detector={detector}"])
     return with_input("stages.detect", settings_hash(**detector_arguments(pipeline, {})))

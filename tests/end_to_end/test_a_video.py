@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from stages.core.config import Haar
-from stages.detectors import make_detector
+from stages.config.schema import Haar
+from stages.vision.detectors import make_detector
 from tests.end_to_end.command import Ran, asked, labels
 from tests.end_to_end.material import FACES, HEIGHT, PRINT, WIDTH, watch
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from stages.outputs.comparing import USUAL
+from stages.results.comparing import USUAL
 from tests.browser import free_port
 from tests.chaos.killing import frames_of
 from tests.end_to_end.command import EACH_FRAME, Ran, Running, eventually
@@ -148,7 +148,7 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
 
 
 def test_a_classifier_that_is_far_too_slow_costs_answers_and_no_frame_waits_for_it(place, door):
-    """Age can answer three frames a second of fifteen: latency stays bounded, and what is lacking is counted."""
+    """Age can answer three frames a second of fifteen: latency stays bounded, and what is missing is counted."""
     slow = ("--set=chaos={age: {slow: 0.33}}", "--set=deadline=0.5", "--set=stages.detect.smallest_face=0.3")
     run = place.start(door.url, STAYS_AWAY, *slow, *EACH_FRAME).until_lines(20)
     before = memory(run)

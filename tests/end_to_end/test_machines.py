@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.runtime.curve import new_pair
-from stages.runtime.keys import make_keys
+from stages.transport.curve import new_pair
+from stages.transport.keys import make_keys
 from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran, Running, Workplace, eventually, raw
 from tests.end_to_end.material import FACES
@@ -120,13 +120,13 @@ def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(plac
     assert f"  on shed: {tmp_path}/theirs/shed.secret (chmod 600) and {tmp_path}/theirs/*.public" in theirs.out
     keys = place.folder / "keys"
     (tmp_path / "theirs/desk.public").write_bytes((keys / "desk.public").read_bytes())
-    stranger = machines.on("shed", None, f"--set=keys={tmp_path / 'theirs'}")
+    unknown_peer = machines.on("shed", None, f"--set=keys={tmp_path / 'theirs'}")
     refusal = "a peer at 127.0.0.1 was refused: its key is not known"
     run.until(lambda: refusal in run.err, "the refusal")
-    stranger.until(lambda: "refuses this machine" in stranger.err, "the stranger saying so")
+    unknown_peer.until(lambda: "refuses this machine" in unknown_peer.err, "the rejected machine saying so")
     run.until_lines(run.line_count + 4)
     assert run.err.count(refusal) <= 2  # once by capture, once by render
-    assert stranger.signal(signal.SIGINT).end(alone=False).status == 130
+    assert unknown_peer.signal(signal.SIGINT).end(alone=False).status == 130
     ran = run.signal(signal.SIGINT).end()
     assert ran.status == 130, ran.err
     assert ran.summary["refused"]["a peer without a known key"] >= 2

@@ -14,15 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
-from stages.core.flow import CropsCame
-from stages.core.history import Heard, restored
-from stages.core.join import FacesCame
-from stages.runtime.run_file import RunFile
-from stages.runtime.tape import Record
+from stages.delivery.dispatcher import CropsReceived
+from stages.delivery.joiner import FacesReceived
+from stages.results.run_file import RunFile
+from stages.trace.history import CoreStep, restored
+from stages.trace.recorder import TraceReader
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
 from tests.end_to_end.command import Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
-from tests.outputs.test_damage import broken_off
+from tests.results.test_damage import broken_off
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
@@ -78,9 +78,9 @@ def test_subtitles_are_those_of_an_undisturbed_run_when_render_is_killed(place, 
     assert (ran.output / beside).read_text().count(" --> ") > 2
 
 
-def test_messages_that_are_late_lost_doubled_overtaken_and_spoilt_change_nothing(place, film, shown: Ran):
-    unruly = "{delay: 0.005, drop: 0.03, duplicate: 0.1, reorder: 0.1, corrupt: 0.02}"
-    chaos = ", ".join(f"{stage}: {unruly}" for stage in ("capture", "detect", "gender", "age", "render"))
+def test_messages_that_are_late_lost_doubled_overtaken_and_corrupt_change_nothing(place, film, shown: Ran):
+    faulty = "{delay: 0.005, drop: 0.03, duplicate: 0.1, reorder: 0.1, corrupt: 0.02}"
+    chaos = ", ".join(f"{stage}: {faulty}" for stage in ("capture", "detect", "gender", "age", "render"))
     ran = place.run(film, f"--set=chaos={{{chaos}}}", "--set=resend_after=0.5")
     assert ran.status == 0, ran.err
     assert ran.results == shown.results
@@ -101,18 +101,18 @@ def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_fi
 
 
 def test_detect_killed_between_its_two_answers_changes_nothing(place, film, shown: Ran):
-    tape = place.folder / "tape"
+    trace = place.folder / "trace"
     chaos = "--set=chaos={detect: {crash_between: [6], once: true}}"
-    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(tape))
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace))
     assert ran.status == 0, ran.err
     assert ran.results == shown.results
-    assert came(tape, "capture", CropsCame, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
-    assert came(tape, "render", FacesCame, 6) == [2]  # its faces had not.
+    assert came(trace, "capture", CropsReceived, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
+    assert came(trace, "render", FacesReceived, 6) == [2]  # its faces had not.
 
 
-def came(tape: Path, core: str, kind: type, frame: int) -> list[int]:
+def came(trace: Path, core: str, kind: type, frame: int) -> list[int]:
     """The tries of detect at this frame whose answer of this kind has come."""
-    heard = [restored(line.event) for line in Record(tape).history(core) if isinstance(line, Heard)]
+    heard = [restored(line.event) for line in TraceReader(trace).history(core) if isinstance(line, CoreStep)]
     return [event.attempt for event in heard if isinstance(event, kind) and event.frame == frame]
 
 

@@ -142,15 +142,15 @@ def test_beyond_the_machine_only_who_has_a_key_hears_anything(place, slow_film, 
     assert made.status == 0, made.err
     connect = f"{LOCKED.replace('192.168.7.10:5700', f'127.0.0.1:{free_port}')}"
     program = SUBSCRIBER.replace('frames.connect("ipc://faces.sock")\n', connect)
-    strangers = zmq.Context.instance().socket(zmq.SUB)
-    strangers.connect(f"tcp://127.0.0.1:{free_port}")
-    strangers.subscribe("")
+    unknown_peers = zmq.Context.instance().socket(zmq.SUB)
+    unknown_peers.connect(f"tcp://127.0.0.1:{free_port}")
+    unknown_peers.subscribe("")
     with Listener(program, place.folder) as listener:
         ran = place.run(slow_film, "--host", "desk", **options(place, config=config))
         eventually(lambda: listener.frames[-1:] == [31], "the last frame")
     assert ran.status == 0, ran.err
-    assert strangers.poll(0) == 0
-    strangers.close(linger=0)
+    assert unknown_peers.poll(0) == 0
+    unknown_peers.close(linger=0)
     assert ran.err.count("a peer was refused") == 1
 
 

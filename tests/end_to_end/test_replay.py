@@ -7,7 +7,7 @@ import re
 import pytest
 
 from stages import replay
-from stages.core import join
+from stages.delivery import joiner
 from tests.end_to_end.command import asked, somewhere
 from tests.end_to_end.material import FACES
 
@@ -16,21 +16,21 @@ from tests.end_to_end.material import FACES
 def record(film, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recorded")
     with somewhere(folder) as here:
-        ran = here.run(film, "--record", str(folder / "tape"))
+        ran = here.run(film, "--record", str(folder / "trace"))
         assert ran.status == 0, ran.err
-        again = here.run(film, "--record", str(folder / "tape"))
+        again = here.run(film, "--record", str(folder / "trace"))
         assert (again.status, "this file is there already" in again.complaint) == (2, True)
-    return folder / "tape"
+    return folder / "trace"
 
 
 ASKED = sum(faces > 0 and "age" in asked(frame) for frame, faces in enumerate(FACES))
 
 
-@pytest.mark.parametrize(("stage", "pieces"), [("detect", len(FACES)), ("age", ASKED)])
-def test_the_same_stage_gives_the_same_answers(record, capsys, stage, pieces):
+@pytest.mark.parametrize(("stage", "tasks"), [("detect", len(FACES)), ("age", ASKED)])
+def test_the_same_stage_gives_the_same_answers(record, capsys, stage, tasks):
     assert replay.main([str(record), "--only", stage, "--set=stages.detect.detector=haar"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"{pieces} pieces of work, ") and said.endswith(f"; 0 of {pieces} answers differ.\n")
+    assert said.startswith(f"{tasks} tasks, ") and said.endswith(f"; 0 of {tasks} answers differ.\n")
 
 
 def test_another_detector_gives_others(record, capsys):
@@ -45,13 +45,13 @@ def disturbed(film, tmp_path_factory):
     """The record of a run with messages lost and doubled, a frame that age does not survive, and both ends killed."""
     folder = tmp_path_factory.mktemp("disturbed")
     with somewhere(folder) as here:
-        unruly = "{capture: {drop: 0.05, duplicate: 0.1, reorder: 0.1}, detect: {crash: 0.05}, age: {crash_at: [9]}}"
-        rules = ("--set=chaos=" + unruly, "--set=resend_after=1", "--record", str(folder / "tape"))
+        faulty = "{capture: {drop: 0.05, duplicate: 0.1, reorder: 0.1}, detect: {crash: 0.05}, age: {crash_at: [9]}}"
+        rules = ("--set=chaos=" + faulty, "--set=resend_after=1", "--record", str(folder / "trace"))
         run = here.start(film, *rules).until_lines(5)
         run.stages()["capture"][0].kill()
         run.until_lines(12).stages()["render"][0].kill()
         assert run.end().status == 0, run.err
-    return folder / "tape"
+    return folder / "trace"
 
 
 @pytest.mark.parametrize("whose", ["capture", "render"])
@@ -66,7 +66,7 @@ def test_what_capture_and_render_heard_leads_to_the_same_decisions_again(record,
 
 
 def test_a_core_that_decides_otherwise_is_noticed(record, capsys, monkeypatch):
-    monkeypatch.setattr(join.Join, "_advance", lambda self: iter(()))
+    monkeypatch.setattr(joiner.Joiner, "_advance", lambda self: iter(()))
     assert replay.main([str(record), "--only", "render"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert re.match(r"step \d+ of render/0 film.mp4, \w+: then \[Emit\(frame=0, .*, now \[\]$", said[0])

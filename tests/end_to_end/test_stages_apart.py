@@ -8,7 +8,7 @@ import signal
 import pytest
 import yaml
 
-from stages.runtime.run_file import RunFile
+from stages.results.run_file import RunFile
 from tests.end_to_end.command import PROJECT, Ran, Running, eventually
 from tests.end_to_end.material import FACES
 
@@ -147,10 +147,10 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(card | {"file": str(models / card["file"]), "labels": ["other", "another"]}))
     run = place.start(endless_film, "--set=pace=true")
-    stranger = place.stage("gender", "--config", "pipeline.yaml", f"--set=stages.gender.model={other}")
+    unknown_peer = place.stage("gender", "--config", "pipeline.yaml", f"--set=stages.gender.model={other}")
     refusal = "the gender of this run has another model card or other settings"
     run.until(lambda: f"facepipe: A worker was refused: {refusal}.\n" in run.err, "the refusal")
-    eventually(lambda: f"gender is refused by capture: {refusal}" in stranger.err, "the worker saying so too")
+    eventually(lambda: f"gender is refused by capture: {refusal}" in unknown_peer.err, "the worker saying so too")
     options = [f"--set=stages.gender.model={other}", "--only", "gender", "--once"]
     helper = place.start(endless_film, *options, output="others").end(alone=False)
     assert (helper.status, helper.complaint) == (2, f"gender is refused by capture: {refusal}.")
@@ -159,7 +159,7 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
     assert ran.status == 130, ran.err
     said = [face["gender"] for face in ran.faces if "gender" in face]
     assert all(set(gender["scores"]) == set(card["labels"]) for gender in said) and len(said) > 4
-    assert stranger.signal(signal.SIGTERM).end().status == 143
+    assert unknown_peer.signal(signal.SIGTERM).end().status == 143
 
 
 def test_two_sources_share_the_workers_and_one_ends_before_the_other(place, film, slow_film, shown: Ran, tmp_path):

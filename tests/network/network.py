@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.runtime.curve import new_pair
-from stages.runtime.keys import make_keys
+from stages.transport.curve import new_pair
+from stages.transport.keys import make_keys
 from tests.end_to_end.command import PROJECT, Running, Workplace, somewhere
 
 CONFIG = "house.yaml"

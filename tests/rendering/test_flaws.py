@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from stages.core.grants import Task
-from stages.core.messages import Faces, boxes_hash
+from stages.delivery.grants import Assignment
+from stages.protocol.messages import Faces, hash_of_boxes
 from stages.rendering.flaws import flaw_of
 
 BOXES = [[0.0, 0.0, 9.0, 9.0], [20.0, 0.0, 9.0, 9.0]]
@@ -20,8 +20,8 @@ FACES = Faces(
     attempt=1,
     replica=0,
     incarnation=1,
-    boxes=boxes_hash(BOXES, [5.0, 0.0]),
-    rectangles=BOXES,
+    boxes_hash=hash_of_boxes(BOXES, [5.0, 0.0]),
+    boxes=BOXES,
     scores=[0.5, 0.5],
     capped=0,
     spent={},
@@ -29,7 +29,7 @@ FACES = Faces(
     poses=[POSE, []],
     qualities=[0.5, None],
 )
-TASK = Task(1, 3, 1, 0, "", "detect")
+TASK = Assignment(1, 3, 1, 0, "", "detect")
 
 
 def test_faces_of_which_some_have_landmarks_are_taken():

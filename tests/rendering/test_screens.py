@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
-from stages.core.errors import FacepipeError
-from stages.core.pulse import Beat, Load
+from stages.errors import FacepipeError
+from stages.protocol.rates import Load, Snapshot
 from stages.rendering.extra import Extra
 from stages.rendering.screens import Screens, SourceScreens
-from tests.outputs.frames import flat, frame
+from tests.results.frames import flat, frame
 
 DRAWN = flat(64, 48)
 
@@ -30,8 +30,8 @@ class Watched:
     def show(self, frame, drawn, live=False) -> None:
         self.shown.append((frame.frame, drawn is not None))
 
-    def finished(self, frame, drawn, to_hide, live) -> None:
-        self.shown.append((frame.frame, to_hide))
+    def finished(self, frame, drawn, to_anonymize, live) -> None:
+        self.shown.append((frame.frame, to_anonymize))
 
     def preview(self, frame) -> None:
         self.shown.append(("preview", frame.frame))
@@ -106,17 +106,17 @@ def test_where_nobody_looks_nothing_is_drawn_waited_for_or_offered():
 
 def test_a_page_is_told_how_the_run_goes_now_and_then_and_windows_work_at_every_turn():
     display, web = Watched(), Watched()
-    source = SimpleNamespace(beat=lambda now_s: "a beat", dropped=Counter())
-    screens, launcher = Screens(display, web), SimpleNamespace(restarts={"age": 1})
+    source = SimpleNamespace(snapshot=lambda now_s: "a snapshot", dropped=Counter())
+    screens, control = Screens(display, web), SimpleNamespace(restarts={"age": 1})
     for _ in range(2):
-        screens.turn({"clip.mp4": source}, launcher)
-    assert display.shown == ["polled", "polled"] and web.shown == [("clip.mp4", "a beat", Counter(), {"age": 1})]
+        screens.turn({"clip.mp4": source}, control)
+    assert display.shown == ["polled", "polled"] and web.shown == [("clip.mp4", "a snapshot", Counter(), {"age": 1})]
 
 
 def test_a_panel_that_is_open_is_told_how_busy_all_processes_of_a_stage_are():
     display = Watched()
     display.wants_numbers, display.tell = True, lambda source, lines: display.shown.append((source, lines[1].said))
-    source = SimpleNamespace(beat=lambda now_s: Beat(25.0, None, (Load("detect", 1.0, 3),)))
+    source = SimpleNamespace(snapshot=lambda now_s: Snapshot(25.0, None, (Load("detect", 1.0, 3),)))
     Screens(display, processes={"detect": 2}).turn({"clip.mp4": source}, SimpleNamespace(restarts={}))
     assert display.shown == [("clip.mp4", "50 %  3 in queue"), "polled"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.frames import Classes, Face, FinishedFrame
-from stages.outputs.jsonl import line
-from stages.outputs.recorder import Recorder
-from tests.outputs.frames import ANSWERS, face, flat, frame
+from stages.frames import Classes, Face, FinishedFrame
+from stages.results.jsonl import line
+from stages.results.recorder import Recorder
+from tests.results.frames import ANSWERS, face, flat, frame
 
 
 def followed(number: int, x: float = 10.0, emotion: str = "happy", side: float = 20.0, **more) -> Face:

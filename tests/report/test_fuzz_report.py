@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.outputs.jsonl import line
 from stages.report.__main__ import main
-from tests.outputs.frames import flat, frame, seen
+from stages.results.jsonl import line
 from tests.report.material import followed
+from tests.results.frames import flat, frame, seen
 
 LINES = [
     json.loads(line(frame(number, flat(96, 64), [seen(followed(4), unsure=number == 1)], missing=["age"])))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from stages.core.frames import Age, Value
+from stages.frames import Age, Value
 from stages.report import gathering
 from stages.report.gathering import FILMS, GONE_S, PICTURES, UNFOLLOWED, Film, files, gather, losses_by_reason
-from stages.report.lines import Line, Loss
-from tests.outputs.frames import face
+from stages.report.lines import DropEntry, Line
 from tests.report.material import between, followed
+from tests.results.frames import face
 
 
 def line(frame: int, *faces, time: float | None = None, **more) -> Line:
@@ -118,9 +118,9 @@ def test_what_is_missing_is_seen_where_it_is():
 
 
 def test_losses_are_added_up_by_what_where_and_why():
-    losses = [Loss("dropped", 0, 9, "detect", "late"), Loss("dropped", 20, 20, "detect", "late")]
+    losses = [DropEntry("dropped", 0, 9, "detect", "late"), DropEntry("dropped", 20, 20, "detect", "late")]
     assert losses_by_reason(losses) == {("dropped", "detect", "late"): 11}
-    many = losses_by_reason(Loss("dropped", n, n, "detect", f"reason {n}") for n in range(1000))
+    many = losses_by_reason(DropEntry("dropped", n, n, "detect", f"reason {n}") for n in range(1000))
     assert len(many) <= 51 and sum(many.values()) == 1000
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stages.report.lines import Loss, Results, ResultsError, losses_of, results_in
+from stages.report.lines import DropEntry, Results, ResultsError, losses_of, results_in
 from tests.report.material import film, followed, written
 
 GOOD = {"source": "a", "frame": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}
@@ -103,7 +103,7 @@ def test_each_of_several_sources_is_read_from_its_own_folder(tmp_path):
 def test_losses_are_read_and_a_torn_last_one_is_left_out(tmp_path):
     entry = {"what": "dropped", "first": 3, "last": 5, "stage": "detect", "reason": "late"}
     (tmp_path / "account.jsonl").write_text(json.dumps(entry) + '\n{"what": "dro')
-    assert list(losses_of(tmp_path)) == [Loss("dropped", 3, 5, "detect", "late")]
+    assert list(losses_of(tmp_path)) == [DropEntry("dropped", 3, 5, "detect", "late")]
     assert list(losses_of(tmp_path / "nowhere")) == []
 
 

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.core.layout import MANIFEST
 from stages.report.__main__ import main
+from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
-from stages.runtime.run_file import RunFile
-from tests.outputs.frames import face, flat, frame
+from stages.results.run_file import RunFile
 from tests.report.material import film, followed, recorded, said, written
+from tests.results.frames import face, flat, frame
 
 
 class Page(HTMLParser):

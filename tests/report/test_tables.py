@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from stages.core.frames import Classes, Value
+from stages.frames import Classes, Value
 from stages.report.__main__ import main
-from tests.outputs.frames import ANSWERS, face, flat, frame, seen
 from tests.report.material import between, film, followed, written
+from tests.results.frames import ANSWERS, face, flat, frame, seen
 
 
 def table(folder) -> list[dict[str, str]]:
@@ -117,7 +117,7 @@ def test_parquet_has_the_same_with_types(tmp_path):
 
 
 def test_without_the_library_one_sentence_says_what_installs_it(tmp_path):
-    from stages.core.missing import missing
+    from stages.dependencies import missing
 
     assert "make install-tables" in missing(ModuleNotFoundError(name="pyarrow.parquet"))
 

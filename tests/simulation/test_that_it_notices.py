@@ -8,189 +8,195 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import flow, join, pieces, suspects, workers
+from stages.delivery import dispatcher, joiner, quarantine, tasks, workers
 from tests.simulation import world
-from tests.simulation.test_flow_and_join import plans
+from tests.simulation.test_histories import plans
 
 BROKEN = {
     "frames are emitted as soon as their picture is there": (
-        join,
+        joiner,
         "wants = [] if frame.picture is not None else [PICTURE]",
         "wants = [] if frame.picture is not None else [PICTURE]\n"
         "        if not wants and frame.faces:\n            return wants",
         "ends",
     ),
     "frames are emitted in any order": (
-        join,
-        "            elif (frame := self._open.get(self.done)) is not None and not self._wants(frame):",
-        "            elif (frame := self._open.get(self.done + 1)) is not None and not self._wants(frame):\n"
-        "                self.done += 1",
+        joiner,
+        "            elif (frame := self._open.get(self.next_frame)) is not None and not self._wants(frame):",
+        "            elif (frame := self._open.get(self.next_frame + 1)) is not None and not self._wants(frame):\n"
+        "                self.next_frame += 1",
         "poison",
     ),
-    "a part that comes after its frame is kept": (join, "if event.frame < self.done or", "if", "losses"),
+    "a part that comes after its frame is kept": (joiner, "if event.frame < self.next_frame or", "if", "losses"),
     "answers are joined along any boxes": (
-        join,
-        "part is not None and part.boxes == frame.faces.boxes",
+        joiner,
+        "part is not None and part.boxes_hash == frame.faces.boxes_hash",
         "part is not None",
         "boxes",
     ),
-    "dropped frames are waited for": (join, "self._drops[0].first <= self.done", "False", "camera"),
-    "drops are counted short": (join, "+= drop.last + 1 - self.done", "+= drop.last - self.done", "camera"),
-    "a newer try does not replace an older one": (join, "and came.attempt > known.attempt", "and False", "boxes"),
+    "dropped frames are waited for": (joiner, "self._drops[0].first <= self.next_frame", "False", "camera"),
+    "drops are counted short": (
+        joiner,
+        "+= drop.last + 1 - self.next_frame",
+        "+= drop.last - self.next_frame",
+        "camera",
+    ),
+    "a newer try does not replace an older one": (joiner, "and came.attempt > known.attempt", "and False", "boxes"),
     "faces of an older try stay": (
-        join,
+        joiner,
         "                    frame.faces = None",
         "                    pass",
         "between",
     ),
-    "what lacks again is not handed out again": (
-        flow,
-        "        self._pieces.make_due_what_nobody_holds()\n",
+    "what is missing again is not handed out again": (
+        dispatcher,
+        "        self._tasks.make_due_what_nobody_holds()\n",
         "",
         "between",
     ),
     "a try along the boxes of an older one stays an old one": (
-        flow,
+        dispatcher,
         "if stage not in frame.given_up and (is_new or again):",
         "if stage not in frame.given_up and is_new:",
         "between",
         116,
     ),
     "an answer stays one of the try that gave it first": (
-        join,
+        joiner,
         "return replace(known, attempt=came.attempt, worker=came.worker)",
         "return known",
         "seldom between",
         344,
     ),
     "a worker that dies takes its work with it": (
-        pieces,
+        tasks,
         "                del frame.holders[stage]\n                self.make_due(number, stage)\n",
         "                del frame.holders[stage]\n",
         "kills",
     ),
     "the window is one too wide": (
-        flow,
+        dispatcher,
         "len(self._frames) < self._rules.window",
         "len(self._frames) <= self._rules.window",
         "kills",
     ),
-    "room is not counted": (workers, "min(self.room, share) - len(self.under_way)", "1", "stop"),
+    "credit is not counted": (workers, "min(self.credit, share) - len(self.under_way)", "1", "stop"),
     "pictures are forgotten when detect has them": (
-        flow,
+        dispatcher,
         "        yield KeepCrops(came.frame)\n",
         "        yield KeepCrops(came.frame)\n        yield Forget(came.frame, None)\n",
         "kills",
     ),
     "nothing is sent again without progress": (
-        flow,
+        dispatcher,
         "now_s - self._progress_s < self._resend_after_s",
         "True",
         "boxes",
     ),
     "a drop is said once": (
-        flow,
+        dispatcher,
         "        yield from self._drops\n",
         "        yield from self._drops\n        self._drops = []\n",
         "camera",
     ),
     "what is late is waited for": (
-        flow,
+        dispatcher,
         "            late = now_s - frame.read_s >= self._rules.deadline_s\n",
         "            late = False\n",
         "late",
     ),
     "crops of any try are kept": (
-        flow,
+        dispatcher,
         "frame.crops is None or frame.crops.attempt < came.attempt",
         "True",
         "losses",
     ),
     "a stopped source counts what it never handed out": (
-        flow,
+        dispatcher,
         "            self.read -= 1\n",
         "            break\n",
         "stop",
     ),
     "the end is said before the last frame": (
-        flow,
-        "yield SayEnd(self.read)",
-        "yield SayEnd(max(0, self.read - 1))",
+        dispatcher,
+        "yield SendEnd(self.read)",
+        "yield SendEnd(max(0, self.read - 1))",
         "poison",
     ),
     "a render that comes back finds what was forgotten": (
-        flow,
-        "            self._is_over = True\n            yield StartAnew()\n            return\n",
+        dispatcher,
+        "            self._is_over = True\n            yield StartEpoch()\n            return\n",
         "            pass\n",
         "camera ends",
     ),
     "a capture that comes back begins at the beginning": (
-        flow,
-        "            self.read = ack.done\n",
+        dispatcher,
+        "            self.read = ack.acked_up_to\n",
         "            pass\n",
         "ends",
     ),
     "a live capture that comes back counts from the beginning": (
-        flow,
-        "self.read = max(self.read, ack.heard, ack.done)",
-        "self.read = max(self.read, ack.done)",
+        dispatcher,
+        "self.read = max(self.read, ack.heard, ack.acked_up_to)",
+        "self.read = max(self.read, ack.acked_up_to)",
         "camera ends",
     ),
     "what died with a live capture is waited for": (
-        flow,
-        "            self._drops.append(SayDrop(self.done, self.read - 1, holder, RESTART))",
+        dispatcher,
+        "            self._drops.append(SendDrop(self.acked_up_to, self.read - 1, holder, RESTART))",
         "            pass",
         "camera ends",
     ),
     "a frame heard of is forgotten with its capture": (
-        join,
-        "        return max(self.done, self._heard)",
-        "        return self.done",
+        joiner,
+        "        return max(self.next_frame, self._heard)",
+        "        return self.next_frame",
         "camera ends",
     ),
-    "an end beside other pieces counts as a strike": (
-        suspects,
-        "        if not alone:\n            return None",
+    "an end beside other tasks counts as a failure": (
+        quarantine,
+        "        if not isolated:\n            return None",
         "",
         "hangs",
     ),
-    "a kill from outside is a strike": (suspects, "if cause not in OWN_DOING:", "if False:", "kills alone"),
+    "a kill from outside is a failure": (quarantine, "if cause not in OWN_FAULT:", "if False:", "kills isolated"),
     "how a worker on another machine has ended is not heard": (
-        flow,
-        "                    yield from self._take_end(WorkerEnded(came.stage, came.worker, incarnation, cause))",
+        dispatcher,
+        "                    yield from self._take_end(WorkerExited(came.stage, came.worker, incarnation, cause))",
         "                    pass",
         "far",
     ),
-    "strikes are never enough": (suspects, "if ends.strikes >= self._tries", "if False", "poison"),
-    "a worker that was alone stays alone": (
-        flow,
-        "worker.alone)\n            worker.alone, worker.is_reserved = None, False\n",
-        "worker.alone)\n",
+    "failures are never enough": (quarantine, "if ends.failures >= self._tries", "if False", "poison"),
+    "a worker that was isolated stays isolated": (
+        dispatcher,
+        "worker.isolated_frame)\n            worker.isolated_frame, worker.is_isolated = None, False\n",
+        "worker.isolated_frame)\n",
         "poison",
     ),
     "a hello to an older welcome counts": (
         workers,
-        "if came.account != self._accounts.get(came.connection, came.account):",
+        "if came.session_id != self._session_ids.get(came.connection, came.session_id):",
         "if False:",
         "cuts",
     ),
     "a worker is welcomed once": (
-        flow,
+        dispatcher,
         "elif not self._workers.is_refused(connection):",
-        "elif not self._workers.is_refused(connection) and self._workers._accounts.get(connection) is None:",
+        "elif not self._workers.is_refused(connection) and self._workers._session_ids.get(connection) is None:",
         "boxes",
     ),
 }
 
 
-BOOKS = {pieces: "Pieces", suspects: "Suspects", workers: "Workers"}  # of the flow: module -> class
+PARTS = {tasks: "Tasks", quarantine: "Quarantine", workers: "Workers"}  # of the dispatcher: module -> class
 
 
 def swapped(module, old: str, new: str) -> tuple:
-    """Where the simulation, or the flow, takes a module from, under which name, and what is broken there and whole."""
+    """Where the simulation, or the dispatcher, takes a module from, under which name, and what is broken there and
+    whole."""
     broken = rewritten(module, old, new)
-    if module in BOOKS:
-        return flow, BOOKS[module], *(getattr(made, BOOKS[module]) for made in (broken, module))
+    if module in PARTS:
+        return dispatcher, PARTS[module], *(getattr(made, PARTS[module]) for made in (broken, module))
     return world, module.__name__.rpartition(".")[2], broken, module
 
 
@@ -220,13 +226,13 @@ KINDS = {
     "late": {"live": True, "frames": 100, "attributes": ("gender", "age"), "service_s": {"age": 2.0}},
     "between": {
         "kills": 20, "dies_between": 0.5, "frames": 40, "differing_boxes": True, "replicas": {"detect": 3},
-        "resend_after_s": 1e6, "room": 2,
+        "resend_after_s": 1e6, "credit": 2,
     },
     "seldom between": {
         "kills": 6, "dies_between": 0.3, "frames": 40, "differing_boxes": True, "replicas": {"detect": 3},
-        "resend_after_s": 1e6, "room": 2,
+        "resend_after_s": 1e6, "credit": 2,
     },
-    "cuts": {"cuts": 30, "frames": 60, "resend_after_s": 1e6, "room": 2},
+    "cuts": {"cuts": 30, "frames": 60, "resend_after_s": 1e6, "credit": 2},
     "ends": {"frames": 40, "kills": 3, "render_kills": 3, "capture_kills": 2, "resend_after_s": 1e6},
     "camera ends": {"live": True, "frames": 100, "render_kills": 2, "capture_kills": 2, **EVERYBODY},
     "far": {
@@ -238,7 +244,7 @@ KINDS = {
         "frames": 40, "hangs": 40, **EVERYBODY, "replicas": {}, "service_s": {"detect": 0.3, "gender": 0.3},
         "resend_after_s": 1e6,
     },
-    "kills alone": {
+    "kills isolated": {
         "frames": 40, "kills": 12, "hangs": 3, **EVERYBODY, "attributes": ("gender",), "replicas": {},
         "service_s": {"detect": 0.3, "gender": 0.3}, "resend_after_s": 1e6,
     },

@@ -1,4 +1,4 @@
-"""A whole pipeline in one thread: the real flow, desks and join, with simulated sockets, clock and workers.
+"""A whole pipeline in one thread: the real dispatcher, sessions and joiner, with simulated sockets, clock and workers.
 
 Everything that happens is drawn from one seed, so that a history that breaks an invariant can be played again. After
 every event the safety invariants are checked; after the faults have stopped the run has to end by itself.
@@ -11,11 +11,12 @@ import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
-from stages.core import flow, join, limits, refusals
-from stages.core.cadence import asked
-from stages.core.desk import Desk
-from stages.core.grants import Grants, Task
-from stages.core.messages import Crops, Finish, Frame, Reserve, Welcome
+from stages.delivery import dispatcher, joiner, refusals
+from stages.delivery.cadence import asked
+from stages.delivery.grants import Assignment, Grants
+from stages.delivery.session import WorkerSession
+from stages.protocol import limits
+from stages.protocol.messages import Crops, Finish, Frame, Isolate, Welcome
 from tests.simulation.hostile import Hostile
 
 EPOCH, SOURCE, RUN, KEY = 5, "clip", "run", "5ecret"
@@ -34,7 +35,7 @@ class Plan:
     every: dict[str, int] = field(default_factory=dict)  # stage -> it is asked about multiples of this
     window: int = 4
     window_bytes: int = 10**9
-    room: int = limits.ROOM  # pieces that one worker is given; of a file more of them are gathered
+    credit: int = limits.CREDIT  # tasks that one worker is given; of a file more of them are gathered
     live: bool = False
     deadline_s: float = 1.0
     interval_s: float = 0.04  # live: between two pictures
@@ -73,33 +74,33 @@ class World:
         self._queue: list = []
         self._order = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
-        self.rules = flow.Rules(
+        self.rules = dispatcher.Rules(
             attributes=plan.attributes,
             cards={stage: "card" for stage in ("detect", *plan.attributes)},
             window=plan.window,
             window_bytes=plan.window_bytes,
-            room=limits.ROOM if plan.live else plan.room,
+            credit=limits.CREDIT if plan.live else plan.credit,
             live=plan.live,
             deadline_s=plan.deadline_s,
             resend_after_s=plan.resend_after_s,
             hang_s=dict.fromkeys(("detect", *plan.attributes), SILENT_S) if plan.cuts else {},
         )
         self.epoch = EPOCH
-        self.flow = flow.Flow(self.rules)
-        self.join = join.Join(plan.attributes)
+        self.dispatcher = dispatcher.Dispatcher(self.rules)
+        self.joiner = joiner.Joiner(plan.attributes)
         self.refusals = refusals.Refusals()
         self.ignored = 0  # answers to what their senders were not given
         self.hostile: dict[str, Hostile] = {}
-        self.quarantined: list[flow.Quarantine] = []
+        self.evicted: list[dispatcher.Evict] = []
         self.workers: dict[str, Worker] = {}
-        self.emitted: list[join.Emit] = []
+        self.emitted: list[joiner.Emit] = []
         self.pictures_at_capture: set[int] = set()
-        self.asked: dict[int, tuple[str, ...]] = {}  # by frame, as it went out
-        self.crops_at_capture: dict[int, flow.CropsCame] = {}
-        self.sent: Counter = Counter()  # pieces handed out, by stage
+        self.isolation_requested: dict[int, tuple[str, ...]] = {}  # by frame, as it went out
+        self.crops_at_capture: dict[int, dispatcher.CropsReceived] = {}
+        self.sent: Counter = Counter()  # tasks handed out, by stage
         self.previews: list[int] = []
-        self.skipped: list[join.Skipped] = []
-        self.poisoned: Counter = Counter()  # how often a piece has killed, by (stage, frame)
+        self.skipped: list[joiner.Skipped] = []
+        self.poisoned: Counter = Counter()  # how often a task has killed, by (stage, frame)
         self._seen = 0  # one more than the highest frame that render has a picture of
         self._least_read = 0  # a frame that render has heard of from one that is dead is not read again
         self.finished = False
@@ -145,9 +146,8 @@ class World:
                 break
             self.now_s, _, do, arguments = heapq.heappop(self._queue)
             if self.now_s > longest_s:
-                raise Broken(
-                    f"it does not end: done {self.join.done} of {self.flow.read}, lacks {self.join.lacks()[:3]}"
-                )
+                missing = self.joiner.missing_parts()[:3]
+                raise Broken(f"it does not end: next frame {self.joiner.next_frame}, missing {missing}")
             do(*arguments)
             self._check()
         self._check_end()
@@ -162,45 +162,48 @@ class World:
         if len(numbers) == 2 and numbers[0] >= numbers[1]:
             raise Broken(f"frame {numbers[1]} was emitted after {numbers[0]}")
         most = self.plan.window
-        if self.flow.in_flight > most:
-            raise Broken(f"{self.flow.in_flight} frames in flight, {most} allowed")
-        if self.flow.bytes_in_flight > self.plan.window_bytes + 3 * FACE_SIZE * most and self.flow.in_flight > 1:
-            raise Broken(f"{self.flow.bytes_in_flight} bytes in flight")
-        if len(self.pictures_at_capture) != self.flow.in_flight:
-            raise Broken("capture keeps pictures that the flow has forgotten, or has lost some that it needs")
-        if self.join.open_count > 2 * most:
-            raise Broken(f"{self.join.open_count} frames open at render")
+        if self.dispatcher.in_flight > most:
+            raise Broken(f"{self.dispatcher.in_flight} frames in flight, {most} allowed")
+        if (
+            self.dispatcher.bytes_in_flight > self.plan.window_bytes + 3 * FACE_SIZE * most
+            and self.dispatcher.in_flight > 1
+        ):
+            raise Broken(f"{self.dispatcher.bytes_in_flight} bytes in flight")
+        if len(self.pictures_at_capture) != self.dispatcher.in_flight:
+            raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
+        if self.joiner.open_count > 2 * most:
+            raise Broken(f"{self.joiner.open_count} frames open at render")
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
-        workers = self.flow._workers
-        known = (workers.here, workers._lost, workers._ended, self.flow.quarantined)
-        heard = (workers._refused, workers._accounts)
+        workers = self.dispatcher._workers
+        known = (workers.here, workers._lost, workers._ended, self.dispatcher.evicted)
+        heard = (workers._refused, workers._session_ids)
         if max(map(len, known)) > limits.WORKERS or max(map(len, heard)) > limits.GREETED:
             raise Broken("capture keeps more and more about workers")
-        if any(len(worker.under_way) > limits.MOST_ROOM for worker in workers.here.values()):
+        if any(len(worker.under_way) > limits.MAX_CREDIT for worker in workers.here.values()):
             raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
         if not self.finished:
             raise Broken("nothing is left to happen, and the run has not ended")
         dropped = sum(skip.last + 1 - skip.first for skip in self.skipped)
-        if not self.plan.render_kills and dropped != self.join.dropped.total():
-            raise Broken(f"{dropped} frames were dropped, {self.join.dropped.total()} counted")
+        if not self.plan.render_kills and dropped != self.joiner.dropped.total():
+            raise Broken(f"{dropped} frames were dropped, {self.joiner.dropped.total()} counted")
         outcome = {emit.frame for emit in self.emitted}
         for skip in self.skipped:
             if not outcome.isdisjoint(range(skip.first, skip.last + 1)):
-                raise Broken(f"of the frames {skip.first} to {skip.last} one has two fates")
+                raise Broken(f"of the frames {skip.first} to {skip.last} one has two outcomes")
             outcome |= set(range(skip.first, skip.last + 1))
-        if self.flow.read != len(self.emitted) + dropped:
-            raise Broken(f"captured {self.flow.read}, rendered {len(self.emitted)}, dropped {dropped}")
+        if self.dispatcher.read != len(self.emitted) + dropped:
+            raise Broken(f"captured {self.dispatcher.read}, rendered {len(self.emitted)}, dropped {dropped}")
         if not self.plan.live and dropped:
             raise Broken(f"{dropped} frames of a file were dropped")
-        if self.flow.in_flight or self.pictures_at_capture or self.crops_at_capture or self.join.open_count:
+        if self.dispatcher.in_flight or self.pictures_at_capture or self.crops_at_capture or self.joiner.open_count:
             raise Broken("something is kept after the end")
         for emit in self.emitted:
             self._check_frame(emit)
 
-    def _check_frame(self, emit: join.Emit) -> None:
+    def _check_frame(self, emit: joiner.Emit) -> None:
         if emit.picture != f"picture {emit.frame}":
             raise Broken(f"frame {emit.frame} has {emit.picture}")
         if not self.plan.live and not (self.plan.hostile and (self.plan.only_hostile or self.plan.kills)):
@@ -208,13 +211,13 @@ class World:
             if (emit.error is not None) != ("detect" in poisoned):
                 raise Broken(f"frame {emit.frame} of a file has the error {emit.error}")
             poisoned = poisoned if emit.error is None and faces_in(emit.frame) else set()
-            if set(emit.missing) != poisoned & set(self.asked[emit.frame]):
-                raise Broken(f"frame {emit.frame} of a file lacks {emit.missing}")
+            if set(emit.missing) != poisoned & set(self.isolation_requested[emit.frame]):
+                raise Broken(f"frame {emit.frame} of a file is missing {emit.missing}")
         if emit.error is None and emit.faces[0] != faces_in(emit.frame):
             raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
-        expected = set(self.asked[emit.frame]) if emit.error is None and emit.faces[0] else set()
+        expected = set(self.isolation_requested[emit.frame]) if emit.error is None and emit.faces[0] else set()
         if set(emit.answers) | set(emit.missing) != expected or set(emit.answers) & set(emit.missing):
-            raise Broken(f"frame {emit.frame} has {set(emit.answers)}, lacks {emit.missing}")
+            raise Broken(f"frame {emit.frame} has {set(emit.answers)}, missing {emit.missing}")
         for stage, answer in emit.answers.items():
             if answer != (stage, emit.frame, emit.faces[1]):
                 raise Broken(f"frame {emit.frame} was joined with {answer}")
@@ -254,68 +257,68 @@ class World:
         self.epoch += 1
         self.pictures_at_capture.clear()
         self.crops_at_capture.clear()
-        self.flow = flow.Flow(self.rules, first_frame, *known_of_workers)
+        self.dispatcher = dispatcher.Dispatcher(self.rules, first_frame, *known_of_workers)
         self._hello(self.epoch)
 
     def _tick(self) -> None:
-        self._flow(flow.Tick())
+        self._dispatch(dispatcher.Tick())
         self._read()
         self.after(0.05, self._tick)
 
     def _read(self) -> None:
         while self._is_more and self._may_read():
             self._to_read -= self.plan.live
-            if self.flow.read < self._least_read:
-                raise Broken(f"another picture is called frame {self.flow.read}")
+            if self.dispatcher.read < self._least_read:
+                raise Broken(f"another picture is called frame {self.dispatcher.read}")
             self._next_read_s = self.now_s + self.plan.interval_s
-            self.pictures_at_capture.add(self.flow.read)
-            self._read_at_s[self.flow.read] = self.now_s
-            self.asked[self.flow.read] = about = self._asked(self.flow.read)
-            self._flow(flow.Read(SIZE, about))
-        if not self._is_more and self.flow.started:
-            self._flow(flow.ReadAll())
+            self.pictures_at_capture.add(self.dispatcher.read)
+            self._read_at_s[self.dispatcher.read] = self.now_s
+            self.isolation_requested[self.dispatcher.read] = about = self._asked(self.dispatcher.read)
+            self._dispatch(dispatcher.Read(SIZE, about))
+        if not self._is_more and self.dispatcher.started:
+            self._dispatch(dispatcher.ReadAll())
 
     def _asked(self, frame: int) -> tuple[str, ...]:
         return asked(frame, 25.0, {stage: self.plan.every.get(stage, 1) for stage in self.plan.attributes})
 
-    def _picture(self, frame: int) -> join.PictureCame:
-        return join.PictureCame(frame, f"picture {frame}", self.asked[frame])
+    def _picture(self, frame: int) -> joiner.PictureReceived:
+        return joiner.PictureReceived(frame, f"picture {frame}", self.isolation_requested[frame])
 
     @property
     def _is_more(self) -> bool:
         """A file is read again from where render says; what a camera has seen is over."""
-        return self._to_read > 0 if self.plan.live else self.flow.read < self.plan.frames
+        return self._to_read > 0 if self.plan.live else self.dispatcher.read < self.plan.frames
 
     def _may_read(self) -> bool:
         if self.plan.live:
-            return self.flow.started and self.now_s >= self._next_read_s and not self.flow.ended
-        return self.flow.may_read(SIZE)
+            return self.dispatcher.started and self.now_s >= self._next_read_s and not self.dispatcher.ended
+        return self.dispatcher.may_read(SIZE)
 
-    def _flow(self, event: flow.Event) -> None:
-        current = self.flow
+    def _dispatch(self, event: dispatcher.Event) -> None:
+        current = self.dispatcher
         for action in current.step(event, self.now_s):
             self._do(action, event)
-        gathers = self.rules.room > limits.ROOM and not isinstance(event, flow.Tick)
-        if gathers and current is self.flow and self._turn_ends_s != self.now_s:
+        gathers = self.rules.credit > limits.CREDIT and not isinstance(event, dispatcher.Tick)
+        if gathers and current is self.dispatcher and self._turn_ends_s != self.now_s:
             self._turn_ends_s = self.now_s
             self.after(0, self._end_turn)
 
     def _end_turn(self) -> None:
         self._turn_ends_s = None
-        self._flow(flow.Tick())
+        self._dispatch(dispatcher.Tick())
 
-    def _do(self, action: flow.Action, event: flow.Event) -> None:
+    def _do(self, action: dispatcher.Action, event: dispatcher.Event) -> None:
         render = ("capture", "render")
         match action:
-            case flow.SendWelcome(connection, account):
+            case dispatcher.SendWelcome(connection, session_id):
                 about = {"run": RUN, "epoch": self.epoch, "source": SOURCE}
-                self._to_worker(connection, Welcome(account=account, room=self.rules.room, **about))
-            case flow.SendFrame(connection, frame, seq, attempt, _):
+                self._to_worker(connection, Welcome(session_id=session_id, credit=self.rules.credit, **about))
+            case dispatcher.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
                     raise Broken(f"frame {frame} was handed out after the person had asked to stop")
-                task = Task(self.flow.number_of(connection), frame, attempt, 0, "", "detect")
-                piece = Frame(
+                assignment = Assignment(self.dispatcher.number_of(connection), frame, attempt, 0, "", "detect")
+                task = Frame(
                     run=RUN,
                     epoch=self.epoch,
                     source=SOURCE,
@@ -324,164 +327,170 @@ class World:
                     attempt=attempt,
                     skip=[],
                     geometries=[],
-                    grant=self.grants.sign(task),
+                    grant=self.grants.sign(assignment),
                 )
-                self._to_worker(connection, piece)
-            case flow.SendCrops(connection, stage, frame, seq):
+                self._to_worker(connection, task)
+            case dispatcher.SendCrops(connection, stage, frame, seq):
                 crops = self.crops_at_capture[frame]
-                number = self.flow.number_of(connection)
-                task = Task(number, frame, crops.attempt, crops.faces, crops.boxes, stage)
-                piece = Crops(
+                number = self.dispatcher.number_of(connection)
+                assignment = Assignment(number, frame, crops.attempt, crops.faces, crops.boxes_hash, stage)
+                task = Crops(
                     run=RUN,
                     epoch=self.epoch,
                     source=SOURCE,
                     frame=frame,
                     seq=seq,
                     attempt=crops.attempt,
-                    boxes=crops.boxes,
+                    boxes_hash=crops.boxes_hash,
                     spent={},
-                    grant=self.grants.sign(task),
+                    grant=self.grants.sign(assignment),
                 )
-                self._to_worker(connection, piece)
-            case flow.SendReserve(connection):
-                self._to_worker(connection, Reserve(run=RUN, epoch=self.epoch, source=SOURCE))
-            case flow.StartAnew():
-                first = self.flow.read if self.plan.live else 0
-                self._begin_epoch(first, self.flow.quarantined, self.flow.answering)
-            case flow.KeepCrops(frame):
+                self._to_worker(connection, task)
+            case dispatcher.SendIsolate(connection):
+                self._to_worker(connection, Isolate(run=RUN, epoch=self.epoch, source=SOURCE))
+            case dispatcher.StartEpoch():
+                first = self.dispatcher.read if self.plan.live else 0
+                self._begin_epoch(first, self.dispatcher.evicted, self.dispatcher.answering)
+            case dispatcher.KeepCrops(frame):
                 if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
                     raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
                 self.crops_at_capture[frame] = event
-            case flow.SendPicture(frame):
+            case dispatcher.SendPicture(frame):
                 self._check_kept(frame)
                 self._deliver(render, self._join, self._picture(frame), self.epoch)
-            case flow.AskInstead(frame, stages):
+            case dispatcher.AskInstead(frame, stages):
                 self._check_asked_instead(frame, stages)
-                self.asked[frame] = stages
-            case flow.SendPreview(frame):
+                self.isolation_requested[frame] = stages
+            case dispatcher.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)
-            case flow.SayDrop(first, last, stage, reason):
-                self._deliver(render, self._join, join.Dropped(first, last, stage, reason), self.epoch)
-            case flow.SayGivenUp(frame, stage, reason):
-                self._deliver(render, self._join, join.GivenUp(frame, stage, reason), self.epoch)
-            case flow.SayEnd(frames):
-                self._deliver(render, self._join, join.SourceEnded(frames), self.epoch)
-            case flow.Forget(frame):
+            case dispatcher.SendDrop(first, last, stage, reason):
+                self._deliver(render, self._join, joiner.Dropped(first, last, stage, reason), self.epoch)
+            case dispatcher.SendGivenUp(frame, stage, reason):
+                self._deliver(render, self._join, joiner.GivenUp(frame, stage, reason), self.epoch)
+            case dispatcher.SendEnd(frames):
+                self._deliver(render, self._join, joiner.SourceEnded(frames), self.epoch)
+            case dispatcher.Forget(frame):
                 self.pictures_at_capture.remove(frame)
                 self.crops_at_capture.pop(frame, None)
-            case flow.Finished():
+            case dispatcher.Finished():
                 for worker in self.workers.values():
-                    worker.desk.take(Finish(run=RUN, epoch=self.epoch, source=SOURCE))
+                    worker.session.take(Finish(run=RUN, epoch=self.epoch, source=SOURCE))
                 self.finished = True
-            case flow.Quarantine(connection):
-                self.quarantined.append(action)
+            case dispatcher.Evict(connection):
+                self.evicted.append(action)
                 if connection in self.workers:
-                    raise Broken(f"a good worker was put in quarantine: {action.reason}")
-            case flow.Refuse(connection, reason):
+                    raise Broken(f"a good worker was evicted: {action.reason}")
+            case dispatcher.Refuse(connection, reason):
                 if connection in self.hostile:
                     self.hostile[connection].refused()
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
                     raise Broken(f"a good worker was refused: {reason}")
 
     def _check_asked_instead(self, frame: int, stages: tuple[str, ...]) -> None:
-        if not self.plan.live or not set(self.asked[frame]) < set(stages):
-            raise Broken(f"frame {frame} is asked about by {stages} in place of {self.asked[frame]}")
+        if not self.plan.live or not set(self.isolation_requested[frame]) < set(stages):
+            raise Broken(f"frame {frame} is asked about by {stages} in place of {self.isolation_requested[frame]}")
 
     def _check_kept(self, frame: int) -> None:
         if frame not in self.pictures_at_capture:
             raise Broken(f"the picture of frame {frame} is wanted and was forgotten")
 
-    def _to_worker(self, connection: str, piece: Welcome | Frame | Crops) -> None:
+    def _to_worker(self, connection: str, task: Welcome | Frame | Crops) -> None:
         worker = self.workers.get(connection) or self.hostile.get(connection)
-        if worker is not None and isinstance(piece, (Frame, Crops)):
+        if worker is not None and isinstance(task, (Frame, Crops)):
             self.sent[worker.stage] += 1
         if worker is None:
-            self._to_capture_now(flow.WorkerGone(connection))  # As a send that fails says.
+            self._to_capture_now(dispatcher.WorkerDisconnected(connection))  # As a send that fails says.
         else:
-            self._deliver(("capture", worker.name), worker.receive, piece)
+            self._deliver(("capture", worker.name), worker.receive, task)
 
     @property
     def grants(self) -> Grants:
         return Grants(KEY, self.epoch)
 
-    def hear_crops(self, grant: str, came: flow.CropsCame, epoch: int) -> None:
+    def hear_crops(self, grant: str, came: dispatcher.CropsReceived, epoch: int) -> None:
         if epoch == self.epoch:
             self.crops_came(grant, came)
 
-    def crops_came(self, grant: str, came: flow.CropsCame, flaw: str | None = None) -> None:
+    def crops_came(self, grant: str, came: dispatcher.CropsReceived, flaw: str | None = None) -> None:
         """As capture hears crops: who has made them is read from the grant."""
-        task = self.grants.task(grant)
-        if task is None:
+        assignment = self.grants.assignment(grant)
+        if assignment is None:
             self.ignored += 1
-        elif flaw or (task.frame, task.attempt, task.stage) != (came.frame, came.attempt, "detect"):
-            self._flow(flow.AnswerRefused(task.frame, task.stage, task.worker, flaw or "is for another frame"))
+        elif flaw or (assignment.frame, assignment.attempt, assignment.stage) != (came.frame, came.attempt, "detect"):
+            self._dispatch(
+                dispatcher.AnswerRefused(
+                    assignment.frame, assignment.stage, assignment.worker, flaw or "is for another frame"
+                )
+            )
         else:
-            self._flow_and_read(came)
+            self._dispatch_and_read(came)
 
-    def answer_came(self, grant: str, came: join.FacesCame | join.AttributeCame, epoch: int, rows: int = 0) -> None:
+    def answer_came(
+        self, grant: str, came: joiner.FacesReceived | joiner.AttributeReceived, epoch: int, rows: int = 0
+    ) -> None:
         """As render hears an answer; `rows`: of an attribute; -1: one that is wrong in itself."""
-        task = self.grants.task(grant) if epoch == self.join.epoch == self.epoch else None
-        if task is None:
+        assignment = self.grants.assignment(grant) if epoch == self.joiner.epoch == self.epoch else None
+        if assignment is None:
             self.ignored += 1
             return
         said = (came.frame, came.attempt, getattr(came, "stage", "detect"))
-        is_wrong = said != (task.frame, task.attempt, task.stage) or rows < 0
-        if isinstance(came, join.AttributeCame):
-            is_wrong = is_wrong or (rows, came.boxes) != (task.faces, task.boxes)
-            self._refuse(task) if is_wrong else self._join(came, epoch)
+        is_wrong = said != (assignment.frame, assignment.attempt, assignment.stage) or rows < 0
+        if isinstance(came, joiner.AttributeReceived):
+            is_wrong = is_wrong or (rows, came.boxes_hash) != (assignment.faces, assignment.boxes_hash)
+            self._refuse(assignment) if is_wrong else self._join(came, epoch)
         else:
-            self._refuse(task) if is_wrong else self._join(replace(came, worker=task.worker), epoch)
+            self._refuse(assignment) if is_wrong else self._join(replace(came, worker=assignment.worker), epoch)
 
-    def _refuse(self, task: Task) -> None:
-        if self.refusals.add(task, "is wrong"):
+    def _refuse(self, assignment: Assignment) -> None:
+        if self.refusals.add(assignment, "is wrong"):
             self._ack()
 
-    def _to_capture_now(self, event: flow.Event, delay_s: float = 0.0) -> None:
-        self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._flow, (event,))
+    def _to_capture_now(self, event: dispatcher.Event, delay_s: float = 0.0) -> None:
+        self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._dispatch, (event,))
 
     # --- Render ---
 
     def _hello(self, epoch: int = EPOCH) -> None:
         """Repeated, for a render that is started again knows nobody."""
         if epoch == self.epoch:
-            self._deliver(("capture", "render"), self._join, join.SourceStarted(epoch), None)
+            self._deliver(("capture", "render"), self._join, joiner.SourceStarted(epoch), None)
             self.after(0.1, self._hello, epoch)
 
     def _kill_render(self) -> None:
         """It comes back with its outputs cut to the smallest position, until they are closed a frame or two lower."""
-        if self.finished or not self.join.done:
+        if self.finished or not self.joiner.next_frame:
             return
         self._lives["render"] += 1
         self._seen = self._least_read = 0
-        lacking = 0 if self.join.ended else self.random.choice((0, 1, 2))
-        kept = [emit for emit in self.emitted if emit.frame < self.join.done - lacking]
-        done = kept[-1].frame + 1 if kept else 0
+        missing = 0 if self.joiner.ended else self.random.choice((0, 1, 2))
+        kept = [emit for emit in self.emitted if emit.frame < self.joiner.next_frame - missing]
+        next_frame = kept[-1].frame + 1 if kept else 0
         self.emitted = kept
-        self.skipped = [skip for skip in self.skipped if skip.last < done]
-        self.join = join.Join(self.plan.attributes, done=done)
+        self.skipped = [skip for skip in self.skipped if skip.last < next_frame]
+        self.joiner = joiner.Joiner(self.plan.attributes, next_frame=next_frame)
         self._ack_number = 0
 
-    def _join(self, event: join.Event, epoch: int | None) -> None:
+    def _join(self, event: joiner.Event, epoch: int | None) -> None:
         """What is said about a frame carries the epoch of the capture that has read it."""
-        if epoch is not None and epoch != self.join.epoch:
+        if epoch is not None and epoch != self.joiner.epoch:
             return
-        if isinstance(event, join.SourceStarted) and event.epoch > (self.join.epoch or 0):
+        if isinstance(event, joiner.SourceStarted) and event.epoch > (self.joiner.epoch or 0):
             self.refusals = refusals.Refusals()
-        if isinstance(event, join.PictureCame):
+        if isinstance(event, joiner.PictureReceived):
             self._seen = max(self._seen, event.frame + 1)
-        actions = self.join.step(event)
+        actions = self.joiner.step(event)
         for action in actions:
-            if isinstance(action, join.Contradicted):
-                self._refuse(Task(action.worker, action.frame, 1, 0, "", action.stage))
-            if isinstance(action, join.Skipped):
+            if isinstance(action, joiner.Contradicted):
+                self._refuse(Assignment(action.worker, action.frame, 1, 0, "", action.stage))
+            if isinstance(action, joiner.Skipped):
                 self.skipped.append(action)
-            if isinstance(action, join.Emit):
+            if isinstance(action, joiner.Emit):
                 self._emit(action)
-        if actions or isinstance(event, join.SourceStarted):
+        if actions or isinstance(event, joiner.SourceStarted):
             self._ack()
 
-    def _emit(self, emit: join.Emit) -> None:
+    def _emit(self, emit: joiner.Emit) -> None:
         self.emitted.append(emit)
         # What was given up is said at once, and travels for a tenth of a second at most.
         late_s = self.now_s - self._read_at_s[emit.frame] - self.plan.deadline_s
@@ -493,21 +502,21 @@ class World:
         self.after(0.2, self._ack_regularly)
 
     def _ack(self) -> None:
-        if self.join.epoch is None:
+        if self.joiner.epoch is None:
             return
         self._ack_number += 1
-        lacks = {frame: frozenset(wants) for frame, wants in self.join.lacks()}
+        missing_parts = {frame: frozenset(wants) for frame, wants in self.joiner.missing_parts()}
         preview = max(self.previews, default=-1) + 1 if self.plan.live else None
-        refused = tuple(flow.AnswerRefused(*refusal) for refusal in self.refusals.listed())
-        at = (self._lives["render"], self._ack_number, self.join.done)
-        ack = flow.Acked(*at, lacks, self.join.ended, preview, self.join.heard, refused)
+        refused = tuple(dispatcher.AnswerRefused(*refusal) for refusal in self.refusals.listed())
+        at = (self._lives["render"], self._ack_number, self.joiner.next_frame)
+        ack = dispatcher.Acked(*at, missing_parts, self.joiner.ended, preview, self.joiner.heard, refused)
         to = ("render", "capture")
-        self._deliver(to, self._flow_and_read, ack, self.join.epoch, may_overtake=self.plan.shuffle)
+        self._deliver(to, self._dispatch_and_read, ack, self.joiner.epoch, may_overtake=self.plan.shuffle)
 
-    def _flow_and_read(self, event: flow.Event, epoch: int | None = None) -> None:
+    def _dispatch_and_read(self, event: dispatcher.Event, epoch: int | None = None) -> None:
         """Acks, crops and what else carries an epoch mean nothing in another one."""
         if epoch is None or epoch == self.epoch:
-            self._flow(event)
+            self._dispatch(event)
             self._read()
 
     # --- Workers ---
@@ -540,16 +549,18 @@ class World:
         worker.dead = True
         died_s = 1.0 if cause == "hang" else 0.0  # One that hangs says nothing, until it is killed for it.
         if self.random.random() < 0.7:
-            self._to_capture_now(flow.WorkerGone(connection), died_s + self.random.choice((0.0, 0.05, 1.0)))
+            self._to_capture_now(
+                dispatcher.WorkerDisconnected(connection), died_s + self.random.choice((0.0, 0.05, 1.0))
+            )
         self.ends[worker.stage, worker.replica].append((worker.incarnation, cause))
         if worker.stage not in self.plan.far and (cause != "killed" or self.random.random() < 0.7):
-            ended = flow.WorkerEnded(worker.stage, ("here", worker.replica), worker.incarnation, cause)
+            ended = dispatcher.WorkerExited(worker.stage, ("here", worker.replica), worker.incarnation, cause)
             self._to_capture_now(ended, died_s + self.random.choice((0.0, 0.05)))
         back_s = died_s + self.random.choice((0.1, 0.3, 2.0))
         self.after(back_s, self._start_worker, worker.stage, worker.replica)
 
     def _stop(self) -> None:
-        self._flow(flow.Stop())
+        self._dispatch(dispatcher.StopReading())
         self._stopped = True
 
     def _leave(self, stage: str) -> None:
@@ -557,11 +568,11 @@ class World:
             if worker.stage == stage:
                 worker.dead = True
                 del self.workers[connection]
-                self._flow(flow.WorkerGone(connection))
+                self._dispatch(dispatcher.WorkerDisconnected(connection))
 
 
 class Worker:
-    """A worker with the real desk; what it computes takes a random time."""
+    """A worker with the real session; what it computes takes a random time."""
 
     def __init__(self, world: World, connection: str, stage: str, replica: int, incarnation: int):
         self.world, self.connection, self.stage, self.replica, self.incarnation = (
@@ -572,116 +583,123 @@ class Worker:
             incarnation,
         )
         self.name = connection  # its connection's name may change, its own does not
-        self.desk, self.dead, self._working = Desk(), False, False
+        self.session, self.dead, self._working = WorkerSession(), False, False
         self.ended = tuple(world.ends[stage, replica][-limits.ENDS :])
 
     def start(self) -> None:
-        self._beat_regularly()
+        self._heartbeat_regularly()
 
     def receive(self, message) -> None:
         if self.dead:
             return
-        if self.desk.take(message):
-            me = (self.connection, self.stage, ("here", self.replica), self.incarnation, "card", self.desk.account)
-            self._say(flow.WorkerCame(*me, ended=self.ended), self.desk.epoch)
-            self._beat()
-        if len(self.desk.waiting) > self.desk.most and not self.world.plan.repeat and not self.world.plan.lose:
-            raise Broken(f"{self.stage} holds {len(self.desk.waiting)} pieces, with room for {self.desk.most}")
+        if self.session.take(message):
+            me = (
+                self.connection,
+                self.stage,
+                ("here", self.replica),
+                self.incarnation,
+                "card",
+                self.session.session_id,
+            )
+            self._say(dispatcher.WorkerRegistered(*me, ended=self.ended), self.session.epoch)
+            self._heartbeat()
+        if len(self.session.waiting) > self.session.most and not self.world.plan.repeat and not self.world.plan.lose:
+            raise Broken(f"{self.stage} holds {len(self.session.waiting)} tasks, with credit for {self.session.most}")
         self._work()
-        self._clear_for_one()
+        self._confirm_isolation()
 
-    def _clear_for_one(self) -> None:
-        if not self._working and not self.dead and self.desk.clear_for_one():
-            self._say(flow.WorkerReserved(self.connection), self.desk.epoch)
-            self._beat()
+    def _confirm_isolation(self) -> None:
+        if not self._working and not self.dead and self.session.ready_for_isolation():
+            self._say(dispatcher.WorkerIsolated(self.connection), self.session.epoch)
+            self._heartbeat()
 
     def _work(self) -> None:
-        if self.desk.waiting and not self._working and not self.dead:
+        if self.session.waiting and not self._working and not self.dead:
             self._working = True
-            pieces = [self.desk.waiting.popleft()]
-            while (self.stage != "detect" or self.desk.held_s) and self.desk.waiting:
-                pieces.append(self.desk.waiting.popleft())
+            tasks = [self.session.waiting.popleft()]
+            while (self.stage != "detect" or self.session.held_s) and self.session.waiting:
+                tasks.append(self.session.waiting.popleft())
             mean_s = self.world.plan.service_s.get(self.stage, 0.01)
             slow = self.world.plan.slow_from_s
             if slow is not None and slow[1] == self.stage and self.world.now_s >= slow[0]:
                 mean_s *= 10
-            self.world.after(self.world.random.uniform(0, 2 * mean_s), self._answer, pieces)
+            self.world.after(self.world.random.uniform(0, 2 * mean_s), self._answer, tasks)
 
-    def _answer(self, pieces: list) -> None:
+    def _answer(self, tasks: list) -> None:
         if self.dead:
             return
-        self._working, was_alone = False, self.desk.is_alone
-        self.desk.worked(0.01 * len(pieces), len(pieces))
-        answers = [piece for piece in pieces if not self._is_poisoned(piece)]
+        self._working, was_isolated = False, self.session.is_isolated
+        self.session.worked(0.01 * len(tasks), len(tasks))
+        answers = [task for task in tasks if not self._is_poisoned(task)]
         if self.dead:
             return
-        for piece in answers:
-            self._answer_capture(piece)
+        for task in answers:
+            self._answer_capture(task)
             if self.dead:
                 return  # Between its two answers.
-        for piece in pieces:
-            if piece in answers:
-                self._answer_render(piece)
-            self.desk.answered(piece)
-            if isinstance(piece, Frame) and piece in answers:
-                self.desk.told()
-        if self.desk.credit_is_spent or was_alone:
-            self._beat()
+        for task in tasks:
+            if task in answers:
+                self._answer_render(task)
+            self.session.answered(task)
+            if isinstance(task, Frame) and task in answers:
+                self.session.mark_reported()
+        if self.session.credit_is_spent or was_isolated:
+            self._heartbeat()
         self._work()
-        self._clear_for_one()
+        self._confirm_isolation()
 
-    def _is_poisoned(self, piece: Frame | Crops) -> bool:
-        """Whether a piece is not answered; it may be the end of this worker."""
+    def _is_poisoned(self, task: Frame | Crops) -> bool:
+        """Whether a task is not answered; it may be the end of this worker."""
         world = self.world
-        poison = world.plan.poison.get((self.stage, piece.frame))
+        poison = world.plan.poison.get((self.stage, task.frame))
         if self.dead or poison is None:
             return False
         if poison == "fail":
-            self._say(flow.WorkerFailed(self.connection, piece.frame, "ValueError"), piece.epoch)
+            self._say(dispatcher.WorkerFailed(self.connection, task.frame, "ValueError"), task.epoch)
         elif poison != "keep":
-            world.poisoned[self.stage, piece.frame] += 1
+            world.poisoned[self.stage, task.frame] += 1
             world.kill(self.connection, poison)
         return True
 
-    def _answer_capture(self, piece: Frame | Crops) -> None:
-        if isinstance(piece, Frame):
-            world, faces = self.world, faces_in(piece.frame)
-            came = (self.connection, piece.frame, piece.attempt, self._boxes(piece), faces, faces * FACE_SIZE)
-            self._say_crops(piece.grant, flow.CropsCame(*came), piece.epoch)
+    def _answer_capture(self, task: Frame | Crops) -> None:
+        if isinstance(task, Frame):
+            world, faces = self.world, faces_in(task.frame)
+            came = (self.connection, task.frame, task.attempt, self._boxes(task), faces, faces * FACE_SIZE)
+            self._say_crops(task.grant, dispatcher.CropsReceived(*came), task.epoch)
             if world.plan.kills and world.random.random() < world.plan.dies_between:
                 world.kill(self.connection)
 
-    def _answer_render(self, piece: Frame | Crops) -> None:
-        world, faces, to_render = self.world, faces_in(piece.frame), (self.name, "render")
-        if isinstance(piece, Frame):
-            boxes = self._boxes(piece)
-            came = join.FacesCame(piece.frame, piece.attempt, boxes, faces, (faces, boxes))
-            world._deliver(to_render, world.answer_came, piece.grant, came, piece.epoch)
+    def _answer_render(self, task: Frame | Crops) -> None:
+        world, faces, to_render = self.world, faces_in(task.frame), (self.name, "render")
+        if isinstance(task, Frame):
+            boxes_hash = self._boxes(task)
+            came = joiner.FacesReceived(task.frame, task.attempt, boxes_hash, faces, (faces, boxes_hash))
+            world._deliver(to_render, world.answer_came, task.grant, came, task.epoch)
         else:
-            answer = (self.stage, piece.frame, piece.boxes)
-            event = join.AttributeCame(piece.frame, piece.attempt, piece.boxes, self.stage, answer)
-            world._deliver(to_render, world.answer_came, piece.grant, event, piece.epoch, faces)
+            answer = (self.stage, task.frame, task.boxes_hash)
+            event = joiner.AttributeReceived(task.frame, task.attempt, task.boxes_hash, self.stage, answer)
+            world._deliver(to_render, world.answer_came, task.grant, event, task.epoch, faces)
 
-    def _boxes(self, piece: Frame) -> str:
-        return f"boxes-of-{piece.frame}" + (f"-by-{self.replica}" if self.world.plan.differing_boxes else "")
+    def _boxes(self, task: Frame) -> str:
+        return f"boxes-of-{task.frame}" + (f"-by-{self.replica}" if self.world.plan.differing_boxes else "")
 
-    def _beat_regularly(self) -> None:
+    def _heartbeat_regularly(self) -> None:
         if not self.dead:
-            self._beat()
-            self.world.after(0.1, self._beat_regularly)
+            self._heartbeat()
+            self.world.after(0.1, self._heartbeat_regularly)
 
-    def _beat(self) -> None:
-        room = 0 if self.desk.asked else self.desk.room
-        self._say(flow.WorkerBeat(self.connection, room, self.desk.finished))
-        self.desk.told()
+    def _heartbeat(self) -> None:
+        credit = 0 if self.session.isolation_requested else self.session.credit
+        self._say(dispatcher.WorkerHeartbeat(self.connection, credit, self.session.finished))
+        self.session.mark_reported()
 
-    def _say_crops(self, grant: str, crops: flow.CropsCame, epoch: int) -> None:
-        if not self.desk.served:
+    def _say_crops(self, grant: str, crops: dispatcher.CropsReceived, epoch: int) -> None:
+        if not self.session.served:
             self.world._deliver((self.name, "capture"), self.world.hear_crops, grant, crops, epoch)
 
-    def _say(self, event: flow.Event, epoch: int | None = None) -> None:
-        if not self.desk.served:
-            self.world._deliver((self.name, "capture"), self.world._flow_and_read, event, epoch)
+    def _say(self, event: dispatcher.Event, epoch: int | None = None) -> None:
+        if not self.session.served:
+            self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)
 
 
 def ended(plan: Plan, seed: int, longest_s: float = 200.0, most_events: int = 200_000) -> World:

@@ -9,7 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from stages.sources import Part, Source, open_source
+from stages.sources.base import Source
+from stages.sources.opening import open_source
+from stages.sources.part import Part
 from tests.sources.material import number_of, numbered, red_corner, write_video
 
 

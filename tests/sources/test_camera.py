@@ -8,8 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from stages.sources import SourceAway, SourceError, base, camera, open_source
+from stages.sources import base, camera
+from stages.sources.base import SourceAway, SourceError
 from stages.sources.camera import Camera, list_cameras
+from stages.sources.opening import open_source
 
 
 class FakeCapture:
@@ -169,7 +171,7 @@ def test_every_picture_that_opening_a_camera_takes_is_counted(devices, monkeypat
     source.reconnect_s = 5.0
     pictures = source.pictures()
     assert [int(next(pictures).pixels[0, 0, 0]) for _ in range(4)] == [1, 2, 1, 2]
-    assert source.let_go == 2
+    assert source.discarded == 2
     source.close()
 
 

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.sources import SourceError, demo, open_source
+from stages.sources import demo
+from stages.sources.base import SourceError
+from stages.sources.opening import open_source
 
 EVERY_TENTH = 10
 

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from stages.sources import SourceError, camera, open_source
+from stages.sources import camera
+from stages.sources.base import SourceError
 from stages.sources.demo import Demo
+from stages.sources.opening import open_source
 from tests.sources.material import numbered, write_picture, write_video
 
 
@@ -90,7 +92,7 @@ def test_an_unknown_kind_of_url_is_refused_without_showing_it():
 def test_a_file_needs_neither_the_demo_s_packages_nor_the_network(tmp_path):
     path = write_video(tmp_path / "clip.mp4")
     script = (
-        "import sys; from stages.sources import open_source; next(open_source(sys.argv[1]).pictures());"
+        "import sys; from stages.sources.opening import open_source; next(open_source(sys.argv[1]).pictures());"
         "print([m for m in ('skimage', 'matplotlib', 'stages.sources.demo', 'stages.sources.stream', 'tensorflow')"
         " if m in sys.modules])"
     )

@@ -6,8 +6,10 @@ from itertools import islice
 
 import pytest
 
-from stages.core.errors import NotTaken
-from stages.sources import Part, Source, SourceError, open_source
+from stages.errors import StartupRejected
+from stages.sources.base import Source, SourceError
+from stages.sources.opening import open_source
+from stages.sources.part import Part
 from tests.sources.material import number_of, numbered, write_picture, write_video
 
 
@@ -78,9 +80,9 @@ def test_what_lies_behind_the_end_is_not_missed(tmp_path):
 
 
 def test_a_part_without_a_frame_is_refused_in_a_sentence(clip, tmp_path):
-    with pytest.raises(NotTaken, match=r"clip.mkv has no frame from 60 s; it was read to 0.96 s."):
+    with pytest.raises(StartupRejected, match=r"clip.mkv has no frame from 60 s; it was read to 0.96 s."):
         numbers(open_source(clip, part=Part(60)))
-    with pytest.raises(NotTaken, match="No video of .* has a frame from 60 s."):
+    with pytest.raises(StartupRejected, match="No video of .* has a frame from 60 s."):
         numbers(open_source(str(tmp_path), part=Part(60)))
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.inputs.listing import natural
-from stages.sources import SourceError, open_source
+from stages.sources.base import SourceError
+from stages.sources.listing import natural
+from stages.sources.opening import open_source
 from tests.sources.material import (
     COLOURS,
     CORNERED,

@@ -13,7 +13,10 @@ import av
 import cv2
 import pytest
 
-from stages.sources import Part, SourceAway, SourceError, base, open_source, stream
+from stages.sources import base, stream
+from stages.sources.base import SourceAway, SourceError
+from stages.sources.opening import open_source
+from stages.sources.part import Part
 from tests.sources.material import corners, encoded, number_of, numbered, write_video
 
 

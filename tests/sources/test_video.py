@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.sources import SourceError, open_source, video
+from stages.sources import video
+from stages.sources.base import SourceError
+from stages.sources.opening import open_source
 from tests.sources.material import number_of, numbered, red_corner, write_video
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.core import limits
-from stages.core.frames import CropGeometry, Detections
-from stages.core.messages import TO_RENDER, Faces, Frame, kinds, pack, unpack
 from stages.detect import _answer
-from stages.detectors.framing import cut
-from stages.detectors.landmarks import POINTS
-from stages.runtime.worker import Answer, Identity
+from stages.frames import CropGeometry, Detections
+from stages.protocol import limits
+from stages.protocol.messages import TO_RENDER, Faces, Frame, kinds, pack, unpack
+from stages.supervision.worker import Answer, Identity
+from stages.vision.crop import crop_face
+from stages.vision.detectors.landmarks import POINTS
 
 IDENTITY = Identity("detect", "h", 0, 1, "ab")
 GEOMETRY = CropGeometry(48, 48, 3, 1.4)
@@ -45,7 +45,7 @@ def arrived(message: Faces) -> Faces:
 def test_a_face_with_landmarks_is_cut_upright_and_its_points_pose_and_quality_are_said(astronaut):
     box, points = (170.0, 68.0, 112.0, 112.0), 112 * POINTS + (170, 68)
     answer = answered(Told([box], [points], rolls=[20.0]), astronaut)
-    np.testing.assert_array_equal(answer.to_capture.arrays[0][0], cut(astronaut, box, GEOMETRY, roll=20.0))
+    np.testing.assert_array_equal(answer.to_capture.arrays[0][0], crop_face(astronaut, box, GEOMETRY, roll=20.0))
     said = arrived(answer.to_render)
     assert said.landmarks == [points.ravel().tolist()]
     [(yaw, pitch, roll)], [quality] = said.poses, said.qualities
@@ -56,9 +56,9 @@ def test_a_face_with_landmarks_is_cut_upright_and_its_points_pose_and_quality_ar
 def test_crops_that_are_turned_otherwise_are_not_joined(astronaut):
     box, points = (170.0, 68.0, 112.0, 112.0), 112 * POINTS + (170, 68)
     level, turned = (answered(Told([box], [points], rolls=[roll]), astronaut) for roll in (0.0, 1e-9))
-    assert level.to_capture.boxes != turned.to_capture.boxes
+    assert level.to_capture.boxes_hash != turned.to_capture.boxes_hash
     for answer in (level, turned):
-        assert answer.to_render.boxes == answer.to_capture.boxes == answer.to_render.cuts
+        assert answer.to_render.boxes_hash == answer.to_capture.boxes_hash == answer.to_render.expected_hash
 
 
 def test_a_face_whose_points_are_unknown_says_nothing_of_them(astronaut):
@@ -77,7 +77,7 @@ def test_a_detector_without_landmarks_says_nothing_of_any_face(astronaut):
 def test_no_face_is_an_answer_with_and_without_landmarks(astronaut):
     for landmarks in (None, []):
         said = arrived(answered(Told([], landmarks), astronaut).to_render)
-        assert (said.rectangles, said.landmarks, said.qualities) == ([], [], [])
+        assert (said.boxes, said.landmarks, said.qualities) == ([], [], [])
 
 
 def test_of_500_faces_those_that_are_kept_keep_their_own_points():
@@ -86,7 +86,7 @@ def test_of_500_faces_those_that_are_kept_keep_their_own_points():
     scores = [0.5 + n / 1000 for n in range(500)]
     said = arrived(answered(Told(boxes, points, scores=scores), np.zeros((200, 200, 3), np.uint8)).to_render)
     assert said.capped == 500 - limits.FACES and len(said.landmarks) == limits.FACES
-    for rectangle, row in zip(said.rectangles, said.landmarks, strict=True):
+    for rectangle, row in zip(said.boxes, said.landmarks, strict=True):
         np.testing.assert_allclose(np.reshape(row, (5, 2)), 8 * POINTS + rectangle[:2])
 
 

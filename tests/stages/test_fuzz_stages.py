@@ -13,45 +13,45 @@ from hypothesis import strategies as st
 from stages.attribute import are_crops_for
 from stages.capture import _Capture
 from stages.capturing.rules import acked
-from stages.core import limits
-from stages.core.config import Attribute as AttributeStage
-from stages.core.config import Detect, Pipeline
-from stages.core.frames import CropGeometry, Picture
-from stages.core.grants import Grants, Task
-from stages.core.messages import (
+from stages.config.schema import Attribute as AttributeStage
+from stages.config.schema import Detect, Pipeline
+from stages.delivery.grants import Assignment, Grants
+from stages.detect import _answer, is_frame, most_faces
+from stages.frames import CropGeometry, Picture
+from stages.protocol import limits
+from stages.protocol.messages import (
     FROM_RENDER,
     TO_CAPTURE,
     TO_RENDER,
     TO_WORKER,
     Ack,
     Attribute,
-    Beat,
     Crops,
-    CutCrops,
+    FaceCrops,
     Faces,
     Frame,
     FramePicture,
+    Heartbeat,
     SourceHello,
     Welcome,
     WorkerHello,
-    boxes_hash,
+    hash_of_boxes,
 )
-from stages.detect import _answer, is_frame, most_faces
-from stages.detectors import make_detector, settings_hash
-from stages.outputs.jsonl import record
-from stages.outputs.look import Look
-from stages.outputs.restore import Restored
 from stages.rendering.screens import Screens
-from stages.rendering.source import Source
-from stages.runtime.settings import CardSettings, Settings, SourceSettings
-from stages.runtime.worker import Identity
+from stages.rendering.source import RenderedSource
+from stages.results.jsonl import record
+from stages.results.recovery import Restored
+from stages.supervision.settings import CardSettings, Settings, SourceSettings
+from stages.supervision.worker import Identity
+from stages.view.postprocess import PostProcessor
+from stages.vision.detectors import make_detector, settings_hash
 from tests.fuzz import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
 KEY = "5ecret"
 # Of a worker that was given one of the first frames and may say anything about it.
 any_grant = st.builds(
-    lambda *task: granted(*task),
+    lambda *assignment: granted(*assignment),
     st.sampled_from(["detect", "gender", "age", "x"]),
     small,
     st.integers(0, 3),
@@ -80,7 +80,7 @@ class Paper:
     def __init__(self):
         self.frames: list[int] = []
         self.closed = False
-        self.restored, self.losses = Restored(), self
+        self.restored, self.drop_log = Restored(), self
 
     def dropped(self, *loss) -> None:
         assert loss[0] <= loss[1]
@@ -102,7 +102,7 @@ class Paper:
 
 @pytest.fixture(scope="module")
 def cards():
-    from stages.inference.card import load_card
+    from stages.vision.inference.card import load_card
 
     folder = Path(__file__).resolve().parents[2] / "models"
     if not (folder / "age.yaml").exists():
@@ -115,12 +115,12 @@ def whole(frame: int, boxes: list, pixels: np.ndarray, quality: float | None) ->
     known = ([1.0] * 10, [9.0, -9.0, 0.0], quality) if quality is not None else ([], [], None)
     marks = {name: [value] * len(boxes) for name, value in zip(("landmarks", "poses", "qualities"), known, strict=True)}
     near = {"run": "r", "source": "s", "epoch": 7, "frame": frame}
-    spoken = {**near, "attempt": 1, "boxes": boxes_hash(boxes), "replica": 0, "incarnation": 1, "spent": {}}
+    spoken = {**near, "attempt": 1, "boxes_hash": hash_of_boxes(boxes), "replica": 0, "incarnation": 1, "spent": {}}
     shown = {"gender": [0.5, 0.5], "age": [30.0, 20.0, 40.0]}
-    grants = {stage: granted(stage, frame, len(boxes), boxes_hash(boxes)) for stage in shown}
+    grants = {stage: granted(stage, frame, len(boxes), hash_of_boxes(boxes)) for stage in shown}
     return [
         FramePicture(file=None, time=0.0, rate=None, asked=list(shown), arrays=(pixels,), **near),
-        Faces(rectangles=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken, **marks),
+        Faces(boxes=boxes, scores=[0.5] * len(boxes), capped=0, grant=granted("detect", frame), **spoken, **marks),
         *(
             Attribute(stage=stage, answers=[row] * len(boxes), grant=grants[stage], **spoken)
             for stage, row in shown.items()
@@ -129,7 +129,7 @@ def whole(frame: int, boxes: list, pixels: np.ndarray, quality: float | None) ->
 
 
 def granted(stage: str, frame: int, faces: int = 0, boxes: str = "", attempt: int = 1, key: str = KEY) -> str:
-    return Grants(key, 7).sign(Task(1, frame, attempt, faces, boxes, stage))
+    return Grants(key, 7).sign(Assignment(1, frame, attempt, faces, boxes, stage))
 
 
 wholes = st.builds(
@@ -147,7 +147,7 @@ frames_near = {
     "first": small,
     "last": small,
     "frames": small,
-    "boxes": st.sampled_from(["ab", "cd"]),
+    "boxes_hash": st.sampled_from(["ab", "cd"]),
 }
 
 
@@ -157,8 +157,10 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    look = Look(Pipeline())
-    source = Source("s", "r", 1, cards, paper, look, Screens().of("s", previews=False), Peers(), lambda work: work())
+    postprocessor = PostProcessor(Pipeline())
+    source = RenderedSource(
+        "s", "r", 1, cards, paper, postprocessor, Screens().of("s", previews=False), Peers(), lambda work: work()
+    )
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:
         if isinstance(message, SourceHello):
@@ -196,7 +198,7 @@ class Pictures:
     def has_first(self) -> bool:
         return True
 
-    def forget(self, done: int) -> None:
+    def forget(self, acked_up_to: int) -> None:
         pass
 
     def has_stood_still(self, for_s: float) -> bool:
@@ -209,7 +211,7 @@ class Pictures:
         return self._picture
 
 
-class NoLinks:
+class NoTransport:
     def bind(self, *_):
         return Peers()
 
@@ -224,16 +226,16 @@ class Quiet:
         return lambda *said, **known: None
 
 
-def cut(frame: int, faces: int) -> CutCrops:
+def cut(frame: int, faces: int) -> FaceCrops:
     """The crops of a frame as detect sends them."""
     arrays = (np.zeros((faces, 8, 8, 1), np.uint8),) if faces else ()
-    known = {"run": "r", "source": "s", "epoch": 7, "frame": frame, "attempt": 1, "boxes": "ab", "spent": {}}
-    return CutCrops(faces=faces, arrays=arrays, grant=granted("detect", frame), **known)
+    known = {"run": "r", "source": "s", "epoch": 7, "frame": frame, "attempt": 1, "boxes_hash": "ab", "spent": {}}
+    return FaceCrops(faces=faces, arrays=arrays, grant=granted("detect", frame), **known)
 
 
 crops = st.builds(cut, st.integers(0, 10), st.integers(0, 3))
 of_workers = well_formed(TO_CAPTURE, **SAME, frame=small, card=st.sampled_from(["ab", "x"]))
-to_capture = crops | of_workers | well_formed(FROM_RENDER, **SAME, done=small)
+to_capture = crops | of_workers | well_formed(FROM_RENDER, **SAME, acked_up_to=small)
 SETTINGS = Settings(
     stage="capture",
     replica=0,
@@ -252,14 +254,16 @@ SETTINGS = Settings(
 @given(st.lists(st.tuples(st.sampled_from(["0-aa", "0-bb", "0-cc"]), to_capture), max_size=40))
 def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     pictures = Pictures()
-    capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoLinks())
+    capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoTransport())
     capture._run, capture._epoch, capture._grants = "r", 7, Grants(KEY, 7)
     known = {"run": "r", "replica": 0, "incarnation": 1}
     detect = settings_hash(**SETTINGS.detector)
     for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
         capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
-        capture._hear(connection, Beat(stage=stage, room=2, **known))
-    capture._step(acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, done=0, lacks=[], clean=False)))
+        capture._hear(connection, Heartbeat(stage=stage, credit=2, **known))
+    capture._step(
+        acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False))
+    )
     for connection, message in said:
         if isinstance(message, Ack):
             capture._step(acked(message))
@@ -267,7 +271,10 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
             capture._hear(connection, message)
         capture._read()
         capture._speak()
-        assert len(capture._held.pictures) <= 4 and capture._held.crops.keys() <= capture._held.pictures.keys()
+        assert (
+            len(capture._in_flight.pictures) <= 4
+            and capture._in_flight.crops.keys() <= capture._in_flight.pictures.keys()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +295,16 @@ def test_crops_that_the_model_cannot_take_are_told_from_those_that_it_can():
 
     def crops(*shape: int) -> Crops:
         pixels = np.zeros(shape, np.uint8)
-        known = {"run": "r", "epoch": 1, "source": "s", "frame": 0, "seq": 1, "attempt": 1, "boxes": "ab", "spent": {}}
+        known = {
+            "run": "r",
+            "epoch": 1,
+            "source": "s",
+            "frame": 0,
+            "seq": 1,
+            "attempt": 1,
+            "boxes_hash": "ab",
+            "spent": {},
+        }
         return Crops(**known, arrays=(pixels,))
 
     assert are_crops_for(geometry, crops(2, 6, 8, 1))

@@ -9,7 +9,15 @@ from tests.end_to_end.command import LONGEST_S
 from tests.end_to_end.conftest import film, models, place, shown  # noqa: F401 (fixtures)
 
 HELLO = {"v": 1, "kind": "hello", "stage": "gender", "host": "barn", "replica": 9, "incarnation": 2**40}
-BEAT = {"v": 1, "kind": "beat", "stage": "gender", "replica": 9, "incarnation": 2**40, "room": 2**50, "finished": 0}
+HEARTBEAT = {
+    "v": 1,
+    "kind": "heartbeat",
+    "stage": "gender",
+    "replica": 9,
+    "incarnation": 2**40,
+    "credit": 2**50,
+    "finished": 0,
+}
 
 
 class Hostile:
@@ -26,34 +34,34 @@ class Hostile:
         return socket
 
     def until_refused(self) -> str:
-        """Answer every piece with NaN, beside frames that nobody has read, until capture refuses it; returns why."""
-        self.capture.send(msgpack.packb({**BEAT, "run": ""}))
+        """Answer every task with NaN, beside frames that nobody has read, until capture refuses it; returns why."""
+        self.capture.send(msgpack.packb({**HEARTBEAT, "run": ""}))
         while self.capture.poll(LONGEST_S * 1000):
             header = msgpack.unpackb(self.capture.recv_multipart()[0])
             match header["kind"]:
                 case "welcome":
-                    near = {key: header[key] for key in ("run", "epoch", "account")}
+                    near = {key: header[key] for key in ("run", "epoch", "session_id")}
                     self.capture.send(msgpack.packb({**HELLO, **near, "card": self._card}))
-                    self.capture.send(msgpack.packb({**BEAT, "run": header["run"]}))
+                    self.capture.send(msgpack.packb({**HEARTBEAT, "run": header["run"]}))
                 case "crops":
                     self._answer(header)
                 case "refused":
                     return header["reason"]
         raise AssertionError("it was never refused")
 
-    def _answer(self, piece: dict) -> None:
-        same = {key: piece[key] for key in ("run", "epoch", "source", "attempt", "boxes", "grant")}
+    def _answer(self, task: dict) -> None:
+        same = {key: task[key] for key in ("run", "epoch", "source", "attempt", "boxes_hash", "grant")}
         said = {"v": 1, "kind": "attribute", "stage": "gender", "replica": 9, "incarnation": 2**40, "spent": {}, **same}
         for frame in (2**53, *range(500, 1000)):
             self.render.send(msgpack.packb({**said, "grant": "", "frame": frame, "answers": [[0.5, 0.5]]}))
-        self.render.send(msgpack.packb({**said, "frame": piece["frame"], "answers": [[float("nan"), 0.5]]}))
+        self.render.send(msgpack.packb({**said, "frame": task["frame"], "answers": [[float("nan"), 0.5]]}))
 
     def close(self) -> None:
         self._context.destroy(linger=0)
 
 
 def test_a_worker_whose_answers_cannot_be_taken_is_named_and_costs_nothing(place, film, shown, models):  # noqa: F811
-    from stages.inference.card import card_hash, load_card
+    from stages.vision.inference.card import card_hash, load_card
 
     run = place.start(film, "--set=pace=true")
     run.until_lines(1)

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 import pytest
 
-from stages.core.config import Attribute, Capture, Detect, Haar, Pipeline, Render
-from stages.detectors.card import load_detector_card
-from stages.detectors.fast import CARD
+from stages.config.schema import Attribute, Capture, Detect, Haar, Pipeline, Render
 from stages.plan import DEFAULT_CONFIG, Plan
-from stages.runtime.run_file import RunFile
+from stages.results.run_file import RunFile
+from stages.vision.detectors.card import load_detector_card
+from stages.vision.detectors.fast import CARD
 
 # Of each key that decides what is written, another value than its own.
 DECIDES = {

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from stages import service
-from stages.core.config import Host, Pipeline, Render
-from stages.plan import DEFAULT_CONFIG, PROJECT, Plan
+from stages.config.schema import Host, Pipeline, Render
+from stages.plan import DEFAULT_CONFIG, Plan
+from stages.project import PROJECT
 from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
-from stages.runtime.run_file import RunFile
+from stages.results.run_file import RunFile
 from stages.service import Choice, chosen, serve
 
 WHOLE = b'{"source": "0", "frame": 0, "time": 0.0, "width": 4, "height": 4, "faces": []}\n'

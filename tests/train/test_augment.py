@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from stages.core.frames import CropGeometry
+from stages.frames import CropGeometry
 from train.augment import (
     Strength,
     augmented,

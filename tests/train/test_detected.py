@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.core.frames import CropGeometry
-from stages.detectors import make_detector
+from stages.frames import CropGeometry
+from stages.vision.detectors import make_detector
 from train.augment import plain
 from train.data import Faces
 from train.detected import LONGEST_SIDE, ROLLED, SETTINGS, has_surround, rolled, with_detected_boxes

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from stages.core.frames import CropGeometry  # noqa: E402
+from stages.frames import CropGeometry  # noqa: E402
 from train.data import Faces  # noqa: E402
 from train.evaluate import gaps, main, rolled_figures  # noqa: E402
 from train.questions import Question  # noqa: E402

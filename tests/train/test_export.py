@@ -16,9 +16,9 @@ import h5py  # noqa: E402
 import keras  # noqa: E402
 import yaml  # noqa: E402
 
-from stages.detectors.framing import cut  # noqa: E402
-from stages.inference import load_model  # noqa: E402
-from stages.inference.card import load_card  # noqa: E402
+from stages.vision.crop import crop_face  # noqa: E402
+from stages.vision.inference import load_model  # noqa: E402
+from stages.vision.inference.card import load_card  # noqa: E402
 from tests.train.conftest import trained, write_fer2013, write_folders, write_utkface, write_votes  # noqa: E402
 from train import export as exporting  # noqa: E402
 from train.augment import plain  # noqa: E402
@@ -341,7 +341,7 @@ def test_a_published_gender_net_of_keras_2_is_converted_and_answers_with_probabi
     }
     (tmp_path / "gender.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
     model = load_model(load_card(tmp_path / "gender.yaml"))
-    crop = cut(astronaut, (180, 75, 95, 95), model.card.geometry)
+    crop = crop_face(astronaut, (180, 75, 95, 95), model.card.geometry)
     answers = model.answers(np.stack([crop, np.full_like(crop, 128)]))
     assert answers.shape == (2, 2) and answers.min() >= 0 and answers.sum(1) == pytest.approx([1, 1], abs=1e-5)
     assert abs(answers[0, 0] - answers[1, 0]) > 0.05  # a face is not nothing: the weights came along

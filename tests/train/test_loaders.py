@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.detectors import make_detector
+from stages.vision.detectors import make_detector
 from tests.train.conftest import write_aaf, write_folders, write_imdb, write_utkface, write_web
 from train.data import part_by_name, read_cache
 from train.duplicates import difference_hash, groups_of

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.core.frames import CropGeometry
-from stages.detectors.framing import cut as cut_face
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
 from tests.train.conftest import (
     drawn_face,
     fer_row,
@@ -210,8 +210,8 @@ def test_whole_pictures_of_fairface_have_the_parts_of_its_cut_ones_and_the_same_
     own = read_cache(tmp_path / "data/fairface.npz")
     geometry = CropGeometry(64, 64, 1, 1.0)
     for i, j in ((0, 0), (1, 3), (2, 4)):
-        wide = cut_face(cache["pictures"][i], cache["boxes"][i], geometry)
-        assert np.abs(wide.astype(int) - cut_face(own["pictures"][j], own["boxes"][j], geometry)).mean() < 3
+        wide = crop_face(cache["pictures"][i], cache["boxes"][i], geometry)
+        assert np.abs(wide.astype(int) - crop_face(own["pictures"][j], own["boxes"][j], geometry)).mean() < 3
 
 
 def test_web_faces_of_any_shape_become_squares_with_the_face_in_the_middle(tmp_path):

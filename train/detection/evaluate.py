@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from stages.core.config import SUITED
-from stages.detectors import make_detector
-from stages.detectors.card import load_detector_card
-from stages.detectors.face_net import FaceNet
+from stages.config.schema import SUITED
+from stages.vision.detectors import make_detector
+from stages.vision.detectors.card import load_detector_card
+from stages.vision.detectors.face_net import FaceNet
 from train.corruptions import CORRUPTIONS
 from train.detection.crops import turned
 from train.detection.data import Labels, Photographs, load

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 import yaml
 
-from stages.detectors.card import drawn_face, load_detector_card
-from stages.detectors.cells import ANSWERS, STRIDES
-from stages.detectors.face_net import FaceNet
-from stages.detectors.landmarks import upright
+from stages.vision.detectors.card import drawn_face, load_detector_card
+from stages.vision.detectors.cells import ANSWERS, STRIDES
+from stages.vision.detectors.face_net import FaceNet
+from stages.vision.detectors.landmarks import upright
 from train.data import DataError
 from train.detection.data import Photographs, validation_sets
 from train.detection.evaluate import EVERY, SIDES, answered, by_net, corrupted_figures, scaled
@@ -179,7 +179,8 @@ def framing(net: FaceNet, sets: dict[str, Photographs], certain: float) -> dict[
 
 
 def framings(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Side, right and down of `Framing`, float (N, 3), of boxes (N, 4) with points (N, 5, 2); NaN without points."""
+    """Side, right and down of `BoxNormalization`, float (N, 3), of boxes (N, 4) with points (N, 5, 2); NaN without
+    points."""
     squares, _ = upright(points)
     sides = squares[:, 2]
     shifts = squares[:, :2] + squares[:, 2:] / 2 - boxes[:, :2] - boxes[:, 2:] / 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.detectors.cells import cell_table
+from stages.vision.detectors.cells import cell_table
 from train.detection import crops
 from train.detection.data import Photographs, load
 from train.feed import Workers, order

@@ -10,7 +10,7 @@ import cv2
 import keras
 import numpy as np
 
-from stages.detectors.cells import found
+from stages.vision.detectors.cells import found
 from train.callbacks import Best, Last, Note, Rate
 from train.data import DataError
 from train.detection.data import Labels, Photographs, validation_sets

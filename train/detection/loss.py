@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from stages.detectors.cells import STRIDES, USUAL, cell_table
+from stages.vision.detectors.cells import STRIDES, USUAL, cell_table
 from train.detection.crops import FACE
 
 NEIGHBOURS = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.float32)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from stages.detectors.cells import ANSWERS, STRIDES
+from stages.vision.detectors.cells import ANSWERS, STRIDES
 from train.nets import channels
 
 # At the start hardly any cell says "face" (Lin et al. 2018): the first steps would go into unlearning them.

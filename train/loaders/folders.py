@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.config import Haar
-from stages.detectors import make_detector
+from stages.config.schema import Haar
+from stages.vision.detectors import make_detector
 from train.data import DataError
 from train.duplicates import parts_of_groups
 from train.loaders.reading import PICTURES, Read, add_face, picture_in, pictures_below

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.core.config import Haar
-from stages.detectors import make_detector
+from stages.config.schema import Haar
+from stages.vision.detectors import make_detector
 from train.data import EMOTIONS
 from train.loaders.reading import Read, add_face, picture_in, pictures_below
 

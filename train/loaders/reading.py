@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.core.frames import CropGeometry
-from stages.detectors.framing import cut
+from stages.frames import CropGeometry
+from stages.vision.crop import crop_face
 from train.data import GENDERS, PARTS, DataError
 
 SIDE = 96  # pixels of a picture in a cache; larger ones are shrunk
@@ -111,7 +111,7 @@ def add_face(
     """
     if not is_part(read, part):
         return
-    picture = cut(picture, box, CropGeometry(side, side, 3, SURROUND), roll)
+    picture = crop_face(picture, box, CropGeometry(side, side, 3, SURROUND), roll)
     inner = side / SURROUND
     row = {"pictures": picture, "boxes": [(side - inner) / 2, (side - inner) / 2, inner, inner]}
     read.rows.append({**row, "part": PARTS.index(part), **labels})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.detectors.cells import cell_table
+from stages.vision.detectors.cells import cell_table
 from train.detection.crops import FACE, MOST_FACES, cut, made, packed, turned, visible
 from train.detection.data import Labels
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from stages.detectors.cells import ANSWERS, cell_table, found  # noqa: E402
+from stages.vision.detectors.cells import ANSWERS, cell_table, found  # noqa: E402
 from train.detection.crops import packed  # noqa: E402
 from train.detection.data import Labels  # noqa: E402
 from train.detection.loss import loss_for  # noqa: E402

@@ -12,9 +12,9 @@ pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 import yaml  # noqa: E402
 
-from stages.detectors.card import load_detector_card  # noqa: E402
-from stages.detectors.face_net import FaceNet  # noqa: E402
-from stages.inference.fields import CardError  # noqa: E402
+from stages.vision.detectors.card import load_detector_card  # noqa: E402
+from stages.vision.detectors.face_net import FaceNet  # noqa: E402
+from stages.vision.inference.fields import CardError  # noqa: E402
 from train.__main__ import main as train  # noqa: E402
 from train.evaluate import main as evaluate  # noqa: E402
 from train.export import main as export  # noqa: E402

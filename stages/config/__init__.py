@@ -1,0 +1,1 @@
+"""Configuration: from YAML to one typed value."""

@@ -1,0 +1,331 @@
+"""Checks a configuration that was parsed against the schema, and words what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..results import layout
+from .keys import keys_of
+from .schema import (
+    HOST_NAME,
+    KNOWN_ATTRIBUTES,
+    RESERVED_STAGE_NAMES,
+    SOURCE_NAME,
+    STAGE_NAME,
+    Attribute,
+    Capture,
+    Chaos,
+    Detect,
+    Frames,
+    Haar,
+    Host,
+    Pipeline,
+    Render,
+    default_model,
+    hosts_in,
+)
+from .strict_yaml import described, short
+
+KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
+
+DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
+
+_SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
+MOST_HOSTS = 64
+EXAMPLE = "tcp://127.0.0.1:5700"
+_NEED_A_MODEL = ("dlib-cnn", "yunet")
+_TAKES_A_CARD, _CARDS = "fast", (".yaml", ".yml")
+# Keys that have moved, with where to.
+_MOVED = {("stages", "detect", key): ("stages", "detect", "haar", key) for key in ("step", "neighbours")}
+_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at a key; the sentence is without place and full stop."""
+
+    path: KeyPath
+    says: str
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as it is written: stages.detect.detector."""
+    return ".".join(short(part) for part in path)
+
+
+def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
+    """Make a pipeline of a document whose `stages` are there; None if there are problems with single keys."""
+    problems: list[Problem] = []
+    if isinstance(memory := document.get("window_memory"), str):
+        document["window_memory"] = _bytes(memory)
+    stages, hosts, chaos = document.pop("stages"), document.pop("hosts", None), document.pop("chaos", None)
+    sections = {name: (section, document.pop(name, None)) for name, section in _SECTIONS.items()}
+    top = _section(Pipeline, document, (), problems)
+    found = {name: _section(s, {} if keys is None else keys, (name,), problems) for name, (s, keys) in sections.items()}
+    stages, hosts = _stages(stages, problems), _hosts(hosts, problems)
+    chaos = _chaos(chaos, stages, problems)
+    if problems:
+        return None, problems
+    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos, **found)
+    return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
+
+
+def _bytes(text: str) -> int | str:
+    """'256 MB' as a number; anything else stays as it is, for the schema to refuse."""
+    found = _SIZE.fullmatch(text.strip())
+    return round(float(found[1]) * _UNITS[found[2].lower()]) if found else text
+
+
+def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attribute]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        problems.append(_wrong_value(Pipeline, ("stages",), given))
+        return {}
+    given = {"detect": {}, **given}
+    return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Chaos]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        problems.append(_wrong_value(Pipeline, ("chaos",), given))
+        return {}
+    known = ("capture", *stages, "render")
+    for name in given:
+        if name not in known:
+            says = f"{dotted(('chaos', name))} is no stage of this pipeline; write one of {', '.join(known)}"
+            problems.append(Problem(("chaos", name), says + _nearest(name, known)))
+    return {name: _section(Chaos, {} if k is None else k, ("chaos", name), problems) for name, k in given.items()}
+
+
+def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
+    path = ("stages", name)
+    if name == "detect":
+        return _detect(keys, path, problems)
+    if not re.fullmatch(STAGE_NAME, name) or name in RESERVED_STAGE_NAMES:
+        problems.append(Problem(path, _bad_stage_name(name)))
+        return None
+    if isinstance(keys, dict) and name in KNOWN_ATTRIBUTES:
+        keys = {"model": default_model(name), **keys}
+    elif isinstance(keys, dict) and not {"kind", "model"} <= keys.keys():
+        needs = "a stage of your own needs 'kind: attribute' and 'model: CARD'"
+        problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
+        return None
+    return _section(Attribute, keys, path, problems)
+
+
+def _detect(keys: object, path: KeyPath, problems: list[Problem]) -> Detect | None:
+    if not isinstance(keys, dict):
+        return _section(Detect, keys, path, problems)
+    of_haar = keys.get("haar")
+    haar = _section(Haar, {} if of_haar is None else of_haar, (*path, "haar"), problems)
+    detect = _section(Detect, {key: value for key, value in keys.items() if key != "haar"}, path, problems)
+    return replace(detect, haar=haar) if detect and haar else None
+
+
+def _hosts(given: object, problems: list[Problem]) -> dict[str, Host]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or len(given) > MOST_HOSTS:
+        problems.append(_wrong_value(Pipeline, ("hosts",), given))
+        return {}
+    return {name: _host(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+
+
+def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
+    path = ("hosts", name)
+    if not re.fullmatch(HOST_NAME.pattern, name):
+        says = "write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first"
+        problems.append(Problem(path, f"{short(repr(name))} is no name for a host; {says}"))
+        return None
+    if isinstance(keys, dict) and "address" not in keys:
+        problems.append(Problem(path, f"{dotted(path)} needs an address, such as {{address: 192.168.7.10}}"))
+        return None
+    if isinstance(keys, dict) and keys["address"] in ("0.0.0.0", "::"):
+        says = f"{dotted(path)}.address is {keys['address']!r}, where no other machine finds it; write its own address"
+        problems.append(Problem((*path, "address"), says))
+        return None
+    return _section(Host, keys, path, problems)
+
+
+def _bad_stage_name(name: str) -> str:
+    if name in RESERVED_STAGE_NAMES:
+        return f"stages.{name} cannot be: the name is taken by the program; choose another"
+    return (
+        f"{short(repr(name))} is no name for a stage; write 1 to 32 of the characters a-z 0-9 _ -, a letter first"
+        f"{_nearest(name, _known_stages())}"
+    )
+
+
+def _known_stages() -> list[str]:
+    return ["detect", *KNOWN_ATTRIBUTES]
+
+
+def _section(section: type, keys: object, path: KeyPath, problems: list[Problem]) -> object:
+    """One dataclass of the schema from the keys given for it; what is wrong is added to `problems`."""
+    if not isinstance(keys, dict):
+        names = ", ".join(keys_of(section))
+        problems.append(Problem(path, f"{dotted(path)} is {described(keys)}; write below it any of the keys {names}"))
+        return None
+    try:
+        # Through JSON, because pydantic in strict mode takes a dict for a dataclass from there only.
+        return _adapter(section).validate_json(json.dumps(keys))
+    except ValidationError as error:
+        problems += [_problem(section, path, keys, e["type"], e["loc"]) for e in error.errors(include_url=False)]
+        return None
+
+
+@functools.cache  # Building one costs a few milliseconds, and several stages share the one of an attribute.
+def _adapter(section: type) -> TypeAdapter:
+    return TypeAdapter(section)
+
+
+def _problem(section: type, path: KeyPath, keys: dict, kind: str, location: tuple) -> Problem:
+    """A complaint of pydantic in our words. Of its location only the key counts: the rest are branches of a union."""
+    key = location[0]
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        return _unknown_key(section, (*path, key))
+    if key == "sources" and len(location) > 1:
+        return _wrong_source(location[1], keys["sources"].get(location[1]), is_name=location[-1] == "[key]")
+    return _wrong_value(section, (*path, key), keys[key])
+
+
+def _unknown_key(section: type, path: KeyPath) -> Problem:
+    if moved := _MOVED.get(path):
+        return Problem(path, f"{dotted(path)} is {dotted(moved)} now; write it there")
+    known = keys_of(section)
+    guess = _nearest(path[-1], known) or _elsewhere(path[-1])
+    return Problem(path, f"{dotted(path)} is not a key; write one of {', '.join(known)}{guess}")
+
+
+def _wrong_value(section: type, path: KeyPath, found: object) -> Problem:
+    key = keys_of(section)[path[-1]]
+    guess = _nearest(found, key.choices) if isinstance(found, str) and len(key.choices) > 1 else ""
+    return Problem(path, f"{dotted(path)} is {described(found)}; write {key.allowed}{guess}")
+
+
+def _wrong_source(name: str, found: object, is_name: bool) -> Problem:
+    path = ("sources", name)
+    if is_name:
+        return Problem(path, f"{short(repr(name))} is no name for a source; write {SOURCE_NAME.words}")
+    return Problem(path, f"{dotted(path)} is {described(found)}; write {keys_of(Pipeline)['source'].allowed}")
+
+
+def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
+    """What is wrong only together; `document` tells what was given from what is a default."""
+    if "source" in document and "sources" in document:
+        yield Problem(("sources",), "both source and sources are given; keep one of them")
+    seen: dict[str, str] = {}
+    for name in pipeline.sources:
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:  # Their outputs are files of these names, which are one on macOS and Windows.
+            yield Problem(("sources", name), f"the sources {twin} and {name} differ only in case; rename one of them")
+        if name.lower() in layout.ALL:
+            says = f"the source {name} would get the place of what a run itself calls so; rename it"
+            yield Problem(("sources", name), says)
+    for name in pipeline.stages:
+        stage, _, replica = name.rpartition("-")
+        if replica.isdecimal() and stage in pipeline.stages:  # Processes and their logs are named so.
+            says = f"stages.{name} is what a process of stages.{stage} is called; choose another name"
+            yield Problem(("stages", name), says)
+    for name in pipeline.render.smooth:
+        if name not in (*KNOWN_ATTRIBUTES, *pipeline.attributes()):
+            guess = _nearest(name, (*KNOWN_ATTRIBUTES, *pipeline.attributes()))
+            says = f"render.smooth.{short(name)} names no attribute of this pipeline; leave it out{guess}"
+            yield Problem(("render", "smooth", name), says)
+    if isinstance(publish := pipeline.render.publish, dict):
+        if not isinstance(publish.get("address"), str):
+            says = f"render.publish needs an address, such as {{address: {EXAMPLE}, pixels: true}}"
+            yield Problem(("render", "publish"), says)
+        elif not isinstance(publish.get("pixels", False), bool):
+            says = f"render.publish.pixels is {described(publish['pixels'])}; write true or false"
+            yield Problem(("render", "publish"), says)
+    if pipeline.capture.end_s <= pipeline.capture.start_s:
+        begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
+        yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
+    yield from _wrong_model(pipeline.detect)
+
+
+def _wrong_model(detect: Detect) -> Iterator[Problem]:
+    """A detector without its model, or with one that it does not take."""
+    detector, key, others = detect.detector, dotted(DETECTOR_MODEL), " or ".join(_NEED_A_MODEL)
+    if detector in _NEED_A_MODEL:
+        if detect.model is None:
+            yield Problem(DETECTOR, f"the detector {detector} needs a model file; write its path at {key}")
+    elif detect.model is None:
+        return
+    elif detector != _TAKES_A_CARD:
+        choice = f"leave it out or choose {_TAKES_A_CARD}, {others}"
+        yield Problem(DETECTOR_MODEL, f"{key} is given, but the detector {detector} takes none; {choice}")
+    elif not detect.model.lower().endswith(_CARDS):
+        says = f"{key} is {short(repr(detect.model))}, but the detector {detector} takes a card, NAME.yaml"
+        yield Problem(DETECTOR_MODEL, f"{says}; write one, or choose the detector {others}")
+
+
+def _misplaced(pipeline: Pipeline) -> Iterator[Problem]:
+    """What is wrong with the hosts, and with who runs where."""
+    known = f"write one of {', '.join(pipeline.hosts)}" if pipeline.hosts else "name the machines under hosts"
+    placed = [(("stages", name, "host"), hosts_in(stage.host)) for name, stage in pipeline.stages.items()]
+    placed += [(("render", "host"), hosts_in(pipeline.render.host))]
+    placed += [(("capture", "host"), hosts_in(pipeline.capture.host))]
+    for path, hosts in placed:
+        for host in hosts:
+            if host not in pipeline.hosts:
+                guess = _nearest(host, pipeline.hosts)
+                yield Problem(path, f"{dotted(path)} is {short(repr(host))}, which is none of hosts; {known}{guess}")
+        if len(set(hosts)) < len(hosts) and not isinstance(pipeline.capture.host, dict):
+            yield Problem(path, f"{dotted(path)} names a host twice; use replicas for several processes on one")
+    if isinstance(pipeline.capture.host, dict):
+        for name in pipeline.capture.host.keys() - pipeline.sources.keys():
+            path = ("capture", "host", name)
+            yield Problem(path, f"{dotted(path)} is none of sources; name a source{_nearest(name, pipeline.sources)}")
+    yield from _same_places(pipeline)
+
+
+def _same_places(pipeline: Pipeline) -> Iterator[Problem]:
+    """Hosts that would open one port of one machine, or share the files of their keys where case does not count."""
+    seen: dict[str, str] = {}
+    taken: dict[str, list[tuple[int, str]]] = {}
+    for name, host in pipeline.hosts.items():
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            yield Problem(("hosts", name), f"the hosts {twin} and {name} differ only in case; rename one of them")
+        port = host.port or pipeline.port
+        for other_port, other in taken.setdefault(host.address.lower(), []):
+            if abs(port - other_port) <= len(pipeline.all_sources()):
+                says = f"hosts.{name} has the address of hosts.{other}; write its own, or a port further away"
+                yield Problem(("hosts", name), says)
+                break
+        taken[host.address.lower()].append((port, name))
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word[:64], list(words), 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def _elsewhere(word: str) -> str:
+    """The full name of a key that was written in the wrong section."""
+    sections = {
+        "stages.NAME": Attribute,
+        "stages.detect": Detect,
+        "stages.detect.haar": Haar,
+        "render": Render,
+        "capture": Capture,
+        "": Pipeline,
+        "hosts.NAME": Host,
+        "frames": Frames,
+        "chaos.STAGE": Chaos,
+    }
+    for prefix, section in sections.items():
+        if word in keys_of(section):
+            return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"
+    return ""

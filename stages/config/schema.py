@@ -1,0 +1,583 @@
+"""The schema of the configuration: the complete list of keys, with what they allow, their defaults and what they do.
+
+`stages.config.load` makes a `Pipeline` of a YAML file, `python -m stages.config.reference` prints the list as a page.
+The stages are given the finished `Pipeline` as JSON; they import neither pydantic nor yaml for it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, ClassVar, Literal
+
+from ..delivery.cadence import LEAST_PER_S
+from ..errors import FacepipeError
+from .keys import Between, Matching
+
+
+class ConfigError(FacepipeError):
+    """Something in the configuration is wrong: what, at which key and line, and what is allowed there."""
+
+
+KNOWN_ATTRIBUTES = ("gender", "emotion", "age")  # each has a model of the project's own
+STAGE_NAME = "[a-z][a-z0-9_-]{0,31}"
+# Capture and render are no workers. The others are keys beside the attributes: `picture` in what render is missing, and
+# `FACE_KEYS` in a face of results.jsonl.
+FACE_KEYS = ("id", "box", "score", "landmarks", "pose", "quality", "unsure", "smoothed")
+RESERVED_STAGE_NAMES = ("capture", "render", "picture", *FACE_KEYS)
+CNN_HANG_S = 60.0  # dlib's CNN detector looks at a large picture for that long
+MOST_DETECT_REPLICAS = 4  # of `auto`: beyond it the other stages of an ordinary machine have no core left
+
+WEB_PORT = 8600  # of `display: web`, where none is given
+SLOWLY_CHANGING = ("gender", "age")  # attributes that need not be asked about each frame
+OWN_S = 1.0  # over which the answers of an attribute are smoothed for which no time is given
+
+FolderPath = Annotated[str, Matching("the path of a folder", r"[^\0]*", fewest=1, most=4096)]
+ModelPath = Annotated[str, Matching("the path of a file", r"[^\0]*", fewest=1, most=4096)]
+SourceSpec = (
+    Annotated[int, Between(0, 255, words="the number of a camera")]
+    | Annotated[str, Matching("a file, folder, glob or URL", r"[^\0]*", fewest=1, most=4096)]
+)
+SOURCE_NAME = Matching(
+    "1 to 64 of the characters A-Z a-z 0-9 _ . -, and not '.' or '..'", r"(?!\.\.?$)[A-Za-z0-9_.-]{1,64}"
+)
+SourceName = Annotated[str, SOURCE_NAME]
+Replicas = Annotated[int, Between(1, 64)] | Literal["auto"]
+HOST_NAME = Matching("the name of one of hosts", r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+HostName = Annotated[str, HOST_NAME]
+# One process of a stage each, or several; or one host for each of several sources.
+HostNames = HostName | Annotated[list[HostName], Matching("a list of them", fewest=1, most=64)]
+HostOfSources = (
+    HostName
+    | Annotated[
+        dict[SourceName, HostName], Matching("one for each of sources, such as {door: desk}", fewest=1, most=64)
+    ]
+)
+Address = Annotated[
+    str, Matching("an IP address or the name of a machine in the network", r"[A-Za-z0-9_.:-]+", fewest=1, most=253)
+]
+
+# As long as a video can be. In quotes or not: this YAML reads 1:30 as a text.
+TimeInVideo = (
+    Annotated[float, Between(0, 1_000_000, words="seconds from 0 on")]
+    | Annotated[str, Matching("a time such as 1:30 or 1:02:30.5", r"(\d{1,3}:)?\d{1,2}:[0-5]?\d(\.\d{1,6})?")]
+)
+
+PublishAddress = Annotated[
+    str,
+    Matching(
+        "tcp://ADDRESS:PORT, the port from 1 to 65535, or ipc://PATH",
+        r"tcp://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):"
+        r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])|ipc://[^\0]+",
+        most=4096,
+    ),
+]
+# Only `publication` takes it apart; that each of the two keys has a value of its kind is checked beside the schema.
+Publish = (
+    PublishAddress
+    | Annotated[
+        dict[Literal["address", "pixels"], PublishAddress | bool],
+        Matching("{address: ..., pixels: true} for the pictures too", fewest=1, most=2),
+    ]
+)
+
+PLACED = "The machine that it runs on, or several, each with so many `replicas`. Not said: the first of `hosts`."
+
+_STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, no '5' and no true for 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Haar:
+    """What only Haar's cascade has to be told."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    step: Annotated[float, Between(1.01, 2), "The factor between two sizes of face that are looked for."] = 1.2
+    neighbours: Annotated[
+        int, Between(0, 50), "How many overlapping finds make a face; fewer find more, also what is none."
+    ] = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Suited:
+    """What `auto` is for one detector; docs/detectors.md has what it was chosen by."""
+
+    longest_side: int  # pixels
+    smallest_face: float  # of the picture's shorter side
+    threshold: float | None  # None: what the detector's card says
+
+
+SUITED = {
+    "fast": Suited(448, 0.04, None),
+    "haar": Suited(640, 0.08, 0.0),
+    "dlib": Suited(1280, 0.08, 0.95),
+    "dlib-cnn": Suited(640, 0.08, 0.0),
+    "yunet": Suited(640, 0.08, 0.7),
+}
+
+
+def _each(key: str) -> str:
+    """What `auto` is for every detector, in words: "1280 for `dlib`, 640 for `haar` and `yunet`"."""
+    names: dict[object, list[str]] = {}
+    for name, suited in SUITED.items():
+        names.setdefault(getattr(suited, key), []).append(f"`{name}`")
+    said = {("what the card says" if value is None else f"{value:g}"): of for value, of in names.items()}
+    return ", ".join(
+        f"{value} for {', '.join(of[:-1]) + ' and ' + of[-1] if of[1:] else of[0]}" for value, of in said.items()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detect:
+    """The stage that finds the faces."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    detector: Annotated[
+        Literal["fast", "haar", "dlib", "dlib-cnn", "yunet"],
+        "What finds the faces: facepipe's own net, OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or"
+        " OpenCV's YuNet.",
+    ] = "fast"
+    model: Annotated[
+        ModelPath | None,
+        "`fast`: the card of another net, in place of `models/faces.yaml`. `dlib-cnn` and `yunet` need a model file;"
+        " the others take none.",
+    ] = None
+    longest_side: Annotated[
+        Annotated[int, Between(32, 16384)] | Literal["auto"],
+        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels. `auto`:"
+        f" {_each('longest_side')}.",
+    ] = "auto"
+    smallest_face: Annotated[
+        Annotated[float, Between(0, 1, above=True)] | Literal["auto"],
+        "Side of the smallest face that is looked for, as a share of the picture's shorter side. `auto`:"
+        f" {_each('smallest_face')}.",
+    ] = "auto"
+    threshold: Annotated[
+        Annotated[float, Between(0, 1)] | Literal["auto"],
+        "The score, as in the results, from which a find is a face: a higher one has fewer false alarms and misses more"
+        f" faces. Each detector has a scale of its own. `auto`: {_each('threshold')}.",
+    ] = "auto"
+    haar: Annotated[Haar, Matching("the keys of haar, such as {neighbours: 5}"), "What only `haar` has to be told."] = (
+        field(default_factory=Haar)
+    )
+    replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
+    host: Annotated[HostNames | None, PLACED] = None
+
+    @property
+    def suited(self) -> Suited:
+        """What holds: what is said, and where that is `auto` what suits the detector."""
+        usual = SUITED[self.detector]
+        said = {key.name: getattr(self, key.name) for key in fields(Suited)}
+        return replace(usual, **{key: value for key, value in said.items() if value != "auto"})
+
+    @classmethod
+    def from_json(cls, plain: dict) -> Detect:
+        """The inverse of `asdict`; it takes its word for what is in it."""
+        return cls(**{**plain, "haar": Haar(**plain["haar"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """A stage that says one thing about every face."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    kind: Annotated[
+        Literal["attribute"],
+        "What the stage is. `gender`, `emotion` and `age` may leave it out, a stage of your own may not.",
+    ] = "attribute"
+    model: Annotated[
+        ModelPath,
+        "The model card. `gender`, `emotion` and `age` have `models/NAME.yaml`; a stage of your own needs one.",
+    ]
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"],
+        "What the model runs on. `auto`: a Keras model on a GPU, where TensorFlow sees one; a `.tflite` on the"
+        " processor. `gpu`: either, where there is one.",
+    ] = "auto"
+    replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
+    every: Annotated[
+        Annotated[int, Between(1, 1000)] | Literal["auto"],
+        "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
+        " each second. In between, what it said is carried on as `smoothed`, where faces are followed. `auto`: 3 for"
+        " `gender` and `age` where faces are followed, with a `coast` of half a second or more; else 1.",
+    ] = "auto"
+    host: Annotated[HostNames | None, PLACED] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """The stages that read the sources, one each."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    start: Annotated[
+        TimeInVideo | None, "Files: the time at which the reading of every video begins. Not said: at its first frame."
+    ] = None
+    end: Annotated[
+        TimeInVideo | None, "Files: the time before which the reading of every video ends. Not said: after its last."
+    ] = None
+    fps: Annotated[
+        Annotated[float, Between(0, 1000, above=True)] | None,
+        "Files: at most so many frames of each second of a video are read, evenly. Not said: all.",
+    ] = None
+    loop: Annotated[
+        bool,
+        "Files: read again and again until you end the run. `results.jsonl` grows; nothing annotated is written.",
+    ] = False
+    host: Annotated[
+        HostOfSources | None,
+        "The machine that reads the source, which may be another one for each of `sources`. Not said: the first of"
+        " `hosts`.",
+    ] = None
+
+    @property
+    def start_s(self) -> float:
+        return seconds_of(self.start) if self.start is not None else 0.0
+
+    @property
+    def end_s(self) -> float:
+        return seconds_of(self.end) if self.end is not None else math.inf
+
+    @property
+    def part(self) -> tuple[float, float, float | None]:
+        """The arguments of `stages.sources.Part`."""
+        return self.start_s, self.end_s, self.fps
+
+
+def seconds_of(time: float | str) -> float:
+    """The seconds of a `TimeInVideo`: 90.0 of '1:30'."""
+    parts = time.split(":") if isinstance(time, str) else [time]
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(parts)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """How pictures travel between machines; within one they are always raw."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    encoding: Annotated[
+        Literal["jpeg", "png", "raw"],
+        "`jpeg` is small and changes the pixels a little; `png` and `raw` change nothing and need a fast network.",
+    ] = "jpeg"
+    quality: Annotated[int, Between(1, 100), "`jpeg`: more is larger, and nearer to the original."] = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine that stages of the pipeline run on."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    address: Annotated[Address, "Where the other machines find it."]
+    port: Annotated[
+        Annotated[int, Between(1024, 65000)] | None,
+        "The first of its ports: of `render`, and the next ones of the sources in their order; only those that run"
+        " there are opened. Not said: `port`.",
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """The stage that joins, draws, shows and writes."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    display: Annotated[
+        Literal["auto", "window", "web", "none"],
+        "Where the pictures are shown. `auto`: in a window, if the machine has a screen; `web`: on a page in the"
+        " browser.",
+    ] = "auto"
+    web: Annotated[
+        Annotated[int, Between(1024, 65000)] | None,
+        "The port of the page in the browser, which is then there whatever `display` says. `display: web` alone has"
+        f" {WEB_PORT}, or the next that is free.",
+    ] = None
+    web_host: Annotated[
+        Address,
+        "The address that the page is served at. Under another one than this machine's own, others can reach it: then"
+        " its address holds a random token, which is told at the start.",
+    ] = "127.0.0.1"
+    show: Annotated[
+        Literal["latest", "exact"],
+        "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
+    ] = "latest"
+    delay: Annotated[
+        float,
+        Between(0, 3600),
+        "Pictures in the window: so many seconds each is shown, before the next one. The arrow keys go back and on.",
+    ] = 0.0
+    style: Annotated[
+        Literal["full", "plain", "none"],
+        "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
+        " for each answer; `none`, nothing.",
+    ] = "full"
+    blur: Annotated[
+        Literal["none", "pixelate", "blur"],
+        "Makes every face that is found unrecognisable in all that is shown and written, and a frame that could not be"
+        " analysed as a whole; `show` is `exact` then. A face that is not found stays visible.",
+    ] = "none"
+    output: Annotated[
+        FolderPath | None,
+        "The folder for the results; a relative one counts from where the command is run. Not said: each run gets a"
+        " folder of its own, `out/clip`, `out/clip-2`, ….",
+    ] = None
+    track: Annotated[
+        bool, "Videos and cameras: each face gets an `id` that stays with it from frame to frame. Pictures have none."
+    ] = True
+    coast: Annotated[
+        float,
+        Between(0, 60),
+        "A face that is hidden, or not found, for at most so many seconds keeps its `id`.",
+    ] = 1.0
+    smooth: Annotated[
+        dict[str, Annotated[float, Between(0, 3600)]],
+        Matching("seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}", most=64),
+        "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
+        " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
+    ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
+    unsure_below: Annotated[
+        float,
+        Between(0, 1),
+        "Detectors with landmarks: a face whose `quality` is below this is followed and drawn as `unsure`, and not"
+        " labelled; of one that is followed, what better frames said stands for up to `coast` seconds. 0: every face is"
+        " labelled.",
+    ] = 0.2
+    publish: Annotated[
+        Publish | None,
+        "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"
+        " takes `hosts` and keys.",
+    ] = None
+    annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+    subtitles: Annotated[
+        bool, "Whether each annotated video gets subtitles beside it, as `.vtt`: who is seen, with their labels."
+    ] = False
+    host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+
+    @property
+    def publication(self) -> tuple[str, bool] | None:
+        """Where to publish, and whether pictures go with it."""
+        if self.publish is None:
+            return None
+        wanted = self.publish if isinstance(self.publish, dict) else {"address": self.publish}
+        return wanted["address"], wanted.get("pixels", False)
+
+    @property
+    def web_port(self) -> int | None:
+        """Where the page in the browser is served; None: nowhere."""
+        return self.web or (WEB_PORT if self.display == "web" else None)
+
+    @property
+    def shows_latest(self) -> bool:
+        """Whether the window of a live source shows pictures that nobody has analysed yet."""
+        return self.show == "latest" and self.blur == "none"
+
+
+Share = Annotated[float, Between(0, 1)]
+FrameNumbers = Annotated[list[int], Matching("a list of numbers of frames, such as [7, 12]", most=1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chaos:
+    """What is done to one stage on purpose, so that a person or a test can see what comes of it."""
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    seed: Annotated[int, Between(0, 10**9), "Another one, another course of events."] = 0
+    delay: Annotated[
+        float, Between(0, 60), "So many seconds, on average, every message that the stage sends is late."
+    ] = 0.0
+    drop: Annotated[Share, "The share of its messages that is lost."] = 0.0
+    duplicate: Annotated[Share, "The share of its messages that is sent twice."] = 0.0
+    reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
+    corrupt: Annotated[Share, "The share of its messages whose header arrives cut off."] = 0.0
+    crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
+    slow: Annotated[float, Between(0, 60), "So many seconds longer every frame takes it."] = 0.0
+    crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
+    crash_between: Annotated[
+        FrameNumbers, "`detect`: the frames between whose two answers, crops and faces, its process always ends."
+    ] = field(default_factory=list)
+    hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)
+    fail_at: Annotated[FrameNumbers, "`detect` and attributes: the frames at which it always raises an exception."] = (
+        field(default_factory=list)
+    )
+    once: Annotated[bool, "Whether only the first life of each process is like that; the next ones are spared."] = False
+
+
+def _default_stages() -> dict[str, Detect | Attribute]:
+    return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
+
+
+def hosts_in(value: str | list[str] | dict[str, str] | None) -> list[str]:
+    """The names in a `host` key, whichever of its forms it has."""
+    match value:
+        case None:
+            return []
+        case str():
+            return [value]
+        case _:
+            return list(value.values() if isinstance(value, dict) else value)
+
+
+def default_model(name: str) -> str:
+    """The card of one of `KNOWN_ATTRIBUTES`."""
+    return f"models/{name}.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A whole configuration; `Pipeline()` is the default one.
+
+    Paths stand as they were written. A relative one of a model counts from the folder of the configuration file, or
+    from the project's folder if it is not there; who opens the files looks for them.
+    """
+
+    __pydantic_config__: ClassVar[dict] = _STRICT
+
+    source: Annotated[
+        SourceSpec,
+        "What is analysed: the number of a camera, a video, a picture, a folder, a glob, a URL, `demo`, or `auto`: a"
+        " camera if one opens, else the demo.",
+    ] = "auto"
+    sources: Annotated[
+        dict[SourceName, SourceSpec],
+        Matching("1 to 64 names, each with its source, such as {door: 0, yard: yard.mp4}", fewest=1, most=64),
+        "Several sources by name, in place of `source`.",
+    ] = field(default_factory=dict)
+    port: Annotated[
+        int,
+        Between(1024, 65000),
+        "Names the run on its machine; one that is here as a whole takes the next number that is free. With `hosts` it"
+        " is the first of its TCP ports.",
+    ] = 5600
+    window: Annotated[int, Between(1, 1000), "At most so many frames of a source are under way at once."] = 16
+    window_memory: Annotated[
+        int,
+        Between(10**6, 10**12, words="a size from 1 MB to 1000 GB such as 256 MB"),
+        "At most so much memory is held by the frames of a source that are under way; one may always be.",
+    ] = 256_000_000
+    pace: Annotated[
+        bool | Literal["auto"],
+        "Whether a file is read at its own speed, not as fast as it can be analysed. `auto`: where somebody is"
+        " shown it, in a window or by `display: web`.",
+    ] = "auto"
+    deadline: Annotated[
+        float, Between(0.01, 60), "Live sources: a frame is shown or dropped within so many seconds."
+    ] = 1.0
+    give_up_after: Annotated[
+        float,
+        Between(0.1, 3600),
+        "Live sources: a stage that has had no process for so many seconds is not waited for.",
+    ] = 5.0
+    reconnect: Annotated[
+        Annotated[float, Between(0, 86400)] | Literal["forever"],
+        "Live sources: a camera or stream that is lost, or not there yet, is looked for so many seconds before the run"
+        " ends.",
+    ] = 60.0
+    resend_after: Annotated[
+        float,
+        Between(0.5, 3600),
+        "After so many seconds without progress the work that is not finished is handed out again.",
+    ] = 10.0
+    hang: Annotated[
+        float,
+        Between(1, 3600),
+        "A stage that shows no sign of life for so many seconds is killed and started again; `dlib-cnn` has 60.",
+    ] = 5.0
+    tries: Annotated[
+        int,
+        Between(1, 100),
+        "So often a frame may end or hang a stage that has nothing else in hand, before its answer is given up.",
+    ] = 3
+    stages: Annotated[
+        dict[str, Detect | Attribute],
+        Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
+        "The stages that run. If given, only those named run, and `detect`, which always does.",
+    ] = field(default_factory=_default_stages)
+    render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "What is shown and written."] = (
+        field(default_factory=Render)
+    )
+    capture: Annotated[
+        Capture, Matching("the keys of capture, such as {host: door}"), "Where the sources are read."
+    ] = field(default_factory=Capture)
+    frames: Annotated[
+        Frames, Matching("the keys of frames, such as {encoding: png}"), "How pictures travel between machines."
+    ] = field(default_factory=Frames)
+    hosts: Annotated[
+        dict[str, Host],
+        Matching("names of machines, each with its address, such as {desk: {address: 192.168.7.10}}"),
+        "The machines that the stages run on, if there are several. What has no `host` runs on the first.",
+    ] = field(default_factory=dict)
+    keys: Annotated[
+        FolderPath,
+        "The folder with the keys of this machine, where there are several: `--make-keys` makes it. A relative path"
+        " counts from the folder of the configuration file.",
+    ] = "~/.config/facepipe/keys"
+    chaos: Annotated[
+        dict[str, Chaos],
+        Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
+        "What is done to stages on purpose: delays, losses, crashes. For tests, and to see what comes of it.",
+    ] = field(default_factory=dict)
+
+    @property
+    def detect(self) -> Detect:
+        return self.stages["detect"]
+
+    def attributes(self) -> dict[str, Attribute]:
+        """The attribute stages by name, in the order of the configuration."""
+        return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    @property
+    def writes_annotated(self) -> bool:
+        """Whether pictures are written with what was found; a loop never ends, and so no video of it is joined."""
+        return self.render.annotated and not self.capture.loop
+
+    def smooth_s(self) -> dict[str, float]:
+        """Over how many seconds the answers of each attribute stage are smoothed, in the order of the configuration."""
+        known = Render().smooth | self.render.smooth
+        return {name: known.get(name, OWN_S) for name in self.attributes()}
+
+    def every(self) -> dict[str, int]:
+        """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
+        # Where an answer is not carried on to the next one, its label would come and go.
+        carried_on = self.render.track and self.render.coast >= 1 / LEAST_PER_S
+        automatic = dict.fromkeys(SLOWLY_CHANGING, 3) if carried_on else {}
+        return {n: automatic.get(n, 1) if s.every == "auto" else s.every for n, s in self.attributes().items()}
+
+    def all_sources(self) -> dict[str | None, str | int]:
+        """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
+        return dict(self.sources) or {None: self.source}
+
+    @property
+    def reconnect_s(self) -> float:
+        """How long a live source that is away is looked for."""
+        return math.inf if self.reconnect == "forever" else self.reconnect
+
+    def hang_s(self, stage: str) -> float:
+        """How long a stage may be silent."""
+        cnn = stage == "detect" and self.detect.detector == "dlib-cnn"
+        return max(self.hang, CNN_HANG_S) if cnn else self.hang
+
+    def replicas(self, cores: int) -> dict[str, int]:
+        """How many processes each of `stages` has on a machine of so many cores."""
+        automatic = {name: 1 for name in self.stages} | {"detect": max(1, min(cores, MOST_DETECT_REPLICAS))}
+        return {name: automatic[name] if s.replicas == "auto" else s.replicas for name, s in self.stages.items()}
+
+    def to_json(self) -> dict:
+        """The configuration as plain dicts, texts and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict) -> Pipeline:
+        """The inverse of `to_json`; it takes its word for what is in it."""
+        stages = {
+            name: Detect.from_json(keys) if name == "detect" else Attribute(**keys)
+            for name, keys in plain["stages"].items()
+        }
+        hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
+        chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
+        classes = {"render": Render, "capture": Capture, "frames": Frames}
+        sections = {name: section(**plain[name]) for name, section in classes.items()}
+        return cls(**{**plain, **sections, "stages": stages, "hosts": hosts, "chaos": chaos})

@@ -1,0 +1,1 @@
+"""Who gets which task, and when it is sent again: pure state machines."""

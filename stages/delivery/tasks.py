@@ -1,0 +1,138 @@
+"""The frames between read and acknowledged, and which of their tasks are to be handed out. Pure.
+
+A task is what one stage has to say about one frame. It is due where render is missing it and nobody has been given it,
+or nobody who is still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..protocol.generations import Attempt
+from .events import CropsReceived
+
+DETECT, PICTURE = "detect", "picture"
+
+
+@dataclass(slots=True)
+class InFlight:
+    """A frame between read and acknowledged."""
+
+    size: int
+    read_s: float
+    attributes: tuple[str, ...]  # the stages that are asked about it
+    parts: frozenset[str]  # all that render is to get
+    attempt: Attempt = 0  # how often it went to detect
+    crops: CropsReceived | None = None  # what is said of the crops at hand
+    holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its task was last sent to
+    given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
+    distrusted: int = 0  # crops of no try up to this one are taken
+
+    def forget_crops(self) -> None:
+        """They are not to be believed."""
+        self.distrusted, self.crops = self.crops.attempt, None
+
+
+class Tasks:
+    """What is under way of one source."""
+
+    def __init__(self, attributes: Iterable[str]):
+        self.attributes = tuple(attributes)
+        self.stages = (DETECT, *self.attributes)
+        self.frames: dict[int, InFlight] = {}  # ascending
+        self.due: dict[str, set[int]] = {stage: set() for stage in self.stages}
+        self.bytes = 0  # of pictures and crops
+        self._reported_missing: dict[int, frozenset[str]] = {}  # as render has said the last time
+
+    def add(self, number: int, size: int, now_s: float, asked: tuple[str, ...] | None) -> None:
+        """A picture was read. `asked`: the attribute stages that are asked about it; None: all."""
+        attributes = self.attributes if asked is None else asked
+        self.frames[number] = InFlight(size, now_s, attributes, frozenset((PICTURE, DETECT, *attributes)))
+        self.bytes += size
+        self.due[DETECT].add(number)
+
+    def ask(self, number: int, stages: Iterable[str]) -> tuple[str, ...]:
+        """More attribute stages are asked about a frame that nobody was given; returns all of them."""
+        frame = self.frames[number]
+        frame.attributes = tuple(s for s in self.attributes if s in frame.attributes or s in stages)
+        frame.parts |= set(frame.attributes)
+        return frame.attributes
+
+    def forget(self, number: int) -> None:
+        """A frame is done, or will never be."""
+        self.bytes -= self.frames.pop(number).size
+        self.not_due(number, self.stages)
+
+    def missing_parts(self, number: int) -> frozenset[str]:
+        """What render has no part of; of a frame that it does not speak of it has none.
+
+        Until it has the picture render does not know which stages are asked, and waits for all of them.
+        """
+        parts = self.frames[number].parts
+        return parts & self._reported_missing[number] if number in self._reported_missing else parts
+
+    def report_missing(self, missing: dict[int, frozenset[str]]) -> None:
+        """Render has said what it is missing."""
+        self._reported_missing = missing
+
+    def contradicts(self, frame: InFlight, missing_parts: frozenset[str]) -> bool:
+        """Whether a detect has told capture of no faces, and render of some."""
+        tells_none = frame.crops is not None and not frame.crops.faces
+        return tells_none and DETECT not in missing_parts and not missing_parts.isdisjoint(self.attributes)
+
+    def make_due(self, number: int, stage: str) -> None:
+        """Hand out a task again if its answer is still wanted."""
+        frame = self.frames[number]
+        if stage in frame.given_up or DETECT in frame.given_up:
+            return
+        missing_parts = self.missing_parts(number)
+        if stage == DETECT:
+            if frame.crops is None or frame.crops.attempt < frame.attempt or DETECT in missing_parts:
+                self.due[DETECT].add(number)
+        elif stage in missing_parts:
+            # Its crops may be gone with the detect that cut them; then it is detect's task that is missing.
+            if frame.crops is None:
+                if DETECT not in frame.holders:
+                    self.due[DETECT].add(number)
+            elif frame.crops.faces:
+                self.due[stage].add(number)
+
+    def make_due_what_nobody_holds(self) -> None:
+        """A part may be missing again: faces of an older try give way to newer answers, and who had found the newer
+        ones may be dead by then."""
+        for number, frame in self.frames.items():
+            if frame.crops is not None and number in self._reported_missing:
+                for stage in self.missing_parts(number):
+                    if stage in self.due and number not in self.due[stage] and stage not in frame.holders:
+                        self.make_due(number, stage)
+
+    def make_due_what_was_held_by(self, connection: str, stage: str) -> None:
+        """A worker is gone: every task that it ever held and render is still missing is due again."""
+        for number, frame in self.frames.items():
+            if frame.holders.get(stage) == connection:
+                del frame.holders[stage]
+                self.make_due(number, stage)
+
+    def not_due(self, number: int, stages: Iterable[str]) -> None:
+        """These tasks are not to be handed out any more."""
+        for stage in stages:
+            self.due[stage].discard(number)
+
+    def take_crops(self, came: CropsReceived) -> CropsReceived | None:
+        """These are the frame's crops now; returns those that they replace."""
+        frame = self.frames[came.frame]
+        known, frame.crops = frame.crops, came
+        added = came.size - (known.size if known is not None else 0)
+        frame.size += added
+        self.bytes += added
+        return known
+
+    def forget_crops_of(self, connection: str) -> None:
+        """What this detect has cut is not believed, as far as something of it is still wanted."""
+        for number, frame in self.frames.items():
+            wanted = not self.missing_parts(number).isdisjoint(self.stages)
+            if wanted and frame.crops is not None and frame.crops.connection == connection:
+                frame.forget_crops()
+                frame.holders[DETECT] = connection
+                self.not_due(number, self.attributes)

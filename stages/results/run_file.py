@@ -1,0 +1,103 @@
+"""run.json: which run the results in a folder belong to, what they were made of, and whether it has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from ..protocol.generations import Incarnation, Run
+from .atomic import sync_folder
+from .layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
+from .manifest import Manifest
+from .reading import DamagedState, open_plain, what_is_whole
+
+LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
+_ENDS = ("finished", "stopped", None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """What `run.json` says."""
+
+    run: Run  # the name that render gives the run
+    inputs: dict = field(default_factory=dict)  # all that results depend on, under names that a person can read
+    incarnation: Incarnation = 0  # of the last render
+    ended: str | None = None  # "finished", "stopped" by a person, or None: under way, or broken off
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFile | None:
+        """None where there is none; raises `DamagedState` where it is not what a run has left."""
+        try:
+            with open_plain(folder / RUN) as file:
+                return cls._from(json.loads(file.read(LARGEST_BYTES) or b"0"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise damaged(folder, f"cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise damaged(folder, "is damaged") from None
+
+    @classmethod
+    def _from(cls, said: dict) -> RunFile:
+        read = cls(said["run"], said["inputs"], said["incarnation"], said["ended"])
+        number = read.incarnation
+        is_number = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63
+        if not (isinstance(read.run, str) and read.run and isinstance(read.inputs, dict) and is_number):
+            raise TypeError("a value is of another type")
+        if read.ended not in _ENDS:
+            raise ValueError("no way to end")
+        return read
+
+    def prepare(self, folder: Path) -> None:
+        """Write it beside its place: after that hardly anything can hinder `write`.
+
+        Raises `OSError`, and `ForeignFile` where a file of somebody else's has its name.
+        """
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
+        manifest = Manifest(folder)
+        manifest.refuse_foreign(folder / RUN)
+        manifest.write(part_of(folder), text.encode("utf-8", "backslashreplace"))
+
+    def write(self, folder: Path) -> None:
+        """Replace it as a whole; raises `OSError`.
+
+        A run that begins or goes on has no summary: one that is there tells of an end that is none any more.
+        """
+        self.prepare(folder)
+        if self.ended is None:
+            Manifest(folder).remove(folder / SUMMARY)
+        Manifest(folder).rename(part_of(folder), folder / RUN)
+        sync_folder(folder)
+
+    def with_end(self, ended: str | None) -> RunFile:
+        return replace(self, ended=ended)
+
+    def difference(self, inputs: dict) -> str | None:
+        """The name of the first input that is not the same now."""
+        return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
+
+
+def damaged(folder: Path, how: str) -> DamagedState:
+    """The sentence for a folder whose run.json does not tell to which run its results belong."""
+    return DamagedState(
+        f"{folder / RUN} {how}, so it is not known how the run in {folder} stands; {what_is_whole(folder, RESULTS)};"
+        f" put {RUN} back, --replace replaces all of it, --output leaves it there."
+    )
+
+
+def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
+    """Raise `DamagedState` where there is no run.json, and something that only a run leaves."""
+    for path in results:
+        parts = (part for part in path.parent.glob("annotated/**/.*.parts") if part.is_dir())
+        left = [one for one in (path, path.with_name(DROP_LOG)) if os.path.lexists(one)]
+        if left or next(parts, None):
+            raise damaged(folder, "is missing")
+
+
+def part_of(folder: Path) -> Path:
+    """Where it is prepared."""
+    return folder / RUN_PART

@@ -1,0 +1,263 @@
+"""The account of a run: captured = rendered + dropped, how fast, how late, and which stage was the limit. Pure.
+
+Merges what every capture and render report at their end:
+
+    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, cut_short, notes, refused}
+    render   {sources: {name: {captured, rendered, dropped, faces, missing, errors, ...}}, outputs, notes, refused}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+BUSY = 0.6  # a stage that works less than this share of the time is not what the others wait for
+HELP = {
+    "detect": "a smaller stages.detect.longest_side, a larger smallest_face, or more replicas on more cores",
+    "render": "render.annotated: false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAccount:
+    """What became of one source."""
+
+    source: str
+    captured: int | None  # frames read; None: its capture could not say
+    rendered: int
+    before: int = 0  # of the rendered ones: done when this start began, which has gone on with them
+    dropped: list[dict] = field(default_factory=list)  # {stage, reason, count}
+    faces: int = 0
+    missing: int = 0  # answers that were given up, of faces in rendered frames
+    errors: int = 0  # rendered frames that could not be analysed
+    skipped: int = 0  # files that could not be read
+    cut_short: int = 0  # videos that lack frames: cut off, or damaged
+    # Of this start alone:
+    seconds: float = 0.0
+    latency_ms: dict[str, float] = field(default_factory=dict)  # "p50" and other quantiles: capture to output
+    spent_s: dict[str, float] = field(default_factory=dict)  # seconds of work, by stage
+
+    @property
+    def rendered_now(self) -> int:
+        """Frames that this start has rendered, as `seconds` and `spent_s` are its own."""
+        return max(0, self.rendered - self.before)
+
+    @property
+    def drops(self) -> int:
+        return sum(drop["count"] for drop in self.dropped)
+
+    @property
+    def unaccounted(self) -> int:
+        """Frames that were read and neither rendered nor dropped: under way when the run was ended."""
+        return 0 if self.captured is None else self.captured - self.rendered - self.drops
+
+
+@dataclass(frozen=True, slots=True)
+class RunAccount:
+    """What became of a run."""
+
+    sources: list[SourceAccount]
+    outputs: list[str]  # as render named them
+    notes: list[str]
+    replicas: dict[str, int]
+    refused: dict[str, int] = field(default_factory=dict)  # messages that were no good, by reason
+    restarts: dict[str, int] = field(default_factory=dict)  # processes that ended and were started again, by stage
+
+    @property
+    def busy(self) -> dict[str, float]:
+        """The share of the time for which each stage was at work, 1 where all its replicas always were."""
+        seconds = max((source.seconds for source in self.sources), default=0.0)
+        spent: dict[str, float] = {}
+        for source in self.sources:
+            for stage, spent_s in source.spent_s.items():
+                spent[stage] = spent.get(stage, 0.0) + spent_s
+        return {s: t / seconds / self.replicas.get(s, 1) for s, t in spent.items()} if seconds else {}
+
+    def to_json(self) -> dict:
+        """For summary.json."""
+        return {
+            "sources": [asdict(source) | {"unaccounted": source.unaccounted} for source in self.sources],
+            "busy": {stage: round(share, 3) for stage, share in self.busy.items()},
+            "replicas": self.replicas,
+            "outputs": self.outputs,
+            "notes": self.notes,
+            "refused": self.refused,
+            "restarts": self.restarts,
+        }
+
+
+def account(
+    captures: list[dict], render: dict | None, replicas: dict[str, int], restarts: dict[str, int] | None = None
+) -> RunAccount:
+    """Merge the reports; a source whose capture or render could not report is there all the same."""
+    render = render or {}
+    read = {report["source"]: report for report in captures}
+    rendered = render.get("sources", {})
+    sources = [_source(name, read.get(name, {}), rendered.get(name, {})) for name in dict.fromkeys([*read, *rendered])]
+    notes = [note for report in captures for note in report.get("notes", [])] + render.get("notes", [])
+    refused: dict[str, int] = {}
+    for reason, count in (item for report in [*captures, render] for item in report.get("refused", {}).items()):
+        refused[reason] = refused.get(reason, 0) + count
+    return RunAccount(sources, render.get("outputs", []), notes, replicas, refused, restarts or {})
+
+
+def of_all_lives(last: dict | None, earlier: list[dict]) -> dict | None:
+    """What a process said last, with the times of its earlier lives added; its counts go on by themselves.
+
+    What was done before the first life was done before this start.
+    """
+    if last is None or not earlier:
+        return last or (earlier[-1] if earlier else None)
+    whole = dict(last)
+    if "seconds" in last:
+        whole["seconds"] = last["seconds"] + sum(life.get("seconds", 0.0) for life in earlier)
+    if "sources" in last:
+        lives = [*earlier, last]
+        whole["sources"] = {
+            name: _of_lives([life["sources"][name] for life in lives if name in life.get("sources", {})])
+            for name in last["sources"]
+        }
+    return whole
+
+
+def _of_lives(lives: list[dict]) -> dict:
+    """The same of one source."""
+    before = {"before": lives[0]["before"]} if "before" in lives[0] else {}
+    return {**lives[-1], **before, "spent": _added([life.get("spent", {}) for life in lives])}
+
+
+def _added(spent: list[dict[str, float]]) -> dict[str, float]:
+    return {
+        stage: sum(life.get(stage, 0.0) for life in spent) for stage in dict.fromkeys(s for life in spent for s in life)
+    }
+
+
+def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
+    latency = {
+        quantile: read[f"latency_ms_{quantile}"]
+        for quantile in ("p50", "p95")
+        if read.get(f"latency_ms_{quantile}") is not None
+    }
+    return SourceAccount(
+        source=name,
+        captured=read.get("captured", rendered.get("captured")),  # its capture may run on another machine
+        rendered=rendered.get("rendered", 0),
+        before=rendered.get("before", 0),
+        dropped=rendered.get("dropped", []),
+        faces=rendered.get("faces", 0),
+        missing=rendered.get("missing", 0),
+        errors=rendered.get("errors", 0),
+        skipped=read.get("skipped", 0),
+        cut_short=read.get("cut_short", 0),
+        seconds=read.get("seconds", 0.0),
+        latency_ms=latency,
+        spent_s=rendered.get("spent", {}),
+    )
+
+
+# --- For the person who started the run ---
+
+
+def lines(account: RunAccount) -> list[str]:
+    """The account as a short table and sentences."""
+    if "render" not in account.replicas:
+        return [*account.notes, *_refusals(account)]  # What became of the frames is told where render runs.
+    if not any(source.rendered for source in account.sources):
+        return [*account.notes]
+    said = [*_table(account.sources), *_balance(account.sources)]
+    limit = limit_sentence(account)
+    return [*said, *_work(account), *([limit] if limit else []), *account.notes, *_refusals(account)]
+
+
+def _table(sources: list[SourceAccount]) -> list[str]:
+    quantiles = [q for q in ("p50", "p95") if any(q in source.latency_ms for source in sources)]
+    rows = [["source", "frames", "faces", "dropped", "frames/s", *(f"latency {q}" for q in quantiles)]]
+    for source in sources:
+        rate = f"{source.rendered_now / source.seconds:.1f}" if source.seconds else "–"
+        latency = [f"{source.latency_ms[q]:.0f} ms" if q in source.latency_ms else "–" for q in quantiles]
+        rows.append([source.source, str(source.rendered), str(source.faces), str(source.drops), rate, *latency])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _balance(sources: list[SourceAccount]) -> list[str]:
+    """Where frames were dropped: captured = rendered + drops by stage and reason."""
+    said = []
+    for source in sources:
+        earlier = f" ({source.before} of them before)" if source.before else ""
+        parts = [f"{source.rendered} rendered{earlier}"]
+        parts += [f"{drop['count']} dropped at {drop['stage']} ({drop['reason']})" for drop in source.dropped]
+        if source.unaccounted:
+            parts.append(f"{source.unaccounted} under way when the run was ended")
+        captured = "an unknown number" if source.captured is None else source.captured
+        said.append(f"{source.source}: {captured} captured = {' + '.join(parts)}")
+    return said
+
+
+def _work(account: RunAccount) -> list[str]:
+    frames = sum(source.rendered_now for source in account.sources)
+    if not frames:
+        return []
+    parts = []
+    for stage, share in account.busy.items():
+        spent_s = sum(source.spent_s.get(stage, 0.0) for source in account.sources)
+        many = f" in {account.replicas[stage]} processes" if account.replicas.get(stage, 1) > 1 else ""
+        parts.append(f"{stage} {1000 * spent_s / frames:.1f} ms{many} ({100 * share:.0f} % busy)")
+    return [f"work per frame: {', '.join(parts)}"] if parts else []
+
+
+def _refusals(account: RunAccount) -> list[str]:
+    if not account.refused:
+        return []
+    count, reason = sum(account.refused.values()), max(account.refused, key=account.refused.get)
+    return [f"{count} message{'s' * (count != 1)} refused, most of all {reason}"]
+
+
+def limit_sentence(account: RunAccount) -> str | None:
+    """Which stage the others waited for, and the key that would help; None if there is no telling."""
+    if not account.busy:
+        return None
+    stage, share = max(account.busy.items(), key=lambda item: item[1])
+    if share < BUSY:
+        return f"no stage was the limit: the busiest, {stage}, worked {100 * share:.0f} % of the time"
+    return f"{stage} was the limit: {HELP.get(stage, f'more stages.{stage}.replicas')} would help"
+
+
+def last_line(account: RunAccount, shown: Callable[[str], str] = str) -> str:
+    """The one honest line at the end; `shown` says a path to the person."""
+    rendered = sum(source.rendered for source in account.sources)
+    seconds = max((source.seconds for source in account.sources), default=0.0)
+    cut_short = sum(source.cut_short for source in account.sources)
+    skipped = sum(source.skipped for source in account.sources)
+    lost = [
+        (sum(source.drops for source in account.sources), "dropped"),
+        (sum(source.unaccounted for source in account.sources), "not finished"),
+        (sum(source.missing for source in account.sources), "answers given up"),
+        (sum(source.errors for source in account.sources), "not analysed"),
+        (skipped, f"file{'s' * (skipped != 1)} not read"),
+        (cut_short, f"video{'s' * (cut_short != 1)} cut short"),
+    ]
+    losses = [f"{count} {what}" for count, what in lost if count]
+    if any(source.captured is None for source in account.sources):
+        losses.append("an unknown number not finished")  # Its capture was killed.
+    said = losses or ["none missing"]
+    if restarts := sum(account.restarts.values()):
+        said.append(f"{restarts} restart{'s' * (restarts != 1)} ({', '.join(account.restarts)})")
+    took = f" in {seconds:.1f} s" if seconds else ""
+    if before := sum(source.before for source in account.sources):
+        now = sum(source.rendered_now for source in account.sources)
+        took = f", {before} of them before and {now} now{took}"
+    if "render" not in account.replicas:
+        read = sum(source.captured or 0 for source in account.sources)
+        return f"{read} frame{'s' * (read != 1)} read{took}; what became of them is told where render runs."
+    wrote = f" Wrote {_and([shown(path) for path in account.outputs])}." if account.outputs else ""
+    return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(said)}.{wrote}"
+
+
+def _and(paths: list[str]) -> str:
+    if len(paths) > 4:
+        paths = [*paths[:3], f"{len(paths) - 3} others"]
+    return " and ".join(filter(None, [", ".join(paths[:-1]), paths[-1]]))

@@ -1,0 +1,48 @@
+"""Arguments of a command whose mistakes are one sentence, as all others are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from ..names import printable
+from ..sources.urls import public
+
+REFUSED = 2  # the exit status
+
+
+class Arguments(argparse.ArgumentParser):
+    """As argparse has it, but without its usage before every mistake, which `--help` has, and without abbreviations:
+    one that is meant today means something else when there is another option.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        namespace, strange = self.parse_known_args(args, namespace)
+        if strange:
+            self.refuse(strange[0])
+        return namespace
+
+    def refuse(self, strange: str) -> NoReturn:
+        """End with the sentence about an argument that belongs to no option."""
+        self.error(self._about(strange))
+
+    def error(self, message: str) -> NoReturn:
+        remedy = "" if ";" in message else "; --help has all options."
+        print(f"facepipe: {printable(message.removeprefix('argument '))}{remedy}", file=sys.stderr)
+        raise SystemExit(REFUSED)
+
+    def _about(self, strange: str) -> str:
+        if not strange.startswith("-"):
+            remedy = (
+                f"; to read it, write --source {public(strange)}." if "--source" in self._option_string_actions else ""
+            )
+            return f"{public(strange)} belongs to no option{remedy}"
+        from difflib import get_close_matches  # Only who mistypes pays for it.
+
+        option = strange.partition("=")[0]
+        close = get_close_matches(option, self._option_string_actions, n=1)
+        return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")

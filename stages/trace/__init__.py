@@ -1,0 +1,1 @@
+"""What a process has heard, recorded and played again."""

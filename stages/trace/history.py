@@ -1,0 +1,131 @@
+"""What the cores of capture and render have heard and decided, in plain values; and the same history played again.
+
+`Dispatcher` and `Joiner` have no clock and no chance in them, so what they heard in a real run brings them to the same
+decisions once more: a proof that this is so, and a way to look at a run that went wrong, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from ..config.strict_yaml import short
+from ..delivery import dispatcher, joiner
+from ..delivery.dispatcher import Dispatcher, Rules
+from ..delivery.joiner import Joiner
+from ..errors import FacepipeError
+
+CAPTURE, RENDER = "capture", "render"  # whose core it is
+SHOWN_CHARACTERS = 300  # of the decisions of one step
+# What becomes of values that are not what a core expects. It checks none: messages are checked before it hears of them.
+_UNPLAYABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+_CLASSES = {
+    known.__name__: known
+    for union in (dispatcher.Event, dispatcher.Action, joiner.Event, joiner.Action)
+    for known in (*union.__args__, Rules)
+}
+_MADE_BY = {"tuple": tuple, "frozenset": frozenset, "dict": dict, "list": list}
+
+
+class HistoryError(FacepipeError):
+    """A history that cannot be played."""
+
+
+def plain(value: object, name: Callable[[object], str] = str) -> object:
+    """An event, an action or a part of one as lists, texts and numbers; `name` says what stands for a payload."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case dict():
+            return ["dict", *([plain(key, name), plain(of_key, name)] for key, of_key in value.items())]
+        case frozenset():
+            return ["frozenset", *sorted(plain(member, name) for member in value)]
+        case list() | tuple():
+            return [type(value).__name__, *(plain(member, name) for member in value)]
+        case _ if is_dataclass(value) and type(value).__name__ in _CLASSES:
+            return [type(value).__name__, *(plain(getattr(value, f.name), name) for f in fields(value))]
+        case _:
+            return name(value)
+
+
+def restored(value: object) -> object:
+    """The inverse of `plain`; of a payload there is its name. Raises `HistoryError` for what `plain` never gave."""
+    if not isinstance(value, list):
+        return value
+    kind, *members = value or ["list without a kind"]
+    if not isinstance(kind, str):
+        raise HistoryError(f"The history has a {type(kind).__name__} where a kind should be; make another one.")
+    if kind == "dict":
+        return {restored(key): restored(of_key) for key, of_key in members}
+    members = [restored(member) for member in members]
+    if kind in _MADE_BY:
+        return _MADE_BY[kind](members)
+    known = _CLASSES.get(kind)
+    if known is None or len(members) != len(fields(known)):
+        raise HistoryError(
+            f"The history has a {short(kind)} that is not of this version; replay it with the one that made it."
+        )
+    return known(**dict(zip((f.name for f in fields(known)), members, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStarted:
+    """A core was made: of capture with its rules, first frame and who is evicted, of render with its attribute
+    stages and `next_frame`."""
+
+    who: str  # the process and its life, and of render the source
+    core: str  # CAPTURE or RENDER
+    arguments: list  # plain
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStep:
+    """A core has heard one event."""
+
+    who: str
+    now_s: float | None  # None: a core without a clock
+    event: list  # plain
+    actions: list  # plain: what it has decided
+
+
+@dataclass(slots=True)
+class Replayer:
+    """Plays a history through cores of today."""
+
+    steps: int = 0
+    differing: list[str] = field(default_factory=list)  # "step 17 of capture-0/0, Tick: ..."
+    _cores: dict[str, Dispatcher | Joiner] = field(default_factory=dict)
+
+    def play(self, lines: Iterable[CoreStarted | CoreStep]) -> Replayer:
+        """Play all of it. A core that has decided otherwise once may go on doing so.
+
+        Raises `HistoryError`, from its cause, where a core cannot take what it is said to have heard.
+        """
+        for line in lines:
+            try:
+                if isinstance(line, CoreStarted):
+                    self._cores[line.who] = _core(line)
+                else:
+                    self._step(line)
+            except _UNPLAYABLE as error:
+                reason = f"{type(error).__name__} {short(str(error))}" if str(error) else type(error).__name__
+                raise HistoryError(
+                    f"Step {self.steps} of the history, of {short(line.who)}, cannot be played ({reason});"
+                    " it is damaged or of another version."
+                ) from error
+        return self
+
+    def _step(self, step: CoreStep) -> None:
+        self.steps += 1
+        core, event = self._cores[step.who], restored(step.event)
+        decided = core.step(event) if step.now_s is None else core.step(event, step.now_s)
+        if (now := plain(decided)) != step.actions:
+            then = [str(restored(step.actions))[:SHOWN_CHARACTERS], str(restored(now))[:SHOWN_CHARACTERS]]
+            what = type(event).__name__
+            self.differing.append(f"step {self.steps} of {short(step.who)}, {what}: then {then[0]}, now {then[1]}")
+
+
+def _core(started: CoreStarted) -> Dispatcher | Joiner:
+    first, next_frame, *evicted = (restored(argument) for argument in started.arguments)
+    return Dispatcher(first, next_frame, *evicted) if started.core == CAPTURE else Joiner(first, next_frame=next_frame)

@@ -1,0 +1,1 @@
+"""Sockets, their encryption, and what may be said through them."""

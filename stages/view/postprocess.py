@@ -1,0 +1,71 @@
+"""What is done to a finished frame before it is shown, written or served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..config.schema import Pipeline
+from ..frames import FinishedFrame, doubted
+from ..protocol import limits
+from ..results.errors import cannot_write
+from ..results.replay import restored
+from ..vision.anonymize import anonymize
+from ..vision.following import follower_for
+from ..vision.tracking import Box
+from .overlay.draw import annotate
+
+
+class PostProcessor:
+    """Follows the faces of one source from frame to frame, anonymizes them if that is asked for, and draws."""
+
+    def __init__(self, pipeline: Pipeline):
+        self._follower = follower_for(pipeline)
+        self._style, self._blur = pipeline.render.style, pipeline.render.blur
+        self._unsure_below = pipeline.render.unsure_below
+
+    def finish(self, frame: FinishedFrame, all_known: bool = True) -> FinishedFrame:
+        """The frame as everybody gets it; to be called once for each frame, in their order.
+
+        `all_known`: whether the frame has every face that was found in its picture. With `blur` its picture is another
+        one from here on, so that there is none that shows a face which was found.
+        """
+        frame = doubted(frame, self._unsure_below)
+        if self._follower:
+            frame = self._follower.follow(frame)
+        if self._blur == "none":
+            return frame
+        hidden = anonymize(frame.picture.pixels, self.to_anonymize(frame, all_known), self._blur)
+        return replace(frame, picture=replace(frame.picture, pixels=hidden))
+
+    def to_anonymize(self, frame: FinishedFrame, all_known: bool = True) -> list[Box] | None:
+        """The boxes in which faces of the frame that was finished last may be; None: anywhere in the picture."""
+        if frame.error is not None or not all_known:
+            return None
+        # A detector misses a face now and then: who was seen a moment ago is hidden where they should be by now.
+        missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
+        return [*(face.box for face in frame.faces), *missed]
+
+    def draw(self, frame: FinishedFrame) -> np.ndarray:
+        """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
+        faces, missing = frame.faces, frame.missing
+        return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
+
+    def replay(self, results: Path) -> None:
+        """Remember what the whole lines of a results.jsonl say of the frames so far; raises `OutputError`."""
+        if not self._follower:
+            return
+        try:
+            with results.open("rb") as lines:
+                restored(self._follower, lines)
+        except OSError as error:
+            raise cannot_write(results, error) from error
+
+    def note(self, source: str) -> str | None:
+        """What a person should know of it, in a sentence."""
+        forgotten = self._follower.forgotten if self._follower else 0
+        if not forgotten:
+            return None
+        return f"{source}: {forgotten} faces lost their id: only {limits.TRACKS} are followed at once"

@@ -1,0 +1,1 @@
+"""What is seen in a picture: faces, their attributes, who is who."""

@@ -1,0 +1,71 @@
+"""Face detectors behind one interface: each finds faces in its own way, all return the same boxes for them.
+
+A new detector is one file with a `DetectorBackend` and one line in `DETECTORS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from typing import Protocol
+
+import numpy as np
+
+from ...frames import Detections
+from .detector import Detector, DetectorBackend, DetectorError, DetectorSettings
+from .landmarks import DEPTHS, POINTS
+from .quality import ENOUGH_DETAIL, ENOUGH_SIDE, NOISE
+
+# Modules by name, so that a detector's library is imported only where that detector is used.
+DETECTORS = {
+    "fast": ".fast:FastBackend",
+    "haar": ".haar:HaarBackend",
+    "dlib": ".dlib_hog:DlibHogBackend",
+    "dlib-cnn": ".dlib_cnn:DlibCnnBackend",
+    "yunet": ".yunet:YuNetBackend",
+}
+
+
+class FaceDetector(Protocol):
+    """What the stage `detect` needs of a detector."""
+
+    def detect(self, pixels: np.ndarray) -> Detections:
+        """Find the faces of one picture, uint8 (H, W, 3) BGR; the same picture gives the same answer, bit for bit."""
+
+
+def make_detector(name: str, **settings) -> FaceDetector:
+    """Load a detector; the settings are those of `DetectorSettings`.
+
+    Sets OpenCV to one thread in this process, which the sameness of the answers needs. Raises `DetectorError` where the
+    name is unknown or the model file is missing or not one, and `CardError` where a card is wrong.
+    """
+    told = DetectorSettings(**settings)
+    return Detector(backend_class(name)(told), told)
+
+
+def settings_hash(name: str, **settings) -> str:
+    """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
+
+    Settings, box normalization, what is made of landmarks and content of the model's file count; where it lies and the
+    builds of the libraries do not, as little as for the cards of the other models. Loads no model. Raises
+    `DetectorError` as `make_detector` does, but for a file that is there and is no model.
+    """
+    told = DetectorSettings(**settings)
+    described = {
+        "detector": name,
+        "longest_side": told.longest_side,
+        "smallest_face": float(told.smallest_face),
+        "upright": [POINTS.tolist(), DEPTHS.tolist()],
+        "quality": [ENOUGH_SIDE, ENOUGH_DETAIL, NOISE],
+        "own": backend_class(name).means(told),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def backend_class(name: str) -> type[DetectorBackend]:
+    """The class behind a name of `DETECTORS`; raises `DetectorError` for any other name."""
+    if name not in DETECTORS:
+        raise DetectorError(f"stages.detect.detector is {name!r}; write one of {', '.join(DETECTORS)}.")
+    module, _, class_name = DETECTORS[name].partition(":")
+    return getattr(importlib.import_module(module, __package__), class_name)

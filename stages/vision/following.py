@@ -1,0 +1,74 @@
+"""What render remembers of the faces of one source from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..config.schema import Pipeline
+from ..frames import Face, FinishedFrame, as_written
+from .smoothing import Smoother
+from .tracking import Box, Tracker
+
+
+def follower_for(pipeline: Pipeline) -> Follower | None:
+    """A new one for a source, as the configuration wants it; None where faces are not followed."""
+    return Follower(pipeline.render.coast, pipeline.smooth_s()) if pipeline.render.track else None
+
+
+class Follower:
+    """Numbers the faces of finished frames, in their order, and smooths what is said about each.
+
+    It reads what is written to results.jsonl, rounded as it is written, and nothing else. So it need not be kept
+    anywhere: a new one that is given the lines of the file (`replay`) goes on as if it had been there from the start.
+    """
+
+    def __init__(self, coast_s: float, over_s: Mapping[str, float]):
+        """`coast_s`: for so long a face may be out of sight. `over_s`: by stage, the time constant of its answers."""
+        self._tracker, self._coast_s, self._over_s = Tracker(coast_s), coast_s, over_s
+        self._smoothers: dict[int, Smoother] = {}
+        self._file: str | None = None
+
+    @property
+    def forgotten(self) -> int:
+        """How many faces had to be forgotten because there were too many."""
+        return self._tracker.forgotten
+
+    def out_of_sight(self) -> list[Box]:
+        """Where in the last frame those are expected who were not found in it, and are not forgotten."""
+        return self._tracker.out_of_sight()
+
+    def follow(self, frame: FinishedFrame) -> FinishedFrame:
+        """The frame as it is to be written and drawn. A picture that is no frame of a video or camera stands alone."""
+        frame = as_written(frame)
+        if frame.picture.rate is None:
+            self._come_to(frame.picture.file)
+            return frame
+        return replace(frame, faces=self._followed(frame.picture.file, frame.picture.time, frame.faces))
+
+    def replay(self, file: str | None, time_s: float, faces: Sequence[Face]) -> None:
+        """Take a frame from a line of the file: what `follow` knew after it is known again."""
+        # Of a frame without faces the line does not tell whether it is a picture. Nor need it: with either another file
+        # begins, and nobody of the one before is looked for any more.
+        if all(face.id is not None for face in faces):
+            self._followed(file, time_s, faces)
+        else:
+            self._come_to(file)
+
+    def _followed(self, file: str | None, time_s: float, faces: Sequence[Face]) -> list[Face]:
+        self._come_to(file)
+        ids = self._tracker.update(time_s, [face.box for face in faces])
+        known = {number: self._smoothers.get(number) for number in self._tracker.ids}
+        self._smoothers = {number: s or Smoother(self._over_s, self._coast_s) for number, s in known.items()}
+        return [self._with(face, number, time_s) for face, number in zip(faces, ids, strict=True)]
+
+    def _come_to(self, file: str | None) -> None:
+        if file != self._file:
+            self._tracker.forget()
+            self._file = file
+
+    def _with(self, face: Face, number: int, time_s: float) -> Face:
+        # One that came beyond the limit has been forgotten at once.
+        smoother = self._smoothers.get(number) or Smoother(self._over_s, self._coast_s)
+        counts = 1.0 if face.quality is None else face.quality
+        return replace(face, id=number, smoothed=smoother.update(time_s, {} if face.unsure else face.answers, counts))

@@ -1,0 +1,115 @@
+"""Noise on the sockets of a running pipeline is refused and counted; nothing is lost by it."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import msgpack
+import pytest
+import zmq
+
+from tests.end_to_end.command import Running, Workplace, asked, labels
+from tests.end_to_end.material import FACES
+
+HEARTBEAT = {
+    "v": 1,
+    "kind": "heartbeat",
+    "run": "",
+    "stage": "gender",
+    "replica": 7,
+    "incarnation": 1,
+    "credit": 2,
+    "finished": 0,
+}
+ACK = {"v": 1, "kind": "ack", "run": "x", "source": "slow.mp4", "epoch": 0, "incarnation": 2**50, "number": 2**50}
+DONE = {**ACK, "acked_up_to": 2**50, "missing_parts": [], "clean": True}
+
+
+def noise() -> list[list[bytes]]:
+    """Messages that are none: of random bytes, of the wrong shape, too large, too deep."""
+    rng = random.Random(7)
+    pack = msgpack.packb
+    picture = {"v": 1, "kind": "picture", "run": "x", "epoch": 1, "source": "slow.mp4", "frame": 0, "time": 0.0}
+    return [
+        *([rng.randbytes(rng.randrange(400)) for _ in range(rng.randrange(1, 6))] for _ in range(200)),
+        [b""],
+        [b"", b""],
+        [b"x"] * 500,
+        [pack(HEARTBEAT), b"a buffer that no heartbeat has"],
+        [pack({**HEARTBEAT, "v": 2})],
+        [pack({**HEARTBEAT, "kind": "no such"})],
+        [pack({**HEARTBEAT, "credit": -1})],
+        [pack({**HEARTBEAT, "credit": 2**63})],
+        [pack({**HEARTBEAT, "stage": "x" * 10_000})],
+        [pack({**HEARTBEAT, "more": 1})],
+        [pack({**HEARTBEAT, "run": None})],
+        [pack({1: 2})],
+        [pack([HEARTBEAT])],
+        [b"\x91" * 100_000],  # A list in a list in a list.
+        [b"\xdf\xff\xff\xff\xff"],  # A map that says it has four billion keys.
+        [b"\xc6\xff\xff\xff\xff"],
+        [pack("x" * 1_000_000)],
+        [pack({**picture, "parts": [{"encoding": "raw", "shape": [2**31, 2**31, 3], "dtype": "uint8"}]}), b"abc"],
+        [pack({**picture, "parts": [{"encoding": "raw", "shape": [1, 1, 3], "dtype": "uint8"}]})],
+        [pack(DONE)],
+    ]
+
+
+def throw(place: Workplace, messages: list[list[bytes]]) -> None:
+    """Send them to render and to capture, from peers that nobody knows."""
+    with zmq.Context() as context:
+        for name in ("render", "capture-0"):
+            with context.socket(zmq.DEALER) as unknown_peer:
+                unknown_peer.setsockopt(zmq.LINGER, 20_000)
+                unknown_peer.connect(f"ipc://{place.runtime}/facepipe-5600/{name}")
+                for message in messages:
+                    unknown_peer.send_multipart(message)
+
+
+@pytest.fixture
+def run(place, slow_film) -> Running:
+    return place.start(slow_film, "--set=pace=true").until_lines(4)
+
+
+def assert_undisturbed(ran, fewest: int) -> None:
+    assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
+    assert len(ran.lines) >= fewest
+    assert [len(line["faces"]) for line in ran.lines] == FACES[: len(ran.lines)]
+    assert all(asked(line["frame"], every=2) == labels(face) for line in ran.lines for face in line["faces"])
+
+
+def test_noise_is_refused_and_counted_and_the_run_goes_on(place, run, slow_film):
+    messages = noise()
+    throw(place, messages)
+    run.until_lines(12)
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert_undisturbed(ran, fewest=12)
+    assert sum(ran.summary["refused"].values()) >= 2 * (len(messages) - 5)
+    assert "messages refused, most of all " in ran.out
+
+
+def test_an_unauthenticated_peer_that_keeps_connecting_and_leaving_costs_nothing(place, run):
+    for _ in range(60):
+        throw(place, [[msgpack.packb({**HEARTBEAT, "stage": "nobody"})]])
+    run.until_lines(run.line_count + 8)
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert_undisturbed(ran, fewest=12)
+
+
+def test_well_formed_messages_of_another_run_change_nothing(place, run):
+    drop = {"v": 1, "kind": "drop", "run": "x", "epoch": 1, "source": "slow.mp4", "first": 0, "last": 99}
+    end = {"v": 1, "kind": "end", "run": "x", "epoch": 1, "source": "slow.mp4", "frames": 1}
+    messages = [
+        {**drop, "stage": "detect", "reason": "spite"},
+        end,
+        HEARTBEAT,
+        {"v": 1, "kind": "hello", "run": "x", "epoch": 0, "source": "other", "live": False},
+    ]
+    throw(place, [[msgpack.packb(message)] for message in messages])
+    run.until_lines(12)
+    ran = run.signal(signal.SIGINT).end()
+    assert ran.status == 130, ran.err
+    assert_undisturbed(ran, fewest=12)

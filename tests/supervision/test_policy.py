@@ -1,0 +1,349 @@
+"""What the launcher decides, with a hand-driven clock."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.supervision.policy import (
+    RESTART_MOST_S,
+    EndRun,
+    Exited,
+    Kill,
+    Member,
+    Position,
+    Ready,
+    ReportExit,
+    Restart,
+    RestartHistory,
+    Say,
+    StageHeartbeat,
+    StartAgain,
+    StopAsked,
+    Supervision,
+    TellStop,
+    Terminate,
+    Tick,
+    after_exit,
+    cause_of,
+    exit_description,
+)
+
+MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
+LABELS = [member.label for member in MEMBERS]
+
+
+def started(**options) -> Supervision:
+    return Supervision(list(MEMBERS), 0.0, **options)
+
+
+def all_ready(**options) -> Supervision:
+    supervision = started(**options)
+    for label in LABELS:
+        assert supervision.step(Ready(label), 0.0) == []
+    return supervision
+
+
+def tick_until(supervision: Supervision, since_s: float, until_s: float, beating=LABELS) -> list:
+    """Let time pass in steps of a tenth of a second; returns (when, action)."""
+    done, now_s = [], since_s
+    while now_s < until_s:
+        now_s = round(now_s + 0.1, 3)
+        for event in (*map(StageHeartbeat, beating), Tick()):
+            done += [(now_s, action) for action in supervision.step(event, now_s)]
+    return done
+
+
+def test_after_the_last_capture_the_others_are_told_to_stop_and_the_run_is_done():
+    supervision = all_ready()
+    assert supervision.step(Exited("capture", 0), 1.0) == [TellStop("render"), TellStop("gender")]
+    assert supervision.step(Exited("gender", 0), 1.1) == []
+    assert supervision.step(Exited("render", 0), 1.2) == []
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 0, None)
+
+
+def test_where_a_capture_runs_on_another_machine_the_run_here_ends_with_render():
+    supervision = all_ready(ends_with="render")
+    assert supervision.step(Exited("capture", 0), 1.0) == []  # The other one reads on.
+    assert supervision.step(Exited("render", 0), 2.0) == [TellStop("gender")]
+    assert supervision.step(Exited("gender", 0), 2.1) == []
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 0, None)
+
+
+def test_a_run_with_two_captures_goes_on_after_the_first_has_ended():
+    members = [*MEMBERS, Member("capture-1", "capture", 5.0)]
+    supervision = Supervision(members, 0.0)
+    assert supervision.step(Exited("capture", 0), 0.5) == []
+    assert supervision.step(Exited("capture-1", 0), 0.6) == [TellStop("render"), TellStop("gender")]
+
+
+def test_who_does_not_stop_when_told_is_terminated_after_1_5_s_and_killed_soon_after():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 0), 0.5)
+    supervision.step(Exited("gender", 0), 0.5)
+    done = tick_until(supervision, 0.5, 2.5, beating=["render"])
+    assert done == [(2.0, Terminate("render")), (2.2, Kill("render"))]
+
+
+def test_after_ctrl_c_capture_has_2_1_s_and_render_1_5_s_more_and_all_are_dead_within_5_s():
+    supervision = all_ready()
+    assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
+    assert tick_until(supervision, 0.0, 4.0) == [
+        *((2.1, TellStop(label)) for label in LABELS),
+        *((3.6, Terminate(label)) for label in LABELS),
+        *((3.9, Kill(label)) for label in LABELS),
+    ]
+    for label in LABELS:
+        supervision.step(Exited(label, -9), 4.1)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 130, None)
+
+
+def test_one_that_no_kill_ends_is_left_behind_and_named_before_5_s_are_over():
+    supervision = all_ready()
+    supervision.step(StopAsked(130), 0.0)
+    tick_until(supervision, 0.0, 4.0)
+    supervision.step(Exited("capture", -9), 4.0)
+    supervision.step(Exited("gender", -9), 4.0)
+    tick_until(supervision, 4.0, 4.4)
+    assert (supervision.is_over, supervision.status) == (True, 130)
+    assert supervision.sentence == (
+        "render could not be ended, not even by a kill: a disk or device does not answer; look after it."
+    )
+
+
+def test_every_further_ctrl_c_goes_on_to_the_next_step_at_once():
+    supervision = all_ready()
+    assert supervision.step(StopAsked(130), 0.0) == [TellStop("capture")]
+    assert supervision.step(StopAsked(130), 0.1) == [TellStop(label) for label in LABELS]
+    assert supervision.step(StopAsked(130), 0.2) == [Terminate(label) for label in LABELS]
+    assert supervision.step(StopAsked(130), 0.3) == [Kill(label) for label in LABELS]
+
+
+def test_after_seconds_the_run_ends_as_if_a_person_had_quit_counted_from_when_all_were_ready():
+    supervision = started(seconds=3.0)
+    supervision.step(Ready("render"), 0.5)
+    supervision.step(Ready("capture"), 0.5)
+    assert supervision.step(Ready("gender"), 1.0) == []
+    assert tick_until(supervision, 1.0, 4.2) == [(4.0, TellStop("capture"))]
+    assert supervision.status == 0
+
+
+def test_a_stage_that_is_killed_is_told_to_the_captures_and_started_again_after_a_tenth_of_a_second():
+    supervision = all_ready()
+    assert supervision.step(Exited("gender", -9), 1.0) == [
+        ReportExit("gender", "killed"),
+        Say("gender was killed by SIGKILL; it is started again."),
+    ]
+    assert tick_until(supervision, 1.0, 1.3, beating=["render", "capture"]) == [(1.1, StartAgain("gender"))]
+    assert (supervision.restarts, supervision.status, supervision.is_over) == ({"gender": 1}, 0, False)
+
+
+def test_the_delay_doubles_until_a_task_is_finished():
+    supervision = all_ready()
+
+    def delay_s(at_s: float) -> float:
+        supervision.step(Exited("gender", -9), at_s)
+        [(started_s, _)] = tick_until(supervision, at_s, at_s + 3.0, beating=["render", "capture"])
+        supervision.step(Ready("gender"), started_s)
+        return round(started_s - at_s, 3)
+
+    assert [delay_s(at_s) for at_s in (10.0, 20.0, 30.0)] == [0.1, 0.2, 0.4]
+    supervision.step(StageHeartbeat("gender", finished=1), 39.0)
+    assert delay_s(40.0) == 0.1
+
+
+def test_a_stage_that_has_said_why_it_cannot_go_on_ends_the_run():
+    supervision = all_ready()
+    done = supervision.step(Exited("render", 1, "the disk is full."), 1.0)
+    assert done == [Kill("capture"), Kill("gender")]
+    for label in ("capture", "gender"):
+        supervision.step(Exited(label, -9), 1.2)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, "the disk is full.")
+
+
+def end_again_and_again(supervision: Supervision, label: str, status: int, times: int, at: str = "", work: int = 0):
+    """Let a stage end so often; in between it becomes ready, perhaps finishes work, and says where it is."""
+    for number in range(times):
+        now_s = 10.0 * (number + 1)
+        supervision.step(Exited(label, status, last_words="ValueError: bad"), now_s)
+        if supervision.phase:
+            return
+        tick_until(supervision, now_s, now_s + 3.0, beating=set(LABELS) - {label})
+        supervision.step(Ready(label), now_s + 3.0)
+        if work:
+            supervision.step(StageHeartbeat(label, work), now_s + 3.0)
+        if at:
+            supervision.step(Position(label, at), now_s + 3.0)
+
+
+def test_five_ends_in_a_row_by_its_own_fault_without_a_finished_task_stop_everything():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", 1, times=9)
+    assert supervision.restarts == {"gender": 4}
+    assert (supervision.status, supervision.sentence) == (
+        1,
+        "gender ended with status 1: ValueError: bad, 5 times in a row without having finished anything.",
+    )
+
+
+@pytest.mark.parametrize("status", [-9, -15])
+def test_forty_kills_from_outside_stop_nothing(status):
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", status, times=40)
+    assert (supervision.phase, supervision.restarts) == (0, {"gender": 40})
+
+
+def test_a_stage_that_works_between_its_ends_may_end_as_often_as_it_likes():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", -11, times=40, work=1)
+    assert supervision.phase == 0
+
+
+def test_all_ends_over_one_task_count_as_one():
+    supervision = all_ready()
+    end_again_and_again(supervision, "gender", -11, times=8, at="frame 7 of clip.mp4")
+    assert supervision.phase == 0
+
+
+def test_a_frame_that_ends_render_three_times_is_named():
+    supervision = all_ready()
+    end_again_and_again(supervision, "render", -11, times=9, at="frame 7 of clip.mp4", work=1)
+    assert supervision.sentence == ("render was killed by SIGSEGV: ValueError: bad, 3 times at frame 7 of clip.mp4.")
+
+
+def test_a_stage_that_ends_twice_before_it_is_ready_ends_the_run():
+    supervision = started()
+    supervision.step(Exited("gender", 1, last_words="ImportError: no numpy here"), 0.5)
+    assert tick_until(supervision, 0.5, 0.8, beating=[]) == [(0.6, StartAgain("gender"))]
+    supervision.step(Exited("gender", 1, last_words="ImportError: no numpy here"), 0.9)
+    assert (supervision.status, supervision.sentence) == (
+        1,
+        "gender ended with status 1: ImportError: no numpy here, twice before it was ready.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("exited", "decision"),
+    [
+        (Exited("capture", 0), None),
+        (Exited("gender", 0), Restart(0.1)),
+        (Exited("gender", 2, "no such card."), EndRun(2, "no such card.")),
+        (Exited("capture", 1, "the disk is full."), EndRun(1, "the disk is full.")),
+        (Exited("render", -11), Restart(0.1)),
+        (Exited("render", -9, None, "Killed"), Restart(0.1)),
+    ],
+)
+def test_what_an_end_means_that_nobody_asked_for(exited, decision):
+    assert after_exit(exited, exited.label, cause_of(exited.status), RestartHistory()) == decision
+
+
+def test_a_capture_that_finds_its_source_changed_when_it_comes_back_has_failed_and_not_been_refused():
+    refusal = Exited("capture", 2, "clip.mp4 is another file now.")
+    assert after_exit(refusal, "capture", "exit", RestartHistory(was_ready=True)) == EndRun(
+        1, "clip.mp4 is another file now."
+    )
+
+
+def test_the_sentence_about_an_end_says_where_the_log_is():
+    exited = Exited("age", -9, log="mine/logs/age.log")
+    assert exit_description(exited, "killed") == "age was killed by SIGKILL (mine/logs/age.log)."
+
+
+def test_a_worker_that_the_run_does_not_take_has_been_refused_although_it_was_ready():
+    refusal = Exited("gender", 2, "gender is refused by capture.")
+    record = RestartHistory(was_ready=True, is_ready=True)
+    assert after_exit(refusal, "gender", "exit", record, once=True) == EndRun(2, "gender is refused by capture.")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"), [(-9, "killed"), (-15, "killed"), (-11, "exit"), (1, "exit"), (0, "exit")]
+)
+def test_only_a_kill_or_a_term_comes_from_outside(status, cause):
+    assert cause_of(status) == cause
+
+
+def test_a_render_that_is_killed_after_the_last_capture_has_ended_has_lost_nothing():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 0), 1.0)
+    supervision.step(Exited("render", -9), 1.1)
+    supervision.step(Exited("gender", 0), 1.2)
+    assert (supervision.is_over, supervision.status) == (True, 0)
+
+
+def test_a_helper_that_was_started_for_one_run_may_end_by_itself():
+    supervision = Supervision([Member("gender-7", "gender", 5.0)], 0.0, once=True)
+    assert supervision.step(Exited("gender-7", 0), 1.0) == []
+    assert (supervision.is_over, supervision.status) == (True, 0)
+
+
+def test_the_first_failure_is_the_one_that_is_told():
+    supervision = all_ready()
+    supervision.step(Exited("capture", 1, "clip.mp4 is gone."), 1.0)
+    supervision.step(Exited("render", 1, "it went down with the others."), 1.1)
+    assert (supervision.status, supervision.sentence) == (1, "clip.mp4 is gone.")
+
+
+def test_an_output_that_cannot_be_closed_is_a_failure_even_of_a_run_that_was_stopped():
+    supervision = all_ready()
+    supervision.step(StopAsked(130), 0.0)
+    supervision.step(Exited("capture", 0), 0.1)
+    supervision.step(Exited("gender", -15), 0.2)  # a worker may end as it likes
+    supervision.step(Exited("render", 1, "the disk is full."), 0.3)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, "the disk is full.")
+
+
+def test_a_stage_without_a_heartbeat_for_as_long_as_hang_is_killed_and_started_again():
+    supervision = all_ready()
+    done = tick_until(supervision, 0.0, 5.3, beating=["render", "capture"])
+    assert done == [(5.1, Say("gender has shown no sign of life for 5 s.")), (5.1, Kill("gender"))]
+    assert supervision.step(Exited("gender", -9), 5.3) == [
+        ReportExit("gender", "hang"),
+        Say("gender hung; it is started again."),
+    ]
+
+
+def test_a_stage_may_be_silent_for_120_s_until_it_is_ready():
+    supervision = started()
+    for label in ("render", "capture"):
+        supervision.step(Ready(label), 0.0)
+    assert tick_until(supervision, 0.0, 119.9, beating=["render", "capture"]) == []
+    done = tick_until(supervision, 119.9, 120.2, beating=["render", "capture"])
+    assert (120.1, Kill("gender")) in done
+
+
+def test_a_launcher_that_stood_still_blames_nobody_for_it():
+    supervision = all_ready()
+    assert supervision.step(Tick(), 60.0) == []
+    assert tick_until(supervision, 60.0, 64.9, beating=[]) == []
+    assert supervision.status == 0
+
+
+events = st.one_of(
+    st.builds(StageHeartbeat, st.sampled_from(LABELS)),
+    st.builds(Ready, st.sampled_from(LABELS)),
+    st.builds(StopAsked, st.sampled_from([0, 130, 143])),
+    st.just(Tick()),
+    st.builds(Exited, st.sampled_from(LABELS), st.sampled_from([0, 1, 2, -9]), st.sampled_from([None, "sentence."])),
+)
+
+
+@given(st.lists(st.tuples(events, st.floats(0, 3)), max_size=30))
+def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_within_5_s_of_ticks(history):
+    supervision, now_s, gone, killed = started(), 0.0, set(), set()
+    for event, after_s in history:
+        now_s += after_s
+        if isinstance(event, Exited):
+            if event.label in gone:
+                continue
+            gone.add(event.label)
+        actions = supervision.step(event, now_s)
+        gone -= {action.label for action in actions if isinstance(action, StartAgain)}
+        killed |= {action.label for action in actions if isinstance(action, Kill)}
+    if supervision.phase == 0:
+        actions = tick_until(supervision, now_s, now_s + RESTART_MOST_S + 0.1)
+        gone -= {action.label for _, action in actions if isinstance(action, StartAgain)}
+    else:
+        actions = tick_until(supervision, now_s, now_s + 5.0)
+        assert killed | {action.label for _, action in actions if isinstance(action, Kill)} >= set(LABELS) - gone
+    assert supervision.is_over == (gone == set(LABELS) or supervision.phase > 0)

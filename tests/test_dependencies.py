@@ -1,0 +1,46 @@
+"""Without our packages every program ends with one sentence and status 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.dependencies import missing
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        (["run_pipeline.py", "--help"], "install"),
+        (["-m", "stages.gender"], "install"),
+        (["-m", "stages.capture", "--launched"], "install"),
+        (["-m", "train", "emotion"], "install"),
+        (["-m", "bench", "--help"], "install"),
+    ],
+)
+def test_a_bare_python_is_told_what_to_install(program, command):
+    bare = [sys.executable, "-S", "-E", *program]  # -S: without site-packages
+    ran = subprocess.run(bare, cwd=PROJECT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("facepipe: ")
+    words = f" is not installed here; run make {command} in the project's folder, and use .venv/bin/python.\n"
+    assert ran.stderr.endswith(words) and ran.stderr.count("\n") == 1
+
+
+def test_what_training_and_benchmarks_need_has_commands_of_its_own():
+    said = [missing(ModuleNotFoundError(name=name)) for name in ("keras.layers", "psutil")]
+    assert [sentence.partition(";")[0] for sentence in said] == [
+        "keras is not installed here",
+        "psutil is not installed here",
+    ]
+    assert "make install-train" in said[0] and "make install-dev" in said[1]
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError(name="mine"), ModuleNotFoundError(), ImportError(name="cv2")])
+def test_any_other_error_keeps_its_traceback(error):
+    assert missing(error) is None

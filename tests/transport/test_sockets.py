@@ -1,0 +1,118 @@
+"""Sockets: who hears what, and what is refused."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import zmq
+
+from stages.protocol.messages import TO_CAPTURE, TO_WORKER, Frame, Heartbeat, Welcome, kinds
+from stages.transport.sockets import Transport
+
+HEARTBEAT = Heartbeat(run="", stage="age", replica=0, incarnation=1, credit=2, finished=0)
+WELCOME = Welcome(run="r", epoch=1, source="s")
+
+
+@pytest.fixture
+def transport():
+    transport = Transport()
+    yield transport
+    transport.close()
+
+
+def first(transport: Transport, socket):
+    """The first message that comes, within five seconds."""
+    for _ in range(500):
+        for message in socket.receive():
+            return message
+        transport.wait(0.01)
+    raise AssertionError("nothing came")
+
+
+def send(socket, message) -> None:
+    """Once there is a connection."""
+    for _ in range(500):
+        if socket.send(message):
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("never connected")
+
+
+def pair(transport: Transport, tmp_path):
+    address = f"ipc://{tmp_path}/capture"
+    return transport.bind([address], kinds(*TO_CAPTURE)), transport.connect(address, kinds(*TO_WORKER))
+
+
+def test_a_socket_is_its_owners_alone(transport, tmp_path):
+    pair(transport, tmp_path)
+    assert (tmp_path / "capture").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_that_connects_is_heard_and_answered(transport, tmp_path):
+    bound, connected = pair(transport, tmp_path)
+    send(connected, HEARTBEAT)
+    connection, heartbeat = first(transport, bound)
+    assert (heartbeat.stage, heartbeat.credit) == ("age", 2)
+    assert bound.send(connection, WELCOME)
+    assert first(transport, connected).run == "r"
+
+
+def test_pixels_arrive_unchanged(transport, tmp_path):
+    bound, connected = pair(transport, tmp_path)
+    send(connected, HEARTBEAT)
+    connection, _ = first(transport, bound)
+    pixels = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    frame = Frame(run="r", epoch=1, source="s", frame=0, seq=1, attempt=1, skip=[], geometries=[], arrays=(pixels,))
+    assert bound.send(connection, frame)
+    assert np.array_equal(first(transport, connected).arrays[0], pixels)
+
+
+def test_sending_to_a_peer_that_has_gone_says_so_and_does_not_block(transport, tmp_path):
+    bound, connected = pair(transport, tmp_path)
+    send(connected, HEARTBEAT)
+    connection, _ = first(transport, bound)
+    connected._socket.close()
+    for _ in range(500):
+        if not bound.send(connection, WELCOME):
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("a message to nobody was taken")
+
+
+def test_with_nobody_there_nothing_is_sent(transport, tmp_path):
+    assert not transport.connect(f"ipc://{tmp_path}/nobody", {}).send(HEARTBEAT)
+
+
+def test_what_is_refused_is_counted_and_the_good_message_behind_it_arrives(transport, tmp_path):
+    bound, connected = pair(transport, tmp_path)
+    send(connected, HEARTBEAT)
+    first(transport, bound)
+    unknown_peer = zmq.Context.instance().socket(zmq.DEALER)
+    unknown_peer.connect(f"ipc://{tmp_path}/capture")
+    for parts in ([b""], [b"\xc1" * 100], [b"\x80", b"x", b"y"], [b"\x91" * 100_000]):
+        unknown_peer.send_multipart(parts)
+    send(connected, HEARTBEAT)
+    assert first(transport, bound)[1].stage == "age"
+    for _ in range(500):
+        if bound.refused.total() == 4:
+            break
+        list(bound.receive())
+        transport.wait(0.01)
+    assert bound.refused.total() == 4
+    unknown_peer.close(linger=0)
+
+
+def test_reasons_without_end_are_kept_in_bounds(transport, tmp_path):
+    bound, _ = pair(transport, tmp_path)
+    for number in range(1000):
+        bound._unpack([zmq.Frame(b"\x82\xa1v\x01\xa4kind\xa4" + f"{number:04}".encode())])
+    assert bound.refused.total() == 1000 and len(bound.refused) <= 101
+
+
+def test_another_thread_can_end_the_wait(transport):
+    waker = transport.waker()
+    threading.Timer(0.05, waker.wake).start()
+    transport.wait(30)
+    waker.clear()

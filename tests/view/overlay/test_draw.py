@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.frames import Age, Classes, Face, Value
+from stages.view.overlay.draw import annotate
+from stages.view.overlay.labels import ID_COLOURS, LABEL_COLOURS, Bar, everything_about, id_colour, lines_about
+from stages.view.overlay.placement import place_label_boxes
+from tests.results.frames import ANSWERS, face, flat
+
+SIZES = [(16, 16), (1, 1), (2, 300), (300, 2), (128, 128), (640, 360), (1920, 1080)]
+CROWD = [face(0.1 * n, 0.07 * n, 0.2) for n in range(12)]
+
+
+def texts(of: Face, show=None) -> list[str]:
+    return [line.text for line in lines_about(of, show)]
+
+
+def faces_in(width: int, height: int) -> list[Face]:
+    """Faces in the middle, at all edges, beyond them, and larger than the picture."""
+    places = [(0.4, 0.3, 0.3), (-0.1, -0.1, 0.3), (0.9, 0.8, 0.4), (2, 2, 0.5), (-3, 0.2, 0.2), (-1, -1, 4)]
+    return [face(x * width, y * height, side * height) for x, y, side in places]
+
+
+def test_a_label_says_what_and_how_sure():
+    assert texts(face(0, 0, 10)) == ["woman 97 %", "happy 91 %", "age 31 (25-38)"]
+
+
+def test_an_attribute_of_ones_own_names_itself():
+    own = face(0, 0, 10, glasses=Classes("none", 0.88, {}), beauty=Value(3.14159))
+    assert texts(own)[3:] == ["glasses: none 88 %", "beauty: 3.142"]
+
+
+def test_a_face_without_answers_shows_how_sure_the_detector_is():
+    assert texts(Face((0, 0, 9, 9), 0.876)) == ["face 88 %"]
+
+
+def test_labels_that_are_switched_off_are_not_said():
+    assert texts(face(0, 0, 10), frozenset({"age"})) == ["age 31 (25-38)"]
+    assert texts(face(0, 0, 10), frozenset()) == []
+
+
+def test_the_range_of_a_newborn_does_not_begin_below_zero():
+    assert texts(Face((0, 0, 9, 9), 1.0, {"age": Age(0.4, -0.4, 3, "0-9")})) == ["age 0 (0-3)"]
+
+
+def test_a_long_label_is_shortened_but_keeps_its_confidence():
+    (text,) = texts(Face((0, 0, 9, 9), 1.0, {"mood": Classes("very " * 30, 0.5, {})}))
+    assert len(text) == 40 and text.endswith(" 50 %")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("faces", ["some", "none"])
+@pytest.mark.parametrize("style", ["plain", "full"])
+def test_any_picture_can_be_drawn_on_and_is_itself_left_alone(size, faces, style):
+    pixels = flat(*size)
+    pixels.flags.writeable = False
+    drawn = annotate(
+        pixels, faces_in(*size) if faces == "some" else [], missing=["age"], error="no detector " * 20, style=style
+    )
+    assert drawn.shape == pixels.shape and drawn.dtype == np.uint8
+    assert (pixels == 128).all() and not np.shares_memory(drawn, pixels)
+
+
+def test_a_huge_picture_gets_letters_of_its_own_size():
+    drawn = annotate(flat(8000, 6000), [face(3000, 2000, 1800)])
+    rows = np.flatnonzero((drawn[3850:, 3000:4500] == 255).all(axis=2).any(axis=1))
+    assert rows[-1] - rows[0] > 400  # three lines of text
+
+
+def test_a_frame_without_faces_is_the_picture(astronaut):
+    assert np.array_equal(annotate(astronaut, []), astronaut)
+
+
+def test_equal_frames_are_drawn_equally(astronaut):
+    view = np.ascontiguousarray(astronaut[::-1])[::-1]  # not contiguous
+    assert np.array_equal(annotate(astronaut, CROWD), annotate(view, CROWD))
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_text_and_box_stand_out_on_any_ground(grey):
+    drawn = annotate(flat(640, 360, grey), [face(200, 80, 120)])
+    label_box = drawn[212:, 200:330].reshape(-1, 3).max(axis=1)
+    text, ground = label_box[label_box > 230], label_box[(label_box < 100) & (label_box != grey)]
+    assert len(text) > 300 and len(ground) > 3000
+    assert contrast(int(text.min()), int(ground.max())) > 4.5  # what WCAG 2 asks of text
+    edge = drawn[140, 195:206].astype(int)  # from left to right over the box's side
+    assert np.abs(edge - grey).max() > 90
+    assert (np.abs(edge - LABEL_COLOURS["woman"]).sum(axis=1) < 30).any()
+
+
+def contrast(light: int, dark: int) -> float:
+    """The contrast ratio of two greys as WCAG 2 defines it."""
+    light_l, dark_l = (((v / 255 + 0.055) / 1.055) ** 2.4 for v in (light, dark))
+    return (light_l + 0.05) / (dark_l + 0.05)
+
+
+def test_all_four_sides_of_a_face_at_the_edge_are_drawn():
+    drawn = annotate(flat(640, 360), [face(560, 250, 200)], show=frozenset()).astype(int)
+    changed = np.abs(drawn - 128).max(axis=2) > 40
+    assert changed[300, 555:565].any() and changed[300, 636:].any()
+    assert changed[245:255, 600].any() and changed[356:, 600].any()
+
+
+def test_a_label_box_touches_nothing_but_its_own_region():
+    drawn = annotate(flat(640, 360), [face(200, 80, 120)])
+    rows, columns = np.nonzero((drawn != 128).any(axis=2))
+    assert rows.min() >= 76 and rows.max() < 300 and columns.min() >= 196 and columns.max() < 400
+
+
+def test_label_boxes_lie_in_the_picture_and_beside_every_face_where_there_is_room():
+    boxes = np.array([(100, 100, 200, 200), (100, 210, 200, 310), (500, 200, 620, 359)], float)
+    sizes = [[(120, 50)]] * 3
+    label_boxes = [(x, y, x + 120, y + 50) for _, (x, y) in place_label_boxes(boxes, sizes, 4, 640, 360)]
+    assert all(x1 >= 0 and y1 >= 0 and x2 <= 640 and y2 <= 360 for x1, y1, x2, y2 in label_boxes)
+    rectangles = [*map(tuple, boxes), *label_boxes]
+    assert [(a, b) for a in label_boxes for b in rectangles if a is not b and overlap(a, b)] == []
+
+
+def overlap(a, b) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def test_a_face_that_fills_the_picture_still_has_its_label_box_in_it():
+    [(_, (x, y))] = place_label_boxes(np.array([(0.0, 0.0, 639.0, 359.0)]), [[(120, 50)]], 4, 640, 360)
+    assert 0 <= x <= 520 and 0 <= y <= 310
+
+
+def test_where_the_larger_label_box_would_hide_something_the_smaller_one_is_taken():
+    left, right = (10.0, 10.0, 70.0, 70.0), (110.0, 10.0, 170.0, 70.0)
+    sizes = [[(90, 60), (60, 20)]]
+    [(alone, _)] = place_label_boxes(np.array([left]), sizes, 4, 180, 100)
+    beside, _ = place_label_boxes(np.array([left, right]), [*sizes, []], 4, 180, 100)
+    assert (alone, beside[0]) == (0, 1)
+
+
+def test_a_label_box_that_would_hide_another_face_is_not_drawn():
+    small, large = (0.0, 0.0, 60.0, 60.0), (62.0, 0.0, 130.0, 60.0)
+    assert place_label_boxes(np.array([small, large]), [[(130, 58)], []], 4, 130, 60) == [None, None]
+
+
+CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.integers(20, 200)), max_size=10)
+
+
+@settings(max_examples=50, deadline=None)
+@given(CROWDS)
+def test_no_label_box_of_any_crowd_leaves_the_picture_or_hides_another_face_or_label_box(crowd):
+    boxes = np.array([(x, y, x + side, y + side) for x, y, side in crowd], float).reshape(-1, 4).clip(0, [639, 359] * 2)
+    sizes = [[(150, 120), (120, 50), (80, 34)]] * len(crowd)
+    written = [(0, 330, 200, 360)]
+    for number, found in enumerate(place_label_boxes(boxes, sizes, 4, 640, 360, written)):
+        if found is None:
+            continue
+        choice, (x, y) = found
+        wide, high = sizes[number][choice]
+        assert x >= 0 and y >= 0 and x + wide <= 640 and y + high <= 360
+        label_box = x, y, x + wide, y + high
+        assert not any(overlap(label_box, other) for other in written)
+        written.append(label_box)
+        for x1, y1, x2, y2 in np.delete(boxes, number, axis=0):
+            across, down = min(x + wide, x2) - max(x, x1), min(y + high, y2) - max(y, y1)
+            assert max(across, 0) * max(down, 0) <= 0.2 * max((x2 - x1) * (y2 - y1), 1)
+
+
+EMOTIONS = {"angry": 0.02, "fear": 0.03, "happy": 0.1, "neutral": 0.85}
+
+
+def everything(of: Face, show=None) -> list[str]:
+    return [f"{line.text} {line.said}" if isinstance(line, Bar) else line.text for line in everything_about(of, show)]
+
+
+def test_in_full_style_every_emotion_has_a_bar_the_strongest_first():
+    one = face(0, 0, 10, emotion=Classes("neutral", 0.85, EMOTIONS))
+    bars = ["neutral 85 %", "happy 10 %", "fear 3 %", "angry 2 %"]
+    assert everything(one) == ["woman 97 %", *bars, "age 31 (25-38)"]
+    assert everything(replace(one, id=4)) == ["#4  face 98 %", "woman 97 %", *bars, "age 31 (25-38)"]
+    assert everything(replace(one, id=4), frozenset({"emotion"})) == ["#4  face 98 %", *bars]
+
+
+def test_a_bar_is_as_long_as_its_share():
+    def filled(happy: float) -> int:
+        scores = {"happy": happy, "sad": 0.0, "neutral": 1 - happy}
+        one = Face((60, 60, 200, 200), 0.9, {"emotion": Classes("happy", happy, scores)}, id=2)
+        drawn = annotate(flat(960, 540, 0), [one], frozenset({"emotion"}), style="full")
+        row = (drawn == LABEL_COLOURS["happy"]).all(axis=2).sum(axis=1).max()
+        return int(row)
+
+    assert filled(0.9) > 1.5 * filled(0.5) > 0
+
+
+def test_style_none_draws_nothing_and_full_something_else_than_plain(astronaut):
+    one = [face(180, 60, 120, emotion=Classes("neutral", 0.85, EMOTIONS))]
+    assert np.array_equal(annotate(astronaut, one, missing=["age"], style="none"), astronaut)
+    drawn = [annotate(astronaut, one, style=style) for style in ("none", "plain", "full")]
+    assert not any(np.array_equal(a, b) for a, b in zip(drawn, drawn[1:], strict=False))
+
+
+def test_who_is_followed_has_a_colour_of_their_own():
+    drawn = [annotate(flat(640, 360), [replace(face(200, 80, 120), id=n)], frozenset())[140, 195:206] for n in (1, 2)]
+    assert not np.array_equal(*drawn)
+    assert id_colour(1) == id_colour(1 + len(ID_COLOURS)) and len(set(ID_COLOURS)) == len(ID_COLOURS)
+
+
+def test_what_is_smoothed_is_what_is_drawn():
+    one = replace(face(0, 0, 10), smoothed={"age": Age(40.0, 30.0, 50.0, "40-49")})
+    assert texts(one) == ["woman 97 %", "happy 91 %", "age 40 (30-50)"]
+
+
+def test_a_frame_says_what_it_is_missing():
+    drawn = annotate(flat(640, 360), [], missing=["age"])
+    corner = drawn[330:, :200]
+    assert (corner > 230).all(axis=2).sum() > 50 and (drawn[:320] == 128).all()
+
+
+def test_what_a_frame_lacks_and_the_labels_of_a_face_above_it_can_both_be_read():
+    of_face = face(10, 230, 60)
+    with_notice, alone = (annotate(flat(640, 360), [of_face], missing=lacks) for lacks in (["age"], []))
+    notice = annotate(flat(640, 360), [], missing=["age"])
+    changed = (notice != 128).any(axis=2)
+    assert np.array_equal(with_notice[changed], notice[changed])
+    white = [(drawn > 230).all(axis=2).sum() for drawn in (with_notice, alone, notice)]
+    assert white[0] == pytest.approx(white[1] + white[2], rel=0.1)
+
+
+def test_characters_that_take_no_room_are_not_drawn_and_breaks_are_spaces():
+    drawn = [
+        annotate(flat(640, 360), [Face((200, 80, 120, 120), 1.0, {"emotion": Classes(label, 0.5, {})})])
+        for label in ("at\u200b ea\u202ese\ufe0f", "at\u00a0ease", "at\nease")
+    ]
+    assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[1], drawn[2])
+
+
+def test_labels_outside_ascii_are_drawn_as_near_as_the_font_can():
+    odd = Face((200, 80, 120, 120), 1.0, {"emotion": Classes("müde", 0.5, {})})
+    plain = Face((200, 80, 120, 120), 1.0, {"emotion": Classes("mude", 0.5, {})})
+    assert np.array_equal(annotate(flat(640, 360), [odd]), annotate(flat(640, 360), [plain]))
+
+
+def test_an_answer_that_is_no_number_does_not_stop_the_drawing():
+    nan = float("nan")
+    broken = Face((200, 80, 120, 120), nan, {"age": Age(nan, nan, nan, "?"), "gender": Classes("man", nan, {})})
+    assert texts(broken) == ["age nan (nan-nan)", "man nan %"]
+    assert annotate(flat(640, 360), [broken]).shape == (360, 640, 3)
+
+
+def test_every_label_of_the_answers_has_a_colour():
+    assert {a.label for a in ANSWERS.values() if isinstance(a, Classes)} <= set(LABEL_COLOURS)

@@ -1,0 +1,516 @@
+"""The web server with real connections: what it says, to whom, and whom it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from stages.protocol.rates import Load, Snapshot
+from stages.view.web import WebError, open_web, server
+from stages.view.web.encoded import EncodedFrame
+from stages.view.web.server import Web
+from tests.browser import until
+from tests.results.frames import face, flat, frame
+
+STAGES = {"detect": 2, "gender": 1, "emotion": 1, "age": 1}
+HEARTBEAT = Snapshot(25.0, 0.04, (Load("detect", 1.0, 2),))
+
+
+def opened(**more) -> Web:
+    usual = {
+        "host": "127.0.0.1",
+        "ports": [0],
+        "token": "s3cret",
+        "sources": [],
+        "stages": STAGES,
+        "style": "full",
+        "blur": "none",
+    }
+    return open_web(**usual | {"life": 1700, "stays": True} | more)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = opened()
+    yield web
+    web.close()
+
+
+def show(web: Web, number: int = 0, grey: int = 128, **more) -> None:
+    web.finished(frame(number, flat(320, 240, grey), [face(60, 60, 90)], **more), None, [])
+
+
+class Browser:
+    """What app.js does, without a picture on a screen."""
+
+    def __init__(self, web: Web, path: str = "live", **more):
+        address = web.address.replace("http", "ws", 1) + path
+        self.socket: ClientConnection = connect(address, max_size=None, proxy=None, legacy=True, **more)
+
+    def say(self, **message: object) -> None:
+        self.socket.send(json.dumps(message))
+
+    def look(self, source: str = "clip.mp4", **more: object) -> None:
+        self.say(do="look", source=source, **{"hide": [], "blur": False, "paused": False} | more)
+
+    def hear(self, timeout_s: float = 5.0) -> tuple[dict, bytes]:
+        """The next message, which may be long in coming on a busy machine; TimeoutError where there is none."""
+        message = self.socket.recv(timeout_s)
+        length = int.from_bytes(message[:4], "big")
+        return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def grey_of(jpeg: bytes) -> int:
+    """The grey of a corner, where nothing is drawn."""
+    return round(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[-8:, :8].mean())
+
+
+def meet(web: Web) -> Browser:
+    """A browser that has been told about the run and looks at the first source."""
+    browser = Browser(web)
+    browser.hear()
+    browser.look()
+    browser.say(do="ready")
+    return browser
+
+
+# --- What a browser is told ---
+
+
+def test_the_page_comes_with_all_that_it_needs_and_nothing_from_elsewhere(web):
+    for name, kind in (("", "text/html"), ("app.js", "text/javascript"), ("style.css", "text/css")):
+        with urllib.request.urlopen(web.address + name) as answer:
+            assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'") and "http" not in policy
+            assert len(answer.read()) == int(answer.headers["Content-Length"]) > 1000
+
+
+def test_a_browser_is_told_about_the_run_then_gets_picture_and_samples_together(web):
+    show(web, 7)
+    web.told("clip.mp4", HEARTBEAT, {("capture", "full"): 3}, {"age": 1})
+    with Browser(web) as browser:
+        about, nothing = browser.hear()
+        assert about["about"]["stages"] == STAGES and nothing == b""
+        assert [source["name"] for source in about["about"]["sources"]] == ["clip.mp4"]
+        browser.look()
+        browser.say(do="ready")
+        said, jpeg = browser.hear()
+    assert said["picture"] == {"frame": 7, "file": None}
+    assert [set(sample) & {"faces", "rate"} for sample in said["samples"]] == [{"faces"}, {"rate"}]
+    assert said["restarts"] == {"age": 1} and said["life"] == 1700 and said["count"] == 2
+    assert jpeg[:2] == b"\xff\xd8"
+
+
+def test_a_browser_that_is_there_before_the_first_picture_is_told_when_it_comes(web):
+    with Browser(web) as browser:
+        assert browser.hear()[0]["about"]["sources"] == []
+        browser.say(do="ready")
+        show(web)
+        assert browser.hear()[0]["about"]["sources"][0]["name"] == "clip.mp4"
+
+
+def test_a_browser_that_has_not_drawn_the_last_picture_gets_no_other_and_then_the_newest(web):
+    show(web, 0, grey=10)
+    with meet(web) as browser:
+        assert grey_of(browser.hear()[1]) == 10
+        for number in range(1, 30):
+            show(web, number, grey=10 + 5 * number)
+        with pytest.raises(TimeoutError):
+            browser.hear(timeout_s=0.3)
+        browser.say(do="ready")
+        said, jpeg = browser.hear()
+        assert (said["picture"]["frame"], grey_of(jpeg)) == (29, 155)
+
+
+def test_what_a_browser_has_seen_is_not_sent_again(web):
+    show(web)
+    with meet(web) as browser:
+        browser.hear()
+        browser.say(do="ready")
+        with pytest.raises(TimeoutError):
+            browser.hear(timeout_s=0.3)
+
+
+def test_a_switch_changes_the_picture_that_stands_there_for_this_browser_alone(web):
+    show(web)
+    with meet(web) as one, meet(web) as other:
+        (_, all_labels), (_, same) = one.hear(), other.hear()
+        assert all_labels == same
+        one.look(hide=["emotion"])
+        one.say(do="ready")
+        other.say(do="ready")
+        assert one.hear()[1] != all_labels
+        with pytest.raises(TimeoutError):
+            other.hear(timeout_s=0.3)
+
+
+def test_a_browser_that_pauses_keeps_its_picture_and_its_charts_go_on(web):
+    show(web, 0)
+    with meet(web) as browser:
+        browser.hear()
+        browser.look(paused=True)
+        browser.say(do="ready")
+        until(lambda: all(viewer.held for viewer, _ in web._viewers.values()), "the picture is held")
+        web._feed.sources["clip.mp4"].charts._sampled_s = float("-inf")
+        show(web, 1, grey=9)
+        said, jpeg = browser.hear()
+        assert said["samples"] and "picture" not in said and jpeg == b""
+        browser.look(paused=True, hide=["age"])
+        browser.say(do="ready")
+        said, jpeg = browser.hear()
+        assert said["picture"]["frame"] == 0 and grey_of(jpeg) == 128
+        browser.look()
+        browser.say(do="ready")
+        assert browser.hear()[0]["picture"]["frame"] == 1
+
+
+def test_saving_gives_the_whole_picture_as_it_is_drawn(web):
+    web.finished(frame(4, flat(3000, 100)), None, [])
+    with meet(web) as browser:
+        browser.hear()
+        browser.say(do="save")
+        browser.say(do="ready")
+        said, jpeg = browser.hear()
+    assert said["saved"] == "clip.mp4-4.jpg"
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (100, 3000, 3)
+
+
+def test_a_browser_that_comes_back_is_told_only_what_it_does_not_know(web):
+    show(web)
+    web.told("clip.mp4", HEARTBEAT, {}, {})
+    for life, unknown in ((1700, 1), (1699, 2)):
+        with Browser(web) as browser:
+            browser.hear()
+            browser.look(known=[life, 1])
+            browser.say(do="ready")
+            assert len(browser.hear()[0]["samples"]) == unknown
+
+
+def test_a_live_source_shows_its_newest_picture_but_not_to_who_wants_faces_hidden(web):
+    web.finished(frame(3, flat(320, 240, 40)), None, [], live=True)
+    web.preview(frame(9, flat(320, 240, 90)))
+    for blur, seen in ((False, 9), (True, 3)):
+        with Browser(web) as browser:
+            browser.hear()
+            browser.look(blur=blur)
+            browser.say(do="ready")
+            assert browser.hear()[0]["picture"]["frame"] == seen
+
+
+def test_each_source_has_its_own_pictures_and_samples():
+    web = opened(sources=["door", "yard"])
+    show(web, 2, source="yard")  # The tabs are in the order of the configuration all the same.
+    with contextlib.closing(web), Browser(web) as browser:
+        assert [source["name"] for source in browser.hear()[0]["about"]["sources"]] == ["door", "yard"]
+        browser.say(do="ready")
+        show(web, 1, source="door")
+        for source, number in (("door", 1), ("yard", 2)):
+            browser.look(source)
+            said, _ = browser.hear()
+            assert (said["source"], said["picture"]["frame"], said["samples"][0]["frame"]) == (source, number, number)
+            browser.say(do="ready")
+
+
+# --- What it costs render ---
+
+
+def test_nothing_is_drawn_or_encoded_while_nobody_looks(web, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(EncodedFrame, "jpeg", lambda *_: drawn.append(1) or b"")
+    for number in range(50):
+        show(web, number)
+    assert drawn == [] and not web.is_watched
+
+
+def test_a_browser_that_reads_nothing_holds_up_neither_render_nor_another_browser(web):
+    noise = np.random.default_rng(1).integers(0, 256, (900, 1600, 3), np.uint8)  # a JPEG larger than socket buffers
+    web.finished(frame(0, noise), None, [])
+    with socket.create_connection(("127.0.0.1", web._port)) as frozen, meet(web) as browser:
+        frozen.sendall(
+            f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{web._port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        until(lambda: len(web._viewers) == 2, "two browsers")
+        for message in (
+            {"do": "look", "source": "clip.mp4", "hide": [], "blur": False, "paused": False},
+            {"do": "ready"},
+        ):
+            frozen.sendall(_masked(json.dumps(message).encode()))
+        seen = set()
+        longest_s = 0.0
+        for number in range(1, 20):
+            began_s = time.perf_counter()
+            web.finished(frame(number, noise), None, [])
+            longest_s = max(longest_s, time.perf_counter() - began_s)
+            browser.look()
+            seen.add(browser.hear()[0].get("picture", {}).get("frame"))
+            browser.say(do="ready")
+        assert len(seen) > 5
+        assert longest_s < 0.5
+        _, (frozen_one, _) = web._viewers.values()
+        assert not frozen_one.ready and frozen_one.held is None
+
+
+def _masked(payload: bytes) -> bytes:
+    """A text frame of a browser, which masks with a key; with zeros the text stays what it is."""
+    return b"\x81" + bytes([0x80 | len(payload)]) + bytes(4) + payload
+
+
+def test_who_looks_is_known_and_who_has_gone_is_forgotten(web):
+    show(web)
+    with meet(web) as browser:
+        browser.hear()
+        assert web.is_watched
+    until(lambda: not web._viewers, "the browser is forgotten")
+    assert not web.is_watched
+
+
+# --- Still pictures ---
+
+
+def test_the_last_picture_of_a_folder_stays_while_somebody_looks_or_may_come(web):
+    show(web, rate=None)
+    assert web.waits_for("clip.mp4")
+    with meet(web):
+        until(lambda: web._viewers, "a browser")
+        assert web.waits_for("clip.mp4")
+    until(lambda: not web.waits_for("clip.mp4"), "nobody looks any more")
+
+
+def test_a_video_ends_with_its_last_frame(web):
+    show(web)
+    assert not web.waits_for("clip.mp4") and not web.waits_for("unknown")
+
+
+def test_beside_another_display_nothing_waits_for_a_browser():
+    web = opened(stays=False)
+    show(web, rate=None)
+    assert not web.waits_for("clip.mp4")
+    web.close()
+
+
+# --- Who is refused ---
+
+
+def refused(web: Web, path: str = "", **headers: str) -> int:
+    request = urllib.request.Request(web.address + path, headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request)
+    return answer.value.code
+
+
+def counted(web: Web) -> set[str]:
+    return {reason.removeprefix("from a browser: ") for reason in web.refused}
+
+
+def test_a_path_that_climbs_is_no_name_and_is_refused_and_counted(web):
+    with socket.create_connection(("127.0.0.1", web._port)) as raw:
+        raw.sendall(f"GET /../../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1:{web._port}\r\n\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert refused(web, "%2e%2e/server.py") == 404
+    assert web.refused == {"from a browser: a request for what is not there": 2}
+
+
+def test_nothing_can_be_sent_to_the_page_but_over_its_live_connection(web):
+    request = urllib.request.Request(web.address, method="DELETE")
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request)
+    assert answer.value.code == 405 and counted(web) == {"a request that is no GET"}
+
+
+def test_a_foreign_page_and_a_foreign_name_are_refused_and_counted(web):
+    assert refused(web, Host="evil.example") == 403
+    with pytest.raises(InvalidStatus):
+        Browser(web, origin="http://evil.example")
+    assert counted(web) == {"a request by another name than this machine's", "a connection of another page"}
+
+
+def test_a_message_without_sense_is_counted_and_the_browser_is_served_on(web):
+    show(web)
+    with Browser(web) as browser:
+        browser.hear()
+        browser.say(do="quit")
+        browser.look()
+        browser.say(do="ready")
+        assert browser.hear()[0]["picture"]
+    assert web.refused == {"from a browser: a message that makes no sense": 1}
+
+
+def test_who_talks_nonsense_without_end_is_sent_away(web):
+    with Browser(web) as browser, pytest.raises(ConnectionClosed):
+        for _ in range(1000):
+            browser.socket.send("?")
+            time.sleep(0.001)
+    until(lambda: not web._viewers, "it is gone")
+
+
+def test_who_talks_without_end_is_heard_now_and_then(web):
+    show(web)
+    with meet(web) as browser:
+        browser.hear()
+        began_s = time.monotonic()
+        for _ in range(80):
+            browser.say(do="ready")
+        browser.say(do="save")
+        assert browser.hear()[0]["saved"] and time.monotonic() - began_s > 0.35
+
+
+def test_a_huge_message_ends_its_connection_and_is_counted(web):
+    with Browser(web) as browser:
+        browser.hear()
+        browser.socket.send("x" * 100_000)
+        with pytest.raises(ConnectionClosed):
+            browser.hear()
+    until(lambda: counted(web) == {"a message that is too long"}, "it is counted")
+    with Browser(web) as another:
+        assert another.hear()[0]["about"]
+
+
+def test_one_browser_too_many_is_refused_and_the_others_stay(web, monkeypatch):
+    monkeypatch.setattr(server, "VIEWERS", 3)
+    browsers = [Browser(web) for _ in range(3)]
+    until(lambda: len(web._viewers) == 3, "three browsers")
+    with pytest.raises(InvalidStatus) as answer:
+        Browser(web)
+    assert answer.value.response.status_code == 503
+    show(web)
+    for browser in browsers:
+        assert browser.hear()[0]["about"]
+        browser.socket.close()
+    assert counted(web) == {"one too many at once"}
+
+
+def test_a_crowd_that_says_nothing_makes_room_for_who_says_something(monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS", 5)
+    monkeypatch.setattr(server, "_OPENING_S", 1000.0)
+    with contextlib.closing(opened()) as web, Browser(web) as first:
+        crowd = [socket.create_connection(("127.0.0.1", web._port)) for _ in range(20)]
+        for one in crowd[-3:]:
+            one.sendall(b"GET / HTTP/1.1\r\n")
+        until(lambda: web.refused.total() == 16, "the crowd is counted")
+        assert counted(web) == {"a connection too many"}
+        with Browser(web) as second:
+            assert second.hear()[0]["about"]
+            assert len(web._connections) == 5
+        assert first.hear()[0]["about"]
+        for one in crowd:
+            one.close()
+        until(lambda: len(web._connections) == 1, "the crowd has gone")
+
+
+@pytest.mark.parametrize("noise", [b"\x00\xff" * 200, b"GET " + b"x" * 20_000, b"\r\n" * 999])
+def test_what_is_no_http_is_counted_and_the_server_lives(web, noise):
+    with socket.create_connection(("127.0.0.1", web._port)) as raw:
+        raw.sendall(noise + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while raw.recv(1000):
+                pass
+    until(lambda: counted(web) == {"what is no HTTP"}, f"it is counted: {web.refused}")
+    with Browser(web) as browser:
+        assert browser.hear()[0]["about"]
+
+
+def test_a_connection_that_a_browser_opens_in_advance_and_never_uses_is_not_counted(web):
+    socket.create_connection(("127.0.0.1", web._port)).close()
+    test_what_is_no_http_is_counted_and_the_server_lives(web, b"\x00")
+    assert web.refused.total() == 1
+
+
+# --- Where it is ---
+
+
+def test_under_an_address_that_others_reach_nothing_is_given_without_the_token():
+    web = opened(host="0.0.0.0")
+    try:
+        assert web.address.endswith(f":{web._port}/s3cret/") and "0.0.0.0" not in web.address
+        here = f"http://127.0.0.1:{web._port}/"
+        for path in ("", "app.js", "live", "s3cre/"):
+            with pytest.raises(urllib.error.HTTPError) as answer:
+                urllib.request.urlopen(here + path)
+            assert answer.value.code == 403
+        with urllib.request.urlopen(f"{here}s3cret") as page:  # It is led to the address with a slash.
+            assert page.url == f"{here}s3cret/" and b"facepipe" in page.read()
+        with connect(f"ws://127.0.0.1:{web._port}/s3cret/live", proxy=None) as live:
+            assert live.recv(5)
+    finally:
+        web.close()
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(WebError) as error:
+            opened(ports=[port])
+    assert str(error.value) == (
+        f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
+    )
+
+
+def test_of_several_ports_the_page_is_at_the_first_that_is_free():
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        ports = [server.getsockname()[1] for server in (taken, free)]
+        free.close()
+        web = opened(ports=ports)
+        assert web.address == f"http://127.0.0.1:{ports[1]}/"
+        web.close()
+
+
+def test_an_address_that_is_none_of_this_machine_s_is_said_in_a_sentence():
+    with pytest.raises(WebError, match=r"cannot be served at 192\.0\.2\.7, port 8600 .*--web-host"):
+        opened(host="192.0.2.7", ports=[8600])
+    with pytest.raises(WebError, match="nowhere.invalid is not known here"):
+        opened(host="nowhere.invalid")
+
+
+def test_a_successor_has_the_place_at_once_and_the_same_address():
+    web = opened()
+    with meet(web):
+        pass
+    web.close()
+    successor = opened(ports=[web.port], life=1701)
+    assert successor.address == web.address
+    successor.close()
+
+
+def test_at_the_end_browsers_are_told_that_the_run_is_over(web):
+    with Browser(web) as browser:
+        browser.hear()
+        web.close()
+        with pytest.raises(ConnectionClosed) as closed:
+            browser.hear()
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "over")
+
+
+def test_the_end_waits_for_no_browser(web):
+    with socket.create_connection(("127.0.0.1", web._port)), Browser(web):
+        began_s = time.monotonic()
+        web.close()
+        assert time.monotonic() - began_s < 1.0
+
+
+def test_without_its_package_the_page_says_what_installs_it(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "websockets"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "stages.view.web.server")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
+    with pytest.raises(WebError, match="websockets is not installed here; run make install in"):
+        open_web()
