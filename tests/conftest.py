@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.screen"]  # a screen without a monitor
+
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 MADE_BY_TOOLS = {".venv", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache", "__pycache__"}

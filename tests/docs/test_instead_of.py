@@ -17,7 +17,6 @@ import pytest
 from stages.results.output_folder import newest_run
 from tests.end_to_end.command import PROJECT, Workplace, somewhere
 from tests.end_to_end.material import scene, write_clip
-from tests.results.conftest import screen  # noqa: F401  (a fixture)
 
 PAGE = PROJECT / "docs" / "instead-of.md"
 ROWS = re.findall(r"^\| (.+?) \| `(.+?)`(?:, .*)? \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

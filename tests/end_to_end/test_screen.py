@@ -14,7 +14,6 @@ import pytest
 
 from tests.end_to_end.command import LOOK_AGAIN_S, Ran, Running, eventually
 from tests.end_to_end.material import FACES
-from tests.results.conftest import screen  # noqa: F401  (a fixture)
 
 
 def test_without_a_screen_it_says_so_in_one_line_and_goes_on(place, film, shown: Ran):

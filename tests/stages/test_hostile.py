@@ -45,6 +45,7 @@ class Hostile:
                     self.capture.send(msgpack.packb({**HEARTBEAT, "run": header["run"]}))
                 case "crops":
                     self._answer(header)
+                    self.capture.send(msgpack.packb({**HEARTBEAT, "run": header["run"], "finished": header["seq"]}))
                 case "refused":
                     return header["reason"]
         raise AssertionError("it was never refused")

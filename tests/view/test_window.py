@@ -92,7 +92,7 @@ import sys
 import cv2
 import numpy as np
 from skimage.data import astronaut
-from stages.view.window import View, Window
+from stages.view.window import KeyState, Window
 scale, saved = int(sys.argv[1]), []
 picture = cv2.resize(astronaut()[:, :, ::-1], None, fx=scale, fy=scale)
 window = Window("clip.mp4", saved.append)
