@@ -49,6 +49,7 @@ from .trace.history import CAPTURE
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
 from .transport.faulty import inject, injector_of, open_transport
+from .transport.ring import Ring
 from .transport.sockets import Transport
 
 TICK_S = 0.05  # how exactly deadlines are kept
@@ -96,6 +97,9 @@ class _Capture:
         self._source, self._reader = source, reader
         self._workers = transport.bind(settings.binds, kinds(*TO_CAPTURE))
         self._render = transport.connect(settings.render, kinds(*FROM_RENDER))
+        self._ring = Ring(settings.pipeline.window, settings.pipeline.window_memory)
+        self._workers.share(self._ring)
+        self._render.share(self._ring)
         self._rules = rules(settings, source.live)
         self._epoch = settings.incarnation or int(time.time() * 1000)
         self._run = ""  # named by render
@@ -180,6 +184,7 @@ class _Capture:
                     self._stats.worked(message.worked)
                     if not self._dispatcher.acknowledged:
                         self._results_end_s = message.time
+                    self._render.reads_ring(message.reads_ring)
                     acked_up_to = self._dispatcher.acked_up_to
                     self._step(acked(message))
                     if self._dispatcher.acked_up_to > acked_up_to:
@@ -209,6 +214,7 @@ class _Capture:
             case _ if message.run != self._run:
                 pass
             case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
+                self._workers.reads_ring(connection, message.reads_ring)
                 worker = (host, replica)
                 said = (message.incarnation, message.card, message.session_id, tuple(map(tuple, message.ended)))
                 self._step(dispatcher.WorkerRegistered(connection, stage, worker, *said))
@@ -301,7 +307,8 @@ class _Capture:
     def _do(self, action: dispatcher.Action, crops: FaceCrops | None) -> None:
         match action:
             case dispatcher.SendWelcome(connection, session_id):
-                self._to_worker(connection, Welcome(session_id=session_id, credit=self._rules.credit, **self._id))
+                what = {"session_id": session_id, "credit": self._rules.credit, "ring": self._ring.address}
+                self._to_worker(connection, Welcome(**what, **self._id))
             case dispatcher.SendFrame(connection, frame, seq, attempt, skip):
                 beyond = self._workers.is_beyond(connection)
                 assignee = self._assignee(connection)
@@ -421,7 +428,7 @@ class _Capture:
         if now_s - self._said_hello_s >= every_s or is_complete != self._said_complete:
             self._said_hello_s, self._said_complete = now_s, is_complete
             what = {"live": self._source.live, "is_complete": self._said_complete, "latency": self._stats.lately()}
-            what["key"] = self._key
+            what |= {"key": self._key, "ring": self._ring.address}
             self._render.send(SourceHello(**what, **self._id))
         if not self._dispatcher.started and now_s >= self._wait_told_s:
             self._wait_told_s = float("inf")

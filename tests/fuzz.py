@@ -47,6 +47,7 @@ TYPES = {
     "MissingParts": st.lists(st.tuples(counts, st.lists(names, max_size=3)).map(list), max_size=3),
     "Ends": st.lists(st.tuples(counts, st.sampled_from(["exit", "hang", "killed"])).map(list), max_size=3),
     "Works": st.lists(st.tuples(counts, positive).map(list), max_size=3),
+    "Ring": st.none() | st.tuples(st.integers(1, 2**53), counts, st.just("00" * 16)).map(list),
     "Geometries": st.lists(
         st.tuples(sides, sides, st.sampled_from([1, 3]), st.floats(0.01, 1e9), st.just(["age"])).map(list), max_size=3
     ),

@@ -26,7 +26,8 @@ VERSION = 1
 
 _DIGEST = re.compile("[0-9A-Za-z]{0,64}")
 
-ENCODINGS = ("jpeg", "png")  # besides raw
+ENCODINGS = ("jpeg", "png")  # besides raw, between machines
+SHARED = "shared"  # within a machine: the buffer says where the pixels lie, see stages/transport/ring.py
 
 
 class Refused(FacepipeError):
@@ -37,9 +38,9 @@ class Refused(FacepipeError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """A picture on its way between machines, in place of its array; `stages.transport.images` makes and opens it."""
+    """A picture on its way, in place of its array; `images` and `ring` in stages/transport make and open it."""
 
-    encoding: str  # one of ENCODINGS
+    encoding: str  # one of ENCODINGS, or SHARED
     shape: tuple[int, int, int]  # of the array: height, width, 3
     buffer: bytes | memoryview
 
@@ -92,6 +93,16 @@ def _refusal(value: object) -> bool:
     return _whole(0)(frame) and _name(stage) and _whole(0)(worker) and _text(limits.TEXT_CHARACTERS)(reason)
 
 
+def _is_ring(process: object, descriptor: object, token: object) -> bool:
+    """Where the memory lies that a process shares: its ID, a descriptor, and 16 bytes to know it by."""
+    return (
+        _whole(1)(process)
+        and _whole(0)(descriptor)
+        and type(token) is str
+        and re.fullmatch("[0-9a-f]{32}", token) is not None
+    )
+
+
 _name = _text(limits.NAME_CHARACTERS, shortest=1)
 _names = _list_of(_name, 64)
 
@@ -127,6 +138,7 @@ Geometries = Annotated[list, _list_of(_geometry, 64)]
 MissingParts = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
 Refusals = Annotated[list, _list_of(_refusal, limits.REFUSALS)]
 Ends = Annotated[list, _list_of(_pair(_whole(0), lambda value: value in ("exit", "hang", "killed")), limits.ENDS)]
+Ring = Annotated[list | None, _or_none(lambda value: type(value) is list and len(value) == 3 and _is_ring(*value))]
 Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
 
 
@@ -159,6 +171,7 @@ class WorkerHello(Message):
     epoch: Count = 0  # of the welcome that this answers, and its session: what was said to an older one is void
     session_id: Count = 0
     ended: Ends = field(default_factory=list)  # [incarnation, cause] of its former lives, as its launcher saw them end
+    reads_ring: Flag = False  # it can read the ring of the welcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -223,6 +236,7 @@ class Welcome(Message):
     source: MaybeName = None  # of a capture
     session_id: Count = 0  # names this connection at this capture: with a new one the worker's session starts anew
     credit: Count = limits.CREDIT  # the most tasks that this capture gives to one worker
+    ring: Ring = None  # of a capture: where its pictures lie for processes of its machine
     incarnation: Count = 0  # of render
 
 
@@ -298,6 +312,7 @@ class SourceHello(Message):
     is_complete: Flag = True  # every stage has a worker: before, an earlier run's results are left alone
     key: Digest = ""  # that grants of this epoch are signed with; no worker is told
     latency: MaybeSeconds = None  # in the middle, of what was acknowledged since the last hello; None: nothing
+    ring: Ring = None  # where its pictures lie for processes of its machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -432,6 +447,7 @@ class Ack(Message):
     preview: MaybeCount = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
     refused: Refusals = field(default_factory=list)  # [frame, stage, worker, reason] of answers that were not taken
     worked: Works = field(default_factory=list)  # [frame, seconds of work on its longest path], for the account
+    reads_ring: Flag = False  # render can read the ring of the source's hello
 
 
 TO_CAPTURE = (WorkerHello, Heartbeat, FaceCrops, Isolated, Failed)
@@ -532,7 +548,7 @@ def _array(message: type[Message], part: object, buffer: memoryview) -> np.ndarr
     if type(part) is not dict or part.keys() != {"encoding", "shape", "dtype"}:
         raise Refused(f"a {message.kind} with a buffer that is not described")
     encoding = part["encoding"]
-    known = encoding == "raw" or (message.may_be_encoded and encoding in ENCODINGS)
+    known = encoding == "raw" or (message.may_be_encoded and encoding in (*ENCODINGS, SHARED))
     if not known or part["dtype"] != "uint8":
         raise Refused(f"a {message.kind} with pixels as {_short(encoding)} {_short(part['dtype'])}, not raw uint8")
     shape = part["shape"]

@@ -81,7 +81,7 @@ class RenderedSource:
         self._lease = SourceLease()
         self._grants = Grants("", 0)
         self._refusals = Refusals()
-        self._is_live = False
+        self._is_live = self._reads_ring = False
         self._clean = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._preview_taken = 0
@@ -100,6 +100,7 @@ class RenderedSource:
             case LeaseState.DENIED:
                 return f"{self._name} is already read by another capture"
         self._is_live = hello.live
+        self._reads_ring = self._peers.open_ring(connection, hello.ring)
         if hello.latency is not None:
             self._stats.told(hello.latency)
         if self._joiner.epoch is None or hello.epoch > self._joiner.epoch:
@@ -200,6 +201,7 @@ class RenderedSource:
             refused=self._refusals.listed(),
             time=self._time,
             worked=self._stats.worked(),
+            reads_ring=self._reads_ring,
         )
         if self._peers.send(self._lease.holder, ack):
             self._lost_s = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from ..delivery.session import WorkerSession
+from ..delivery.tasks import DETECT
 from ..errors import StartupRejected
 from ..protocol import limits
 from ..protocol.generations import Incarnation, Run
@@ -107,6 +108,7 @@ class _Worker:
         self._heartbeat_due_s = self._found_due_s = 0.0
         self._heard_from_s: dict[DealerSocket, float] = {}  # when each capture has been told last what is finished
         self._stated_credit: dict[DealerSocket, int] = {}
+        self._reads_ring: dict[DealerSocket, bool] = {}  # whether pictures of this capture come by its ring
         # not sent yet
         self._held: list[tuple[tuple[DealerSocket, WorkerSession], Frame | Crops, Answer | Exception]] = []
         self._held_until_s = inf
@@ -146,6 +148,8 @@ class _Worker:
                 self._heartbeat_due_s = 0.0  # There is credit now: say so at once.
         for capture, session in self._sessions:
             for message in capture.receive():
+                if isinstance(message, Welcome) and self._identity.stage == DETECT:  # Nobody else is given pictures.
+                    self._reads_ring[capture] = capture.open_ring(message.ring)
                 if isinstance(message, (Frame, Crops)) and not self._fits(message):
                     continue  # Of no capture of ours: it would be the end of this process.
                 if session.take(message):
@@ -278,6 +282,7 @@ class _Worker:
                 epoch=session.epoch,
                 session_id=session.session_id,
                 ended=me.ended,
+                reads_ring=self._reads_ring.get(capture, False),
             )
         )
         self._send_heartbeat(capture, session)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..protocol.messages import pack
 from ..supervision.settings import Settings
 from .sockets import DealerSocket, RouterSocket, Transport
 
@@ -108,5 +107,8 @@ class _FaultySocket:
         *connection, message = connection_and_message
         place, _, name = connection[0].partition("-") if connection else ("0", "", "")
         return self._transport.send(
-            self._socket, int(place), [bytes.fromhex(name)] if connection else [], pack(message)
+            self._socket,
+            int(place),
+            [bytes.fromhex(name)] if connection else [],
+            self._socket.packed(message, *connection),
         )

@@ -8,11 +8,12 @@ what our encoder does not write (progressive JPEGs, which can cost a minute each
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from ..protocol.messages import Encoded, Message, Refused
+from ..protocol.messages import SHARED, Encoded, Message, Refused
 
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -30,14 +31,20 @@ def encoded(pixels: np.ndarray, encoding: str, quality: int) -> Encoded:
     return Encoded(encoding, pixels.shape, buffer)
 
 
-def decoded(message: Message) -> Message:
-    """The message with arrays in place of encoded pictures; raises `Refused`."""
+def _none_is_shared(picture: Encoded) -> np.ndarray:
+    raise Refused("a picture in memory that is not shared with this process")
+
+
+def decoded(message: Message, fetch: Callable[[Encoded], np.ndarray] = _none_is_shared) -> Message:
+    """The message with arrays in place of encoded pictures; raises `Refused`. `fetch` reads one of shared memory."""
     if not any(type(array) is Encoded for array in message.arrays):
         return message
-    return replace(message, arrays=tuple(_array(a) if type(a) is Encoded else a for a in message.arrays))
+    return replace(message, arrays=tuple(_array(a, fetch) if type(a) is Encoded else a for a in message.arrays))
 
 
-def _array(picture: Encoded) -> np.ndarray:
+def _array(picture: Encoded, fetch: Callable[[Encoded], np.ndarray] = _none_is_shared) -> np.ndarray:
+    if picture.encoding == SHARED:
+        return fetch(picture)
     file = memoryview(picture.buffer).cast("B")
     try:
         size = (_jpeg_size if picture.encoding == "jpeg" else _png_size)(file)

@@ -24,6 +24,7 @@ from ..protocol.messages import Message, Refused, pack, unpack
 from .addresses import IPC, TCP, resolved
 from .curve import FAILED_HANDSHAKES, Security, ZapAuthenticator, failed_handshakes
 from .images import decoded
+from .ring import Ring, RingReader
 
 MESSAGES_A_TURN = 8  # taken from one socket before the others get their turn
 RECONNECT_MS = 10  # at first: everything is started at once, and binds within the first tenths of a second
@@ -57,10 +58,17 @@ class Socket:
         self.zmq_sockets: list[zmq.Socket] = []
         self._malformed: deque[tuple[dict, str]] = deque(maxlen=REASONS)
         self._listens_to = listens_to
+        self._rings = RingReader()  # of the peers, on this machine
+        self._ring: Ring | None = None  # our own, for peers that have said that they can read it
 
     def close(self) -> None:
+        self._rings.close()
         for socket in self.zmq_sockets:
             socket.close()
+
+    def share(self, ring: Ring) -> None:
+        """Give peers that can read it their pictures by this ring."""
+        self._ring = ring
 
     def _open(self, context: zmq.Context, kind: int, address: str) -> zmq.Socket:
         socket = context.socket(kind)
@@ -88,7 +96,7 @@ class Socket:
     def _unpack(self, frames: list[zmq.Frame]) -> Message | None:
         try:
             message = unpack([frame.buffer for frame in frames], self._listens_to)
-            return decoded(message) if self._is_authorized(frames[0], message) else None
+            return decoded(message, self._rings.read) if self._is_authorized(frames[0], message) else None
         except Refused as refusal:
             self._count(str(refusal)[:80])
             if refusal.header is not None and "grant" in refusal.header:
@@ -138,6 +146,7 @@ class RouterSocket(Socket):
         self._said: set[str] = set()
         self._monitors: list[zmq.Socket] = []
         self._beyond: list[bool] = []  # of each socket: whether its peers are on other machines
+        self._reading: set[str] = set()  # connections whose peers can read our ring
 
     def open(self, context: zmq.Context, address: str) -> None:
         socket = self._open(context, zmq.ROUTER, address)
@@ -160,7 +169,21 @@ class RouterSocket(Socket):
     def send(self, connection: str, message: Message) -> bool:
         """Whether the message is on its way; False: that connection is gone."""
         place, _, name = connection.partition("-")
-        return self._send(self.zmq_sockets[int(place)], [bytes.fromhex(name), *pack(message)])
+        return self._send(self.zmq_sockets[int(place)], [bytes.fromhex(name), *self.packed(message, connection)])
+
+    def packed(self, message: Message, connection: str) -> list:
+        """The parts of a message to that connection."""
+        return pack(self._ring.shared(message) if self._ring is not None and connection in self._reading else message)
+
+    def reads_ring(self, connection: str, reads: bool) -> None:
+        """The peer has said whether it can read our ring."""
+        if len(self._reading) >= limits.GREETED:
+            self._reading.clear()  # Their pictures travel through the socket.
+        (self._reading.add if reads else self._reading.discard)(connection)
+
+    def open_ring(self, connection: str, address: list | None) -> bool:
+        """Open the ring that this peer has named; whether it can be read. One of another machine cannot."""
+        return not self.is_beyond(connection) and self._rings.open(address)
 
     def is_beyond(self, connection: str) -> bool:
         """Whether the peer is on another machine."""
@@ -256,6 +279,7 @@ class DealerSocket(Socket):
         self._socket: zmq.Socket | None = None
         self._monitor: zmq.Socket | None = None
         self._address = ""
+        self._is_read = False  # whether the peer can read our ring
 
     def open(self, context: zmq.Context, address: str) -> None:
         self._address = address
@@ -289,7 +313,20 @@ class DealerSocket(Socket):
 
     def send(self, message: Message) -> bool:
         """Whether the message is on its way; False: nobody is connected."""
-        return self._send(self._socket, pack(message))
+        return self._send(self._socket, self.packed(message))
+
+    def packed(self, message: Message) -> list:
+        """The parts of a message."""
+        return pack(self._ring.shared(message) if self._ring is not None and self._is_read else message)
+
+    def reads_ring(self, reads: bool) -> None:
+        """The peer has said whether it can read our ring."""
+        self._is_read = reads
+
+    def open_ring(self, address: list | None) -> bool:
+        """Open the ring that the peer has named; whether it can be read. One of another machine cannot."""
+        is_beyond = self._address.startswith(TCP) and self._security is not None
+        return not is_beyond and self._rings.open(address)
 
 
 class Transport:

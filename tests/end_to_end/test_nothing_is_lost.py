@@ -325,3 +325,20 @@ def test_memory_descriptors_and_threads_stay_as_they_are_however_often_stages_di
 @pytest.mark.long
 def test_resume_begins_a_run_where_there_is_none(place, slow_film, calm):
     assert_same(place.run(slow_film, "--resume"), calm)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no shared memory without a name on this system")
+def test_pictures_go_through_memory_that_ends_with_the_run(place, film, shown):
+    run = place.start(film, "--set=pace=true").until_lines(1)
+
+    def sharing() -> set[str]:
+        return {
+            stage
+            for stage, processes in run.stages().items()
+            for process in processes
+            for file in Path(f"/proc/{process.pid}/fd").iterdir()
+            if os.readlink(file).startswith("/memfd:facepipe")
+        }
+
+    assert sharing() == {"capture", "detect", "render"}
+    assert run.end().results == shown.results

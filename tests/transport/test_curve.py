@@ -17,6 +17,7 @@ from stages.protocol.messages import TO_CAPTURE, TO_WORKER, Heartbeat, Welcome, 
 from stages.transport import curve
 from stages.transport.curve import CurveError, Security, known_host, new_pair
 from stages.transport.keys import KeysError, make_keys, read_keys
+from stages.transport.ring import Ring
 from stages.transport.sockets import DealerSocket, SocketError, Transport
 
 PIPELINE = read_config(
@@ -196,6 +197,13 @@ def test_within_a_machine_no_key_is_needed_and_the_same_rules_hold(keys, tmp_pat
         assert {message.stage for _, message in heard} == {"age"}
     finally:
         transport.close()
+
+
+def test_memory_is_not_shared_with_another_machine(server, keys):
+    transport, ring = Transport(server.security("desk")), Ring(4, 10_000_000)
+    assert not transport.connect(server.address, kinds(*TO_WORKER)).open_ring(ring.address)
+    transport.close()
+    ring.close()
 
 
 # --- It fails closed ---

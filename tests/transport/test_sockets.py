@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from stages.protocol.messages import TO_CAPTURE, TO_WORKER, Frame, Heartbeat, Welcome, kinds
+from stages.transport.ring import Ring
 from stages.transport.sockets import Transport
 
 HEARTBEAT = Heartbeat(run="", stage="age", replica=0, incarnation=1, credit=2, finished=0)
@@ -116,3 +117,19 @@ def test_another_thread_can_end_the_wait(transport):
     threading.Timer(0.05, waker.wake).start()
     transport.wait(30)
     waker.clear()
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["by shared memory", "through the socket"])
+def test_a_picture_is_what_was_sent_on_either_way(transport, tmp_path, reads):
+    bound, connected = pair(transport, tmp_path)
+    ring = Ring(4, 10_000_000)
+    bound.share(ring)
+    send(connected, HEARTBEAT)
+    connection, _ = first(transport, bound)
+    bound.reads_ring(connection, reads and connected.open_ring(ring.address))
+    pixels = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    task = Frame(run="r", epoch=1, source="s", frame=1, seq=1, attempt=1, skip=[], geometries=[], arrays=(pixels,))
+    assert sum(len(part) for part in bound.packed(task, connection)) < 1000 or not reads
+    assert bound.send(connection, task)
+    assert np.array_equal(first(transport, connected).arrays[0], pixels)
+    ring.close()
