@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-DECIMALS = 4  # of every number in results.jsonl
-OLDEST_DECADE = 70
+from .answers import Answer
+from .decimals import rounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
@@ -67,41 +66,6 @@ class CropGeometry:
     height: int  # pixels
     channels: int  # 1 grey, 3 BGR
     scale: float  # side of the square, in units of the normalised box's
-
-
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """The answer of a classifier for one face."""
-
-    label: str
-    confidence: float  # probability of `label`
-    scores: dict[str, float]  # a probability for every label, in the order of the card
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """The age of one face, with the range that holds it in eight of ten cases by the model's own account."""
-
-    years: float
-    low: float
-    high: float
-    group: str  # "30-39"
-
-
-def age_group(years: float) -> str:
-    """The decade of life that an age lies in: "30-39" up to "70+"."""
-    decade = int(max(years, 0.0)) // 10 * 10
-    return f"{OLDEST_DECADE}+" if decade >= OLDEST_DECADE else f"{decade}-{decade + 9}"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The answer of a regression for one face."""
-
-    value: float
-
-
-Answer = Classes | Age | Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,26 +140,8 @@ def doubted(frame: FinishedFrame, unsure_below: float) -> FinishedFrame:
     return replace(frame, faces=faces)
 
 
-def rounded(value: float) -> float:
-    """Four decimals, and no negative zero; what is not a number becomes NaN."""
-    value = float(value)
-    return round(value, DECIMALS) + 0.0 if math.isfinite(value) else math.nan
-
-
-def rounded_answer(answer: Answer) -> Answer:
-    """The answer as it is written."""
-    match answer:
-        case Classes(label, confidence, scores):
-            return Classes(label, rounded(confidence), {name: rounded(score) for name, score in scores.items()})
-        case Age(years, low, high, group):
-            return Age(rounded(years), rounded(low), rounded(high), group)
-        case Value(value):
-            return Value(rounded(value))
-    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
-
-
 def _rounded_face(face: Face) -> Face:
-    answers, smoothed = ({s: rounded_answer(a) for s, a in said.items()} for said in (face.answers, face.smoothed))
+    answers, smoothed = ({s: a.rounded() for s, a in said.items()} for said in (face.answers, face.smoothed))
     pose, points = face.pose, face.landmarks
     return replace(
         face,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from ..frames import Classes, Face
+from ..frames import Face
 from .lines import DropEntry, Line
 from .person import Moment, Person
 from .timeline import Scale, Strip
@@ -147,12 +147,7 @@ def _count(gathered: Gathered, line: Line) -> None:
 
 def _stage_with_colours(faces: list[Face]) -> str | None:
     """The first whose answers have more than two classes: two do not change while one looks on."""
-    several = (
-        stage
-        for face in faces
-        for stage, answer in face.shown.items()
-        if isinstance(answer, Classes) and len(answer.scores) > 2
-    )
+    several = (stage for face in faces for stage, answer in face.shown.items() if len(answer.shares) > 2)
     return next(several, None)
 
 

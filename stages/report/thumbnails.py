@@ -9,8 +9,8 @@ import av
 import cv2
 import numpy as np
 
+from ..decimals import rounded
 from ..errors import reason
-from ..frames import rounded
 from ..names import output_name
 from ..results.layout import ANNOTATED
 from ..sources.base import Source, SourceError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import stat
 from dataclasses import replace
@@ -12,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..answers import answer_from
 from ..config.schema import FACE_KEYS
-from ..frames import Age, Answer, Classes, Face, FinishedFrame, Pose, Value, rounded
+from ..decimals import as_json, of_json
+from ..frames import Face, FinishedFrame, Pose
 from .errors import OutputError, cannot_write
 from .manifest import Manifest
 
@@ -114,7 +115,7 @@ def record(frame: FinishedFrame) -> dict:
     written = {"source": frame.source, "frame": int(frame.frame)}
     if frame.picture.file is not None:
         written["file"] = frame.picture.file
-    written |= {"time": _number(frame.picture.time), "width": width, "height": height}
+    written |= {"time": as_json(frame.picture.time), "width": width, "height": height}
     written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
     if frame.missing:
         written["missing"] = list(frame.missing)
@@ -130,65 +131,34 @@ def faces_of(record: dict) -> list[Face]:
 
 def _face(face: Face) -> dict:
     written = {} if face.id is None else {"id": face.id}
-    written |= {"box": [_number(value) for value in face.box], "score": _number(face.score)}
+    written |= {"box": [as_json(value) for value in face.box], "score": as_json(face.score)}
     if face.landmarks is not None:
-        written["landmarks"] = [[_number(x), _number(y)] for x, y in face.landmarks]
+        written["landmarks"] = [[as_json(x), as_json(y)] for x, y in face.landmarks]
     if face.pose is not None:
-        written["pose"] = {name: _number(getattr(face.pose, name)) for name in _ANGLES}
+        written["pose"] = {name: as_json(getattr(face.pose, name)) for name in _ANGLES}
     if face.quality is not None:
-        written["quality"] = _number(face.quality)
+        written["quality"] = as_json(face.quality)
     if face.unsure:
         written["unsure"] = True
-    written |= {stage: _answer(answer) for stage, answer in face.answers.items()}
+    written |= {stage: answer.to_json() for stage, answer in face.answers.items()}
     if face.smoothed:
-        written["smoothed"] = {stage: _answer(answer) for stage, answer in face.smoothed.items()}
+        written["smoothed"] = {stage: answer.to_json() for stage, answer in face.smoothed.items()}
     return written
-
-
-def _answer(answer: Answer) -> dict:
-    match answer:
-        case Classes(label, confidence, scores):
-            numbers = {name: _number(score) for name, score in scores.items()}
-            return {"label": label, "confidence": _number(confidence), "scores": numbers}
-        case Age(years, low, high, group):
-            return {"years": _number(years), "low": _number(low), "high": _number(high), "group": group}
-        case Value(value):
-            return {"value": _number(value)}
-    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
-
-
-def _number(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity: what is not a number becomes null."""
-    value = rounded(value)
-    return value if math.isfinite(value) else None
 
 
 _ANGLES = ("yaw", "pitch", "roll")
 
 
 def _read_face(face: dict) -> Face:
-    answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in FACE_KEYS}
-    smoothed = {stage: _read_answer(answer) for stage, answer in face.get("smoothed", {}).items()}
-    read = Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
+    answers = {stage: answer_from(answer) for stage, answer in face.items() if stage not in FACE_KEYS}
+    smoothed = {stage: answer_from(answer) for stage, answer in face.get("smoothed", {}).items()}
+    read = Face(tuple(map(of_json, face["box"])), of_json(face["score"]), answers, face.get("id"), smoothed)
     if "landmarks" not in face:
         return read
     return replace(
         read,
-        landmarks=tuple((_read_number(x), _read_number(y)) for x, y in face["landmarks"]),
-        pose=Pose(*(_read_number(face["pose"][name]) for name in _ANGLES)),
-        quality=_read_number(face["quality"]),
+        landmarks=tuple((of_json(x), of_json(y)) for x, y in face["landmarks"]),
+        pose=Pose(*(of_json(face["pose"][name]) for name in _ANGLES)),
+        quality=of_json(face["quality"]),
         unsure=face.get("unsure", False),
     )
-
-
-def _read_answer(answer: dict) -> Answer:
-    if "label" in answer:
-        scores = {name: _read_number(score) for name, score in answer["scores"].items()}
-        return Classes(answer["label"], _read_number(answer["confidence"]), scores)
-    if "years" in answer:
-        return Age(*(_read_number(answer[name]) for name in ("years", "low", "high")), answer["group"])
-    return Value(_read_number(answer["value"]))
-
-
-def _read_number(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -7,8 +7,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..decimals import are_numbers
 from ..errors import FacepipeError
-from ..frames import Age, Answer, Classes, Face, Value
+from ..frames import Face
 from ..protocol import limits
 from .jsonl import faces_of
 from .reading import LINE_BYTES, open_plain
@@ -132,7 +133,7 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
         and isinstance(record["frame"], int)
         and 0 <= record["frame"] <= limits.COUNT
         and isinstance(record.get("file"), str | None)
-        and (time is None or _are_numbers((time,)))
+        and (time is None or are_numbers((time,)))
         and isinstance(width, int)
         and isinstance(height, int)
         and 0 < width * height <= limits.PICTURE_PIXELS
@@ -149,30 +150,11 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
 
 
 def _is_face(face: Face) -> bool:
-    answers = all(map(_is_answer, face.answers.values())) and all(map(_is_answer, face.smoothed.values()))
-    fits = len(face.box) == 4 and _are_numbers((*face.box, face.score)) and isinstance(face.id, int | None)
-    return answers and fits and (face.landmarks is None or _has_landmarks(face))
+    fits = len(face.box) == 4 and are_numbers((*face.box, face.score)) and isinstance(face.id, int | None)
+    return fits and (face.landmarks is None or _has_landmarks(face))
 
 
 def _has_landmarks(face: Face) -> bool:
     numbers = *(number for point in face.landmarks for number in point), face.quality
     angles = face.pose.yaw, face.pose.pitch, face.pose.roll
-    return len(face.landmarks) == 5 and _are_numbers((*numbers, *angles)) and isinstance(face.unsure, bool)
-
-
-def _is_answer(answer: Answer) -> bool:
-    match answer:
-        case Classes(label, confidence, scores):
-            return isinstance(label, str) and _are_numbers((confidence, *scores.values()))
-        case Age(years, low, high, group):
-            return isinstance(group, str) and _are_numbers((years, low, high))
-        case Value(value):
-            return _are_numbers((value,))
-
-
-def _are_numbers(values: tuple) -> bool:
-    """Of a size that pictures, probabilities and times have; or NaN, which is written as null. Else `TypeError`, too.
-
-    By their sum: half of the time of a report went into looking at each.
-    """
-    return not abs(sum(values)) >= 1e12
+    return len(face.landmarks) == 5 and are_numbers((*numbers, *angles)) and isinstance(face.unsure, bool)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from ..frames import Age, Answer, Classes, Face, Value
+from ..frames import Face
 from ..results.errors import cannot_write
 from ..results.jsonl import faces_of
 from ..results.manifest import Manifest
@@ -97,7 +97,7 @@ def _hear(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
     for unnumbered in [key for key in said if key < 0]:
         del said[unnumbered]
     for place, face in enumerate(faces):
-        words = UNSURE if face.says_unsure else ", ".join(_said(stage, answer) for stage, answer in face.shown.items())
+        words = UNSURE if face.says_unsure else ", ".join(answer.brief(stage) for stage, answer in face.shown.items())
         key = -1 - place if face.id is None else face.id
         name = "" if face.id is None else f"#{face.id}"
         said[key] = (face.box[2] * face.box[3], f"{name} {words}".strip() or "face")
@@ -108,17 +108,6 @@ def _text(said: dict[int, tuple[float, str]]) -> str:
     lines = [_escaped(said[key][1]) for key in sorted(largest, key=lambda key: (key < 0, abs(key)))]
     more = len(said) - len(lines)
     return "\n".join([*lines, *([f"and {more} more"] if more else [])])
-
-
-def _said(stage: str, answer: Answer) -> str:
-    match answer:
-        case Classes(label):
-            return label if stage in ("gender", "emotion") else f"{stage}: {label}"
-        case Age(years):
-            return f"{max(years, 0.0):.0f}" if stage == "age" else f"{stage}: {max(years, 0.0):.0f}"
-        case Value(value):
-            return f"{stage}: {value:.4g}"
-    raise TypeError(f"no way to say an answer of type {type(answer).__name__}")
 
 
 def _escaped(text: str) -> str:

@@ -20,10 +20,11 @@ from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
 from docs.figures import NoPlace, table, with_figures
 from docs.make_pictures import first_configuration
+from stages.answers import Age, Classes
 from stages.config.keys import keys_of
 from stages.config.load import read_config
 from stages.config.schema import Attribute, ConfigError, Detect, Pipeline, Render
-from stages.frames import Age, Classes, Face, FinishedFrame, Picture, Pose
+from stages.frames import Face, FinishedFrame, Picture, Pose
 from stages.plan import read_pipeline
 from stages.protocol import messages
 from stages.results.jsonl import record

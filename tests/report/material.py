@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.frames import Classes, Face, FinishedFrame
+from stages.answers import Classes
+from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line
 from stages.results.recorder import Recorder
 from tests.results.frames import ANSWERS, face, flat, frame

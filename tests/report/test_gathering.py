@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.frames import Age, Value
+from stages.answers import Age, Value
 from stages.report import gathering
 from stages.report.gathering import FILMS, GONE_S, PICTURES, UNFOLLOWED, Film, files, gather, losses_by_reason
 from stages.report.lines import DropEntry, Line

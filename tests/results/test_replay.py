@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.frames import Age, Classes, Face, FinishedFrame, Value, age_group, doubted
+from stages.answers import Age, Classes, Value, age_group
+from stages.frames import Face, FinishedFrame, doubted
 from stages.results.jsonl import faces_of, line
 from stages.results.replay import restored
 from stages.vision.following import Follower

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...frames import Age, Answer, Classes, Face, Value
+from ...answers import Answer
+from ...answers.base import named, percent
+from ...frames import Face
 
 NEUTRAL = (225, 225, 225)  # BGR, of everything that has no colour of its own
 LABEL_COLOURS = {
@@ -23,7 +25,6 @@ ID_COLOURS = (
     (90, 220, 255), (255, 190, 80), (150, 120, 255), (120, 230, 120), (240, 130, 240), (80, 160, 255),
     (230, 230, 110), (130, 130, 250), (90, 250, 190), (255, 160, 170), (100, 200, 200), (200, 200, 255),
 )  # fmt: skip
-_SPEAK_FOR_THEMSELVES = {"gender", "emotion"}  # 'happy 91 %' needs no 'emotion:' before it
 _LONGEST = 40  # characters
 _MOST_BARS = 8  # for one answer: those of a model with a hundred labels would fill the picture
 
@@ -54,7 +55,7 @@ def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
     Of a face whose picture is too poor to be labelled, that it is.
     """
     if show is None and not face.shown and not face.unsure:
-        return [Line(f"face {_percent(face.score)}", NEUTRAL)]
+        return [Line(f"face {percent(face.score)}", NEUTRAL)]
     lines = [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
     if face.says_unsure and show != frozenset():
         lines = [_UNSURE]
@@ -67,7 +68,7 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
     """The same, and who it is, how sure the detector is, and a bar for each of several classes, the strongest first."""
     lines: list[Line | Bar] = []
     if face.id is not None:
-        lines.append(Line(f"#{face.id}  face {_percent(face.score)}", id_colour(face.id)))
+        lines.append(Line(f"#{face.id}  face {percent(face.score)}", id_colour(face.id)))
     elif show is None and not face.shown:
         return lines_about(face, show)
     if face.says_unsure and show != frozenset():
@@ -75,11 +76,7 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
     for stage, answer in face.shown.items():
         if show is not None and stage not in show:
             continue
-        match answer:
-            case Classes(_, _, scores) if len(scores) > 2:
-                lines += _bars(stage, scores)
-            case _:
-                lines.append(_line(stage, answer))
+        lines += _bars(stage, answer.shares) if len(answer.shares) > 2 else [_line(stage, answer)]
     return lines
 
 
@@ -98,32 +95,20 @@ def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
 def _bars(stage: str, scores: dict[str, float]) -> list[Line | Bar]:
     # Where a score is no number it comes last; of equal ones the first of the card.
     strongest = sorted(scores.items(), key=lambda item: item[1] if item[1] == item[1] else -1.0, reverse=True)
-    named = [] if stage in _SPEAK_FOR_THEMSELVES else [Line(f"{stage}:", NEUTRAL)]
-    return named + [
-        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), score if score == score else 0.0, _percent(score))
+    before = named(stage, "").strip()
+    return ([Line(before, NEUTRAL)] if before else []) + [
+        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), score if score == score else 0.0, percent(score))
         for label, score in strongest[:_MOST_BARS]
     ]
 
 
+def colour_of(answer: Answer) -> tuple[int, int, int]:
+    """The colour, BGR, of what is said: that of its label, where it has one."""
+    return LABEL_COLOURS.get(answer.top[0], NEUTRAL) if answer.top else NEUTRAL
+
+
 def _line(stage: str, answer: Answer) -> Line:
-    match answer:
-        case Age(years, low, high):
-            return Line(_shortened(f"{stage} {_years(years)} ({_years(low)}-{_years(high)})"), NEUTRAL)
-        case Classes(label, confidence):
-            text = f"{label} {_percent(confidence)}"
-            said = text if stage in _SPEAK_FOR_THEMSELVES else f"{stage}: {text}"
-            return Line(_shortened(said), LABEL_COLOURS.get(label, NEUTRAL))
-        case Value(value):
-            return Line(_shortened(f"{stage}: {value:.4g}"), NEUTRAL)
-    raise TypeError(f"no way to draw an answer of type {type(answer).__name__}")
-
-
-def _years(years: float) -> str:
-    return f"{max(years, 0.0):.0f}"  # The range of a newborn reaches below 0.
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.0f} %"
+    return Line(_shortened(answer.text(stage)), colour_of(answer))
 
 
 def _shortened(text: str) -> str:

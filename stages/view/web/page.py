@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from ...frames import Age, Answer, Classes, FinishedFrame, Value
+from ...answers import Answer
+from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
 from ..overlay.labels import LABEL_COLOURS, NEUTRAL, id_colour
 
@@ -68,18 +69,10 @@ class ChartSamples:
 
     def _numbers(self, stage: str, answer: Answer) -> list[float | None]:
         """An answer as numbers, in the order of `labels`."""
-        match answer:
-            case Classes(_, _, scores):
-                if stage not in self.labels:
-                    self.labels[stage] = [[label, _hex(LABEL_COLOURS.get(label, NEUTRAL))] for label in scores]
-                return [_plain(score, 3) for score in scores.values()]
-            case Age(years, low, high):
-                self.labels.setdefault(stage, ["years", "low", "high"])
-                return [_plain(number, 1) for number in (years, low, high)]
-            case Value(value):
-                self.labels.setdefault(stage, ["value"])
-                return [_plain(value, 4)]
-        raise TypeError(f"no way to chart an answer of type {type(answer).__name__}")
+        if stage not in self.labels:
+            colours = [[label, _hex(LABEL_COLOURS.get(label, NEUTRAL))] for label in answer.shares]
+            self.labels[stage] = colours or list(answer.numbers)
+        return [_plain(number, answer.chart_decimals) for number in answer.numbers.values()]
 
 
 def _plain(number: float, decimals: int) -> float | None:

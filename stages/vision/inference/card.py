@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...answers import KINDS, Answer, Classes
 from ...frames import CropGeometry
 from ...protocol import limits
 from .answers import answer
@@ -34,7 +35,6 @@ from .fields import CardError, Fields, list_of, number, one_of, positive, read_c
 
 __all__ = ["Card", "CardError", "Golden", "Input", "answer", "card_hash", "file_sha256", "load_card", "unchecked"]
 
-TASKS = ("classes", "age", "regression")
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
 ORDERS = ("bgr", "rgb")
@@ -69,11 +69,11 @@ class Card:
     name: str
     file: Path  # the weights
     sha256: str | None
-    task: str  # classes | age | regression
+    task: str  # one of `KINDS`
     input: Input
     geometry: CropGeometry  # the crop that the model wants
-    outputs: str  # logits | probabilities; no meaning for a regression
-    labels: tuple[str, ...] | tuple[float, ...]  # classes: words; age: bin centres in years; regression: none
+    outputs: str  # logits | probabilities; no meaning without labels
+    labels: tuple[str, ...] | tuple[float, ...]  # classes: words; age: bin centres in years; others: none
     keep: tuple[str, ...]  # () for all
     temperature: float
     golden: Golden | None
@@ -81,13 +81,14 @@ class Card:
     groups: tuple[tuple[str, float], ...] = ()  # age: names of ages with the year in which each begins; () for years
 
     @property
+    def kind(self) -> type[Answer]:
+        """What its answers are."""
+        return Classes if self.groups else KINDS[self.task]
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """What the columns of `Model.answers` are."""
-        if self.task == "classes":
-            return self.keep or self.labels
-        if self.groups:
-            return tuple(name for name, _ in self.groups)
-        return ("years", "low", "high") if self.task == "age" else ("value",)
+        return tuple(name for name, _ in self.groups) or self.kind.names or self.keep or self.labels
 
 
 def load_card(path: Path) -> Card:
@@ -97,15 +98,15 @@ def load_card(path: Path) -> Card:
         path,
         ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "groups", "temperature")
         + ("golden", "trained", "figures", "limits", "runs_code"),
-        TASKS,
-        " or ".join(TASKS),
+        tuple(KINDS),
+        " or ".join(KINDS),
     )
     if task != "classes":
         fields.refuse(["keep"], f"task: {task}")
     if task != "age":
         fields.refuse(["groups"], f"task: {task}")
-    if task == "regression":
-        fields.refuse(["labels", "outputs", "temperature"], "task: regression")
+    if not KINDS[task].has_labels:
+        fields.refuse(["labels", "outputs", "temperature"], f"task: {task}")
     given_input, geometry = _input(fields)
     labels = _labels(fields, task)
     card = Card(

@@ -114,12 +114,14 @@ def _check_input(card: Card, net: Net) -> None:
 
 def _check_outputs(card: Card, outputs: np.ndarray) -> None:
     allowed = {"classes": {len(card.labels)} | ({1} if len(card.labels) == 2 else set()), "age": {len(card.labels)}}
-    if len(outputs) not in allowed.get(card.task, {1}):
-        said = f"labels are {len(card.labels)}" if card.labels else "task is regression, which has 1 output"
+    due = len(card.shown)
+    if len(outputs) not in allowed.get(card.task, {due}):
+        counted = f"{due} output{'s' * (due != 1)}"
+        said = f"labels are {len(card.labels)}" if card.labels else f"task is {card.task}, which has {counted}"
         raise CardError(
             f"{card.path}: {said}, but {card.file.name} gives {len(outputs)} numbers a face; write labels that fit."
         )
-    if card.task == "regression" or len(outputs) == 1 and card.outputs == "logits":
+    if not card.labels or len(outputs) == 1 and card.outputs == "logits":
         return
     total = outputs.sum() if len(outputs) > 1 else 1.0
     in_range = outputs.min() >= -1e-3 and outputs.max() <= 1.001

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 
-from stages.frames import Age, Classes, Face, Value
+from stages.answers import Age, Classes, Value
+from stages.frames import Face
 from stages.protocol.rates import Load, Snapshot
 from stages.view.overlay.labels import id_colour
 from stages.view.web.page import ChartSamples
