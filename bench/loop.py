@@ -18,7 +18,7 @@ import cv2
 from stages.delivery.cadence import asked
 from stages.frames import Face, FinishedFrame, Picture, marked
 from stages.plan import Plan, read_pipeline
-from stages.results.recorder import Recorder
+from stages.sinks.recorder import Recorder
 from stages.sources.opening import open_source
 from stages.view.postprocess import PostProcessor
 from stages.vision.crop import crop_faces

@@ -81,8 +81,8 @@ class Spans:
             ("stages.view.postprocess", "PostProcessor.finish"),
             ("stages.view.postprocess", "PostProcessor.draw"),
             ("stages.rendering.source", "finished"),
-            ("stages.results.recorder", "Recorder.write"),
-            ("stages.results.recorder", "Recorder.close"),
+            ("stages.sinks.recorder", "Recorder.write"),
+            ("stages.sinks.recorder", "Recorder.close"),
         ):
             place = sys.modules.get(module)
             if place is not None:

@@ -10,6 +10,8 @@ import numpy as np
 from .answers import Answer
 from .decimals import rounded
 
+UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
+
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
 class Picture:

@@ -14,21 +14,20 @@ from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
-from .results.errors import OutputError, cannot_write
-from .results.found import found_in
+from .results.errors import DamagedState, OutputError, cannot_write
 from .results.layout import RESULTS
 from .results.manifest import Manifest
 from .results.output_folder import OutputFolder
-from .results.reading import DamagedState
-from .results.recorder import Recorder
-from .results.recovery import Survey, survey
 from .results.run_file import RunFile, refuse_unknown
+from .sinks.recorder import Recorder
+from .sinks.recovery import Survey, survey
 from .supervision.settings import apart_in
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
 from .transport.faulty import inject, injector_of, open_transport
 from .transport.sockets import RouterSocket, Transport
+from .view.found import found_in
 from .view.postprocess import PostProcessor
 from .vision.inference.card import load_card
 

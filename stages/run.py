@@ -18,6 +18,7 @@ from .config.schema import ConfigError, Pipeline
 from .names import printable
 from .plan import BINDING, Plan, find_models, keys_folder, processes_of
 from .results.disk import can_be_changed
+from .results.errors import DamagedState
 from .results.layout import RESULTS
 from .results.manifest import Manifest
 from .results.output_folder import (
@@ -32,8 +33,7 @@ from .results.output_folder import (
     run_to_go_on_with,
     run_to_replace,
 )
-from .results.reading import DamagedState
-from .results.run_file import RunFile, refuse_unknown
+from .results.run_file import RunFile, refuse_unknown, rendered_in
 from .sources.refusal import refuse
 from .sources.spec import expanded
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
@@ -311,7 +311,7 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
 
 def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
-    from .results.recovery import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
+    from .sinks.recovery import survey  # NumPy and PyAV: no other run has to wait for them here.
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
@@ -425,7 +425,7 @@ def _found(came: RunAccount, results: OutputFolder) -> list[str]:
     """What is to be said of the faces in a picture, where the run was about one."""
     if not results.results or [source.rendered for source in came.sources] != [1]:
         return []
-    from .results.found import found_in  # NumPy: no other run has to wait for it here.
+    from .view.found import found_in  # NumPy: no other run has to wait for it here.
 
     return found_in(results.path / RESULTS)
 

@@ -18,9 +18,9 @@ from .config.schema import Pipeline
 from .errors import FacepipeError
 from .names import printable
 from .plan import Plan, processes_of
+from .results.errors import DamagedState
 from .results.layout import RUN
 from .results.output_folder import OUT, OutputFolder, name_of
-from .results.reading import DamagedState
 from .results.run_file import RunFile
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
@@ -95,7 +95,7 @@ def _start(
 
 def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
     """Whether what is in this folder is refused whoever starts; a mistake in the configuration is none of its."""
-    from .results.recovery import survey  # NumPy and PyAV: only a start that was refused waits for them.
+    from .sinks.recovery import survey  # NumPy and PyAV: only a start that was refused waits for them.
 
     results = OutputFolder.at(path, pipeline.sources)
     try:

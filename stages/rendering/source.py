@@ -31,7 +31,7 @@ from ..protocol.messages import (
 )
 from ..protocol.rates import Snapshot
 from ..results.jsonl import last_time
-from ..results.recorder import Recorder
+from ..sinks.recorder import Recorder
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from ..view.overlay.labels import UNSURE, id_colour
+from ..frames import UNSURE
+from ..view.overlay.labels import id_colour
 from .gathering import UNFOLLOWED, Film
 from .person import Moment, Person, Said
 from .timeline import Strip

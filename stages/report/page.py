@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from ..frames import UNSURE
 from ..names import printable
-from ..view.overlay.labels import UNSURE
 from .film import cards, timeline
 from .gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
 from .words import NARROW, Pictures, counted, duration, image, percent, sentence

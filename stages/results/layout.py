@@ -9,3 +9,5 @@ ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
 
 ALL = (MANIFEST, LOCK, RUN, RUN_PART, RESULTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS, REPORT, CSV, PARQUET)
+
+LINE_BYTES = 10_000_000  # of results.jsonl at most: the largest frame that is allowed, with 256 faces, takes a tenth

@@ -19,11 +19,12 @@ from ..names import as_text, names_apart, output_name, safe_name
 from ..sources.listing import Listing
 from ..sources.spec import camera_of, expanded, path_of
 from ..sources.urls import public, split
+from .atomic import is_plain
+from .errors import DamagedState
 from .layout import ANNOTATED, DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
 from .locks import Taken, locked
 from .manifest import ForeignFile, Manifest
-from .reading import DamagedState, is_plain, what_is_whole
-from .run_file import RunFile, part_of, refuse_unknown
+from .run_file import RunFile, part_of, refuse_unknown, what_is_whole
 
 OUT = Path("out")  # where a run gets a folder of its own, if it is not given one
 NAME_CHARACTERS = 60  # of such a folder's name

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..protocol.generations import Incarnation, Run
-from .atomic import sync_folder
-from .layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
+from .atomic import is_plain, open_plain, sync_folder
+from .errors import REPLACE, DamagedState
+from .layout import DROP_LOG, LINE_BYTES, RESULTS, RUN, RUN_PART, SUMMARY
 from .manifest import Manifest
-from .reading import DamagedState, open_plain, what_is_whole
 
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
+FOLDERS = 1000  # of sources in a folder of results
 _ENDS = ("finished", "stopped", None)
 
 
@@ -101,3 +102,49 @@ def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
 def part_of(folder: Path) -> Path:
     """Where it is prepared."""
     return folder / RUN_PART
+
+
+def what_is_whole(folder: Path, results: str) -> str:
+    """What is left of the results of a run, in a few words: "results.jsonl holds 78 whole lines"."""
+    paths = [folder / results, *sorted(folder.glob(f"*/{results}"))[:FOLDERS]]
+    held = [(path.relative_to(folder), _whole_lines(path)) for path in paths if is_plain(path)]
+    return " and ".join(f"{name} holds {counted_lines(count)}" for name, count in held) or f"there is no {results}"
+
+
+def counted_lines(count: int) -> str:
+    return f"{count} whole line{'' if count == 1 else 's'}"
+
+
+def _whole_lines(path: Path) -> int:
+    count = 0
+    try:
+        with open_plain(path) as lines:
+            while (text := lines.readline(LINE_BYTES)).endswith(b"\n"):
+                count += _is_record(text)
+    except OSError:
+        return count
+    return count
+
+
+def _is_record(text: bytes) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def rendered_in(folder: Path) -> dict[str, int]:
+    """How many frames of each source summary.json tells of; nothing where there is none.
+
+    Raises `DamagedState` where it is not what a run has left.
+    """
+    summary = folder / SUMMARY
+    try:
+        with open_plain(summary) as file:
+            return {str(source["source"]): int(source["rendered"]) for source in json.loads(file.read())["sources"]}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DamagedState(f"{summary} cannot be read: {error.strerror}; put it right, or {REPLACE}.") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedState(f"{summary} is damaged; put it back, delete it, or {REPLACE}.") from None

@@ -18,8 +18,8 @@ from typing import BinaryIO
 import av
 
 from ..errors import reason
+from ..results.atomic import is_plain, open_plain
 from ..results.manifest import Manifest
-from ..results.reading import is_plain, open_plain
 from .sound import Sound
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.

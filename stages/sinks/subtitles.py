@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from ..frames import Face
+from ..frames import UNSURE, Face
 from ..results.errors import cannot_write
-from ..results.jsonl import faces_of
+from ..results.jsonl import lines_of
 from ..results.manifest import Manifest
-from ..view.overlay.labels import UNSURE
 
 SLICE_S = 0.5  # what is said is looked at so often: faster nobody reads
 HOLD_S = 1.0  # what was said stands until the next frame, but for no longer
@@ -33,14 +31,11 @@ def subtitles(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[str]:
 def write_subtitles(path: Path, results: Path, begins: int, file: str | None, manifest: Manifest) -> None:
     """Make those of one video, from the lines about `file` that begin at a byte of results.jsonl.
 
-    They appear whole or not at all, and the same however often they are made. Raises `OutputError`.
+    They appear whole or not at all, and the same however often they are made. Raises `OutputError` and `NotALine`.
     """
     try:
-        with results.open("rb") as lines:
-            lines.seek(begins)
-            records = takewhile(lambda record: record.get("file") == file, map(json.loads, lines))
-            parts = subtitles(from_the_start((record["time"], faces_of(record)) for record in records))
-            write_parts(path, parts, manifest)
+        lines = takewhile(lambda line: line.file == file, lines_of(results, begins))
+        write_parts(path, subtitles(from_the_start((line.time, line.faces) for line in lines)), manifest)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -17,10 +17,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..frames import FinishedFrame
-from ..results.atomic import sync_file
+from ..results.atomic import is_plain, sync_file
 from ..results.errors import cannot_write
 from ..results.manifest import Manifest
-from ..results.reading import is_plain
 from .segments import LONGEST_TICKS, TIME_BASE, join_segments, new_segment, segments_folder, size_of_first
 
 # 640 x 360 frames of a real clip on one core, drawn faces included: superfast at factor 24 takes 1.8 ms and 627 kB for

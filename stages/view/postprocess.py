@@ -11,7 +11,7 @@ from ..config.schema import Pipeline
 from ..frames import FinishedFrame, doubted
 from ..protocol import limits
 from ..results.errors import cannot_write
-from ..results.replay import restored
+from ..results.jsonl import lines_of
 from ..vision.anonymize import anonymize
 from ..vision.following import follower_for
 from ..vision.tracking import Box
@@ -54,12 +54,12 @@ class PostProcessor:
         return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
 
     def replay(self, results: Path) -> None:
-        """Remember what the whole lines of a results.jsonl say of the frames so far; raises `OutputError`."""
+        """Remember what the whole lines of a results.jsonl say of the frames; raises `OutputError`, `NotALine`."""
         if not self._follower:
             return
         try:
-            with results.open("rb") as lines:
-                restored(self._follower, lines)
+            for line in lines_of(results):
+                self._follower.replay(line.file, line.time, line.faces)
         except OSError as error:
             raise cannot_write(results, error) from error
 

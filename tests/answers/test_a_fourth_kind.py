@@ -12,8 +12,7 @@ import pytest
 from stages.answers import KINDS, Answer
 from stages.decimals import as_json, of_json, rounded
 from stages.report.__main__ import main
-from stages.results.jsonl import line
-from stages.results.lines import lines_of
+from stages.results.jsonl import line, lines_of
 from stages.sinks.subtitles import subtitles
 from stages.view.overlay.labels import everything_about, lines_about
 from stages.view.web.page import ChartSamples

@@ -22,7 +22,7 @@ from stages.trace.recorder import TraceReader
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
 from tests.end_to_end.command import Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
-from tests.results.test_damage import broken_off
+from tests.sinks.test_damage import broken_off
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"

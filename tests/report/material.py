@@ -12,7 +12,7 @@ import numpy as np
 from stages.answers import Classes
 from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line
-from stages.results.recorder import Recorder
+from stages.sinks.recorder import Recorder
 from tests.results.frames import ANSWERS, face, flat, frame
 
 

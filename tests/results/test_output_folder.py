@@ -11,6 +11,7 @@ import pytest
 
 from stages.config.schema import Pipeline
 from stages.errors import FacepipeError
+from stages.results.errors import DamagedState
 from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.output_folder import (
@@ -25,7 +26,6 @@ from stages.results.output_folder import (
     run_to_go_on_with,
     run_to_replace,
 )
-from stages.results.reading import DamagedState
 from stages.results.run_file import RunFile
 
 LINE = b'{"source": "clip.mp4", "frame": 0, "faces": []}\n'

@@ -21,8 +21,8 @@ from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.sinks.segments import segments_folder
 from stages.sinks.video import VideoWriter, encoded_size
-from tests.results.clips import sine_clip, sound_packets, watch
 from tests.results.frames import flat, frame
+from tests.sinks.clips import sine_clip, sound_packets, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -40,7 +40,7 @@ from stages.protocol.messages import (
 from stages.rendering.screens import Screens
 from stages.rendering.source import RenderedSource
 from stages.results.jsonl import record
-from stages.results.recovery import Restored
+from stages.sinks.recovery import Restored
 from stages.supervision.settings import CardSettings, Settings, SourceSettings
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...answers import Answer
 from ...answers.base import named, percent
-from ...frames import Face
+from ...frames import UNSURE, Face
 
 NEUTRAL = (225, 225, 225)  # BGR, of everything that has no colour of its own
 LABEL_COLOURS = {
@@ -35,7 +35,6 @@ class Line:
     bgr: tuple[int, int, int]
 
 
-UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
 _UNSURE = Line(UNSURE, NEUTRAL)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from itertools import islice
 from pathlib import Path
 
-from ..view.overlay.labels import lines_about
-from .jsonl import faces_of
+from ..results.errors import NotALine
+from ..results.jsonl import lines_of
+from .overlay.labels import lines_about
 
 FACES = 10  # that are told
 
@@ -17,14 +18,13 @@ def found_in(results: Path) -> list[str]:
     Nothing where there are other pictures, or frames of a video, and where the picture could not be analysed.
     """
     try:
-        with results.open("rb") as lines:
-            record, is_one = json.loads(lines.readline()), not lines.readline()
-    except (OSError, ValueError):
+        lines = list(islice(lines_of(results), 2))
+    except (OSError, NotALine):
         return []
-    faces = faces_of(record)
-    is_still = record["time"] == 0 and all(face.id is None for face in faces)  # Faces of a video are followed.
-    if not (is_one and is_still) or "error" in record:
+    is_still = len(lines) == 1 and lines[0].time == 0 and all(face.id is None for face in lines[0].faces)
+    if not is_still or lines[0].error is not None:  # Faces of a video are followed.
         return []
+    faces = lines[0].faces
     said = [", ".join(line.text for line in lines_about(face, None)) for face in faces[:FACES]]
     if len(faces) > FACES:
         said.append(f"and {len(faces) - FACES} more")

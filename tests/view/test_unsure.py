@@ -11,9 +11,9 @@ import pytest
 from stages.config.schema import Pipeline, Render
 from stages.frames import FinishedFrame
 from stages.report.__main__ import main
-from stages.results.found import found_in
 from stages.results.jsonl import line
 from stages.sinks.subtitles import subtitles
+from stages.view.found import found_in
 from stages.view.overlay.labels import everything_about, lines_about
 from stages.view.postprocess import PostProcessor
 from stages.view.web.page import ChartSamples

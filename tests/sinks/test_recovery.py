@@ -12,8 +12,8 @@ import pytest
 
 from stages.results.drops import DropLog
 from stages.results.manifest import ForeignFile, Manifest
-from stages.results.recorder import Recorder
 from stages.sinks import segments
+from stages.sinks.recorder import Recorder
 from tests.results.frames import flat, frame
 
 FOLDER = ["a.jpg", "b.mp4", "b.mp4", "b.mp4", "c.png", "d.mp4", "d.mp4"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..names import output_name
-from ..sinks.segments import TIME_BASE, segments_folder, times_in, times_of
-from .layout import ANNOTATED, RESULTS
-from .lines import Line, lines_of
-from .reading import is_plain, open_plain
+from ..results.atomic import is_plain, open_plain
+from ..results.jsonl import Line, lines_of
+from ..results.layout import ANNOTATED, RESULTS
+from .segments import TIME_BASE, segments_folder, times_in, times_of
 
 SHOWN = 5  # sentences; what is missing further on is counted
 TOLERANCE = 10  # units of TIME_BASE: lines have four decimals, and half of the last one is 4.5

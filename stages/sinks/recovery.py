@@ -9,7 +9,6 @@ may move it away, and says the rest at the end. Of a live source no line is cut:
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Container, Iterator
@@ -18,16 +17,16 @@ from pathlib import Path
 
 from ..errors import StartupRejected
 from ..names import output_name
-from ..sinks.segments import delete_from, delete_left_overs, segments_folder, times_in
-from ..sinks.subtitles import subtitles_path
+from ..results.atomic import is_plain
+from ..results.drops import DropEntry, drops_in
+from ..results.errors import REPLACE, DamagedState, NotALine, cannot_write
+from ..results.jsonl import Line, lines_of
+from ..results.layout import ANNOTATED, DROP_LOG, RESULTS, SUMMARY
+from ..results.manifest import Manifest
+from ..results.run_file import counted_lines, rendered_in
 from .comparing import Missing, missing_in
-from .errors import cannot_write
-from .layout import ANNOTATED, DROP_LOG, RESULTS, SUMMARY
-from .lines import DropEntry, Line, NotALine, drops_in, lines_of
-from .manifest import Manifest
-from .reading import DamagedState, counted_lines, is_plain, open_plain
-
-REPLACE = "use --replace to begin anew, or another folder with --output"
+from .segments import delete_from, delete_left_overs, segments_folder, times_in
+from .subtitles import subtitles_path
 
 
 class OtherSource(DamagedState, StartupRejected):
@@ -121,23 +120,6 @@ def restore(found: Survey, manifest: Manifest, source: str | None = None, live: 
         return _cut_back(found, live, manifest)
     except OSError as error:
         raise cannot_write(error.filename or found.folder / RESULTS, error) from error
-
-
-def rendered_in(folder: Path) -> dict[str, int]:
-    """How many frames of each source summary.json tells of; nothing where there is none.
-
-    Raises `DamagedState` where it is not what a run has left.
-    """
-    summary = folder / SUMMARY
-    try:
-        with open_plain(summary) as file:
-            return {str(source["source"]): int(source["rendered"]) for source in json.loads(file.read())["sources"]}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise DamagedState(f"{summary} cannot be read: {error.strerror}; put it right, or {REPLACE}.") from error
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise DamagedState(f"{summary} is damaged; put it back, delete it, or {REPLACE}.") from None
 
 
 def _cut_back(found: Survey, live: bool, manifest: Manifest) -> Restored:
@@ -314,9 +296,9 @@ def _cut_losses(path: Path, restored: Restored, manifest: Manifest) -> None:
     """What was dropped or given up above the position may have another fate yet."""
     if not path.exists():
         return
-    size = sum(len(_loss_line(loss)) for loss in _kept_losses(path, restored))
+    size = sum(len(loss.line) for loss in _kept_losses(path, restored))
     if size != path.stat().st_size:
-        manifest.write(path, b"".join(map(_loss_line, _kept_losses(path, restored))))
+        manifest.write(path, b"".join(loss.line for loss in _kept_losses(path, restored)))
     for loss in _kept_losses(path, restored):
         if loss.what == "dropped":
             restored.dropped[loss.stage, loss.reason] += loss.last + 1 - loss.first
@@ -324,8 +306,3 @@ def _cut_losses(path: Path, restored: Restored, manifest: Manifest) -> None:
 
 def _kept_losses(path: Path, restored: Restored) -> Iterator[DropEntry]:
     return (loss for loss in drops_in(path) if loss.last < restored.position)
-
-
-def _loss_line(loss: DropEntry) -> bytes:
-    said = {"what": loss.what, "first": loss.first, "last": loss.last, "stage": loss.stage, "reason": loss.reason}
-    return json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

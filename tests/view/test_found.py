@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stages.results.found import found_in
 from stages.results.jsonl import line
+from stages.view.found import found_in
 from tests.report.material import followed
 from tests.results.frames import face, flat, frame
 

@@ -17,12 +17,12 @@ from stages.names import names_apart
 from stages.report.__main__ import main as report
 from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
-from stages.results.recorder import Recorder
 from stages.results.run_file import RunFile
+from stages.sinks.recorder import Recorder
 from stages.sinks.segments import segments_folder
-from tests.results.clips import sine_clip
 from tests.results.frames import face, flat, frame
-from tests.results.test_recovery import killed
+from tests.sinks.clips import sine_clip
+from tests.sinks.test_recovery import killed
 
 
 def lines(folder: Path) -> list[dict]:
@@ -138,7 +138,7 @@ def test_killed_at_any_moment_the_subtitles_are_the_same(tmp_path, until):
 
 def test_killed_between_subtitles_and_video_both_are_made_again(tmp_path, monkeypatch):
     subtitled(tmp_path / "calm")
-    monkeypatch.setattr("stages.results.recorder.VideoWriter.close", lambda *_: 1 / 0)
+    monkeypatch.setattr("stages.sinks.recorder.VideoWriter.close", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         subtitled(tmp_path / "killed")
     assert (tmp_path / "killed/annotated/b.vtt").exists()
@@ -157,7 +157,7 @@ def test_subtitles_that_cannot_be_made_are_left_out_and_all_else_is_whole(tmp_pa
     if fault == "a folder of that name":
         (tmp_path / "out/annotated/b.vtt").mkdir(parents=True)
     else:
-        monkeypatch.setattr("stages.results.recorder.write_subtitles", lambda *_: 1 / 0)
+        monkeypatch.setattr("stages.sinks.recorder.write_subtitles", lambda *_: 1 / 0)
     recorder = subtitled(tmp_path / "out")
     assert [note for note in recorder.notes if note.startswith("b.vtt is left out: ")]
     for name in ("results.jsonl", "annotated/b.mp4", "annotated/d.gif.mp4", "annotated/c.png"):

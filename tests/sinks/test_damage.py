@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 
 from stages.results.drops import DropLog
-from stages.results.errors import OutputError
+from stages.results.errors import DamagedState, OutputError
 from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState
-from stages.results.recorder import Recorder
-from stages.results.recovery import restore, survey
+from stages.sinks.recorder import Recorder
+from stages.sinks.recovery import restore, survey
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, frame
-from tests.results.test_recovery import killed
+from tests.sinks.test_recovery import killed
 
 FILES = ["a.jpg", *["b.mp4"] * 12, "c.png", *["d.mp4"] * 30]
 VIDEO = [None] * 30

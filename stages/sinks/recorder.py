@@ -13,20 +13,20 @@ import numpy as np
 from ..errors import reason
 from ..frames import FinishedFrame
 from ..names import output_name
-from ..sinks.images import AnnotatedPictures
-from ..sinks.segments import delete_segments, made_segment, rate_in, segments_folder
-from ..sinks.subtitles import subtitles_path, write_subtitles
-from ..sinks.video import VideoWriter
+from ..results.atomic import is_plain
+from ..results.drops import DropLog
+from ..results.errors import NotALine
+from ..results.jsonl import JsonLines
+from ..results.layout import ANNOTATED, DROP_LOG, RESULTS
+from ..results.manifest import Manifest
 from ..sources.listing import root_of
 from ..sources.spec import path_of
 from .comparing import missing_in
-from .drops import DropLog
-from .jsonl import JsonLines
-from .layout import ANNOTATED, DROP_LOG, RESULTS
-from .lines import NotALine
-from .manifest import Manifest
-from .reading import is_plain
+from .images import AnnotatedPictures
 from .recovery import Restored, Survey, restore, survey
+from .segments import delete_segments, made_segment, rate_in, segments_folder
+from .subtitles import subtitles_path, write_subtitles
+from .video import VideoWriter
 
 CHECK_S = 1.0  # how often it is looked whether the results are still there
 
