@@ -19,7 +19,7 @@ from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from .config.strict_yaml import MOST_BYTES
 from .project import PROJECT
 from .results.atomic import BINARY, NO_WAIT
-from .results.output_folder import OUT
+from .results.runs import OUT
 from .sources.spec import expanded
 from .sources.urls import public
 from .supervision.places import Places

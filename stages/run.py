@@ -21,19 +21,10 @@ from .results.disk import can_be_changed
 from .results.errors import DamagedState
 from .results.layout import RESULTS
 from .results.manifest import Manifest
-from .results.output_folder import (
-    OUT,
-    OutputFolder,
-    OutputFolderError,
-    absent,
-    logs_only,
-    new_folder,
-    output_folder,
-    refuse_damaged_run,
-    run_to_go_on_with,
-    run_to_replace,
-)
+from .results.output_folder import OutputFolder, OutputFolderError, absent, logs_only
+from .results.preconditions import refuse_sources
 from .results.run_file import RunFile, refuse_unknown, rendered_in
+from .results.runs import OUT, new_folder, output_folder, refuse_damaged_run, run_to_go_on_with, run_to_replace
 from .sources.refusal import refuse
 from .sources.spec import expanded
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
@@ -381,7 +372,7 @@ def _settings(
             _refuse_other(before, plan, results)
         for sentence in plan.unchecked:
             view.say(sentence)
-        results.refuse_sources(pipeline.all_sources().values())
+        refuse_sources(results, pipeline.all_sources().values())
         return told
 
     return settings

@@ -20,8 +20,10 @@ from .names import printable
 from .plan import Plan, processes_of
 from .results.errors import DamagedState
 from .results.layout import RUN
-from .results.output_folder import OUT, OutputFolder, name_of
+from .results.output_folder import OutputFolder
+from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
+from .results.runs import OUT, name_of
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
 from .supervision.settings import cores
@@ -99,7 +101,7 @@ def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
 
     results = OutputFolder.at(path, pipeline.sources)
     try:
-        results.refuse_what_is_there(labels, resume=True, replace=False)
+        refuse_what_is_there(results, labels, resume=True, replace=False)
         for file in results.results[1:] or results.results:
             survey(file.parent, pipeline.writes_annotated, results.manifest)
     except FacepipeError:

@@ -27,7 +27,7 @@ from ..errors import FacepipeError
 from ..names import output_name
 from ..results.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
-from ..results.output_folder import newest_run
+from ..results.runs import newest_run
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
 from ..sources.urls import public

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -80,6 +81,13 @@ class RunFile:
     def difference(self, inputs: dict) -> str | None:
         """The name of the first input that is not the same now."""
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
+
+
+def run_in(folder: Path) -> RunFile | None:
+    """The run in this folder; None where there is none, or nothing that can be read as one."""
+    with contextlib.suppress(DamagedState):
+        return RunFile.read(folder)
+    return None
 
 
 def damaged(folder: Path, how: str) -> DamagedState:

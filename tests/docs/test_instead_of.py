@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from stages.results.output_folder import newest_run
+from stages.results.runs import newest_run
 from tests.end_to_end.command import PROJECT, Workplace, somewhere
 from tests.end_to_end.material import scene, write_clip
 
