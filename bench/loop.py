@@ -18,6 +18,7 @@ import cv2
 from stages.delivery.cadence import asked
 from stages.frames import Face, FinishedFrame, Picture, marked
 from stages.plan import Plan, read_pipeline
+from stages.results.source_folder import SourceFolder
 from stages.sinks.recorder import Recorder
 from stages.sources.opening import open_source
 from stages.view.postprocess import PostProcessor
@@ -36,7 +37,8 @@ def main() -> None:
     # Making the detector sets one thread; "as they come" is what OpenCV does by itself.
     cv2.setNumThreads(1 if given.one_thread else -1)
     source = open_source(given.clip)
-    recorder = Recorder(Path(given.output), given.clip, annotated=plan.pipeline.render.annotated)
+    place = SourceFolder.alone(Path(given.output), plan.pipeline.render.annotated)
+    recorder = Recorder(place, spec=given.clip)
     print("ready", flush=True)
     sys.stdin.readline()
 

@@ -25,6 +25,7 @@ from .results.output_folder import OutputFolder, OutputFolderError, absent, logs
 from .results.preconditions import refuse_sources
 from .results.run_file import RunFile, refuse_unknown, rendered_in
 from .results.runs import OUT, new_folder, output_folder, refuse_damaged_run, run_to_go_on_with, run_to_replace
+from .results.source_folder import SourceFolder
 from .sources.refusal import refuse
 from .sources.spec import expanded
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
@@ -306,12 +307,8 @@ def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) 
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
-        found = survey(
-            path.parent,
-            pipeline.writes_annotated,
-            Manifest(results.path),
-            apart=apart_in(before.inputs, path.parent.name),
-        )
+        apart = apart_in(before.inputs, path.parent.name)
+        found = survey(SourceFolder(path.parent, Manifest(results.path), pipeline.writes_annotated, apart))
         written = rendered.get(found.source or path.parent.name, found.count)
         missing = found.missing.sentences()
         if found.count != written:

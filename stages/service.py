@@ -24,6 +24,7 @@ from .results.output_folder import OutputFolder
 from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
 from .results.runs import OUT, name_of
+from .results.source_folder import SourceFolder
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
 from .supervision.settings import cores
@@ -103,7 +104,7 @@ def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
     try:
         refuse_what_is_there(results, labels, resume=True, replace=False)
         for file in results.results[1:] or results.results:
-            survey(file.parent, pipeline.writes_annotated, results.manifest)
+            survey(SourceFolder(file.parent, results.manifest, pipeline.writes_annotated))
     except FacepipeError:
         return True
     return False

@@ -16,6 +16,8 @@ import numpy as np
 
 from ..config.placement import Placement
 from ..frames import FinishedFrame
+from ..results.layout import SAVED
+from ..sinks.images import SavedPictures
 from ..sinks.publish import Publication
 from ..supervision.settings import cores
 from ..supervision.stage import ControlChannel, Settings
@@ -42,12 +44,12 @@ def open_screens(
     `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is told what is of interest
     only if the run comes about.
     """
-    shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
+    shown, saved = settings.pipeline.render, SavedPictures(Path(settings.output) / SAVED, remark)
     is_first, say = not settings.life, control.say
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     display = Extra.opened(
         "the window",
-        lambda: open_display(shown.display, stages, saved, remark, shown.style, shown.delay, settings.waits),
+        lambda: open_display(shown.display, stages, saved.save, remark, shown.style, shown.delay, settings.waits),
         is_first,
         say,
     )

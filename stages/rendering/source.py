@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import numpy as np
-
 from ..delivery import joiner
 from ..delivery.grants import Assignment, Grants
 from ..delivery.joiner import Joiner
@@ -31,17 +29,14 @@ from ..protocol.messages import (
 )
 from ..protocol.rates import Snapshot
 from ..results.jsonl import last_time
-from ..sinks.recorder import Recorder
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
-from ..view.postprocess import PostProcessor
 from ..vision.inference.card import Card, answer
 from .flaws import flaw_of
-from .screens import SourceScreens
+from .outputs import SourceOutputs
 from .stats import RenderStats
 
-LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
 
@@ -55,25 +50,20 @@ class RenderedSource:
         run: Run,
         incarnation: Incarnation,
         cards: dict[str, Card],
-        recorder: Recorder,
-        postprocessor: PostProcessor,
-        screens: SourceScreens,
+        outputs: SourceOutputs,
         peers: RouterSocket,
-        run_with_heartbeat: Callable[[Callable[[], object]], object],
         *,
         on_frame: Callable[[int, str], None] = lambda frame, source: None,
         trace: TraceRecorder | None = None,
     ):
-        """`on_frame` is told of every frame before it is drawn; work that may take long is given to
-        `run_with_heartbeat`."""
-        self.recorder, self._postprocessor, self._on_frame = recorder, postprocessor, on_frame
-        self._trace, self._screens = trace, screens
-        self._run_with_heartbeat = run_with_heartbeat
+        """`on_frame` is told of every frame before it is drawn."""
+        self.recorder, self._screens = outputs.recorder, outputs.screens
+        self._outputs, self._on_frame, self._trace = outputs, on_frame, trace
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers = cards, peers
-        before = recorder.restored
+        before = self.recorder.restored
         self._joiner = Joiner(tuple(cards), next_frame=before.position)
         if trace is not None:
             trace.record_start(RENDER, name, tuple(cards), before.position)
@@ -88,7 +78,7 @@ class RenderedSource:
         self._newest: FinishedFrame | None = None
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_up_to = before.position
-        self._time = last_time(recorder.paths[0]) if before.position else None  # of the last frame in the outputs
+        self._time = last_time(self.recorder.paths[0]) if before.position else None  # of the last frame in the outputs
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
         """Take a capture's hello; returns why it is refused: another one holds its lease."""
@@ -238,9 +228,7 @@ class RenderedSource:
         capped = self._stats.capped
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
         notes = [*self.recorder.notes, *self.failures, *([beyond] if capped else [])]
-        if note := self._postprocessor.note(self._name):
-            notes.append(note)
-        return notes
+        return notes + self._outputs.notes(self._name)
 
     @property
     def failures(self) -> list[str]:
@@ -288,19 +276,9 @@ class RenderedSource:
         self._on_frame(emit.frame, self._name)
         started_s = time.perf_counter()
         all_known = emit.faces is not None and not emit.faces.capped
-        frame = self._postprocessor.finish(finished(self._name, emit, self._cards), all_known)
-        # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
-        is_large = frame.picture.pixels.nbytes > LARGE_BYTES
-        drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
+        frame = self._outputs.take(finished(self._name, emit, self._cards), all_known, self._is_live)
         self._newest, self._time = frame, frame.picture.time
-        self._screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), self._is_live)
         self._stats.finished(emit, frame, time.perf_counter() - started_s)
-
-    def _record(self, frame: FinishedFrame) -> np.ndarray | None:
-        """Write the frame to its outputs; return the annotated picture if anybody wants it."""
-        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self._screens.draws else None
-        self.recorder.write(frame, drawn)
-        return drawn
 
     def _preview(self, frame: int, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""

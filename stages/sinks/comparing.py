@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..names import output_name
 from ..results.atomic import is_plain, open_plain
 from ..results.jsonl import Line, lines_of
-from ..results.layout import ANNOTATED, RESULTS
+from ..results.layout import RESULTS
+from ..results.source_folder import SourceFolder
 from .segments import TIME_BASE, segments_folder, times_in, times_of
 
 SHOWN = 5  # sentences; what is missing further on is counted
@@ -55,26 +55,19 @@ class Missing:
 
 
 def missing_in(
-    folder: Path,
-    source: str,
-    begins: int = 0,
-    number: int = 0,
-    *,
-    only: bool = False,
-    since: int = 0,
-    apart: Container[str] = (),
+    place: SourceFolder, source: str, begins: int = 0, number: int = 0, *, only: bool = False, since: int = 0
 ) -> Missing:
     """Compare the lines from the byte `begins` on, before which there are `number` lines, with what is annotated.
 
     `only`: only the lines of the file of the first of them; `since`: of frames before it is only counted what is
-    missing; `apart`: as in `output_name`. Raises `NotALine` and `OSError`.
+    missing. Raises `NotALine` and `OSError`.
     """
     missing, shown = Missing(), None
-    for line in lines_of(folder / RESULTS, begins, number):
+    for line in lines_of(place.results, begins, number):
         if shown is None or line.file != shown.file:
             if shown is not None and only:
                 break
-            shown = _Annotated(folder / ANNOTATED, source, line, apart)
+            shown = _Annotated(place, source, line)
         if shown.has(line):
             missing.there()
         elif line.frame < since:
@@ -88,10 +81,10 @@ def missing_in(
 class _Annotated:
     """What is annotated of one file of a source, to be asked for its frames in their order."""
 
-    def __init__(self, annotated: Path, source: str, first: Line, apart: Container[str]):
+    def __init__(self, place: SourceFolder, source: str, first: Line):
         self.file = first.file
-        video = annotated / output_name(source, first.file, False, apart)
-        still = annotated / output_name(source, first.file, True, apart)
+        video = place.video(source, first.file)
+        still = place.still(source, first.file)
         self._times: Iterator[int] = iter(())
         self._is_still = False
         self.output = video

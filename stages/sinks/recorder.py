@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,18 +12,16 @@ import numpy as np
 
 from ..errors import reason
 from ..frames import FinishedFrame
-from ..names import output_name
 from ..results.atomic import is_plain
 from ..results.drops import DropLog
 from ..results.errors import NotALine
 from ..results.jsonl import JsonLines
-from ..results.layout import ANNOTATED, DROP_LOG, RESULTS
-from ..results.manifest import Manifest
+from ..results.source_folder import SourceFolder
 from ..sources.listing import root_of
 from ..sources.spec import path_of
 from .comparing import missing_in
-from .images import AnnotatedPictures
-from .recovery import Restored, Survey, restore, survey
+from .images import write_picture
+from .recovery import Restored
 from .segments import delete_segments, made_segment, rate_in, segments_folder
 from .subtitles import subtitles_path, write_subtitles
 from .video import VideoWriter
@@ -36,60 +34,44 @@ class Recorder:
 
     def __init__(
         self,
-        folder: Path,
-        spec: str | int | None,
-        annotated: bool,
-        run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
-        continuing: bool = False,
-        subtitles: bool = False,
-        manifest: Manifest | None = None,
+        place: SourceFolder,
+        restored: Restored | None = None,
         *,
-        source: str | None = None,
+        spec: str | int | None = None,
         live: bool = False,
-        found: Survey | None = None,
-        apart: Container[str] = (),
+        subtitles: bool = False,
+        run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
     ):
-        """`spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
+        """`restored`: what `restore` has left of the outputs, to which this adds; None: they begin empty.
 
-        `run_with_heartbeat` runs what takes long, the joining of a video, while its caller shows that it is alive.
-        `continuing`: what the outputs hold is kept, as far as all of them hold it; otherwise they begin empty.
-        `subtitles`: whether each annotated video gets some beside it. `manifest`: of the output folder, where this one
-        lies in it. `source`: whose outputs these have to be; `live`: whether what is lost cannot be read again;
-        `found`: what was seen of the outputs already; `apart`: as in `output_name`.
+        `spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
+        `live`: whether what is lost cannot be read again; `subtitles`: whether each annotated video gets some beside
+        it. `run_with_heartbeat` runs what takes long, the joining of a video, while its caller shows that it is alive.
         """
-        self.notes: list[str] = []  # what a person should know of it, in sentences
+        self.restored = restored or Restored()
+        # What a person should know of it, in sentences.
+        self.notes: list[str] = list(self.restored.missing) if live else []
         self.failures: list[str] = []  # what of the outputs is missing although it was written, in sentences
-        self._manifest = manifest = manifest or Manifest(folder)
-        self.restored = Restored()
-        if continuing:
-            self.restored = run_with_heartbeat(
-                lambda: restore(found or survey(folder, annotated, manifest, apart=apart), manifest, source, live)
-            )
-        if live:
-            self.notes += self.restored.missing
-        self._source = self.restored.source
-        self._live, self._folder, self._checked_s = live, folder, time.monotonic()
-        self._lines = JsonLines(folder / RESULTS, continuing, manifest)
-        self.drop_log = DropLog(folder / DROP_LOG, manifest)
-        self.paths: list[Path] = [folder / RESULTS, *self.restored.paths]  # everything that was written
-        self._annotated = folder / ANNOTATED if annotated else None
-        self._spec, self._run_with_heartbeat = spec, run_with_heartbeat
-        self._apart = apart
-        self._pictures = AnnotatedPictures(folder / ANNOTATED, manifest, apart)
+        self._place, self._manifest = place, place.manifest
+        self._source, self._live = self.restored.source, live
+        self._lines = JsonLines(place.results, restored is not None, place.manifest)
+        self._checked_s = time.monotonic()  # when it was looked whether the results are still there
+        self.drop_log = DropLog(place.drop_log, place.manifest)
+        self.paths: list[Path] = [place.results, *self.restored.paths]  # everything that was written
+        self._spec, self._subtitles, self._run_with_heartbeat = spec, subtitles, run_with_heartbeat
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._begins = 0  # where in results.jsonl its lines begin, in bytes
-        self._subtitles = subtitles
         self._closed = False
         if self.restored.unfinished:
             video, self._video_of = self.restored.unfinished
-            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position, manifest)
+            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position, place.manifest)
             self._begins = self.restored.begins
 
     @property
     def draws(self) -> bool:
         """Whether the annotated picture is wanted at all."""
-        return self._annotated is not None
+        return self._place.is_annotated
 
     def write(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
         """Write the line, then the picture, uint8 (H, W, 3) BGR; raises OutputError."""
@@ -98,10 +80,12 @@ class Recorder:
             self._end_video()  # Before the line: only the file of the last line may have a video that is not whole.
         begins, self._source = self._lines.size, frame.source
         self._lines.write(frame)
-        if self._annotated is None:
+        if not self._place.is_annotated:
             return
         if still:
-            self.paths.append(self._pictures.write(frame, drawn))
+            path = self._place.still(frame.source, frame.picture.file)
+            write_picture(path, drawn, self._manifest)
+            self.paths.append(path)
             return
         if self._video is None:
             self._start_video(frame, begins)
@@ -128,7 +112,7 @@ class Recorder:
             self._run_with_heartbeat(self._look_for_outputs)
 
     def _start_video(self, frame: FinishedFrame, begins: int) -> None:
-        path = self._annotated / output_name(frame.source, frame.picture.file, False, self._apart)
+        path = self._place.video(frame.source, frame.picture.file)
         # What an earlier run left unfinished is not part of this one.
         delete_segments(segments_folder(path), self._manifest)
         if self.restored.last and self.restored.last[:2] == (path, frame.picture.file):
@@ -158,7 +142,7 @@ class Recorder:
         """Find out which frames the video will lack; of a live source that goes on, what it lacked then is known."""
         since = self.restored.position if self._live else 0
         try:
-            missing = missing_in(self._folder, self._source, self._begins, only=True, since=since, apart=self._apart)
+            missing = missing_in(self._place, self._source, self._begins, only=True, since=since)
         except (NotALine, OSError) as error:
             self.failures.append(f"{self.paths[0]} was changed while it was written ({error})")
             return

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import StartupRejected
-from ..names import output_name
 from ..results.atomic import is_plain
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import REPLACE, DamagedState, NotALine, cannot_write
 from ..results.jsonl import Line, lines_of
-from ..results.layout import ANNOTATED, DROP_LOG, RESULTS, SUMMARY
-from ..results.manifest import Manifest
+from ..results.layout import DROP_LOG, RESULTS, SUMMARY
 from ..results.run_file import counted_lines, rendered_in
+from ..results.source_folder import SourceFolder
 from .comparing import Missing, missing_in
 from .segments import delete_from, delete_left_overs, segments_folder, times_in
 from .subtitles import subtitles_path
@@ -65,9 +64,7 @@ class _File:
 class Survey:
     """What the outputs of one source say. Forty hours have millions of lines: none of them is kept."""
 
-    folder: Path
-    annotated: bool
-    apart: Container[str] = ()  # as in `output_name`
+    place: SourceFolder
     source: str | None = None
     count: int = 0  # lines
     end: int = 0  # bytes
@@ -78,93 +75,90 @@ class Survey:
     dropped_to: int = 0  # one more than the last frame that was dropped behind the last line, with all before it
     missing: Missing = field(default_factory=Missing)  # what of the annotated outputs is missing
 
-    def annotated_path(self, file: str | None, still: bool) -> Path:
-        """Where the annotated picture (`still`) or video of one of its files is."""
-        return self.folder / ANNOTATED / output_name(self.source, file, still, self.apart)
+    def annotated(self, file: str | None) -> tuple[Path, Path]:
+        """Where the annotated picture of one of its files is, and the video."""
+        return self.place.still(self.source, file), self.place.video(self.source, file)
 
 
-def survey(
-    folder: Path, annotated: bool, manifest: Manifest, everything: bool = True, apart: Container[str] = ()
-) -> Survey:
+def survey(place: SourceFolder, everything: bool = True) -> Survey:
     """Look at what is written about one source, and change nothing.
 
-    `everything`: look for every annotated picture and video, and not only for that of the last file; `apart`: as in
-    `output_name`. Raises `DamagedState` where results or account are not what a run has left.
+    `everything`: look for every annotated picture and video, and not only for that of the last file. Raises
+    `DamagedState` where results or account are not what a run has left.
     """
-    found = Survey(folder, annotated, apart)
+    found = Survey(place)
     try:
         _read_lines(found)
-        if annotated and found.last is not None:
+        if place.is_annotated and found.last is not None:
             for file in found.files if everything else [found.last.name]:
                 _refuse_odd(found, file)
             begins, before = (0, 0) if everything else (found.last.begins, found.last.before)
-            found.missing = missing_in(folder, found.source, begins, before, apart=apart)
-        _refuse_foreign(found, manifest)
+            found.missing = missing_in(place, found.source, begins, before)
+        _refuse_foreign(found)
     except NotALine as error:
         raise _damaged(error) from None
     except OSError as error:
-        name = error.filename or folder / RESULTS
+        name = error.filename or place.results
         raise DamagedState(f"{name} cannot be read: {error.strerror}; put it right, or {REPLACE}.") from error
     return found
 
 
-def restore(found: Survey, manifest: Manifest, source: str | None = None, live: bool = False) -> Restored:
+def restore(found: Survey, source: str | None = None, live: bool = False) -> Restored:
     """Cut back what is there to where all of it is whole; of a live source keep every whole line.
 
     Reading what is written is all that it takes, so it does not matter how the process ended. Raises `DamagedState`
     where the outputs are of another source than `source`, before anything is changed, and `OutputError`.
     """
     if source is not None and found.source not in (None, source):
-        raise OtherSource(f"{found.folder} holds results of {found.source}, not of {source}; {REPLACE}.")
+        raise OtherSource(f"{found.place.path} holds results of {found.source}, not of {source}; {REPLACE}.")
     try:
-        return _cut_back(found, live, manifest)
+        return _cut_back(found, live)
     except OSError as error:
-        raise cannot_write(error.filename or found.folder / RESULTS, error) from error
+        raise cannot_write(error.filename or found.place.results, error) from error
 
 
-def _cut_back(found: Survey, live: bool, manifest: Manifest) -> Restored:
-    annotated = found.folder / ANNOTATED
+def _cut_back(found: Survey, live: bool) -> Restored:
+    place, manifest = found.place, found.place.manifest
     restored = Restored(found.position, found.source, found.counts)
     restored.missing = [] if found.missing.is_usual else found.missing.sentences()
     restored.missing_frames = found.missing.frames
     if not live and found.missing.first is not None:
-        _go_back(found, found.missing.first, restored, manifest)
+        _go_back(found, found.missing.first, restored)
     if live:
         restored.position = max(found.position, found.dropped_to)
-    results = found.folder / RESULTS
-    if is_plain(results) and results.stat().st_size > found.end:
-        manifest.opens_again(results)
-        os.truncate(results, found.end)
-    delete_left_overs(annotated, manifest)
-    if found.annotated and found.last is not None:
-        _take_up(found, restored, manifest)
+    if is_plain(place.results) and place.results.stat().st_size > found.end:
+        manifest.opens_again(place.results)
+        os.truncate(place.results, found.end)
+    delete_left_overs(place.annotated, manifest)
+    if place.is_annotated and found.last is not None:
+        _take_up(found, restored)
         restored.paths = _paths(found)
-    _cut_losses(found.folder / DROP_LOG, restored, manifest)
+    _cut_losses(place, restored)
     return restored
 
 
-def _go_back(found: Survey, first: Line, restored: Restored, manifest: Manifest) -> None:
+def _go_back(found: Survey, first: Line, restored: Restored) -> None:
     """Let the results end before the first frame that is not whole."""
     counts, found.files, found.last = Counter(found.counts), {}, None
-    for line in lines_of(found.folder / RESULTS):
+    for line in lines_of(found.place.results):
         if line.begins < first.begins:
             _note_file(found, line)
         else:
             counts.subtract(_counts(line))
     found.counts = restored.counts = counts
     found.count, found.end, restored.position = counts["rendered"], first.begins, first.frame
-    video = found.annotated_path(first.file, still=False)
+    _, video = found.annotated(first.file)
     if segments_folder(video).is_dir():
-        delete_from(segments_folder(video), first.frame, manifest)
+        delete_from(segments_folder(video), first.frame, found.place.manifest)
     if not found.count:  # What it tells of is begun anew: results without a line are not to be doubted for it.
-        manifest.remove(found.folder / SUMMARY)
+        found.place.manifest.remove(found.place.path / SUMMARY)
 
 
-def _take_up(found: Survey, restored: Restored, manifest: Manifest) -> None:
+def _take_up(found: Survey, restored: Restored) -> None:
     """Say which video is to be gone on with."""
-    last = found.last
+    last, manifest = found.last, found.place.manifest
     restored.begins, restored.first_s = last.begins, last.first_s
-    video = found.annotated_path(last.name, still=False)
+    _, video = found.annotated(last.name)
     if segments_folder(video).is_dir():
         restored.unfinished = (video, last.name)
         manifest.make_way(video)  # Killed between joining the segments and deleting them: they are whole.
@@ -174,8 +168,8 @@ def _take_up(found: Survey, restored: Restored, manifest: Manifest) -> None:
 
 
 def _read_lines(found: Survey) -> None:
-    results, losses = found.folder / RESULTS, found.folder / DROP_LOG
-    gaps = _Gaps(losses)
+    results = found.place.results
+    gaps = _Gaps(found.place.drop_log)
     if not os.path.lexists(results):
         return _refuse_without_lines(found, "is missing")
     for line in lines_of(results, exact=True):
@@ -202,18 +196,17 @@ def _out_of_order(due: int, frame: int) -> str:
 
 def _refuse_without_lines(found: Survey, how: str) -> None:
     """Results that are gone are noticed by what was written after them."""
-    annotated = found.folder / ANNOTATED
-    parts = next((p for p in annotated.rglob(".*.parts") if p.is_dir() and next(times_in(p), None) is not None), None)
-    account = found.folder / DROP_LOG
+    place, summary = found.place, found.place.path / SUMMARY
+    parts = next(
+        (p for p in place.annotated.rglob(".*.parts") if p.is_dir() and next(times_in(p), None) is not None), None
+    )
     others = (
         parts,
-        found.folder / SUMMARY if any(rendered_in(found.folder).values()) else None,
-        account if account.exists() and not os.path.lexists(found.folder / RESULTS) else None,
+        summary if any(rendered_in(place.path).values()) else None,
+        place.drop_log if place.drop_log.exists() and not os.path.lexists(place.results) else None,
     )
     if left := next(filter(None, others), None):
-        raise DamagedState(
-            f"{found.folder / RESULTS} {how}, although {left} was written after it; put it back, or {REPLACE}."
-        )
+        raise DamagedState(f"{place.results} {how}, although {left} was written after it; put it back, or {REPLACE}.")
 
 
 def _note_file(found: Survey, line: Line) -> None:
@@ -251,8 +244,7 @@ class _Gaps:
 
 def _refuse_odd(found: Survey, file: str | None) -> None:
     """Raise `DamagedState` for what is no file in the place of one, before anything is written there."""
-    for still in (True, False):
-        path = found.annotated_path(file, still=still)
+    for path in found.annotated(file):
         parts = segments_folder(path)
         odd = [path] if os.path.lexists(path) and not is_plain(path) else []
         odd += [parts] if os.path.lexists(parts) and (parts.is_symlink() or not parts.is_dir()) else []
@@ -261,17 +253,17 @@ def _refuse_odd(found: Survey, file: str | None) -> None:
             raise DamagedState(f"{odd[0]} is not what a run writes there; move it away, or {REPLACE}.")
 
 
-def _refuse_foreign(found: Survey, manifest: Manifest) -> None:
+def _refuse_foreign(found: Survey) -> None:
     """Raise `DamagedState` for what would be gone on with, or made again, and was changed since it was written."""
-    paths = [found.folder / RESULTS, found.folder / DROP_LOG]
-    if found.annotated and found.last is not None:
+    place = found.place
+    paths = [place.results, place.drop_log]
+    if place.is_annotated and found.last is not None:
         files = list(found.files)
         begins = files.index(found.missing.first.file) if found.missing.first else len(files) - 1
         for file in files[begins:]:
-            for still in (True, False):
-                path = found.annotated_path(file, still=still)
+            for path in found.annotated(file):
                 paths += [path, *sorted(segments_folder(path).glob("*"))]
-    changed = next((path for path in paths if os.path.lexists(path) and not manifest.is_ours(path)), None)
+    changed = next((path for path in paths if os.path.lexists(path) and not place.manifest.is_ours(path)), None)
     if changed:
         raise DamagedState(
             f"{changed} was changed since it was written; {RESULTS} holds {counted_lines(found.count)}; move it away,"
@@ -287,18 +279,19 @@ def _damaged(error: NotALine) -> DamagedState:
 
 
 def _paths(found: Survey) -> list[Path]:
-    named = (found.annotated_path(file, still=still) for file in found.files for still in (True, False))
+    named = (path for file in found.files for path in found.annotated(file))
     both = (beside for path in named for beside in (path, subtitles_path(path)))
     return list(dict.fromkeys(path for path in both if path.is_file()))
 
 
-def _cut_losses(path: Path, restored: Restored, manifest: Manifest) -> None:
+def _cut_losses(place: SourceFolder, restored: Restored) -> None:
     """What was dropped or given up above the position may have another fate yet."""
+    path = place.drop_log
     if not path.exists():
         return
     size = sum(len(loss.line) for loss in _kept_losses(path, restored))
     if size != path.stat().st_size:
-        manifest.write(path, b"".join(loss.line for loss in _kept_losses(path, restored)))
+        place.manifest.write(path, b"".join(loss.line for loss in _kept_losses(path, restored)))
     for loss in _kept_losses(path, restored):
         if loss.what == "dropped":
             restored.dropped[loss.stage, loss.reason] += loss.last + 1 - loss.first

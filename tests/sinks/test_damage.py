@@ -16,11 +16,12 @@ import pytest
 from stages.results.drops import DropLog
 from stages.results.errors import DamagedState, OutputError
 from stages.results.layout import MANIFEST
-from stages.results.manifest import Manifest
+from stages.results.source_folder import SourceFolder
 from stages.sinks.recorder import Recorder
 from stages.sinks.recovery import restore, survey
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, frame
+from tests.sinks.recording import recording
 from tests.sinks.test_recovery import killed
 
 FILES = ["a.jpg", *["b.mp4"] * 12, "c.png", *["d.mp4"] * 30]
@@ -48,7 +49,7 @@ def broken_off(folder: Path, files: list = VIDEO, until: int | None = None, deat
     """A run that was killed before frame `until`, and before some others."""
     until = len(files) if until is None else until
     for life, end in enumerate((*(d for d in deaths if d < until), until)):
-        recorder = Recorder(folder, None, annotated=True, continuing=life > 0)
+        recorder = recording(folder, continuing=life > 0)
         write(recorder, range(recorder.restored.position, end), files, **more)
         killed(recorder)
     return folder
@@ -56,7 +57,7 @@ def broken_off(folder: Path, files: list = VIDEO, until: int | None = None, deat
 
 def stopped(folder: Path, files: list = VIDEO, until: int | None = None, **more) -> Path:
     """A run that a person has ended before frame `until`."""
-    recorder = Recorder(folder, None, annotated=True)
+    recorder = recording(folder)
     write(recorder, range(len(files) if until is None else until), files, **more)
     recorder.close()
     assert recorder.failures == []
@@ -65,7 +66,7 @@ def stopped(folder: Path, files: list = VIDEO, until: int | None = None, **more)
 
 def resumed(folder: Path, files: list = VIDEO) -> Recorder:
     """Go on to the end."""
-    recorder = Recorder(folder, None, annotated=True, continuing=True, source="clip.mp4")
+    recorder = recording(folder, continuing=True, source="clip.mp4")
     write(recorder, range(recorder.restored.position, len(files)), files)
     recorder.close()
     return recorder
@@ -241,7 +242,7 @@ def test_a_line_that_is_not_as_it_was_written_is_refused_by_its_number(tmp_path,
     (folder / "results.jsonl").write_bytes(b"".join(edited(10, change)(lines(folder))))
     before = everything_in(folder)
     with pytest.raises(DamagedState) as refused:
-        Recorder(folder, None, annotated=True, continuing=True)
+        recording(folder, continuing=True)
     assert sentence in str(refused.value)
     assert "put the file back, or use --replace" in str(refused.value)
     assert everything_in(folder) == before
@@ -253,7 +254,7 @@ def test_it_says_how_many_lines_are_whole(tmp_path):
     with pytest.raises(
         DamagedState, match=":21 is no line of results; the 20 lines before it are whole; put the file back"
     ):
-        survey(folder, True, Manifest(folder))
+        survey(SourceFolder.alone(folder))
 
 
 @pytest.mark.parametrize("text", [b"\n", b"7\n", b"{}\n", b'{"what": "dropped"}\n', b"\xff\n"])
@@ -264,7 +265,7 @@ def test_an_account_that_is_not_as_it_was_written_is_refused_by_its_line(tmp_pat
         account.write(text)
     before = everything_in(folder)
     with pytest.raises(DamagedState, match="account.jsonl:2 is no line of an account"):
-        Recorder(folder, None, annotated=True, continuing=True)
+        recording(folder, continuing=True)
     assert everything_in(folder) == before
 
 
@@ -272,7 +273,7 @@ def test_zeros_that_a_power_cut_leaves_behind_the_last_line_are_cut_off(tmp_path
     folder = broken_off(tmp_path / "out")
     with (folder / "results.jsonl").open("ab") as results:
         results.write(bytes(300))
-    assert Recorder(folder, None, annotated=True, continuing=True).restored.position == 29
+    assert recording(folder, continuing=True).restored.position == 29
     assert len(lines(folder)) == 29
 
 
@@ -280,7 +281,7 @@ def test_results_of_another_source_are_refused_before_anything_is_cut(tmp_path):
     folder = broken_off(tmp_path / "out")
     before = everything_in(folder)
     with pytest.raises(DamagedState, match="holds results of clip.mp4, not of other.mp4"):
-        Recorder(folder, None, annotated=True, continuing=True, source="other.mp4")
+        recording(folder, continuing=True, source="other.mp4")
     assert everything_in(folder) == before
 
 
@@ -292,7 +293,7 @@ def test_of_a_live_source_no_line_is_cut_for_a_part_of_its_video(tmp_path, damag
     folder = broken_off(tmp_path / "out")
     written = (folder / "results.jsonl").read_bytes()
     damage(folder / "annotated/.clip.mp4.parts/00000009.mp4")
-    recorder = Recorder(folder, None, annotated=True, continuing=True, live=True)
+    recorder = recording(folder, continuing=True, live=True)
     assert recorder.restored.position == 30
     assert any(" in results.jsonl but not in annotated/clip.mp4" in note for note in recorder.notes)
     write(recorder, range(30, 40), [None] * 40)
@@ -307,7 +308,7 @@ def test_a_video_of_a_live_source_that_was_moved_away_is_begun_anew(tmp_path):
     written = (folder / "results.jsonl").read_bytes()
     (folder / "annotated/clip.mp4").rename(tmp_path / "kept.mp4")
     for first, end in ((30, 40), (40, 50)):
-        recorder = Recorder(folder, None, annotated=True, continuing=True, live=True)
+        recorder = recording(folder, continuing=True, live=True)
         assert recorder.restored.position == first
         assert recorder.notes == ["frames 0 to 29 are in results.jsonl but not in annotated/clip.mp4"]
         write(recorder, range(first, end), [None] * 50)
@@ -322,7 +323,7 @@ def test_a_video_of_a_live_source_that_was_moved_away_is_begun_anew(tmp_path):
 def test_frames_that_were_dropped_at_the_end_of_a_live_source_stay_accounted_for(tmp_path):
     folder = broken_off(tmp_path / "out")
     DropLog(folder / "account.jsonl").dropped(30, 34, "detect", "queue full")
-    restored = restore(survey(folder, True, Manifest(folder)), Manifest(folder), live=True)
+    restored = restore(survey(SourceFolder.alone(folder)), live=True)
     assert (restored.position, dict(restored.dropped)) == (35, {("detect", "queue full"): 5})
 
 
@@ -332,7 +333,7 @@ def test_frames_that_were_dropped_at_the_end_of_a_live_source_stay_accounted_for
 @pytest.mark.parametrize("damage", [removed, emptied, swapped])
 def test_a_part_of_the_video_that_is_taken_while_the_run_goes_on_is_said_at_the_end(tmp_path, damage):
     folder = broken_off(tmp_path / "out")
-    recorder = Recorder(folder, None, annotated=True, continuing=True)
+    recorder = recording(folder, continuing=True)
     write(recorder, range(recorder.restored.position, 30))
     damage(folder / "annotated/.clip.mp4.parts/00000009.mp4")
     recorder.close()
@@ -345,7 +346,7 @@ def test_a_part_of_the_video_that_is_taken_while_the_run_goes_on_is_said_at_the_
 
 
 def test_all_parts_of_the_video_taken_is_said_at_the_end(tmp_path):
-    recorder = Recorder(tmp_path, None, annotated=True)
+    recorder = recording(tmp_path)
     write(recorder, range(20))
     shutil.rmtree(segments_folder(tmp_path / "annotated/clip.mp4"))
     recorder.close()
@@ -353,7 +354,7 @@ def test_all_parts_of_the_video_taken_is_said_at_the_end(tmp_path):
 
 
 def test_a_picture_that_is_taken_while_the_run_goes_on_is_said_at_the_end(tmp_path):
-    recorder = Recorder(tmp_path, None, annotated=True)
+    recorder = recording(tmp_path)
     write(recorder, range(14), FILES)
     (tmp_path / "annotated/a.jpg").unlink()
     recorder.close()
@@ -370,7 +371,7 @@ def test_a_picture_that_is_taken_while_the_run_goes_on_is_said_at_the_end(tmp_pa
     ],
 )
 def test_results_that_are_taken_while_they_are_written_are_noticed(tmp_path, how, sentence):
-    recorder = Recorder(tmp_path, None, annotated=True)
+    recorder = recording(tmp_path)
     write(recorder, range(10))
     how(tmp_path / "results.jsonl")
     with pytest.raises(OutputError, match=sentence):

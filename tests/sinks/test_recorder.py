@@ -22,6 +22,7 @@ from stages.sinks.recorder import Recorder
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, flat, frame
 from tests.sinks.clips import sine_clip
+from tests.sinks.recording import recording
 from tests.sinks.test_recovery import killed
 
 
@@ -35,7 +36,7 @@ def frames_in(path: Path) -> int:
 
 
 def test_a_folder_of_pictures_and_videos_gets_its_like_in_one_order(tmp_path):
-    recorder = Recorder(tmp_path, spec="holiday", annotated=True)
+    recorder = recording(tmp_path, spec="holiday")
     files = ["a.jpg", "b.mp4", "b.mp4", "c.png", "d.gif", "d.gif", "d.gif"]
     for number, file in enumerate(files):
         rate = None if file.endswith(("jpg", "png")) else 25.0
@@ -49,7 +50,7 @@ def test_a_folder_of_pictures_and_videos_gets_its_like_in_one_order(tmp_path):
 
 
 def test_a_recorder_that_is_closed_early_leaves_whole_files(tmp_path):
-    recorder = Recorder(tmp_path, spec=None, annotated=True)
+    recorder = recording(tmp_path)
     for number in range(3):
         recorder.write(frame(number), flat(64, 48))
     recorder.close()
@@ -58,7 +59,7 @@ def test_a_recorder_that_is_closed_early_leaves_whole_files(tmp_path):
 
 
 def test_without_annotation_only_the_lines_are_written(tmp_path):
-    recorder = Recorder(tmp_path, spec=None, annotated=False)
+    recorder = recording(tmp_path, annotated=False)
     assert not recorder.draws
     recorder.write(frame(0), None)
     recorder.close()
@@ -66,12 +67,12 @@ def test_without_annotation_only_the_lines_are_written(tmp_path):
 
 
 def test_what_a_killed_run_left_of_a_video_is_not_part_of_the_next(tmp_path):
-    left = Recorder(tmp_path, spec=None, annotated=True)
+    left = recording(tmp_path)
     for number in range(5):
         left.write(frame(number), flat(64, 48))
     assert segments_folder(tmp_path / "annotated/clip.mp4").is_dir()
     del left  # Without close, as after a kill.
-    recorder = Recorder(tmp_path, spec=None, annotated=True)
+    recorder = recording(tmp_path)
     recorder.write(frame(0), flat(64, 48))
     recorder.close()
     assert frames_in(tmp_path / "annotated/clip.mp4") == 1
@@ -79,7 +80,7 @@ def test_what_a_killed_run_left_of_a_video_is_not_part_of_the_next(tmp_path):
 
 def test_the_sound_of_the_source_is_copied_and_said(tmp_path):
     original = sine_clip(tmp_path / "clip.mp4", "aac")
-    recorder = Recorder(tmp_path / "out", spec=str(original), annotated=True)
+    recorder = recording(tmp_path / "out", spec=str(original))
     for number in range(10):
         recorder.write(frame(number), flat(64, 48))
     recorder.close()
@@ -90,7 +91,7 @@ def test_the_sound_of_the_source_is_copied_and_said(tmp_path):
 
 def test_a_source_that_has_no_file_here_has_no_sound_to_copy_and_nothing_is_said(tmp_path):
     for spec in (0, "rtsp://door/stream", None):
-        recorder = Recorder(tmp_path, spec=spec, annotated=True)
+        recorder = recording(tmp_path, spec=spec)
         recorder.write(frame(0), flat(64, 48))
         recorder.close()
         assert recorder.notes == []
@@ -101,7 +102,7 @@ def test_a_source_that_has_no_file_here_has_no_sound_to_copy_and_nothing_is_said
 
 def subtitled(folder: Path, until: int | None = None) -> Recorder:
     """A folder's pictures and videos, with subtitles; `until`: killed before that frame."""
-    recorder = Recorder(folder, spec="holiday", annotated=True, subtitles=True, continuing=True)
+    recorder = recording(folder, spec="holiday", subtitles=True, continuing=True)
     files = ["a.jpg", *["b.mp4"] * 30, "c.png", *["d.gif"] * 20]
     for number, file in enumerate(files):
         if number == until:
@@ -181,7 +182,7 @@ ALIKE = ["A.jpg", "a.jpg", "B.mp4", "B.mp4", "b.mp4", "b.mp4", "b.mp4", "c.bmp",
 def test_files_that_differ_only_in_capitals_get_one_each_and_the_same_when_the_run_goes_on(tmp_path, until):
     apart = names_apart(dict.fromkeys(ALIKE))
     for life, end in enumerate((until, len(ALIKE))):
-        recorder = Recorder(tmp_path, spec=None, annotated=True, continuing=life > 0, apart=apart)
+        recorder = recording(tmp_path, continuing=life > 0, apart=apart)
         for number in range(recorder.restored.position, end):
             rate = 25.0 if ALIKE[number].endswith("mp4") else None
             time = 0.0 if rate is None else (number - ALIKE.index(ALIKE[number])) / 25
@@ -202,7 +203,7 @@ def test_files_that_differ_only_in_capitals_get_one_each_and_the_same_when_the_r
 def test_the_report_finds_the_faces_of_files_that_are_kept_apart(tmp_path, capsys):
     pins = ["shots", [["A.jpg", 1, 2], ["a.jpg", 1, 2]]]
     RunFile("ab12", {"source shots": pins, "render.blur": "none"}, ended="finished").write(tmp_path)
-    recorder = Recorder(tmp_path, spec=None, annotated=True, manifest=Manifest(tmp_path), apart={"a.jpg"})
+    recorder = recording(tmp_path, manifest=Manifest(tmp_path), apart={"a.jpg"})
     for number, (file, grey) in enumerate((("A.jpg", 40), ("a.jpg", 200))):
         taken = frame(number, flat(64, 48, grey), [face(5, 5, 30)], file=file, rate=None, time=0.0, source="shots")
         recorder.write(taken, taken.picture.pixels)

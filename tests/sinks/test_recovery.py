@@ -15,12 +15,13 @@ from stages.results.manifest import ForeignFile, Manifest
 from stages.sinks import segments
 from stages.sinks.recorder import Recorder
 from tests.results.frames import flat, frame
+from tests.sinks.recording import recording
 
 FOLDER = ["a.jpg", "b.mp4", "b.mp4", "b.mp4", "c.png", "d.mp4", "d.mp4"]
 
 
 def begun(folder: Path, continuing: bool = False) -> Recorder:
-    return Recorder(folder, spec=None, annotated=True, continuing=continuing)
+    return recording(folder, continuing=continuing)
 
 
 def write(recorder: Recorder, numbers, files: list[str] | None = None) -> None:
@@ -180,21 +181,21 @@ def test_a_video_that_a_person_had_ended_is_gone_on_with(tmp_path):
 
 
 def test_without_annotated_outputs_the_lines_alone_count(tmp_path):
-    first = Recorder(tmp_path, spec=None, annotated=False)
+    first = recording(tmp_path, annotated=False)
     write(first, range(3))
     killed(first)
-    assert Recorder(tmp_path, spec=None, annotated=False, continuing=True).restored.position == 3
+    assert recording(tmp_path, annotated=False, continuing=True).restored.position == 3
 
 
 def test_what_was_dropped_below_the_position_is_counted_and_what_was_above_is_open_again(tmp_path):
-    first = Recorder(tmp_path, spec=None, annotated=False)
+    first = recording(tmp_path, annotated=False)
     write(first, [0, 1, 4])
     losses = DropLog(tmp_path / "account.jsonl")
     losses.dropped(2, 3, "detect", "queue full")
     losses.given_up(4, "age", "late")
     losses.dropped(5, 9, "detect", "late")
     killed(first)
-    restored = Recorder(tmp_path, spec=None, annotated=False, continuing=True).restored
+    restored = recording(tmp_path, annotated=False, continuing=True).restored
     assert (restored.position, dict(restored.dropped)) == (5, {("detect", "queue full"): 2})
     left = [json.loads(line) for line in (tmp_path / "account.jsonl").read_text().splitlines()]
     assert left == [
@@ -210,12 +211,12 @@ def test_where_there_is_nothing_it_begins_at_the_beginning(tmp_path):
 
 
 def test_a_long_run_is_gone_on_with_in_as_little_memory_as_a_short_one(tmp_path):
-    recorder = Recorder(tmp_path, spec=None, annotated=False)
+    recorder = recording(tmp_path, annotated=False)
     write(recorder, range(5000))
     killed(recorder)
     tracemalloc.start()
     try:
-        restored = Recorder(tmp_path, spec=None, annotated=False, continuing=True).restored
+        restored = recording(tmp_path, annotated=False, continuing=True).restored
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

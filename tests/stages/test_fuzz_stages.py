@@ -37,6 +37,7 @@ from stages.protocol.messages import (
     WorkerHello,
     hash_of_boxes,
 )
+from stages.rendering.outputs import SourceOutputs
 from stages.rendering.screens import Screens
 from stages.rendering.source import RenderedSource
 from stages.results.jsonl import record
@@ -166,10 +167,8 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    postprocessor = PostProcessor(Pipeline())
-    source = RenderedSource(
-        "s", "r", 1, cards, paper, postprocessor, Screens().of("s", previews=False), Peers(), lambda work: work()
-    )
+    outputs = SourceOutputs(paper, PostProcessor(Pipeline()), Screens().of("s", previews=False))
+    source = RenderedSource("s", "r", 1, cards, outputs, Peers())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:
         if isinstance(message, SourceHello):
