@@ -30,3 +30,7 @@ class NotALine(FacepipeError):
         """`number`: of the line, from 1; `what`: what it is instead, such as "no line of results"."""
         super().__init__(f"{path}:{number} is {what}.")
         self.path, self.number, self.what = path, number, what
+
+
+class ForeignFile(FacepipeError):
+    """A file in the output folder was not made by facepipe, or was changed since, and would have to be replaced."""

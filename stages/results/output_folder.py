@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FacepipeError
+from .errors import ForeignFile
 from .layout import DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
 from .locks import Taken
-from .manifest import ForeignFile, Manifest
+from .manifest import Manifest
 from .run_file import part_of
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..frames import FinishedFrame
 from ..names import output_name, printable
-from ..results.errors import OutputError, cannot_write
-from ..results.manifest import ForeignFile, Manifest
+from ..results.errors import ForeignFile, OutputError, cannot_write
+from ..results.manifest import Manifest
 
 JPEG_QUALITY = 92
 _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more

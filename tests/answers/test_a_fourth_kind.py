@@ -15,7 +15,7 @@ from stages.report.__main__ import main
 from stages.results.jsonl import line, lines_of
 from stages.sinks.subtitles import subtitles
 from stages.view.overlay.labels import everything_about, lines_about
-from stages.view.web.page import ChartSamples
+from stages.view.web.charts import ChartSamples
 from stages.vision.inference.answers import answer, row_of
 from stages.vision.inference.card import CardError, load_card
 from stages.vision.smoothing import Smoother

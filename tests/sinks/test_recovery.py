@@ -11,8 +11,9 @@ import av
 import pytest
 
 from stages.results.drops import DropLog
-from stages.results.manifest import ForeignFile, Manifest
-from stages.sinks import segments
+from stages.results.errors import ForeignFile
+from stages.results.manifest import Manifest
+from stages.sinks import joining
 from stages.sinks.recorder import Recorder
 from tests.results.frames import flat, frame
 from tests.sinks.recording import recording
@@ -130,7 +131,7 @@ def test_killed_between_joining_a_video_and_deleting_its_segments_it_is_joined_a
     write(first, range(5))
     killed(first)
     with monkeypatch.context() as at_death:
-        at_death.setattr(segments, "delete_segments", die)
+        at_death.setattr(joining, "delete_segments", die)
         with pytest.raises(Killed):
             begun(tmp_path, continuing=True).close()
     assert sorted(os.listdir(tmp_path / "annotated")) == [".clip.mp4.parts", "clip.mp4"]

@@ -16,7 +16,7 @@ from stages.sinks.subtitles import subtitles
 from stages.view.found import found_in
 from stages.view.overlay.labels import everything_about, lines_about
 from stages.view.postprocess import PostProcessor
-from stages.view.web.page import ChartSamples
+from stages.view.web.charts import ChartSamples
 from tests.results.frames import face, flat, frame, seen
 
 GOOD, POOR = 0.9, 0.05

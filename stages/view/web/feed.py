@@ -16,8 +16,8 @@ import numpy as np
 
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
+from .charts import ChartSamples
 from .encoded import EncodedFrame
-from .page import ChartSamples
 from .viewer import Viewer
 
 

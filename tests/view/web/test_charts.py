@@ -9,7 +9,7 @@ from stages.answers import Age, Classes, Value
 from stages.frames import Face
 from stages.protocol.rates import Load, Snapshot
 from stages.view.overlay.labels import id_colour
-from stages.view.web.page import ChartSamples
+from stages.view.web.charts import ChartSamples
 from tests.results.frames import face, frame
 
 HEARTBEAT = Snapshot(24.96, 0.0414, (Load("detect", 1.2, 3), Load("render", 0.2, 0)))
