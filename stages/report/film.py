@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from html import escape
 
 from ..frames import UNSURE
-from ..view.overlay.labels import id_colour
+from ..view.overlay.labels import css_colour, id_colour
 from .gathering import UNFOLLOWED, Film
 from .person import Moment, Person, Said
 from .timeline import Strip
-from .words import NARROW, Pictures, clock, colour_of, css, duration, image, part, percent, sentence
+from .words import NARROW, Pictures, clock, colour_of, duration, image, part, percent, sentence
 
 MOMENTS = 4  # thumbnails of a person with an expression each
 LEAST_SHARE = 0.04  # of the time: rarer expressions have no picture of their own
@@ -71,7 +71,7 @@ def _area(strip: Strip, most: int, length_s: float) -> str:
 
 
 def _bar(person: Person, length_s: float) -> str:
-    own = css(id_colour(person.number)) if person.number != UNFOLLOWED else ""
+    own = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else ""
     runs = (_rectangle(*run, length_s, own) for run in person.strip.runs())
     return _lane("".join(runs))
 
@@ -93,7 +93,7 @@ def _who(person: Person, pictures: Pictures) -> str:
     if person.number == UNFOLLOWED:
         return "faces that were not followed"
     face = image(pictures, person.best[1] if person.best else None, f"face {person.number}")
-    return f'{face}<b style="--id:{css(id_colour(person.number))}">#{person.number}</b>'
+    return f'{face}<b style="--id:{css_colour(id_colour(person.number))}">#{person.number}</b>'
 
 
 def _legend(people: list[Person], lost: bool) -> str:
@@ -117,7 +117,7 @@ def cards(film: Film, people: list[Person], coloured: str | None, pictures: Pict
 
 def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictures) -> Iterator[str]:
     name = f"#{person.number}" if person.number != UNFOLLOWED else "Faces that were not followed"
-    colour = css(id_colour(person.number)) if person.number != UNFOLLOWED else "transparent"
+    colour = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else "transparent"
     yield f'<article class="card" style="--id:{colour}">'
     face = image(pictures, person.best[1] if person.best else None, f"face {name}")
     yield f'<div class="face">{face or f"<span>{name}</span>"}</div><div class="about"><h4>{name}</h4>'

@@ -1,4 +1,8 @@
-"""The report as one page of HTML that needs nothing else: style, script and pictures are in it."""
+"""The report as one page of HTML that needs nothing else: style, script and pictures are in it.
+
+Without a template engine: most of the page is drawings and tables that are computed, and its markup is eighty lines.
+Whatever stands in the results passes `escape`; `tests/report/test_page.py` reads pages of hostile names.
+"""
 
 from __future__ import annotations
 

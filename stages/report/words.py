@@ -9,7 +9,7 @@ from html import escape
 from ..answers import Answer
 from ..answers.base import NARROW
 from ..answers.base import percent as plain_percent
-from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS
+from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS, css_colour
 from .person import Moment
 
 NO_BREAK = "\u00a0"  # a space at which no line is broken, wider than NARROW
@@ -20,13 +20,8 @@ Pictures = Mapping[Moment, bytes]  # JPEGs of faces
 def colour_of(what: str) -> str:
     """The colour of a label: that of the overlay, or one of its own by its name."""
     if what in LABEL_COLOURS:
-        return css(LABEL_COLOURS[what])
-    return css(ID_COLOURS[sum(what.encode()) % len(ID_COLOURS)])
-
-
-def css(bgr: tuple[int, int, int]) -> str:
-    blue, green, red = bgr
-    return f"#{red:02x}{green:02x}{blue:02x}"
+        return css_colour(LABEL_COLOURS[what])
+    return css_colour(ID_COLOURS[sum(what.encode()) % len(ID_COLOURS)])
 
 
 def percent(share: float) -> str:

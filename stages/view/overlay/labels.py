@@ -84,6 +84,11 @@ def id_colour(number: int) -> tuple[int, int, int]:
     return ID_COLOURS[(number - 1) % len(ID_COLOURS)]
 
 
+def css_colour(bgr: tuple[int, int, int]) -> str:
+    """The same colour in a style sheet, such as "#fa8c5a"."""
+    return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
+
+
 def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
     """Of who it is, else of the first thing that is said."""
     if face.id is not None:

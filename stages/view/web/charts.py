@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ...answers import Answer
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
-from ..overlay.labels import LABEL_COLOURS, NEUTRAL, id_colour
+from ..overlay.labels import LABEL_COLOURS, NEUTRAL, css_colour, id_colour
 
 OVER_S = 60.0  # what a browser that comes later is still told of
 _APART_S = 0.1  # between two samples of the faces: charts show no more
@@ -43,7 +43,7 @@ class ChartSamples:
             # Who is not followed has a number that is good for this sample alone.
             number = face.id if face.id is not None else -1 - place
             answers = {stage: self._numbers(stage, answer) for stage, answer in face.shown.items()}
-            said.append([number, _hex(id_colour(abs(number))), _plain(face.score, 3), answers, face.says_unsure])
+            said.append([number, css_colour(id_colour(abs(number))), _plain(face.score, 3), answers, face.says_unsure])
         self._add(now_s, {"frame": frame.frame, "faces": said})
 
     def told(self, snapshot: Snapshot, dropped: Mapping[tuple[str, str], int], now_s: float) -> None:
@@ -70,7 +70,7 @@ class ChartSamples:
     def _numbers(self, stage: str, answer: Answer) -> list[float | None]:
         """An answer as numbers, in the order of `labels`."""
         if stage not in self.labels:
-            colours = [[label, _hex(LABEL_COLOURS.get(label, NEUTRAL))] for label in answer.shares]
+            colours = [[label, css_colour(LABEL_COLOURS.get(label, NEUTRAL))] for label in answer.shares]
             self.labels[stage] = colours or list(answer.numbers)
         return [_plain(number, answer.chart_decimals) for number in answer.numbers.values()]
 
@@ -78,7 +78,3 @@ class ChartSamples:
 def _plain(number: float, decimals: int) -> float | None:
     """What JSON can say: it has no word for what is no number."""
     return round(number, decimals) if number == number else None
-
-
-def _hex(bgr: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
