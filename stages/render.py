@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .errors import FacepipeError
+from .layout import RESULTS
 from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from .rendering.outputs import RunOutputs
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError
-from .results.layout import RESULTS
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of

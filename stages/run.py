@@ -15,11 +15,11 @@ from typing import TextIO
 
 from .config.placement import HERE, Placement
 from .config.schema import ConfigError, Pipeline
+from .layout import RESULTS
 from .names import printable
 from .plan import BINDING, Plan, find_models, keys_folder, processes_of
 from .results.disk import can_be_changed
 from .results.errors import DamagedState
-from .results.layout import RESULTS
 from .results.manifest import Manifest
 from .results.output_folder import OutputFolder, OutputFolderError, absent, logs_only
 from .results.preconditions import refuse_sources

@@ -16,10 +16,10 @@ from pathlib import Path
 from .config.placement import HERE, Placement
 from .config.schema import Pipeline
 from .errors import FacepipeError
+from .layout import RUN
 from .names import printable
 from .plan import Plan, processes_of
 from .results.errors import DamagedState
-from .results.layout import RUN
 from .results.output_folder import OutputFolder
 from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile

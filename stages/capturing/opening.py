@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from ..errors import FacepipeError
+from ..layout import RESULTS
 from ..results.jsonl import count_frames
-from ..results.layout import RESULTS
 from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceError, so_long
 from ..sources.listing import Pinned
 from ..sources.opening import open_source

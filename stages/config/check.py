@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..results import layout
+from .. import layout
 from .keys import keys_of
 from .schema import (
     HOST_NAME,

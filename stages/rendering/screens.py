@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..config.placement import Placement
 from ..frames import FinishedFrame
-from ..results.layout import SAVED
+from ..layout import SAVED
+from ..protocol.rates import Snapshot
 from ..sinks.images import SavedPictures
 from ..sinks.publish import Publication
 from ..supervision.settings import cores
@@ -30,10 +31,20 @@ from .extra import Extra
 
 if TYPE_CHECKING:
     from ..view.web.server import Web
-    from .source import RenderedSource
 
 _WEB_PORTS = 100  # that are tried where none was named
 _NUMBERS_S = 0.5  # between two snapshots in the panel: faster nobody reads
+
+
+class Measured(Protocol):
+    """A source whose numbers are shown."""
+
+    @property
+    def dropped(self) -> Counter[tuple[str, str]]:
+        """The frames that are not in the outputs and will not be, by stage and reason."""
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """How it goes at the moment."""
 
 
 def open_screens(
@@ -144,7 +155,7 @@ class Screens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
         return SourceScreens(source, previews, self._display, self._web, self._published)
 
-    def turn(self, sources: Mapping[str, RenderedSource], control: ControlChannel) -> None:
+    def turn(self, sources: Mapping[str, Measured], control: ControlChannel) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
         now_s = time.monotonic()
         self._display.do(lambda display: self._turn_windows(display, sources, control, now_s))
@@ -155,7 +166,7 @@ class Screens:
                 self._web.do(lambda web, told=(name, snapshot, dropped): web.told(*told, control.restarts))
 
     def _turn_windows(
-        self, display: Display, sources: Mapping[str, RenderedSource], control: ControlChannel, now_s: float
+        self, display: Display, sources: Mapping[str, Measured], control: ControlChannel, now_s: float
     ) -> None:
         if display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
             self._told_s = now_s

@@ -24,8 +24,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError
+from ..layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..names import output_name
-from ..results.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
 from ..results.runs import newest_run
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts

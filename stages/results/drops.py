@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..layout import LINE_BYTES
 from ..protocol import limits
 from .atomic import open_plain
 from .errors import NotALine, cannot_write
-from .layout import LINE_BYTES
 from .manifest import Manifest
 
 

@@ -23,9 +23,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..layout import MANIFEST
 from .atomic import BINARY, NO_LINK, NO_WAIT, is_temporary, write_all
 from .errors import ForeignFile
-from .layout import MANIFEST
 
 LINE_BYTES = 100_000
 KINDS = ("opens", "opened", "made", "gone", "folder", "moves")

@@ -14,10 +14,10 @@ from ..answers import answer_from
 from ..config.schema import FACE_KEYS
 from ..decimals import are_numbers, as_json, of_json
 from ..frames import Face, FinishedFrame, Pose
+from ..layout import LINE_BYTES
 from ..protocol import limits
 from .atomic import open_plain, write_all
 from .errors import NotALine, OutputError, cannot_write
-from .layout import LINE_BYTES
 from .manifest import Manifest
 
 _BEGINS = b'{"source": '

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FacepipeError
+from ..layout import DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
+from ..locks import Taken
 from .errors import ForeignFile
-from .layout import DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
-from .locks import Taken
 from .manifest import Manifest
 from .run_file import part_of
 

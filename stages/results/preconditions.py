@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..layout import ANNOTATED, DROP_LOG, MANIFEST, RESULTS, RUN, SUMMARY
 from ..names import as_text, names_apart, output_name
 from ..sources.listing import Listing
 from ..sources.spec import path_of
 from .atomic import is_plain
 from .errors import DamagedState
-from .layout import ANNOTATED, DROP_LOG, MANIFEST, RESULTS, RUN, SUMMARY
 from .output_folder import OutputFolder, OutputFolderError, in_sentences
 from .run_file import RunFile, refuse_unknown, run_in, what_is_whole
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from ..layout import DROP_LOG, LINE_BYTES, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
 from .atomic import is_plain, open_plain, sync_folder
 from .errors import REPLACE, DamagedState
-from .layout import DROP_LOG, LINE_BYTES, RESULTS, RUN, RUN_PART, SUMMARY
 from .manifest import Manifest
 
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from ..config.schema import Pipeline
 from ..errors import FacepipeError
+from ..layout import LOCK
+from ..locks import Taken, locked
 from ..names import safe_name
 from ..sources.spec import camera_of, expanded, path_of
 from ..sources.urls import public, split
 from .errors import DamagedState
-from .layout import LOCK
-from .locks import Taken, locked
 from .manifest import Manifest
 from .output_folder import OutputFolder, absent, in_sentences
 from .preconditions import refuse_what_is_there

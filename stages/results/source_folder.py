@@ -6,8 +6,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..layout import ANNOTATED, DROP_LOG, RESULTS
 from ..names import output_name
-from .layout import ANNOTATED, DROP_LOG, RESULTS
 from .manifest import Manifest
 
 

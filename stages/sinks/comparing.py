@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..layout import RESULTS
 from ..results.atomic import is_plain, open_plain
 from ..results.jsonl import Line, lines_of
-from ..results.layout import RESULTS
 from ..results.source_folder import SourceFolder
 from .segments import TIME_BASE, segments_folder, times_in, times_of
 

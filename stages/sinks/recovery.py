@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import StartupRejected
+from ..layout import DROP_LOG, RESULTS, SUMMARY
 from ..results.atomic import is_plain
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import REPLACE, DamagedState, NotALine, cannot_write
 from ..results.jsonl import Line, lines_of
-from ..results.layout import DROP_LOG, RESULTS, SUMMARY
 from ..results.run_file import counted_lines, rendered_in
 from ..results.source_folder import SourceFolder
 from .comparing import Missing, missing_in

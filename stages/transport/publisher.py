@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..config.placement import Placement
-from ..results.locks import Taken, locked
+from ..locks import Taken, locked
 from ..supervision.settings import Settings
 from .addresses import IPC, LOCK, PATH_BYTES, TCP
 from .curve import Security, is_beyond

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from stages.layout import MANIFEST
 from stages.results.errors import ForeignFile
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from stages.config.schema import Pipeline
 from stages.errors import FacepipeError
+from stages.layout import MANIFEST
 from stages.results.errors import DamagedState
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.output_folder import OutputFolderError, logs_only
 from stages.results.preconditions import refuse_sources

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from stages.layout import MANIFEST
 from stages.results.errors import DamagedState
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile, refuse_unknown
 

@@ -13,9 +13,9 @@ import av
 import numpy as np
 import pytest
 
+from stages.layout import MANIFEST
 from stages.results.drops import DropLog
 from stages.results.errors import DamagedState, OutputError
-from stages.results.layout import MANIFEST
 from stages.results.source_folder import SourceFolder
 from stages.sinks.recorder import Recorder
 from stages.sinks.recovery import restore, survey

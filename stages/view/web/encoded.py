@@ -12,12 +12,19 @@ from ...frames import FinishedFrame
 from ...names import output_name
 from ...vision.anonymize import anonymize
 from ..overlay.draw import annotate
-from .viewer import Switches
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture
 _LONGEST_OF_JPEG = 65_000
 _ENCODINGS = 16  # of one picture that are kept
 _QUALITY, _SAVED_QUALITY = 85, 95
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What is drawn, and how: equal switches, equal pictures."""
+
+    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
+    blurred: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,11 @@ import errno
 import socket
 from collections.abc import Iterable
 
-from . import WebError
+from ...errors import FacepipeError
+
+
+class WebError(FacepipeError):
+    """The page was asked for and cannot be served."""
 
 
 def listening(host: str, ports: Iterable[int]) -> socket.socket:

@@ -27,10 +27,9 @@ from websockets.http11 import Request, Response
 
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
-from . import WebError
 from .access import LIVE, MOVED, RequestRefused, asked_for, is_loopback
 from .feed import ViewerFeed
-from .listening import listening, own_address
+from .listening import WebError, listening, own_address
 from .viewer import MESSAGE_BYTES, NotUnderstood, Viewer
 
 VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .encoded import EncodedFrame
+from .encoded import EncodedFrame, Switches
 
 MESSAGE_BYTES = 4096  # a longer one ends the connection
 _FORGIVEN = 20  # messages that make no sense, before it does
@@ -16,14 +14,6 @@ _FORGIVEN = 20  # messages that make no sense, before it does
 
 class NotUnderstood(Exception):
     """A message of the browser that makes no sense; its text is what is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """What is drawn, and how: equal switches, equal pictures."""
-
-    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
-    blurred: bool = False
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...answers import KINDS, Answer
+from ...answers import KINDS, Answer, Classes
 
 if TYPE_CHECKING:
     from .card import Card
@@ -17,7 +17,8 @@ def answer(card: Card, row: Sequence[float]) -> Answer:
     """What one row of `Model.answers`, (K,), says about its face."""
     if len(row) != len(card.shown):
         raise ValueError(f"an answer of {card.name} has {len(row)} numbers; it must have {len(card.shown)}")
-    return card.kind.of(dict(zip(card.shown, map(float, row), strict=True)))
+    kind = Classes if card.groups else KINDS[card.task]
+    return kind.of(dict(zip(card.shown, map(float, row), strict=True)))
 
 
 def row_of(card: Card, outputs: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...answers import KINDS, Answer, Classes
+from ...answers import KINDS
 from ...frames import CropGeometry
 from ...protocol import limits
 from .answers import answer
@@ -81,14 +81,9 @@ class Card:
     groups: tuple[tuple[str, float], ...] = ()  # age: names of ages with the year in which each begins; () for years
 
     @property
-    def kind(self) -> type[Answer]:
-        """What its answers are."""
-        return Classes if self.groups else KINDS[self.task]
-
-    @property
     def shown(self) -> tuple[str, ...]:
         """What the columns of `Model.answers` are."""
-        return tuple(name for name, _ in self.groups) or self.kind.names or self.keep or self.labels
+        return tuple(name for name, _ in self.groups) or KINDS[self.task].names or self.keep or self.labels
 
 
 def load_card(path: Path) -> Card:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from stages.view.web.viewer import NotUnderstood, Switches, Viewer
+from stages.view.web.encoded import Switches
+from stages.view.web.viewer import NotUnderstood, Viewer
 
 STAGES, SOURCES = {"gender", "emotion", "age"}, {"door", "yard"}
 
