@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from ..decimals import are_numbers, as_json, of_json, rounded
+from ..decimals import are_numbers, of_json
 from .base import Answer
 
 LOW, HIGH = 0.1, 0.9  # the quantiles of an age's distribution that are its range
@@ -35,10 +35,6 @@ class Age(Answer):
     def of(cls, numbers: Mapping[str, float]) -> Self:
         return cls(*(numbers[name] for name in cls.names), age_group(numbers["years"]))
 
-    @property
-    def numbers(self) -> dict[str, float]:
-        return {"years": self.years, "low": self.low, "high": self.high}
-
     @classmethod
     def row(cls, labels: Sequence[float], outputs: np.ndarray) -> np.ndarray:
         """Expected years and the quantiles LOW and HIGH, float64 (3,), from the probability of each bin.
@@ -55,11 +51,8 @@ class Age(Answer):
         years = (outputs * centres).sum()
         return np.array([years, min(low, years), max(high, years)])
 
-    def rounded(self) -> Self:
-        return replace(self, **{name: rounded(number) for name, number in self.numbers.items()})
-
     def to_json(self) -> dict:
-        return {name: as_json(number) for name, number in self.numbers.items()} | {"group": self.group}
+        return Answer.to_json(self) | {"group": self.group}  # No super(): with slots a dataclass is made anew.
 
     @classmethod
     def from_json(cls, written: dict) -> Self:
@@ -69,7 +62,7 @@ class Age(Answer):
         return cls(*numbers, written["group"])
 
     def columns(self) -> dict[str, str | float]:
-        return {"": self.years, "_low": self.low, "_high": self.high, "_group": self.group}
+        return Answer.columns(self) | {"_group": self.group}
 
     def text(self, stage: str) -> str:
         return f"{stage} {_whole(self.years)} ({_whole(self.low)}-{_whole(self.high)})"

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
+
+from ..decimals import are_numbers, as_json, of_json, rounded
 
 NARROW = "\u202f"  # the space before a unit, at which no line is broken
 _SPEAK_FOR_THEMSELVES = {"gender", "emotion"}  # "happy 91 %" needs no "emotion:" before it
 
 
 class Answer(ABC):
-    """The answer of one stage about one face: an immutable value."""
+    """The answer of one stage about one face: a frozen dataclass. Numbers that are all of it are its `names`."""
 
     __slots__ = ()
 
     task: ClassVar[str]  # of the model cards whose nets give this kind
     key: ClassVar[str]  # of its JSON object, in that of no other kind
-    names: ClassVar[tuple[str, ...]] = ()  # of its numbers; () where they are the labels of the card
+    names: ClassVar[tuple[str, ...]] = ()  # of its numbers, which are fields; () where they are the labels of the card
     has_labels: ClassVar[bool] = False  # whether the outputs of the net are probabilities, or logits, of labels
     chart_decimals: ClassVar[int] = 4
 
     @classmethod
-    @abstractmethod
     def of(cls, numbers: Mapping[str, float]) -> Self:
         """The answer with these `numbers`: a row of `Model.answers`, or means over time."""
+        return cls(*(numbers[name] for name in cls.names))
 
     @property
-    @abstractmethod
     def numbers(self) -> dict[str, float]:
         """All that is said, as numbers by name, in the order of the card."""
+        return {name: getattr(self, name) for name in self.names}
 
     @classmethod
     def row(cls, labels: Sequence, outputs: np.ndarray) -> np.ndarray:
@@ -41,30 +44,34 @@ class Answer(ABC):
         """
         return outputs
 
-    @abstractmethod
     def rounded(self) -> Self:
         """The answer as it is written."""
+        return replace(self, **{name: rounded(number) for name, number in self.numbers.items()})
 
-    @abstractmethod
     def to_json(self) -> dict:
         """The object in results.jsonl."""
+        return {name: as_json(number) for name, number in self.numbers.items()}
 
     @classmethod
-    @abstractmethod
     def from_json(cls, written: dict) -> Self:
         """From such an object; raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` for any other."""
+        numbers = {name: of_json(written[name]) for name in cls.names}
+        if not are_numbers(numbers.values()):
+            raise ValueError("a value is of another type")
+        return cls.of(numbers)
 
-    @abstractmethod
     def columns(self) -> dict[str, str | float]:
         """Its cells in a table, by what is put after the name of the stage to name the column."""
+        first, *others = self.numbers.items()
+        return {"": first[1]} | {f"_{name}": number for name, number in others}
 
     @abstractmethod
     def text(self, stage: str) -> str:
         """A line of the overlay, such as "happy 91 %"."""
 
-    @abstractmethod
     def brief(self, stage: str) -> str:
         """A part of a subtitle, such as "happy"."""
+        return self.text(stage)
 
     @abstractmethod
     def sentence(self, stage: str) -> tuple[str, str, str]:

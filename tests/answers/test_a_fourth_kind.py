@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pytest
 
 from stages.answers import KINDS, Answer
-from stages.decimals import as_json, of_json, rounded
 from stages.report.__main__ import main
 from stages.results.jsonl import line, lines_of
 from stages.sinks.subtitles import subtitles
@@ -35,32 +33,8 @@ class Affect(Answer):
     valence: float
     arousal: float
 
-    @classmethod
-    def of(cls, numbers: Mapping[str, float]) -> Self:
-        return cls(numbers["valence"], numbers["arousal"])
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        return {"valence": self.valence, "arousal": self.arousal}
-
-    def rounded(self) -> Self:
-        return Affect(rounded(self.valence), rounded(self.arousal))
-
-    def to_json(self) -> dict:
-        return {name: as_json(number) for name, number in self.numbers.items()}
-
-    @classmethod
-    def from_json(cls, written: dict) -> Self:
-        return cls(of_json(written["valence"]), of_json(written["arousal"]))
-
-    def columns(self) -> dict[str, float]:
-        return {"": self.valence, "_arousal": self.arousal}
-
     def text(self, stage: str) -> str:
         return f"{stage} {self.valence:+.1f} {self.arousal:+.1f}"
-
-    def brief(self, stage: str) -> str:
-        return f"{stage} {self.valence:+.1f}"
 
     def sentence(self, stage: str) -> tuple[str, str, str]:
         return f"{stage} ", f"{self.valence:+.1f}", " of 1"
@@ -107,7 +81,7 @@ def test_overlay_subtitle_and_chart_show_it():
     only = replace(ONE, answers={"affect": Affect(0.25, -0.5)})
     assert [said.text for said in lines_about(only, None)] == ["#1  affect +0.2 -0.5"]
     assert everything_about(only, None)[1].text == "affect +0.2 -0.5"
-    assert "#1 affect +0.2\n" in "".join(subtitles([(0.0, [only])]))
+    assert "#1 affect +0.2 -0.5\n" in "".join(subtitles([(0.0, [only])]))
     charts = ChartSamples()
     charts.finished(frame(0, faces=[only]), 0.0)
     assert charts.labels == {"affect": ["valence", "arousal"]}
