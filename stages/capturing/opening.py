@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import FacepipeError
 from ..layout import RESULTS
-from ..results.jsonl import count_frames
+from ..results.counting import count_frames
 from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceError, so_long
 from ..sources.listing import Pinned
 from ..sources.opening import open_source

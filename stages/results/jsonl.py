@@ -183,17 +183,6 @@ def parsed(text: bytes, begins: int = 0) -> Line:
         raise ValueError("no line of results") from error
 
 
-def count_frames(path: Path, file: str, below: int) -> int:
-    """How many lines there are about this file of a source and a frame below that number.
-
-    Quick, because faces, which are most of a line, are not read. Raises `OSError`, and `ValueError`, `KeyError` or
-    `TypeError` for what is no line of results.
-    """
-    with path.open("rb") as lines:
-        heads = (json.loads(text.partition(b', "time": ')[0] + b"}") for text in lines)
-        return sum(head["file"] == file and head["frame"] < below for head in heads)
-
-
 def last_time(results: Path) -> float | None:
     """The time that the last whole line says; None where there is none. Raises OutputError."""
     try:

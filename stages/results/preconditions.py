@@ -12,9 +12,10 @@ from ..names import as_text, names_apart, output_name
 from ..sources.listing import Listing
 from ..sources.spec import path_of
 from .atomic import is_plain
+from .counting import what_is_whole
 from .errors import DamagedState
 from .output_folder import OutputFolder, OutputFolderError, in_sentences
-from .run_file import RunFile, refuse_unknown, run_in, what_is_whole
+from .run_file import RunFile, refuse_unknown, run_in
 
 
 def refuse_sources(folder: OutputFolder, sources: Iterable[str | int]) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..layout import DROP_LOG, LINE_BYTES, RESULTS, RUN, RUN_PART, SUMMARY
+from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
-from .atomic import is_plain, open_plain, sync_folder
+from .atomic import open_plain, sync_folder
+from .counting import what_is_whole
 from .errors import REPLACE, DamagedState
 from .manifest import Manifest
 
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
-FOLDERS = 1000  # of sources in a folder of results
 _ENDS = ("finished", "stopped", None)
 
 
@@ -110,35 +110,6 @@ def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
 def part_of(folder: Path) -> Path:
     """Where it is prepared."""
     return folder / RUN_PART
-
-
-def what_is_whole(folder: Path, results: str) -> str:
-    """What is left of the results of a run, in a few words: "results.jsonl holds 78 whole lines"."""
-    paths = [folder / results, *sorted(folder.glob(f"*/{results}"))[:FOLDERS]]
-    held = [(path.relative_to(folder), _whole_lines(path)) for path in paths if is_plain(path)]
-    return " and ".join(f"{name} holds {counted_lines(count)}" for name, count in held) or f"there is no {results}"
-
-
-def counted_lines(count: int) -> str:
-    return f"{count} whole line{'' if count == 1 else 's'}"
-
-
-def _whole_lines(path: Path) -> int:
-    count = 0
-    try:
-        with open_plain(path) as lines:
-            while (text := lines.readline(LINE_BYTES)).endswith(b"\n"):
-                count += _is_record(text)
-    except OSError:
-        return count
-    return count
-
-
-def _is_record(text: bytes) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def rendered_in(folder: Path) -> dict[str, int]:

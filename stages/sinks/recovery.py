@@ -18,10 +18,11 @@ from pathlib import Path
 from ..errors import StartupRejected
 from ..layout import DROP_LOG, RESULTS, SUMMARY
 from ..results.atomic import is_plain
+from ..results.counting import counted_lines
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import REPLACE, DamagedState, NotALine, cannot_write
 from ..results.jsonl import Line, lines_of
-from ..results.run_file import counted_lines, rendered_in
+from ..results.run_file import rendered_in
 from ..results.source_folder import SourceFolder
 from .comparing import Missing, missing_in
 from .segments import delete_from, delete_left_overs, segments_folder, times_in
