@@ -89,7 +89,7 @@ class Face:
 
     @property
     def shown(self) -> dict[str, Answer]:
-        """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before.
+        """The answers to display: the smoothed ones where there are any; for a poor picture only these.
 
         In the order of the configuration, whichever stages were asked about this frame, or a label would jump.
         """
@@ -100,7 +100,7 @@ class Face:
 
     @property
     def says_unsure(self) -> bool:
-        """Whether a person is told nothing else than that its picture is too poor."""
+        """Whether all that is displayed is that its picture is too poor."""
         return self.unsure and not self.smoothed
 
 
@@ -127,7 +127,7 @@ class FinishedFrame:
 def as_written(frame: FinishedFrame) -> FinishedFrame:
     """The frame with what a line of results.jsonl says of it and no more: numbers rounded, faces from left to right.
 
-    Whoever remembers something from frame to frame must read no other values: then the file holds all that it takes to
+    What is remembered from frame to frame must be computed from these values alone: then the file is enough to
     remember it again.
     """
     faces = sorted(map(_rounded_face, frame.faces), key=lambda face: face.box)

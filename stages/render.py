@@ -141,7 +141,7 @@ class _Render:
         return everybody and all(source.is_left for source in self._sources.values())
 
     def _welcome(self, connection: str, run: str) -> None:
-        """Who does not know the run yet, or knows another one, is told again: a welcome may be lost."""
+        """Send a welcome to a peer that has had none, or that names another run: a welcome may be lost."""
         if connection not in self._welcomed or run != self._outputs.run:
             if len(self._welcomed) >= limits.GREETED:
                 self._welcomed.clear()
@@ -158,7 +158,7 @@ class _Render:
         source = self._sources.get(hello.source)
         if source is None:
             if not hello.is_complete:
-                return  # A person who gives up waiting for the other machines has lost nothing.
+                return  # Until all machines are there nothing is replaced: a person may give up waiting.
             if len(self._sources) >= len(self._settings.captures):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)

@@ -1,4 +1,4 @@
-"""What render leaves: run.json of the run, and of each source its results and what is annotated and shown."""
+"""The outputs of render: run.json for the run; for each source its results, annotated videos and pictures, screens."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RunOutputs:
         return before
 
     def _is_ours(self, before: RunFile) -> bool:
-        """Whether the results in the folder are to be gone on with: a launcher names the run, by hand they must fit."""
+        """Whether to continue these results: a launcher names their run; by hand, the inputs must be equal."""
         if self._settings.run:
             return before.run == self._settings.run
         return before.ended != "finished" and before.difference(self._settings.inputs) is None
@@ -143,7 +143,7 @@ class SourceOutputs:
         self._postprocessor, self._run_with_heartbeat = postprocessor, run_with_heartbeat
 
     def take(self, frame: FinishedFrame, all_known: bool, live: bool) -> FinishedFrame:
-        """Write and show the next frame, and return it as everybody gets it; raises `OutputError`.
+        """Write and show the next frame, and return it as it was written; raises `OutputError`.
 
         `all_known`: whether it has every face that was found in its picture.
         """

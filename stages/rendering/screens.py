@@ -1,4 +1,4 @@
-"""Who looks at a run: windows on the screen, the page in the browser, and who has subscribed to finished frames.
+"""The viewers of a run: windows on the screen, the page in the browser, and subscribers to finished frames.
 
 Render and its sources show everything to all of them, and need not know which of them there are.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..view.web.server import Web
 
 _WEB_PORTS = 100  # that are tried where none was named
-_NUMBERS_S = 0.5  # between two snapshots in the panel: faster nobody reads
+_NUMBERS_S = 0.5  # between two snapshots in the panel: numbers that change faster cannot be read
 
 
 class Measured(Protocol):
@@ -52,8 +52,8 @@ def open_screens(
 ) -> Screens:
     """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
 
-    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is told what is of interest
-    only if the run comes about.
+    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is called with sentences
+    that matter only if the run comes about.
     """
     shown, saved = settings.pipeline.render, SavedPictures(Path(settings.output) / SAVED, remark)
     is_first, say = not settings.life, control.say
@@ -106,7 +106,7 @@ def _ports(settings: Settings) -> range:
 
 
 class _Published:
-    """Everybody who has subscribed."""
+    """The subscribers to finished frames."""
 
     def __init__(self, settings: Settings, incarnation: int, say: Callable[[str], None]):
         self._publisher = Publisher(settings, say)
@@ -121,7 +121,7 @@ class _Published:
 
 
 class Screens:
-    """All who look at a run; without arguments it is nobody. One that fails is left out, and the others go on."""
+    """All viewers of a run; without arguments there are none. One that fails is left out, and the others go on."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Screens:
             control.quit()
 
     def finish(self) -> str:
-        """Everything is written, and somebody looks at it. What the run waits for, in a sentence."""
+        """Everything is written. Returns what the run still waits for, in a sentence."""
         if self._display:
             self._display.do(lambda display: display.finish())
             return "finished; the window stays open until you press Q in it"
@@ -191,7 +191,7 @@ class Screens:
 
 
 class SourceScreens:
-    """All who look at one source."""
+    """The viewers of one source."""
 
     def __init__(
         self,

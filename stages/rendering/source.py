@@ -56,7 +56,7 @@ class RenderedSource:
         on_frame: Callable[[int, str], None] = lambda frame, source: None,
         trace: TraceRecorder | None = None,
     ):
-        """`on_frame` is told of every frame before it is drawn."""
+        """`on_frame` is called with each frame before it is drawn."""
         self.recorder, self._screens = outputs.recorder, outputs.screens
         self._outputs, self._on_frame, self._trace = outputs, on_frame, trace
         self._has_finished = False  # its capture has said that it has heard all
@@ -152,7 +152,7 @@ class RenderedSource:
             self._refuse(assignment, f"is {reason}")
 
     def _refuse(self, assignment: Assignment, reason: str) -> None:
-        """Capture, who has given the task to somebody, is told that the answer is not taken."""
+        """Tell capture, which gave the task, that the answer is refused."""
         self._stats.ignored()
         self._due = self._refusals.add(assignment, reason) or self._due
 

@@ -1,4 +1,4 @@
-"""The drawing of who was in a video and when, and a card for each person, as parts of a page."""
+"""The timeline of a video and a card for each person in it, as parts of the page."""
 
 from __future__ import annotations
 

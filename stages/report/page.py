@@ -125,7 +125,7 @@ def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
 
 
 def _left_out(film: Film) -> str:
-    """Who is not shown, in sentences."""
+    """The people who are not shown, in sentences."""
     said = []
     if film.let_go:
         were, are = ("other was", "is") if film.let_go == 1 else ("others were", "are")

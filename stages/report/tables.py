@@ -128,7 +128,7 @@ def _columns(stage: str, answer: Answer) -> Columns:
 
 
 def _as_text(cell: object) -> object:
-    """With an apostrophe before a text that a spreadsheet would run, such as the name of a file that somebody sent."""
+    """With an apostrophe before a text that a spreadsheet would run, such as the name of a file."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 BINARY = getattr(os, "O_BINARY", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that nobody writes to
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO without a writer must not wait
 
 
 def open_plain(path: Path) -> BinaryIO:

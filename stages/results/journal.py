@@ -5,7 +5,7 @@ processes of a run can add to it and a crash costs at most the line that was bei
 
     {"opens": "results.jsonl"}                                  it will be created, and nothing had that name
     {"opened": "results.jsonl", "inode": 4711}                  it was, and is written to
-    {"made": "results.jsonl", "size": 1022, "mtime_ns": ...}    it is complete; changed since, it is somebody else's
+    {"made": "results.jsonl", "size": 1022, "mtime_ns": ...}    it is complete; changed since, it is not ours
     {"made": "run.json", ..., "from": ".run.json.1f.part"}      that file gets the name now; `was`: what had it before
     {"gone": "results.jsonl"}                                   it was deleted
     {"folder": "annotated"}                                     this folder was not there, and is made
@@ -118,7 +118,7 @@ class Journal:
         self._size = self._read_to = self._lines = 0
 
     def _refuse_of_others(self, found: os.stat_result) -> None:
-        # It decides what is deleted: one that somebody else can write would delete what they like.
+        # It decides what is deleted: another user who can write it could have any file deleted.
         if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
             raise ForeignFile(
                 f"{self._path} belongs to another user, so what it says of this folder is not believed; write to"
@@ -149,7 +149,7 @@ class Journal:
                 identities = (entry["size"], entry["mtime_ns"]), entry.get("was")
                 self.entries[name] = Entry(identities=tuple(tuple(map(int, i)) for i in identities if i))
         except (ValueError, KeyError, TypeError, RecursionError):
-            return False  # A line that was torn and gone on with: of what it said nothing is known.
+            return False  # A line that was torn and then continued: what it said is not known.
         return True
 
     def _take_move(self, folder: str, to: object) -> None:

@@ -45,7 +45,7 @@ class Manifest:
         return [path for name in self._journal.entries if self._is_ours(name, path := self.folder / name, is_inside)]
 
     def changed(self) -> list[Path]:
-        """Every file that facepipe has made here and that somebody has changed or replaced since."""
+        """Every file that facepipe has made here and that was changed or replaced since."""
         ours = set(self.files())
         return [
             path for name in self._journal.entries if (path := self.folder / name) not in ours and os.path.lexists(path)
@@ -58,7 +58,7 @@ class Manifest:
             yield from (path for name in names if self._name(path := Path(above, name)) not in self._journal.entries)
 
     def is_ours(self, path: Path) -> bool:
-        """Whether facepipe has made this file, and nobody has changed it since; False where there is none."""
+        """Whether facepipe has made this file and it was not changed since; False where there is none."""
         self._journal.refresh()
         return self._is_ours(self._name(path), path, self._is_inside)
 
@@ -78,7 +78,7 @@ class Manifest:
         """Create a file of ours that grows, and return its descriptor for writing; `complete` when it is closed.
 
         A file of ours that has this name is deleted first, and the folders are made that it lies in. Raises
-        `ForeignFile` where somebody else's has it, and `OSError`.
+        `ForeignFile` where a foreign file has it, and `OSError`.
         """
         self.make_way(path)
         self.make_folders(path.parent)
@@ -102,7 +102,7 @@ class Manifest:
     def complete(self, path: Path) -> None:
         """Note that a file that was opened is whole: from now on a change to it is not ours.
 
-        Raises `ForeignFile` where somebody has put another one in its place, and `OSError`.
+        Raises `ForeignFile` where another one is in its place, and `OSError`.
         """
         self.refuse_foreign(path)
         self._journal.append({"made": self._name(path), **identity_of(os.lstat(path))})
@@ -171,7 +171,7 @@ class Manifest:
         os.replace(made, path)
 
     def make_way(self, path: Path) -> None:
-        """Delete a file of ours that has this name; raises `ForeignFile` where somebody else's has it."""
+        """Delete a file of ours that has this name; raises `ForeignFile` where a foreign file has it."""
         self.refuse_foreign(path)
         self.remove(path)
 

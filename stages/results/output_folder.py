@@ -64,9 +64,9 @@ class OutputFolder:
         return bool(old)
 
     def close_logs(self, labels: Iterable[str]) -> None:
-        """Nobody writes to these logs any more: from now on they are known as ours only if nobody has changed them."""
+        """Note that these logs are complete: from now on, one that changes is not ours."""
         for label in labels:
-            with contextlib.suppress(OSError, ForeignFile):  # It is gone, or somebody else's has its name.
+            with contextlib.suppress(OSError, ForeignFile):  # It is gone, or a foreign file has its name.
                 self.manifest.complete(self.logs / f"{label}.log")
 
     def remove_logs(self, keep: Iterable[str]) -> None:
@@ -77,7 +77,7 @@ class OutputFolder:
                 self.manifest.remove(path)
 
     def left(self) -> list[Path]:
-        """Every file that an earlier run has left here and nobody has changed, but for those that stay."""
+        """Every file that an earlier run has left here, unchanged, except those that stay."""
         return [path for path in self.manifest.files() if not self.stays(path)]
 
     def stays(self, path: Path) -> bool:

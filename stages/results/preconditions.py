@@ -1,4 +1,4 @@
-"""What a run must not replace or remove, found out before it changes anything in its output folder."""
+"""Checks before a run changes anything in its output folder: what it must not replace or remove."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .run_file import RunFile, refuse_unknown, run_in
 def refuse_sources(folder: OutputFolder, sources: Iterable[str | int]) -> None:
     """Raise `OutputFolderError` for a source that this run would remove or replace.
 
-    The same for a file of somebody else's that has the name of what is annotated. `sources`: all of this run.
+    The same for a foreign file with the name of an annotated output. `sources`: all of this run.
     """
     if not folder.results:
         return
@@ -55,7 +55,7 @@ def _refuse_annotated(folder: OutputFolder, annotated: Path, source: str, files:
 def refuse_what_is_there(folder: OutputFolder, labels: Iterable[str], resume: bool, replace: bool) -> None:
     """Raise a `FacepipeError` where this run would change what it must not, before anything is changed.
 
-    `labels`: of its processes; `resume`: what is there is gone on with; `replace`: it may be replaced.
+    `labels`: of its processes; `resume`: what is there is continued; `replace`: it may be replaced.
     """
     _refuse_odd(folder)
     _refuse_without_record(folder)
@@ -69,7 +69,7 @@ def refuse_what_is_there(folder: OutputFolder, labels: Iterable[str], resume: bo
 
 
 def _refuse_odd(folder: OutputFolder) -> None:
-    """Reading a FIFO would wait for whoever writes to it."""
+    """Refuse what is no regular file: reading a FIFO would wait for its writer."""
     for path in folder.state:
         if os.path.lexists(path) and not is_plain(path):
             raise OutputFolderError(f"{path} is no regular file; move it away, or choose another folder with --output.")
@@ -132,7 +132,7 @@ def _files_of(source: str | int) -> tuple[Path | None, list[Path]]:
     named = path_of(source)
     if named is None:
         return None, []
-    with contextlib.suppress(OSError):  # A folder that cannot be read: whoever opens the source says so.
+    with contextlib.suppress(OSError):  # A folder that cannot be read is refused when the source is opened.
         if listing := Listing.of(source):
             return listing.root, listing.files
     return None, [Path(named)]

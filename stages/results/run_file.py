@@ -56,7 +56,7 @@ class RunFile:
     def prepare(self, folder: Path) -> None:
         """Write it beside its place: after that hardly anything can hinder `write`.
 
-        Raises `OSError`, and `ForeignFile` where a file of somebody else's has its name.
+        Raises `OSError`, and `ForeignFile` where a foreign file has its name.
         """
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
         # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
@@ -67,7 +67,7 @@ class RunFile:
     def write(self, folder: Path) -> None:
         """Replace it as a whole; raises `OSError`.
 
-        A run that begins or goes on has no summary: one that is there tells of an end that is none any more.
+        A run that is under way has no summary: one that is there is of an earlier end, and is removed.
         """
         self.prepare(folder)
         if self.ended is None:

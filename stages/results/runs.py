@@ -62,7 +62,7 @@ def output_folder(
 def folder_by_hand(pipeline: Pipeline, inputs: dict, config: str | None = None) -> Iterator[OutputFolder]:
     """The folder of a render that is started by hand, and held by it.
 
-    It goes on with a run of these inputs that was broken off, because it may be what has died of that run. Else it has
+    It continues a run of these inputs that was broken off, because it may be the process of it that died. Else it has
     a folder of its own, as a run has; one that is named must be free for it. Raises a `FacepipeError`.
     """
     if pipeline.render.output is None:
@@ -79,7 +79,7 @@ def folder_by_hand(pipeline: Pipeline, inputs: dict, config: str | None = None) 
 
 
 def _was_broken_off(folder: Path, inputs: dict) -> bool:
-    """Whether nobody writes to it, and its run has these inputs and was ended neither by itself nor by a person."""
+    """Whether its run has these inputs, has not ended, and no process holds the folder."""
     before = RunFile.read(folder)
     if before is None or before.ended is not None or before.difference(inputs):
         return False
@@ -160,7 +160,7 @@ def refuse_damaged_run(pipeline: Pipeline, config: str | None = None, base: Path
 
 
 def run_to_replace(pipeline: Pipeline, config: str | None = None, base: Path = OUT) -> Path | None:
-    """The folder that is gone on with, or in which that is refused because it is damaged; None where there is none."""
+    """The folder that would be continued, or that is refused because it is damaged; None where there is none."""
     try:
         refuse_damaged_run(pipeline, config, base)
     except DamagedState:

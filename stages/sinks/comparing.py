@@ -25,7 +25,7 @@ class Missing:
 
     first: Line | None = None
     frames: int = 0
-    earlier: int = 0  # others, before the frame from which on they are told
+    earlier: int = 0  # others, before the frame from which on they are listed
     is_usual: bool = True  # no more than what a kill leaves: the last frames
     _runs: list[tuple[Path, int, int]] = field(default_factory=list)  # of frames that follow each other
     _others: int = 0  # frames that are in none of these

@@ -33,7 +33,7 @@ class SavedPictures:
     """Pictures that a person saves on the side, with a key: what goes wrong with one does not end the run."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]):
-        """`folder`: of the output folder, for these alone; `say` is told where each picture is, or why it is not."""
+        """`folder`: in the output folder, for these alone; `say` is called with where each is, or why it is not."""
         self._folder, self._say = folder, say
 
     def save(self, frame: FinishedFrame, pixels: np.ndarray) -> None:

@@ -101,7 +101,7 @@ class Recorder:
     def close(self) -> None:
         """Bring all outputs into their final form; closing again does nothing.
 
-        Raises OutputError. What is annotated and is not there any more is told in `failures`.
+        Raises OutputError. Annotated outputs that are missing are listed in `failures`.
         """
         if not self._closed:
             self._closed = True
@@ -129,7 +129,7 @@ class Recorder:
             return
         video, self._video = self._video, None
         video.finish()
-        if self._lines.lost() is None:  # Who closes the lines hears of it.
+        if self._lines.lost() is None:  # Closing the lines raises for it.
             self._run_with_heartbeat(lambda: self._compare(video.path))
             if self._subtitles:  # Before the video is joined: killed in between, render comes here again.
                 self._write_subtitles(subtitles_path(video.path))

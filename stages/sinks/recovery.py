@@ -1,10 +1,10 @@
 """Outputs after a death or a stop: all of one source are looked at, and then cut back to where all of them are whole.
 
 What a kill at any moment leaves is normal: a torn last line, a last line without its picture, a torn end of a video.
-Whatever else is missing was taken or damaged by somebody. Lines of results that are not as they were written are
-refused. Of a file, a picture or a part of a video that is missing is made again: `--resume` goes back to its frame; a
-render that is started again within a run goes back within the last file only, because whoever reads what is annotated
-may move it away, and says the rest at the end. Of a live source no line is cut: it cannot be seen again.
+Anything else that is missing was removed or damaged later. Lines of results that are not as they were written are
+refused. A picture, or a part of a video, that is missing is made again: `--resume` goes back to its frame; a render
+that is started again within a run goes back within the last file only, because annotated files may have been moved
+away by their reader, and lists the rest at the end. Of a live source no line is cut: it cannot be seen again.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _go_back(found: Survey, first: Line, restored: Restored) -> None:
 
 
 def _take_up(found: Survey, restored: Restored) -> None:
-    """Say which video is to be gone on with."""
+    """Say which video is continued."""
     last, manifest = found.last, found.place.manifest
     restored.begins, restored.first_s = last.begins, last.first_s
     _, video = found.annotated(last.name)
@@ -255,7 +255,7 @@ def _refuse_odd(found: Survey, file: str | None) -> None:
 
 
 def _refuse_foreign(found: Survey) -> None:
-    """Raise `DamagedState` for what would be gone on with, or made again, and was changed since it was written."""
+    """Raise `DamagedState` for what would be continued or made again, and was changed since it was written."""
     place = found.place
     paths = [place.results, place.drop_log]
     if place.is_annotated and found.last is not None:

@@ -65,14 +65,14 @@ def delete_segments(folder: Path, manifest: Manifest) -> None:
     done = folder.with_name(folder.name.removesuffix(PARTS) + DONE)
     _delete(done, manifest)
     if folder.is_dir() and not _is_of_others(folder, manifest):
-        if os.path.lexists(done):  # Somebody has put something in it.
+        if os.path.lexists(done):  # It holds a foreign file.
             done = folder.with_name(f"{folder.name.removesuffix(PARTS)}.{uuid.uuid4().hex[:12]}{DONE}")
         manifest.move_folder(folder, done)  # From now on the joined video counts, and not these.
         _delete(done, manifest)
 
 
 def _is_of_others(folder: Path, manifest: Manifest) -> bool:
-    """Whether all that is in it is somebody else's: such a folder is not given another name either."""
+    """Whether it holds only foreign files: such a folder is not renamed."""
     inside = list(folder.iterdir())
     return bool(inside) and not any(map(manifest.is_ours, inside))
 
@@ -131,7 +131,7 @@ def rate_in(folder: Path) -> float | None:
 
 
 def made_segment(path: Path, first_frame: int, first_s: float, manifest: Manifest) -> None:
-    """Make a joined video the first segment of itself, so that it can be gone on with.
+    """Make a joined video the first segment of itself, so that it can be continued.
 
     Its times count from its first frame: the name of the segment says when that was. `first_s` as in `times_of`.
     """
@@ -184,7 +184,7 @@ def spans_in(folder: Path) -> list[Span]:
             first, longest = packet.pts if first is None else first, max(longest, packet.pts - (last or packet.pts))
             last = packet.pts
         if first is not None and spans and first <= spans[-1].first:
-            continue  # Somebody has changed its name.
+            continue  # It was renamed.
         if first is not None:
             spans.append(Span(segment, first, last, longest))
     return spans
@@ -202,7 +202,7 @@ def _packets(segment: Segment) -> Iterator[av.Packet]:
                     packet.time_base = TIME_BASE
                     yield packet
     except (av.FFmpegError, IndexError):
-        return  # What follows is damaged: whoever compares it with the results sees what is missing.
+        return  # What follows is damaged: comparing it with the results shows what is missing.
 
 
 @contextmanager

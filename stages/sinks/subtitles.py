@@ -1,4 +1,4 @@
-"""Subtitles in WebVTT: who is seen, with labels. A function of the lines of results.jsonl and of nothing else."""
+"""Subtitles in WebVTT: the faces with their labels. A function of the lines of results.jsonl alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..results.errors import cannot_write
 from ..results.jsonl import lines_of
 from ..results.manifest import Manifest
 
-SLICE_S = 0.5  # what is said is looked at so often: faster nobody reads
+SLICE_S = 0.5  # the text changes at most so often: faster cannot be read
 HOLD_S = 1.0  # what was said stands until the next frame, but for no longer
 MOST = 4  # faces in one subtitle, the largest; more would cover the picture
 

@@ -155,7 +155,7 @@ class VideoWriter:
                 segment.mux(self._stream.encode(None))
             finally:
                 segment.close()
-            if is_plain(self._segment_path):  # Somebody may have taken it; that is found out by comparing.
+            if is_plain(self._segment_path):  # It may have been removed; comparing shows that.
                 sync_file(self._segment_path)
 
 

@@ -1,4 +1,4 @@
-"""What was found in a picture, for the terminal of who asked about one."""
+"""The faces of a single picture, for the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..results.errors import NotALine
 from ..results.jsonl import lines_of
 from .overlay.labels import lines_about
 
-FACES = 10  # that are told
+FACES = 10  # that are listed
 
 
 def found_in(results: Path) -> list[str]:

@@ -88,7 +88,7 @@ class Window:
         self._finished = False
 
     def show(self, picture: np.ndarray) -> None:
-        """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller heeds `view.paused`."""
+        """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller respects `view.paused`."""
         if self._shown is None:
             self._open(picture)
         self._shown = picture

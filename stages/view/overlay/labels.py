@@ -20,7 +20,7 @@ LABEL_COLOURS = {
     "surprise": (80, 160, 255),
     "neutral": (190, 205, 190),
 }
-# Of people who are followed, in the order of their numbers: bright, and neighbours unlike each other.
+# Of faces that are tracked, in the order of their ids: bright, and neighbours unlike each other.
 ID_COLOURS = (
     (90, 220, 255), (255, 190, 80), (150, 120, 255), (120, 230, 120), (240, 130, 240), (80, 160, 255),
     (230, 230, 110), (130, 130, 250), (90, 250, 190), (255, 160, 170), (100, 200, 200), (200, 200, 255),
@@ -64,7 +64,7 @@ def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
 
 
 def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar]:
-    """The same, and who it is, how sure the detector is, and a bar for each of several classes, the strongest first."""
+    """The same, with its id, how sure the detector is, and a bar for each of several classes, the strongest first."""
     lines: list[Line | Bar] = []
     if face.id is not None:
         lines.append(Line(f"#{face.id}  face {percent(face.score)}", id_colour(face.id)))
@@ -80,7 +80,7 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
 
 
 def id_colour(number: int) -> tuple[int, int, int]:
-    """The colour, BGR, of a person who is followed."""
+    """The colour, BGR, of a face that is tracked."""
     return ID_COLOURS[(number - 1) % len(ID_COLOURS)]
 
 
@@ -90,7 +90,7 @@ def css_colour(bgr: tuple[int, int, int]) -> str:
 
 
 def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
-    """Of who it is, else of the first thing that is said."""
+    """The colour of its id; without one, that of its first label."""
     if face.id is not None:
         return id_colour(face.id)
     return lines[0].bgr if lines else NEUTRAL

@@ -12,7 +12,7 @@ from ..overlay.labels import LABEL_COLOURS, NEUTRAL, css_colour, id_colour
 
 OVER_S = 60.0  # what a browser that comes later is still told of
 _APART_S = 0.1  # between two samples of the faces: charts show no more
-_MOST_FACES = 12  # in one sample, the largest first: a page with more cards and lines nobody can read
+_MOST_FACES = 12  # in one sample, the largest first: more cards and lines cannot be read
 
 
 class ChartSamples:
@@ -40,7 +40,7 @@ class ChartSamples:
         largest = sorted(enumerate(frame.faces), key=lambda item: -item[1].box[2] * item[1].box[3])[:_MOST_FACES]
         said = []
         for place, face in sorted(largest, key=lambda item: item[0]):
-            # Who is not followed has a number that is good for this sample alone.
+            # A face that is not tracked has a number for this sample alone.
             number = face.id if face.id is not None else -1 - place
             answers = {stage: self._numbers(stage, answer) for stage, answer in face.shown.items()}
             said.append([number, css_colour(id_colour(abs(number))), _plain(face.score, 3), answers, face.says_unsure])

@@ -1,4 +1,4 @@
-"""A picture on its way to browsers: drawn and encoded once for each set of switches, and only if somebody looks."""
+"""A picture on its way to browsers: drawn and encoded once for each set of switches, and only for a viewer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EncodedFrame:
 
     number: int  # higher for a newer one
     frame: FinishedFrame
-    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR, with all labels, where somebody has drawn it already
+    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR, with all labels, where it was drawn already
     # boxes x, y, width, height for a viewer who wants faces hidden; None: everything
     to_anonymize: Sequence | None = ()
     jpegs: dict[Switches, bytes] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class EncodedFrame:
     def jpeg(self, switches: Switches, stages: frozenset[str], style: str) -> bytes:
         """The picture for these switches, small enough to be watched."""
         if switches not in self.jpegs:
-            if len(self.jpegs) >= _ENCODINGS:  # Somebody tries all switches on a picture that is held.
+            if len(self.jpegs) >= _ENCODINGS:  # A viewer tries all switches on a picture that is held.
                 self.jpegs.clear()
             self.jpegs[switches] = _encoded(_no_larger(self._picture(switches, stages, style), LONGEST_SIDE), _QUALITY)
         return self.jpegs[switches]

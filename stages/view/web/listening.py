@@ -1,4 +1,4 @@
-"""The place where the page is served: a socket that listens, and the address that a person is told."""
+"""Where the page is served: a listening socket, and its address."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ class Viewer:
 
     @property
     def is_beyond_hope(self) -> bool:
-        """Whether it has said so much nonsense that nobody should listen any more."""
+        """Whether it has sent so many invalid messages that its connection is closed."""
         return self.nonsense > _FORGIVEN
 
     def choose(self, newest: Callable[[bool], EncodedFrame | None]) -> EncodedFrame | None:
         """The picture to be shown: the newest, or that which was it when the browser paused.
 
-        newest: gives the newest one, for a viewer who wants faces hidden or not. Nothing is held for one who does not
+        newest: gives the newest one, for a viewer with faces hidden or not. Nothing is held for one that does not
         pause, however slow it is.
         """
         if not self.paused:
