@@ -46,7 +46,7 @@ from .lines import (
     said_in,
     summary_in,
 )
-from .page import Told, page
+from .page import SourceSection, page
 from .tables import need_pyarrow, write_csv, write_parquet
 from .thumbnails import Thumbnails
 from .words import counted
@@ -147,7 +147,7 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
     if options.source is not None:
         _refuse_live(options.source, len(results))
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
-    told = []
+    sources = []
     for one in results:
         gathered = gather(one, options.people)
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
@@ -161,11 +161,11 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
             yield f"{one.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
         notes = [*_notes(one, moments, pictures or thumbnails.notes), *thumbnails.notes]
-        told.append(Told(gathered, pictures, losses, account, notes))
+        sources.append(SourceSection(gathered, pictures, losses, account, notes))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
-    _write(path, page(told, summary, day), manifest)
-    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
+    _write(path, page(sources, summary, day), manifest)
+    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(sources)}."
 
 
 def _size(count: int) -> str:
@@ -173,9 +173,9 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
-def _found(told: list[Told]) -> str:
+def _found(sources: list[SourceSection]) -> str:
     frames, faces, people, pictures = (
-        sum(getattr(one.gathered, name) for one in told) for name in ("frames", "faces", "people", "still_count")
+        sum(getattr(one.gathered, name) for one in sources) for name in ("frames", "faces", "people", "still_count")
     )
     said = [counted(pictures, "picture", "pictures")] if pictures else []
     if pictures == frames:

@@ -8,7 +8,7 @@ from html import escape
 from ..frames import UNSURE
 from ..view.overlay.labels import css_colour, id_colour
 from .gathering import UNFOLLOWED, Film
-from .person import Moment, Person, Said
+from .person import Moment, Person, StageAnswers
 from .timeline import Strip
 from .words import NARROW, Pictures, clock, colour_of, duration, image, part, percent, sentence
 
@@ -121,19 +121,19 @@ def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictu
     yield f'<article class="card" style="--id:{colour}">'
     face = image(pictures, person.best[1] if person.best else None, f"face {name}")
     yield f'<div class="face">{face or f"<span>{name}</span>"}</div><div class="about"><h4>{name}</h4>'
-    for stage, said in person.said.items():
+    for stage, said in person.answers.items():
         if stage != coloured and said.seconds:
             yield f"<p>{sentence(stage, said.mean)}</p>"
-    if person.was_unsure and not any(said.seconds for said in person.said.values()):
+    if person.was_unsure and not any(said.seconds for said in person.answers.values()):
         yield f"<p>{UNSURE}</p>"
     when = f"{clock(person.first_s, length_s)} to {clock(person.last_s, length_s)}"
     yield f'<p class="quiet">in the picture for {duration(person.seconds)},<br>from {when}</p></div>'
-    if coloured in person.said and person.said[coloured].seconds:
-        yield "".join(_shares(person.said[coloured], length_s, pictures))
+    if coloured in person.answers and person.answers[coloured].seconds:
+        yield "".join(_shares(person.answers[coloured], length_s, pictures))
     yield "</article>"
 
 
-def _shares(said: Said, length_s: float, pictures: Pictures) -> Iterator[str]:
+def _shares(said: StageAnswers, length_s: float, pictures: Pictures) -> Iterator[str]:
     """For which part of the time each label was the strongest, and how it looked."""
     shares = said.shares
     parts = (f'<i style="width:{100 * share:.2f}%;background:{colour_of(label)}"></i>' for label, share in shares)
@@ -150,7 +150,7 @@ def _shares(said: Said, length_s: float, pictures: Pictures) -> Iterator[str]:
         yield f'<div class="moments">{"".join(looks)}</div>'
 
 
-def moments(said: Said) -> list[tuple[str, float, Moment]]:
+def moments(said: StageAnswers) -> list[tuple[str, float, Moment]]:
     """Where each of the commonest labels was surest."""
     common = [label for label, share in said.shares[:MOMENTS] if share >= LEAST_SHARE and label in said.best]
     return [(label, *said.best[label]) for label in common]
@@ -161,5 +161,5 @@ def wanted(people: list[Person], coloured: str | None) -> Iterator[Moment]:
     for person in people:
         if person.best:
             yield person.best[1]
-        if coloured in person.said:
-            yield from (moment for _, _, moment in moments(person.said[coloured]))
+        if coloured in person.answers:
+            yield from (moment for _, _, moment in moments(person.answers[coloured]))

@@ -23,7 +23,7 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Said:
+class StageAnswers:
     """What a stage said about one face, over the time that it was seen."""
 
     kind: type[Answer]
@@ -69,7 +69,7 @@ class Person:
     first_s: float
     last_s: float = 0.0
     seconds: float = 0.0
-    said: dict[str, Said] = field(default_factory=dict)  # by stage
+    answers: dict[str, StageAnswers] = field(default_factory=dict)  # by stage
     best: tuple[float, Moment] | None = None  # where the face is largest and surest
     was_unsure: bool = False  # a picture of it was too poor for anything to be said
 
@@ -78,12 +78,14 @@ class Person:
         self.last_s, self.seconds = end_s, self.seconds + seconds
         shown = face.shown
         for stage, answer in shown.items():
-            of = self.said.get(stage)
+            of = self.answers.get(stage)
             if of is None or of.kind is not type(answer):
-                of = self.said[stage] = Said(type(answer))
+                of = self.answers[stage] = StageAnswers(type(answer))
             of.add(answer, face.answers.get(stage), seconds, moment)
-        if shown.keys() == self.said.keys():  # A frame that not all of them are asked about does not tell their order.
-            self.said = {stage: self.said[stage] for stage in shown}
+        if (
+            shown.keys() == self.answers.keys()
+        ):  # A frame that not all of them are asked about does not tell their order.
+            self.answers = {stage: self.answers[stage] for stage in shown}
         self.was_unsure |= face.says_unsure
         colour = shown.get(coloured)
         self.strip.add(start_s, end_s, colour.top[0] if colour and colour.top else "")

@@ -82,12 +82,12 @@ def _slices(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[tuple[fl
             yield number * SLICE_S, end_s if held else (number + 1) * SLICE_S, _text(said)
             said = {}
         number = now if number is None else max(now, number)
-        _hear(said, faces)
+        _note_faces(said, faces)
     if number is not None:
         yield number * SLICE_S, (number + 1) * SLICE_S, _text(said)
 
 
-def _hear(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
+def _note_faces(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
     """Of each face what was said last, by its `id`; of those without, what the newest frame says."""
     for unnumbered in [key for key in said if key < 0]:
         del said[unnumbered]

@@ -211,7 +211,7 @@ class Web:
         try:
             async for message in connection:
                 try:
-                    viewer.hear(message, self._feed.attributes, self._feed.sources)
+                    viewer.receive(message, self._feed.attributes, self._feed.sources)
                 except NotUnderstood as reason:
                     _count(self._refused, str(reason))
                     if viewer.is_beyond_hope:

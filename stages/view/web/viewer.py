@@ -49,7 +49,7 @@ class Viewer:
         self.held = self.held or newest(True)
         return self.held
 
-    def hear(self, message: str | bytes, stages: Collection[str], sources: Collection[str]) -> None:
+    def receive(self, message: str | bytes, stages: Collection[str], sources: Collection[str]) -> None:
         """Take a message:
 
             {"do": "look", "source": "demo", "hide": ["age"], "blur": false, "paused": false, "known": [0, 0]}
