@@ -24,10 +24,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
-from ..names import output_name
+from ..layout import CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
 from ..results.runs import newest_run
+from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
 from ..sources.urls import public
@@ -128,12 +128,12 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
-        has_film, apart = False, apart_in(_inputs_of(one.folder), one.folder.name)
+        has_film, place = False, _place(one.folder, manifest)
         for is_film, lines in files(one):
             if not is_film:
                 continue
             has_film, first = True, next(lines)
-            path = subtitles_path(one.folder / ANNOTATED / output_name(first.source, first.file, False, apart))
+            path = subtitles_path(place.video(first.source, first.file))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
@@ -153,8 +153,8 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
         moments += [moment for still in gathered.stills for _, moment in still.faces]
         hidden = _was_hidden(one.folder)
-        hide, apart = options.blur or hidden is not False, apart_in(_inputs_of(one.folder), one.folder.name)
-        thumbnails = Thumbnails(one.folder, gathered.source, options.source, hide, apart)
+        hide = options.blur or hidden is not False
+        thumbnails = Thumbnails(_place(one.folder, manifest), gathered.source, options.source, hide)
         pictures = thumbnails.cut(moments)
         yield from thumbnails.notes
         if hidden is None and pictures and not options.blur:
@@ -189,6 +189,10 @@ def _was_hidden(folder: Path) -> bool | None:
     """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
     blur = _inputs_of(folder).get("render.blur")
     return None if blur is None else blur != "none"
+
+
+def _place(folder: Path, manifest: Manifest) -> SourceFolder:
+    return SourceFolder(folder, manifest, apart=apart_in(_inputs_of(folder), folder.name))
 
 
 def _inputs_of(folder: Path) -> dict:
