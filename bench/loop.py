@@ -61,7 +61,7 @@ class Loop:
 
     def __init__(self, plan: Plan):
         settings = plan.settings("detect", 0)
-        self._detector = make_detector(**settings.detector)
+        self._detector = make_detector(settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
         self.postprocessor, self._every = PostProcessor(plan.pipeline), plan.pipeline.every()

@@ -21,9 +21,8 @@ from .vision.detectors.quality import marks_of
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
-    options = settings.detector
-    detector = make_detector(**options)
-    identity = Identity.of(settings, settings_hash(**options))
+    detector = make_detector(settings.detector)
+    identity = Identity.of(settings, settings_hash(settings.detector))
     serve(
         identity,
         settings.render,

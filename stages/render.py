@@ -10,27 +10,26 @@ from functools import partial
 from pathlib import Path
 
 from .errors import FacepipeError
+from .layout import RESULTS
 from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError, cannot_write
 from .results.found import found_in
-from .results.layout import RESULTS
 from .results.manifest import Manifest
 from .results.output_folder import OutputFolder
 from .results.reading import DamagedState
 from .results.recorder import Recorder
 from .results.recovery import Survey, survey
 from .results.run_file import RunFile, refuse_unknown
-from .supervision.settings import apart_in
+from .sources.stamps import apart_in
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
 from .transport.faulty import inject, injector_of, open_transport
 from .transport.sockets import RouterSocket, Transport
 from .view.postprocess import PostProcessor
-from .vision.inference.card import load_card
 
 WAIT_S = 0.05
 PROGRESS_S = 0.5
@@ -65,7 +64,7 @@ class _Render:
         last = before.incarnation if self._continuing else 0
         self._incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
         self._sources: dict[str, RenderedSource] = {}
-        self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
+        self._cards = settings.cards
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
         self._screens = open_screens(settings, self._cards, self._incarnation, control, self._remark)
         self._peers: RouterSocket = transport.bind(settings.binds, kinds(*TO_RENDER))

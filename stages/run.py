@@ -15,10 +15,11 @@ from typing import TextIO
 
 from .config.placement import HERE, Placement
 from .config.schema import ConfigError, Pipeline
+from .config.settings import Settings, cores
+from .layout import RESULTS
 from .names import printable
 from .plan import BINDING, Plan, find_models, keys_folder, processes_of
 from .results.disk import can_be_changed
-from .results.layout import RESULTS
 from .results.manifest import Manifest
 from .results.output_folder import (
     OUT,
@@ -36,12 +37,12 @@ from .results.reading import DamagedState
 from .results.run_file import RunFile, refuse_unknown
 from .sources.refusal import refuse
 from .sources.spec import expanded
+from .sources.stamps import apart_in
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
 from .supervision.child import Start, stage_command
 from .supervision.launcher import Outcome, RunView, launch
 from .supervision.places import Places
 from .supervision.policy import DONE, FAILED, REFUSED, Member
-from .supervision.settings import apart_in, cores
 from .transport.addresses import claim_free
 from .transport.keys import read_keys
 from .view.terminal import TerminalView, Views, takes
@@ -360,8 +361,8 @@ def _settings(
     name: str,
     before: RunFile | None,
     record: str | None,
-) -> Callable[[], dict[str, dict]]:
-    def settings() -> dict[str, dict]:
+) -> Callable[[], dict[str, Settings]]:
+    def settings() -> dict[str, Settings]:
         plan = Plan.of(pipeline, folder, host)
         if before:
             plan = plan.going_on(before.inputs)
@@ -374,7 +375,7 @@ def _settings(
                 run=name,
                 waits=not view.is_quiet,
                 record=record,
-            ).to_json()
+            )
             for label, (stage, replica) in processes.items()
         }
         if before:

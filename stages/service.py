@@ -15,16 +15,16 @@ from pathlib import Path
 
 from .config.placement import HERE, Placement
 from .config.schema import Pipeline
+from .config.settings import cores
 from .errors import FacepipeError
+from .layout import RUN
 from .names import printable
 from .plan import Plan, processes_of
-from .results.layout import RUN
 from .results.output_folder import OUT, OutputFolder, name_of
 from .results.reading import DamagedState
 from .results.run_file import RunFile
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
-from .supervision.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import yaml
 
+from ..names import short
 from .schema import ConfigError
 
 MOST_CHARACTERS = 1_000_000
@@ -153,9 +154,3 @@ def described(value: object) -> str:
             return "a list"
         case _:
             return short(repr(value))
-
-
-def short(text: str) -> str:
-    """A text of the user's own, cut to 60 characters and with escapes for what cannot be seen."""
-    text = text if text and text.isprintable() else repr(text)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..config.placement import Placement
+from ..config.settings import cores
 from ..frames import FinishedFrame
 from ..sinks.publish import Publication
-from ..supervision.settings import cores
 from ..supervision.stage import ControlChannel, Settings
 from ..transport.publisher import Publisher
 from ..view.display import Display, open_display

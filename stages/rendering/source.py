@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..config.settings import CardSettings
 from ..delivery import joiner
 from ..delivery.grants import Assignment, Grants
 from ..delivery.joiner import Joiner
@@ -36,7 +37,7 @@ from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
 from ..view.postprocess import PostProcessor
-from ..vision.inference.card import Card, answer
+from ..vision.inference.answers import answer
 from .flaws import flaw_of
 from .screens import SourceScreens
 from .stats import RenderStats
@@ -54,7 +55,7 @@ class RenderedSource:
         name: str,
         run: Run,
         incarnation: Incarnation,
-        cards: dict[str, Card],
+        cards: dict[str, CardSettings],
         recorder: Recorder,
         postprocessor: PostProcessor,
         screens: SourceScreens,
@@ -335,12 +336,12 @@ def _boxes_key(message: Faces | Attribute, count: int) -> str:
     return f"{message.boxes_hash}/{count}"
 
 
-def finished(source: str, emit: joiner.Emit, cards: dict[str, Card]) -> FinishedFrame:
+def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
     return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 
-def _faces(emit: joiner.Emit, cards: dict[str, Card]) -> list[Face]:
+def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:
     if emit.faces is None:
         return []
     faces = []

@@ -24,16 +24,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError
+from ..layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..names import output_name
-from ..results.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
 from ..results.output_folder import newest_run
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
+from ..sources.stamps import apart_in
 from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
-from ..supervision.settings import apart_in
 from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (

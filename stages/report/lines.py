@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError, way_out
-from ..results.layout import DROP_LOG, RESULTS, RUN
+from ..layout import DROP_LOG, RESULTS, RUN
 from ..results.lines import DropEntry, Line, NotALine, drops_in, lines_of
 from ..results.reading import open_plain
 from ..results.run_file import LARGEST_BYTES

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import reason
 from ..frames import rounded
+from ..layout import ANNOTATED
 from ..names import output_name
-from ..results.layout import ANNOTATED
 from ..sources.base import Source, SourceError
 from ..sources.opening import open_source
 from ..vision.anonymize import anonymize_faces

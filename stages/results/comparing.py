@@ -7,9 +7,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..layout import ANNOTATED, RESULTS
 from ..names import output_name
 from ..sinks.segments import TIME_BASE, segments_folder, times_in, times_of
-from .layout import ANNOTATED, RESULTS
 from .lines import Line, lines_of
 from .reading import is_plain, open_plain
 

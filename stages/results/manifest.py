@@ -28,6 +28,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from ..errors import FacepipeError
+from ..layout import MANIFEST
 from .atomic import (
     BINARY,
     NO_LINK,
@@ -39,7 +40,6 @@ from .atomic import (
     temporary_beside,
     write_all,
 )
-from .layout import MANIFEST
 
 LINE_BYTES = 100_000
 KINDS = ("opens", "opened", "made", "gone", "folder", "moves")

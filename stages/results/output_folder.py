@@ -15,12 +15,12 @@ from pathlib import Path
 
 from ..config.schema import Pipeline
 from ..errors import FacepipeError
+from ..layout import ANNOTATED, DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
+from ..locks import Taken, locked
 from ..names import as_text, names_apart, output_name, safe_name
 from ..sources.listing import Listing
 from ..sources.spec import camera_of, expanded, path_of
 from ..sources.urls import public, split
-from .layout import ANNOTATED, DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
-from .locks import Taken, locked
 from .manifest import ForeignFile, Manifest
 from .reading import DamagedState, is_plain, what_is_whole
 from .run_file import RunFile, part_of, refuse_unknown

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import reason
 from ..frames import FinishedFrame
+from ..layout import ANNOTATED, DROP_LOG, RESULTS
 from ..names import output_name
 from ..sinks.images import AnnotatedPictures
 from ..sinks.segments import delete_segments, made_segment, rate_in, segments_folder
@@ -22,7 +23,6 @@ from ..sources.spec import path_of
 from .comparing import missing_in
 from .drops import DropLog
 from .jsonl import JsonLines
-from .layout import ANNOTATED, DROP_LOG, RESULTS
 from .lines import NotALine
 from .manifest import Manifest
 from .reading import is_plain

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import StartupRejected
+from ..layout import ANNOTATED, DROP_LOG, RESULTS, SUMMARY
 from ..names import output_name
 from ..sinks.segments import delete_from, delete_left_overs, segments_folder, times_in
 from ..sinks.subtitles import subtitles_path
 from .comparing import Missing, missing_in
 from .errors import cannot_write
-from .layout import ANNOTATED, DROP_LOG, RESULTS, SUMMARY
 from .lines import DropEntry, Line, NotALine, drops_in, lines_of
 from .manifest import Manifest
 from .reading import DamagedState, counted_lines, is_plain, open_plain

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
 from .atomic import sync_folder
-from .layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
 from .manifest import Manifest
 from .reading import DamagedState, open_plain, what_is_whole
 

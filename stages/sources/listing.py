@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from ..results.layout import ANNOTATED, LOCK, MANIFEST, RESULTS
+from ..layout import ANNOTATED, LOCK, MANIFEST, RESULTS
 from .spec import is_pattern, path_of
 
 _OF_OUTPUT = (MANIFEST, LOCK, RESULTS)  # one of them lies in every output folder

@@ -19,9 +19,9 @@ import zmq
 from zmq.utils import z85
 
 from ..config.placement import Placement
+from ..config.settings import Settings
 from ..errors import FacepipeError
 from ..protocol.messages import Message
-from ..supervision.settings import Settings
 from .addresses import resolved
 from .authorize import is_authorized
 from .keys import Keyring, KeysError, read_keys

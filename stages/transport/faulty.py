@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..supervision.settings import Settings
+from ..config.settings import Settings
 from .sockets import DealerSocket, RouterSocket, Transport
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import av
 import numpy as np
 import pytest
 
+from stages.layout import MANIFEST
 from stages.results.drops import DropLog
 from stages.results.errors import OutputError
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.reading import DamagedState
 from stages.results.recorder import Recorder

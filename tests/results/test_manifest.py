@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from stages.results.layout import MANIFEST
+from stages.layout import MANIFEST
 from stages.results.manifest import ForeignFile, Manifest
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from stages.config.schema import Pipeline
 from stages.errors import FacepipeError
-from stages.results.layout import MANIFEST
+from stages.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.output_folder import (
     OutputFolderError,

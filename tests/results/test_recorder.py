@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.layout import MANIFEST
 from stages.names import names_apart
 from stages.report.__main__ import main as report
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.recorder import Recorder
 from stages.results.run_file import RunFile

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.layout import MANIFEST
 from stages.results.errors import OutputError
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.sinks.images import AnnotatedPictures, write_picture
 from tests.results.frames import flat, frame

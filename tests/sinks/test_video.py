@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from stages.layout import MANIFEST
 from stages.results.errors import OutputError
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.sinks.segments import segments_folder
 from stages.sinks.video import VideoWriter, encoded_size

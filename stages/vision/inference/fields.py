@@ -1,7 +1,4 @@
-"""Reads the YAML of a model card strictly: a mistake is one sentence with card, key, what was found, what is allowed.
-
-Written by hand: a classifier stage starts fast and stays small, so pydantic is not imported for a dozen keys.
-"""
+"""Reads the YAML of a model card strictly: a mistake is one sentence: card, key, what was found, what is allowed."""
 
 from __future__ import annotations
 
@@ -10,8 +7,9 @@ from pathlib import Path
 
 from ...config import strict_yaml
 from ...config.schema import ConfigError
-from ...config.strict_yaml import parse, short
+from ...config.strict_yaml import parse
 from ...errors import FacepipeError
+from ...names import short
 
 MOST_BYTES = 1_000_000
 

@@ -134,7 +134,7 @@ from stages.vision.inference.golden import picture
 card = load_card(Path(sys.argv[1]))
 model = load_model(card)
 label = answer(card, model.answers(picture(card.geometry)[None])[0]).label
-heavy = sorted({"cv2", "pydantic", "tensorflow", "keras", "h5py"} & sys.modules.keys())
+heavy = sorted({"cv2", "tensorflow", "keras", "h5py"} & sys.modules.keys())
 import psutil
 print(json.dumps({"label": label, "heavy": heavy, "resident_mb": psutil.Process().memory_info().rss / 1e6}))
 """
