@@ -25,7 +25,8 @@ from stages.vision.crop import crop_faces
 from stages.vision.detectors import make_detector
 from stages.vision.detectors.quality import marks_of
 from stages.vision.inference import load_model
-from stages.vision.inference.card import answer, load_card
+from stages.vision.inference.answers import answer
+from stages.vision.inference.card import load_card
 
 
 def main() -> None:

@@ -127,7 +127,8 @@ class Plan:
         """
         # numpy comes with it, and only here: the stages are starting meanwhile.
         from .vision.detectors import settings_hash
-        from .vision.inference.card import card_hash, load_card, unchecked
+        from .vision.inference.card import load_card, unchecked
+        from .vision.inference.digest import card_hash
 
         models = find_models(pipeline, folder)
         cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...frames import Age, Classes, Value, age_group
-
-if TYPE_CHECKING:
-    from .card import Card
+from .card import Card
 
 LOW, HIGH = 0.1, 0.9  # the quantiles of an age's distribution that are its range
 

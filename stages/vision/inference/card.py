@@ -28,11 +28,7 @@ from pathlib import Path
 
 from ...frames import CropGeometry
 from ...protocol import limits
-from .answers import answer
-from .digest import card_hash, file_sha256
-from .fields import CardError, Fields, list_of, number, one_of, positive, read_card, text, whole
-
-__all__ = ["Card", "CardError", "Golden", "Input", "answer", "card_hash", "file_sha256", "load_card", "unchecked"]
+from .fields import Fields, list_of, number, one_of, positive, read_card, text, whole
 
 TASKS = ("classes", "age", "regression")
 OUTPUTS = ("probabilities", "logits")

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from .answers import row_of
-from .card import Card, CardError, file_sha256
-from .digest import cannot_read
+from .card import Card, CardError
+from .digest import cannot_read, file_sha256
 from .golden import picture
 from .preprocess import preprocess
 

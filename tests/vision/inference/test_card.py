@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.frames import CropGeometry
-from stages.vision.inference.card import Card, CardError, card_hash, file_sha256, load_card, unchecked
+from stages.vision.inference.card import Card, CardError, load_card, unchecked
+from stages.vision.inference.digest import card_hash, file_sha256
 from tests.vision.inference.conftest import AGE, EMOTION
 
 INPUT = EMOTION["input"]

@@ -128,7 +128,8 @@ def test_a_stage_with_a_net_stays_small_and_imports_nothing_heavy(write_card, ne
 import json, sys
 from pathlib import Path
 from stages.vision.inference import load_model
-from stages.vision.inference.card import answer, load_card
+from stages.vision.inference.answers import answer
+from stages.vision.inference.card import load_card
 from stages.vision.inference.golden import picture
 
 card = load_card(Path(sys.argv[1]))
