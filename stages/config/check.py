@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, is_dataclass, replace
 
 from .. import layout
-from ..names import short
+from ..names import described, short
 from .keys import NotAllowed, is_allowed, keys_of
 from .keys import checked as checked_value
 from .schema import (
@@ -27,7 +27,6 @@ from .schema import (
     default_model,
     hosts_in,
 )
-from .strict_yaml import described
 
 KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..names import short
+from ..names import described, short
 from .check import DETECTOR, DETECTOR_MODEL, KeyPath, checked, dotted
 from .schema import KNOWN_ATTRIBUTES, ConfigError, Detect, Pipeline
-from .strict_yaml import described, is_unicode, parse
+from .strict_yaml import is_unicode, parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,18 +139,3 @@ class _Builder:
 def is_unicode(text: str) -> bool:
     """Whether a text is free of lone surrogates, which no encoding can write."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def described(value: object) -> str:
-    """A value as an error's sentence shows it, at most 60 characters."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case list():
-            return "a list"
-        case _:
-            return short(repr(value))

@@ -17,7 +17,7 @@ WATCHED = {"ai_edge_litert", "asyncio", "av", "cv2", "dlib", "tensorflow", "webs
     [
         ("capture", set()),  # Opening the source loads what that kind needs.
         ("detect", {"cv2"}),  # Making the detector loads the rest.
-        ("gender", {"yaml"}),  # Its model's card.
+        ("gender", set()),  # Reading the card and opening the model load theirs.
         ("render", {"av", "cv2"}),
     ],
 )

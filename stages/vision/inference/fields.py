@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ...config import strict_yaml
 from ...config.schema import ConfigError
-from ...config.strict_yaml import parse
 from ...errors import FacepipeError
+from ...names import described as described_in_short
 from ...names import short
 
 MOST_BYTES = 1_000_000
@@ -44,6 +43,8 @@ def read_mapping(path: Path) -> dict:
         ) from error
     if len(content) > MOST_BYTES:
         raise CardError(f"{path}: is larger than {MOST_BYTES} bytes, so it is no model card; write the path of a card.")
+    from ...config.strict_yaml import parse  # Only here: who only asks what a card is, such as render, loads no YAML.
+
     try:
         document, _ = parse(content.decode("utf-8"), lambda line: f"{path}:{line}")
     except UnicodeDecodeError as error:
@@ -104,7 +105,7 @@ class Fields:
 
 def described(value: object) -> str:
     """A value as an error's sentence shows it; the lists of a card are short, and shown."""
-    return short(repr(value)) if isinstance(value, list) else strict_yaml.described(value)
+    return short(repr(value)) if isinstance(value, list) else described_in_short(value)
 
 
 # --- Checks: each makes of a value what the card keeps, or None. ---

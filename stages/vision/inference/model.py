@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from .answers import row_of
-from .card import Card, CardError
+from .card import Card
 from .digest import cannot_read, file_sha256
+from .fields import CardError
 from .golden import picture
 from .preprocess import preprocess
 

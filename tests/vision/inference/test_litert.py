@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from stages.vision.inference import litert, load_model
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 from stages.vision.inference.golden import picture
 
 LARGEST_RESIDENT_MB = 60  # DESIGN.md, what a classifier stage at rest may take; links and msgpack come on top of this
