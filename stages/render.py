@@ -27,7 +27,7 @@ from .sources.stamps import apart_in
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
-from .transport.faulty import inject, injector_of, open_transport
+from .transport.faults import inject, injector_of, open_transport
 from .transport.sockets import RouterSocket, Transport
 from .view.postprocess import PostProcessor
 

@@ -32,8 +32,7 @@ from ..protocol.messages import (
     kinds,
 )
 from ..transport.curve import Security
-from ..transport.faults import FaultInjector
-from ..transport.faulty import inject, inject_between, open_transport
+from ..transport.faults import FaultInjector, inject, inject_between, open_transport
 from ..transport.sockets import DealerSocket
 
 HEARTBEAT_S = 0.1

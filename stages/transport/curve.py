@@ -21,9 +21,8 @@ from zmq.utils import z85
 from ..config.placement import Placement
 from ..config.settings import Settings
 from ..errors import FacepipeError
-from ..protocol.messages import Message
+from ..protocol.messages import Attribute, FaceCrops, Faces, Failed, Heartbeat, Isolated, Message, WorkerHello
 from .addresses import resolved
-from .authorize import is_authorized
 from .keys import Keyring, KeysError, read_keys
 
 DOMAIN = b"facepipe"
@@ -83,6 +82,21 @@ class Security:
         """Speak only with the host that this address belongs to; to be called before the socket is connected."""
         socket.curve_serverkey = self._keyring.public[self._owners.get(address, self.host)]
         socket.curve_secretkey, socket.curve_publickey = self._keyring.secret, self._keyring.own
+
+
+def is_authorized(placement: Placement, host: str, message: Message) -> bool:
+    """Whether a process on this host can have said that; `message` is one that capture or render listens to."""
+    match message:
+        case WorkerHello():
+            return message.host == host and placement.works(host, message.stage)
+        case Heartbeat() | Attribute() | Failed():
+            return placement.works(host, message.stage)
+        case Faces() | FaceCrops():
+            return placement.works(host, "detect")
+        case Isolated():
+            return host in placement.peers_of_captures()
+        case _:  # Everything else is said by the capture of a source.
+            return placement.reads(host, message.source)
 
 
 class ZapAuthenticator:
