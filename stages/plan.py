@@ -159,14 +159,7 @@ class Plan:
         record: str | None = None,
     ) -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
-        if stage not in (*self.pipeline.stages, "capture", "render"):
-            have = ", ".join(("capture", *self.pipeline.stages, "render"))
-            raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
-        if stage not in Placement.of(self.pipeline).stages_on(self.host):
-            raise ConfigError(f"this pipeline has no {stage} on the host {self.host}; give it one with host.")
-        sources = self._sources()
-        if stage == "capture" and not 0 <= replica < len(sources):
-            raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
+        self._refuse_unknown(stage, replica)
         places = Places.of(self.pipeline, self.host)
         several = Placement.of(self.pipeline).spans_machines
         return Settings(
@@ -175,7 +168,7 @@ class Plan:
             pipeline=self.pipeline,
             render=places.render,
             captures=places.captures,
-            sources=sources,
+            sources=self._sources(),
             models=self.models,
             cards=self.cards,
             detector_hash=self.detector_hash,
@@ -200,6 +193,16 @@ class Plan:
             if pinned and pinned[0] == kept[key][0] and is_pinned(pinned[1]) and not changed_since(spec, pinned[1]):
                 kept[key] = pinned
         return replace(self, inputs=kept)
+
+    def _refuse_unknown(self, stage: str, replica: int) -> None:
+        if stage not in (*self.pipeline.stages, "capture", "render"):
+            have = ", ".join(("capture", *self.pipeline.stages, "render"))
+            raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
+        if stage not in Placement.of(self.pipeline).stages_on(self.host):
+            raise ConfigError(f"this pipeline has no {stage} on the host {self.host}; give it one with host.")
+        sources = self.pipeline.all_sources()
+        if stage == "capture" and not 0 <= replica < len(sources):
+            raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
 
     def _publish(self) -> PublishSettings | None:
         wanted = self.pipeline.render.publication
