@@ -119,7 +119,7 @@ class Detect:
     """The stage that finds the faces."""
 
     detector: Annotated[
-        Literal["fast", "haar", "dlib", "dlib-cnn", "yunet"],
+        Literal[tuple(SUITED)],
         "What finds the faces: facepipe's own net, OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or"
         " OpenCV's YuNet.",
     ] = "fast"

@@ -125,7 +125,7 @@ class FaultyTransport(Transport):
         for due_s, is_corrupt in self._injector.schedule(now_s):
             whole = [*address, self._injector.corrupt(parts[0]) if is_corrupt else parts[0], *parts[1:]]
             if due_s <= now_s:
-                arrived = socket._send(socket.zmq_sockets[place], whole) and arrived
+                arrived = socket.send_parts(socket.zmq_sockets[place], whole) and arrived
             else:
                 self._order += 1
                 heapq.heappush(self._late, (due_s, self._order, socket, place, whole))
@@ -134,7 +134,7 @@ class FaultyTransport(Transport):
     def _send_what_is_due(self) -> None:
         while self._late and self._late[0][0] <= time.monotonic():
             _, _, socket, place, parts = heapq.heappop(self._late)
-            socket._send(socket.zmq_sockets[place], parts)
+            socket.send_parts(socket.zmq_sockets[place], parts)
 
 
 class _FaultySocket:
