@@ -30,6 +30,7 @@ class Between:
     words: str | None = None  # in place of "from 1 to 16"
 
     def allows(self, value: float) -> bool:
+        """Whether the number is in the range; not a number is in none."""
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
@@ -46,6 +47,7 @@ class Matching:
     most: int | None = None
 
     def allows(self, value: str | list | dict) -> bool:
+        """Whether a text fits the pattern, and how long it, the list or the mapping is."""
         fits = self.pattern is None or re.fullmatch(self.pattern, value) is not None
         return fits and self.fewest <= len(value) and (self.most is None or len(value) <= self.most)
 

@@ -33,8 +33,9 @@ class Override:
 
     @property
     def path(self) -> KeyPath:
+        """The key, taken apart: a name below `sources` may have dots in it."""
         if self.key.startswith("sources."):
-            return tuple(self.key.split(".", 1))  # the name of a source may have dots in it
+            return tuple(self.key.split(".", 1))
         return tuple(self.key.split(".", 3 if self.key.startswith("stages.detect.") else 2))
 
 

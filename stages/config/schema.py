@@ -211,10 +211,12 @@ class Capture:
 
     @property
     def start_s(self) -> float:
+        """Seconds at which the reading of a video begins."""
         return seconds_of(self.start) if self.start is not None else 0.0
 
     @property
     def end_s(self) -> float:
+        """Seconds before which it ends."""
         return seconds_of(self.end) if self.end is not None else math.inf
 
     @property
@@ -490,6 +492,7 @@ class Pipeline:
 
     @property
     def detect(self) -> Detect:
+        """The stage that finds the faces, which every pipeline has."""
         return self.stages["detect"]
 
     def attributes(self) -> dict[str, Attribute]:

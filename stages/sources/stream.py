@@ -59,6 +59,7 @@ class Address:
         self.label = public(url)
 
     def open(self) -> Clip:
+        """Raises `SourceAway` where it may come yet, and `SourceError`."""
         # RTSP over TCP: over UDP, FFmpeg's default, a lost packet smears the picture until the next key frame.
         options = {"rtsp_transport": "tcp"} if self.scheme.startswith("rtsp") else HTTP if self.is_http else {}
         return Clip(self.url, self.label, options, _TIMEOUT_S)

@@ -63,6 +63,7 @@ class Security:
         self._keyring, self._owners, self._placement = keyring, owners, placement
 
     def is_authorized(self, host: str, message: Message) -> bool:
+        """Whether a process on this host, whose key it has shown, can have said that."""
         return is_authorized(self._placement, host, message)
 
     def start_authenticator(self, context: zmq.Context) -> ZapAuthenticator:

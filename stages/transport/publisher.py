@@ -41,6 +41,7 @@ class Publisher:
         self._broadcast.send(parts)
 
     def close(self) -> None:
+        """Close the socket, and give its path and lock back."""
         self._opened.close()
 
 

@@ -393,6 +393,7 @@ class Waker:
         self._sending.setsockopt(zmq.LINGER, 0)
 
     def wake(self) -> None:
+        """End the wait, now or when it begins."""
         with contextlib.suppress(zmq.ZMQError):  # The process is ending and the socket is closed already.
             self._sending.send(b"", zmq.NOBLOCK)
 

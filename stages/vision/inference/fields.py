@@ -88,6 +88,7 @@ class Fields:
         return value
 
     def section(self, key: str, known: Iterable[str], example: str, default: object = _REQUIRED) -> Fields:
+        """The keys below a key; CardError for one that is not `known`."""
         given = self.get(
             key, lambda v: v if isinstance(v, dict) else None, f"its keys below it, such as {example}", default
         )
@@ -100,6 +101,7 @@ class Fields:
                 raise self.error(key, f"does not go with {why}; delete it")
 
     def error(self, key: str, says: str) -> CardError:
+        """What is wrong at a key, to be raised."""
         return CardError(f"{self._card}: {self._section}{key} {says}.")
 
 
