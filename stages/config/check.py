@@ -61,10 +61,12 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    stages, hosts, chaos = document.pop("stages"), document.pop("hosts", None), document.pop("chaos", None)
+    given = {key: document.pop(key, None) for key in ("stages", "hosts", "chaos")}
     top = _section(Pipeline, document, (), problems)
-    stages, hosts = _stages(stages, problems), _hosts(hosts, problems)
-    chaos = _chaos(chaos, stages, problems)
+    named = {key: _names(key, value, problems) for key, value in given.items()}
+    stages = {name: _stage(name, keys, problems) for name, keys in ({"detect": {}} | named["stages"]).items()}
+    hosts = {name: _host(name, keys, problems) for name, keys in named["hosts"].items()}
+    chaos = {name: _chaos(name, keys, stages, problems) for name, keys in named["chaos"].items()}
     if problems:
         return None, problems
     pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos)
@@ -77,26 +79,22 @@ def _bytes(text: str) -> int | str:
     return round(float(found[1]) * _UNITS[found[2].lower()]) if found else text
 
 
-def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attribute]:
-    given = {} if given is None else given
-    if not isinstance(given, dict):
-        problems.append(_wrong_value(Pipeline, ("stages",), given))
+def _names(key: str, given: object, problems: list[Problem]) -> dict[str, object]:
+    """The names that stand below a key, each with what stands below it."""
+    if given is None:
         return {}
-    given = {"detect": {}, **given}
-    return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+    if not isinstance(given, dict) or (key == "hosts" and len(given) > MOST_HOSTS):
+        problems.append(_wrong_value(Pipeline, (key,), given))
+        return {}
+    return {name: {} if keys is None else keys for name, keys in given.items()}
 
 
-def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Chaos]:
-    given = {} if given is None else given
-    if not isinstance(given, dict):
-        problems.append(_wrong_value(Pipeline, ("chaos",), given))
-        return {}
-    known = ("capture", *stages, "render")
-    for name in given:
-        if name not in known:
-            says = f"{dotted(('chaos', name))} is no stage of this pipeline; write one of {', '.join(known)}"
-            problems.append(Problem(("chaos", name), says + _nearest(name, known)))
-    return {name: _section(Chaos, {} if k is None else k, ("chaos", name), problems) for name, k in given.items()}
+def _chaos(name: str, keys: object, stages: Iterable[str], problems: list[Problem]) -> Chaos | None:
+    path, known = ("chaos", name), ("capture", *stages, "render")
+    if name not in known:
+        says = f"{dotted(path)} is no stage of this pipeline; write one of {', '.join(known)}{_nearest(name, known)}"
+        problems.append(Problem(path, says))
+    return _section(Chaos, keys, path, problems)
 
 
 def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
@@ -113,15 +111,6 @@ def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribu
         problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
         return None
     return _section(Attribute, keys, path, problems)
-
-
-def _hosts(given: object, problems: list[Problem]) -> dict[str, Host]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or len(given) > MOST_HOSTS:
-        problems.append(_wrong_value(Pipeline, ("hosts",), given))
-        return {}
-    return {name: _host(name, {} if keys is None else keys, problems) for name, keys in given.items()}
 
 
 def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
