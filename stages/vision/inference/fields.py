@@ -131,6 +131,17 @@ def number(value: object) -> float | None:
     return float(value) if type(value) in (int, float) and abs(value) < 1e300 else None
 
 
+def between(low: float, high: float) -> Callable:
+    """Of a number from `low` to `high`, both included."""
+    return lambda value: found if (found := number(value)) is not None and low <= found <= high else None
+
+
+def sha256(value: object) -> str | None:
+    """Of 64 hexadecimal digits; in small letters."""
+    hexadecimal = isinstance(value, str) and len(value) == 64 and set(value.lower()) <= set("0123456789abcdef")
+    return value.lower() if hexadecimal else None
+
+
 def positive(value: object) -> float | None:
     value = number(value)
     return value if value is not None and value > 0 else None
