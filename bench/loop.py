@@ -26,7 +26,8 @@ from stages.vision.crop import crop_faces
 from stages.vision.detectors import make_detector
 from stages.vision.detectors.quality import marks_of
 from stages.vision.inference import load_model
-from stages.vision.inference.card import answer, load_card
+from stages.vision.inference.answers import answer
+from stages.vision.inference.card import load_card
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ class Loop:
 
     def __init__(self, plan: Plan):
         settings = plan.settings("detect", 0)
-        self._detector = make_detector(**settings.detector)
+        self._detector = make_detector(settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
         self.postprocessor, self._every = PostProcessor(plan.pipeline), plan.pipeline.every()

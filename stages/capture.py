@@ -48,7 +48,7 @@ from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.history import CAPTURE
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
-from .transport.faulty import inject, injector_of, open_transport
+from .transport.faults import inject, injector_of, open_transport
 from .transport.ring import Ring
 from .transport.sockets import Transport
 

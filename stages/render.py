@@ -18,10 +18,9 @@ from .results.errors import OutputError
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
-from .transport.faulty import inject, injector_of, open_transport
+from .transport.faults import inject, injector_of, open_transport
 from .transport.sockets import RouterSocket, Transport
 from .view.found import found_in
-from .vision.inference.card import load_card
 
 WAIT_S = 0.05
 PROGRESS_S = 0.5
@@ -50,7 +49,7 @@ class _Render:
         self._settings, self._control, self._transport, self._on_frame = settings, control, transport, on_frame
         self._outputs = RunOutputs(settings, control)
         self._sources: dict[str, RenderedSource] = {}
-        self._cards = {stage: load_card(Path(settings.models[stage])) for stage in settings.pipeline.attributes()}
+        self._cards = settings.cards
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
         self._screens = open_screens(settings, self._cards, self._outputs.incarnation, control, self._remark)
         self._peers: RouterSocket = transport.bind(settings.binds, kinds(*TO_RENDER))

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from .config.placement import HERE, Placement
 from .config.schema import ConfigError, Pipeline
+from .config.settings import Settings, cores
 from .layout import RESULTS
 from .names import printable
 from .plan import BINDING, Plan, find_models, keys_folder, processes_of
@@ -28,12 +29,12 @@ from .results.runs import OUT, new_folder, output_folder, refuse_damaged_run, ru
 from .results.source_folder import SourceFolder
 from .sources.refusal import refuse
 from .sources.spec import expanded
+from .sources.stamps import apart_in
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
 from .supervision.child import Start, stage_command
 from .supervision.launcher import Outcome, RunView, launch
 from .supervision.places import Places
 from .supervision.policy import DONE, FAILED, REFUSED, Member
-from .supervision.settings import apart_in, cores
 from .transport.addresses import claim_free
 from .transport.keys import read_keys
 from .view.terminal import TerminalView, Views, takes
@@ -348,8 +349,8 @@ def _settings(
     name: str,
     before: RunFile | None,
     record: str | None,
-) -> Callable[[], dict[str, dict]]:
-    def settings() -> dict[str, dict]:
+) -> Callable[[], dict[str, Settings]]:
+    def settings() -> dict[str, Settings]:
         plan = Plan.of(pipeline, folder, host)
         if before:
             plan = plan.going_on(before.inputs)
@@ -362,7 +363,7 @@ def _settings(
                 run=name,
                 waits=not view.is_quiet,
                 record=record,
-            ).to_json()
+            )
             for label, (stage, replica) in processes.items()
         }
         if before:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .config.placement import HERE, Placement
 from .config.schema import Pipeline
+from .config.settings import cores
 from .errors import FacepipeError
 from .layout import RUN
 from .names import printable
@@ -27,7 +28,6 @@ from .results.runs import OUT, name_of
 from .results.source_folder import SourceFolder
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
-from .supervision.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM
 

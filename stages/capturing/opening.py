@@ -14,7 +14,7 @@ from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceErro
 from ..sources.listing import Pinned
 from ..sources.opening import open_source
 from ..sources.part import Part
-from ..supervision.settings import changed_since, input_of, is_pinned
+from ..sources.stamps import changed_since, input_of, is_pinned
 from ..supervision.stage import ControlChannel, Settings
 
 _TURN_S = 0.1  # how soon a stop is noticed

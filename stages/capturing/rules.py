@@ -6,7 +6,6 @@ from ..delivery import dispatcher
 from ..protocol import limits
 from ..protocol.messages import Ack
 from ..supervision.stage import Settings
-from ..vision.detectors import settings_hash
 
 
 def rules(settings: Settings, live: bool) -> dispatcher.Rules:
@@ -14,7 +13,7 @@ def rules(settings: Settings, live: bool) -> dispatcher.Rules:
     pipeline = settings.pipeline
     return dispatcher.Rules(
         attributes=tuple(settings.cards),
-        cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
+        cards={"detect": settings.detector_hash} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,
         window_bytes=pipeline.window_memory,
         credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.GATHERED_CREDIT, pipeline.window // 2)),

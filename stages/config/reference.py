@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 
 from .keys import Key, keys_of
-from .schema import (
-    KNOWN_ATTRIBUTES,
-    Attribute,
-    Capture,
-    Chaos,
-    Detect,
-    Frames,
-    Haar,
-    Host,
-    Pipeline,
-    Render,
-)
+from .schema import KNOWN_ATTRIBUTES, SECTIONS
 
 _BEGINNING = f"""\
 # Configuration: every key
@@ -36,22 +25,10 @@ under `stages` is an attribute of yours: `glasses: {{kind: attribute, model: min
 model counts from the folder of the configuration file, and from the project's folder if there is no such file.
 """
 
-_SECTIONS = (
-    ("Top level", "", Pipeline),
-    ("The detector: `stages.detect`", "stages.detect.", Detect),
-    ("Haar's cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
-    ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
-    ("What is shown and written: `render`", "render.", Render),
-    ("Where the sources are read: `capture`", "capture.", Capture),
-    ("How pictures travel between machines: `frames`", "frames.", Frames),
-    ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
-    ("Faults on purpose: `chaos.STAGE`", "chaos.STAGE.", Chaos),
-)
-
 
 def page() -> str:
     """The reference page, in Markdown."""
-    return "\n".join([_BEGINNING, *(_section(*section) for section in _SECTIONS)])
+    return "\n".join([_BEGINNING, *(_section(*section) for section in SECTIONS)])
 
 
 def _section(title: str, prefix: str, section: type) -> str:
@@ -75,7 +52,7 @@ def _default(key: Key) -> str:
             return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render() | Capture() | Frames() | Haar():
+        case default if is_dataclass(default):
             return "see below"
         case _ if key.name == "address":
             return "none: it has to be given"

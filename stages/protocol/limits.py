@@ -18,6 +18,9 @@ CROP_BYTES = 256_000_000  # of all crops of one frame together
 # Beyond: a card with a larger input, and a frame that asks for a larger crop, are refused.
 CROP_SIDE = 512  # pixels
 
+# Below: a smaller `every` holds, so that no face waits long for its labels.
+ASKED_PER_S = 2.0  # frames of every second that each attribute stage is asked about
+
 # Beyond: those that have been out of sight longest are forgotten, and get another number if they come back; counted.
 TRACKS = 512
 

@@ -19,7 +19,7 @@ from ..results.run_file import RunFile, refuse_unknown
 from ..results.source_folder import SourceFolder
 from ..sinks.recorder import Recorder
 from ..sinks.recovery import Survey, restore, survey
-from ..supervision.settings import apart_in
+from ..sources.stamps import apart_in
 from ..supervision.stage import ControlChannel, Settings
 from ..view.postprocess import PostProcessor
 from .screens import Screens, SourceScreens

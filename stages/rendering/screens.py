@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..config.placement import Placement
+from ..config.settings import cores
 from ..frames import FinishedFrame
 from ..layout import SAVED
 from ..protocol.rates import Snapshot
 from ..sinks.images import SavedPictures
 from ..sinks.publish import Publication
-from ..supervision.settings import cores
 from ..supervision.stage import ControlChannel, Settings
 from ..transport.publisher import Publisher
 from ..view.display import Display, open_display

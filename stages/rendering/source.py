@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from ..config.settings import CardSettings
 from ..delivery import joiner
 from ..delivery.grants import Assignment, Grants
 from ..delivery.joiner import Joiner
@@ -32,7 +33,7 @@ from ..results.jsonl import last_time
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
-from ..vision.inference.card import Card, answer
+from ..vision.inference.answers import answer
 from .flaws import flaw_of
 from .outputs import SourceOutputs
 from .stats import RenderStats
@@ -49,7 +50,7 @@ class RenderedSource:
         name: str,
         run: Run,
         incarnation: Incarnation,
-        cards: dict[str, Card],
+        cards: dict[str, CardSettings],
         outputs: SourceOutputs,
         peers: RouterSocket,
         *,
@@ -313,12 +314,12 @@ def _boxes_key(message: Faces | Attribute, count: int) -> str:
     return f"{message.boxes_hash}/{count}"
 
 
-def finished(source: str, emit: joiner.Emit, cards: dict[str, Card]) -> FinishedFrame:
+def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
     return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 
-def _faces(emit: joiner.Emit, cards: dict[str, Card]) -> list[Face]:
+def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:
     if emit.faces is None:
         return []
     faces = []

@@ -30,10 +30,10 @@ from ..results.runs import newest_run
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
+from ..sources.stamps import apart_in
 from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
-from ..supervision.settings import apart_in
 from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (

@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from ..config.settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 from ..errors import FacepipeError, StartupRejected
 from ..names import printable
 from .arguments import Arguments
-from .settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
 HEARTBEAT_S = 0.25
@@ -182,7 +182,7 @@ def _launched(main: Main) -> int:
 def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     control = ControlChannel(None)
     _stop_on_signals(control)
-    # Needs pydantic, yaml and numpy, which a launched stage is spared.
+    # Needs yaml and numpy, which a launched stage is spared.
     from ..plan import Plan, read_pipeline
     from ..transport.addresses import claim
     from .places import this_host

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from ..config.strict_yaml import short
 from ..delivery import dispatcher, joiner
 from ..delivery.dispatcher import Dispatcher, Rules
 from ..delivery.joiner import Joiner
 from ..errors import FacepipeError
+from ..names import short
 
 CAPTURE, RENDER = "capture", "render"  # whose core it is
 SHOWN_CHARACTERS = 300  # of the decisions of one step

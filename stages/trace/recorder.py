@@ -20,8 +20,8 @@ from typing import BinaryIO
 
 import msgpack
 
-from ..config.strict_yaml import short
 from ..errors import FacepipeError, reason, way_out
+from ..names import short
 from ..protocol import limits
 from ..protocol.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
 from ..transport.images import decoded

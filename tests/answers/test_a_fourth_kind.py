@@ -15,7 +15,8 @@ from stages.sinks.subtitles import subtitles
 from stages.view.overlay.labels import everything_about, lines_about
 from stages.view.web.charts import ChartSamples
 from stages.vision.inference.answers import answer, row_of
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 from stages.vision.smoothing import Smoother
 from tests.report.material import written
 from tests.results.frames import face, frame

@@ -29,7 +29,8 @@ from stages.plan import read_pipeline
 from stages.protocol import messages
 from stages.results.jsonl import record
 from stages.vision.detectors import dlib_cnn, yunet
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]

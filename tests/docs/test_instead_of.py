@@ -106,11 +106,10 @@ def with_input(key: str, value: object) -> Callable[[Desk], bool]:
 
 def found_by(detector: str) -> Callable[[Desk], bool]:
     from stages.plan import read_pipeline
-    from stages.supervision.settings import detector_arguments
     from stages.vision.detectors import settings_hash
 
     pipeline, _ = read_pipeline(None, [f"stages.detect.detector={detector}"])
-    return with_input("stages.detect", settings_hash(**detector_arguments(pipeline, {})))
+    return with_input("stages.detect", settings_hash(pipeline.detect))
 
 
 SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

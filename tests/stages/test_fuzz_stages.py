@@ -15,6 +15,7 @@ from stages.capture import _Capture
 from stages.capturing.rules import acked
 from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
+from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
 from stages.detect import _answer, is_frame, most_faces
 from stages.frames import CropGeometry, Picture
@@ -42,7 +43,6 @@ from stages.rendering.screens import Screens
 from stages.rendering.source import RenderedSource
 from stages.results.jsonl import record
 from stages.sinks.recovery import Restored
-from stages.supervision.settings import CardSettings, Settings, SourceSettings
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
 from stages.vision.detectors import make_detector, settings_hash
@@ -252,7 +252,7 @@ SETTINGS = Settings(
     captures=("ipc:///c",),
     sources=(SourceSettings("s", None, False),),
     models={},
-    cards={"age": CardSettings("ab", 8, 8, 1, 1.0)},
+    cards={"age": CardSettings("ab", 8, 8, 1, 1.0, "age", "age", ("years", "low", "high"), ())},
     output="/out",
     binds=("ipc:///c",),
 )
@@ -265,7 +265,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoTransport())
     capture._run, capture._epoch, capture._grants = "r", 7, Grants(KEY, 7)
     known = {"run": "r", "replica": 0, "incarnation": 1}
-    detect = settings_hash(**SETTINGS.detector)
+    detect = settings_hash(SETTINGS.detector)
     for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
         capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
         capture._hear(connection, Heartbeat(stage=stage, credit=2, **known))
@@ -287,7 +287,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
 
 @pytest.fixture(scope="module")
 def detector():
-    return make_detector(**SETTINGS.detector)
+    return make_detector(SETTINGS.detector)
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...answers import KINDS, Answer, Classes
-
-if TYPE_CHECKING:
-    from .card import Card
+from .card import Card
 
 
 def answer(card: Card, row: Sequence[float]) -> Answer:

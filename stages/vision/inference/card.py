@@ -29,11 +29,7 @@ from pathlib import Path
 from ...answers import KINDS
 from ...frames import CropGeometry
 from ...protocol import limits
-from .answers import answer
-from .digest import card_hash, file_sha256
-from .fields import CardError, Fields, list_of, number, one_of, positive, read_card, text, whole
-
-__all__ = ["Card", "CardError", "Golden", "Input", "answer", "card_hash", "file_sha256", "load_card", "unchecked"]
+from .fields import Fields, between, list_of, number, one_of, positive, read_card, sha256, text, whole
 
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
@@ -108,7 +104,7 @@ def load_card(path: Path) -> Card:
         path=path,
         name=fields.get("name", text, "a short name"),
         file=path.parent / fields.get("file", text, "the path of the weights, relative to the card"),
-        sha256=fields.get("sha256", _sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
+        sha256=fields.get("sha256", sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
         task=task,
         input=given_input,
         geometry=geometry,
@@ -157,9 +153,7 @@ def _input(fields: Fields) -> tuple[Input, CropGeometry]:
     order = given.get("order", one_of(ORDERS), " or ".join(ORDERS), "bgr")
     scale, offset = _scaling(given, channels, dtype)
     crop = fields.section("crop", ["scale"], "{scale: 1.3}", {})
-    wide = crop.get(
-        "scale", lambda v: s if (s := positive(v)) and 0.1 <= s <= 10 else None, "a number from 0.1 to 10", 1.0
-    )
+    wide = crop.get("scale", between(0.1, 10), "a number from 0.1 to 10", 1.0)
     return Input(dtype, order, scale, offset), CropGeometry(width, height, channels, wide)
 
 
@@ -229,12 +223,6 @@ def _golden(fields: Fields) -> Golden | None:
         "scores", list_of(number, 1, MOST_LABELS), "a list of what the model answers to the test picture"
     )
     return Golden(scores, golden.get("tolerance", positive, "a number above 0"))
-
-
-def _sha256(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) != 64 or set(value.lower()) - set("0123456789abcdef"):
-        return None
-    return value.lower()
 
 
 def _few(words: Sequence) -> str:

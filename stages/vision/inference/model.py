@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from .answers import row_of
-from .card import Card, CardError, file_sha256
-from .digest import cannot_read
+from .card import Card
+from .digest import cannot_read, file_sha256
+from .fields import CardError
 from .golden import picture
-from .preprocess import preprocess
 
 _HEAD_BYTES = 8192
 _HDF5 = [(b"\x89HDF\r\n\x1a\n", place) for place in (0, 512, 1024, 2048, 4096)]
@@ -148,3 +148,20 @@ def _check_golden(card: Card, row: np.ndarray) -> None:
 
 def _shape(shape: tuple[int | None, ...]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape)
+
+
+def preprocess(card: Card, crops: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, C) BGR or grey crops of the card's geometry -> its dtype (N, H, W, C), colours in its order."""
+    expected = (card.geometry.height, card.geometry.width, card.geometry.channels)
+    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != expected:
+        raise ValueError(
+            f"{card.name} takes crops uint8 (N, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
+        )
+    if card.input.order == "rgb":
+        crops = crops[..., ::-1]
+    if card.input.dtype == "uint8":
+        return np.ascontiguousarray(crops)
+    if card.input.dtype == "int8":
+        return (crops.astype(np.int16) - 128).astype(np.int8)
+    scale, offset = np.array([card.input.scale, card.input.offset], dtype=np.float32)
+    return crops.astype(np.float32, order="C") * scale + offset

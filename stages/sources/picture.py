@@ -13,10 +13,9 @@ from ..frames import Picture
 from ..kinds import PICTURES
 from ..protocol.limits import PICTURE_PIXELS
 from .base import Source, SourceError, name_of, size_and_rate
-from .header import Header, may_be_picture, may_be_video, read_header
 from .part import Part
-from .pixels import over_white, to_8_bits
-from .quiet import silent_opencv
+from .picture_header import Header, may_be_picture, may_be_video, read_header
+from .pixels import over_white, silent_opencv, to_8_bits
 from .refusal import NO_PICTURE
 
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # begins like a JPEG

@@ -20,6 +20,7 @@ _GAP_S = 60  # a jump back by a lap but for this is the clock, not another recor
 
 
 def formats_of(container: av.container.InputContainer) -> set[str]:
+    """FFmpeg's names of the format: several where it cannot tell them apart, such as mov and mp4."""
     return set(container.format.name.split(","))
 
 
@@ -42,6 +43,7 @@ class Laps:
         self._behind_s, self._last_s = Fraction(0), None
 
     def of(self, stamp_s: Fraction) -> Fraction:
+        """The stamp without the jumps back; both in seconds."""
         if self._lap_s is None:
             return stamp_s
         # FFmpeg adds a lap to some stamps, those that are shown after the clock began again and decoded before.

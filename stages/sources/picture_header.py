@@ -1,4 +1,9 @@
-"""What the header of a picture says, before a pixel is decoded: a file of 1 kB can claim to hold 400 megapixels."""
+"""What the header of a picture says, before a pixel is decoded: a file of 1 kB can claim to hold 400 megapixels.
+
+Own code and not Pillow, which does not tell that a PNG or AVIF is HDR, how deep an AVIF is, or that a file is HEIC or
+begins with a preview: the sentences about these would be lost. It is 22 MB to install, takes seven times as long for a
+header, and loading it costs a capture 0.1 s and more.
+"""
 
 from __future__ import annotations
 

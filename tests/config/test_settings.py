@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from stages.config.schema import Attribute, Detect, Haar, Pipeline, Render
-from stages.frames import CropGeometry
-from stages.supervision.settings import CardSettings, Machines, Settings, SourceSettings, apart_in
+from stages.config.settings import CardSettings, Machines, Settings, SourceSettings
+from stages.sources.stamps import apart_in
 
 PIPELINE = Pipeline(
     sources={"door": 0, "yard": "yard.mp4"},
@@ -24,7 +24,11 @@ SETTINGS = Settings(
     captures=("ipc:///c0", "ipc:///c1"),
     sources=(SourceSettings(0, "door", False), SourceSettings("yard.mp4", "yard", True)),
     models={"detect": "/m/y.onnx", "glasses": "/m/glasses.yaml"},
-    cards={"glasses": CardSettings("ab12", 64, 48, 1, 1.3)},
+    cards={
+        "glasses": CardSettings(
+            "ab12", 64, 48, 1, 1.3, "mine", "age", ("young", "old"), (("young", 0.0), ("old", 60.0))
+        )
+    },
     output="/out",
     once=True,
     binds=("ipc:///c1", "tcp://192.168.7.10:5602"),
@@ -41,19 +45,10 @@ def test_a_capture_finds_its_source_and_its_address():
     assert SETTINGS.binds == ("ipc:///c1", "tcp://192.168.7.10:5602")
 
 
-def test_the_crops_are_those_of_the_cards():
-    assert SETTINGS.geometries == {"glasses": CropGeometry(64, 48, 1, 1.3)}
-
-
 def test_the_detector_is_asked_for_with_the_model_file_that_was_found():
-    assert SETTINGS.detector == {
-        "name": "yunet",
-        "longest_side": 640,
-        "smallest_face": 0.08,
-        "threshold": 0.7,
-        "model": "/m/y.onnx",
-        "haar": Haar(step=1.2, neighbours=3),
-    }
+    assert SETTINGS.detector == Detect(
+        detector="yunet", longest_side=640, smallest_face=0.08, threshold=0.7, model="/m/y.onnx", haar=Haar(step=1.2)
+    )
 
 
 def test_which_names_are_kept_apart_is_known_from_the_files_that_the_run_was_begun_with():
