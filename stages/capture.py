@@ -10,7 +10,7 @@ from pathlib import Path
 from .capturing.in_flight import Assignee, InFlightStore
 from .capturing.opening import opened, refuse_another_file
 from .capturing.reader import Reader
-from .capturing.rules import acked, rules
+from .capturing.rules import rules
 from .capturing.stats import CaptureStats
 from .delivery import dispatcher
 from .delivery.cadence import asked
@@ -186,7 +186,7 @@ class _Capture:
                         self._results_end_s = message.time
                     self._render.reads_ring(message.reads_ring)
                     acked_up_to = self._dispatcher.acked_up_to
-                    self._step(acked(message))
+                    self._step(message)
                     if self._dispatcher.acked_up_to > acked_up_to:
                         self._control.finished()
         for gone in self._control.gone():
@@ -203,30 +203,22 @@ class _Capture:
 
     def _hear(self, connection: str, message: Message) -> None:
         match message:
-            case Heartbeat(run=run, credit=credit, finished=finished):
-                if self._finished and not credit:
+            case Heartbeat():
+                if self._finished and not message.credit:
                     self._leaving.discard(connection)
-                # A heartbeat for another run says only that somebody is there, and the dispatcher greets whom it does
-                # not know.
-                self._step(
-                    dispatcher.WorkerHeartbeat(connection, *((credit, finished) if run == self._run else (0, 0)))
-                )
-            case _ if message.run != self._run:
+                if message.run != self._run:
+                    # It says only that somebody is there, and the dispatcher greets whom it does not know.
+                    message = replace(message, credit=0, finished=0)
+                self._step(dispatcher.FromWorker(connection, message))
+            case _ if message.run != self._run or getattr(message, "epoch", None) != self._epoch:
                 pass
-            case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
+            case WorkerHello():
                 self._workers.reads_ring(connection, message.reads_ring)
-                worker = (host, replica)
-                said = (message.incarnation, message.card, message.session_id, tuple(map(tuple, message.ended)))
-                self._step(dispatcher.WorkerRegistered(connection, stage, worker, *said))
-            case _ if (getattr(message, "epoch", None), getattr(message, "source", None)) != (
-                self._epoch,
-                self._source.name,
-            ):
+                self._step(dispatcher.FromWorker(connection, message))
+            case _ if getattr(message, "source", None) != self._source.name:
                 pass
-            case Isolated():
-                self._step(dispatcher.WorkerIsolated(connection))
-            case Failed(frame=frame, reason=reason):
-                self._step(dispatcher.WorkerFailed(connection, frame, reason))
+            case Isolated() | Failed():
+                self._step(dispatcher.FromWorker(connection, message))
             case FaceCrops():
                 self._hear_crops(connection, message)
 
@@ -236,11 +228,7 @@ class _Capture:
         elif flaw := self._in_flight.flaw(message, assignment):
             self._step(dispatcher.AnswerRefused(assignment.frame, assignment.stage, assignment.worker, flaw))
         else:
-            size = sum(array.nbytes for array in message.arrays)
-            came = dispatcher.CropsReceived(
-                connection, message.frame, message.attempt, message.boxes_hash, message.faces, size
-            )
-            self._step(came, message)
+            self._step(dispatcher.FromWorker(connection, message))
 
     # --- Reading ---
 
@@ -294,17 +282,17 @@ class _Capture:
 
     # --- Doing what the dispatcher decides ---
 
-    def _step(self, event: dispatcher.Event, crops: FaceCrops | None = None) -> None:
+    def _step(self, event: dispatcher.Event) -> None:
         now_s = time.monotonic()
         actions = self._dispatcher.step(event, now_s)
         if self._trace is not None:
             self._trace.record_step("", event, actions, now_s)
         for action in actions:
-            self._do(action, crops)
+            self._do(action)
         while self._gone:  # Only now: the actions of one step belong together.
             self._step(dispatcher.WorkerDisconnected(self._gone.pop()))
 
-    def _do(self, action: dispatcher.Action, crops: FaceCrops | None) -> None:
+    def _do(self, action: dispatcher.Action) -> None:
         match action:
             case dispatcher.SendWelcome(connection, session_id):
                 what = {"session_id": session_id, "credit": self._rules.credit, "ring": self._ring.address}
@@ -323,21 +311,17 @@ class _Capture:
                     stage,
                     self._in_flight.for_attribute(stage, frame, seq, assignee=assignee, about=self._id),
                 )
-            case dispatcher.KeepCrops(frame):
-                self._in_flight.crops[frame] = crops
-                self._stats.cropped(frame, crops.faces)
+            case dispatcher.KeepCrops(crops):
+                self._in_flight.crops[crops.frame] = crops
+                self._stats.cropped(crops.frame, crops.faces)
             case dispatcher.SendPicture(frame):
                 self._render.send(self._in_flight.for_render(frame, about=self._id))
             case dispatcher.AskInstead(frame, stages):
                 self._in_flight.ask(frame, stages)
             case dispatcher.SendPreview(frame):
                 self._render.send(self._in_flight.preview(frame, about=self._id))
-            case dispatcher.SendDrop(first, last, stage, reason):
-                self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
-            case dispatcher.SendGivenUp(frame, stage, reason):
-                self._render.send(GivenUp(frame=frame, stage=stage, reason=reason, **self._id))
-            case dispatcher.SendEnd(frames):
-                self._render.send(End(frames=frames, **self._id))
+            case Drop() | GivenUp() | End():
+                self._render.send(action)
             case dispatcher.SendIsolate(connection):
                 self._to_worker(connection, Isolate(**self._id))
             case dispatcher.StartEpoch():

@@ -1,10 +1,9 @@
-"""What the dispatcher is told in its own words: the configuration as rules, an `ack` as an event."""
+"""What the dispatcher is told of the configuration."""
 
 from __future__ import annotations
 
 from ..delivery import dispatcher
 from ..protocol import limits
-from ..protocol.messages import Ack
 from ..supervision.stage import Settings
 
 
@@ -23,13 +22,4 @@ def rules(settings: Settings, live: bool) -> dispatcher.Rules:
         resend_after_s=pipeline.resend_after,
         tries=pipeline.tries,
         hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
-    )
-
-
-def acked(ack: Ack) -> dispatcher.Acked:
-    """An `ack` as an event of the dispatcher."""
-    missing_parts = {frame: frozenset(wants) for frame, wants in ack.missing_parts}
-    refused = tuple(dispatcher.AnswerRefused(*refusal) for refusal in ack.refused)
-    return dispatcher.Acked(
-        ack.incarnation, ack.number, ack.acked_up_to, missing_parts, ack.clean, ack.preview, ack.heard, refused
     )

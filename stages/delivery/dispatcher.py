@@ -10,30 +10,27 @@ kept by `tasks`, `workers`, `quarantine` and `health`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..names import printable
 from ..protocol import limits
+from ..protocol.messages import Ack, Drop, End, FaceCrops, Failed, GivenUp, Heartbeat, Isolated, WorkerHello
 from .events import (
-    Acked,
     Action,
     AnswerRefused,
     AskInstead,
-    CropsReceived,
     Discarded,
     Event,
     Evict,
     Finished,
     Forget,
+    FromWorker,
     KeepCrops,
     Read,
     ReadAll,
     Refuse,
     SendCrops,
-    SendDrop,
-    SendEnd,
     SendFrame,
-    SendGivenUp,
     SendIsolate,
     SendPicture,
     SendPreview,
@@ -43,11 +40,7 @@ from .events import (
     Tick,
     WorkerDisconnected,
     WorkerExited,
-    WorkerFailed,
-    WorkerHeartbeat,
-    WorkerIsolated,
     WorkerProcess,
-    WorkerRegistered,
 )
 from .health import UNANSWERED, WorkerHealth
 from .quarantine import OWN_FAULT, Quarantine
@@ -109,9 +102,9 @@ class Dispatcher:
         self._started = False
         self._without_worker_since: dict[str, float | None] = dict.fromkeys(self._stages)
         self._handed_s = dict.fromkeys(self._stages, float("-inf"))  # when a stage was given something last
-        self._ack: Acked | None = None
+        self._ack: Ack | None = None
         self._acked_s = (float("-inf"), float("-inf"))  # when render was heard the last two times
-        self._drops: list[SendDrop] = []  # until render has acknowledged them
+        self._drops: list[Drop] = []  # until render has acknowledged them
         self._owed: set[str] = set()  # attribute stages of frames that were dropped: asked about the next one instead
         self._read_all = False
         self._finished = False
@@ -230,26 +223,33 @@ class Dispatcher:
                 self._end()
             case StopReading():
                 yield from self._stop()
-            case WorkerRegistered():
-                yield from self._take_worker(event, now_s)
-            case WorkerHeartbeat(connection, credit, finished):
-                yield from self._take_heartbeat(connection, credit, finished, now_s)
+            case FromWorker(connection, message):
+                yield from self._take_message(connection, message, now_s)
             case WorkerDisconnected(connection):
                 self._lose_worker(connection)
             case WorkerExited():
                 yield from self._take_end(event)
-            case WorkerIsolated(connection):
-                yield from self._take_isolated(connection)
-            case WorkerFailed(connection, frame, reason):
-                yield from self._take_failure(connection, frame, reason)
             case AnswerRefused():
                 yield from self._take_refusal(event)
-            case CropsReceived():
-                yield from self._take_crops(event, now_s)
-            case Acked():
+            case Ack():
                 yield from self._take_ack(event, now_s)
             case Tick():
                 pass
+
+    def _take_message(
+        self, connection: str, message: WorkerHello | Heartbeat | Isolated | Failed | FaceCrops, now_s: float
+    ) -> Iterator[Action]:
+        match message:
+            case WorkerHello():
+                yield from self._take_worker(connection, message, now_s)
+            case Heartbeat():
+                yield from self._take_heartbeat(connection, message, now_s)
+            case Isolated():
+                yield from self._take_isolated(connection)
+            case Failed():
+                yield from self._take_failure(connection, message.frame, message.reason)
+            case FaceCrops():
+                yield from self._take_crops(connection, message, now_s)
 
     # --- Reading ---
 
@@ -266,7 +266,7 @@ class Dispatcher:
     def _discard(self, frames: int, reason: str, now_s: float) -> None:
         if not self._frames:
             self._progress_s = now_s
-        self._drops.append(SendDrop(self.read, self.read + frames - 1, "capture", reason))
+        self._drops.append(self._drop_of(self.read, self.read + frames - 1, "capture", reason))
         self.read += frames
         self._said_s = float("-inf")
 
@@ -299,11 +299,11 @@ class Dispatcher:
 
     # --- Workers ---
 
-    def _take_heartbeat(self, connection: str, credit: int, finished: int, now_s: float) -> Iterator[Action]:
+    def _take_heartbeat(self, connection: str, heartbeat: Heartbeat, now_s: float) -> Iterator[Action]:
         worker = self._workers.get(connection)
         if worker is not None:
-            worker.credit, worker.heard_s = min(credit, self._most_credit), now_s
-            worker.finish_up_to(finished)
+            worker.credit, worker.heard_s = min(heartbeat.credit, self._most_credit), now_s
+            worker.finish_up_to(heartbeat.finished)
             self._release_if_survived(worker)
         elif not self._workers.is_refused(connection):
             yield SendWelcome(connection, self._workers.session_id(connection))
@@ -318,8 +318,8 @@ class Dispatcher:
             self._quarantine.clear(worker.stage, worker.isolated_frame)
             worker.isolated_frame, worker.is_isolated = None, False
 
-    def _take_worker(self, came: WorkerRegistered, now_s: float) -> Iterator[Action]:
-        if not self._workers.is_new(came):
+    def _take_worker(self, connection: str, came: WorkerHello, now_s: float) -> Iterator[Action]:
+        if not self._workers.is_new(connection, came):
             return
         if came.stage in self._stages:
             for incarnation, cause in came.ended:
@@ -327,15 +327,15 @@ class Dispatcher:
                     yield from self._take_end(WorkerExited(came.stage, came.worker, incarnation, cause))
         same = self._workers.same(came)
         if reason := self._reason_to_refuse(came, same.values()):
-            self._workers.refuse(came.connection, (came.stage, came.worker))
-            yield Refuse(came.connection, reason)
+            self._workers.refuse(connection, (came.stage, came.worker))
+            yield Refuse(connection, reason)
             return
-        for connection in same:
-            self._lose_worker(connection)
-        self._workers.take(came, now_s)
+        for former in same:
+            self._lose_worker(former)
+        self._workers.take(connection, came, now_s)
         self._started = self._started or not self.awaited
 
-    def _reason_to_refuse(self, came: WorkerRegistered, same: Iterable[Worker]) -> str | None:
+    def _reason_to_refuse(self, came: WorkerHello, same: Iterable[Worker]) -> str | None:
         if came.stage not in self._stages:
             return f"this run has no stage {printable(came.stage)}"
         if came.card != self._rules.cards[came.stage]:
@@ -345,7 +345,7 @@ class Dispatcher:
         if reason := self._health.reason_to_refuse(came):
             return reason
         if len(self._workers.here) >= limits.WORKERS:
-            oldest = self._workers.to_make_place(came.worker[0])
+            oldest = self._workers.to_make_place(came.host)
             if oldest is None:
                 return f"{limits.WORKERS} workers are here already"
             self._lose_worker(oldest)
@@ -458,19 +458,19 @@ class Dispatcher:
 
     # --- Crops ---
 
-    def _take_crops(self, came: CropsReceived, now_s: float) -> Iterator[Action]:
-        worker = self._workers.get(came.connection)
+    def _take_crops(self, connection: str, came: FaceCrops, now_s: float) -> Iterator[Action]:
+        worker = self._workers.get(connection)
         if worker is not None:
             worker.heard_s = now_s
         if worker is not None and worker.finish_one(came.frame):  # As a heartbeat says: detect need not send both.
             self._release_if_survived(worker)
         frame = self._frames.get(came.frame)
-        if frame is None or not self._may_take(came, frame):
+        if frame is None or not self._may_take(connection, came, frame):
             self.ignored += 1
             return
-        known = self._tasks.take_crops(came)
+        known = self._tasks.take_crops(connection, came)
         # If detect is due again it stays so: these crops may be of one that died before render had its faces.
-        yield KeepCrops(came.frame)
+        yield KeepCrops(came)
         if not came.faces:
             self._tasks.not_due(came.frame, self._rules.attributes)
             return
@@ -483,14 +483,16 @@ class Dispatcher:
             if stage not in frame.given_up and (is_new or again):
                 self._due[stage].add(came.frame)
 
-    def _may_take(self, came: CropsReceived, frame: InFlight) -> bool:
-        if DETECT in frame.given_up or came.attempt <= frame.distrusted or self._workers.is_refused(came.connection):
+    def _may_take(self, connection: str, came: FaceCrops, frame: InFlight) -> bool:
+        if DETECT in frame.given_up or self._workers.is_refused(connection):
+            return False
+        if not frame.distrusted < came.attempt <= frame.attempt:
             return False
         return frame.crops is None or frame.crops.attempt < came.attempt
 
     # --- Acknowledgement ---
 
-    def _take_ack(self, ack: Acked, now_s: float) -> Iterator[Action]:
+    def _take_ack(self, ack: Ack, now_s: float) -> Iterator[Action]:
         known = self._ack
         if known is not None and (ack.incarnation, ack.number) <= (known.incarnation, known.number):
             self.ignored += 1
@@ -500,11 +502,11 @@ class Dispatcher:
             yield StartEpoch()
             return
         self._ack, self._acked_s = ack, (self._acked_s[1], now_s)
-        self._tasks.report_missing(ack.missing_parts)
+        self._tasks.report_missing({frame: frozenset(parts) for frame, parts in ack.missing_parts})
         if known is None:
             self._begin(ack)
         for refused in ack.refused:
-            yield from self._take_refusal(refused)
+            yield from self._take_refusal(AnswerRefused(*refused))
         if ack.acked_up_to > self.acked_up_to:
             for number in [n for n in self._frames if n < ack.acked_up_to]:
                 self._count_answers(number)
@@ -526,7 +528,7 @@ class Dispatcher:
             if worker is not None and stage not in frame.given_up:
                 self._health.answered(worker)
 
-    def _begin(self, ack: Acked) -> None:
+    def _begin(self, ack: Ack) -> None:
         """The first word of render: a file is read from where its outputs end, a live source goes on."""
         self._said_s = float("-inf")
         self.acked_up_to = ack.acked_up_to
@@ -536,7 +538,7 @@ class Dispatcher:
         holder = "render" if self.read else "capture"  # Who held what is lost: a capture that was there has read some.
         self.read = max(self.read, ack.heard, ack.acked_up_to)
         if self.read > self.acked_up_to:
-            self._drops.append(SendDrop(self.acked_up_to, self.read - 1, holder, RESTART))
+            self._drops.append(self._drop_of(self.acked_up_to, self.read - 1, holder, RESTART))
 
     # --- Without progress ---
 
@@ -773,9 +775,17 @@ class Dispatcher:
         self._said_s = float("-inf")
         last = self._drops[-1] if self._drops else None
         if last is not None and (last.last, last.stage, last.reason) == (number - 1, stage, reason):
-            self._drops[-1] = SendDrop(last.first, number, stage, reason)
+            self._drops[-1] = replace(last, last=number)
         else:
-            self._drops.append(SendDrop(number, number, stage, reason))
+            self._drops.append(self._drop_of(number, number, stage, reason))
+
+    def _drop_of(self, first: int, last: int, stage: str, reason: str) -> Drop:
+        return Drop(first=first, last=last, stage=stage, reason=reason, **self._about)
+
+    @property
+    def _about(self) -> dict:
+        """What render, who has spoken first, says that it is about."""
+        return {"run": self._ack.run, "epoch": self._ack.epoch, "source": self._ack.source}
 
     def _forget(self, number: int, latency_s: float | None) -> Iterator[Action]:
         self._tasks.forget(number)
@@ -795,6 +805,6 @@ class Dispatcher:
             for stage, reason in frame.given_up.items():
                 # Without detect nothing more is said about the faces either that render may have already.
                 if stage in missing_parts or (stage == DETECT and missing_parts & set(self._stages)):
-                    yield SendGivenUp(number, stage, reason)
+                    yield GivenUp(frame=number, stage=stage, reason=reason, **self._about)
         if self._read_all:
-            yield SendEnd(self.read)
+            yield End(frames=self.read, **self._about)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..protocol.generations import Attempt
-from .events import CropsReceived
+from ..protocol.messages import FaceCrops
 
 DETECT, PICTURE = "detect", "picture"
 
@@ -24,7 +24,8 @@ class InFlight:
     attributes: tuple[str, ...]  # the stages that are asked about it
     parts: frozenset[str]  # all that render is to get
     attempt: Attempt = 0  # how often it went to detect
-    crops: CropsReceived | None = None  # what is said of the crops at hand
+    crops: FaceCrops | None = None  # the crops at hand
+    cut_by: str = ""  # the connection of the detect that has cut them
     holders: dict[str, str] = field(default_factory=dict)  # stage -> connection that its task was last sent to
     given_up: dict[str, str] = field(default_factory=dict)  # stage -> reason
     distrusted: int = 0  # crops of no try up to this one are taken
@@ -119,10 +120,10 @@ class Tasks:
         for stage in stages:
             self.due[stage].discard(number)
 
-    def take_crops(self, came: CropsReceived) -> CropsReceived | None:
+    def take_crops(self, connection: str, came: FaceCrops) -> FaceCrops | None:
         """These are the frame's crops now; returns those that they replace."""
         frame = self.frames[came.frame]
-        known, frame.crops = frame.crops, came
+        known, frame.crops, frame.cut_by = frame.crops, came, connection
         added = came.size - (known.size if known is not None else 0)
         frame.size += added
         self.bytes += added
@@ -132,7 +133,7 @@ class Tasks:
         """What this detect has cut is not believed, as far as something of it is still wanted."""
         for number, frame in self.frames.items():
             wanted = not self.missing_parts(number).isdisjoint(self.stages)
-            if wanted and frame.crops is not None and frame.crops.connection == connection:
+            if wanted and frame.crops is not None and frame.cut_by == connection:
                 frame.forget_crops()
                 frame.holders[DETECT] = connection
                 self.not_due(number, self.attributes)

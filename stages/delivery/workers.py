@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from ..protocol import limits
 from ..protocol.generations import Incarnation
-from .events import WorkerExited, WorkerProcess, WorkerRegistered
+from ..protocol.messages import WorkerHello
+from .events import WorkerExited, WorkerProcess
 
 
 @dataclass(slots=True)
@@ -144,21 +145,21 @@ class Workers:
             self._session_ids[connection] = self._sessions_opened
         return self._session_ids[connection]
 
-    def is_new(self, came: WorkerRegistered) -> bool:
+    def is_new(self, connection: str, came: WorkerHello) -> bool:
         """Whether this hello is to be looked at."""
-        if came.connection in self._refused:
+        if connection in self._refused:
             return False
-        if came.connection in self.here:
+        if connection in self.here:
             return False  # It was welcomed twice because two of its messages came before its hello.
-        if came.session_id != self._session_ids.get(came.connection, came.session_id):
+        if came.session_id != self._session_ids.get(connection, came.session_id):
             return False  # It answers an earlier welcome, and will throw away what it is given before it has the later.
         return came.incarnation > self._ended.get((came.stage, came.worker), -1)  # Or it has died since.
 
-    def same(self, came: WorkerRegistered) -> dict[str, Worker]:
+    def same(self, came: WorkerHello) -> dict[str, Worker]:
         """The workers that are here under the same name, by connection."""
         return {c: w for c, w in self.here.items() if (w.stage, w.worker) == (came.stage, came.worker)}
 
-    def take(self, came: WorkerRegistered, now_s: float) -> None:
+    def take(self, connection: str, came: WorkerHello, now_s: float) -> None:
         """One whose connection was lost goes on under its number, with what is known of it."""
         former = self._lost.get((came.stage, came.worker))
         worker = Worker(came.stage, came.worker, came.incarnation, now_s, self.taken + 1)
@@ -167,7 +168,7 @@ class Workers:
             worker.withheld = former.withheld
         else:
             self.taken += 1
-        self.here[came.connection] = worker
+        self.here[connection] = worker
 
     def to_make_place(self, host: str) -> str | None:
         """The worker of this host that was heard longest ago, of those that have answered nothing yet."""
