@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..delivery import dispatcher
+from ..delivery.rules import Rules
 from ..protocol import limits
 from ..supervision.stage import Settings
 
 
-def rules(settings: Settings, live: bool) -> dispatcher.Rules:
+def rules(settings: Settings, live: bool) -> Rules:
     """What the configuration says about handing out the tasks of this source."""
     pipeline = settings.pipeline
-    return dispatcher.Rules(
+    return Rules(
         attributes=tuple(settings.cards),
         cards={"detect": settings.detector_hash} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,

@@ -17,6 +17,7 @@ from ..names import printable
 from ..protocol import limits
 from ..protocol.messages import WorkerHello
 from .events import WorkerProcess
+from .states import FrameState
 from .tasks import DETECT, InFlight, Tasks
 from .workers import Worker, Workers
 
@@ -222,7 +223,8 @@ class WorkerHealth:
             missing_parts = tasks.missing_parts(number)
             for stage, connection in frame.holders.items():
                 worker = workers.get(connection)
-                if worker is None or worker.has(number) or not frame.attempt or stage in frame.given_up:
+                is_new = frame.state is FrameState.QUEUED
+                if worker is None or worker.has(number) or is_new or stage in frame.given_up:
                     continue
                 if stage != DETECT and not self._is_cut_well(frame, workers):
                     continue

@@ -108,7 +108,7 @@ class RenderedSource:
         if self._joiner.epoch is None or hello.epoch > self._joiner.epoch:
             self._grants, self._refusals = Grants(hello.key, hello.epoch), Refusals()
         if hello.epoch >= (self._joiner.epoch or 0):
-            self._step(replace(hello, key=""))  # A trace of what is stepped through has no key.
+            self._step(replace(hello, key="", ring=None))  # No trace has the key.
             self._due = True
         return None
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 import numpy as np
 
-from ..delivery import dispatcher, joiner
-from ..delivery.dispatcher import Dispatcher, Rules
+from ..delivery import events, joiner
+from ..delivery.dispatcher import Dispatcher
 from ..delivery.joiner import Joiner
+from ..delivery.rules import Rules
 from ..errors import FacepipeError
 from ..names import short
 from ..protocol.messages import TO_CAPTURE, Attribute, FaceCrops, Faces
@@ -23,7 +24,7 @@ SHOWN_CHARACTERS = 300  # of the decisions of one step
 # What becomes of values that are not what a core expects. It checks none: messages are checked before it hears of them.
 _UNPLAYABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-_UNIONS = (dispatcher.Event, dispatcher.Action, joiner.Event, joiner.Action)
+_UNIONS = (events.Event, events.Action, joiner.Event, joiner.Action)
 _CLASSES = {known.__name__: known for union in _UNIONS for known in (*union.__args__, *TO_CAPTURE, Rules)}
 _MADE_BY = {"tuple": tuple, "list": list}
 
@@ -54,9 +55,9 @@ def decided(actions: list) -> list:
     return ["list", *(plain(_brief(action)) for action in actions)]
 
 
-def _brief(action: dispatcher.Action | joiner.Action) -> dispatcher.Action | joiner.Action:
+def _brief(action: events.Action | joiner.Action) -> events.Action | joiner.Action:
     match action:
-        case dispatcher.KeepCrops(crops):
+        case events.KeepCrops(crops):
             return replace(action, crops=_name(crops))
         case joiner.Contradicted(faces):
             return replace(action, faces=_name(faces))
@@ -147,7 +148,7 @@ class Replayer:
         actions = core.step(event) if step.now_s is None else core.step(event, step.now_s)
         if (now := decided(actions)) != step.actions:
             then = [str(restored(step.actions))[:SHOWN_CHARACTERS], str(restored(now))[:SHOWN_CHARACTERS]]
-            what = type(event.message if isinstance(event, dispatcher.FromWorker) else event).__name__
+            what = type(event.message if isinstance(event, events.FromWorker) else event).__name__
             self.differing.append(f"step {self.steps} of {short(step.who)}, {what}: then {then[0]}, now {then[1]}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.delivery.dispatcher import Dispatcher, Rules
+from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.events import (
     AnswerRefused,
     AskInstead,
@@ -24,6 +24,7 @@ from stages.delivery.events import (
     Tick,
     WorkerDisconnected,
 )
+from stages.delivery.rules import Rules
 from stages.protocol.messages import Drop, GivenUp
 from tests.delivery.said import acked, crops, dropped, end, given_up, heartbeat, hello
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.delivery.dispatcher import LONGEST_RESEND, Dispatcher
+from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.events import Evict, Tick
+from stages.delivery.stalls import LONGEST_RESEND
 from stages.protocol.messages import GivenUp
 from tests.delivery.said import heartbeat
 from tests.delivery.test_dispatcher import ack, cut, dispatching, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stages.delivery import dispatcher
+from stages.delivery import events
 from stages.protocol.messages import (
     Attribute,
     Crops,
@@ -125,7 +125,7 @@ class Hostile:
         else:  # Its machine is switched off.
             self.world.hostile.pop(self.connection, None)
             self.world._deliver(
-                (self.name, "capture"), self.world._dispatch_and_read, dispatcher.WorkerDisconnected(self.connection)
+                (self.name, "capture"), self.world._dispatch_and_read, events.WorkerDisconnected(self.connection)
             )
 
     def _heartbeat(self) -> None:
@@ -171,5 +171,5 @@ class Hostile:
 
     def _to_capture(self, message: Message, epoch: int | None = None, connection: str | None = None) -> None:
         if not self.world.finished:
-            event = dispatcher.FromWorker(connection or self.connection, message)
+            event = events.FromWorker(connection or self.connection, message)
             self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.delivery import dispatcher, joiner, refusals
+from stages.delivery import dispatcher, events, joiner, refusals
 from stages.delivery.cadence import asked
 from stages.delivery.grants import Assignment, Grants
+from stages.delivery.rules import Rules
 from stages.delivery.session import WorkerSession
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -122,7 +123,7 @@ class World:
         self._queue: list = []
         self._order = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
-        self.rules = dispatcher.Rules(
+        self.rules = Rules(
             attributes=plan.attributes,
             cards={stage: "card" for stage in ("detect", *plan.attributes)},
             window=plan.window,
@@ -139,7 +140,7 @@ class World:
         self.refusals = refusals.Refusals()
         self.ignored = 0  # answers to what their senders were not given
         self.hostile: dict[str, Hostile] = {}
-        self.evicted: list[dispatcher.Evict] = []
+        self.evicted: list[events.Evict] = []
         self.workers: dict[str, Worker] = {}
         self.emitted: list[joiner.Emit] = []
         self.pictures_at_capture: set[int] = set()
@@ -309,7 +310,7 @@ class World:
         self._hello(self.epoch)
 
     def _tick(self) -> None:
-        self._dispatch(dispatcher.Tick())
+        self._dispatch(events.Tick())
         self._read()
         self.after(0.05, self._tick)
 
@@ -322,9 +323,9 @@ class World:
             self.pictures_at_capture.add(self.dispatcher.read)
             self._read_at_s[self.dispatcher.read] = self.now_s
             self.isolation_requested[self.dispatcher.read] = about = self._asked(self.dispatcher.read)
-            self._dispatch(dispatcher.Read(SIZE, about))
+            self._dispatch(events.Read(SIZE, about))
         if not self._is_more and self.dispatcher.started:
-            self._dispatch(dispatcher.ReadAll())
+            self._dispatch(events.ReadAll())
 
     def _asked(self, frame: int) -> tuple[str, ...]:
         return asked(frame, 25.0, {stage: self.plan.every.get(stage, 1) for stage in self.plan.attributes})
@@ -343,26 +344,26 @@ class World:
             return self.dispatcher.started and self.now_s >= self._next_read_s and not self.dispatcher.ended
         return self.dispatcher.may_read(SIZE)
 
-    def _dispatch(self, event: dispatcher.Event) -> None:
+    def _dispatch(self, event: events.Event) -> None:
         current = self.dispatcher
         for action in current.step(event, self.now_s):
             self._do(action)
-        gathers = self.rules.credit > limits.CREDIT and not isinstance(event, dispatcher.Tick)
+        gathers = self.rules.credit > limits.CREDIT and not isinstance(event, events.Tick)
         if gathers and current is self.dispatcher and self._turn_ends_s != self.now_s:
             self._turn_ends_s = self.now_s
             self.after(0, self._end_turn)
 
     def _end_turn(self) -> None:
         self._turn_ends_s = None
-        self._dispatch(dispatcher.Tick())
+        self._dispatch(events.Tick())
 
-    def _do(self, action: dispatcher.Action) -> None:
+    def _do(self, action: events.Action) -> None:
         render = ("capture", "render")
         match action:
-            case dispatcher.SendWelcome(connection, session_id):
+            case events.SendWelcome(connection, session_id):
                 welcome = Welcome(session_id=session_id, credit=self.rules.credit, **about(self.epoch))
                 self._to_worker(connection, welcome)
-            case dispatcher.SendFrame(connection, frame, seq, attempt, _):
+            case events.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
                     raise Broken(f"frame {frame} was handed out after the person had asked to stop")
@@ -370,46 +371,46 @@ class World:
                 said = {"frame": frame, "seq": seq, "attempt": attempt, "skip": [], "geometries": []}
                 task = Frame(grant=self.grants.sign(assignment), **said, **about(self.epoch))
                 self._to_worker(connection, task)
-            case dispatcher.SendCrops(connection, stage, frame, seq):
+            case events.SendCrops(connection, stage, frame, seq):
                 crops = self.crops_at_capture[frame]
                 number = self.dispatcher.number_of(connection)
                 assignment = Assignment(number, frame, crops.attempt, crops.faces, crops.boxes_hash, stage)
                 said = {"frame": frame, "seq": seq, "attempt": crops.attempt, "boxes_hash": crops.boxes_hash}
                 task = Crops(grant=self.grants.sign(assignment), spent={}, **said, **about(self.epoch))
                 self._to_worker(connection, task)
-            case dispatcher.SendIsolate(connection):
+            case events.SendIsolate(connection):
                 self._to_worker(connection, Isolate(**about(self.epoch)))
-            case dispatcher.StartEpoch():
+            case events.StartEpoch():
                 first = self.dispatcher.read if self.plan.live else 0
                 self._begin_epoch(first, self.dispatcher.evicted, self.dispatcher.answering)
-            case dispatcher.KeepCrops(crops):
+            case events.KeepCrops(crops):
                 known = self.crops_at_capture.get(crops.frame)
                 if known is not None and crops.attempt <= known.attempt:
                     raise Broken(f"crops of an older try replace the newer ones of frame {crops.frame}")
                 self.crops_at_capture[crops.frame] = crops
-            case dispatcher.SendPicture(frame):
+            case events.SendPicture(frame):
                 self._check_kept(frame)
                 self._deliver(render, self._join, self._picture(frame), self.epoch)
-            case dispatcher.AskInstead(frame, stages):
+            case events.AskInstead(frame, stages):
                 self._check_asked_instead(frame, stages)
                 self.isolation_requested[frame] = stages
-            case dispatcher.SendPreview(frame):
+            case events.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)
             case Drop() | GivenUp() | End():
                 self._deliver(render, self._join, action, self.epoch)
-            case dispatcher.Forget(frame):
+            case events.Forget(frame):
                 self.pictures_at_capture.remove(frame)
                 self.crops_at_capture.pop(frame, None)
-            case dispatcher.Finished():
+            case events.Finished():
                 for worker in self.workers.values():
                     worker.session.take(Finish(**about(self.epoch)))
                 self.finished = True
-            case dispatcher.Evict(connection):
+            case events.Evict(connection):
                 self.evicted.append(action)
                 if connection in self.workers:
                     raise Broken(f"a good worker was evicted: {action.reason}")
-            case dispatcher.Refuse(connection, reason):
+            case events.Refuse(connection, reason):
                 if connection in self.hostile:
                     self.hostile[connection].refused()
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
@@ -428,7 +429,7 @@ class World:
         if worker is not None and isinstance(task, (Frame, Crops)):
             self.sent[worker.stage] += 1
         if worker is None:
-            self._to_capture_now(dispatcher.WorkerDisconnected(connection))  # As a send that fails says.
+            self._to_capture_now(events.WorkerDisconnected(connection))  # As a send that fails says.
         else:
             self._deliver(("capture", worker.name), worker.receive, task)
 
@@ -445,9 +446,9 @@ class World:
             self.ignored += 1
         elif flaw or (assignment.frame, assignment.attempt, assignment.stage) != (came.frame, came.attempt, "detect"):
             whose = (assignment.frame, assignment.stage, assignment.worker)
-            self._dispatch(dispatcher.AnswerRefused(*whose, flaw or "is for another frame"))
+            self._dispatch(events.AnswerRefused(*whose, flaw or "is for another frame"))
         else:
-            self._dispatch_and_read(dispatcher.FromWorker(connection, came))
+            self._dispatch_and_read(events.FromWorker(connection, came))
 
     def answer_came(self, came: Faces | Attribute, is_wrong: bool = False) -> None:
         """As render hears an answer; `is_wrong`: in itself."""
@@ -466,7 +467,7 @@ class World:
         if self.refusals.add(assignment, "is wrong"):
             self._ack()
 
-    def _to_capture_now(self, event: dispatcher.Event, delay_s: float = 0.0) -> None:
+    def _to_capture_now(self, event: events.Event, delay_s: float = 0.0) -> None:
         self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._dispatch, (event,))
 
     # --- Render ---
@@ -539,7 +540,7 @@ class World:
         to = ("render", "capture")
         self._deliver(to, self._dispatch_and_read, ack, self.joiner.epoch, may_overtake=self.plan.shuffle)
 
-    def _dispatch_and_read(self, event: dispatcher.Event, epoch: int | None = None) -> None:
+    def _dispatch_and_read(self, event: events.Event, epoch: int | None = None) -> None:
         """Acks, crops and what else carries an epoch mean nothing in another one."""
         if epoch is None or epoch == self.epoch:
             self._dispatch(event)
@@ -575,18 +576,16 @@ class World:
         worker.dead = True
         died_s = 1.0 if cause == "hang" else 0.0  # One that hangs says nothing, until it is killed for it.
         if self.random.random() < 0.7:
-            self._to_capture_now(
-                dispatcher.WorkerDisconnected(connection), died_s + self.random.choice((0.0, 0.05, 1.0))
-            )
+            self._to_capture_now(events.WorkerDisconnected(connection), died_s + self.random.choice((0.0, 0.05, 1.0)))
         self.ends[worker.stage, worker.replica].append((worker.incarnation, cause))
         if worker.stage not in self.plan.far and (cause != "killed" or self.random.random() < 0.7):
-            ended = dispatcher.WorkerExited(worker.stage, ("here", worker.replica), worker.incarnation, cause)
+            ended = events.WorkerExited(worker.stage, ("here", worker.replica), worker.incarnation, cause)
             self._to_capture_now(ended, died_s + self.random.choice((0.0, 0.05)))
         back_s = died_s + self.random.choice((0.1, 0.3, 2.0))
         self.after(back_s, self._start_worker, worker.stage, worker.replica)
 
     def _stop(self) -> None:
-        self._dispatch(dispatcher.StopReading())
+        self._dispatch(events.StopReading())
         self._stopped = True
 
     def _leave(self, stage: str) -> None:
@@ -594,7 +593,7 @@ class World:
             if worker.stage == stage:
                 worker.dead = True
                 del self.workers[connection]
-                self._dispatch(dispatcher.WorkerDisconnected(connection))
+                self._dispatch(events.WorkerDisconnected(connection))
 
 
 class Worker:
@@ -721,7 +720,7 @@ class Worker:
 
     def _say(self, message: Message, is_of_epoch: bool = True) -> None:
         if not self.session.served:
-            event, epoch = dispatcher.FromWorker(self.connection, message), message.epoch if is_of_epoch else None
+            event, epoch = events.FromWorker(self.connection, message), message.epoch if is_of_epoch else None
             self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)
 
 

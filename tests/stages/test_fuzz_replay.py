@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from stages import replay
 from stages.delivery import events
-from stages.delivery.dispatcher import Dispatcher, Rules
+from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.joiner import Joiner
+from stages.delivery.rules import Rules
 from stages.errors import FacepipeError
 from stages.protocol.messages import Crops
 from stages.supervision.worker import Answer

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from stages.delivery.dispatcher import Dispatcher, Rules
+from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.events import FromWorker, Read, SendFrame, Tick
 from stages.delivery.joiner import Emit
+from stages.delivery.rules import Rules
 from stages.trace.history import CAPTURE, CoreStarted, CoreStep, HistoryError, Replayer, decided, plain, restored
 from tests.delivery.said import acked, answer, crops, end, found, heartbeat, hello, picture
 
