@@ -336,13 +336,15 @@ class Dispatcher:
             self._tasks.not_due(came.frame, self._rules.attributes)
             return
         is_new = known is None or known.boxes_hash != came.boxes_hash
-        missing_parts = self._tasks.missing_parts(came.frame)
         for stage in frame.attributes:
-            # Along the same boxes only what nobody is at work on is asked again: so that render, which may have faces
-            # of a try between the two, is told that the boxes of this one are the newest.
-            again = stage in missing_parts and not self._workers.is_at_work(came.frame, frame.holders.get(stage))
-            if stage not in frame.given_up and (is_new or again):
+            if stage not in frame.given_up and (is_new or self._is_asked_again(stage, came.frame)):
                 self._tasks.due[stage].add(came.frame)
+
+    def _is_asked_again(self, stage: str, number: int) -> bool:
+        """Along the same boxes only what nobody is at work on is asked again: so that render, which may have faces of a
+        try between the two, is told that the boxes of this one are the newest."""
+        holder = self._tasks.frames[number].holders.get(stage)
+        return stage in self._tasks.missing_parts(number) and not self._workers.is_at_work(number, holder)
 
     # --- Acknowledgement ---
 
