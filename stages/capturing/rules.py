@@ -15,7 +15,7 @@ def rules(settings: Settings, live: bool) -> Rules:
         cards={"detect": settings.detector_hash} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,
         window_bytes=pipeline.window_memory,
-        credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.GATHERED_CREDIT, pipeline.window // 2)),
+        credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.FILE_CREDIT, pipeline.window // 2)),
         live=live,
         deadline_s=pipeline.deadline,
         give_up_after_s=pipeline.give_up_after,

@@ -409,7 +409,7 @@ def test_no_preview_is_offered_where_render_wants_none():
     assert not any(isinstance(action, SendPreview) for action in read(dispatcher, 3))
 
 
-def gathering(**rules) -> Dispatcher:
+def batching(**rules) -> Dispatcher:
     """A dispatcher of a file whose workers have room for eight tasks each."""
     dispatcher = dispatching(credit=8, **rules)
     for connection in "da":
@@ -423,13 +423,13 @@ def given(actions: list) -> list[int]:
 
 
 def test_of_a_file_what_has_come_in_one_turn_goes_out_together_at_its_end():
-    dispatcher = gathering()
+    dispatcher = batching()
     assert given(read(dispatcher, 5)) == []
     assert given(dispatcher.step(Tick(), 0.0)) == [0, 1, 2, 3, 4]
 
 
 def test_of_a_file_who_has_something_to_do_is_given_more_when_half_of_its_room_can_be_filled():
-    dispatcher = gathering()
+    dispatcher = batching()
     read(dispatcher), dispatcher.step(Tick(), 0.0)
     read(dispatcher, 3)
     assert given(dispatcher.step(Tick(), 0.0)) == []
@@ -438,14 +438,14 @@ def test_of_a_file_who_has_something_to_do_is_given_more_when_half_of_its_room_c
 
 
 def test_of_a_file_who_has_nothing_to_do_is_given_what_there_is():
-    dispatcher = gathering()
+    dispatcher = batching()
     read(dispatcher), dispatcher.step(Tick(), 0.0)
     read(dispatcher), dispatcher.step(heartbeat("d", credit=8, finished=1), 0.0)
     assert given(dispatcher.step(Tick(), 0.0)) == [1]
 
 
 def test_of_a_file_attributes_wait_for_others_as_long_as_detect_has_something_to_do():
-    dispatcher = gathering()
+    dispatcher = batching()
     read(dispatcher, 8), dispatcher.step(Tick(), 0.0)
     cut(dispatcher, 0)
     assert given(dispatcher.step(Tick(), 0.0)) == [0]  # The first task waits for nobody.
@@ -458,7 +458,7 @@ def test_of_a_file_attributes_wait_for_others_as_long_as_detect_has_something_to
 
 
 def test_of_a_file_attributes_do_not_wait_long_for_a_detect_that_is_slow():
-    dispatcher = gathering()
+    dispatcher = batching()
     read(dispatcher, 8), dispatcher.step(Tick(), 0.0)
     cut(dispatcher, 0), dispatcher.step(Tick(), 0.0), dispatcher.step(heartbeat("a", credit=8, finished=1), 0.01)
     cut(dispatcher, 1)
@@ -467,14 +467,14 @@ def test_of_a_file_attributes_do_not_wait_long_for_a_detect_that_is_slow():
 
 
 def test_of_a_file_the_last_tasks_are_given_as_soon_as_detect_has_nothing_to_do():
-    dispatcher = gathering()
+    dispatcher = batching()
     read(dispatcher, 2), dispatcher.step(Tick(), 0.0)
     cut(dispatcher, 0), cut(dispatcher, 1)
     assert given(dispatcher.step(Tick(), 0.0)) == [0, 1]
 
 
 def test_of_a_file_the_workers_of_a_stage_share_the_window():
-    dispatcher = gathering()
+    dispatcher = batching()
     for replica in (1, 2, 3):
         dispatcher.step(hello(f"d{replica}", "detect", ("desk", replica), 1, "D"), 0.0)
         dispatcher.step(heartbeat(f"d{replica}", credit=8, finished=0), 0.0)

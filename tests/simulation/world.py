@@ -58,7 +58,7 @@ class Plan:
     every: dict[str, int] = field(default_factory=dict)  # stage -> it is asked about multiples of this
     window: int = 4
     window_bytes: int = 10**9
-    credit: int = limits.CREDIT  # tasks that one worker is given; of a file more of them are gathered
+    credit: int = limits.CREDIT  # tasks that one worker is given; more of them travel in batches: of a file
     live: bool = False
     deadline_s: float = 1.0
     interval_s: float = 0.04  # live: between two pictures
@@ -121,7 +121,7 @@ class World:
     def __init__(self, plan: Plan, seed: int):
         self.plan, self.random, self.now_s = plan, random.Random(seed), 0.0
         self._queue: list = []
-        self._order = 0
+        self._order = self._checks = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
         self.rules = Rules(
             attributes=plan.attributes,
@@ -222,6 +222,11 @@ class World:
             raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
         if self.joiner.open_count > 2 * most:
             raise Broken(f"{self.joiner.open_count} frames open at render")
+        self._checks += 1
+        if self._checks % 50 == 0:  # What grows without end is too large the next time, too.
+            self._check_bounds()
+
+    def _check_bounds(self) -> None:
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
         workers = self.dispatcher._workers
@@ -229,8 +234,6 @@ class World:
         heard = (workers._refused, workers._session_ids)
         if max(map(len, known)) > limits.WORKERS or max(map(len, heard)) > limits.GREETED:
             raise Broken("capture keeps more and more about workers")
-        if any(len(worker.under_way) > limits.MAX_CREDIT for worker in workers.here.values()):
-            raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
         if not self.finished:
@@ -348,8 +351,8 @@ class World:
         current = self.dispatcher
         for action in current.step(event, self.now_s):
             self._do(action)
-        gathers = self.rules.credit > limits.CREDIT and not isinstance(event, events.Tick)
-        if gathers and current is self.dispatcher and self._turn_ends_s != self.now_s:
+        is_more_to_do = self.rules.batches and not isinstance(event, events.Tick)
+        if is_more_to_do and current is self.dispatcher and self._turn_ends_s != self.now_s:
             self._turn_ends_s = self.now_s
             self.after(0, self._end_turn)
 
@@ -428,6 +431,8 @@ class World:
         worker = self.workers.get(connection) or self.hostile.get(connection)
         if worker is not None and isinstance(task, (Frame, Crops)):
             self.sent[worker.stage] += 1
+            if len(self.dispatcher._workers.here[connection].under_way) > limits.MAX_CREDIT:
+                raise Broken("a worker holds more than any may")
         if worker is None:
             self._to_capture_now(events.WorkerDisconnected(connection))  # As a send that fails says.
         else:
@@ -638,7 +643,7 @@ class Worker:
         if self.session.waiting and not self._working and not self.dead:
             self._working = True
             tasks = [self.session.waiting.popleft()]
-            while (self.stage != "detect" or self.session.held_s) and self.session.waiting:
+            while (self.stage != "detect" or self.session.linger_s) and self.session.waiting:
                 tasks.append(self.session.waiting.popleft())
             mean_s = self.world.plan.service_s.get(self.stage, 0.01)
             slow = self.world.plan.slow_from_s
