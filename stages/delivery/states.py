@@ -47,7 +47,7 @@ class WorkerState(Enum):
 
 class WorkerEvent(Enum):
     ISOLATE = "isolate"
-    ASSIGNED = "isolated: the task"  # It has nothing left, it says, and is given the quarantined task.
+    ASSIGNED = "quarantined task"  # It has nothing left, it says, and is given one.
     FINISHED = "finished"
     FAILED = "failed"
     EVICT = "evict"
