@@ -63,7 +63,8 @@ class Failures:
         if not self._health.has_cause:
             return
         evicted = self._health.stages
-        able = {w.stage for w in self._workers.here.values() if w.is_able or w.under_way}
+        here = self._workers.here.values()
+        able = {s for s in self._tasks.stages if any(w.stage == s and (w.is_able or w.under_way) for w in here)}
         for stage in [stage for stage in self._block.absence.gone(able, now_s) if stage in evicted]:
             reason = f"no process of {stage} is left whose answers can be taken"
             for number, frame in self._tasks.frames.items():
