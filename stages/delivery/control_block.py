@@ -24,6 +24,8 @@ DISTRUSTED = "its answers could not be taken"
 
 @dataclass(slots=True)
 class ControlBlock:
+    """What is known of the frames, the workers and render; times are of the monotonic clock of capture."""
+
     rules: Rules
     health: WorkerHealth
     read: int  # frames read so far; the next one gets this number
@@ -50,6 +52,7 @@ class ControlBlock:
         return cls(rules, WorkerHealth(rules.tries, evicted, answering), first_frame, first_frame)
 
     def step(self, event: SourceEvent) -> None:
+        """Go to the next state of the source; raises `NoTransition`."""
         self.state = after(SOURCE, self.state, event)
 
     @property

@@ -25,6 +25,8 @@ class FrameState(Enum):
 
 
 class FrameEvent(Enum):
+    """What changes the state of a frame."""
+
     ASSIGNED = "assigned to a detect"
     CROPS = "crops"
     NO_FACES = "crops of no face"
@@ -46,6 +48,8 @@ class WorkerState(Enum):
 
 
 class WorkerEvent(Enum):
+    """What changes the state of a worker."""
+
     ISOLATE = "isolate"
     ASSIGNED = "quarantined task"  # It has nothing left, it says, and is given one.
     FINISHED = "finished"
@@ -65,6 +69,8 @@ class SourceState(Enum):
 
 
 class SourceEvent(Enum):
+    """What changes the state of a source."""
+
     COMPLETE = "every stage and render heard"
     END = "end or stop"
     CLEAN = "clean ack"

@@ -38,6 +38,7 @@ class InFlight:
         return self.state in (FrameState.CROPPED, FrameState.FACELESS)
 
     def step(self, event: FrameEvent) -> None:
+        """Go to the next state; raises `NoTransition`."""
         self.state = after(FRAME, self.state, event)
 
     def may_take(self, crops: FaceCrops) -> bool:

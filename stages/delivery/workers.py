@@ -17,6 +17,8 @@ from .states import WORKER, WorkerEvent, WorkerState, after
 
 @dataclass(slots=True)
 class Worker:
+    """A worker that has said hello and was taken."""
+
     stage: str
     worker: tuple[str, int]  # host and replica
     incarnation: Incarnation
@@ -34,6 +36,7 @@ class Worker:
     is_stuck: bool = False  # it has finished nothing since the last stall
 
     def step(self, event: WorkerEvent) -> None:
+        """Go to the next state; raises `NoTransition`."""
         self.state = after(WORKER, self.state, event)
 
     @property
