@@ -70,7 +70,7 @@ class Spans:
         from stages.delivery.dispatcher import Dispatcher
         from stages.delivery.joiner import Joiner
 
-        self.around(Dispatcher, "step", lambda given, _: f"dispatcher {type(given[1]).__name__}")
+        self.around(Dispatcher, "step", lambda given, _: f"dispatcher {_name(given[1])}")
         self.around(Joiner, "step", lambda given, _: f"joiner {type(given[1]).__name__}")
 
     def _around_work(self) -> None:
@@ -90,3 +90,8 @@ class Spans:
                 for step in path:
                     place = getattr(place, step)
                 self.around(place, last, lambda *_, name=last: f"work {name.strip('_')}")
+
+
+def _name(event: object) -> str:
+    """What a dispatcher hears; of what a worker has said, the message."""
+    return type(getattr(event, "message", event)).__name__

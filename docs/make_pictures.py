@@ -2,7 +2,8 @@
 
 docs/pipeline.svg and its dark twin from the default configuration, docs/machines.svg and its twin from the one that
 docs/machines.md begins with, docs/demo.png by the pipeline from a frame of the demo, the line of results in the README
-from a run over the whole demo, and the figures of the models in docs/models.md from their cards.
+from a run over the whole demo, the tables and diagrams of docs/protocol.md from the messages and the states, and the
+figures of the models in docs/models.md from their cards.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import cv2
 from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
 from docs.figures import with_figures
+from docs.protocol_tables import with_tables
 from stages.config.load import read_config
 from stages.config.schema import Pipeline
 from stages.plan import read_pipeline
@@ -36,6 +38,8 @@ def main() -> int:
     house = first_configuration(DOCS / "machines.md")
     for name, theme in (("machines.svg", LIGHT), ("machines-dark.svg", DARK)):
         (DOCS / name).write_text(machines(house, theme), encoding="utf-8")
+    protocol = DOCS / "protocol.md"
+    protocol.write_text(with_tables(protocol.read_text(encoding="utf-8")), encoding="utf-8")
     models = DOCS / "models.md"
     models.write_text(with_figures(models.read_text(encoding="utf-8"), PROJECT / "models"), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:

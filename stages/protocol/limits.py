@@ -57,5 +57,5 @@ ENDS = 16  # former lives of a worker that its hello tells the end of
 # What one worker may hold for one capture: one task in work and one waiting, so that it never stands idle. Of a file,
 # where latency does not matter, more of them where they take little time: they travel several at once.
 CREDIT = 2
-GATHERED_CREDIT = 8
+FILE_CREDIT = 8
 MAX_CREDIT = 16  # beyond: no more is given to it, whatever it asks for

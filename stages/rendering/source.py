@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..config.settings import CardSettings
 from ..delivery import joiner
@@ -97,7 +98,7 @@ class RenderedSource:
         if self._joiner.epoch is None or hello.epoch > self._joiner.epoch:
             self._grants, self._refusals = Grants(hello.key, hello.epoch), Refusals()
         if hello.epoch >= (self._joiner.epoch or 0):
-            self._step(joiner.SourceStarted(hello.epoch))
+            self._step(replace(hello, key="", ring=None))  # No trace has the key.
             self._due = True
         return None
 
@@ -106,25 +107,26 @@ class RenderedSource:
             self._stats.ignored()
             return
         match message:
-            case FramePicture(frame=frame, time=seconds, rate=rate, file=file, asked=asked):
-                self._stats.came()
-                self._step(joiner.PictureReceived(frame, Picture(message.arrays[0], seconds, rate, file), tuple(asked)))
             case Faces() | Attribute():
                 self._hear_answer(message)
-            case Drop(first=first, last=last, stage=stage, reason=reason):
-                self._step(joiner.Dropped(first, last, stage, reason))
-            case GivenUp(frame=frame, stage=stage, reason=reason):
-                if frame >= self._joiner.next_frame and (frame, stage) not in self._given_up:
-                    self._given_up.add((frame, stage))
-                    self.recorder.drop_log.given_up(frame, stage, reason)
-                self._step(joiner.GivenUp(frame, stage, reason))
-            case End(frames=frames):
-                self._stats.frames = frames
-                self._step(joiner.SourceEnded(frames))
             case Finish():
                 self._has_finished = self._clean
-            case Preview(frame=frame):
-                self._preview(frame, message)
+            case Preview():
+                self._preview(message)
+            case _:
+                self._note(message)
+                self._step(message)
+
+    def _note(self, message: FramePicture | Drop | GivenUp | End) -> None:
+        match message:
+            case FramePicture():
+                self._stats.came()
+            case GivenUp(frame=frame, stage=stage):
+                if frame >= self._joiner.next_frame and (frame, stage) not in self._given_up:
+                    self._given_up.add((frame, stage))
+                    self.recorder.drop_log.given_up(frame, stage, message.reason)
+            case End():
+                self._stats.frames = message.frames
 
     def _hear_answer(self, message: Faces | Attribute) -> None:
         if (assignment := self._grants.assignment(message.grant)) is None:
@@ -132,20 +134,9 @@ class RenderedSource:
         elif flaw := flaw_of(message, assignment, self._cards):
             self._refuse(assignment, flaw)
         else:
-            self._take_answer(message, assignment)
-
-    def _take_answer(self, message: Faces | Attribute, assignment: Assignment) -> None:
-        if self._trace is not None:
-            self._trace.record_message(assignment.stage, message)
-        if isinstance(message, Faces):
-            count = len(message.boxes)
-            boxes_hash = _boxes_key(message, count)
-            self._step(
-                joiner.FacesReceived(message.frame, message.attempt, boxes_hash, count, message, assignment.worker)
-            )
-        else:
-            boxes_hash = _boxes_key(message, len(message.answers))
-            self._step(joiner.AttributeReceived(message.frame, message.attempt, boxes_hash, message.stage, message))
+            if self._trace is not None:
+                self._trace.record_message(assignment.stage, message)
+            self._step(message)
 
     def malformed(self, header: dict, reason: str) -> None:
         """An answer was refused before it was read: its header, and why."""
@@ -254,7 +245,7 @@ class RenderedSource:
         acked_up_to = self._joiner.next_frame
         actions = self._joiner.step(event)
         if self._trace is not None:
-            self._trace.record_step(self._name, event, actions, None, _named)
+            self._trace.record_step(self._name, event, actions, None)
         if self._joiner.next_frame != acked_up_to:
             self._due = True
             self._given_up = {(frame, stage) for frame, stage in self._given_up if frame >= self._joiner.next_frame}
@@ -262,12 +253,11 @@ class RenderedSource:
             match action:
                 case joiner.Emit():
                     self._emit(action)
-                case joiner.Skipped(first, last, stage, reason):
-                    self.recorder.drop_log.dropped(first, last, stage, reason)
-                case joiner.Contradicted(frame, stage, worker):
-                    self._refuse(
-                        Assignment(worker, frame, 1, 0, "", stage), "names other boxes than its crops, or before"
-                    )
+                case Drop():
+                    self.recorder.drop_log.dropped(action.first, action.last, action.stage, action.reason)
+                case joiner.Contradicted(faces):
+                    assignment = self._grants.assignment(faces.grant)
+                    self._refuse(assignment, "names other boxes than its crops, or before")
                 case joiner.CloseOutputs():
                     self.recorder.close()
                     self._clean = True
@@ -281,21 +271,13 @@ class RenderedSource:
         self._newest, self._time = frame, frame.picture.time
         self._stats.finished(emit, frame, time.perf_counter() - started_s)
 
-    def _preview(self, frame: int, message: Preview) -> None:
+    def _preview(self, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
-        self._preview_taken, self._due = max(self._preview_taken, frame + 1), True
+        self._preview_taken, self._due = max(self._preview_taken, message.frame + 1), True
         if self._screens.previews:
             faces = self._newest.faces if self._newest else []
-            self._screens.preview(FinishedFrame(self._name, frame, Picture(message.arrays[0], 0.0, None), faces))
-
-
-def _named(payload: Picture | Faces | Attribute) -> str:
-    """What stands in a record for a payload of the joiner: enough to tell it from another one of the same frame."""
-    if isinstance(payload, Picture):
-        return f"the picture at {payload.time} s"
-    return (
-        f"{payload.kind} by {payload.replica}/{payload.incarnation}, try {payload.attempt}, boxes {payload.boxes_hash}"
-    )
+            picture = Picture(message.arrays[0], 0.0, None)
+            self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces))
 
 
 def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
@@ -309,14 +291,11 @@ def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
     return kept
 
 
-def _boxes_key(message: Faces | Attribute, count: int) -> str:
-    """What answers are joined by: the hash of the boxes and their number, so that there is an answer for each."""
-    return f"{message.boxes_hash}/{count}"
-
-
 def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
-    return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
+    said = emit.picture
+    picture = Picture(said.arrays[0], said.time, said.rate, said.file)
+    return FinishedFrame(source, emit.frame, picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 
 def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:

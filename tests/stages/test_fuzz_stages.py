@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
 from stages.capture import _Capture
-from stages.capturing.rules import acked
 from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
 from stages.config.settings import CardSettings, Settings, SourceSettings
@@ -270,11 +269,11 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
         capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
         capture._hear(connection, Heartbeat(stage=stage, credit=2, **known))
     capture._step(
-        acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False))
+        Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False)
     )
     for connection, message in said:
         if isinstance(message, Ack):
-            capture._step(acked(message))
+            capture._step(message)
         elif not isinstance(message, Welcome):
             capture._hear(connection, message)
         capture._read()
