@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from .frames import CropGeometry
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import Attribute, Crops, Frame
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
 from .transport.curve import security_of
 from .transport.faults import injector_of

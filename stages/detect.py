@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .frames import CropGeometry, Detections
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
 from .transport.curve import security_of
 from .transport.faults import injector_of

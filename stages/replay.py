@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .config.settings import Settings
 from .errors import FacepipeError
+from .exit_status import ExitStatus
 from .names import short
 from .plan import Plan, read_pipeline
 from .protocol.messages import Attribute, Crops, Faces, Frame
@@ -68,8 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         say(*incomplete, *lines)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
-        return 2
-    return 1 if record.incomplete else 0
+        return ExitStatus.REFUSED
+    return ExitStatus.FAILED if record.incomplete else ExitStatus.DONE
 
 
 def answerer(settings: Settings) -> tuple[Callable[[list], list[Answer]], Callable[[Frame | Crops], bool]]:

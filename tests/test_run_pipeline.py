@@ -21,6 +21,7 @@ from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.results import disk
 from stages.results.manifest import Manifest
+from stages.running import preflight
 from stages.transport.addresses import addresses, claim
 from tests.supervision.stages_for_tests import SERVES, none_left, program
 
@@ -28,10 +29,10 @@ PROJECT = Path(run_pipeline.__file__).parent
 
 CAPTURE = """
 def main(settings, control):
-    control.opened(source="clip.mp4", description="2 frames", chosen=None)
+    control.opened("clip.mp4", "2 frames")
     control.ready()
     assert settings.source.spec == "clip.mp4", settings.source
-    control.report({"source": "clip.mp4", "captured": 2, "seconds": 0.5, "skipped": 0, "notes": []})
+    control.report(CaptureReport(source="clip.mp4", captured=2, seconds=0.5))
 """
 RENDER = """
 from pathlib import Path
@@ -44,8 +45,8 @@ def main(settings, control):
 
     line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
     Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
-    clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
-    control.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
+    clip = SourceReport(rendered=2, faces=1, spent={"detect": 0.4})
+    control.report(RenderReport(sources={"clip.mp4": clip}, outputs=[str(out / "results.jsonl")]))
 """
 
 
@@ -67,7 +68,9 @@ def command(here, monkeypatch):
         for stage, body in {"render": RENDER, "capture": CAPTURE, "detect": SERVES, **bodies}.items():
             program(here, f"stage_{stage}", body)
         monkeypatch.setattr(
-            stages.run, "stage_command", lambda stage: (sys.executable, str(here / f"stage_{stage}.py"), "--launched")
+            stages.run,
+            "stage_command",
+            lambda stage, *_: (sys.executable, str(here / f"stage_{stage}.py"), "--launched"),
         )
         with none_left():
             return run_pipeline.main(["--config", "pipeline.yaml", "--set", "render.output=out", *options])
@@ -147,12 +150,14 @@ def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, 
 
 
 def test_of_a_run_that_is_refused_before_its_first_frame_only_the_reason_is_told(command, capsys):
-    opened = "def main(s, l): l.opened(source='clip.mp4', description='2 frames'); l.ready(); serve(l); l.report(READ)"
-    read = "READ = {'source': 'clip.mp4', 'captured': 4, 'seconds': 0.0, 'skipped': 0, 'notes': []}\n"
+    opened = (
+        "def main(s, l):\n  l.opened('clip.mp4', '2 frames'); l.ready(); serve(l)\n"
+        "  l.report(CaptureReport(source='clip.mp4', captured=4))"
+    )
     refuses = "def main(s, l): raise FacepipeError('this is no model.')"
     idle = "def main(s, l): l.ready(); serve(l)"
-    assert command("--quiet", capture=read + opened, render=idle, detect=refuses) == 2
-    assert command(capture=read + opened, render=idle, detect=refuses) == 2
+    assert command("--quiet", capture=opened, render=idle, detect=refuses) == 2
+    assert command(capture=opened, render=idle, detect=refuses) == 2
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == "facepipe: this is no model."
     assert said.out == ""
@@ -226,6 +231,7 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
         ),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
         (["--wall=3"], "there is no option --wall; --help has all options."),
+        (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),
         (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
         (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
         (["--source"], "--source: expected one argument; --help has all options."),
@@ -280,7 +286,7 @@ def test_results_on_a_disk_that_does_not_answer_are_refused_before_anybody_waits
     command, here, monkeypatch, capsys
 ):
     monkeypatch.setattr(disk, "_CHANGE", "import time; time.sleep(600)")
-    monkeypatch.setattr(stages.run, "ANSWER_S", 0.2)
+    monkeypatch.setattr(preflight, "ANSWER_S", 0.2)
     assert command("--output", "frozen") == 2
     assert "frozen cannot be used for the results: its file system has not answered for" in capsys.readouterr().err
     assert not (here / "frozen").exists()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from ..errors import FacepipeError
+from ..exit_status import ExitStatus
 from ..names import printable
 
 
@@ -60,10 +61,10 @@ def run(main: Callable[[], int]) -> NoReturn:
         at_once()
     except KeyboardInterrupt:
         at_once()
-        status = 130
+        status = ExitStatus.INTERRUPTED
     sys.exit(status)
 
 
 def at_once() -> None:
     """Let Ctrl-C end the process where it is: while modules are read, and when all is done."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitStatus.INTERRUPTED))

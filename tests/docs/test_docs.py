@@ -109,7 +109,7 @@ def options_of(command: str) -> set[str]:
         # One that stands alone in a sentence may be the report's.
         return own | options_of("python -m stages.report") if command.startswith("--") else own
     name = (
-        "stages.supervision.stage"
+        "stages.program"
         if module[1].startswith("stages.") and not re.search("measure|replay|report", module[1])
         else module[1]
     )

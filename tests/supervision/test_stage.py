@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -12,18 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from stages.program import as_a_stage_says
+from stages.protocol.control import StageHeartbeat
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
-from stages.supervision.stage import ControlChannel, as_a_stage_says
+from stages.supervision.stage import ControlChannel
 from tests.supervision.stages_for_tests import HEAD, PROJECT
 
 MAIN = """
 def main(settings, control):
     control.ready()
     control.say(f"{settings.stage} {settings.replica} of window {settings.pipeline.window}")
-    control.progress({"done": 3})
+    control.progress(CaptureReport(source="a", captured=3))
     serve(control)
-    control.report({"nobody": "hears it"})
+    control.report(RenderReport())
 
 run_stage(main, stage="STAGE")
 """
@@ -210,16 +211,11 @@ def test_a_stage_of_the_users_own_is_an_attribute_stage():
 
 
 def test_what_takes_long_is_done_while_the_stage_shows_that_it_is_alive():
-    said = io.StringIO()
-    control = ControlChannel(said)
     beaten = threading.Event()
+    control = ControlChannel(lambda message: beaten.set() if isinstance(message, StageHeartbeat) else None)
 
     def work() -> str:
-        # Ends only once a heartbeat has been heard meanwhile.
-        while not beaten.is_set():
-            if "heartbeat" in said.getvalue():
-                beaten.set()
-            beaten.wait(0.01)
+        assert beaten.wait(20)  # Ends only once a heartbeat has been heard meanwhile.
         return "done"
 
     assert control.run_with_heartbeat(work) == "done"
@@ -230,4 +226,4 @@ def test_what_goes_wrong_meanwhile_is_raised():
         raise ValueError("the disk is full")
 
     with pytest.raises(ValueError, match="the disk is full"):
-        ControlChannel(io.StringIO()).run_with_heartbeat(work)
+        ControlChannel(lambda message: None).run_with_heartbeat(work)
