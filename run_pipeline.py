@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-if __name__ == "__main__":  # While the modules below are read nothing has been started yet.
+if __name__ == "__main__":  # While the modules below, `ExitStatus` among them, are read nothing has been started yet.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0 if "--service" in sys.argv else 143))

@@ -28,7 +28,7 @@ from .supervision.stage import ControlChannel, launched
 if TYPE_CHECKING:
     import argparse
 
-LOG_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+LOG_FORMAT, LOG_DATE = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S"
 MOST_FILES = 20_000  # that this process may have open, connections among them
 
 _KEYS = {"--source ": "--set source=", "--display ": "--set render.display="}
@@ -66,7 +66,7 @@ def _launched(main: Main) -> int:
 
 def _start_logging(level: str) -> None:
     """Log to the standard error, which is logs/NAME.log under a launcher; of other packages warnings alone."""
-    logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S")
+    logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT, datefmt=LOG_DATE)
     logging.getLogger(PACKAGE).setLevel(level.upper())
 
 

@@ -5,12 +5,6 @@ Of capture and render it plays what they heard through their decisions again.
 
 from __future__ import annotations
 
-import os
-import signal
-
-if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-
 import sys
 import time
 from collections.abc import Callable, Iterator

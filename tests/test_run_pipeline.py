@@ -70,7 +70,7 @@ def command(here, monkeypatch):
         monkeypatch.setattr(
             stages.run,
             "stage_command",
-            lambda stage, *_: (sys.executable, str(here / f"stage_{stage}.py"), "--launched"),
+            lambda stage, *options: (sys.executable, str(here / f"stage_{stage}.py"), "--launched", *options),
         )
         with none_left():
             return run_pipeline.main(["--config", "pipeline.yaml", "--set", "render.output=out", *options])
@@ -94,6 +94,14 @@ def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here,
     assert summary["sources"][0]["captured"] == 2
     assert summary["replicas"]["detect"] == 2
     assert not (here / "facepipe-5600").exists()
+
+
+def test_logs_are_empty_but_for_what_goes_wrong_unless_more_is_asked_for(command, here):
+    assert command("--quiet") == 0
+    assert {path.read_text() for path in (here / "out/logs").iterdir()} == {""}
+    assert command("--quiet", "--replace", "--log-level", "info") == 0
+    for path in (here / "out/logs").iterdir():
+        assert {line.split()[2] for line in path.read_text().splitlines()} == {"INFO"}
 
 
 def test_quiet_says_nothing(command, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from stages.program import as_a_stage_says
+from stages.program import LOG_DATE, LOG_FORMAT, as_a_stage_says
 from stages.protocol.control import StageHeartbeat
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
 from stages.supervision.stage import ControlChannel
+from stages.supervision.stage_log import last_words
 from tests.supervision.stages_for_tests import HEAD, PROJECT
 
 MAIN = """
@@ -145,6 +148,20 @@ def test_what_is_wrong_is_one_sentence_and_status_2(by_hand, stage, options, wor
     assert process.returncode == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_the_log_level_says_how_much_is_logged_with_time_and_level(by_hand):
+    stage = by_hand("detect", "--replica", "7", "--log-level", "info")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO stages\.[\w.]+: ready\n", stage.stderr.readline())
+    assert stage.stderr.readline() == "facepipe: detect 7 of window 16\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "words"), [(logging.INFO, None), (logging.WARNING, None), (logging.ERROR, "the model is away")]
+)
+def test_the_last_words_of_a_stage_are_no_line_below_an_error(level, words):
+    record = logging.LogRecord("stages.detect", level, "", 0, "the model is away.", None, None)
+    assert last_words(["  ", logging.Formatter(LOG_FORMAT, LOG_DATE).format(record)]) == words
 
 
 def test_an_error_of_the_program_itself_has_a_traceback_and_status_1(by_hand):
