@@ -33,8 +33,8 @@ from stages.running.job import RunOptions, shown
 from stages.service import serve
 from stages.sources.urls import public
 from stages.supervision.arguments import Arguments, add_log_level
+from stages.supervision.command import end_when_unheard
 from stages.supervision.places import this_host
-from stages.supervision.unheard import end_when_unheard
 from stages.transport.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.view.terminal import takes
 
