@@ -193,7 +193,7 @@ class _Capture:
                         self._control.finished()
         for gone in self._control.gone():
             worker = (gone.host, gone.replica)
-            self._step(dispatcher.WorkerExited(gone.stage, worker, gone.incarnation, gone.cause))
+            self._step(events.WorkerExited(gone.stage, worker, gone.incarnation, gone.cause))
         for connection, message in self._workers.receive():
             if self._run:  # Before it has a name nobody can be welcomed; workers send heartbeats again.
                 self._hear(connection, message)

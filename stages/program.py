@@ -129,12 +129,13 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
 
 def _render_by_hand(main: Main, settings: Settings, control: ControlChannel, config: str | None) -> int:
     """Work in a folder that is held meanwhile, and of which nothing is left where nothing has come of it."""
-    from .results.output_folder import folder_by_hand
+    from .results.preconditions import refuse_sources
+    from .results.runs import folder_by_hand
 
     pipeline = settings.pipeline
     with folder_by_hand(pipeline, settings.inputs, config) as results:
         with results.left_only_by_a_run():
-            results.refuse_sources(pipeline.all_sources().values())
+            refuse_sources(results, pipeline.all_sources().values())
         if pipeline.render.output is None:
             control.say(f"results go to {os.path.relpath(results.path)}")
         status = _work(main, dataclasses.replace(settings, output=str(results.path)), control)

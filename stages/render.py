@@ -13,10 +13,10 @@ from .program import run_stage
 from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
 from .protocol.stats import RenderReport
+from .rendering.outputs import RunOutputs
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError
-from .results.found import found_in
 from .supervision.stage import ControlChannel, Settings
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of

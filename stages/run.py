@@ -9,6 +9,7 @@ from pathlib import Path
 from .config.schema import Pipeline
 from .config.settings import Settings
 from .exit_status import ExitStatus
+from .results.preconditions import refuse_sources
 from .running.conclusion import conclude, print_lines
 from .running.job import Job, RunOptions, Target, shown
 from .running.preflight import refuse_damaged, refuse_mistakes, refuse_other_inputs, with_folder, with_port
@@ -128,5 +129,5 @@ def _settings(job: Job, target: Target, view: TerminalView) -> dict[str, Setting
         refuse_other_inputs(target, plan)
     for sentence in plan.unchecked:
         view.say(sentence)
-    target.results.refuse_sources(job.pipeline.all_sources().values())
+    refuse_sources(target.results, job.pipeline.all_sources().values())
     return told

@@ -24,6 +24,8 @@ from .results.errors import DamagedState
 from .results.output_folder import OutputFolder
 from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
+from .results.runs import OUT, name_of
+from .results.source_folder import SourceFolder
 from .run import run
 from .running.job import RunOptions, shown
 

@@ -11,7 +11,7 @@ from ..frames import FinishedFrame
 from ..protocol.histogram import Histogram
 from ..protocol.rates import RateMeter, Snapshot
 from ..protocol.stats import DropCount, SourceReport
-from ..results.recovery import Restored
+from ..sinks.recovery import Restored
 
 _NAMES = ("faces", "missing", "errors", "capped", "ignored")
 

@@ -15,8 +15,8 @@ from ..exit_status import ExitStatus
 from ..layout import RESULTS
 from ..names import printable
 from ..results.disk import can_be_changed
+from ..results.errors import DamagedState
 from ..results.output_folder import OutputFolder, OutputFolderError
-from ..results.reading import DamagedState
 from ..results.run_file import RunFile
 from ..supervision.account import RunAccount, account, last_line, lines, of_all_lives
 from ..supervision.launcher import Outcome
@@ -136,7 +136,7 @@ def _found(came: RunAccount, results: OutputFolder) -> list[str]:
     """What is to be said of the faces in a picture, where the run was about one."""
     if not results.results or [source.rendered for source in came.sources] != [1]:
         return []
-    from ..results.found import found_in  # NumPy: no other run has to wait for it here.
+    from ..view.found import found_in  # NumPy: no other run has to wait for it here.
 
     return found_in(results.path / RESULTS)
 

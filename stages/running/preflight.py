@@ -12,21 +12,12 @@ from ..config.schema import ConfigError, Pipeline
 from ..layout import RESULTS
 from ..plan import BINDING, Plan, find_models, keys_folder
 from ..results.disk import can_be_changed
+from ..results.errors import DamagedState
 from ..results.manifest import Manifest
-from ..results.output_folder import (
-    OUT,
-    OutputFolder,
-    OutputFolderError,
-    absent,
-    logs_only,
-    new_folder,
-    output_folder,
-    refuse_damaged_run,
-    run_to_go_on_with,
-    run_to_replace,
-)
-from ..results.reading import DamagedState
-from ..results.run_file import RunFile, refuse_unknown
+from ..results.output_folder import OutputFolder, OutputFolderError, absent, logs_only
+from ..results.run_file import RunFile, refuse_unknown, rendered_in
+from ..results.runs import OUT, new_folder, output_folder, refuse_damaged_run, run_to_go_on_with, run_to_replace
+from ..results.source_folder import SourceFolder
 from ..sources.refusal import refuse
 from ..sources.spec import expanded
 from ..sources.stamps import apart_in
@@ -170,12 +161,12 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
 
 def refuse_damaged(job: Job, target: Target) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
-    from ..results.recovery import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
+    from ..sinks.recovery import survey  # NumPy and PyAV: no other run has to wait for them here.
 
     results, rendered = target.results, rendered_in(target.results.path)
     for path in results.results[1:] or results.results:
         apart = apart_in(target.before.inputs, path.parent.name)
-        found = survey(path.parent, job.pipeline.writes_annotated, Manifest(results.path), apart=apart)
+        found = survey(SourceFolder(path.parent, Manifest(results.path), job.pipeline.writes_annotated, apart))
         written = rendered.get(found.source or path.parent.name, found.count)
         missing = found.missing.sentences()
         if found.count != written:

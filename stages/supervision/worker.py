@@ -272,7 +272,7 @@ class _Worker:
         answers = list(self._answers(tasks))
         session.worked(time.thread_time() - began_s, len(tasks))
         now_s = time.monotonic()
-        self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.held_s)
+        self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.linger_s)
         self._held += [_Answered(capture, task, answer) for task, answer in answers]
 
     def _answers(self, tasks: list[Task]) -> Iterator[tuple[Task, Answer | Exception]]:
