@@ -305,7 +305,9 @@ os.mkdir = mkdir
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux starts processes")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_signal_ends_it_within_five_seconds_although_a_file_system_holds_it_in_the_kernel(here, number, status):
     (here / "sitecustomize.py").write_text(HELD)
     os.mkfifo(here / "held")
