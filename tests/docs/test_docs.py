@@ -230,6 +230,15 @@ def test_every_relative_link_every_picture_and_every_file_of_the_project_exists(
     assert untrue(targets, exists) + untrue(files, lambda page, path: (PROJECT / path).exists()) == []
 
 
+def test_every_test_that_a_page_names_as_proof_is_there():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "tests").rglob("test_*.py"))
+
+    def named(text: str) -> list[str]:
+        return [span for span in spans(text) if re.fullmatch(r"test_\w+", span)]
+
+    assert untrue(named, lambda _, name: f"def {name}(" in tests) == []
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_drawings_are_those_of_today(theme):
     dark = "" if theme == LIGHT else "-dark"
