@@ -294,10 +294,13 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
     assert "--seconds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
 @pytest.mark.parametrize(
-    ("name", "options", "status"),
-    [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
+    ("moment", "name", "options", "status"),
+    [
+        ("_arguments", "SIGINT", ["--check"], 130),
+        ("read_pipeline", "SIGTERM", ["--check"], 143),
+        ("_check", "SIGTERM", ["--check", "--service"], 0),
+    ],
 )
 def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
@@ -377,12 +380,12 @@ def test_the_version_is_that_of_the_project(capsys):
     assert capsys.readouterr().out == f"facepipe {project['version']}\n"
 
 
-def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here):
-    def source(text: str) -> object:
-        arguments = run_pipeline._arguments(["--source", text, "--config", "pipeline.yaml"])
-        return run_pipeline.read_pipeline("pipeline.yaml", run_pipeline._overrides(arguments))[0].source
-
-    assert [source(text) for text in ("0", "no", "1e3", "x: y", "²")] == [0, "no", "1e3", "x: y", "²"]
+def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here, monkeypatch):
+    taken = []
+    monkeypatch.setattr(run_pipeline, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
+    for text in ("0", "no", "1e3", "x: y", "²"):
+        assert run_pipeline.main(["--source", text, "--config", "pipeline.yaml"]) == 0
+    assert taken == [0, "no", "1e3", "x: y", "²"]
 
 
 # --- --check ---
