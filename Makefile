@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 TEST_OPTIONS ?=
+# Three for two cores: many tests wait for other processes most of their time.
+TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
 
 .PHONY: help install install-demo install-keras install-train install-dev demo test lint clean
 
@@ -34,7 +36,7 @@ demo: install-demo
 	@echo 'The results are in the folder that is named above; make a page of them with: $(BIN)/python -m stages.report'
 
 test: install-demo install-train install-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # What the tests press, look at and cut: without one of them, the tests that need it are skipped and say so.
 SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd
