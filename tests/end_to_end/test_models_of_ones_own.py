@@ -30,6 +30,7 @@ def configured(place: Workplace, stages: dict) -> Path:
     return write_card(place.folder / "mine.yaml", {"stages": {"detect": {"detector": "haar"}} | stages})
 
 
+@pytest.mark.long
 def test_a_keras_file_of_somebody_else_becomes_the_emotion_model_by_its_card_alone(place, film, shown: Ran, peers):
     pytest.importorskip("tensorflow", reason="a .hdf5 file needs TensorFlow")
     card = write_card(

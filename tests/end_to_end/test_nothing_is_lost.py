@@ -82,6 +82,7 @@ def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_fi
     assert "is not what the run in" in refused.complaint
 
 
+@pytest.mark.long
 def test_detect_killed_between_its_two_answers_changes_nothing(place, film, shown: Ran):
     trace = place.folder / "trace"
     chaos = "--set=chaos={detect: {crash_between: [6], once: true}}"

@@ -34,6 +34,7 @@ def test_the_two_ends_in_one_command_and_the_workers_later_in_another(place, fil
     assert not (helped.output / "results.jsonl").exists()
 
 
+@pytest.mark.long
 def test_a_second_gender_by_hand_joins_a_run_and_stays_for_the_next(place, slow_film):
     run = place.start(slow_film, "--set=pace=true").until_lines(3)
     helper = place.start(slow_film, "--only", "gender", output="helper")

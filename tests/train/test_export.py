@@ -61,8 +61,7 @@ def place(tmp_path_factory):
         epochs = {"epochs": 12, "strength": 0.0} if name == "glasses" else {}
         trained(recipe.with_changes({**TINY, **epochs, "data": str(folder / "data")}), folder / "runs" / name)
         with pytest.MonkeyPatch.context() as patch:
-            ways = ("float16", "int8") if name == "emotion" else ("float16",)  # a conversion takes seconds
-            patch.setattr(exporting, "PRECISIONS", ways)
+            patch.setattr(exporting, "PRECISIONS", ("float16",))  # a conversion takes seconds
             export(folder / "runs" / name, Wanted(name), folder / "models", None, quiet)
     return folder
 
@@ -92,7 +91,7 @@ def test_the_card_says_what_the_stages_need_to_know(place):
     assert 0.5 <= card["temperature"] <= 4
     command = card["trained"]["command"]
     assert command.startswith("python -m train emotion --recipe epochs=1 --recipe batch=16 --recipe architecture=")
-    assert set(card["figures"]["stored as, validation part"]) == {"float16", "int8"}
+    assert set(card["figures"]["stored as, validation part"]) == {"float16"}
 
 
 def test_a_card_names_the_groups_that_its_model_is_worst_on():

@@ -117,7 +117,7 @@ def test_a_net_learns_from_a_larger_one_also_about_faces_without_labels(age_run,
         pytest.param(
             {"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, id="mobile", marks=pytest.mark.long
         ),
-        pytest.param({"architecture": "mobilenet", "schedule": "constant"}, id="mobilenet"),
+        pytest.param({"architecture": "mobilenet", "schedule": "constant"}, id="mobilenet", marks=pytest.mark.long),
         pytest.param(
             {"architecture": "mini_xception", "optimizer": "sgd", "schedule": "steps", "average": 0.0, "patience": 1},
             id="mini_xception",
