@@ -8,11 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from stages.supervision.settings import PublishSettings
 
 from stages.config.load import read_config
 from stages.config.schema import ConfigError, Pipeline
 from stages.errors import FacepipeError
-from stages.supervision.settings import PublishSettings
 from stages.transport.publisher import Publisher
 
 
