@@ -11,6 +11,8 @@ from stages.delivery import joiner
 from tests.end_to_end.command import Ran, asked, somewhere
 from tests.end_to_end.material import FACES
 
+pytestmark = pytest.mark.timeout(300)  # A run in which three processes begin anew, on a machine that may be busy.
+
 
 @pytest.fixture(scope="module")
 def record(film, tmp_path_factory):
@@ -52,7 +54,7 @@ def disturbed(film, tmp_path_factory) -> Ran:
         run = here.start(film, *rules).until_lines(5)
         run.stages()["capture"][0].kill()
         run.until_lines(12).stages()["render"][0].kill()
-        return run.end()
+        return run.end(timeout_s=200)
 
 
 def test_messages_that_are_late_lost_doubled_overtaken_and_corrupt_change_nothing(disturbed, shown: Ran):
