@@ -12,6 +12,7 @@ from stages.supervision.settings import PublishSettings
 
 from stages.config.load import read_config
 from stages.config.schema import ConfigError, Pipeline
+from stages.config.settings import PublishSettings
 from stages.errors import FacepipeError
 from stages.transport.publisher import Publisher
 
