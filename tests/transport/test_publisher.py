@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from stages.supervision.settings import PublishSettings
 
 from stages.config.load import read_config
 from stages.config.schema import ConfigError, Pipeline
