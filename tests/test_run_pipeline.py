@@ -21,8 +21,10 @@ from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.results import disk
 from stages.results.manifest import Manifest
+from stages.results.run_file import RunFile
 from stages.running import preflight
 from stages.transport.addresses import addresses, claim
+from tests.sinks.test_damage import broken_off
 from tests.supervision.stages_for_tests import SERVES, none_left, program
 
 PROJECT = Path(run_pipeline.__file__).parent
@@ -42,6 +44,7 @@ def main(settings, control):
     control.ready()
     serve(control)
     from stages.results.manifest import Manifest
+from stages.results.run_file import RunFile
 
     line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
     Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
@@ -144,6 +147,38 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
     for other in (["--source", "other.mp4"], ["--detector", "dlib"]):
         assert command("--resume", "--set", "render.annotated=false", *other) == 2
         assert "is not what the run in out was begun with; --replace begins it anew" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("left", "sentence"),
+    [
+        (None, "run.json is missing, so it is not known how the run in"),
+        ("", "run.json is damaged, so it is not known how the run in"),
+        ('{"run": "ab1', "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
+        ("no JSON", "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
+    ],
+)
+def test_results_whose_run_is_unknown_are_refused_and_stay(command, here, capsys, left, sentence):
+    out = broken_off(here / "out", until=20)
+    written = (out / "results.jsonl").read_bytes()
+    RunFile("ab12").write(out)
+    if left is None:
+        (out / "run.json").unlink()
+    else:
+        (out / "run.json").write_text(left)
+    for options in ([], ["--resume"]):
+        assert command(*options) == 2
+        assert sentence in capsys.readouterr().err
+        assert (out / "results.jsonl").read_bytes() == written
+
+
+def test_results_that_are_no_file_are_refused_and_not_waited_for(command, here, capsys):
+    (here / "out").mkdir()
+    (here / "out/run.json").write_text('{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}')
+    os.mkfifo(here / "out/results.jsonl")
+    assert command("--resume") == 2
+    assert "results.jsonl is no regular file; move it away" in capsys.readouterr().err
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["results.jsonl", "run.json"]
 
 
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
@@ -273,10 +308,13 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
     assert "--seconds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
 @pytest.mark.parametrize(
-    ("name", "options", "status"),
-    [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
+    ("moment", "name", "options", "status"),
+    [
+        ("_arguments", "SIGINT", ["--check"], 130),
+        ("read_pipeline", "SIGTERM", ["--check"], 143),
+        ("_check", "SIGTERM", ["--check", "--service"], 0),
+    ],
 )
 def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
@@ -319,7 +357,9 @@ os.mkdir = mkdir
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux starts processes")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_signal_ends_it_within_five_seconds_although_a_file_system_holds_it_in_the_kernel(here, number, status):
     (here / "sitecustomize.py").write_text(HELD)
     os.mkfifo(here / "held")
@@ -354,12 +394,12 @@ def test_the_version_is_that_of_the_project(capsys):
     assert capsys.readouterr().out == f"facepipe {project['version']}\n"
 
 
-def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here):
-    def source(text: str) -> object:
-        arguments = run_pipeline._arguments(["--source", text, "--config", "pipeline.yaml"])
-        return run_pipeline.read_pipeline("pipeline.yaml", run_pipeline._overrides(arguments))[0].source
-
-    assert [source(text) for text in ("0", "no", "1e3", "x: y", "²")] == [0, "no", "1e3", "x: y", "²"]
+def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here, monkeypatch):
+    taken = []
+    monkeypatch.setattr(run_pipeline, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
+    for text in ("0", "no", "1e3", "x: y", "²"):
+        assert run_pipeline.main(["--source", text, "--config", "pipeline.yaml"]) == 0
+    assert taken == [0, "no", "1e3", "x: y", "²"]
 
 
 # --- --check ---
