@@ -18,7 +18,7 @@ import yaml
 import run_pipeline
 from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
-from docs.figures import NoPlace, table, with_figures
+from docs.figures import MissingMarkers, table, with_figures
 from docs.make_pictures import first_configuration
 from stages.config.keys import keys_of
 from stages.config.load import read_config
@@ -31,7 +31,8 @@ from stages.vision.detectors import dlib_cnn, yunet
 from stages.vision.inference.card import CardError, load_card
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((PROJECT / "docs").glob("*.md"))
 TEXTS = {page.relative_to(PROJECT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 CARDS = sorted((PROJECT / "models").glob("*.yaml"))
 
@@ -224,8 +225,8 @@ def shape(value):
     return None
 
 
-def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
-    [shown] = blocks(TEXTS["README.md"], "json")
+def test_the_line_of_results_has_the_keys_of_a_real_one():
+    [shown] = blocks(TEXTS["docs/results.md"], "json")
     scores = {"man": 0.1, "woman": 0.9}
     answers = {
         "gender": Classes("woman", 0.9, scores),
@@ -238,15 +239,15 @@ def test_the_line_of_results_in_the_readme_has_the_keys_of_a_real_one():
     assert shape(json.loads(shown)) == shape(record(frame))
     extra = FinishedFrame("d", 1, Picture(np.zeros((8, 8, 3), np.uint8), 0.0, 25.0, "a.jpg"), [], ["age"], "why")
     for key in record(extra).keys() - record(frame).keys():
-        assert f"`{key}`" in TEXTS["README.md"]
+        assert f"`{key}`" in TEXTS["docs/results.md"]
 
 
 def test_a_line_of_results_is_wrapped_as_it_was_and_keeps_what_it_says():
-    readme = TEXTS["README.md"]
-    line = json.loads(blocks(readme, "json")[0])
-    assert with_example(readme, line) == readme
+    page = TEXTS["docs/results.md"]
+    line = json.loads(blocks(page, "json")[0])
+    assert with_example(page, line) == page
     line["faces"].append({"id": 4})
-    assert with_example(readme, line) == readme
+    assert with_example(page, line) == page
 
 
 # --- Links, pictures and tables ---
@@ -279,10 +280,10 @@ def test_the_design_lists_the_kinds_of_messages_that_there_are():
     assert sorted(set(rows)) == sorted(set(kinds))
 
 
-def test_the_readme_says_of_every_dependency_what_it_is_for():
+def test_the_documentation_says_of_every_dependency_what_it_is_for():
     groups = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
     names = {re.match(r"[\w-]+", entry)[0] for group in groups.values() for entry in group if isinstance(entry, str)}
-    rows = re.findall(r"^\| ([\w, -]+) \| .* \| .* \|$", TEXTS["README.md"], re.MULTILINE)
+    rows = re.findall(r"^\| ([\w, -]+) \| .* \| .* \|$", TEXTS["docs/installation.md"], re.MULTILINE)
     assert {name for row in rows for name in row.split(", ")} >= names
 
 
@@ -336,9 +337,9 @@ def test_the_figures_of_the_models_are_those_of_their_cards():
 
 @pytest.mark.skipif(not CARDS, reason="there are no models")
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
-def test_the_readme_names_what_the_models_were_trained_on(card):
+def test_the_documentation_names_what_the_models_were_trained_on(card):
     trained = yaml.safe_load(card.read_text(encoding="utf-8"))["trained"]
-    terms = TEXTS["README.md"].partition("## Licences")[2]
+    terms = TEXTS["docs/models.md"].partition("## Training data and licences")[2]
     for licence in trained["licence"].split("; "):
         words = {"faces from the web": "faces of public figures from the web"}
         name = licence.partition(":")[0]
@@ -347,7 +348,7 @@ def test_the_readme_names_what_the_models_were_trained_on(card):
 
 
 def test_a_page_without_a_place_for_figures_is_refused():
-    with pytest.raises(NoPlace, match="needs the lines"):
+    with pytest.raises(MissingMarkers, match="needs the lines"):
         with_figures("# Models\n", PROJECT / "models")
 
 
@@ -363,9 +364,8 @@ def test_figures_are_shown_as_shares_years_times_and_counts(tmp_path):
     shown = table(tmp_path)
     for part in (
         "| float32 | 90.0 % | 0.50 |",
-        "| int8 | LiteRT cannot run it | 0.40 |",
-        "weights of 2 kB; takes 48 x 40",
-        "in grey",
+        "| int8 | not supported by LiteRT | 0.40 |",
+        "2 kB. Input: 48 x 40 pixels in grey",
         "62.1 %",
         "| MAE | 5.5 years |",
         "| a face | 0.85 ms |",

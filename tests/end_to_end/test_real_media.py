@@ -75,13 +75,13 @@ def test_labels_mean_something(album: Ran):
     assert 35 < faces["obama.jpg"][0]["age"]["years"] < 70
 
 
-def test_the_line_of_results_in_the_readme_says_what_is_said_of_that_frame(place):
+def test_the_line_of_results_in_the_documentation_says_what_is_said_of_that_frame(place):
     frame = next(iter(Demo().pictures(FRAME)))
     cv2.imwrite(str(place.folder / "frame.png"), frame.pixels)
     ran = place.run(place.folder / "frame.png", detector=None)
     assert ran.status == 0, ran.err
     shown = json.loads(
-        (PROJECT / "README.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+        (PROJECT / "docs" / "results.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
     )
     [told], [face, *_] = shown["faces"], ran.faces
     assert told.keys() >= {"landmarks", "pose", "quality"}
