@@ -293,23 +293,25 @@ def _stop_on_signals(control: ControlChannel) -> None:
 def _arguments(stage: str | None) -> argparse.Namespace:
     parser = Arguments(
         prog=f"python -m stages.{stage or _module_name()}",
-        description="One stage of the pipeline, as a process of its own; run_pipeline.py starts all of them.",
+        description="Run one stage of the pipeline; run_pipeline.py starts all of them.",
     )
     parser.add_argument(
-        "--launched", action="store_true", help="the settings come on the standard input (run_pipeline.py)"
+        "--launched", action="store_true", help="read the settings from the standard input (used by run_pipeline.py)"
     )
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: pipeline.yaml)")
     parser.add_argument(
-        "--config", metavar="FILE", help="the pipeline that the stage is a part of (default: pipeline.yaml)"
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set a key of the configuration"
     )
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
     parser.add_argument(
         "--replica",
         metavar="N",
         type=int,
-        help="capture: which source, counted from 0; others: a number that no other process of the stage has",
+        help="capture: the number of the source, from 0; others: a number that no other process of the stage uses",
     )
-    parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
-    parser.add_argument("--once", action="store_true", help="end when the run is over; otherwise stay for the next one")
+    parser.add_argument("--host", metavar="NAME", help="the name of this machine under hosts in the configuration")
+    parser.add_argument(
+        "--once", action="store_true", help="end when the run is over; the default is to stay for the next one"
+    )
     own_name = stage is None and _module_name() == "attribute"
     if own_name:
         parser.add_argument("--stage", metavar="NAME", help="the stage's name in the configuration")
