@@ -26,11 +26,11 @@ HEARTBEATS = (
     "unpack heartbeat",
     "send hello",
     "unpack hello",
-    "dispatcher WorkerHeartbeat",
+    "dispatcher Heartbeat",
     "dispatcher Tick",
     "tell the launcher",
 )
-ACKS = ("send ack", "unpack ack", "dispatcher Acked")
+ACKS = ("send ack", "unpack ack", "dispatcher Ack")
 _SPEED = attrgetter("frames_a_second")
 LINE, LINES = b"x" * 600 + b"\n", 2000  # about what a frame with a face has to say
 

@@ -18,14 +18,16 @@ import cv2
 from stages.delivery.cadence import asked
 from stages.frames import Face, FinishedFrame, Picture, marked
 from stages.plan import Plan, read_pipeline
-from stages.results.recorder import Recorder
+from stages.results.source_folder import SourceFolder
+from stages.sinks.recorder import Recorder
 from stages.sources.opening import open_source
 from stages.view.postprocess import PostProcessor
 from stages.vision.crop import crop_faces
 from stages.vision.detectors import make_detector
 from stages.vision.detectors.quality import marks_of
 from stages.vision.inference import load_model
-from stages.vision.inference.card import answer, load_card
+from stages.vision.inference.answers import answer
+from stages.vision.inference.card import load_card
 
 
 def main() -> None:
@@ -36,7 +38,8 @@ def main() -> None:
     # Making the detector sets one thread; "as they come" is what OpenCV does by itself.
     cv2.setNumThreads(1 if given.one_thread else -1)
     source = open_source(given.clip)
-    recorder = Recorder(Path(given.output), given.clip, annotated=plan.pipeline.render.annotated)
+    place = SourceFolder.alone(Path(given.output), plan.pipeline.render.annotated)
+    recorder = Recorder(place, spec=given.clip)
     print("ready", flush=True)
     sys.stdin.readline()
 
@@ -61,7 +64,7 @@ class Loop:
 
     def __init__(self, plan: Plan):
         settings = plan.settings("detect", 0)
-        self._detector = make_detector(**settings.detector)
+        self._detector = make_detector(settings.detector)
         self._cards = {stage: load_card(Path(plan.models[stage])) for stage in plan.cards}
         self._models = {stage: load_model(card) for stage, card in self._cards.items()}
         self.postprocessor, self._every = PostProcessor(plan.pipeline), plan.pipeline.every()

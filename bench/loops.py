@@ -64,7 +64,7 @@ def side_by_side(
 def todays_loop(options: Options, clip: Path, models: tuple[Path, Path]) -> Cost:
     """The loop that people run today, with their models for gender and emotion."""
     detect = replace(options.pipeline()[0].detect, detector="haar", model=None)
-    settings = [str(detect.haar.step), str(detect.haar.neighbours), str(detect.suited.smallest_face)]
+    settings = [str(detect.haar.step), str(detect.haar.neighbours), str(detect.resolved().smallest_face)]
     command = [*_MODULE, "bench.today", str(clip), str(_output(options, 0)), *map(str, models), *settings]
     return raced([command], _environment())
 

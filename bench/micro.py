@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from stages.delivery import dispatcher, joiner
+from stages.delivery import events
 from stages.delivery.dispatcher import Dispatcher
+from stages.delivery.events import FromWorker
 from stages.delivery.joiner import Joiner
+from stages.delivery.rules import Rules
 from stages.protocol.messages import (
     ALL,
     Ack,
@@ -23,6 +26,8 @@ from stages.protocol.messages import (
     FramePicture,
     Heartbeat,
     Message,
+    SourceHello,
+    WorkerHello,
     kinds,
     pack,
     unpack,
@@ -129,43 +134,45 @@ def _handed_over(transport: Transport, bound, connected, message: Message, numbe
 def _dispatch_through(frames: int) -> None:
     """What capture's dispatcher is told for so many frames with a face."""
     cards = dict.fromkeys(("detect", *STAGES), "card")
-    state = Dispatcher(dispatcher.Rules(attributes=STAGES, cards=cards))
-    finished = dict.fromkeys(cards, 0)
-    state.step(dispatcher.Acked(1, 0, 0, {}, False, None), 0.0)
+    state = Dispatcher(Rules(attributes=STAGES, cards=cards))
+    finished, heartbeat = dict.fromkeys(cards, 0), Heartbeat(run=EACH["run"], **WORKER, stage="any", credit=2)
+    crops = FaceCrops(**EACH, attempt=1, boxes_hash=BOXES, faces=1, spent={}, arrays=(np.zeros(16_384, np.uint8),))
+    ack = replace(_ack(0), number=0, acked_up_to=0)
+    state.step(ack, 0.0)
     for stage in cards:
-        state.step(dispatcher.WorkerRegistered(stage, stage, ("host", 0), 1, "card"), 0.0)
-        state.step(dispatcher.WorkerHeartbeat(stage, 2, 0), 0.0)
+        hello = WorkerHello(run=EACH["run"], stage=stage, host="host", card="card", **WORKER)
+        state.step(FromWorker(stage, hello), 0.0)
+        state.step(FromWorker(stage, heartbeat), 0.0)
     to_answer: list = []
     number = 0
     while state.acked_up_to < frames:
         now_s = state.acked_up_to / 100
         while state.may_read(640 * 480 * 3) and state.read < frames:
-            to_answer += state.step(dispatcher.Read(640 * 480 * 3), now_s)
+            to_answer += state.step(events.Read(640 * 480 * 3), now_s)
         given = to_answer
-        to_answer = state.step(dispatcher.Tick(), now_s)
+        to_answer = state.step(events.Tick(), now_s)
         for action in given:
             match action:
-                case dispatcher.SendFrame(connection, frame, seq):
-                    to_answer += state.step(dispatcher.CropsReceived(connection, frame, 1, BOXES, 1, 16_384), now_s)
-                    to_answer += state.step(dispatcher.WorkerHeartbeat(connection, 2, seq), now_s)
-                case dispatcher.SendCrops(connection, stage, frame, seq):
+                case events.SendFrame(connection, frame, seq):
+                    to_answer += state.step(FromWorker(connection, replace(crops, frame=frame)), now_s)
+                    to_answer += state.step(FromWorker(connection, replace(heartbeat, finished=seq)), now_s)
+                case events.SendCrops(connection, stage, frame, seq):
                     finished[stage] += 1
-                    to_answer += state.step(dispatcher.WorkerHeartbeat(connection, 2, seq), now_s)
+                    to_answer += state.step(FromWorker(connection, replace(heartbeat, finished=seq)), now_s)
         acked_up_to = min(finished[stage] for stage in STAGES)
         number += 1
-        missing_parts = {
-            f: frozenset(("detect", *STAGES)) for f in range(acked_up_to, min(acked_up_to + 4, state.read))
-        }
-        to_answer += state.step(dispatcher.Acked(1, number, acked_up_to, missing_parts, False, None), now_s)
+        missing_parts = [[f, ["detect", *STAGES]] for f in range(acked_up_to, min(acked_up_to + 4, state.read))]
+        said = replace(ack, number=number, acked_up_to=acked_up_to, missing_parts=missing_parts)
+        to_answer += state.step(said, now_s)
 
 
 def _join_through(frames: int) -> None:
     """What render's joiner is told for so many frames with a face."""
-    state = Joiner(STAGES)
-    state.step(joiner.SourceStarted(1))
+    state, said = Joiner(STAGES), {message.kind: message for message, _ in messages_of_a_frame()}
+    state.step(SourceHello(run=EACH["run"], epoch=EACH["epoch"], source=EACH["source"], live=False))
     for frame in range(frames):
-        state.step(joiner.PictureReceived(frame, object()))
-        state.step(joiner.FacesReceived(frame, 1, BOXES, 1, object()))
+        state.step(replace(said["picture"], frame=frame))
+        state.step(replace(said["faces"], frame=frame))
         for stage in STAGES:
-            state.step(joiner.AttributeReceived(frame, 1, BOXES, stage, object()))
+            state.step(replace(said["attribute"], frame=frame, stage=stage))
             state.missing_parts()

@@ -118,9 +118,9 @@ def machine() -> str:
 
 def settings(options: Options) -> str:
     """What is measured: detector and settings decide most of what a frame costs."""
-    detect = options.pipeline()[0].detect
-    said = f"detector {detect.detector} (longest side {detect.suited.longest_side}, smallest face"
-    said += f" {detect.suited.smallest_face:g}"
+    detect = options.pipeline()[0].detect.resolved()
+    said = f"detector {detect.detector} (longest side {detect.longest_side}, smallest face"
+    said += f" {detect.smallest_face:g}"
     return said + (f", step {detect.haar.step:g})" if detect.detector == "haar" else ")")
 
 

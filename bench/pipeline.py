@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.options import BenchError, Options
 from stages.config.placement import HERE
 from stages.config.schema import Pipeline
+from stages.config.settings import Settings
 from stages.plan import Plan, processes_of
 from stages.run import cores
 from stages.supervision.child import Start
@@ -79,11 +80,11 @@ def run(
     ]
     told = [0.0]
 
-    def settings() -> dict[str, dict]:
+    def settings() -> dict[str, Settings]:
         plan = Plan.of(pipeline, folder)
-        plain = {label: plan.settings(stage, replica).to_json() for label, (stage, replica) in processes.items()}
+        told_to = {label: plan.settings(stage, replica) for label, (stage, replica) in processes.items()}
         told[0] = time.process_time()
-        return plain
+        return told_to
 
     # Claimed before the plan is made, as in stages/run.py: the folder of the sockets has to be there.
     with claim(_bound(pipeline, processes), pipeline.port):

@@ -23,7 +23,7 @@ import numpy as np
 
 from bench.clips import write_clip
 from bench.options import BenchError
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.errors import FacepipeError
 from stages.sources.opening import open_source
 from stages.vision.detectors import make_detector
@@ -183,7 +183,7 @@ def _photograph(name: str) -> np.ndarray:
     else:
         source = open_source(name)
         pixels = next(iter(source.pictures())).pixels
-        haar = make_detector("haar", longest_side=640, smallest_face=0.1, haar=Haar(neighbours=5))
+        haar = make_detector(Detect(detector="haar", longest_side=640, smallest_face=0.1, haar=Haar(neighbours=5)))
         found = haar.detect(pixels)
         if not len(found.boxes):
             raise BenchError(f"no face is found in {name}; take a photograph of one who looks into the camera.")

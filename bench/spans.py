@@ -70,7 +70,7 @@ class Spans:
         from stages.delivery.dispatcher import Dispatcher
         from stages.delivery.joiner import Joiner
 
-        self.around(Dispatcher, "step", lambda given, _: f"dispatcher {type(given[1]).__name__}")
+        self.around(Dispatcher, "step", lambda given, _: f"dispatcher {_name(given[1])}")
         self.around(Joiner, "step", lambda given, _: f"joiner {type(given[1]).__name__}")
 
     def _around_work(self) -> None:
@@ -81,8 +81,8 @@ class Spans:
             ("stages.view.postprocess", "PostProcessor.finish"),
             ("stages.view.postprocess", "PostProcessor.draw"),
             ("stages.rendering.source", "finished"),
-            ("stages.results.recorder", "Recorder.write"),
-            ("stages.results.recorder", "Recorder.close"),
+            ("stages.sinks.recorder", "Recorder.write"),
+            ("stages.sinks.recorder", "Recorder.close"),
         ):
             place = sys.modules.get(module)
             if place is not None:
@@ -90,3 +90,8 @@ class Spans:
                 for step in path:
                     place = getattr(place, step)
                 self.around(place, last, lambda *_, name=last: f"work {name.strip('_')}")
+
+
+def _name(event: object) -> str:
+    """What a dispatcher hears; of what a worker has said, the message."""
+    return type(getattr(event, "message", event)).__name__

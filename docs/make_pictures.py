@@ -5,6 +5,7 @@
 | docs/pipeline.svg, docs/pipeline-dark.svg | the default configuration |
 | docs/machines.svg, docs/machines-dark.svg | the first configuration in docs/machines.md |
 | docs/models.md, the tables between the markers | the model cards |
+| docs/protocol.md, the tables and diagrams | the messages and the state tables |
 | docs/demo.png | a run of the pipeline over one frame of the demo |
 | docs/results.md, the line of results.jsonl | a run of the pipeline over the whole demo |
 """
@@ -22,6 +23,7 @@ import cv2
 from docs.drawing import DARK, LIGHT, drawing, machines
 from docs.example import with_example
 from docs.figures import with_figures
+from docs.protocol_tables import with_tables
 from stages.config.load import read_config
 from stages.config.schema import Pipeline
 from stages.plan import read_pipeline
@@ -40,6 +42,8 @@ def main() -> int:
     house = first_configuration(DOCS / "machines.md")
     for name, theme in (("machines.svg", LIGHT), ("machines-dark.svg", DARK)):
         (DOCS / name).write_text(machines(house, theme), encoding="utf-8")
+    protocol = DOCS / "protocol.md"
+    protocol.write_text(with_tables(protocol.read_text(encoding="utf-8")), encoding="utf-8")
     models = DOCS / "models.md"
     models.write_text(with_figures(models.read_text(encoding="utf-8"), PROJECT / "models"), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:

@@ -14,9 +14,10 @@ from .protocol.messages import Attribute, Crops, Frame
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .supervision.worker import Answer, Identity, serve
 from .transport.curve import security_of
-from .transport.faulty import injector_of
+from .transport.faults import injector_of
 from .vision.inference import load_model
-from .vision.inference.card import card_hash, load_card
+from .vision.inference.card import load_card
+from .vision.inference.digest import card_hash
 from .vision.inference.model import Model
 
 

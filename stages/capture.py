@@ -10,10 +10,11 @@ from pathlib import Path
 from .capturing.in_flight import Assignee, InFlightStore
 from .capturing.opening import opened, refuse_another_file
 from .capturing.reader import Reader
-from .capturing.rules import acked, rules
+from .capturing.rules import rules
 from .capturing.stats import CaptureStats
-from .delivery import dispatcher
+from .delivery import events
 from .delivery.cadence import asked
+from .delivery.control_block import DISTRUSTED
 from .delivery.dispatcher import Dispatcher
 from .delivery.grants import Grants
 from .errors import FacepipeError
@@ -48,7 +49,7 @@ from .supervision.stage import ControlChannel, Settings, run_stage
 from .trace.history import CAPTURE
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
-from .transport.faulty import inject, injector_of, open_transport
+from .transport.faults import inject, injector_of, open_transport
 from .transport.ring import Ring
 from .transport.sockets import Transport
 
@@ -139,7 +140,7 @@ class _Capture:
             self._reader.clear_wakes()
             self._listen()
             self._read()
-            self._step(dispatcher.Tick())
+            self._step(events.Tick())
             self._speak()
         if self._trace is not None:
             self._trace.close()
@@ -186,47 +187,37 @@ class _Capture:
                         self._results_end_s = message.time
                     self._render.reads_ring(message.reads_ring)
                     acked_up_to = self._dispatcher.acked_up_to
-                    self._step(acked(message))
+                    self._step(message)
                     if self._dispatcher.acked_up_to > acked_up_to:
                         self._control.finished()
         for gone in self._control.gone():
             worker = (gone["host"], gone["replica"])
-            self._step(dispatcher.WorkerExited(gone["stage"], worker, gone["incarnation"], gone["cause"]))
+            self._step(events.WorkerExited(gone["stage"], worker, gone["incarnation"], gone["cause"]))
         for connection, message in self._workers.receive():
             if self._run:  # Before it has a name nobody can be welcomed; workers send heartbeats again.
                 self._hear(connection, message)
         for header, reason in self._workers.malformed():
             if header.get("kind") == FaceCrops.kind and (assignment := self._grants.assignment(header.get("grant"))):
-                self._step(
-                    dispatcher.AnswerRefused(assignment.frame, assignment.stage, assignment.worker, f"is {reason}")
-                )
+                self._step(events.AnswerRefused(assignment.frame, assignment.stage, assignment.worker, f"is {reason}"))
 
     def _hear(self, connection: str, message: Message) -> None:
         match message:
-            case Heartbeat(run=run, credit=credit, finished=finished):
-                if self._finished and not credit:
+            case Heartbeat():
+                if self._finished and not message.credit:
                     self._leaving.discard(connection)
-                # A heartbeat for another run says only that somebody is there, and the dispatcher greets whom it does
-                # not know.
-                self._step(
-                    dispatcher.WorkerHeartbeat(connection, *((credit, finished) if run == self._run else (0, 0)))
-                )
-            case _ if message.run != self._run:
+                if message.run != self._run:
+                    # It says only that somebody is there, and the dispatcher greets whom it does not know.
+                    message = replace(message, credit=0, finished=0)
+                self._step(events.FromWorker(connection, message))
+            case _ if message.run != self._run or getattr(message, "epoch", None) != self._epoch:
                 pass
-            case WorkerHello(stage=stage, host=host, replica=replica) if message.epoch == self._epoch:
+            case WorkerHello():
                 self._workers.reads_ring(connection, message.reads_ring)
-                worker = (host, replica)
-                said = (message.incarnation, message.card, message.session_id, tuple(map(tuple, message.ended)))
-                self._step(dispatcher.WorkerRegistered(connection, stage, worker, *said))
-            case _ if (getattr(message, "epoch", None), getattr(message, "source", None)) != (
-                self._epoch,
-                self._source.name,
-            ):
+                self._step(events.FromWorker(connection, message))
+            case _ if getattr(message, "source", None) != self._source.name:
                 pass
-            case Isolated():
-                self._step(dispatcher.WorkerIsolated(connection))
-            case Failed(frame=frame, reason=reason):
-                self._step(dispatcher.WorkerFailed(connection, frame, reason))
+            case Isolated() | Failed():
+                self._step(events.FromWorker(connection, message))
             case FaceCrops():
                 self._hear_crops(connection, message)
 
@@ -234,20 +225,16 @@ class _Capture:
         if (assignment := self._grants.assignment(message.grant)) is None:
             self._workers.refused[NOT_GRANTED] += 1
         elif flaw := self._in_flight.flaw(message, assignment):
-            self._step(dispatcher.AnswerRefused(assignment.frame, assignment.stage, assignment.worker, flaw))
+            self._step(events.AnswerRefused(assignment.frame, assignment.stage, assignment.worker, flaw))
         else:
-            size = sum(array.nbytes for array in message.arrays)
-            came = dispatcher.CropsReceived(
-                connection, message.frame, message.attempt, message.boxes_hash, message.faces, size
-            )
-            self._step(came, message)
+            self._step(events.FromWorker(connection, message))
 
     # --- Reading ---
 
     def _read(self) -> None:
         if self._control.stop_requested and not self._reader.ended:
             self._reader.stop()
-            self._step(dispatcher.StopReading())
+            self._step(events.StopReading())
         if self._dispatcher.ended:
             return
         if not self._dispatcher.started:
@@ -270,18 +257,18 @@ class _Capture:
             about = asked(self._dispatcher.read, picture.rate, self._every)
             self._in_flight.add(self._dispatcher.read, picture, about)
             self._stats.read(self._dispatcher.read)
-            self._step(dispatcher.Read(picture.pixels.nbytes, about))
+            self._step(events.Read(picture.pixels.nbytes, about))
         if self._reader.ended:
             if not self._source.live:
                 refuse_another_file(self._settings)
-            self._step(dispatcher.ReadAll())
+            self._step(events.ReadAll())
 
     def _account_for_discarded(self) -> None:
         if self._discarded:
-            self._step(dispatcher.Discarded(self._discarded, "stages not ready"))
+            self._step(events.Discarded(self._discarded, "stages not ready"))
             self._discarded = 0
         if opened := self._source.discarded - self._discarded_opening:
-            self._step(dispatcher.Discarded(opened, "opening"))
+            self._step(events.Discarded(opened, "opening"))
             self._discarded_opening += opened
 
     def _at_its_time(self, picture: Picture) -> Picture:
@@ -294,64 +281,60 @@ class _Capture:
 
     # --- Doing what the dispatcher decides ---
 
-    def _step(self, event: dispatcher.Event, crops: FaceCrops | None = None) -> None:
+    def _step(self, event: events.Event) -> None:
         now_s = time.monotonic()
         actions = self._dispatcher.step(event, now_s)
         if self._trace is not None:
             self._trace.record_step("", event, actions, now_s)
         for action in actions:
-            self._do(action, crops)
+            self._do(action)
         while self._gone:  # Only now: the actions of one step belong together.
-            self._step(dispatcher.WorkerDisconnected(self._gone.pop()))
+            self._step(events.WorkerDisconnected(self._gone.pop()))
 
-    def _do(self, action: dispatcher.Action, crops: FaceCrops | None) -> None:
+    def _do(self, action: events.Action) -> None:
         match action:
-            case dispatcher.SendWelcome(connection, session_id):
+            case events.SendWelcome(connection, session_id):
                 what = {"session_id": session_id, "credit": self._rules.credit, "ring": self._ring.address}
                 self._to_worker(connection, Welcome(**what, **self._id))
-            case dispatcher.SendFrame(connection, frame, seq, attempt, skip):
+            case events.SendFrame(connection, frame, seq, attempt, skip):
                 beyond = self._workers.is_beyond(connection)
                 assignee = self._assignee(connection)
                 task = self._in_flight.for_detect(
                     frame, seq, attempt, skip, beyond=beyond, assignee=assignee, about=self._id
                 )
                 self._hand_out(connection, "detect", task)
-            case dispatcher.SendCrops(connection, stage, frame, seq):
+            case events.SendCrops(connection, stage, frame, seq):
                 assignee = self._assignee(connection)
                 self._hand_out(
                     connection,
                     stage,
                     self._in_flight.for_attribute(stage, frame, seq, assignee=assignee, about=self._id),
                 )
-            case dispatcher.KeepCrops(frame):
-                self._in_flight.crops[frame] = crops
-                self._stats.cropped(frame, crops.faces)
-            case dispatcher.SendPicture(frame):
+            case events.KeepCrops(crops):
+                self._in_flight.crops[crops.frame] = crops
+                self._stats.cropped(crops.frame, crops.faces)
+            case events.SendPicture(frame):
                 self._render.send(self._in_flight.for_render(frame, about=self._id))
-            case dispatcher.AskInstead(frame, stages):
+            case events.AskInstead(frame, stages):
                 self._in_flight.ask(frame, stages)
-            case dispatcher.SendPreview(frame):
+            case events.SendPreview(frame):
                 self._render.send(self._in_flight.preview(frame, about=self._id))
-            case dispatcher.SendDrop(first, last, stage, reason):
-                self._render.send(Drop(first=first, last=last, stage=stage, reason=reason, **self._id))
-            case dispatcher.SendGivenUp(frame, stage, reason):
-                self._render.send(GivenUp(frame=frame, stage=stage, reason=reason, **self._id))
-            case dispatcher.SendEnd(frames):
-                self._render.send(End(frames=frames, **self._id))
-            case dispatcher.SendIsolate(connection):
+            case Drop() | GivenUp() | End():
+                self._render.send(action)
+            case events.SendIsolate(connection):
                 self._to_worker(connection, Isolate(**self._id))
-            case dispatcher.StartEpoch():
+            case events.StartEpoch():
                 self._start_anew()
-            case dispatcher.Refuse(connection, reason):
+            case events.Refuse(connection, reason):
                 self._workers.send(connection, WorkerRefused(run=self._run, reason=reason))
-                if not reason.startswith(dispatcher.DISTRUSTED):  # That has a sentence of its own.
+                if not reason.startswith(DISTRUSTED):  # That has a sentence of its own.
                     self._say_once(f"A worker was refused: {reason}.")
-            case dispatcher.Evict(_, stage, (host, replica), _, reason):
+            case events.Evict(_, stage, (host, replica), _, reason):
                 self._say_once(f"{stage} {replica} on {printable(host)} is given no more work: {reason}.")
-            case dispatcher.Forget(frame, latency_s):
+            case events.Forget(frame, latency_s):
                 self._in_flight.forget(frame)
                 self._stats.forgotten(frame, latency_s)
-            case dispatcher.Finished():
+            case events.Finished():
                 self._finish()
 
     def _say_once(self, sentence: str) -> None:
@@ -376,7 +359,7 @@ class _Capture:
     def _new_dispatcher(
         self,
         first_frame: int = 0,
-        evicted: tuple[dispatcher.WorkerProcess, ...] = (),
+        evicted: tuple[events.WorkerProcess, ...] = (),
         answering: tuple[tuple[str, str], ...] = (),
     ) -> Dispatcher:
         self._grants = Grants(self._key, self._epoch)

@@ -8,7 +8,7 @@ from types import TracebackType
 
 REFUSED = 2  # the exit status
 COMMANDS = {  # top-level module -> what installs it
-    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "pydantic", "yaml", "zmq"), "install"),
+    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "yaml", "zmq"), "install"),
     "websockets": "install",
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "install-train"),
     "psutil": "install-dev",

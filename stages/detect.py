@@ -13,7 +13,7 @@ from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
 from .supervision.stage import ControlChannel, Settings, run_stage
 from .supervision.worker import Answer, Identity, serve
 from .transport.curve import security_of
-from .transport.faulty import injector_of
+from .transport.faults import injector_of
 from .vision.crop import crop_faces
 from .vision.detectors import make_detector, settings_hash
 from .vision.detectors.detector import Detector
@@ -21,9 +21,8 @@ from .vision.detectors.quality import marks_of
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
-    options = settings.detector
-    detector = make_detector(**options)
-    identity = Identity.of(settings, settings_hash(**options))
+    detector = make_detector(settings.detector)
+    identity = Identity.of(settings, settings_hash(settings.detector))
     serve(
         identity,
         settings.render,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-DECIMALS = 4  # of every number in results.jsonl
-OLDEST_DECADE = 70
+from .answers import Answer
+from .decimals import rounded
+
+UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
@@ -70,41 +71,6 @@ class CropGeometry:
 
 
 @dataclass(frozen=True, slots=True)
-class Classes:
-    """The answer of a classifier for one face."""
-
-    label: str
-    confidence: float  # probability of `label`
-    scores: dict[str, float]  # a probability for every label, in the order of the card
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """The age of one face, with the range that holds it in eight of ten cases by the model's own account."""
-
-    years: float
-    low: float
-    high: float
-    group: str  # "30-39"
-
-
-def age_group(years: float) -> str:
-    """The decade of life that an age lies in: "30-39" up to "70+"."""
-    decade = int(max(years, 0.0)) // 10 * 10
-    return f"{OLDEST_DECADE}+" if decade >= OLDEST_DECADE else f"{decade}-{decade + 9}"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The answer of a regression for one face."""
-
-    value: float
-
-
-Answer = Classes | Age | Value
-
-
-@dataclass(frozen=True, slots=True)
 class Face:
     """One face of a finished frame; an attribute whose stage gave no answer is absent.
 
@@ -123,7 +89,7 @@ class Face:
 
     @property
     def shown(self) -> dict[str, Answer]:
-        """What a person is told: what is smoothed, where it is; of a poor picture what better ones have said before.
+        """The answers to display: the smoothed ones where there are any; for a poor picture only these.
 
         In the order of the configuration, whichever stages were asked about this frame, or a label would jump.
         """
@@ -134,7 +100,7 @@ class Face:
 
     @property
     def says_unsure(self) -> bool:
-        """Whether a person is told nothing else than that its picture is too poor."""
+        """Whether all that is displayed is that its picture is too poor."""
         return self.unsure and not self.smoothed
 
 
@@ -161,7 +127,7 @@ class FinishedFrame:
 def as_written(frame: FinishedFrame) -> FinishedFrame:
     """The frame with what a line of results.jsonl says of it and no more: numbers rounded, faces from left to right.
 
-    Whoever remembers something from frame to frame must read no other values: then the file holds all that it takes to
+    What is remembered from frame to frame must be computed from these values alone: then the file is enough to
     remember it again.
     """
     faces = sorted(map(_rounded_face, frame.faces), key=lambda face: face.box)
@@ -176,26 +142,8 @@ def doubted(frame: FinishedFrame, unsure_below: float) -> FinishedFrame:
     return replace(frame, faces=faces)
 
 
-def rounded(value: float) -> float:
-    """Four decimals, and no negative zero; what is not a number becomes NaN."""
-    value = float(value)
-    return round(value, DECIMALS) + 0.0 if math.isfinite(value) else math.nan
-
-
-def rounded_answer(answer: Answer) -> Answer:
-    """The answer as it is written."""
-    match answer:
-        case Classes(label, confidence, scores):
-            return Classes(label, rounded(confidence), {name: rounded(score) for name, score in scores.items()})
-        case Age(years, low, high, group):
-            return Age(rounded(years), rounded(low), rounded(high), group)
-        case Value(value):
-            return Value(rounded(value))
-    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
-
-
 def _rounded_face(face: Face) -> Face:
-    answers, smoothed = ({s: rounded_answer(a) for s, a in said.items()} for said in (face.answers, face.smoothed))
+    answers, smoothed = ({s: a.rounded() for s, a in said.items()} for said in (face.answers, face.smoothed))
     pose, points = face.pose, face.landmarks
     return replace(
         face,

@@ -38,6 +38,27 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def described(value: object) -> str:
+    """A value as an error's sentence shows it, at most 60 characters."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list():
+            return "a list"
+        case _:
+            return short(repr(value))
+
+
+def short(text: str) -> str:
+    """A text of the user's own, cut to 60 characters and with escapes for what cannot be seen."""
+    text = text if text and text.isprintable() else repr(text)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def as_text(name: str) -> str:
     """A file's name may hold bytes that are no text in any encoding; messages and JSON hold text only.
 

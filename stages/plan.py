@@ -16,26 +16,15 @@ from typing import TYPE_CHECKING
 from .config.load import Override, read_config
 from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
+from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
 from .config.strict_yaml import MOST_BYTES
 from .project import PROJECT
-from .results.atomic import BINARY
-from .results.output_folder import OUT
-from .results.reading import NO_WAIT
+from .results.atomic import BINARY, NO_WAIT
+from .results.runs import OUT
 from .sources.spec import expanded
+from .sources.stamps import changed_since, input_of, is_pinned, stamp
 from .sources.urls import public
 from .supervision.places import Places
-from .supervision.settings import (
-    CardSettings,
-    Machines,
-    PublishSettings,
-    Settings,
-    SourceSettings,
-    changed_since,
-    detector_arguments,
-    input_of,
-    is_pinned,
-    stamp,
-)
 from .transport.addresses import IPC
 
 if TYPE_CHECKING:
@@ -124,6 +113,7 @@ class Plan:
     keys: str  # absolute path of the folder with its keys
     models: dict[str, str]  # as in `Settings`
     cards: dict[str, CardSettings]
+    detector_hash: str
     output: str  # absolute
     inputs: dict  # all that the results depend on, by names for a person; for run.json
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
@@ -135,21 +125,25 @@ class Plan:
         Loads no model. Raises `ConfigError` for a file that is not there and `CardError` for a card that is not one.
         """
         # numpy comes with it, and only here: the stages are starting meanwhile.
-        from .vision.inference.card import card_hash, load_card, unchecked
+        from .vision.detectors import settings_hash
+        from .vision.inference.card import load_card, unchecked
+        from .vision.inference.digest import card_hash
 
         models = find_models(pipeline, folder)
         cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
         for stage, card in cards.items():
             _refuse_other_stage(stage, card)
-        crops = {stage: card.geometry for stage, card in cards.items()}
+        told = {stage: _card_settings(card, card_hash(card)) for stage, card in cards.items()}
+        detector_hash = settings_hash(pipeline.detect.resolved(models.get("detect")))
         return cls(
             pipeline,
             host,
             keys_folder(pipeline, folder),
             models,
-            {s: CardSettings(card_hash(cards[s]), c.width, c.height, c.channels, c.scale) for s, c in crops.items()},
+            told,
+            detector_hash,
             os.path.abspath(expanded(str(pipeline.render.output or OUT))),
-            _inputs(pipeline, models, {stage: card_hash(card) for stage, card in cards.items()}),
+            _inputs(pipeline, {"detect": detector_hash} | {stage: card.hash for stage, card in told.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
         )
 
@@ -164,14 +158,7 @@ class Plan:
         record: str | None = None,
     ) -> Settings:
         """What one process is told; raises `ConfigError` for one that this run does not have."""
-        if stage not in (*self.pipeline.stages, "capture", "render"):
-            have = ", ".join(("capture", *self.pipeline.stages, "render"))
-            raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
-        if stage not in Placement.of(self.pipeline).stages_on(self.host):
-            raise ConfigError(f"this pipeline has no {stage} on the host {self.host}; give it one with host.")
-        sources = self._sources()
-        if stage == "capture" and not 0 <= replica < len(sources):
-            raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
+        self._refuse_unknown(stage, replica)
         places = Places.of(self.pipeline, self.host)
         several = Placement.of(self.pipeline).spans_machines
         return Settings(
@@ -180,9 +167,10 @@ class Plan:
             pipeline=self.pipeline,
             render=places.render,
             captures=places.captures,
-            sources=sources,
+            sources=self._sources(),
             models=self.models,
             cards=self.cards,
+            detector_hash=self.detector_hash,
             output=self.output,
             run=run,
             waits=waits,
@@ -204,6 +192,16 @@ class Plan:
             if pinned and pinned[0] == kept[key][0] and is_pinned(pinned[1]) and not changed_since(spec, pinned[1]):
                 kept[key] = pinned
         return replace(self, inputs=kept)
+
+    def _refuse_unknown(self, stage: str, replica: int) -> None:
+        if stage not in (*self.pipeline.stages, "capture", "render"):
+            have = ", ".join(("capture", *self.pipeline.stages, "render"))
+            raise ConfigError(f"this pipeline has no stage {stage!r}; it has {have}.")
+        if stage not in Placement.of(self.pipeline).stages_on(self.host):
+            raise ConfigError(f"this pipeline has no {stage} on the host {self.host}; give it one with host.")
+        sources = self.pipeline.all_sources()
+        if stage == "capture" and not 0 <= replica < len(sources):
+            raise ConfigError(f"this pipeline has no source number {replica}; it has {len(sources)}, counted from 0.")
 
     def _publish(self) -> PublishSettings | None:
         wanted = self.pipeline.render.publication
@@ -235,12 +233,17 @@ def _refuse_other_stage(stage: str, card: Card) -> None:
         )
 
 
-def _inputs(pipeline: Pipeline, models: dict[str, str], cards: dict[str, str]) -> dict:
-    from .vision.detectors import settings_hash
+def _card_settings(card: Card, hash_of_card: str) -> CardSettings:
+    crop = card.geometry
+    return CardSettings(
+        hash_of_card, crop.width, crop.height, crop.channels, crop.scale, card.name, card.task, card.shown, card.groups
+    )
 
-    detect = detector_arguments(pipeline, models)
+
+def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
+    """`hashes`: what names the computation of each stage that computes."""
     sources = {input_of(n, spec): [public(spec), stamp(spec)] for n, spec in pipeline.all_sources().items()}
-    stages = {f"stages.{stage}": card for stage, card in {"detect": settings_hash(**detect), **cards}.items()}
+    stages = {f"stages.{stage}": name for stage, name in hashes.items()}
     every = {f"stages.{stage}.every": number for stage, number in pipeline.every().items()}
     devices = {f"stages.{s}.device": a.device for s, a in pipeline.attributes().items() if a.device != "auto"}
     frames = {"frames": [pipeline.frames.encoding, pipeline.frames.quality]} if pipeline.hosts else {}

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .config.strict_yaml import short
+from .config.settings import Settings
 from .errors import FacepipeError
+from .names import short
 from .plan import Plan, read_pipeline
 from .protocol.messages import Attribute, Crops, Faces, Frame
 from .supervision.arguments import Arguments
 from .supervision.command import run, say
-from .supervision.settings import Settings
 from .supervision.worker import Answer, Identity
 from .trace.history import CAPTURE, RENDER, Replayer
 from .trace.recorder import TraceReader
@@ -84,7 +84,7 @@ def answerer(settings: Settings) -> tuple[Callable[[list], list[Answer]], Callab
         from .detect import is_frame
         from .vision.detectors import make_detector
 
-        return detecting(identity, make_detector(**settings.detector)), is_frame
+        return detecting(identity, make_detector(settings.detector)), is_frame
     from .attribute import answerer as attributing
     from .attribute import are_crops_for
     from .vision.inference import load_model

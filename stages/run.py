@@ -15,33 +15,26 @@ from typing import TextIO
 
 from .config.placement import HERE, Placement
 from .config.schema import ConfigError, Pipeline
+from .config.settings import Settings, cores
+from .layout import RESULTS
 from .names import printable
 from .plan import BINDING, Plan, find_models, keys_folder, processes_of
 from .results.disk import can_be_changed
-from .results.layout import RESULTS
+from .results.errors import DamagedState
 from .results.manifest import Manifest
-from .results.output_folder import (
-    OUT,
-    OutputFolder,
-    OutputFolderError,
-    absent,
-    logs_only,
-    new_folder,
-    output_folder,
-    refuse_damaged_run,
-    run_to_go_on_with,
-    run_to_replace,
-)
-from .results.reading import DamagedState
-from .results.run_file import RunFile, refuse_unknown
+from .results.output_folder import OutputFolder, OutputFolderError, absent, logs_only
+from .results.preconditions import refuse_sources
+from .results.run_file import RunFile, refuse_unknown, rendered_in
+from .results.runs import OUT, new_folder, output_folder, refuse_damaged_run, run_to_go_on_with, run_to_replace
+from .results.source_folder import SourceFolder
 from .sources.refusal import refuse
 from .sources.spec import expanded
+from .sources.stamps import apart_in
 from .supervision.account import RunAccount, account, last_line, lines, of_all_lives
 from .supervision.child import Start, stage_command
 from .supervision.launcher import Outcome, RunView, launch
 from .supervision.places import Places
 from .supervision.policy import DONE, FAILED, REFUSED, Member
-from .supervision.settings import apart_in, cores
 from .transport.addresses import claim_free
 from .transport.keys import read_keys
 from .view.terminal import TerminalView, Views, takes
@@ -311,16 +304,12 @@ def _before(results: OutputFolder, replace: bool) -> RunFile | None:
 
 def _refuse_damaged(pipeline: Pipeline, results: OutputFolder, before: RunFile) -> None:
     """Raise `DamagedState` where a run that is finished has not left what it wrote."""
-    from .results.recovery import rendered_in, survey  # NumPy and PyAV: no other run has to wait for them here.
+    from .sinks.recovery import survey  # NumPy and PyAV: no other run has to wait for them here.
 
     rendered = rendered_in(results.path)
     for path in results.results[1:] or results.results:
-        found = survey(
-            path.parent,
-            pipeline.writes_annotated,
-            Manifest(results.path),
-            apart=apart_in(before.inputs, path.parent.name),
-        )
+        apart = apart_in(before.inputs, path.parent.name)
+        found = survey(SourceFolder(path.parent, Manifest(results.path), pipeline.writes_annotated, apart))
         written = rendered.get(found.source or path.parent.name, found.count)
         missing = found.missing.sentences()
         if found.count != written:
@@ -360,8 +349,8 @@ def _settings(
     name: str,
     before: RunFile | None,
     record: str | None,
-) -> Callable[[], dict[str, dict]]:
-    def settings() -> dict[str, dict]:
+) -> Callable[[], dict[str, Settings]]:
+    def settings() -> dict[str, Settings]:
         plan = Plan.of(pipeline, folder, host)
         if before:
             plan = plan.going_on(before.inputs)
@@ -374,14 +363,14 @@ def _settings(
                 run=name,
                 waits=not view.is_quiet,
                 record=record,
-            ).to_json()
+            )
             for label, (stage, replica) in processes.items()
         }
         if before:
             _refuse_other(before, plan, results)
         for sentence in plan.unchecked:
             view.say(sentence)
-        results.refuse_sources(pipeline.all_sources().values())
+        refuse_sources(results, pipeline.all_sources().values())
         return told
 
     return settings
@@ -425,7 +414,7 @@ def _found(came: RunAccount, results: OutputFolder) -> list[str]:
     """What is to be said of the faces in a picture, where the run was about one."""
     if not results.results or [source.rendered for source in came.sources] != [1]:
         return []
-    from .results.found import found_in  # NumPy: no other run has to wait for it here.
+    from .view.found import found_in  # NumPy: no other run has to wait for it here.
 
     return found_in(results.path / RESULTS)
 

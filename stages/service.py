@@ -15,16 +15,19 @@ from pathlib import Path
 
 from .config.placement import HERE, Placement
 from .config.schema import Pipeline
+from .config.settings import cores
 from .errors import FacepipeError
+from .layout import RUN
 from .names import printable
 from .plan import Plan, processes_of
-from .results.layout import RUN
-from .results.output_folder import OUT, OutputFolder, name_of
-from .results.reading import DamagedState
+from .results.errors import DamagedState
+from .results.output_folder import OutputFolder
+from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
+from .results.runs import OUT, name_of
+from .results.source_folder import SourceFolder
 from .run import run, shown
 from .supervision.policy import DONE, FAILED, REFUSED
-from .supervision.settings import cores
 
 TERMINATED = 128 + signal.SIGTERM
 
@@ -95,13 +98,13 @@ def _start(
 
 def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
     """Whether what is in this folder is refused whoever starts; a mistake in the configuration is none of its."""
-    from .results.recovery import survey  # NumPy and PyAV: only a start that was refused waits for them.
+    from .sinks.recovery import survey  # NumPy and PyAV: only a start that was refused waits for them.
 
     results = OutputFolder.at(path, pipeline.sources)
     try:
-        results.refuse_what_is_there(labels, resume=True, replace=False)
+        refuse_what_is_there(results, labels, resume=True, replace=False)
         for file in results.results[1:] or results.results:
-            survey(file.parent, pipeline.writes_annotated, results.manifest)
+            survey(SourceFolder(file.parent, results.manifest, pipeline.writes_annotated))
     except FacepipeError:
         return True
     return False

@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.frames import CropGeometry
 from stages.vision.crop import crop_face
 from stages.vision.detectors import FaceDetector, make_detector
@@ -17,7 +17,7 @@ from train.data import Faces
 
 LONGEST_SIDE = 320  # pixels to which a picture is enlarged for the detector
 SURROUND = 0.5  # of the box's side, on every side of it, that a detector wants to see
-SETTINGS = {"smallest_face": 0.2, "haar": Haar(step=1.1, neighbours=4)}  # of the longer side
+SETTINGS = {"smallest_face": 0.2, "threshold": None, "haar": Haar(step=1.1, neighbours=4)}  # of the longer side
 ROLLED = 2.2  # side of a picture that is rolled, in units of the box's: surround, and room for the box's corners
 FARTHEST = 0.2  # least overlap of a box with the data set's for both to be about one face
 
@@ -30,7 +30,7 @@ def with_detected_boxes(faces: Faces, detector: str, model: str | None = None) -
     nearest to the data set's counts.
     """
     found, boxes, rolls = np.zeros(len(faces), bool), faces.boxes.copy(), np.zeros(len(faces), np.float32)
-    finder = make_detector(detector, longest_side=LONGEST_SIDE, model=model, **SETTINGS)
+    finder = make_detector(Detect(detector=detector, longest_side=LONGEST_SIDE, model=model, **SETTINGS))
     for i, picture in enumerate(faces.pictures):
         face = face_in(colour(picture), faces.boxes[i], finder)
         if face is not None:

@@ -32,8 +32,7 @@ from stages.errors import FacepipeError
 from stages.vision.inference import open_net
 from stages.vision.inference.card import Card, load_card
 from stages.vision.inference.fields import read_mapping
-from stages.vision.inference.model import Model, check_file
-from stages.vision.inference.preprocess import preprocess
+from stages.vision.inference.model import Model, check_file, preprocess
 from train.answers import write_answers
 from train.augment import plain
 from train.data import PARTS, TAUGHT, DataError, Faces, load, read_cache, withheld

@@ -31,7 +31,9 @@ class InFlightStore:
         self.pictures: dict[int, Picture] = {}
         self.crops: dict[int, FaceCrops] = {}
         self._asked: dict[int, tuple[str, ...]] = {}  # by frame, the attribute stages that are asked about it
-        self._geometries = asked_for(settings.geometries)
+        self._geometries = asked_for(
+            {s: CropGeometry(c.width, c.height, c.channels, c.scale) for s, c in settings.cards.items()}
+        )
         self._encoding = FrameEncoding(settings)
 
     def add(self, frame: int, picture: Picture, asked: tuple[str, ...]) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..results.layout import RESULTS
+from ..layout import RESULTS
+from ..results.counting import count_frames
 from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceError, so_long
 from ..sources.listing import Pinned
 from ..sources.opening import open_source
 from ..sources.part import Part
-from ..supervision.settings import changed_since, input_of, is_pinned
+from ..sources.stamps import changed_since, input_of, is_pinned
 from ..supervision.stage import ControlChannel, Settings
 
 _TURN_S = 0.1  # how soon a stop is noticed
@@ -84,16 +84,10 @@ def _frames_in_results(settings: Settings, file: str, below: int) -> int | None:
     """How many frames of a file are written; asked only of one that has gone, which cannot be counted any more."""
     if settings.machines is not None:
         return None  # They may be on another machine.
-    count = 0
     try:
-        with Path(settings.output, settings.source.name or "", RESULTS).open("rb") as lines:
-            for line in lines:
-                # The faces, which are most of a line, need not be read.
-                said = json.loads(line.partition(b', "time": ')[0] + b"}")
-                count += said["file"] == file and said["frame"] < below
+        return count_frames(Path(settings.output, settings.source.name or "", RESULTS), file, below)
     except (OSError, ValueError, KeyError, TypeError):  # What render has not written is not to be counted by.
         return None
-    return count
 
 
 def refuse_another_file(settings: Settings) -> None:

@@ -1,36 +1,25 @@
-"""What the dispatcher is told in its own words: the configuration as rules, an `ack` as an event."""
+"""What the dispatcher is told of the configuration."""
 
 from __future__ import annotations
 
-from ..delivery import dispatcher
+from ..delivery.rules import Rules
 from ..protocol import limits
-from ..protocol.messages import Ack
 from ..supervision.stage import Settings
-from ..vision.detectors import settings_hash
 
 
-def rules(settings: Settings, live: bool) -> dispatcher.Rules:
+def rules(settings: Settings, live: bool) -> Rules:
     """What the configuration says about handing out the tasks of this source."""
     pipeline = settings.pipeline
-    return dispatcher.Rules(
+    return Rules(
         attributes=tuple(settings.cards),
-        cards={"detect": settings_hash(**settings.detector)} | {s: card.hash for s, card in settings.cards.items()},
+        cards={"detect": settings.detector_hash} | {s: card.hash for s, card in settings.cards.items()},
         window=pipeline.window,
         window_bytes=pipeline.window_memory,
-        credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.GATHERED_CREDIT, pipeline.window // 2)),
+        credit=limits.CREDIT if live else max(limits.CREDIT, min(limits.FILE_CREDIT, pipeline.window // 2)),
         live=live,
         deadline_s=pipeline.deadline,
         give_up_after_s=pipeline.give_up_after,
         resend_after_s=pipeline.resend_after,
         tries=pipeline.tries,
         hang_s={stage: pipeline.hang_s(stage) for stage in pipeline.stages},
-    )
-
-
-def acked(ack: Ack) -> dispatcher.Acked:
-    """An `ack` as an event of the dispatcher."""
-    missing_parts = {frame: frozenset(wants) for frame, wants in ack.missing_parts}
-    refused = tuple(dispatcher.AnswerRefused(*refusal) for refusal in ack.refused)
-    return dispatcher.Acked(
-        ack.incarnation, ack.number, ack.acked_up_to, missing_parts, ack.clean, ack.preview, ack.heard, refused
     )

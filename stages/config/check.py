@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 
-from pydantic import TypeAdapter, ValidationError
-
-from ..results import layout
-from .keys import keys_of
+from .. import layout
+from ..names import described, short
+from .keys import NotAllowed, is_allowed, keys_of
+from .keys import checked as checked_value
 from .schema import (
     HOST_NAME,
     KNOWN_ATTRIBUTES,
     RESERVED_STAGE_NAMES,
+    SECTIONS,
     SOURCE_NAME,
     STAGE_NAME,
     Attribute,
-    Capture,
     Chaos,
     Detect,
-    Frames,
-    Haar,
     Host,
     Pipeline,
-    Render,
+    SourceSpec,
     default_model,
     hosts_in,
 )
-from .strict_yaml import described, short
 
 KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 
 DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
 
-_SECTIONS = {"render": Render, "capture": Capture, "frames": Frames}
+_SOURCES = keys_of(Pipeline)["sources"].kind
 MOST_HOSTS = 64
 EXAMPLE = "tcp://127.0.0.1:5700"
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
@@ -66,15 +61,15 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    stages, hosts, chaos = document.pop("stages"), document.pop("hosts", None), document.pop("chaos", None)
-    sections = {name: (section, document.pop(name, None)) for name, section in _SECTIONS.items()}
+    given = {key: document.pop(key, None) for key in ("stages", "hosts", "chaos")}
     top = _section(Pipeline, document, (), problems)
-    found = {name: _section(s, {} if keys is None else keys, (name,), problems) for name, (s, keys) in sections.items()}
-    stages, hosts = _stages(stages, problems), _hosts(hosts, problems)
-    chaos = _chaos(chaos, stages, problems)
+    named = {key: _names(key, value, problems) for key, value in given.items()}
+    stages = {name: _stage(name, keys, problems) for name, keys in ({"detect": {}} | named["stages"]).items()}
+    hosts = {name: _host(name, keys, problems) for name, keys in named["hosts"].items()}
+    chaos = {name: _chaos(name, keys, stages, problems) for name, keys in named["chaos"].items()}
     if problems:
         return None, problems
-    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos, **found)
+    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos)
     return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
 
 
@@ -84,32 +79,28 @@ def _bytes(text: str) -> int | str:
     return round(float(found[1]) * _UNITS[found[2].lower()]) if found else text
 
 
-def _stages(given: object, problems: list[Problem]) -> dict[str, Detect | Attribute]:
-    given = {} if given is None else given
-    if not isinstance(given, dict):
-        problems.append(_wrong_value(Pipeline, ("stages",), given))
+def _names(key: str, given: object, problems: list[Problem]) -> dict[str, object]:
+    """The names that stand below a key, each with what stands below it."""
+    if given is None:
         return {}
-    given = {"detect": {}, **given}
-    return {name: _stage(name, {} if keys is None else keys, problems) for name, keys in given.items()}
+    if not isinstance(given, dict) or (key == "hosts" and len(given) > MOST_HOSTS):
+        problems.append(_wrong_value(Pipeline, (key,), given))
+        return {}
+    return {name: {} if keys is None else keys for name, keys in given.items()}
 
 
-def _chaos(given: object, stages: dict, problems: list[Problem]) -> dict[str, Chaos]:
-    given = {} if given is None else given
-    if not isinstance(given, dict):
-        problems.append(_wrong_value(Pipeline, ("chaos",), given))
-        return {}
-    known = ("capture", *stages, "render")
-    for name in given:
-        if name not in known:
-            says = f"{dotted(('chaos', name))} is no stage of this pipeline; write one of {', '.join(known)}"
-            problems.append(Problem(("chaos", name), says + _nearest(name, known)))
-    return {name: _section(Chaos, {} if k is None else k, ("chaos", name), problems) for name, k in given.items()}
+def _chaos(name: str, keys: object, stages: Iterable[str], problems: list[Problem]) -> Chaos | None:
+    path, known = ("chaos", name), ("capture", *stages, "render")
+    if name not in known:
+        says = f"{dotted(path)} is no stage of this pipeline; write one of {', '.join(known)}{_nearest(name, known)}"
+        problems.append(Problem(path, says))
+    return _section(Chaos, keys, path, problems)
 
 
 def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
     path = ("stages", name)
     if name == "detect":
-        return _detect(keys, path, problems)
+        return _section(Detect, keys, path, problems)
     if not re.fullmatch(STAGE_NAME, name) or name in RESERVED_STAGE_NAMES:
         problems.append(Problem(path, _bad_stage_name(name)))
         return None
@@ -120,24 +111,6 @@ def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribu
         problems.append(Problem(path, f"{dotted(path)} is not a known stage; {needs}{_nearest(name, _known_stages())}"))
         return None
     return _section(Attribute, keys, path, problems)
-
-
-def _detect(keys: object, path: KeyPath, problems: list[Problem]) -> Detect | None:
-    if not isinstance(keys, dict):
-        return _section(Detect, keys, path, problems)
-    of_haar = keys.get("haar")
-    haar = _section(Haar, {} if of_haar is None else of_haar, (*path, "haar"), problems)
-    detect = _section(Detect, {key: value for key, value in keys.items() if key != "haar"}, path, problems)
-    return replace(detect, haar=haar) if detect and haar else None
-
-
-def _hosts(given: object, problems: list[Problem]) -> dict[str, Host]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or len(given) > MOST_HOSTS:
-        problems.append(_wrong_value(Pipeline, ("hosts",), given))
-        return {}
-    return {name: _host(name, {} if keys is None else keys, problems) for name, keys in given.items()}
 
 
 def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
@@ -175,27 +148,21 @@ def _section(section: type, keys: object, path: KeyPath, problems: list[Problem]
         names = ", ".join(keys_of(section))
         problems.append(Problem(path, f"{dotted(path)} is {described(keys)}; write below it any of the keys {names}"))
         return None
-    try:
-        # Through JSON, because pydantic in strict mode takes a dict for a dataclass from there only.
-        return _adapter(section).validate_json(json.dumps(keys))
-    except ValidationError as error:
-        problems += [_problem(section, path, keys, e["type"], e["loc"]) for e in error.errors(include_url=False)]
-        return None
-
-
-@functools.cache  # Building one costs a few milliseconds, and several stages share the one of an attribute.
-def _adapter(section: type) -> TypeAdapter:
-    return TypeAdapter(section)
-
-
-def _problem(section: type, path: KeyPath, keys: dict, kind: str, location: tuple) -> Problem:
-    """A complaint of pydantic in our words. Of its location only the key counts: the rest are branches of a union."""
-    key = location[0]
-    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-        return _unknown_key(section, (*path, key))
-    if key == "sources" and len(location) > 1:
-        return _wrong_source(location[1], keys["sources"].get(location[1]), is_name=location[-1] == "[key]")
-    return _wrong_value(section, (*path, key), keys[key])
+    known, taken, before = keys_of(section), {}, len(problems)
+    for name, key in known.items():
+        if name not in keys:
+            continue
+        if is_dataclass(key.kind.__origin__):
+            inner = {} if keys[name] is None else keys[name]
+            taken[name] = _section(key.kind.__origin__, inner, (*path, name), problems)
+            continue
+        try:
+            taken[name] = checked_value(key.kind, keys[name])
+        except NotAllowed:
+            wrong = _wrong_sources(keys[name]) if key.kind is _SOURCES else []
+            problems += wrong or [_wrong_value(section, (*path, name), keys[name])]
+    problems += [_unknown_key(section, (*path, name)) for name in keys if name not in known]
+    return section(**taken) if len(problems) == before else None
 
 
 def _unknown_key(section: type, path: KeyPath) -> Problem:
@@ -212,11 +179,17 @@ def _wrong_value(section: type, path: KeyPath, found: object) -> Problem:
     return Problem(path, f"{dotted(path)} is {described(found)}; write {key.allowed}{guess}")
 
 
-def _wrong_source(name: str, found: object, is_name: bool) -> Problem:
-    path = ("sources", name)
-    if is_name:
-        return Problem(path, f"{short(repr(name))} is no name for a source; write {SOURCE_NAME.words}")
-    return Problem(path, f"{dotted(path)} is {described(found)}; write {keys_of(Pipeline)['source'].allowed}")
+def _wrong_sources(given: object) -> list[Problem]:
+    """What is wrong with single ones of `sources`."""
+    problems = []
+    for name, spec in given.items() if isinstance(given, dict) else ():
+        path = ("sources", name)
+        if not SOURCE_NAME.allows(name):
+            problems.append(Problem(path, f"{short(repr(name))} is no name for a source; write {SOURCE_NAME.words}"))
+        elif not is_allowed(SourceSpec, spec):
+            allowed = keys_of(Pipeline)["source"].allowed
+            problems.append(Problem(path, f"{dotted(path)} is {described(spec)}; write {allowed}"))
+    return problems
 
 
 def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
@@ -313,19 +286,8 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 
 def _elsewhere(word: str) -> str:
-    """The full name of a key that was written in the wrong section."""
-    sections = {
-        "stages.NAME": Attribute,
-        "stages.detect": Detect,
-        "stages.detect.haar": Haar,
-        "render": Render,
-        "capture": Capture,
-        "": Pipeline,
-        "hosts.NAME": Host,
-        "frames": Frames,
-        "chaos.STAGE": Chaos,
-    }
-    for prefix, section in sections.items():
+    """The full name of a key that was written in the wrong section; most stages are attributes."""
+    for _, prefix, section in sorted(SECTIONS, key=lambda row: row[2] is not Attribute):
         if word in keys_of(section):
-            return f" (did you mean '{prefix + '.' if prefix else ''}{word}'?)"
+            return f" (did you mean '{prefix}{word}'?)"
     return ""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..names import described, short
 from .check import DETECTOR, DETECTOR_MODEL, KeyPath, checked, dotted
 from .schema import KNOWN_ATTRIBUTES, ConfigError, Detect, Pipeline
-from .strict_yaml import described, is_unicode, parse, short
+from .strict_yaml import is_unicode, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class Override:
 
     @property
     def path(self) -> KeyPath:
+        """The key, taken apart: a name below `sources` may have dots in it."""
         if self.key.startswith("sources."):
-            return tuple(self.key.split(".", 1))  # the name of a source may have dots in it
+            return tuple(self.key.split(".", 1))
         return tuple(self.key.split(".", 3 if self.key.startswith("stages.detect.") else 2))
 
 

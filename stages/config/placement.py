@@ -24,6 +24,7 @@ class Placement:
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Placement:
+        """Where a pipeline says that its processes run; what it does not say runs on the first host."""
         home = next(iter(pipeline.hosts), HERE)
         reads = pipeline.capture.host
         sources = tuple(pipeline.all_sources())

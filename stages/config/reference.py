@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 
 from .keys import Key, keys_of
-from .schema import (
-    KNOWN_ATTRIBUTES,
-    Attribute,
-    Capture,
-    Chaos,
-    Detect,
-    Frames,
-    Haar,
-    Host,
-    Pipeline,
-    Render,
-)
+from .schema import KNOWN_ATTRIBUTES, SECTIONS
 
 _BEGINNING = f"""\
 # Configuration
@@ -36,22 +25,10 @@ The stages `{"`, `".join(KNOWN_ATTRIBUTES)}` have a default model, so `gender: {
 model is relative to the folder of the configuration file; if the file does not exist there, to the project's folder.
 """
 
-_SECTIONS = (
-    ("Top level", "", Pipeline),
-    ("Detector: `stages.detect`", "stages.detect.", Detect),
-    ("Haar cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
-    ("Attributes: `stages.NAME`", "stages.NAME.", Attribute),
-    ("Display and outputs: `render`", "render.", Render),
-    ("Reading: `capture`", "capture.", Capture),
-    ("Picture encoding: `frames`", "frames.", Frames),
-    ("Machines: `hosts.NAME`", "hosts.NAME.", Host),
-    ("Fault injection: `chaos.STAGE`", "chaos.STAGE.", Chaos),
-)
-
 
 def page() -> str:
     """The reference page, in Markdown."""
-    return "\n".join([_BEGINNING, *(_section(*section) for section in _SECTIONS)])
+    return "\n".join([_BEGINNING, *(_section(*section) for section in SECTIONS)])
 
 
 def _section(title: str, prefix: str, section: type) -> str:
@@ -75,7 +52,7 @@ def _default(key: Key) -> str:
             return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
-        case Render() | Capture() | Frames() | Haar():
+        case default if is_dataclass(default):
             return "see below"
         case _ if key.name == "address":
             return "none: required"

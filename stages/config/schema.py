@@ -1,17 +1,16 @@
 """The schema of the configuration: the complete list of keys, with what they allow, their defaults and what they do.
 
 `stages.config.load` makes a `Pipeline` of a YAML file, `python -m stages.config.reference` prints the list as a page.
-The stages are given the finished `Pipeline` as JSON; they import neither pydantic nor yaml for it.
+The stages are given the finished `Pipeline` in their `Settings`; they import no yaml for it. No `annotations` from the
+future: who reads the schema goes by the types of its fields, which would be texts.
 """
 
-from __future__ import annotations
-
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Self
 
-from ..delivery.cadence import LEAST_PER_S
 from ..errors import FacepipeError
+from ..protocol.limits import ASKED_PER_S
 from .keys import Between, Matching
 
 
@@ -85,14 +84,10 @@ PLACED = (
     "The machine of this stage, or a list of machines, each with this many `replicas`. Default: the first of `hosts`."
 )
 
-_STRICT = {"extra": "forbid", "strict": True}  # for pydantic: no unknown key, no '5' and no true for 5
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Haar:
     """What only Haar's cascade has to be told."""
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
 
     step: Annotated[float, Between(1.01, 2), "The factor between two sizes of face that are searched."] = 1.2
     neighbours: Annotated[
@@ -102,21 +97,13 @@ class Haar:
     ] = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Suited:
-    """What `auto` is for one detector; docs/detectors.md has what it was chosen by."""
-
-    longest_side: int  # pixels
-    smallest_face: float  # of the picture's shorter side
-    threshold: float | None  # None: what the detector's card says
-
-
+# What `auto` is for each detector; docs/detectors.md has what it was chosen by. A threshold of None: the card's.
 SUITED = {
-    "fast": Suited(448, 0.04, None),
-    "haar": Suited(640, 0.08, 0.0),
-    "dlib": Suited(1280, 0.08, 0.95),
-    "dlib-cnn": Suited(640, 0.08, 0.0),
-    "yunet": Suited(640, 0.08, 0.7),
+    "fast": {"longest_side": 448, "smallest_face": 0.04, "threshold": None},
+    "haar": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.0},
+    "dlib": {"longest_side": 1280, "smallest_face": 0.08, "threshold": 0.95},
+    "dlib-cnn": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.0},
+    "yunet": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.7},
 }
 
 
@@ -124,7 +111,7 @@ def _each(key: str) -> str:
     """What `auto` is for every detector, in words: "1280 for `dlib`, 640 for `haar` and `yunet`"."""
     names: dict[object, list[str]] = {}
     for name, suited in SUITED.items():
-        names.setdefault(getattr(suited, key), []).append(f"`{name}`")
+        names.setdefault(suited[key], []).append(f"`{name}`")
     said = {("what the card says" if value is None else f"{value:g}"): of for value, of in names.items()}
     return ", ".join(
         f"{value} for {', '.join(of[:-1]) + ' and ' + of[-1] if of[1:] else of[0]}" for value, of in said.items()
@@ -135,10 +122,8 @@ def _each(key: str) -> str:
 class Detect:
     """The stage that finds the faces."""
 
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
     detector: Annotated[
-        Literal["fast", "haar", "dlib", "dlib-cnn", "yunet"],
+        Literal[tuple(SUITED)],
         "The face detector: facepipe's own network, OpenCV's Haar cascade, dlib's HOG detector,"
         " dlib's CNN detector or OpenCV's YuNet.",
     ] = "fast"
@@ -170,24 +155,18 @@ class Detect:
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
 
-    @property
-    def suited(self) -> Suited:
-        """What holds: what is said, and where that is `auto` what suits the detector."""
-        usual = SUITED[self.detector]
-        said = {key.name: getattr(self, key.name) for key in fields(Suited)}
-        return replace(usual, **{key: value for key, value in said.items() if value != "auto"})
+    def resolved(self, model: str | None = None) -> Self:
+        """What a detector is made of: numbers in place of `auto`, and `model` where its file was found.
 
-    @classmethod
-    def from_json(cls, plain: dict) -> Detect:
-        """The inverse of `asdict`; it takes its word for what is in it."""
-        return cls(**{**plain, "haar": Haar(**plain["haar"])})
+        A `threshold` of None is the one that the detector's card says.
+        """
+        auto = {key: value for key, value in SUITED[self.detector].items() if getattr(self, key) == "auto"}
+        return replace(self, **auto, model=model or self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """A stage that says one thing about every face."""
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
 
     kind: Annotated[
         Literal["attribute"],
@@ -217,8 +196,6 @@ class Attribute:
 class Capture:
     """The stages that read the sources, one each."""
 
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
     start: Annotated[
         TimeInVideo | None, "Files: the time at which reading of every video starts. Default: the first frame."
     ] = None
@@ -241,10 +218,12 @@ class Capture:
 
     @property
     def start_s(self) -> float:
+        """Seconds at which the reading of a video begins."""
         return seconds_of(self.start) if self.start is not None else 0.0
 
     @property
     def end_s(self) -> float:
+        """Seconds before which it ends."""
         return seconds_of(self.end) if self.end is not None else math.inf
 
     @property
@@ -263,8 +242,6 @@ def seconds_of(time: float | str) -> float:
 class Frames:
     """How pictures travel between machines; within one they are always raw."""
 
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
     encoding: Annotated[
         Literal["jpeg", "png", "raw"],
         "`jpeg` is small and changes the pixels slightly; `png` and `raw` are lossless and need a fast network.",
@@ -278,8 +255,6 @@ class Frames:
 class Host:
     """A machine that stages of the pipeline run on."""
 
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
     address: Annotated[Address, "The address at which the other machines connect to it."]
     port: Annotated[
         Annotated[int, Between(1024, 65000)] | None,
@@ -291,8 +266,6 @@ class Host:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Render:
     """The stage that joins, draws, shows and writes."""
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
 
     display: Annotated[
         Literal["auto", "window", "web", "none"],
@@ -395,8 +368,6 @@ FrameNumbers = Annotated[list[int], Matching("a list of numbers of frames, such 
 class Chaos:
     """What is done to one stage on purpose, so that a person or a test can see what comes of it."""
 
-    __pydantic_config__: ClassVar[dict] = _STRICT
-
     seed: Annotated[int, Between(0, 10**9), "Another seed gives another sequence of faults."] = 0
     delay: Annotated[
         float, Between(0, 60), "Every message that the stage sends is delayed by this number of seconds on average."
@@ -447,8 +418,6 @@ class Pipeline:
     Paths stand as they were written. A relative one of a model counts from the folder of the configuration file, or
     from the project's folder if it is not there; who opens the files looks for them.
     """
-
-    __pydantic_config__: ClassVar[dict] = _STRICT
 
     source: Annotated[
         SourceSpec,
@@ -537,6 +506,7 @@ class Pipeline:
 
     @property
     def detect(self) -> Detect:
+        """The stage that finds the faces, which every pipeline has."""
         return self.stages["detect"]
 
     def attributes(self) -> dict[str, Attribute]:
@@ -556,7 +526,7 @@ class Pipeline:
     def every(self) -> dict[str, int]:
         """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
         # Where an answer is not carried on to the next one, its label would come and go.
-        carried_on = self.render.track and self.render.coast >= 1 / LEAST_PER_S
+        carried_on = self.render.track and self.render.coast >= 1 / ASKED_PER_S
         automatic = dict.fromkeys(SLOWLY_CHANGING, 3) if carried_on else {}
         return {n: automatic.get(n, 1) if s.every == "auto" else s.every for n, s in self.attributes().items()}
 
@@ -579,19 +549,16 @@ class Pipeline:
         automatic = {name: 1 for name in self.stages} | {"detect": max(1, min(cores, MOST_DETECT_REPLICAS))}
         return {name: automatic[name] if s.replicas == "auto" else s.replicas for name, s in self.stages.items()}
 
-    def to_json(self) -> dict:
-        """The configuration as plain dicts, texts and numbers."""
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, plain: dict) -> Pipeline:
-        """The inverse of `to_json`; it takes its word for what is in it."""
-        stages = {
-            name: Detect.from_json(keys) if name == "detect" else Attribute(**keys)
-            for name, keys in plain["stages"].items()
-        }
-        hosts = {name: Host(**keys) for name, keys in plain["hosts"].items()}
-        chaos = {name: Chaos(**keys) for name, keys in plain["chaos"].items()}
-        classes = {"render": Render, "capture": Capture, "frames": Frames}
-        sections = {name: section(**plain[name]) for name, section in classes.items()}
-        return cls(**{**plain, **sections, "stages": stages, "hosts": hosts, "chaos": chaos})
+# Every section of the schema: what it is about, how the names of its keys begin, and its class.
+SECTIONS = (
+    ("Top level", "", Pipeline),
+    ("Detector: `stages.detect`", "stages.detect.", Detect),
+    ("Haar cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
+    ("Attributes: `stages.NAME`", "stages.NAME.", Attribute),
+    ("Display and outputs: `render`", "render.", Render),
+    ("Reading: `capture`", "capture.", Capture),
+    ("Picture encoding: `frames`", "frames.", Frames),
+    ("Machines: `hosts.NAME`", "hosts.NAME.", Host),
+    ("Fault injection: `chaos.STAGE`", "chaos.STAGE.", Chaos),
+)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import yaml
 
+from ..names import short
 from .schema import ConfigError
 
 MOST_CHARACTERS = 1_000_000
@@ -138,24 +139,3 @@ class _Builder:
 def is_unicode(text: str) -> bool:
     """Whether a text is free of lone surrogates, which no encoding can write."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def described(value: object) -> str:
-    """A value as an error's sentence shows it, at most 60 characters."""
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case list():
-            return "a list"
-        case _:
-            return short(repr(value))
-
-
-def short(text: str) -> str:
-    """A text of the user's own, cut to 60 characters and with escapes for what cannot be seen."""
-    text = text if text and text.isprintable() else repr(text)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LEAST_PER_S = 2.0  # frames of every second that each stage is asked about, however large its `every`
+from ..protocol.limits import ASKED_PER_S
 
 
 def asked(frame: int, rate: float | None, every: Mapping[str, int]) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def asked(frame: int, rate: float | None, every: Mapping[str, int]) -> tuple[str
 
     `rate`: nominal frames a second of its video or camera; of a picture, which has none, every stage is asked.
     `every`: by stage, the number that the numbers of its frames are multiples of. It is made smaller where there
-    would be fewer than LEAST_PER_S frames in a second.
+    would be fewer than ASKED_PER_S frames in a second.
     """
-    most = max(1, int(rate / LEAST_PER_S)) if rate else 1
+    most = max(1, int(rate / ASKED_PER_S)) if rate else 1
     return tuple(stage for stage, multiple in every.items() if frame % min(multiple, most) == 0)

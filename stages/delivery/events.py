@@ -1,10 +1,14 @@
-"""What capture's dispatcher hears, and what it decides: plain values, without a picture in them."""
+"""What capture's dispatcher hears, and what it decides.
+
+Where a message says it, the message itself is the event or the action.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..protocol.generations import Attempt, Incarnation, SessionId
+from ..protocol.messages import Ack, Drop, End, FaceCrops, Failed, GivenUp, Heartbeat, Isolated, WorkerHello
 
 # stage, worker (host and replica) and incarnation: one process
 WorkerProcess = tuple[str, tuple[str, int], Incarnation]
@@ -39,21 +43,11 @@ class StopReading:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerRegistered:
-    connection: str
-    stage: str
-    worker: tuple[str, int]  # host and replica
-    incarnation: Incarnation
-    card: str
-    session_id: SessionId = 0  # of the welcome that it answers
-    ended: tuple[tuple[int, str], ...] = ()  # incarnation and cause of its former lives: see `WorkerExited`
+class FromWorker:
+    """A worker has said something; crops only with a grant that is theirs."""
 
-
-@dataclass(frozen=True, slots=True)
-class WorkerHeartbeat:
     connection: str
-    credit: int  # tasks that it can hold in all
-    finished: int  # the highest seq that it has finished
+    message: WorkerHello | Heartbeat | Isolated | Failed | FaceCrops
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +68,6 @@ class WorkerExited:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerIsolated:
-    """A worker has finished all that it held, and waits for one quarantined task."""
-
-    connection: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerFailed:
-    """A worker could not answer a task, and lives."""
-
-    connection: str
-    frame: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class AnswerRefused:
     """What a worker said about a task cannot be taken: the task is given to another worker, and this one no more."""
 
@@ -97,30 +75,6 @@ class AnswerRefused:
     stage: str
     worker: int  # its number in this dispatcher
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class CropsReceived:
-    connection: str
-    frame: int
-    attempt: Attempt
-    boxes_hash: str
-    faces: int
-    size: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """What an `ack` of render says."""
-
-    incarnation: Incarnation
-    number: int
-    acked_up_to: int
-    missing_parts: dict[int, frozenset[str]]
-    clean: bool
-    preview: int | None  # one more than the newest preview taken, 0 before the first; None: render wants none
-    heard: int = 0  # one more than the highest frame that render has heard of
-    refused: tuple[AnswerRefused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +87,11 @@ Event = (
     | Discarded
     | ReadAll
     | StopReading
-    | WorkerRegistered
-    | WorkerHeartbeat
+    | FromWorker
     | WorkerDisconnected
     | WorkerExited
-    | WorkerIsolated
-    | WorkerFailed
     | AnswerRefused
-    | CropsReceived
-    | Acked
+    | Ack
     | Tick
 )
 
@@ -189,9 +139,9 @@ class StartEpoch:
 
 @dataclass(frozen=True, slots=True)
 class KeepCrops:
-    """The crops that just came are the frame's: hold them until it is forgotten."""
+    """These crops are their frame's: hold them until it is forgotten."""
 
-    frame: int
+    crops: FaceCrops
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,26 +165,6 @@ class SendPreview:
     """Offer the newest picture read for showing at once."""
 
     frame: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendDrop:
-    first: int
-    last: int
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendGivenUp:
-    frame: int
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendEnd:
-    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +207,9 @@ Action = (
     | SendPicture
     | AskInstead
     | SendPreview
-    | SendDrop
-    | SendGivenUp
-    | SendEnd
+    | Drop
+    | GivenUp
+    | End
     | Refuse
     | Evict
     | Forget

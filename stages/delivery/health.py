@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 
 from ..names import printable
 from ..protocol import limits
-from .events import WorkerProcess, WorkerRegistered
+from ..protocol.messages import WorkerHello
+from .events import WorkerProcess
+from .states import FrameState
 from .tasks import DETECT, InFlight, Tasks
 from .workers import Worker, Workers
 
@@ -116,9 +118,9 @@ class WorkerHealth:
             del self._evicted[next(iter(self._evicted))]
         self._evicted[process] = None
 
-    def reason_to_refuse(self, came: WorkerRegistered) -> str | None:
+    def reason_to_refuse(self, came: WorkerHello) -> str | None:
         """Why one that has come is not taken, if it is for what it, or its host, has done before."""
-        host, on = came.worker[0], printable(came.worker[0])
+        host, on = came.host, printable(came.host)
         if (came.stage, came.worker, came.incarnation) in self._evicted:
             return f"the answers of this {came.stage} on {on} could not be taken"
         like_it = sum((stage, worker[0]) == (came.stage, host) for stage, worker, _ in self._evicted)
@@ -221,7 +223,8 @@ class WorkerHealth:
             missing_parts = tasks.missing_parts(number)
             for stage, connection in frame.holders.items():
                 worker = workers.get(connection)
-                if worker is None or worker.has(number) or not frame.attempt or stage in frame.given_up:
+                is_new = frame.state is FrameState.QUEUED
+                if worker is None or worker.has(number) or is_new or stage in frame.given_up:
                     continue
                 if stage != DETECT and not self._is_cut_well(frame, workers):
                     continue
@@ -235,7 +238,7 @@ class WorkerHealth:
 
     def _is_cut_well(self, frame: InFlight, workers: Workers) -> bool:
         """Whether an attribute stage that is not heard may be to blame, and not a detect that told render of others."""
-        maker = workers.get(frame.crops.connection) if frame.crops is not None else None
+        maker = workers.get(frame.cut_by) if frame.crops is not None else None
         if maker is None or any((stage, of[0]) == (DETECT, maker.host) for stage, of, _ in self._evicted):
             return False
         return (DETECT, maker.host) in self._answering and frame.crops.attempt == frame.attempt

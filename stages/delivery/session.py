@@ -1,7 +1,7 @@
 """A worker's half of the delivery rules: the tasks that it holds for one capture, and how it reports them.
 
-Pure, like `dispatcher` and `join`. A worker keeps nothing beyond its session: what a new welcome clears, capture sends
-again.
+Pure, like `dispatcher` and `joiner`. A worker keeps nothing beyond its session: what a new welcome clears, capture
+sends again.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..protocol import limits
 from ..protocol.generations import Epoch, Run, SessionId
 from ..protocol.messages import Crops, Finish, Frame, Isolate, Welcome, WorkerRefused
 
-HELD_S = 0.1  # so long answers wait for others, where capture gathers tasks
-AT_ONCE_S = 0.03  # of work, that is to travel at once
-LATELY = 0.2  # the weight of the last tasks in what one takes
+LINGER_S = 0.1  # so long an answer waits for others, where tasks travel in batches
+BATCH_WORK_S = 0.03  # of work in one batch
+SMOOTHING = 0.2  # the weight of the last tasks in what one takes
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class WorkerSession:
     """The work of one worker for one capture."""
 
     most: int = limits.CREDIT  # tasks that capture gives at most
-    piece_s: float | None = None  # what a task has taken of processor time lately
+    task_s: float | None = None  # what a task has taken of processor time lately
     run: Run = ""  # "" before the first welcome
     source: str | None = None
     epoch: Epoch = 0
@@ -66,7 +66,7 @@ class WorkerSession:
         return False
 
     def ready_for_isolation(self) -> bool:
-        """Whether `reserved` is to be said now: asked for, not said yet, and nothing is left to be done before."""
+        """Whether `isolated` is to be said now: asked for, not said yet, and nothing is left to be done before."""
         if not self.isolation_requested or self.is_isolated or self.waiting:
             return False
         self.is_isolated = True
@@ -84,32 +84,34 @@ class WorkerSession:
     def worked(self, seconds: float, tasks: int) -> None:
         """So many tasks have taken so long together."""
         each_s = seconds / tasks
-        self.piece_s = each_s if self.piece_s is None else self.piece_s + LATELY * (each_s - self.piece_s)
+        self.task_s = each_s if self.task_s is None else self.task_s + SMOOTHING * (each_s - self.task_s)
 
     @property
     def credit(self) -> int:
-        """How many tasks can lie here: beside the two what is done while answers are held, and while they travel.
+        """How many tasks this worker can hold: two, and as many as are worked off while a batch waits and travels.
 
-        A worker that takes long over each has nothing of more than two.
+        More than two are of no use to a worker that takes long over each.
         """
-        if self.piece_s is None or self.most <= limits.CREDIT:
+        if self.task_s is None or self.most <= limits.CREDIT:
             return min(self.most, limits.CREDIT)
-        return min(self.most, limits.CREDIT + int(2 * AT_ONCE_S / max(self.piece_s, AT_ONCE_S / limits.MAX_CREDIT)))
+        return min(
+            self.most, limits.CREDIT + int(2 * BATCH_WORK_S / max(self.task_s, BATCH_WORK_S / limits.MAX_CREDIT))
+        )
 
     @property
-    def held_s(self) -> float:
+    def linger_s(self) -> float:
         """How long an answer may wait for others, to travel with them."""
-        return HELD_S if self.credit > limits.CREDIT and not self.is_isolated else 0.0
+        return LINGER_S if self.credit > limits.CREDIT and not self.is_isolated else 0.0
 
     @property
     def credit_is_spent(self) -> bool:
         """Whether capture, by what it has been told, can send nothing more: then it must hear of what is finished.
 
         As long as it can, the regular heartbeat is soon enough, and half of the messages about credit are saved. Where
-        tasks are gathered, it waits until it can send several, or nothing is left to do here.
+        tasks travel in batches, it waits until it can send several, or nothing is left to do here.
         """
-        is_gathered = self.credit > limits.CREDIT
-        return self.finished > self.reported and (is_gathered or self.received - self.reported >= self.credit)
+        is_batched = self.credit > limits.CREDIT
+        return self.finished > self.reported and (is_batched or self.received - self.reported >= self.credit)
 
     def mark_reported(self) -> None:
         """Capture has been told what is finished, by a heartbeat or by the crops of a frame."""

@@ -5,15 +5,20 @@ Workers are known by the name of their connection as long as it lasts, and by st
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from ..protocol import limits
 from ..protocol.generations import Incarnation
-from .events import WorkerExited, WorkerProcess, WorkerRegistered
+from ..protocol.messages import WorkerHello
+from .events import WorkerExited, WorkerProcess
+from .states import WORKER, WorkerEvent, WorkerState, after
 
 
 @dataclass(slots=True)
 class Worker:
+    """A worker that has said hello and was taken."""
+
     stage: str
     worker: tuple[str, int]  # host and replica
     incarnation: Incarnation
@@ -22,13 +27,27 @@ class Worker:
     credit: int = 0
     last_seq: int = 0
     under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
-    is_isolated: bool = False  # asked to take one quarantined task in isolation: it is given nothing else
-    is_waited_for: bool = False  # it was already isolated at the last stall
-    isolated_frame: int | None = None  # the frame of the quarantined task that it has
+    state: WorkerState = WorkerState.SERVING
+    isolated_frame: int | None = None  # ISOLATED: the frame of its quarantined task
+    is_waited_for: bool = False  # it was already draining or isolated at the last stall
     answered: int = 0  # tasks of frames that are done
     unanswered: int = 0  # tasks that it has finished, it says, and render is missing
     withheld: int = 0  # tasks that were given up because it, the last of all, did not answer them
     is_stuck: bool = False  # it has finished nothing since the last stall
+
+    def step(self, event: WorkerEvent) -> None:
+        """Go to the next state; raises `NoTransition`."""
+        self.state = after(WORKER, self.state, event)
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether it was asked to take one quarantined task in isolation: it is given nothing else."""
+        return self.state in (WorkerState.DRAINING, WorkerState.ISOLATED)
+
+    @property
+    def is_able(self) -> bool:
+        """Whether it takes tasks, now or after the one that it takes in isolation."""
+        return self.credit > 0 or self.is_isolated
 
     @property
     def free(self) -> int:
@@ -92,12 +111,12 @@ class Workers:
         """Whether some have finished nothing since the last stall."""
         return any(worker.is_stuck for worker in self.here.values())
 
-    def taking(self, stage: str) -> dict[str, int]:
+    def credit(self, stage: str) -> dict[str, int]:
         """Who can be given something, and how many tasks."""
         return {c: w.free for c, w in self.here.items() if w.stage == stage and w.free > 0}
 
-    def gathering(self, stage: str, due: int, share: int, is_more_to_come: bool) -> dict[str, int]:
-        """As `taking`, where so many tasks are due and nobody is to hold more than a share.
+    def batch_credit(self, stage: str, due: int, share: int, is_more_to_come: bool) -> dict[str, int]:
+        """As `credit`, where so many tasks are due and nobody is to hold more than a share.
 
         Who has something to do already, or can wait because more is to come, is given something only if half of what
         it may hold can travel at once.
@@ -110,12 +129,12 @@ class Workers:
             and (not (worker.under_way or is_more_to_come) or 2 * min(free, due) >= min(worker.credit, share))
         }
 
-    def with_most_credit(self, taking: dict[str, int]) -> str | None:
+    def with_most_credit(self, credit: dict[str, int]) -> str | None:
         """Who of these can take most, which is one less then; None if nobody can take anything."""
-        with_most_credit = max(taking, key=taking.get, default=None)
-        if with_most_credit is None or taking[with_most_credit] <= 0:
+        with_most_credit = max(credit, key=credit.get, default=None)
+        if with_most_credit is None or credit[with_most_credit] <= 0:
             return None
-        taking[with_most_credit] -= 1
+        credit[with_most_credit] -= 1
         return with_most_credit
 
     def has_others(self, worker: Worker) -> bool:
@@ -126,6 +145,11 @@ class Workers:
         """Whether a worker that is here has not said yet that it has finished this frame: slow is not lost."""
         worker = self.here.get(connection)
         return worker is not None and worker.has(number)
+
+    def all_heard(self, now_s: float) -> None:
+        """This process was away itself: nobody counts as silent before now."""
+        for worker in self.here.values():
+            worker.heard_s = now_s
 
     def silent(self, now_s: float, limit_s: dict[str, float]) -> list[str]:
         """Who has been silent for longer than its stage may be."""
@@ -144,21 +168,21 @@ class Workers:
             self._session_ids[connection] = self._sessions_opened
         return self._session_ids[connection]
 
-    def is_new(self, came: WorkerRegistered) -> bool:
+    def is_new(self, connection: str, came: WorkerHello) -> bool:
         """Whether this hello is to be looked at."""
-        if came.connection in self._refused:
+        if connection in self._refused:
             return False
-        if came.connection in self.here:
+        if connection in self.here:
             return False  # It was welcomed twice because two of its messages came before its hello.
-        if came.session_id != self._session_ids.get(came.connection, came.session_id):
+        if came.session_id != self._session_ids.get(connection, came.session_id):
             return False  # It answers an earlier welcome, and will throw away what it is given before it has the later.
         return came.incarnation > self._ended.get((came.stage, came.worker), -1)  # Or it has died since.
 
-    def same(self, came: WorkerRegistered) -> dict[str, Worker]:
+    def same(self, came: WorkerHello) -> dict[str, Worker]:
         """The workers that are here under the same name, by connection."""
         return {c: w for c, w in self.here.items() if (w.stage, w.worker) == (came.stage, came.worker)}
 
-    def take(self, came: WorkerRegistered, now_s: float) -> None:
+    def take(self, connection: str, came: WorkerHello, now_s: float) -> None:
         """One whose connection was lost goes on under its number, with what is known of it."""
         former = self._lost.get((came.stage, came.worker))
         worker = Worker(came.stage, came.worker, came.incarnation, now_s, self.taken + 1)
@@ -167,7 +191,7 @@ class Workers:
             worker.withheld = former.withheld
         else:
             self.taken += 1
-        self.here[came.connection] = worker
+        self.here[connection] = worker
 
     def to_make_place(self, host: str) -> str | None:
         """The worker of this host that was heard longest ago, of those that have answered nothing yet."""
@@ -196,6 +220,8 @@ class Workers:
         self._refused.pop(connection, None)
         worker = self.here.pop(connection, None)
         if worker is not None:
+            if worker.state is not WorkerState.EVICTED:
+                worker.step(WorkerEvent.LOSE)
             if len(self._lost) >= limits.WORKERS:
                 del self._lost[next(iter(self._lost))]
             self._lost[worker.stage, worker.worker] = worker
@@ -216,3 +242,23 @@ class Workers:
         if worker is None or worker.incarnation != ended.incarnation:
             return None
         return self._lost.pop((ended.stage, ended.worker))
+
+
+class StageAbsence:
+    """For how long a stage has been without a worker."""
+
+    def __init__(self, stages: Iterable[str], give_up_after_s: float):
+        self._give_up_after_s = give_up_after_s
+        self._since_s: dict[str, float | None] = dict.fromkeys(stages)
+
+    def gone(self, present: Set[str], now_s: float) -> list[str]:
+        """The stages that have not been present for longer than one is waited for."""
+        gone = []
+        for stage, since_s in self._since_s.items():
+            if stage in present:
+                self._since_s[stage] = None
+            elif since_s is None:
+                self._since_s[stage] = now_s
+            elif now_s - since_s >= self._give_up_after_s:
+                gone.append(stage)
+        return gone

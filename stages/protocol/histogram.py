@@ -16,6 +16,7 @@ class Histogram:
         self._sum_s = 0.0
 
     def add(self, seconds: float) -> None:
+        """Count one duration."""
         self._counts[bisect_left(BOUNDS_S, seconds)] += 1
         self._sum_s += seconds
 

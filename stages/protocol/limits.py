@@ -18,6 +18,9 @@ CROP_BYTES = 256_000_000  # of all crops of one frame together
 # Beyond: a card with a larger input, and a frame that asks for a larger crop, are refused.
 CROP_SIDE = 512  # pixels
 
+# Below: a smaller `every` holds, so that no face waits long for its labels.
+ASKED_PER_S = 2.0  # frames of every second that each attribute stage is asked about
+
 # Beyond: those that have been out of sight longest are forgotten, and get another number if they come back; counted.
 TRACKS = 512
 
@@ -54,5 +57,5 @@ ENDS = 16  # former lives of a worker that its hello tells the end of
 # What one worker may hold for one capture: one task in work and one waiting, so that it never stands idle. Of a file,
 # where latency does not matter, more of them where they take little time: they travel several at once.
 CREDIT = 2
-GATHERED_CREDIT = 8
+FILE_CREDIT = 8
 MAX_CREDIT = 16  # beyond: no more is given to it, whatever it asks for

@@ -145,9 +145,12 @@ Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
 # --- The messages. `arrays` are uint8 pixels, one per buffer behind the header. ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What all messages have; a message of another run is ignored and counted."""
+    """What all messages have; a message of another run is ignored and counted.
+
+    They compare by their headers: two arrays do not compare to one bool.
+    """
 
     kind: ClassVar[str]
     buffers: ClassVar[tuple[int, int]] = (0, 0)  # fewest and most buffers, and the dimensions of each:
@@ -155,10 +158,10 @@ class Message:
     may_be_encoded: ClassVar[bool] = False
 
     run: Annotated[str, _text(limits.NAME_CHARACTERS)]  # "" from a worker that has not been welcomed yet
-    arrays: tuple[np.ndarray | Encoded, ...] = ()
+    arrays: tuple[np.ndarray | Encoded, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerHello(Message):
     """A worker says who it is, in answer to a welcome."""
 
@@ -173,8 +176,13 @@ class WorkerHello(Message):
     ended: Ends = field(default_factory=list)  # [incarnation, cause] of its former lives, as its launcher saw them end
     reads_ring: Flag = False  # it can read the ring of the welcome
 
+    @property
+    def worker(self) -> tuple[str, int]:
+        """Host and replica: who it is within its stage, in each of its lives."""
+        return self.host, self.replica
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(Message):
     """A worker's statement: how many tasks it can hold in all, and the highest that it has finished."""
 
@@ -186,7 +194,7 @@ class Heartbeat(Message):
     finished: Count = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Isolated(Message):
     """A worker has finished all that it held and waits for the one task that it is isolated for."""
 
@@ -196,7 +204,7 @@ class Isolated(Message):
     incarnation: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Message):
     """A worker could not answer one task."""
 
@@ -210,7 +218,7 @@ class Failed(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaceCrops(Message):
     """Detect gives capture the crops of a frame: one array (faces, height, width, channels) per geometry asked for."""
 
@@ -226,8 +234,13 @@ class FaceCrops(Message):
     spent: Spent
     grant: Grant = ""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the crops."""
+        return sum(array.nbytes for array in self.arrays)
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome(Message):
     """Capture or render to a connection that it has not heard before."""
 
@@ -240,7 +253,7 @@ class Welcome(Message):
     incarnation: Count = 0  # of render
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRefused(Message):
     """Capture does not take this worker: it has another card than the run's."""
 
@@ -248,7 +261,7 @@ class WorkerRefused(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame(Message):
     """A task for detect: one picture, and what the attribute stages want cut out of it."""
 
@@ -266,7 +279,7 @@ class Frame(Message):
     grant: Grant = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crops(Message):
     """A task for an attribute stage: the crops of one frame, one array (faces, height, width, channels)."""
 
@@ -283,7 +296,7 @@ class Crops(Message):
     grant: Grant = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Isolate(Message):
     """Capture asks a worker to finish what it holds and to take one quarantined task in isolation."""
 
@@ -292,7 +305,7 @@ class Isolate(Message):
     source: Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish(Message):
     """Capture needs nothing more: its workers forget this source and epoch, and render knows that it has heard all."""
 
@@ -301,7 +314,7 @@ class Finish(Message):
     source: Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceHello(Message):
     """Capture tells render which source it reads, in which incarnation, and how late frames were lately."""
 
@@ -315,7 +328,7 @@ class SourceHello(Message):
     ring: Ring = None  # where its pictures lie for processes of its machine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FramePicture(Message):
     """The picture of a frame, for render."""
 
@@ -332,7 +345,7 @@ class FramePicture(Message):
     asked: Names  # the attribute stages that are asked about it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview(Message):
     """The newest picture of a live source, shown at once with the newest labels; it may be lost."""
 
@@ -345,7 +358,7 @@ class Preview(Message):
     frame: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Message):
     """Capture dropped the frames first to last, both included."""
 
@@ -358,7 +371,7 @@ class Drop(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUp(Message):
     """Capture no longer waits for what one stage has to say about one frame."""
 
@@ -370,7 +383,7 @@ class GivenUp(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End(Message):
     """The source has ended after so many frames."""
 
@@ -380,7 +393,7 @@ class End(Message):
     frames: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Faces(Message):
     """Detect gives render the boxes of a frame: x, y, width, height in pixels of the frame, and a score for each.
 
@@ -405,12 +418,17 @@ class Faces(Message):
     qualities: Qualities = field(default_factory=list)  # of each face in [0, 1]
 
     @property
+    def cut(self) -> tuple[str, int]:
+        """What answers are joined by: the hash of the boxes and their number, so that there is an answer for each."""
+        return self.boxes_hash, len(self.boxes)
+
+    @property
     def expected_hash(self) -> str:
         """The hash of what the crops were cut along."""
         return hash_of_boxes(self.boxes, [pose[2] if pose else 0.0 for pose in self.poses])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute(Message):
     """An attribute stage gives render one row of numbers per face; what they mean stands in its card."""
 
@@ -427,8 +445,13 @@ class Attribute(Message):
     spent: Spent
     grant: Grant = ""
 
+    @property
+    def cut(self) -> tuple[str, int]:
+        """The hash of the boxes that the crops were cut along, and the number of answers: see `Faces.cut`."""
+        return self.boxes_hash, len(self.answers)
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ack(Message):
     """Render tells capture what is in the outputs and what it is missing; the highest number of an incarnation
     counts."""

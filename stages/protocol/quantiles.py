@@ -15,6 +15,7 @@ class Quantiles:
         self._buckets: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
+        """Count one duration."""
         self._buckets[math.floor(math.log(max(seconds, 1e-6), STEP))] += 1
 
     def __len__(self) -> int:

@@ -12,6 +12,8 @@ _MOST = 1000  # frames that are remembered, however fast they come
 
 @dataclass(frozen=True, slots=True)
 class Load:
+    """How busy one stage is."""
+
     stage: str
     work: float  # seconds of work a second, of all its processes together
     queue: int  # tasks that wait for it or are under way there

@@ -1,1 +1,1 @@
-"""What render is wired from: its sources, who they are shown to, and what is told about them."""
+"""The parts of render: its sources, their outputs, the screens, and the numbers of a run."""

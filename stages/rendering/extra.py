@@ -1,4 +1,4 @@
-"""What a run has beside its results: where it fails it is left out with a note, and the results are whole."""
+"""Optional parts of a run: one that fails is left out with a note, and the results stay whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Extra(Generic[Of]):
     """Something that may be there: as long as it works."""
 
     def __init__(self, name: str, of: Of | None, say: Callable[[str], None] = lambda sentence: None):
-        """`name`: what it is called in the note; `say`: who is told when it fails."""
+        """`name`: what it is called in the note; `say`: called with a sentence when it fails."""
         self.note: str | None = None  # why it is left out
         self._name, self._of, self._say = name, of, say
 

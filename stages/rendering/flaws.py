@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ..config.settings import CardSettings
 from ..delivery.grants import Assignment
 from ..protocol.messages import Attribute, Faces
-from ..vision.inference.card import Card
 
 
-def flaw_of(message: Faces | Attribute, assignment: Assignment, cards: dict[str, Card]) -> str | None:
+def flaw_of(message: Faces | Attribute, assignment: Assignment, cards: dict[str, CardSettings]) -> str | None:
     """Why this is no answer to the task that it was granted for; None if it is one."""
     stage = message.stage if isinstance(message, Attribute) else "detect"
     if (message.frame, message.attempt, stage) != (assignment.frame, assignment.attempt, assignment.stage):

@@ -1,4 +1,4 @@
-"""Who looks at a run: windows on the screen, the page in the browser, and who has subscribed to finished frames.
+"""The viewers of a run: windows on the screen, the page in the browser, and subscribers to finished frames.
 
 Render and its sources show everything to all of them, and need not know which of them there are.
 """
@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..config.placement import Placement
+from ..config.settings import cores
 from ..frames import FinishedFrame
+from ..layout import SAVED
+from ..protocol.rates import Snapshot
+from ..sinks.images import SavedPictures
 from ..sinks.publish import Publication
-from ..supervision.settings import cores
 from ..supervision.stage import ControlChannel, Settings
 from ..transport.publisher import Publisher
 from ..view.display import Display, open_display
@@ -28,10 +31,20 @@ from .extra import Extra
 
 if TYPE_CHECKING:
     from ..view.web.server import Web
-    from .source import RenderedSource
 
 _WEB_PORTS = 100  # that are tried where none was named
-_NUMBERS_S = 0.5  # between two snapshots in the panel: faster nobody reads
+_NUMBERS_S = 0.5  # between two snapshots in the panel: numbers that change faster cannot be read
+
+
+class Measured(Protocol):
+    """A source whose numbers are shown."""
+
+    @property
+    def dropped(self) -> Counter[tuple[str, str]]:
+        """The frames that are not in the outputs and will not be, by stage and reason."""
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """How it goes at the moment."""
 
 
 def open_screens(
@@ -39,15 +52,15 @@ def open_screens(
 ) -> Screens:
     """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
 
-    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is told what is of interest
-    only if the run comes about.
+    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is called with sentences
+    that matter only if the run comes about.
     """
-    shown, saved = settings.pipeline.render, Path(settings.output) / "saved"
+    shown, saved = settings.pipeline.render, SavedPictures(Path(settings.output) / SAVED, remark)
     is_first, say = not settings.life, control.say
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     display = Extra.opened(
         "the window",
-        lambda: open_display(shown.display, stages, saved, remark, shown.style, shown.delay, settings.waits),
+        lambda: open_display(shown.display, stages, saved.save, remark, shown.style, shown.delay, settings.waits),
         is_first,
         say,
     )
@@ -93,7 +106,7 @@ def _ports(settings: Settings) -> range:
 
 
 class _Published:
-    """Everybody who has subscribed."""
+    """The subscribers to finished frames."""
 
     def __init__(self, settings: Settings, incarnation: int, say: Callable[[str], None]):
         self._publisher = Publisher(settings, say)
@@ -108,7 +121,7 @@ class _Published:
 
 
 class Screens:
-    """All who look at a run; without arguments it is nobody. One that fails is left out, and the others go on."""
+    """All viewers of a run; without arguments there are none. One that fails is left out, and the others go on."""
 
     def __init__(
         self,
@@ -142,7 +155,7 @@ class Screens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
         return SourceScreens(source, previews, self._display, self._web, self._published)
 
-    def turn(self, sources: Mapping[str, RenderedSource], control: ControlChannel) -> None:
+    def turn(self, sources: Mapping[str, Measured], control: ControlChannel) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
         now_s = time.monotonic()
         self._display.do(lambda display: self._turn_windows(display, sources, control, now_s))
@@ -153,7 +166,7 @@ class Screens:
                 self._web.do(lambda web, told=(name, snapshot, dropped): web.told(*told, control.restarts))
 
     def _turn_windows(
-        self, display: Display, sources: Mapping[str, RenderedSource], control: ControlChannel, now_s: float
+        self, display: Display, sources: Mapping[str, Measured], control: ControlChannel, now_s: float
     ) -> None:
         if display.wants_numbers and now_s - self._told_s >= _NUMBERS_S:
             self._told_s = now_s
@@ -164,7 +177,7 @@ class Screens:
             control.quit()
 
     def finish(self) -> str:
-        """Everything is written, and somebody looks at it. What the run waits for, in a sentence."""
+        """Everything is written. Returns what the run still waits for, in a sentence."""
         if self._display:
             self._display.do(lambda display: display.finish())
             return "finished; the window stays open until you press Q in it"
@@ -178,7 +191,7 @@ class Screens:
 
 
 class SourceScreens:
-    """All who look at one source."""
+    """The viewers of one source."""
 
     def __init__(
         self,

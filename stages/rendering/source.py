@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
-import numpy as np
-
+from ..config.settings import CardSettings
 from ..delivery import joiner
 from ..delivery.grants import Assignment, Grants
 from ..delivery.joiner import Joiner
@@ -31,17 +31,14 @@ from ..protocol.messages import (
 )
 from ..protocol.rates import Snapshot
 from ..results.jsonl import last_time
-from ..results.recorder import Recorder
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
-from ..view.postprocess import PostProcessor
-from ..vision.inference.card import Card, answer
+from ..vision.inference.answers import answer
 from .flaws import flaw_of
-from .screens import SourceScreens
+from .outputs import SourceOutputs
 from .stats import RenderStats
 
-LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
 ACK_S = 0.2  # at least so often, besides after every emission
 LOST_S = 60.0  # so long a capture on another machine is waited for after the end: its cable may be plugged in again
 
@@ -54,26 +51,21 @@ class RenderedSource:
         name: str,
         run: Run,
         incarnation: Incarnation,
-        cards: dict[str, Card],
-        recorder: Recorder,
-        postprocessor: PostProcessor,
-        screens: SourceScreens,
+        cards: dict[str, CardSettings],
+        outputs: SourceOutputs,
         peers: RouterSocket,
-        run_with_heartbeat: Callable[[Callable[[], object]], object],
         *,
         on_frame: Callable[[int, str], None] = lambda frame, source: None,
         trace: TraceRecorder | None = None,
     ):
-        """`on_frame` is told of every frame before it is drawn; work that may take long is given to
-        `run_with_heartbeat`."""
-        self.recorder, self._postprocessor, self._on_frame = recorder, postprocessor, on_frame
-        self._trace, self._screens = trace, screens
-        self._run_with_heartbeat = run_with_heartbeat
+        """`on_frame` is called with each frame before it is drawn."""
+        self.recorder, self._screens = outputs.recorder, outputs.screens
+        self._outputs, self._on_frame, self._trace = outputs, on_frame, trace
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
         self._name, self._run, self._incarnation = name, run, incarnation
         self._cards, self._peers = cards, peers
-        before = recorder.restored
+        before = self.recorder.restored
         self._joiner = Joiner(tuple(cards), next_frame=before.position)
         if trace is not None:
             trace.record_start(RENDER, name, tuple(cards), before.position)
@@ -88,7 +80,7 @@ class RenderedSource:
         self._newest: FinishedFrame | None = None
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_up_to = before.position
-        self._time = last_time(recorder.paths[0]) if before.position else None  # of the last frame in the outputs
+        self._time = last_time(self.recorder.paths[0]) if before.position else None  # of the last frame in the outputs
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
         """Take a capture's hello; returns why it is refused: another one holds its lease."""
@@ -106,7 +98,7 @@ class RenderedSource:
         if self._joiner.epoch is None or hello.epoch > self._joiner.epoch:
             self._grants, self._refusals = Grants(hello.key, hello.epoch), Refusals()
         if hello.epoch >= (self._joiner.epoch or 0):
-            self._step(joiner.SourceStarted(hello.epoch))
+            self._step(replace(hello, key="", ring=None))  # No trace has the key.
             self._due = True
         return None
 
@@ -115,25 +107,26 @@ class RenderedSource:
             self._stats.ignored()
             return
         match message:
-            case FramePicture(frame=frame, time=seconds, rate=rate, file=file, asked=asked):
-                self._stats.came()
-                self._step(joiner.PictureReceived(frame, Picture(message.arrays[0], seconds, rate, file), tuple(asked)))
             case Faces() | Attribute():
                 self._hear_answer(message)
-            case Drop(first=first, last=last, stage=stage, reason=reason):
-                self._step(joiner.Dropped(first, last, stage, reason))
-            case GivenUp(frame=frame, stage=stage, reason=reason):
-                if frame >= self._joiner.next_frame and (frame, stage) not in self._given_up:
-                    self._given_up.add((frame, stage))
-                    self.recorder.drop_log.given_up(frame, stage, reason)
-                self._step(joiner.GivenUp(frame, stage, reason))
-            case End(frames=frames):
-                self._stats.frames = frames
-                self._step(joiner.SourceEnded(frames))
             case Finish():
                 self._has_finished = self._clean
-            case Preview(frame=frame):
-                self._preview(frame, message)
+            case Preview():
+                self._preview(message)
+            case _:
+                self._note(message)
+                self._step(message)
+
+    def _note(self, message: FramePicture | Drop | GivenUp | End) -> None:
+        match message:
+            case FramePicture():
+                self._stats.came()
+            case GivenUp(frame=frame, stage=stage):
+                if frame >= self._joiner.next_frame and (frame, stage) not in self._given_up:
+                    self._given_up.add((frame, stage))
+                    self.recorder.drop_log.given_up(frame, stage, message.reason)
+            case End():
+                self._stats.frames = message.frames
 
     def _hear_answer(self, message: Faces | Attribute) -> None:
         if (assignment := self._grants.assignment(message.grant)) is None:
@@ -141,20 +134,9 @@ class RenderedSource:
         elif flaw := flaw_of(message, assignment, self._cards):
             self._refuse(assignment, flaw)
         else:
-            self._take_answer(message, assignment)
-
-    def _take_answer(self, message: Faces | Attribute, assignment: Assignment) -> None:
-        if self._trace is not None:
-            self._trace.record_message(assignment.stage, message)
-        if isinstance(message, Faces):
-            count = len(message.boxes)
-            boxes_hash = _boxes_key(message, count)
-            self._step(
-                joiner.FacesReceived(message.frame, message.attempt, boxes_hash, count, message, assignment.worker)
-            )
-        else:
-            boxes_hash = _boxes_key(message, len(message.answers))
-            self._step(joiner.AttributeReceived(message.frame, message.attempt, boxes_hash, message.stage, message))
+            if self._trace is not None:
+                self._trace.record_message(assignment.stage, message)
+            self._step(message)
 
     def malformed(self, header: dict, reason: str) -> None:
         """An answer was refused before it was read: its header, and why."""
@@ -162,7 +144,7 @@ class RenderedSource:
             self._refuse(assignment, f"is {reason}")
 
     def _refuse(self, assignment: Assignment, reason: str) -> None:
-        """Capture, who has given the task to somebody, is told that the answer is not taken."""
+        """Tell capture, which gave the task, that the answer is refused."""
         self._stats.ignored()
         self._due = self._refusals.add(assignment, reason) or self._due
 
@@ -238,9 +220,7 @@ class RenderedSource:
         capped = self._stats.capped
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
         notes = [*self.recorder.notes, *self.failures, *([beyond] if capped else [])]
-        if note := self._postprocessor.note(self._name):
-            notes.append(note)
-        return notes
+        return notes + self._outputs.notes(self._name)
 
     @property
     def failures(self) -> list[str]:
@@ -265,7 +245,7 @@ class RenderedSource:
         acked_up_to = self._joiner.next_frame
         actions = self._joiner.step(event)
         if self._trace is not None:
-            self._trace.record_step(self._name, event, actions, None, _named)
+            self._trace.record_step(self._name, event, actions, None)
         if self._joiner.next_frame != acked_up_to:
             self._due = True
             self._given_up = {(frame, stage) for frame, stage in self._given_up if frame >= self._joiner.next_frame}
@@ -273,12 +253,11 @@ class RenderedSource:
             match action:
                 case joiner.Emit():
                     self._emit(action)
-                case joiner.Skipped(first, last, stage, reason):
-                    self.recorder.drop_log.dropped(first, last, stage, reason)
-                case joiner.Contradicted(frame, stage, worker):
-                    self._refuse(
-                        Assignment(worker, frame, 1, 0, "", stage), "names other boxes than its crops, or before"
-                    )
+                case Drop():
+                    self.recorder.drop_log.dropped(action.first, action.last, action.stage, action.reason)
+                case joiner.Contradicted(faces):
+                    assignment = self._grants.assignment(faces.grant)
+                    self._refuse(assignment, "names other boxes than its crops, or before")
                 case joiner.CloseOutputs():
                     self.recorder.close()
                     self._clean = True
@@ -288,35 +267,17 @@ class RenderedSource:
         self._on_frame(emit.frame, self._name)
         started_s = time.perf_counter()
         all_known = emit.faces is not None and not emit.faces.capped
-        frame = self._postprocessor.finish(finished(self._name, emit, self._cards), all_known)
-        # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
-        is_large = frame.picture.pixels.nbytes > LARGE_BYTES
-        drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
+        frame = self._outputs.take(finished(self._name, emit, self._cards), all_known, self._is_live)
         self._newest, self._time = frame, frame.picture.time
-        self._screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), self._is_live)
         self._stats.finished(emit, frame, time.perf_counter() - started_s)
 
-    def _record(self, frame: FinishedFrame) -> np.ndarray | None:
-        """Write the frame to its outputs; return the annotated picture if anybody wants it."""
-        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self._screens.draws else None
-        self.recorder.write(frame, drawn)
-        return drawn
-
-    def _preview(self, frame: int, message: Preview) -> None:
+    def _preview(self, message: Preview) -> None:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
-        self._preview_taken, self._due = max(self._preview_taken, frame + 1), True
+        self._preview_taken, self._due = max(self._preview_taken, message.frame + 1), True
         if self._screens.previews:
             faces = self._newest.faces if self._newest else []
-            self._screens.preview(FinishedFrame(self._name, frame, Picture(message.arrays[0], 0.0, None), faces))
-
-
-def _named(payload: Picture | Faces | Attribute) -> str:
-    """What stands in a record for a payload of the joiner: enough to tell it from another one of the same frame."""
-    if isinstance(payload, Picture):
-        return f"the picture at {payload.time} s"
-    return (
-        f"{payload.kind} by {payload.replica}/{payload.incarnation}, try {payload.attempt}, boxes {payload.boxes_hash}"
-    )
+            picture = Picture(message.arrays[0], 0.0, None)
+            self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces))
 
 
 def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
@@ -330,17 +291,14 @@ def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
     return kept
 
 
-def _boxes_key(message: Faces | Attribute, count: int) -> str:
-    """What answers are joined by: the hash of the boxes and their number, so that there is an answer for each."""
-    return f"{message.boxes_hash}/{count}"
-
-
-def finished(source: str, emit: joiner.Emit, cards: dict[str, Card]) -> FinishedFrame:
+def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
-    return FinishedFrame(source, emit.frame, emit.picture, _faces(emit, cards), list(emit.missing), emit.error)
+    said = emit.picture
+    picture = Picture(said.arrays[0], said.time, said.rate, said.file)
+    return FinishedFrame(source, emit.frame, picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 
-def _faces(emit: joiner.Emit, cards: dict[str, Card]) -> list[Face]:
+def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:
     if emit.faces is None:
         return []
     faces = []

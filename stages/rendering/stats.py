@@ -10,7 +10,7 @@ from ..delivery.joiner import Emit, Joiner
 from ..frames import FinishedFrame
 from ..protocol.histogram import Histogram
 from ..protocol.rates import RateMeter, Snapshot
-from ..results.recovery import Restored
+from ..sinks.recovery import Restored
 
 _NAMES = ("faces", "missing", "errors", "capped", "ignored")
 

@@ -1,1 +1,1 @@
-"""What can be made of the results of a run, once they are there: a page to look at, tables and subtitles."""
+"""What can be made of the results of a run: a page, tables, subtitles."""

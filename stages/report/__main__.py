@@ -24,16 +24,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..names import output_name
-from ..results.layout import ANNOTATED, CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
+from ..layout import CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
-from ..results.output_folder import newest_run
+from ..results.runs import newest_run
+from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
+from ..sources.stamps import apart_in
 from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
-from ..supervision.settings import apart_in
 from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (
@@ -46,7 +46,7 @@ from .lines import (
     said_in,
     summary_in,
 )
-from .page import Told, page
+from .page import SourceSection, page
 from .tables import need_pyarrow, write_csv, write_parquet
 from .thumbnails import Thumbnails
 from .words import counted
@@ -128,12 +128,12 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
-        has_film, apart = False, apart_in(_inputs_of(one.folder), one.folder.name)
+        has_film, place = False, _place(one.folder, manifest)
         for is_film, lines in files(one):
             if not is_film:
                 continue
             has_film, first = True, next(lines)
-            path = subtitles_path(one.folder / ANNOTATED / output_name(first.source, first.file, False, apart))
+            path = subtitles_path(place.video(first.source, first.file))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
@@ -147,25 +147,25 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
     if options.source is not None:
         _refuse_live(options.source, len(results))
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
-    told = []
+    sources = []
     for one in results:
         gathered = gather(one, options.people)
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
         moments += [moment for still in gathered.stills for _, moment in still.faces]
         hidden = _was_hidden(one.folder)
-        hide, apart = options.blur or hidden is not False, apart_in(_inputs_of(one.folder), one.folder.name)
-        thumbnails = Thumbnails(one.folder, gathered.source, options.source, hide, apart)
+        hide = options.blur or hidden is not False
+        thumbnails = Thumbnails(_place(one.folder, manifest), gathered.source, options.source, hide)
         pictures = thumbnails.cut(moments)
         yield from thumbnails.notes
         if hidden is None and pictures and not options.blur:
             yield f"{one.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
         notes = [*_notes(one, moments, pictures or thumbnails.notes), *thumbnails.notes]
-        told.append(Told(gathered, pictures, losses, account, notes))
+        sources.append(SourceSection(gathered, pictures, losses, account, notes))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
     path = options.folder / REPORT
-    _write(path, page(told, summary, day), manifest)
-    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(told)}."
+    _write(path, page(sources, summary, day), manifest)
+    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(sources)}."
 
 
 def _size(count: int) -> str:
@@ -173,9 +173,9 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
-def _found(told: list[Told]) -> str:
+def _found(sources: list[SourceSection]) -> str:
     frames, faces, people, pictures = (
-        sum(getattr(one.gathered, name) for one in told) for name in ("frames", "faces", "people", "still_count")
+        sum(getattr(one.gathered, name) for one in sources) for name in ("frames", "faces", "people", "still_count")
     )
     said = [counted(pictures, "picture", "pictures")] if pictures else []
     if pictures == frames:
@@ -189,6 +189,10 @@ def _was_hidden(folder: Path) -> bool | None:
     """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
     blur = _inputs_of(folder).get("render.blur")
     return None if blur is None else blur != "none"
+
+
+def _place(folder: Path, manifest: Manifest) -> SourceFolder:
+    return SourceFolder(folder, manifest, apart=apart_in(_inputs_of(folder), folder.name))
 
 
 def _inputs_of(folder: Path) -> dict:

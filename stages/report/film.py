@@ -1,15 +1,16 @@
-"""The drawing of who was in a video and when, and a card for each person, as parts of a page."""
+"""The timeline of a video and a card for each person in it, as parts of the page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
 
-from ..view.overlay.labels import UNSURE, id_colour
+from ..frames import UNSURE
+from ..view.overlay.labels import css_colour, id_colour
 from .gathering import UNFOLLOWED, Film
-from .person import Moment, Person, Said
+from .person import Moment, Person, StageAnswers
 from .timeline import Strip
-from .words import NARROW, Pictures, clock, colour_of, css, duration, image, part, percent, sentence
+from .words import NARROW, Pictures, clock, colour_of, duration, image, part, percent, sentence
 
 MOMENTS = 4  # thumbnails of a person with an expression each
 LEAST_SHARE = 0.04  # of the time: rarer expressions have no picture of their own
@@ -70,7 +71,7 @@ def _area(strip: Strip, most: int, length_s: float) -> str:
 
 
 def _bar(person: Person, length_s: float) -> str:
-    own = css(id_colour(person.number)) if person.number != UNFOLLOWED else ""
+    own = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else ""
     runs = (_rectangle(*run, length_s, own) for run in person.strip.runs())
     return _lane("".join(runs))
 
@@ -92,7 +93,7 @@ def _who(person: Person, pictures: Pictures) -> str:
     if person.number == UNFOLLOWED:
         return "faces that were not followed"
     face = image(pictures, person.best[1] if person.best else None, f"face {person.number}")
-    return f'{face}<b style="--id:{css(id_colour(person.number))}">#{person.number}</b>'
+    return f'{face}<b style="--id:{css_colour(id_colour(person.number))}">#{person.number}</b>'
 
 
 def _legend(people: list[Person], lost: bool) -> str:
@@ -116,23 +117,23 @@ def cards(film: Film, people: list[Person], coloured: str | None, pictures: Pict
 
 def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictures) -> Iterator[str]:
     name = f"#{person.number}" if person.number != UNFOLLOWED else "Faces that were not followed"
-    colour = css(id_colour(person.number)) if person.number != UNFOLLOWED else "transparent"
+    colour = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else "transparent"
     yield f'<article class="card" style="--id:{colour}">'
     face = image(pictures, person.best[1] if person.best else None, f"face {name}")
     yield f'<div class="face">{face or f"<span>{name}</span>"}</div><div class="about"><h4>{name}</h4>'
-    for stage, said in person.said.items():
+    for stage, said in person.answers.items():
         if stage != coloured and said.seconds:
             yield f"<p>{sentence(stage, said.mean)}</p>"
-    if person.was_unsure and not any(said.seconds for said in person.said.values()):
+    if person.was_unsure and not any(said.seconds for said in person.answers.values()):
         yield f"<p>{UNSURE}</p>"
     when = f"{clock(person.first_s, length_s)} to {clock(person.last_s, length_s)}"
     yield f'<p class="quiet">in the picture for {duration(person.seconds)},<br>from {when}</p></div>'
-    if coloured in person.said and person.said[coloured].seconds:
-        yield "".join(_shares(person.said[coloured], length_s, pictures))
+    if coloured in person.answers and person.answers[coloured].seconds:
+        yield "".join(_shares(person.answers[coloured], length_s, pictures))
     yield "</article>"
 
 
-def _shares(said: Said, length_s: float, pictures: Pictures) -> Iterator[str]:
+def _shares(said: StageAnswers, length_s: float, pictures: Pictures) -> Iterator[str]:
     """For which part of the time each label was the strongest, and how it looked."""
     shares = said.shares
     parts = (f'<i style="width:{100 * share:.2f}%;background:{colour_of(label)}"></i>' for label, share in shares)
@@ -149,7 +150,7 @@ def _shares(said: Said, length_s: float, pictures: Pictures) -> Iterator[str]:
         yield f'<div class="moments">{"".join(looks)}</div>'
 
 
-def moments(said: Said) -> list[tuple[str, float, Moment]]:
+def moments(said: StageAnswers) -> list[tuple[str, float, Moment]]:
     """Where each of the commonest labels was surest."""
     common = [label for label, share in said.shares[:MOMENTS] if share >= LEAST_SHARE and label in said.best]
     return [(label, *said.best[label]) for label in common]
@@ -160,5 +161,5 @@ def wanted(people: list[Person], coloured: str | None) -> Iterator[Moment]:
     for person in people:
         if person.best:
             yield person.best[1]
-        if coloured in person.said:
-            yield from (moment for _, _, moment in moments(person.said[coloured]))
+        if coloured in person.answers:
+            yield from (moment for _, _, moment in moments(person.answers[coloured]))

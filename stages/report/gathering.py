@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from ..frames import Classes, Face
+from ..frames import Face
 from .lines import DropEntry, Line
 from .person import Moment, Person
 from .timeline import Scale, Strip
 
 HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
 FIRST_S = 0.04  # how long the only frame of a video counts
-BRIEF_S = 0.3  # who was seen for less is mostly no face at all, and is only counted
-GONE_S = 61.0  # after so long nobody comes back under the same number: `render.coast` is at most 60
-CROWD = 2048  # people who are remembered before those who are gone and were seen least are let go
+BRIEF_S = 0.3  # a face seen for less is mostly a false detection: it is only counted
+GONE_S = 61.0  # after so long no face comes back under the same number: `render.coast` is at most 60
+CROWD = 2048  # people kept before those who are gone and were seen least are dropped
 FILMS, PICTURES = 24, 240  # of a folder, shown in full
 UNFOLLOWED = 0  # the number under which all faces go that have none: `render.track: false`
-REASONS = 50  # kinds of losses that are told apart
+REASONS = 50  # kinds of losses that are counted apart
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Film:
     people: dict[int, Person] = field(default_factory=dict)
     faces: Strip = field(init=False)  # face-seconds, to draw how many there were
     lost: Strip = field(init=False)  # "dropped", "not analysed", "given up"
-    let_go: int = 0  # people who are counted and no more: there for less long than those who are kept
+    let_go: int = 0  # people who are only counted: there for less long than those who are kept
     let_go_s: float = 0.0
     brief: int = 0  # let go too: faces that were seen for less than `BRIEF_S`
 
@@ -41,13 +41,13 @@ class Film:
         self.faces, self.lost = Strip(self.scale), Strip(self.scale)
 
     def end(self, most: int) -> None:
-        """Keep only those who are to be shown, at most so many."""
+        """Keep only the people to show, at most `most`."""
         if any(person.seconds >= BRIEF_S for person in self.people.values()):
             self._let_go([person for person in self.people.values() if person.seconds < BRIEF_S])
         self._let_go(self._longest(self.people.values())[most:])
 
     def thin_out(self, most: int, now_s: float) -> None:
-        """Let go of people who will not be shown, when there are too many to remember."""
+        """Drop people who will not be shown, when there are too many to keep."""
         gone = [person for person in self.people.values() if now_s - person.last_s > GONE_S]
         self._let_go(self._longest(gone)[most:])
 
@@ -58,7 +58,7 @@ class Film:
 
     @property
     def shown(self) -> list[Person]:
-        """Those who were there longest, in the order of their coming."""
+        """The people who were there longest, in the order in which they came."""
         return sorted(self.people.values(), key=lambda person: (person.first_s, person.number))
 
     def _longest(self, people: Iterable[Person]) -> list[Person]:
@@ -75,7 +75,7 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A picture and who is in it."""
+    """A picture and its faces."""
 
     file: str | None
     frame: int
@@ -147,12 +147,7 @@ def _count(gathered: Gathered, line: Line) -> None:
 
 def _stage_with_colours(faces: list[Face]) -> str | None:
     """The first whose answers have more than two classes: two do not change while one looks on."""
-    several = (
-        stage
-        for face in faces
-        for stage, answer in face.shown.items()
-        if isinstance(answer, Classes) and len(answer.scores) > 2
-    )
+    several = (stage for face in faces for stage, answer in face.shown.items() if len(answer.shares) > 2)
     return next(several, None)
 
 

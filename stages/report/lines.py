@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import FacepipeError, way_out
-from ..results.layout import DROP_LOG, RESULTS, RUN
-from ..results.lines import DropEntry, Line, NotALine, drops_in, lines_of
-from ..results.reading import open_plain
+from ..layout import DROP_LOG, RESULTS, RUN
+from ..results.atomic import open_plain
+from ..results.counting import FOLDERS
+from ..results.drops import DropEntry, drops_in
+from ..results.errors import NotALine
+from ..results.jsonl import Line, lines_of
 from ..results.run_file import LARGEST_BYTES
-
-FOLDERS = 1000  # of sources in a folder of results
 
 
 class ResultsError(FacepipeError):

@@ -1,4 +1,8 @@
-"""The report as one page of HTML that needs nothing else: style, script and pictures are in it."""
+"""The report as one page of HTML that needs nothing else: style, script and pictures are in it.
+
+Without a template engine: most of the page is drawings and tables that are computed, and its markup is eighty lines.
+Whatever stands in the results passes `escape`; `tests/report/test_page.py` reads pages of hostile names.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from ..frames import UNSURE
 from ..names import printable
-from ..view.overlay.labels import UNSURE
 from .film import cards, timeline
 from .gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
 from .words import NARROW, Pictures, counted, duration, image, percent, sentence
@@ -19,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 @dataclass(slots=True)
-class Told:
+class SourceSection:
     """All that the page says about one source."""
 
     gathered: Gathered
@@ -29,10 +33,10 @@ class Told:
     notes: list[str] = field(default_factory=list)  # sentences
 
 
-def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
+def page(sources: list[SourceSection], summary: dict, day: str) -> Iterator[str]:
     """The document, in parts. `day`: when the results were made, for the reader. `summary`: summary.json, or {}."""
-    title = ", ".join(one.gathered.source for one in told[:3]) + (
-        f" and {len(told) - 3} others" if len(told) > 3 else ""
+    title = ", ".join(one.gathered.source for one in sources[:3]) + (
+        f" and {len(sources) - 3} others" if len(sources) > 3 else ""
     )
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -45,10 +49,10 @@ def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
         " style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
     )
     yield f"<style>{style}</style></head><body><main>"
-    yield f'<header><h1>{escape(printable(title))}</h1><p class="quiet">{_in_short(told, day)}</p></header>'
-    yield from _tiles(told, summary)
-    for one in told:
-        if len(told) > 1:
+    yield f'<header><h1>{escape(printable(title))}</h1><p class="quiet">{_in_short(sources, day)}</p></header>'
+    yield from _tiles(sources, summary)
+    for one in sources:
+        if len(sources) > 1:
             yield f'<h2 class="source">{escape(printable(one.gathered.source))}</h2>'
         yield from _source(one)
     yield from _run(summary)
@@ -57,10 +61,10 @@ def page(told: list[Told], summary: dict, day: str) -> Iterator[str]:
     yield "</body></html>\n"
 
 
-def _in_short(told: list[Told], day: str) -> str:
-    people = sum(one.gathered.people for one in told)
-    seconds = sum(one.gathered.seconds for one in told)
-    pictures = sum(one.gathered.still_count for one in told)
+def _in_short(sources: list[SourceSection], day: str) -> str:
+    people = sum(one.gathered.people for one in sources)
+    seconds = sum(one.gathered.seconds for one in sources)
+    pictures = sum(one.gathered.still_count for one in sources)
     parts = [day]
     if seconds:
         parts += [duration(seconds), f"{counted(people, 'person', 'people')} followed"]
@@ -69,29 +73,29 @@ def _in_short(told: list[Told], day: str) -> str:
     return " · ".join(parts)
 
 
-def _tiles(told: list[Told], summary: dict) -> Iterator[str]:
-    frames, faces = (sum(getattr(one.gathered, name) for one in told) for name in ("frames", "faces"))
-    dropped = sum(count for one in told for (what, _, _), count in one.losses.items() if what == "dropped")
-    given_up = sum(sum(one.gathered.missing.values()) for one in told)
-    errors = sum(sum(one.gathered.errors.values()) for one in told)
-    what = "frames" if any(one.gathered.film_count for one in told) else "pictures"
+def _tiles(sources: list[SourceSection], summary: dict) -> Iterator[str]:
+    frames, faces = (sum(getattr(one.gathered, name) for one in sources) for name in ("frames", "faces"))
+    dropped = sum(count for one in sources for (what, _, _), count in one.losses.items() if what == "dropped")
+    given_up = sum(sum(one.gathered.missing.values()) for one in sources)
+    errors = sum(sum(one.gathered.errors.values()) for one in sources)
+    what = "frames" if any(one.gathered.film_count for one in sources) else "pictures"
     tiles = [(what, f"{frames:,}"), ("faces", f"{faces:,}"), (f"{what} dropped", f"{dropped:,}")]
     tiles.append(("answers given up", f"{given_up:,}"))
     if errors:
         tiles.append(("not analysed", f"{errors:,}"))
     if summary:
         tiles.append(("restarts", f"{sum(summary.get('restarts', {}).values()):,}"))
-    seconds = max((one.account.get("seconds", 0.0) for one in told), default=0.0)
+    seconds = max((one.account.get("seconds", 0.0) for one in sources), default=0.0)
     if seconds:
         # What was there before the last start took time that its summary does not have.
-        now = frames - sum(one.account.get("before", 0) for one in told)
+        now = frames - sum(one.account.get("before", 0) for one in sources)
         tiles.append((f"{what} a second", f"{max(0, now) / seconds:.1f}"))
     yield '<dl class="tiles">'
     yield "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in tiles)
     yield "</dl>"
 
 
-def _source(one: Told) -> Iterator[str]:
+def _source(one: SourceSection) -> Iterator[str]:
     gathered = one.gathered
     for note in one.notes:
         yield f'<p class="note">{escape(printable(note))}</p>'
@@ -121,7 +125,7 @@ def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
 
 
 def _left_out(film: Film) -> str:
-    """Who is not shown, in sentences."""
+    """The people who are not shown, in sentences."""
     said = []
     if film.let_go:
         were, are = ("other was", "is") if film.let_go == 1 else ("others were", "are")
@@ -157,7 +161,7 @@ def _still(still: Still, pictures: Pictures) -> Iterator[str]:
         yield f'<article><div class="face">{look}</div>{said}{title}</article>'
 
 
-def _losses(one: Told) -> Iterator[str]:
+def _losses(one: SourceSection) -> Iterator[str]:
     """What is missing and why."""
     rows = [(what, stage, reason, count) for (what, stage, reason), count in one.losses.most_common()]
     known = {stage for what, stage, _, _ in rows if what == "given up"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..frames import Age, Answer, Classes, Face, Value, age_group
+from ..answers import Answer
+from ..frames import Face
 from .timeline import Strip
 
 
@@ -22,10 +23,10 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Said:
+class StageAnswers:
     """What a stage said about one face, over the time that it was seen."""
 
-    kind: type  # Classes, Age or Value
+    kind: type[Answer]
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)  # of scores or numbers, each times the seconds it stood for
     labels: dict[str, float] = field(default_factory=dict)  # classes: for how many seconds each was the strongest
@@ -33,43 +34,30 @@ class Said:
 
     def add(self, answer: Answer, raw: Answer | None, seconds: float, moment: Moment) -> None:
         """`answer` is what is shown, `raw` what was said about this very frame."""
-        numbers = _numbers(answer)
+        numbers = answer.numbers
         if not math.isfinite(sum(numbers.values())):
             return  # A net that gave no number said nothing.
         self.seconds += seconds
         sums = self.sums
         for name, value in numbers.items():
             sums[name] = sums.get(name, 0.0) + seconds * value
-        if isinstance(answer, Classes):
-            self.labels[answer.label] = self.labels.get(answer.label, 0.0) + seconds
-            agrees = isinstance(raw, Classes) and raw.label == answer.label
-            if agrees and raw.confidence > self.best.get(raw.label, (-1.0, None))[0]:
-                self.best[raw.label] = (raw.confidence, moment)
+        if answer.top is not None:
+            label = answer.top[0]
+            self.labels[label] = self.labels.get(label, 0.0) + seconds
+            said, confidence = raw.top if raw is not None and raw.top else (None, 0.0)
+            if said == label and confidence > self.best.get(label, (-1.0, None))[0]:
+                self.best[label] = (confidence, moment)
 
     @property
     def mean(self) -> Answer:
         """What it comes to, over all the time; only where `seconds` is above 0."""
-        means = {name: value / self.seconds for name, value in self.sums.items()}
-        if self.kind is Classes:
-            label = max(means, key=means.get)
-            return Classes(label, means[label], means)
-        return Age(**means, group=age_group(means["years"])) if self.kind is Age else Value(**means)
+        return self.kind.of({name: value / self.seconds for name, value in self.sums.items()})
 
     @property
     def shares(self) -> list[tuple[str, float]]:
         """For which part of the time each label was the strongest, the longest first."""
         shares = [(label, seconds / self.seconds) for label, seconds in self.labels.items()]
         return sorted(shares, key=lambda item: -item[1])
-
-
-def _numbers(answer: Answer) -> dict[str, float]:
-    match answer:
-        case Classes(_, _, scores):
-            return scores
-        case Age(years, low, high):
-            return {"years": years, "low": low, "high": high}
-        case Value(value):
-            return {"value": value}
 
 
 @dataclass(slots=True)
@@ -81,7 +69,7 @@ class Person:
     first_s: float
     last_s: float = 0.0
     seconds: float = 0.0
-    said: dict[str, Said] = field(default_factory=dict)  # by stage
+    answers: dict[str, StageAnswers] = field(default_factory=dict)  # by stage
     best: tuple[float, Moment] | None = None  # where the face is largest and surest
     was_unsure: bool = False  # a picture of it was too poor for anything to be said
 
@@ -90,15 +78,17 @@ class Person:
         self.last_s, self.seconds = end_s, self.seconds + seconds
         shown = face.shown
         for stage, answer in shown.items():
-            of = self.said.get(stage)
+            of = self.answers.get(stage)
             if of is None or of.kind is not type(answer):
-                of = self.said[stage] = Said(type(answer))
+                of = self.answers[stage] = StageAnswers(type(answer))
             of.add(answer, face.answers.get(stage), seconds, moment)
-        if shown.keys() == self.said.keys():  # A frame that not all of them are asked about does not tell their order.
-            self.said = {stage: self.said[stage] for stage in shown}
+        if (
+            shown.keys() == self.answers.keys()
+        ):  # A frame that not all of them are asked about does not tell their order.
+            self.answers = {stage: self.answers[stage] for stage in shown}
         self.was_unsure |= face.says_unsure
         colour = shown.get(coloured)
-        self.strip.add(start_s, end_s, colour.label if isinstance(colour, Classes) else "")
+        self.strip.add(start_s, end_s, colour.top[0] if colour and colour.top else "")
         quality = _quality(face, moment)
         if self.best is None or quality > self.best[0]:
             self.best = (quality, moment)
@@ -108,7 +98,7 @@ def _quality(face: Face, moment: Moment) -> float:
     """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it."""
     x, y, width, height = face.box
     inside = x >= 0 and y >= 0 and x + width <= moment.size[0] and y + height <= moment.size[1]
-    sure = [answer.confidence for answer in face.answers.values() if isinstance(answer, Classes)]
+    sure = [answer.top[1] for answer in face.answers.values() if answer.top]
     sharp = 1.0 if face.quality is None else 0.1 + face.quality
     quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5) * sharp
     return quality if quality == quality else 0.0

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from ..frames import Age, Answer, Classes, Face, Value
+from ..answers import Answer
+from ..frames import Face
 from ..results.manifest import Manifest
 from .lines import Line, Results, cannot_be_written
 
@@ -81,7 +82,7 @@ def columns_of(sources: list[Results]) -> Columns:
             for known, answers in ((raw, face.answers), (smoothed, face.smoothed)):
                 fullest = max(fullest, tuple(answers), key=len)
                 for stage, answer in answers.items():
-                    if stage not in known or isinstance(answer, Classes) and len(known[stage]) < 2 + len(answer.scores):
+                    if stage not in known or len(known[stage]) < len(answer.columns()):
                         known.setdefault(stage, {}).update(_columns(stage, answer))
     columns = PLACE | (LANDMARKS if has_landmarks else {})
     in_order = dict.fromkeys((*fullest, *raw, *smoothed))
@@ -119,26 +120,15 @@ def _row(line: Line, face: Face) -> dict[str, object]:
 
 def _cells(stage: str, answer: Answer) -> dict[str, object]:
     name = f"{stage}_answer" if stage in PLACE or stage in LANDMARKS else stage
-    match answer:
-        case Classes(label, confidence, scores):
-            each = {f"{name}_{of}": _known(score) for of, score in scores.items()}
-            return {name: label, f"{name}_confidence": _known(confidence), **each}
-        case Age(years, low, high, group):
-            numbers = {name: years, f"{name}_low": low, f"{name}_high": high}
-            return {column: _known(value) for column, value in numbers.items()} | {f"{name}_group": group}
-        case Value(value):
-            return {name: _known(value)}
-    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
+    return {name + after: cell if isinstance(cell, str) else _known(cell) for after, cell in answer.columns().items()}
 
 
 def _columns(stage: str, answer: Answer) -> Columns:
-    cells = _cells(stage, answer)
-    texts = {next(iter(cells))} if isinstance(answer, Classes) else {f"{stage}_group"}
-    return {name: str if name in texts else float for name in cells}
+    return {name: str if isinstance(cell, str) else float for name, cell in _cells(stage, answer).items()}
 
 
 def _as_text(cell: object) -> object:
-    """With an apostrophe before a text that a spreadsheet would run, such as the name of a file that somebody sent."""
+    """With an apostrophe before a text that a spreadsheet would run, such as the name of a file."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
+from ..decimals import rounded
 from ..errors import reason
-from ..frames import rounded
-from ..names import output_name
-from ..results.layout import ANNOTATED
+from ..results.source_folder import SourceFolder
 from ..sources.base import Source, SourceError
 from ..sources.opening import open_source
 from ..vision.anonymize import anonymize_faces
@@ -29,16 +28,10 @@ AROUND = 1.25  # of the box, where nothing is drawn in
 class Thumbnails:
     """The faces of one source, by `Moment`; those that could not be had are not there."""
 
-    def __init__(
-        self, folder: Path, source: str, spec: str | None = None, hide: bool = False, apart: Container[str] = ()
-    ):
-        """`spec`: what the run had as source, where no annotated pictures are to be taken. `hide`: unrecognisable.
-
-        `apart`: as in `output_name`.
-        """
+    def __init__(self, place: SourceFolder, source: str, spec: str | None = None, hide: bool = False):
+        """`spec`: what the run had as source, where no annotated pictures are to be taken. `hide`: unrecognisable."""
         self.notes: list[str] = []  # which pictures could not be had, and why; the page is whole without them
-        self._annotated, self._source, self._spec, self._hide = folder / ANNOTATED, source, spec, hide
-        self._apart = apart
+        self._place, self._source, self._spec, self._hide = place, source, spec, hide
 
     def cut(self, moments: Iterable[Moment]) -> dict[Moment, bytes]:
         """A JPEG for each that can be had; raises `SourceError` where the source cannot be opened."""
@@ -66,8 +59,7 @@ class Thumbnails:
         for moment in wanted:
             files.setdefault(moment.file, []).append(moment)
         for file, moments in files.items():
-            video = self._annotated / output_name(self._source, file, False, self._apart)
-            still = self._annotated / output_name(self._source, file, True, self._apart)
+            video, still = self._place.video(self._source, file), self._place.still(self._source, file)
             if video.is_file():
                 yield video.name, _of_video(video, moments)
             elif still.is_file():

@@ -6,11 +6,13 @@ import base64
 from collections.abc import Mapping
 from html import escape
 
-from ..frames import Age, Answer, Classes, Value
-from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS
+from ..answers import Answer
+from ..answers.base import NARROW
+from ..answers.base import percent as plain_percent
+from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS, css_colour
 from .person import Moment
 
-NARROW, NO_BREAK = "\u202f", "\u00a0"  # spaces at which no line is broken
+NO_BREAK = "\u00a0"  # a space at which no line is broken, wider than NARROW
 
 Pictures = Mapping[Moment, bytes]  # JPEGs of faces
 
@@ -18,17 +20,12 @@ Pictures = Mapping[Moment, bytes]  # JPEGs of faces
 def colour_of(what: str) -> str:
     """The colour of a label: that of the overlay, or one of its own by its name."""
     if what in LABEL_COLOURS:
-        return css(LABEL_COLOURS[what])
-    return css(ID_COLOURS[sum(what.encode()) % len(ID_COLOURS)])
-
-
-def css(bgr: tuple[int, int, int]) -> str:
-    blue, green, red = bgr
-    return f"#{red:02x}{green:02x}{blue:02x}"
+        return css_colour(LABEL_COLOURS[what])
+    return css_colour(ID_COLOURS[sum(what.encode()) % len(ID_COLOURS)])
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f}{NARROW}%"
+    return plain_percent(share, NARROW)
 
 
 def part(share: float) -> str:
@@ -61,19 +58,8 @@ def duration(seconds: float) -> str:
 
 def sentence(stage: str, answer: Answer) -> str:
     """What a stage says about a face."""
-    match answer:
-        case Classes(label, confidence):
-            named = "" if stage in ("gender", "emotion") else f"{escape(stage)}: "
-            return f"{named}<strong>{escape(label)}</strong> {percent(confidence)}"
-        case Age(years, low, high):
-            words = "years" if stage == "age" else f"years, by {escape(stage)}"
-            return f"<strong>{_years(years)}</strong> {words}, {_years(low)} to {_years(high)}"
-        case Value(value):
-            return f"{escape(stage)} <strong>{value:.4g}</strong>"
-
-
-def _years(years: float) -> str:
-    return f"{max(years, 0.0):.0f}"  # The range of a newborn reaches below 0.
+    before, emphasised, after = map(escape, answer.sentence(stage))
+    return f"{before}<strong>{emphasised}</strong>{after}"
 
 
 def image(pictures: Pictures, moment: Moment | None, said: str) -> str:

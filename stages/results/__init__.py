@@ -1,1 +1,1 @@
-"""What a run leaves on the disk: which files are its own, and how they are replaced without loss."""
+"""The files of a run: their formats, which of them may be replaced, and how they are replaced without loss."""

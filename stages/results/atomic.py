@@ -1,15 +1,37 @@
-"""Files that are replaced as a whole: after a crash or a power cut the old one is there, or the new one."""
+"""Files at the level of the system: opened for what they are, never through a link, and made durable."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 BINARY = getattr(os, "O_BINARY", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that nobody writes to
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO without a writer must not wait
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a regular file for reading; raises `OSError`, also for a link, a folder and a FIFO."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
+    descriptor = os.open(path, os.O_RDONLY | NO_LINK | NO_WAIT | BINARY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a regular file is there, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def create(path: Path, mode: int = 0o666) -> int:

@@ -1,4 +1,4 @@
-"""Whether a file system answers: one that is frozen, or whose server is gone, holds whoever changes it for ever."""
+"""Whether a file system answers: on one that is frozen, or whose server is gone, every change waits for ever."""
 
 from __future__ import annotations
 

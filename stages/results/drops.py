@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .errors import cannot_write
+from ..layout import LINE_BYTES
+from ..protocol import limits
+from .atomic import open_plain
+from .errors import NotALine, cannot_write
 from .manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """What is not in the results, and why."""
+
+    what: str  # "dropped" | "given up"
+    first: int  # frames, both included
+    last: int
+    stage: str
+    reason: str
+
+    @property
+    def line(self) -> bytes:
+        """Its line in UTF-8, with its end."""
+        return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 class DropLog:
@@ -19,11 +40,11 @@ class DropLog:
 
     def dropped(self, first: int, last: int, stage: str, reason: str) -> None:
         """The frames from `first` to `last`, both included, are in no output; raises `OutputError`."""
-        self._write({"what": "dropped", "first": first, "last": last, "stage": stage, "reason": reason})
+        self._write(DropEntry("dropped", first, last, stage, reason))
 
     def given_up(self, frame: int, stage: str, reason: str) -> None:
         """What this stage has to say about the frame is not waited for."""
-        self._write({"what": "given up", "first": frame, "last": frame, "stage": stage, "reason": reason})
+        self._write(DropEntry("given up", frame, frame, stage, reason))
 
     def close(self) -> None:
         """All of them are there; raises `OutputError`."""
@@ -34,16 +55,45 @@ class DropLog:
             except OSError as error:
                 raise cannot_write(self._path, error) from error
 
-    def _write(self, entry: dict) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    def _write(self, entry: DropEntry) -> None:
         try:
             # Opened anew each time: losses are rare, and a file without any does not come to be.
             is_there = os.path.lexists(self._path)
             descriptor = (self._manifest.reopen if is_there else self._manifest.create)(self._path)
             self._is_open = True
             try:
-                os.write(descriptor, line)
+                os.write(descriptor, entry.line)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise cannot_write(self._path, error) from error
+
+
+def drops_in(path: Path) -> Iterator[DropEntry]:
+    """The lines of an account.jsonl, none where nothing was lost; a torn last one is left out.
+
+    Raises `NotALine` and `OSError`.
+    """
+    try:
+        lines = open_plain(path)
+    except FileNotFoundError:
+        return
+    with lines:
+        number = 0
+        while (text := lines.readline(LINE_BYTES)).endswith(b"\n"):
+            number += 1
+            yield _drop_entry(path, number, text)
+        if len(text) >= LINE_BYTES:
+            raise NotALine(path, number + 1, "no line of an account")
+
+
+def _drop_entry(path: Path, number: int, text: bytes) -> DropEntry:
+    try:
+        loss = DropEntry(**json.loads(text))
+        if not all(isinstance(said, str) for said in (loss.what, loss.stage, loss.reason)):
+            raise TypeError("a name is no text")
+        if not all(isinstance(frame, int) and 0 <= frame <= limits.COUNT for frame in (loss.first, loss.last)):
+            raise TypeError("a frame is no number")
+    except (ValueError, TypeError, RecursionError):
+        raise NotALine(path, number, "no line of an account") from None
+    return loss

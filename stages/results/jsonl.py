@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import stat
-from dataclasses import replace
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
+from ..answers import answer_from
 from ..config.schema import FACE_KEYS
-from ..frames import Age, Answer, Classes, Face, FinishedFrame, Pose, Value, rounded
-from .errors import OutputError, cannot_write
+from ..decimals import are_numbers, as_json, of_json
+from ..frames import Face, FinishedFrame, Pose
+from ..layout import LINE_BYTES
+from ..protocol import limits
+from .atomic import open_plain, write_all
+from .errors import NotALine, OutputError, cannot_write
 from .manifest import Manifest
 
-LINE_BYTES = 10_000_000  # enough for any line of ours
+_BEGINS = b'{"source": '
+_ANGLES = ("yaw", "pitch", "roll")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line of results.jsonl says about a frame."""
+
+    source: str
+    frame: int
+    file: str | None  # of a folder
+    time: float  # seconds; 0.0 where the line has none
+    width: int  # pixels
+    height: int
+    faces: list[Face]
+    missing: list[str]  # stages whose answer was given up
+    error: str | None  # why the frame was not analysed
+    begins: int = 0  # where it begins in the file, in bytes
+    ends: int = 0
 
 
 class JsonLines:
@@ -33,13 +54,11 @@ class JsonLines:
         except OSError as error:
             raise cannot_write(path, error) from error
 
-    def write(self, frame: FinishedFrame, drawn: np.ndarray | None = None) -> None:
+    def write(self, frame: FinishedFrame) -> None:
         """Append one line. One that does not fit on the disk leaves nothing behind, and raises OutputError."""
         text = line(frame)
         try:
-            written = os.write(self._descriptor, text)
-            while written < len(text):  # A disk that is nearly full takes a part; the next write says why.
-                written += os.write(self._descriptor, text[written:])
+            write_all(self._descriptor, text)
         except OSError as error:
             with contextlib.suppress(OSError):  # A device has no length to cut; the sentence below is what matters.
                 os.ftruncate(self._descriptor, self.size)
@@ -90,17 +109,6 @@ class JsonLines:
             raise cannot_write(self._path, error) from error
 
 
-def last_time(results: Path) -> float | None:
-    """The time that the last whole line says; None where there is none. Raises OutputError."""
-    try:
-        with results.open("rb") as lines:
-            lines.seek(-min(LINE_BYTES, lines.seek(0, os.SEEK_END)), os.SEEK_CUR)
-            whole = lines.read().rpartition(b"\n")[0]
-    except OSError as error:
-        raise cannot_write(results, error) from error
-    return json.loads(whole.rpartition(b"\n")[2])["time"] if whole else None
-
-
 def line(frame: FinishedFrame) -> bytes:
     """The frame's line in UTF-8, with its end."""
     text = json.dumps(record(frame), ensure_ascii=False, allow_nan=False)
@@ -114,7 +122,7 @@ def record(frame: FinishedFrame) -> dict:
     written = {"source": frame.source, "frame": int(frame.frame)}
     if frame.picture.file is not None:
         written["file"] = frame.picture.file
-    written |= {"time": _number(frame.picture.time), "width": width, "height": height}
+    written |= {"time": as_json(frame.picture.time), "width": width, "height": height}
     written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
     if frame.missing:
         written["missing"] = list(frame.missing)
@@ -123,72 +131,125 @@ def record(frame: FinishedFrame) -> dict:
     return written
 
 
-def faces_of(record: dict) -> list[Face]:
-    """The faces of a line that was read: what `record` was given, but for what rounding took away."""
-    return [_read_face(face) for face in record["faces"]]
-
-
 def _face(face: Face) -> dict:
     written = {} if face.id is None else {"id": face.id}
-    written |= {"box": [_number(value) for value in face.box], "score": _number(face.score)}
+    written |= {"box": [as_json(value) for value in face.box], "score": as_json(face.score)}
     if face.landmarks is not None:
-        written["landmarks"] = [[_number(x), _number(y)] for x, y in face.landmarks]
+        written["landmarks"] = [[as_json(x), as_json(y)] for x, y in face.landmarks]
     if face.pose is not None:
-        written["pose"] = {name: _number(getattr(face.pose, name)) for name in _ANGLES}
+        written["pose"] = {name: as_json(getattr(face.pose, name)) for name in _ANGLES}
     if face.quality is not None:
-        written["quality"] = _number(face.quality)
+        written["quality"] = as_json(face.quality)
     if face.unsure:
         written["unsure"] = True
-    written |= {stage: _answer(answer) for stage, answer in face.answers.items()}
+    written |= {stage: answer.to_json() for stage, answer in face.answers.items()}
     if face.smoothed:
-        written["smoothed"] = {stage: _answer(answer) for stage, answer in face.smoothed.items()}
+        written["smoothed"] = {stage: answer.to_json() for stage, answer in face.smoothed.items()}
     return written
 
 
-def _answer(answer: Answer) -> dict:
-    match answer:
-        case Classes(label, confidence, scores):
-            numbers = {name: _number(score) for name, score in scores.items()}
-            return {"label": label, "confidence": _number(confidence), "scores": numbers}
-        case Age(years, low, high, group):
-            return {"years": _number(years), "low": _number(low), "high": _number(high), "group": group}
-        case Value(value):
-            return {"value": _number(value)}
-    raise TypeError(f"no way to write an answer of type {type(answer).__name__}")
+def lines_of(
+    path: Path, begins: int = 0, number: int = 0, exact: bool = False
+) -> Generator[Line, None, tuple[int, bool]]:
+    """Every whole line from a byte on, before which there are `number` lines; `exact`: as a run writes it.
+
+    Returns how many lines there are, and whether the beginning of another one follows: a process that is killed while
+    it writes leaves that. Raises `NotALine` and `OSError`.
+    """
+    with open_plain(path) as lines:
+        lines.seek(begins)
+        while text := lines.readline(LINE_BYTES):
+            if not text.endswith(b"\n"):
+                if not _is_torn(text):
+                    raise NotALine(path, number + 1, "no line of results")
+                return number, True
+            number += 1
+            try:
+                said = parsed(text, begins)
+            except ValueError:
+                raise NotALine(path, number, "no line of results") from None
+            if exact and not (text.startswith(_BEGINS) and text.endswith(b"}\n")):
+                raise NotALine(path, number, "not as it was written")  # Other line ends, or a mark of its encoding.
+            yield said
+            begins += len(text)
+    return number, False
 
 
-def _number(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity: what is not a number becomes null."""
-    value = rounded(value)
-    return value if math.isfinite(value) else None
+def parsed(text: bytes, begins: int = 0) -> Line:
+    """What one line says, which begins at that byte of its file; raises `ValueError` for what is no line of results."""
+    try:
+        return _checked(json.loads(text, parse_constant=_refuse), begins, begins + len(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise ValueError("no line of results") from error
 
 
-_ANGLES = ("yaw", "pitch", "roll")
+def last_time(results: Path) -> float | None:
+    """The time that the last whole line says; None where there is none. Raises OutputError."""
+    try:
+        with results.open("rb") as lines:
+            lines.seek(-min(LINE_BYTES, lines.seek(0, os.SEEK_END)), os.SEEK_CUR)
+            whole = lines.read().rpartition(b"\n")[0]
+    except OSError as error:
+        raise cannot_write(results, error) from error
+    return json.loads(whole.rpartition(b"\n")[2])["time"] if whole else None
+
+
+def _is_torn(text: bytes) -> bool:
+    """Whether this may be the beginning of a line; after a power cut it can be zeros."""
+    begins = text.startswith(_BEGINS) or _BEGINS.startswith(text) or not text.strip(b"\0")
+    return len(text) < LINE_BYTES and begins
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _checked(record: dict, begins: int, ends: int) -> Line:
+    faces = [_read_face(face) for face in record["faces"]]
+    time, width, height = record["time"], record["width"], record["height"]
+    missing, error = record.get("missing", []), record.get("error")
+    fits = (
+        isinstance(record["source"], str)
+        and isinstance(record["frame"], int)
+        and 0 <= record["frame"] <= limits.COUNT
+        and isinstance(record.get("file"), str | None)
+        and (time is None or are_numbers((time,)))
+        and isinstance(width, int)
+        and isinstance(height, int)
+        and 0 < width * height <= limits.PICTURE_PIXELS
+        and width > 0
+        and isinstance(missing, list)
+        and all(isinstance(stage, str) for stage in missing)
+        and isinstance(error, str | None)
+        and all(map(_is_face, faces))
+    )
+    if not fits:
+        raise ValueError("a value is of another type")
+    named = record["source"], record["frame"], record.get("file"), float(time or 0)
+    return Line(*named, width, height, faces, missing, error, begins, ends)
+
+
+def _is_face(face: Face) -> bool:
+    fits = len(face.box) == 4 and are_numbers((*face.box, face.score)) and isinstance(face.id, int | None)
+    return fits and (face.landmarks is None or _has_landmarks(face))
+
+
+def _has_landmarks(face: Face) -> bool:
+    numbers = *(number for point in face.landmarks for number in point), face.quality
+    angles = face.pose.yaw, face.pose.pitch, face.pose.roll
+    return len(face.landmarks) == 5 and are_numbers((*numbers, *angles)) and isinstance(face.unsure, bool)
 
 
 def _read_face(face: dict) -> Face:
-    answers = {stage: _read_answer(answer) for stage, answer in face.items() if stage not in FACE_KEYS}
-    smoothed = {stage: _read_answer(answer) for stage, answer in face.get("smoothed", {}).items()}
-    read = Face(tuple(map(_read_number, face["box"])), _read_number(face["score"]), answers, face.get("id"), smoothed)
+    answers = {stage: answer_from(answer) for stage, answer in face.items() if stage not in FACE_KEYS}
+    smoothed = {stage: answer_from(answer) for stage, answer in face.get("smoothed", {}).items()}
+    read = Face(tuple(map(of_json, face["box"])), of_json(face["score"]), answers, face.get("id"), smoothed)
     if "landmarks" not in face:
         return read
     return replace(
         read,
-        landmarks=tuple((_read_number(x), _read_number(y)) for x, y in face["landmarks"]),
-        pose=Pose(*(_read_number(face["pose"][name]) for name in _ANGLES)),
-        quality=_read_number(face["quality"]),
+        landmarks=tuple((of_json(x), of_json(y)) for x, y in face["landmarks"]),
+        pose=Pose(*(of_json(face["pose"][name]) for name in _ANGLES)),
+        quality=of_json(face["quality"]),
         unsure=face.get("unsure", False),
     )
-
-
-def _read_answer(answer: dict) -> Answer:
-    if "label" in answer:
-        scores = {name: _read_number(score) for name, score in answer["scores"].items()}
-        return Classes(answer["label"], _read_number(answer["confidence"]), scores)
-    if "years" in answer:
-        return Age(*(_read_number(answer[name]) for name in ("years", "low", "high")), answer["group"])
-    return Value(_read_number(answer["value"]))
-
-
-def _read_number(value: float | None) -> float:
-    return math.nan if value is None else value

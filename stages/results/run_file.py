@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
-from .atomic import sync_folder
-from .layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
+from .atomic import open_plain, sync_folder
+from .counting import what_is_whole
+from .errors import REPLACE, DamagedState
 from .manifest import Manifest
-from .reading import DamagedState, open_plain, what_is_whole
 
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
 _ENDS = ("finished", "stopped", None)
@@ -54,7 +56,7 @@ class RunFile:
     def prepare(self, folder: Path) -> None:
         """Write it beside its place: after that hardly anything can hinder `write`.
 
-        Raises `OSError`, and `ForeignFile` where a file of somebody else's has its name.
+        Raises `OSError`, and `ForeignFile` where a foreign file has its name.
         """
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
         # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
@@ -65,7 +67,7 @@ class RunFile:
     def write(self, folder: Path) -> None:
         """Replace it as a whole; raises `OSError`.
 
-        A run that begins or goes on has no summary: one that is there tells of an end that is none any more.
+        A run that is under way has no summary: one that is there is of an earlier end, and is removed.
         """
         self.prepare(folder)
         if self.ended is None:
@@ -79,6 +81,13 @@ class RunFile:
     def difference(self, inputs: dict) -> str | None:
         """The name of the first input that is not the same now."""
         return next((name for name in {**inputs, **self.inputs} if inputs.get(name) != self.inputs.get(name)), None)
+
+
+def run_in(folder: Path) -> RunFile | None:
+    """The run in this folder; None where there is none, or nothing that can be read as one."""
+    with contextlib.suppress(DamagedState):
+        return RunFile.read(folder)
+    return None
 
 
 def damaged(folder: Path, how: str) -> DamagedState:
@@ -101,3 +110,20 @@ def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
 def part_of(folder: Path) -> Path:
     """Where it is prepared."""
     return folder / RUN_PART
+
+
+def rendered_in(folder: Path) -> dict[str, int]:
+    """How many frames of each source summary.json tells of; nothing where there is none.
+
+    Raises `DamagedState` where it is not what a run has left.
+    """
+    summary = folder / SUMMARY
+    try:
+        with open_plain(summary) as file:
+            return {str(source["source"]): int(source["rendered"]) for source in json.loads(file.read())["sources"]}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DamagedState(f"{summary} cannot be read: {error.strerror}; put it right, or {REPLACE}.") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedState(f"{summary} is damaged; put it back, delete it, or {REPLACE}.") from None

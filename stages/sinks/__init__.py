@@ -1,1 +1,1 @@
-"""Where finished frames go: each takes them in order and keeps what it wrote when the process is killed."""
+"""Sinks: what finished frames are written to, in order, and how it is all made whole again after a death."""

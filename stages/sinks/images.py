@@ -1,37 +1,20 @@
-"""Annotated pictures, each beside its like under the name that it had."""
+"""Pictures as files: JPEG and PNG."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..frames import FinishedFrame
-from ..names import output_name
-from ..results.errors import OutputError, cannot_write
+from ..names import output_name, printable
+from ..results.errors import ForeignFile, OutputError, cannot_write
 from ..results.manifest import Manifest
 
 JPEG_QUALITY = 92
 _JPEG_SIDE = 65_500  # pixels; libjpeg refuses more
-
-
-class AnnotatedPictures:
-    """Writes one picture per frame below a folder."""
-
-    def __init__(self, folder: Path, manifest: Manifest | None = None, apart: Container[str] = ()):
-        """`apart`: as in `output_name`."""
-        self._folder, self._manifest, self._apart = folder, manifest or Manifest(folder), apart
-
-    def write(self, frame: FinishedFrame, drawn: np.ndarray) -> Path:
-        """Write the picture of one frame, uint8 (H, W, 3) BGR, and say where; raises OutputError."""
-        path = self._folder / output_name(frame.source, frame.picture.file, True, self._apart)
-        write_picture(path, drawn, self._manifest)
-        return path
-
-    def close(self) -> None:
-        """Nothing is held back."""
 
 
 def write_picture(path: Path, pixels: np.ndarray, manifest: Manifest) -> None:
@@ -44,6 +27,25 @@ def write_picture(path: Path, pixels: np.ndarray, manifest: Manifest) -> None:
         manifest.write(path, content, durable=False)  # A sync for each of a thousand pictures would take its time.
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+class SavedPictures:
+    """Pictures that a person saves on the side, with a key: what goes wrong with one does not end the run."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]):
+        """`folder`: in the output folder, for these alone; `say` is called with where each is, or why it is not."""
+        self._folder, self._say = folder, say
+
+    def save(self, frame: FinishedFrame, pixels: np.ndarray) -> None:
+        """Save uint8 (H, W, 3) BGR under the name of the frame's file, with its number."""
+        name = output_name(frame.source, frame.picture.file, still=True)
+        path = self._folder / name.with_name(f"{name.stem}-{frame.frame}.png")
+        try:
+            write_picture(path, pixels, Manifest(self._folder.parent))
+        except (OutputError, ForeignFile) as error:
+            self._say(str(error))
+        else:
+            self._say(f"saved {printable(str(path))}")
 
 
 def _encoded(path: Path, pixels: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""What is published about each finished frame: its record, numbered so that who is slow knows how much was lost."""
+"""What is published about each finished frame: its record, numbered, so that a slow subscriber can count its losses."""
 
 from __future__ import annotations
 

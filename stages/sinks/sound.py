@@ -10,7 +10,7 @@ import av
 from av.stream import Disposition
 
 from ..errors import reason
-from ..sources.film import OPTIONS, Laps, first_stamp_s, formats_of, streams_of_pictures
+from ..sources.container import OPTIONS, Laps, first_stamp_s, formats_of, streams_of_pictures
 
 _HELD_BY_MP4 = {"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"}
 

@@ -1,19 +1,17 @@
-"""Subtitles in WebVTT: who is seen, with labels. A function of the lines of results.jsonl and of nothing else."""
+"""Subtitles in WebVTT: the faces with their labels. A function of the lines of results.jsonl alone."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from ..frames import Age, Answer, Classes, Face, Value
+from ..frames import UNSURE, Face
 from ..results.errors import cannot_write
-from ..results.jsonl import faces_of
+from ..results.jsonl import lines_of
 from ..results.manifest import Manifest
-from ..view.overlay.labels import UNSURE
 
-SLICE_S = 0.5  # what is said is looked at so often: faster nobody reads
+SLICE_S = 0.5  # the text changes at most so often: faster cannot be read
 HOLD_S = 1.0  # what was said stands until the next frame, but for no longer
 MOST = 4  # faces in one subtitle, the largest; more would cover the picture
 
@@ -33,14 +31,11 @@ def subtitles(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[str]:
 def write_subtitles(path: Path, results: Path, begins: int, file: str | None, manifest: Manifest) -> None:
     """Make those of one video, from the lines about `file` that begin at a byte of results.jsonl.
 
-    They appear whole or not at all, and the same however often they are made. Raises `OutputError`.
+    They appear whole or not at all, and the same however often they are made. Raises `OutputError` and `NotALine`.
     """
     try:
-        with results.open("rb") as lines:
-            lines.seek(begins)
-            records = takewhile(lambda record: record.get("file") == file, map(json.loads, lines))
-            parts = subtitles(from_the_start((record["time"], faces_of(record)) for record in records))
-            write_parts(path, parts, manifest)
+        lines = takewhile(lambda line: line.file == file, lines_of(results, begins))
+        write_parts(path, subtitles(from_the_start((line.time, line.faces) for line in lines)), manifest)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -87,17 +82,17 @@ def _slices(frames: Iterable[tuple[float, Sequence[Face]]]) -> Iterator[tuple[fl
             yield number * SLICE_S, end_s if held else (number + 1) * SLICE_S, _text(said)
             said = {}
         number = now if number is None else max(now, number)
-        _hear(said, faces)
+        _note_faces(said, faces)
     if number is not None:
         yield number * SLICE_S, (number + 1) * SLICE_S, _text(said)
 
 
-def _hear(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
+def _note_faces(said: dict[int, tuple[float, str]], faces: Sequence[Face]) -> None:
     """Of each face what was said last, by its `id`; of those without, what the newest frame says."""
     for unnumbered in [key for key in said if key < 0]:
         del said[unnumbered]
     for place, face in enumerate(faces):
-        words = UNSURE if face.says_unsure else ", ".join(_said(stage, answer) for stage, answer in face.shown.items())
+        words = UNSURE if face.says_unsure else ", ".join(answer.brief(stage) for stage, answer in face.shown.items())
         key = -1 - place if face.id is None else face.id
         name = "" if face.id is None else f"#{face.id}"
         said[key] = (face.box[2] * face.box[3], f"{name} {words}".strip() or "face")
@@ -108,17 +103,6 @@ def _text(said: dict[int, tuple[float, str]]) -> str:
     lines = [_escaped(said[key][1]) for key in sorted(largest, key=lambda key: (key < 0, abs(key)))]
     more = len(said) - len(lines)
     return "\n".join([*lines, *([f"and {more} more"] if more else [])])
-
-
-def _said(stage: str, answer: Answer) -> str:
-    match answer:
-        case Classes(label):
-            return label if stage in ("gender", "emotion") else f"{stage}: {label}"
-        case Age(years):
-            return f"{max(years, 0.0):.0f}" if stage == "age" else f"{stage}: {max(years, 0.0):.0f}"
-        case Value(value):
-            return f"{stage}: {value:.4g}"
-    raise TypeError(f"no way to say an answer of type {type(answer).__name__}")
 
 
 def _escaped(text: str) -> str:

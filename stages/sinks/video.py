@@ -2,7 +2,7 @@
 
 By PyAV, because OpenCV's wheels have no H.264 encoder. While frames come they go into a fragmented segment, every frame
 a fragment of its own, so that what was written can be read whatever happens next; at the end the segments are joined
-without encoding anything again (segments.py).
+without encoding anything again (joining.py).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..frames import FinishedFrame
-from ..results.atomic import sync_file
+from ..results.atomic import is_plain, sync_file
 from ..results.errors import cannot_write
 from ..results.manifest import Manifest
-from ..results.reading import is_plain
-from .segments import LONGEST_TICKS, TIME_BASE, join_segments, new_segment, segments_folder, size_of_first
+from .joining import join_segments
+from .segments import LONGEST_TICKS, TIME_BASE, new_segment, segments_folder, size_of_first
 
 # 640 x 360 frames of a real clip on one core, drawn faces included: superfast at factor 24 takes 1.8 ms and 627 kB for
 # nine seconds, ultrafast with its deblocking filter switched on again 1.05 ms and 868 kB, both with a structural
@@ -155,7 +155,7 @@ class VideoWriter:
                 segment.mux(self._stream.encode(None))
             finally:
                 segment.close()
-            if is_plain(self._segment_path):  # Somebody may have taken it; that is found out by comparing.
+            if is_plain(self._segment_path):  # It may have been removed; comparing shows that.
                 sync_file(self._segment_path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..frames import Picture
 from .base import Source, SourceAway, SourceError, counted, size_and_rate
-from .quiet import silent_opencv
+from .pixels import silent_opencv
 
 _SILENT_FOR_S = 5.0  # a camera that gives nothing for so long is broken, taken or gone
 _ASK_AGAIN_S = 0.05

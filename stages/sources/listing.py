@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from ..results.layout import ANNOTATED, LOCK, MANIFEST, RESULTS
+from ..layout import ANNOTATED, LOCK, MANIFEST, RESULTS
 from .spec import is_pattern, path_of
 
 _OF_OUTPUT = (MANIFEST, LOCK, RESULTS)  # one of them lies in every output folder
@@ -57,6 +57,7 @@ class Listing:
         return cls(root, sorted(set(_files(root, _matches(root, parts))), key=natural))
 
     def pins(self) -> list[Pin]:
+        """The files as they are now."""
         return [pin(self.root, path.relative_to(self.root).as_posix()) for path in self.files]
 
 
@@ -77,6 +78,7 @@ def root_of(spec: str) -> Path:
 
 
 def pin(root: Path, name: str) -> Pin:
+    """One file as it is now."""
     try:
         found = os.stat(root / name)
     except OSError:

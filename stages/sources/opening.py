@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base import Source, SourceAway, SourceError
+from .base import Loop, Source, SourceAway, SourceError
 from .listing import Pinned
 from .part import Part
 from .refusal import is_list, refuse_empty, refuse_file
@@ -39,8 +39,6 @@ def open_source(
     if not part.is_whole:
         source.take(part)
     if loop:
-        from .loop import Loop
-
         source = Loop(source)
     if name is not None:
         source.name = name

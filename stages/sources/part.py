@@ -20,6 +20,7 @@ class Part:
 
     @property
     def is_whole(self) -> bool:
+        """Whether nothing is left out."""
         return self == Part()
 
     @property

@@ -11,8 +11,8 @@ from ..names import as_text
 from .base import EmptyPart, Source, SourceError, counted, name_of
 from .listing import Listing, Pinned, root_of
 from .part import Part
+from .picture import StillFile, is_still, read_picture
 from .refusal import nothing_in, unreadable_folder
-from .still import StillFile, is_still, read_picture
 from .video import Clip, Video
 
 _SKIPPED = "Skipped: "

@@ -1,6 +1,9 @@
-"""Pixels of any depth and with any alpha become uint8 (H, W, 3) BGR."""
+"""Pixels of any depth and with any alpha become uint8 (H, W, 3) BGR; and OpenCV without its own lines on stderr."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -32,3 +35,14 @@ def _white_of_floats(pixels: np.ndarray) -> int:
     if np.mean(pixels > 1) <= 0.5:
         return 1
     return 255 if np.nanmax(pixels) <= 255 else 65535
+
+
+@contextmanager
+def silent_opencv() -> Iterator[None]:
+    """Within, OpenCV logs nothing: a sentence of ours says what is wrong. What it raises passes."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

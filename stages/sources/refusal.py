@@ -15,8 +15,8 @@ from urllib.parse import SplitResult
 
 from ..errors import FacepipeError, reason, way_out
 from ..kinds import PICTURES, VIDEOS
-from .header import is_known
 from .listing import holds, root_of
+from .picture_header import is_known
 from .spec import camera_of, is_pattern, path_of
 from .urls import public, split
 

@@ -12,24 +12,18 @@ import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
 import av
-import cv2
-import numpy as np
-from av.video.reformatter import Colorspace, ColorTrc, VideoReformatter
 
 from ..frames import Picture
 from ..protocol.limits import PICTURE_PIXELS
-from . import geometry
 from .base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
 from .clock import timed
-from .film import OPTIONS, Stamps, formats_of, streams_of_pictures
+from .container import OPTIONS, Stamps, formats_of, streams_of_pictures
+from .conversion import Converter, Decoded, PixelAspect, shown_size
 from .part import Part
-from .pixels import over_white
 
 # Videos and pictures. What else FFmpeg knows are devices, and lists of further files and addresses that it would open
 # one after the other, whatever the list is called.
@@ -47,9 +41,6 @@ _OWN_LENGTH = "DURATION"  # Matroska's tag for the length of one stream
 _INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers: at most, and by parts of that one
 _INEXACT_LIST = 0.1  # lists of segments may count whole seconds
 _GAP_S, _GAP = 0.4, 10  # seconds and frames without a picture, in a list of segments: one may be missing
-_UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
-_HD_LINES, _HD_COLUMNS = 720, 1280  # from here on players take an untagged picture for BT.709, below for BT.601
-_HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 # One connection for all: of a server that closes it without saying so, FFmpeg would ask the next part of a file on the
 # closed one, and take the file to end there.
 HTTP = {"multiple_requests": "1"}
@@ -123,7 +114,7 @@ class Clip:
         self._left_out = 0  # frames that an edit list leaves out
         self._stopped: str | None = None  # why the file could not be read to its end
         self._first_s, self._ends_s = 0.0, math.inf  # by the stamps; without end where nobody asked for any
-        self._ahead: list[_Decoded] = []
+        self._ahead: list[Decoded] = []
         self._container = _open(location, label, options, timeout_s)
         try:
             self._stream, self._remark = _pictures_of(self._container, label)
@@ -156,7 +147,7 @@ class Clip:
         rate = self.rate and part.rate(self.rate)
         if self._remark:
             note(self._remark)
-        convert, chooser = _Convert(self.size, self._label, note), part.chooser()
+        convert, chooser = Converter(self.size, self._label, note), part.chooser()
         decoded, self._ahead = chain(self._ahead, self._frames), []
         stamped = ((self._stamp_of(one), one) for one in decoded)
         times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
@@ -223,7 +214,7 @@ class Clip:
             if self._timeout_s and "mov" in self._formats:
                 why += "; if its server gives no parts of files, download it first"
             raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
-        self.size = geometry.shown_size(*self._ahead[0])
+        self.size = shown_size(*self._ahead[0])
         self.rate: float | None = _rate_of(self._stream, self._formats)
         length_s = self._length_s()
         self.frames: int | None = self._stream.frames or None
@@ -234,7 +225,7 @@ class Clip:
         ):  # An edit list leaves some out.
             self.frames = round(length_s * self.rate)
 
-    def _stamp_of(self, decoded: _Decoded) -> float | None:
+    def _stamp_of(self, decoded: Decoded) -> float | None:
         if (stamp := self._stamps.of(decoded.frame)) is None:
             return None
         begins_s, lasts_s = float(stamp), float((decoded.frame.duration or 0) * decoded.frame.time_base)
@@ -243,16 +234,16 @@ class Clip:
         self._ends_s = max(self._ends_s, begins_s + lasts_s)
         return begins_s
 
-    def _decode(self) -> Iterator[_Decoded]:
+    def _decode(self) -> Iterator[Decoded]:
         """Every frame that can be had: what is damaged is left out and counted."""
-        pixel_aspect = _PixelAspect(self._stream)
+        pixel_aspect = PixelAspect(self._stream)
         for packet in self._packets():
             frames = self._decode_packet(packet)
             self._in_vain = 0 if frames else self._in_vain + 1
             self.count += len(frames)
             pixel_aspect.decoded(packet)
             for frame in frames:
-                yield _Decoded(frame, pixel_aspect.of(frame))
+                yield Decoded(frame, pixel_aspect.of(frame))
 
     def _packets(self) -> Iterator[av.Packet]:
         """All that can be read; the last one lets the decoder give out what it holds, also where reading stopped."""
@@ -330,94 +321,6 @@ class Clip:
         return said - self._left_out if said else 0
 
 
-class _Decoded(NamedTuple):
-    frame: av.VideoFrame
-    pixel_aspect: Fraction | None  # width of a pixel by its height
-
-
-class _PixelAspect:
-    """The shape of the pixels: what the container says, or else what the codec says for the frame."""
-
-    def __init__(self, stream: av.VideoStream):
-        self._codec = stream.codec_context
-        self._stated = stream.sample_aspect_ratio
-        self._said: Fraction | None = None  # by the codec at last
-        self._next: tuple[Fraction, int | None] | None = None  # what it says from the frame with this stamp on
-
-    def decoded(self, packet: av.Packet) -> None:
-        """The codec has read a packet; it gives the frames out later, in another order."""
-        said = self._codec.sample_aspect_ratio
-        if said == self._said or not said:
-            return
-        if self._said is None:
-            self._stated = self._stated or said
-        elif self._stated == self._said:
-            self._next = said, packet.pts
-        self._said = said
-
-    def of(self, frame: av.VideoFrame) -> Fraction | None:
-        # Only a key frame begins with another shape; a file without a container has no stamps to know it by.
-        if self._next is not None and (self._next[1] == frame.pts if self._next[1] is not None else frame.key_frame):
-            self._stated, self._next = self._next[0], None
-        return self._stated
-
-
-class _Convert:
-    """Frames of a decoder to upright BGR pictures with square pixels, all of the first one's size."""
-
-    def __init__(self, size: tuple[int, int], label: str, note: Callable[[str], None]):
-        self._size, self._label, self._note = size, label, note
-        self._reformat = VideoReformatter()
-        self._said: set[str] = set()
-
-    def __call__(self, decoded: _Decoded, number: int) -> np.ndarray:
-        frame = decoded.frame
-        self._remark(frame)
-        orientation, shown = geometry.orientation_of(frame), geometry.shown_size(*decoded)
-        wide, high = self._size if shown == self._size else self._inside(shown, number)
-        width, height = (high, wide) if orientation.transposed else (wide, high)
-        has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
-        target = "bgra" if has_alpha else "bgr24"
-        # One thread: starting swscale's own for every frame takes longer than the conversion (640 x 360: 0.5 ms more).
-        frame = self._reformat.reformat(frame, width, height, target, src_colorspace=_colours_of(frame), threads=1)
-        # FFmpeg pads the rows of widths that are no multiple of 32.
-        pixels = orientation.upright(over_white(frame.to_ndarray()) if has_alpha else frame.to_ndarray())
-        return pixels if (wide, high) == self._size else self._with_bars(pixels)
-
-    def _inside(self, shown: tuple[int, int], number: int) -> tuple[int, int]:
-        """The largest size of a picture of another size inside the first one's: faces are never squeezed."""
-        old, new = (size_and_rate(*size, None) for size in (self._size, shown))
-        scale = min(self._size[0] / shown[0], self._size[1] / shown[1])
-        inside = tuple(max(1, min(most, round(scale * side))) for most, side in zip(self._size, shown, strict=True))
-        how = "is scaled back" if inside == self._size else "is scaled back, with black bars"
-        self._say("size", f"{self._label}: the size changes from {old} to {new} at frame {number} and {how}.")
-        return inside
-
-    def _with_bars(self, pixels: np.ndarray) -> np.ndarray:
-        width, height = self._size[0] - pixels.shape[1], self._size[1] - pixels.shape[0]
-        top, left = height // 2, width // 2
-        return cv2.copyMakeBorder(pixels, top, height - top, left, width - left, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-
-    def _remark(self, frame: av.VideoFrame) -> None:
-        if frame.interlaced_frame:
-            self._say(
-                "interlaced",
-                f"{self._label} is interlaced, and its pictures are read as they are: where something moves, every"
-                " other line is of another moment; faces are told better from a deinterlaced copy.",
-            )
-        if curve := _HDR.get(frame.color_trc):
-            self._say(
-                "HDR",
-                f"{self._label} is HDR ({curve}), and its pictures are read without tone mapping: they look pale; faces"
-                " are told better from a copy in SDR.",
-            )
-
-    def _say(self, what: str, sentence: str) -> None:
-        if what not in self._said:
-            self._said.add(what)
-            self._note(sentence)
-
-
 def is_end(error: av.error.FFmpegError, container: av.container.InputContainer) -> bool:
     """Whether it is no error: so FFmpeg calls the end of what a server sends without saying how long it is."""
     return error.errno == errno.EIO and container.size < 0
@@ -491,11 +394,3 @@ def _rate_of(stream: av.VideoStream, formats: set[str]) -> float:
         if rate and 0 < rate <= fastest:
             return float(rate)
     return _DEFAULT_RATE
-
-
-def _colours_of(frame: av.VideoFrame) -> Colorspace | None:
-    """What the numbers of an untagged frame are taken for; None: as it is tagged, or BT.601."""
-    is_hd = frame.height >= _HD_LINES or frame.width >= _HD_COLUMNS
-    if frame.colorspace == _UNTAGGED and is_hd and not frame.format.is_rgb:
-        return Colorspace.ITU709
-    return None

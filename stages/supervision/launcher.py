@@ -9,11 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from ..config.settings import Settings
 from ..errors import reason, way_out
 from ..protocol import limits
 from ..results.manifest import Manifest
@@ -78,7 +79,7 @@ class Outcome:
 
 def launch(
     starts: list[Start],
-    settings: Callable[[], dict[str, dict]],
+    settings: Callable[[], dict[str, Settings]],
     logs: Path,
     view: RunView,
     *,
@@ -124,7 +125,7 @@ class _Crew:
         self._folder, self._manifest, self._events = logs, Manifest(logs.parent), events
         self.is_over = False
         self._logs: dict[str, StageLog] = {}
-        self._told: dict[str, dict] = {}
+        self._told: dict[str, Settings] = {}
         self._incarnations: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._lives: dict[str, int] = dict.fromkeys(self._starts, 0)
         self._ended: dict[str, deque] = {label: deque(maxlen=limits.ENDS) for label in self._starts}
@@ -187,7 +188,7 @@ class _Crew:
     def stage_of(self, label: str) -> str:
         return self._starts[label].member.stage
 
-    def tell_settings(self, told: dict[str, dict]) -> None:
+    def tell_settings(self, told: dict[str, Settings]) -> None:
         self._told = told
         for label in told:
             self._tell_settings(label)
@@ -217,8 +218,7 @@ class _Crew:
         """Tell every capture here that a worker's process is gone; those elsewhere hear of it from its next life."""
         self._ended[label].append([self._incarnations[label], cause])
         member = self._starts[label].member
-        machines = self._told.get(label, {}).get("machines")
-        host = machines["host"] if machines else socket.gethostname()
+        host = self._told[label].host if label in self._told else socket.gethostname()
         gone = {"stage": member.stage, "host": host, "replica": member.replica, "cause": cause}
         for other, start in self._starts.items():
             if start.member.stage == "capture":
@@ -226,7 +226,7 @@ class _Crew:
 
     def _tell_settings(self, label: str) -> None:
         now = {"incarnation": self._incarnations[label], "life": self._lives[label], "ended": list(self._ended[label])}
-        self.tell(label, {**self._told[label], **now, **self._kept.get(label, {})})
+        self.tell(label, replace(self._told[label], **now, **self._kept.get(label, {})).to_json())
 
 
 @contextmanager

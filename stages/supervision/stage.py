@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from ..config.settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 from ..errors import FacepipeError, StartupRejected
 from ..names import printable
 from .arguments import Arguments
-from .settings import Settings, SourceSettings  # noqa: F401  (what a stage imports from here)
 
 DONE, FAILED, REFUSED = 0, 1, 2  # exit statuses; killed by a signal: 128 + its number
 HEARTBEAT_S = 0.25
@@ -182,7 +182,7 @@ def _launched(main: Main) -> int:
 def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     control = ControlChannel(None)
     _stop_on_signals(control)
-    # Needs pydantic, yaml and numpy, which a launched stage is spared.
+    # Needs yaml and numpy, which a launched stage is spared.
     from ..plan import Plan, read_pipeline
     from ..transport.addresses import claim
     from .places import this_host
@@ -205,12 +205,13 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
 
 def _render_by_hand(main: Main, settings: Settings, control: ControlChannel, config: str | None) -> int:
     """Work in a folder that is held meanwhile, and of which nothing is left where nothing has come of it."""
-    from ..results.output_folder import folder_by_hand
+    from ..results.preconditions import refuse_sources
+    from ..results.runs import folder_by_hand
 
     pipeline = settings.pipeline
     with folder_by_hand(pipeline, settings.inputs, config) as results:
         with results.left_only_by_a_run():
-            results.refuse_sources(pipeline.all_sources().values())
+            refuse_sources(results, pipeline.all_sources().values())
         if pipeline.render.output is None:
             control.say(f"results go to {os.path.relpath(results.path)}")
         status = _work(main, dataclasses.replace(settings, output=str(results.path)), control)

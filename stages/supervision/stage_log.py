@@ -18,7 +18,8 @@ from pathlib import Path
 
 from ..errors import reason
 from ..results.atomic import NO_LINK
-from ..results.manifest import ForeignFile, Manifest
+from ..results.errors import ForeignFile
+from ..results.manifest import Manifest
 
 LAST_WORDS_BYTES = 8192  # of the log, in which the last words are looked for
 LAST_WORDS_CHARACTERS = 300

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
+from ..config.settings import Settings
 from ..delivery.session import WorkerSession
 from ..delivery.tasks import DETECT
 from ..errors import StartupRejected
@@ -31,10 +32,8 @@ from ..protocol.messages import (
     kinds,
 )
 from ..transport.curve import Security
-from ..transport.faults import FaultInjector
-from ..transport.faulty import inject, inject_between, open_transport
+from ..transport.faults import FaultInjector, inject, inject_between, open_transport
 from ..transport.sockets import DealerSocket
-from .settings import Settings
 
 HEARTBEAT_S = 0.1
 FOUND_S = 1.0  # so often render is told that this worker is there, beside the answers that it gets
@@ -196,7 +195,7 @@ class _Worker:
         answers = list(self._answers(tasks))
         session.worked(time.thread_time() - began_s, len(tasks))
         now_s = time.monotonic()
-        self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.held_s)
+        self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.linger_s)
         self._held += [(owner, task, answer) for task, answer in answers]
 
     def _send_answers(self) -> None:

@@ -6,51 +6,75 @@ decisions once more: a proof that this is so, and a way to look at a run that we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
-from ..config.strict_yaml import short
-from ..delivery import dispatcher, joiner
-from ..delivery.dispatcher import Dispatcher, Rules
+import numpy as np
+
+from ..delivery import events, joiner
+from ..delivery.dispatcher import Dispatcher
 from ..delivery.joiner import Joiner
+from ..delivery.rules import Rules
 from ..errors import FacepipeError
+from ..names import short
+from ..protocol.messages import TO_CAPTURE, Attribute, FaceCrops, Faces
 
 CAPTURE, RENDER = "capture", "render"  # whose core it is
 SHOWN_CHARACTERS = 300  # of the decisions of one step
 # What becomes of values that are not what a core expects. It checks none: messages are checked before it hears of them.
 _UNPLAYABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-_CLASSES = {
-    known.__name__: known
-    for union in (dispatcher.Event, dispatcher.Action, joiner.Event, joiner.Action)
-    for known in (*union.__args__, Rules)
-}
-_MADE_BY = {"tuple": tuple, "frozenset": frozenset, "dict": dict, "list": list}
+_UNIONS = (events.Event, events.Action, joiner.Event, joiner.Action)
+_CLASSES = {known.__name__: known for union in _UNIONS for known in (*union.__args__, *TO_CAPTURE, Rules)}
+_MADE_BY = {"tuple": tuple, "list": list}
 
 
 class HistoryError(FacepipeError):
     """A history that cannot be played."""
 
 
-def plain(value: object, name: Callable[[object], str] = str) -> object:
-    """An event, an action or a part of one as lists, texts and numbers; `name` says what stands for a payload."""
+def plain(value: object) -> object:
+    """An event, an action or a part of one as lists, texts and numbers; of pixels their shape."""
     match value:
         case None | bool() | int() | float() | str():
             return value
         case dict():
-            return ["dict", *([plain(key, name), plain(of_key, name)] for key, of_key in value.items())]
-        case frozenset():
-            return ["frozenset", *sorted(plain(member, name) for member in value)]
+            return ["dict", *([plain(key), plain(of_key)] for key, of_key in value.items())]
         case list() | tuple():
-            return [type(value).__name__, *(plain(member, name) for member in value)]
+            return [type(value).__name__, *map(plain, value)]
+        case np.ndarray():
+            return ["array", *value.shape]
         case _ if is_dataclass(value) and type(value).__name__ in _CLASSES:
-            return [type(value).__name__, *(plain(getattr(value, f.name), name) for f in fields(value))]
+            return [type(value).__name__, *(plain(getattr(value, f.name)) for f in fields(value))]
         case _:
-            return name(value)
+            raise TypeError(f"{type(value).__name__} is in no history")
+
+
+def decided(actions: list) -> list:
+    """Actions as `plain` has them; of a message that one passes on there is its name, for the event has all of it."""
+    return ["list", *(plain(_brief(action)) for action in actions)]
+
+
+def _brief(action: events.Action | joiner.Action) -> events.Action | joiner.Action:
+    match action:
+        case events.KeepCrops(crops):
+            return replace(action, crops=_name(crops))
+        case joiner.Contradicted(faces):
+            return replace(action, faces=_name(faces))
+        case joiner.Emit(_, picture, faces, answers):
+            named = {"faces": faces and _name(faces), "answers": {s: _name(answer) for s, answer in answers.items()}}
+            return replace(action, picture=f"the picture at {picture.time} s", **named)
+        case _:
+            return action
+
+
+def _name(message: FaceCrops | Faces | Attribute) -> str:
+    """Enough to tell it from another one of the same frame."""
+    return f"{message.kind}, try {message.attempt}, boxes {message.boxes_hash}, grant {message.grant}"
 
 
 def restored(value: object) -> object:
-    """The inverse of `plain`; of a payload there is its name. Raises `HistoryError` for what `plain` never gave."""
+    """The inverse of `plain`; pixels are black. Raises `HistoryError` for what `plain` never gave."""
     if not isinstance(value, list):
         return value
     kind, *members = value or ["list without a kind"]
@@ -58,6 +82,8 @@ def restored(value: object) -> object:
         raise HistoryError(f"The history has a {type(kind).__name__} where a kind should be; make another one.")
     if kind == "dict":
         return {restored(key): restored(of_key) for key, of_key in members}
+    if kind == "array":
+        return np.broadcast_to(np.uint8(0), members)  # It takes no memory, however large it says that it is.
     members = [restored(member) for member in members]
     if kind in _MADE_BY:
         return _MADE_BY[kind](members)
@@ -119,10 +145,10 @@ class Replayer:
     def _step(self, step: CoreStep) -> None:
         self.steps += 1
         core, event = self._cores[step.who], restored(step.event)
-        decided = core.step(event) if step.now_s is None else core.step(event, step.now_s)
-        if (now := plain(decided)) != step.actions:
+        actions = core.step(event) if step.now_s is None else core.step(event, step.now_s)
+        if (now := decided(actions)) != step.actions:
             then = [str(restored(step.actions))[:SHOWN_CHARACTERS], str(restored(now))[:SHOWN_CHARACTERS]]
-            what = type(event).__name__
+            what = type(event.message if isinstance(event, events.FromWorker) else event).__name__
             self.differing.append(f"step {self.steps} of {short(step.who)}, {what}: then {then[0]}, now {then[1]}")
 
 

@@ -20,8 +20,8 @@ from typing import BinaryIO
 
 import msgpack
 
-from ..config.strict_yaml import short
 from ..errors import FacepipeError, reason, way_out
+from ..names import short
 from ..protocol import limits
 from ..protocol.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
 from ..transport.images import decoded
@@ -70,11 +70,9 @@ class TraceRecorder:
         """Keep that a core was made, with these arguments; `of` names it within the process."""
         self._write(lambda: ({"began": core, "of": of, "with": [history.plain(one) for one in arguments]}, []))
 
-    def record_step(self, of: str, event: object, actions: list, now_s: float | None, name: Callable = str) -> None:
-        """Keep one step of a core: what it has heard, and decided; `name` says what stands for a payload."""
-        self._write(
-            lambda: ({"heard": [history.plain(event, name), history.plain(actions, name)], "of": of, "now": now_s}, [])
-        )
+    def record_step(self, of: str, event: object, actions: list, now_s: float | None) -> None:
+        """Keep one step of a core: what it has heard, and decided."""
+        self._write(lambda: ({"heard": [history.plain(event), history.decided(actions)], "of": of, "now": now_s}, []))
 
     def close(self) -> None:
         kept, self._count = self._count, -1

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..results.locks import Taken, locked
+from ..locks import Taken, locked
 
 IPC, TCP = "ipc://", "tcp://"
 HAS_IPC = sys.platform != "win32"  # libzmq's Windows wheels are built without it

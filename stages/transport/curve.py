@@ -19,11 +19,10 @@ import zmq
 from zmq.utils import z85
 
 from ..config.placement import Placement
+from ..config.settings import Settings
 from ..errors import FacepipeError
-from ..protocol.messages import Message
-from ..supervision.settings import Settings
+from ..protocol.messages import Attribute, FaceCrops, Faces, Failed, Heartbeat, Isolated, Message, WorkerHello
 from .addresses import resolved
-from .authorize import is_authorized
 from .keys import Keyring, KeysError, read_keys
 
 DOMAIN = b"facepipe"
@@ -64,6 +63,7 @@ class Security:
         self._keyring, self._owners, self._placement = keyring, owners, placement
 
     def is_authorized(self, host: str, message: Message) -> bool:
+        """Whether a process on this host, whose key it has shown, can have said that."""
         return is_authorized(self._placement, host, message)
 
     def start_authenticator(self, context: zmq.Context) -> ZapAuthenticator:
@@ -83,6 +83,21 @@ class Security:
         """Speak only with the host that this address belongs to; to be called before the socket is connected."""
         socket.curve_serverkey = self._keyring.public[self._owners.get(address, self.host)]
         socket.curve_secretkey, socket.curve_publickey = self._keyring.secret, self._keyring.own
+
+
+def is_authorized(placement: Placement, host: str, message: Message) -> bool:
+    """Whether a process on this host can have said that; `message` is one that capture or render listens to."""
+    match message:
+        case WorkerHello():
+            return message.host == host and placement.works(host, message.stage)
+        case Heartbeat() | Attribute() | Failed():
+            return placement.works(host, message.stage)
+        case Faces() | FaceCrops():
+            return placement.works(host, "detect")
+        case Isolated():
+            return host in placement.peers_of_captures()
+        case _:  # Everything else is said by the capture of a source.
+            return placement.reads(host, message.source)
 
 
 class ZapAuthenticator:

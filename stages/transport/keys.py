@@ -38,6 +38,7 @@ class Keyring:
 
     @property
     def own(self) -> bytes:
+        """The public key of this host."""
         return self.public[self.host]
 
     def host_of(self, public: bytes) -> str | None:

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..config.placement import Placement
-from ..results.locks import Taken, locked
-from ..supervision.settings import Settings
+from ..config.settings import Settings
+from ..locks import Taken, locked
 from .addresses import IPC, LOCK, PATH_BYTES, TCP
 from .curve import Security, is_beyond
 from .keys import read_keys
@@ -41,6 +41,7 @@ class Publisher:
         self._broadcast.send(parts)
 
     def close(self) -> None:
+        """Close the socket, and give its path and lock back."""
         self._opened.close()
 
 

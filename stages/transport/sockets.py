@@ -118,7 +118,8 @@ class Socket:
         if len(self.refused) > REASONS:
             self.refused = Counter({"of many kinds": self.refused.total()})
 
-    def _send(self, socket: zmq.Socket, parts: list) -> bool:
+    def send_parts(self, socket: zmq.Socket, parts: list) -> bool:
+        """Whether the parts are on their way through one of `zmq_sockets`."""
         try:
             socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
             return True
@@ -169,7 +170,7 @@ class RouterSocket(Socket):
     def send(self, connection: str, message: Message) -> bool:
         """Whether the message is on its way; False: that connection is gone."""
         place, _, name = connection.partition("-")
-        return self._send(self.zmq_sockets[int(place)], [bytes.fromhex(name), *self.packed(message, connection)])
+        return self.send_parts(self.zmq_sockets[int(place)], [bytes.fromhex(name), *self.packed(message, connection)])
 
     def packed(self, message: Message, connection: str) -> list:
         """The parts of a message to that connection."""
@@ -266,7 +267,7 @@ class PubSocket(RouterSocket):
 
     def send(self, parts: list[bytes]) -> None:
         """Send a message to those who keep up; who those are is not known."""
-        self._send(self.zmq_sockets[0], parts)
+        self.send_parts(self.zmq_sockets[0], parts)
         self._count_rejected()
 
 
@@ -313,7 +314,7 @@ class DealerSocket(Socket):
 
     def send(self, message: Message) -> bool:
         """Whether the message is on its way; False: nobody is connected."""
-        return self._send(self._socket, self.packed(message))
+        return self.send_parts(self._socket, self.packed(message))
 
     def packed(self, message: Message) -> list:
         """The parts of a message."""
@@ -392,6 +393,7 @@ class Waker:
         self._sending.setsockopt(zmq.LINGER, 0)
 
     def wake(self) -> None:
+        """End the wait, now or when it begins."""
         with contextlib.suppress(zmq.ZMQError):  # The process is ending and the socket is closed already.
             self._sending.send(b"", zmq.NOBLOCK)
 

@@ -1,1 +1,1 @@
-"""What a person sees: overlay, window, terminal, page."""
+"""What a person sees: overlay, window, terminal, web page."""

@@ -6,15 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 
 from ..frames import FinishedFrame
-from ..names import output_name, printable
-from ..results.errors import OutputError
-from ..results.manifest import ForeignFile, Manifest
-from ..sinks.images import write_picture
 from .history import HistoryEntry, ImageHistory
 from .overlay.draw import annotate
 from .overlay.labels import Bar, Line
@@ -22,11 +17,13 @@ from .overlay.panels import with_panels
 from .screen import DisplayError, window_available
 from .window import KeyState, Window
 
+Save = Callable[[FinishedFrame, np.ndarray], None]
+
 
 def open_display(
     wanted: str,
     stages: Iterable[str],
-    saved: Path,
+    save: Save,
     say: Callable[[str], None],
     style: str = "plain",
     delay_s: float = 0.0,
@@ -34,15 +31,15 @@ def open_display(
 ) -> Display | None:
     """The windows for `auto` or `window`; None where there are to be none, as for `web` and `none`.
 
-    Where `auto` finds no screen it says so; `window` raises DisplayError there. `saved` is the folder for what S saves,
-    `style` that of `annotate`, `delay_s` how long each picture that is no frame of a video is shown at least, `waits`
-    whether the last of them stays until a person ends the run.
+    Where `auto` finds no screen, `say` is told; `window` raises `DisplayError` there. `save` is given a frame and its
+    picture, as it is shown, when a person presses S; `style` is that of `annotate`; `delay_s` is how long each picture
+    that is no frame of a video is shown at least; `waits`: whether the last of them stays until a person ends the run.
     """
     if wanted in ("web", "none"):
         return None
     reason = window_available()
     if reason is None:
-        return Display(stages, saved, say, style, delay_s, waits)
+        return Display(stages, save, style, delay_s, waits)
     if wanted == "window":
         raise DisplayError(reason)
     say(f"no window: {reason}; the results are written all the same")
@@ -69,14 +66,13 @@ class Display:
     def __init__(
         self,
         stages: Iterable[str],
-        saved: Path,
-        say: Callable[[str], None],
+        save: Save,
         style: str = "plain",
         delay_s: float = 0.0,
         waits: bool = True,
     ):
         self._style, self._delay_s, self._waits, self._finished = style, delay_s, waits, False
-        self._stages, self._saved, self._say = frozenset(stages), saved, say
+        self._stages, self._save = frozenset(stages), save
         self._shown: dict[str, _WindowState] = {}
         self._view = KeyState()
 
@@ -169,16 +165,6 @@ class Display:
 
     def _panels(self, shown: _WindowState) -> tuple[bool, tuple[Line | Bar, ...], bool]:
         return self._view.keys, shown.numbers if self._view.numbers else (), self._finished
-
-    def _save(self, frame: FinishedFrame, picture: np.ndarray) -> None:
-        name = output_name(frame.source, frame.picture.file, still=True)
-        path = self._saved / name.with_name(f"{name.stem}-{frame.frame}.png")
-        try:
-            write_picture(path, picture, Manifest(self._saved.parent))
-        except (OutputError, ForeignFile) as error:  # What a person saves on the side does not end the run.
-            self._say(str(error))
-        else:
-            self._say(f"saved {printable(str(path))}")
 
 
 def _together(one: KeyState, other: KeyState) -> KeyState:

@@ -11,7 +11,7 @@ from ..config.schema import Pipeline
 from ..frames import FinishedFrame, doubted
 from ..protocol import limits
 from ..results.errors import cannot_write
-from ..results.replay import restored
+from ..results.jsonl import lines_of
 from ..vision.anonymize import anonymize
 from ..vision.following import follower_for
 from ..vision.tracking import Box
@@ -27,7 +27,7 @@ class PostProcessor:
         self._unsure_below = pipeline.render.unsure_below
 
     def finish(self, frame: FinishedFrame, all_known: bool = True) -> FinishedFrame:
-        """The frame as everybody gets it; to be called once for each frame, in their order.
+        """The frame as it is written and shown; to be called once for each frame, in their order.
 
         `all_known`: whether the frame has every face that was found in its picture. With `blur` its picture is another
         one from here on, so that there is none that shows a face which was found.
@@ -44,7 +44,7 @@ class PostProcessor:
         """The boxes in which faces of the frame that was finished last may be; None: anywhere in the picture."""
         if frame.error is not None or not all_known:
             return None
-        # A detector misses a face now and then: who was seen a moment ago is hidden where they should be by now.
+        # A detector misses a face now and then: a face seen a moment ago is hidden where it should be by now.
         missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
         return [*(face.box for face in frame.faces), *missed]
 
@@ -54,12 +54,12 @@ class PostProcessor:
         return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
 
     def replay(self, results: Path) -> None:
-        """Remember what the whole lines of a results.jsonl say of the frames so far; raises `OutputError`."""
+        """Remember what the whole lines of a results.jsonl say of the frames; raises `OutputError`, `NotALine`."""
         if not self._follower:
             return
         try:
-            with results.open("rb") as lines:
-                restored(self._follower, lines)
+            for line in lines_of(results):
+                self._follower.replay(line.file, line.time, line.faces)
         except OSError as error:
             raise cannot_write(results, error) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -79,17 +79,16 @@ def key_of(code: int) -> str:
 class Window:
     """Opens with the first picture. Ask `window_available` before: without a screen OpenCV ends the process."""
 
-    def __init__(self, title: str, on_save: Callable[[np.ndarray], None] | None = None):
-        """on_save is given the picture that is shown, in its full size, when the person presses S."""
+    def __init__(self, title: str):
         self.view = KeyState()
         self._name = f"facepipe {id(self)}"
-        self._title, self._on_save = printable(title), on_save
+        self._title = printable(title)
         self._shown: np.ndarray | None = None
         self._shape: tuple[int, int] | None = None  # width and height of the window's inside when it was last filled
         self._finished = False
 
     def show(self, picture: np.ndarray) -> None:
-        """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller heeds `view.paused`."""
+        """Show uint8 (H, W, 3) BGR; `poll` must follow for it to appear. The caller respects `view.paused`."""
         if self._shown is None:
             self._open(picture)
         self._shown = picture
@@ -145,8 +144,6 @@ class Window:
 
     def _press(self, code: int) -> None:
         before, self.view = self.view, on_key(self.view, key_of(code))
-        if self.view.saves > before.saves and self._on_save:
-            self._on_save(self._shown)
         if self.view.paused != before.paused:
             self._set_title()
 

@@ -35,7 +35,7 @@ class Follower:
         return self._tracker.forgotten
 
     def out_of_sight(self) -> list[Box]:
-        """Where in the last frame those are expected who were not found in it, and are not forgotten."""
+        """Where the faces are expected that were not found in the last frame and are still tracked."""
         return self._tracker.out_of_sight()
 
     def follow(self, frame: FinishedFrame) -> FinishedFrame:
@@ -49,7 +49,7 @@ class Follower:
     def replay(self, file: str | None, time_s: float, faces: Sequence[Face]) -> None:
         """Take a frame from a line of the file: what `follow` knew after it is known again."""
         # Of a frame without faces the line does not tell whether it is a picture. Nor need it: with either another file
-        # begins, and nobody of the one before is looked for any more.
+        # begins, and the faces of the one before are forgotten.
         if all(face.id is not None for face in faces):
             self._followed(file, time_s, faces)
         else:

@@ -14,14 +14,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..frames import Age, Answer, Classes, Value, age_group, rounded_answer
+from ..answers import Answer
 
 _FIRST_S = 0.04  # what the first answer counts as, for nothing came before it
 _LONGEST_S = 0.2  # an answer after a gap is one look at a face, and does not stand for all the time before it
 _LEAST_COUNTS = 1e-3  # of an answer about the poorest picture: as long as there is no better one, it is what is known
-_LEAST_PROBABILITY = 1e-4  # below it a file with four decimals knows no more
-_NARROWEST = 5.0  # years: no range of an age makes it count more than one that is so narrow
-_CHANGES_AT_ONCE = {"emotion"}  # classes that come and go; others, such as gender, are one truth seen through noise
+_MOMENTARY = {"emotion"}  # what comes and goes; others, such as gender, are one truth seen through noise
 
 
 class Smoother:
@@ -39,16 +37,15 @@ class Smoother:
         """Take what is said about the face at a time; return it smoothed, rounded as it is written.
 
         `counts`: how much these answers do, in [0, 1], beside others: the quality of the picture that they are about.
-        Probabilities of an emotion are averaged, those of other classes as their logarithms: an average of log-odds.
-        Ages are weighted by the precision that their range claims, and values alike.
+        What is averaged, and how much one answer counts beside another, is known to each kind of answer.
         """
         for stage, answer in answers.items():
-            numbers, weight = _numbers(stage, answer)
+            numbers = answer.to_average(stage in _MOMENTARY)
             if stage in self._over_s and all(map(math.isfinite, numbers)):
                 mean = self._means.setdefault(stage, _Mean(answer))
-                mean.add(answer, numbers, weight * max(counts, _LEAST_COUNTS), time_s, self._over_s[stage])
+                mean.add(answer, numbers, answer.weight * max(counts, _LEAST_COUNTS), time_s, self._over_s[stage])
         held = {stage: m for stage in self._over_s if (m := self._means.get(stage)) and m.is_held(time_s, self._hold_s)}
-        return {stage: rounded_answer(_answer(stage, mean.last, mean.numbers)) for stage, mean in held.items()}
+        return {s: m.last.from_average(m.numbers, s in _MOMENTARY).rounded() for s, m in held.items()}
 
 
 @dataclass(slots=True)
@@ -77,32 +74,3 @@ class _Mean:
 def _counts(seconds: float, over_s: float) -> float:
     """The weight of an answer that stands for so many seconds."""
     return 1 - math.exp(-seconds / over_s) if over_s > 0 else 1.0
-
-
-def _numbers(stage: str, answer: Answer) -> tuple[list[float], float]:
-    """What is averaged of an answer, and what it counts."""
-    match answer:
-        case Classes(_, _, scores) if stage in _CHANGES_AT_ONCE:
-            return list(scores.values()), 1.0
-        case Classes(_, _, scores):
-            # A probability that is no number is kept as such: the answer is left out then.
-            return [math.log(max(_LEAST_PROBABILITY, p)) if p == p else p for p in scores.values()], 1.0
-        case Age(years, low, high):
-            return [years, low, high], max(_NARROWEST, high - low) ** -2
-        case Value(value):
-            return [value], 1.0
-    raise TypeError(f"no way to smooth an answer of type {type(answer).__name__}")
-
-
-def _answer(stage: str, like: Answer, numbers: Sequence[float]) -> Answer:
-    match like:
-        case Classes(_, _, scores):
-            weights = numbers if stage in _CHANGES_AT_ONCE else [math.exp(number) for number in numbers]
-            total = sum(weights)
-            shares = {label: weight / total if total else 0.0 for label, weight in zip(scores, weights, strict=True)}
-            label = max(shares, key=shares.get)  # Of equal ones the first.
-            return Classes(label, shares[label], shares)
-        case Age():
-            return Age(*numbers, group=age_group(numbers[0]))
-        case Value():
-            return Value(*numbers)

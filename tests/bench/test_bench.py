@@ -261,9 +261,7 @@ def test_a_clip_has_the_frames_that_were_asked_for(tmp_path):
 
 
 def test_a_pair_is_two_faces_in_every_frame(tmp_path):
-    haar = make_detector(
-        **Plan.of(*read_pipeline(None, ("stages.detect.detector=haar",))).settings("detect", 0).detector
-    )
+    haar = make_detector(Plan.of(*read_pipeline(None, ("stages.detect.detector=haar",))).settings("detect", 0).detector)
     pictures = list(open_source(str(pair_clip(tmp_path / "pair.mp4", 20))).pictures())
     assert [len(haar.detect(picture.pixels).boxes) for picture in pictures] == [2] * 20
 

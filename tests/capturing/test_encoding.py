@@ -6,8 +6,8 @@ import numpy as np
 
 from stages.capturing.encoding import FrameEncoding
 from stages.config.schema import Detect, Frames, Host, Pipeline, Render
+from stages.config.settings import Settings
 from stages.protocol.messages import Encoded
-from stages.supervision.settings import Settings
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 

@@ -10,8 +10,8 @@ import pytest
 from stages.capturing import opening
 from stages.capturing.opening import opened
 from stages.config.schema import Pipeline
+from stages.config.settings import SourceSettings
 from stages.sources.base import SourceAway, SourceError
-from stages.supervision.settings import SourceSettings
 
 AWAY = SourceAway("There is no camera 3; no camera was found.", "no camera 3 yet")
 

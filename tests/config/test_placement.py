@@ -20,7 +20,7 @@ from stages.protocol.messages import (
     SourceHello,
     WorkerHello,
 )
-from stages.transport.authorize import is_authorized
+from stages.transport.curve import is_authorized
 
 HOSTS = "hosts: {desk: {address: 10.0.0.1}, shed: {address: 10.0.0.2}, barn: {address: 10.0.0.3}}\n"
 THREE = read_config(

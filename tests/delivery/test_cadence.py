@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stages.answers import Value
 from stages.config.load import read_config
 from stages.delivery.cadence import asked
-from stages.frames import Face, FinishedFrame, Picture, Value
+from stages.frames import Face, FinishedFrame, Picture
 from stages.vision.following import Follower
 
 

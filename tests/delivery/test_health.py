@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.delivery.dispatcher import LONGEST_RESEND, Dispatcher, Evict, SendGivenUp, Tick, WorkerHeartbeat
+from stages.delivery.dispatcher import Dispatcher
+from stages.delivery.events import Evict, Tick
+from stages.delivery.stalls import LONGEST_RESEND
+from stages.protocol.messages import GivenUp
+from tests.delivery.said import heartbeat
 from tests.delivery.test_dispatcher import ack, cut, dispatching, read
 
 EVERY = range(1, 7)
@@ -14,7 +18,7 @@ def finished(acked_up_to: int = 1) -> Dispatcher:
     """A dispatcher of seven frames: the first has no faces, the others are with age, which calls them finished."""
     dispatcher = dispatching()
     for connection in ("d", "a"):
-        dispatcher.step(WorkerHeartbeat(connection, credit=16, finished=0), 0.0)
+        dispatcher.step(heartbeat(connection, credit=16, finished=0), 0.0)
     read(dispatcher, 7)
     for frame in range(7):
         cut(dispatcher, frame, faces=frame)
@@ -30,7 +34,7 @@ def waited(dispatcher: Dispatcher, stalls: int, frames: Iterable[int], acked_up_
     """What the dispatcher does while render is missing age's answers for these frames, and age calls them finished."""
     now_s, actions = 0.0, []
     for stall in range(stalls):
-        actions += dispatcher.step(WorkerHeartbeat("a", credit=16, finished=1000), now_s)
+        actions += dispatcher.step(heartbeat("a", credit=16, finished=1000), now_s)
         now_s += 10.0 * min(2**stall, LONGEST_RESEND)
         for before_s in (0.4, 0.2):
             ack(dispatcher, acked_up_to, missing(frames), now_s - before_s)
@@ -43,7 +47,7 @@ def evicted(actions: list) -> list[str]:
 
 
 def given_up(actions: list) -> dict[int, str]:
-    return {action.frame: action.reason for action in actions if isinstance(action, SendGivenUp)}
+    return {action.frame: action.reason for action in actions if isinstance(action, GivenUp)}
 
 
 def test_who_calls_its_tasks_finished_and_has_never_answered_one_is_given_no_more():
@@ -56,7 +60,7 @@ def test_nobody_is_blamed_for_crops_of_a_detect_that_has_answered_nothing():
 
 def test_nobody_is_blamed_while_render_is_silent():
     dispatcher = finished()
-    dispatcher.step(WorkerHeartbeat("a", credit=16, finished=6), 0.0)
+    dispatcher.step(heartbeat("a", credit=16, finished=6), 0.0)
     actions = [action for now_s in (10.0, 30.0, 70.0, 150.0, 310.0) for action in dispatcher.step(Tick(), now_s)]
     assert (evicted(actions), given_up(actions)) == ([], {})
 

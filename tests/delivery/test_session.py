@@ -83,35 +83,35 @@ def test_capture_has_to_hear_at_once_what_is_finished_when_it_can_send_nothing_m
     assert not session.credit_is_spent
 
 
-def gathering(piece_s: float) -> WorkerSession:
-    """A desk whose capture gives up to eight tasks, after work at tasks that took so long each."""
+def batching(task_s: float) -> WorkerSession:
+    """A session whose capture gives up to eight tasks, after work at tasks that took so long each."""
     session = WorkerSession()
     session.take(welcome(credit=8))
-    session.worked(5 * piece_s, 5)
+    session.worked(5 * task_s, 5)
     return session
 
 
-def test_tasks_that_take_little_are_gathered_and_those_that_take_long_are_not():
-    assert gathering(0.003).credit == 8 and gathering(0.2).credit == 2
-    assert 2 < gathering(0.03).credit < 8
+def test_tasks_that_take_little_travel_in_batches_and_those_that_take_long_do_not():
+    assert batching(0.003).credit == 8 and batching(0.2).credit == 2
+    assert 2 < batching(0.03).credit < 8
 
 
-def test_before_anything_is_known_of_the_work_and_of_a_camera_nothing_is_gathered():
+def test_before_anything_is_known_of_the_work_and_of_a_camera_there_are_no_batches():
     session = WorkerSession()
     session.take(welcome(credit=8))
-    assert (session.credit, session.held_s) == (2, 0.0)
+    assert (session.credit, session.linger_s) == (2, 0.0)
     session.take(welcome(session_id=2, credit=2)), session.worked(0.001, 1)
-    assert (session.credit, session.held_s) == (2, 0.0)
+    assert (session.credit, session.linger_s) == (2, 0.0)
 
 
-def test_answers_wait_for_others_where_tasks_are_gathered_but_not_that_of_a_task_taken_alone():
-    session = gathering(0.003)
-    assert 0 < session.held_s <= 0.1
+def test_answers_wait_for_others_in_a_batch_but_not_that_of_a_task_taken_alone():
+    session = batching(0.003)
+    assert 0 < session.linger_s <= 0.1
     session.take(Isolate(run="r", epoch=1, source="s"))
-    assert session.ready_for_isolation() and session.held_s == 0.0
+    assert session.ready_for_isolation() and session.linger_s == 0.0
 
 
-def test_where_tasks_are_gathered_every_answer_is_told_for_capture_waits_for_several():
-    session = gathering(0.003)
+def test_where_tasks_travel_in_batches_every_answer_is_told_for_capture_waits_for_several():
+    session = batching(0.003)
     session.take(task(1)), session.answered(session.waiting.popleft())
     assert session.credit_is_spent

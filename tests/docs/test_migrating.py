@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from stages.results.output_folder import newest_run
+from stages.results.runs import newest_run
 from tests.end_to_end.command import PROJECT, Workplace, somewhere
 from tests.end_to_end.material import scene, write_clip
 
@@ -108,11 +108,10 @@ def with_input(key: str, value: object) -> Callable[[Desk], bool]:
 
 def found_by(detector: str) -> Callable[[Desk], bool]:
     from stages.plan import read_pipeline
-    from stages.supervision.settings import detector_arguments
     from stages.vision.detectors import settings_hash
 
     pipeline, _ = read_pipeline(None, [f"stages.detect.detector={detector}"])
-    return with_input("stages.detect", settings_hash(**detector_arguments(pipeline, {})))
+    return with_input("stages.detect", settings_hash(pipeline.detect))
 
 
 SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.vision.detectors import make_detector
 from tests.end_to_end.command import Ran, asked, labels
 from tests.end_to_end.material import FACES, HEIGHT, PRINT, WIDTH, watch
@@ -134,5 +134,5 @@ def test_with_blur_nobody_can_be_recognised_and_the_results_are_the_same(shown: 
     assert hidden.status == 0, hidden.err
     assert hidden.results == shown.results
     last = watch(hidden.output / "annotated/film.mp4").last
-    detector = make_detector("haar", longest_side=640, smallest_face=0.08, haar=Haar(step=1.1))
+    detector = make_detector(Detect(detector="haar", longest_side=640, smallest_face=0.08, haar=Haar(step=1.1)))
     assert len(detector.detect(last).scores) == 0 < len(detector.detect(watch(film).last).scores)

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from stages.results.comparing import USUAL
+from stages.sinks.comparing import USUAL
 from tests.browser import free_port
 from tests.chaos.killing import frames_of
 from tests.end_to_end.command import EACH_FRAME, Ran, Running, eventually

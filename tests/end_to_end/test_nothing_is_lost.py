@@ -14,15 +14,14 @@ import numpy as np
 import psutil
 import pytest
 
-from stages.delivery.dispatcher import CropsReceived
-from stages.delivery.joiner import FacesReceived
+from stages.protocol.messages import FaceCrops, Faces
 from stages.results.run_file import RunFile
 from stages.trace.history import CoreStep, restored
 from stages.trace.recorder import TraceReader
 from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
 from tests.end_to_end.command import Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
-from tests.results.test_damage import broken_off
+from tests.sinks.test_damage import broken_off
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
@@ -106,14 +105,15 @@ def test_detect_killed_between_its_two_answers_changes_nothing(place, film, show
     ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace))
     assert ran.status == 0, ran.err
     assert ran.results == shown.results
-    assert came(trace, "capture", CropsReceived, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
-    assert came(trace, "render", FacesReceived, 6) == [2]  # its faces had not.
+    assert came(trace, "capture", FaceCrops, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
+    assert came(trace, "render", Faces, 6) == [2]  # its faces had not.
 
 
 def came(trace: Path, core: str, kind: type, frame: int) -> list[int]:
     """The tries of detect at this frame whose answer of this kind has come."""
     heard = [restored(line.event) for line in TraceReader(trace).history(core) if isinstance(line, CoreStep)]
-    return [event.attempt for event in heard if isinstance(event, kind) and event.frame == frame]
+    said = [getattr(event, "message", event) for event in heard]
+    return [message.attempt for message in said if isinstance(message, kind) and message.frame == frame]
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from stages.delivery.joiner import Emit, Joiner
 from stages.rendering.stats import RenderStats
-from stages.results.recovery import Restored
+from stages.sinks.recovery import Restored
 from tests.results.frames import face, frame
 
 

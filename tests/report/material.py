@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.frames import Classes, Face, FinishedFrame
+from stages.answers import Classes
+from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line
-from stages.results.recorder import Recorder
 from tests.results.frames import ANSWERS, face, flat, frame
+from tests.sinks.recording import recording
 
 
 def followed(number: int, x: float = 10.0, emotion: str = "happy", side: float = 20.0, **more) -> Face:
@@ -44,7 +45,7 @@ def said(folder: Path, blur: str = "none") -> Path:
 
 def recorded(folder: Path, frames: Iterable[FinishedFrame], **options) -> Path:
     """The folder with annotated videos and pictures too: grey ones, the face a white square with a black edge."""
-    recorder = Recorder(folder, spec=None, annotated=True, **options)
+    recorder = recording(folder, **options)
     for one in frames:
         recorder.write(one, picture_of(one))
     recorder.close()

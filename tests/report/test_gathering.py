@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.frames import Age, Value
+from stages.answers import Age, Value
 from stages.report import gathering
 from stages.report.gathering import FILMS, GONE_S, PICTURES, UNFOLLOWED, Film, files, gather, losses_by_reason
 from stages.report.lines import DropEntry, Line
@@ -38,7 +38,7 @@ def test_shares_are_of_time_and_numbers_are_means_over_it():
     lines += [line(2, followed(1, emotion="happy", age=old), time=0.6)]
     gathered = gather(lines, 10)
     assert gathered.coloured == "emotion"
-    said = gathered.films[0].people[1].said
+    said = gathered.films[0].people[1].answers
     assert said["emotion"].shares == [("happy", pytest.approx(2 / 3)), ("sad", pytest.approx(1 / 3))]
     assert said["age"].mean.years == pytest.approx((20 + 40 + 40) / 3)
     assert said["gender"].mean.label == "woman" and said["gender"].mean.confidence == pytest.approx(0.97)
@@ -47,7 +47,7 @@ def test_shares_are_of_time_and_numbers_are_means_over_it():
 
 def test_what_is_no_number_counts_for_nothing():
     lines = [line(n, followed(1, height=Value(float("nan") if n else 1.5))) for n in range(3)]
-    said = gather(lines, 10).films[0].people[1].said["height"]
+    said = gather(lines, 10).films[0].people[1].answers["height"]
     assert said.mean == Value(1.5)
 
 
@@ -56,12 +56,12 @@ def test_where_emotion_is_shown_smoothed_the_moment_is_one_whose_own_answer_agre
     contrary.answers["emotion"] = followed(1, emotion="sad").answers["emotion"]
     contrary.smoothed["emotion"] = followed(1, emotion="happy").answers["emotion"]
     lines = [line(0, contrary), line(1, followed(1, emotion="happy"))]
-    assert gather(lines, 10).films[0].people[1].said["emotion"].best["happy"][1].frame == 1
+    assert gather(lines, 10).films[0].people[1].answers["emotion"].best["happy"][1].frame == 1
 
 
 def test_what_is_carried_on_counts_for_the_frames_between_and_stages_keep_their_order():
     lines = [line(0, between(followed(1), carried_on=False)), line(1, followed(1)), line(2, between(followed(1)))]
-    said = gather(lines, 10).films[0].people[1].said
+    said = gather(lines, 10).films[0].people[1].answers
     assert list(said) == ["gender", "emotion", "age"]
     assert said["age"].seconds == said["gender"].seconds == pytest.approx(2 / 25)
     assert said["emotion"].seconds == pytest.approx(3 / 25)

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.layout import MANIFEST
 from stages.report.__main__ import main
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
 from tests.report.material import film, followed, recorded, said, written

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stages.frames import Classes, Value
+from stages.answers import Classes, Value
 from stages.report.__main__ import main
 from tests.report.material import between, film, followed, written
 from tests.results.frames import ANSWERS, face, flat, frame, seen

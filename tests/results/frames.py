@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.frames import Age, Classes, Face, FinishedFrame, Picture, Pose
+from stages.answers import Age, Classes
+from stages.frames import Face, FinishedFrame, Picture, Pose
 
 ANSWERS = {
     "gender": Classes("woman", 0.97, {"man": 0.03, "woman": 0.97}),

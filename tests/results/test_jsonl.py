@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.frames import Classes, Face, Value
+from stages.answers import Classes, Value
+from stages.frames import Face
 from stages.results.errors import OutputError
 from stages.results.jsonl import JsonLines, line, record
 from tests.results.frames import face, flat, frame, seen

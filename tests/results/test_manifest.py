@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from stages.results.layout import MANIFEST
-from stages.results.manifest import ForeignFile, Manifest
+from stages.layout import MANIFEST
+from stages.results.errors import ForeignFile
+from stages.results.manifest import Manifest
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ import pytest
 
 from stages.config.schema import Pipeline
 from stages.errors import FacepipeError
-from stages.results.layout import MANIFEST
+from stages.layout import MANIFEST
+from stages.results.errors import DamagedState
 from stages.results.manifest import Manifest
-from stages.results.output_folder import (
-    OutputFolderError,
+from stages.results.output_folder import OutputFolderError, logs_only
+from stages.results.preconditions import refuse_sources
+from stages.results.run_file import RunFile
+from stages.results.runs import (
     folder_by_hand,
-    logs_only,
     name_of,
     new_folder,
     newest_run,
@@ -25,8 +27,6 @@ from stages.results.output_folder import (
     run_to_go_on_with,
     run_to_replace,
 )
-from stages.results.reading import DamagedState
-from stages.results.run_file import RunFile
 
 LINE = b'{"source": "clip.mp4", "frame": 0, "faces": []}\n'
 OURS = ("results.jsonl", "summary.json", "annotated/clip.mp4", "annotated/clip.vtt", "report.html", "faces.csv")
@@ -251,7 +251,7 @@ def test_a_source_that_would_be_replaced_is_refused(tmp_path, monkeypatch, sourc
     source = (tmp_path / "annotated/clip.mp4").as_uri() if source == "file" else source
     refused = pytest.raises(OutputFolderError, match="holds results of an earlier run that this one would replace")
     with output_folder(tmp_path, (), replace=True) as folder, refused:
-        folder.refuse_sources([source])
+        refuse_sources(folder, [source])
 
 
 def test_an_original_below_annotated_is_not_replaced_by_its_annotated_picture(tmp_path):
@@ -259,7 +259,7 @@ def test_an_original_below_annotated_is_not_replaced_by_its_annotated_picture(tm
     (tmp_path / "annotated/mine.jpg").write_text("original")
     refused = pytest.raises(OutputFolderError, match="was not written by facepipe")
     with output_folder(tmp_path, ()) as folder, refused:
-        folder.refuse_sources([str(tmp_path / "annotated/mine.jpg")])
+        refuse_sources(folder, [str(tmp_path / "annotated/mine.jpg")])
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "deep/b.bmp.png", "c.mov.mp4"])
@@ -277,10 +277,10 @@ def test_a_file_in_the_place_of_an_annotated_one_is_refused_before_anything_is_r
     specs = [0, f"{shots}/**/*"] if several else [f"{shots}/**/*"]
     refused = pytest.raises(OutputFolderError, match=f"annotated/{name} was not written by facepipe")
     with output_folder(out, sources) as folder, refused:
-        folder.refuse_sources(specs)
+        refuse_sources(folder, specs)
     theirs.unlink()
     with output_folder(out, sources) as folder:
-        folder.refuse_sources(specs)
+        refuse_sources(folder, specs)
 
 
 def test_runs_one_below_the_other_leave_each_other_alone(tmp_path):

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from stages.results.layout import MANIFEST
+from stages.layout import MANIFEST
+from stages.results.errors import DamagedState
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState
 from stages.results.run_file import RunFile, refuse_unknown
 
 

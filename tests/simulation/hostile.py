@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from stages.delivery import dispatcher, joiner
-from stages.protocol.messages import Crops, Frame, Isolate, Welcome
+from dataclasses import replace
+
+from stages.delivery import events
+from stages.protocol.messages import (
+    Attribute,
+    Crops,
+    FaceCrops,
+    Faces,
+    Failed,
+    Frame,
+    Heartbeat,
+    Isolate,
+    Isolated,
+    Message,
+    Welcome,
+    WorkerHello,
+)
 from tests.simulation import world as simulated
 
 MANNERS = ("refused", "contradicts", "tells half", "claims", "hoards", "fails", "any")
@@ -47,16 +62,20 @@ class Hostile:
         match message:
             case Welcome():
                 self.epoch, self.session_id, self.finished = message.epoch, message.session_id, 0
-                me = (self.connection, self.stage, (HOST, draw.randrange(3)), draw.randrange(2**53), "card")
-                ended = tuple((life, draw.choice(("exit", "hang"))) for life in range(draw.choice((0, 16))))
-                self._to_capture(dispatcher.WorkerRegistered(*me, self.session_id, ended), self.epoch)
+                me = {"replica": draw.randrange(3), "incarnation": draw.randrange(2**53)}
+                ended = [[life, draw.choice(("exit", "hang"))] for life in range(draw.choice((0, 16)))]
+                self._to_capture(self._hello(self.stage, "card", ended=ended, **me), self.epoch)
                 self._heartbeat()
             case Isolate():
                 if draw.random() < 0.5:
-                    self._to_capture(dispatcher.WorkerIsolated(self.connection), self.epoch)
+                    self._to_capture(Isolated(incarnation=1, **simulated.about(self.epoch)), self.epoch)
             case Frame() | Crops():
                 self.seen = [*self.seen[-9:], message]
                 self._answer(message)
+
+    def _hello(self, stage: str, card: str, **known) -> WorkerHello:
+        session = {"run": simulated.RUN, "epoch": self.epoch, "session_id": self.session_id}
+        return WorkerHello(stage=stage, host=HOST, card=card, **session, **known)
 
     # --- What it says about a task ---
 
@@ -66,7 +85,7 @@ class Hostile:
             return
         if manner == "fails":
             for _ in range(5):
-                self._to_capture(dispatcher.WorkerFailed(self.connection, task.frame, "so it says"), task.epoch)
+                self._fail(task.frame, task.epoch)
         elif manner != "claims":
             self._detect(task, manner) if isinstance(task, Frame) else self._attribute(task, manner)
         self.finished = max(self.finished, task.seq)
@@ -76,29 +95,23 @@ class Hostile:
         draw, faces = self.world.random, simulated.faces_in(task.frame)
         boxes_hash, lie = f"boxes-of-{task.frame}", f"no-boxes-of-{task.frame}"
         count = 0 if manner == "contradicts" and draw.random() < 0.3 else faces
-        crops = dispatcher.CropsReceived(
-            self.connection, task.frame, task.attempt, boxes_hash, count, count * simulated.FACE_SIZE
-        )
+        crops = simulated.cut_from(task, boxes_hash, count)
         # Boxes that nobody can be shown to have made up would be believed: it tells two stories, or none.
-        told = lie if manner == "contradicts" and faces else boxes_hash
-        found = joiner.FacesReceived(task.frame, task.attempt, told, faces, (faces, told))
-        if manner == "contradicts" and not count and faces:
-            found = joiner.FacesReceived(task.frame, task.attempt, boxes_hash, faces, (faces, boxes_hash))
+        told = boxes_hash if manner != "contradicts" or not faces or not count else lie
+        found = simulated.found_in(task, told, faces)
         is_wrong = manner == "refused"
         half = draw.random() < 0.5
         if manner != "tells half" or half:
-            self._crops(task, crops, "has other crops" if is_wrong and half else None)
+            self._crops(crops, "has other crops" if is_wrong and half else None)
         if manner != "tells half" or not half:
-            self._say(task, found, -1 if is_wrong else 0)
+            self._say(found, is_wrong)
 
     def _attribute(self, task: Crops, manner: str) -> None:
-        rows, frame, boxes_hash = simulated.faces_in(task.frame), task.frame, task.boxes_hash
+        rows = simulated.faces_in(task.frame)
         if manner in ("refused", "contradicts"):
             wrong = self.world.random.randrange(4)
-            rows = (-1, rows + 1, rows, rows)[wrong]
-            frame = frame + 1 if wrong == 2 else frame
-            boxes_hash = "others" if wrong == 3 else boxes_hash
-            self._say(task, joiner.AttributeReceived(frame, task.attempt, boxes_hash, self.stage, "a lie"), rows)
+            lies = ({}, {}, {"frame": task.frame + 1}, {"boxes_hash": "others"})[wrong]
+            self._say(simulated.answered(task, self.stage, rows + (wrong == 1), **lies), is_wrong=wrong == 0)
 
     # --- What it says unasked ---
 
@@ -111,11 +124,14 @@ class Hostile:
             self.world.after(0.1, self._heartbeat_regularly)
         else:  # Its machine is switched off.
             self.world.hostile.pop(self.connection, None)
-            self._to_capture(dispatcher.WorkerDisconnected(self.connection))
+            self.world._deliver(
+                (self.name, "capture"), self.world._dispatch_and_read, events.WorkerDisconnected(self.connection)
+            )
 
     def _heartbeat(self) -> None:
         finished = 2**53 if self.manner == "claims" else self.finished
-        self._to_capture(dispatcher.WorkerHeartbeat(self.connection, 2**53, finished))
+        known = {"stage": self.stage, "replica": 0, "incarnation": 1}
+        self._to_capture(Heartbeat(run=simulated.RUN, credit=2**53, finished=finished, **known))
 
     def _flood(self) -> None:
         draw, world = self.world.random, self.world
@@ -129,27 +145,31 @@ class Hostile:
                 "7 7 7 1 boxes detect " + "0" * 32,
                 *[task.grant[:-1] + "x" for task in self.seen[-1:]],
             ):
-                said = joiner.FacesReceived(frame, draw.choice((1, 2**53)), "b", 1, (1, "b"))
-                world._deliver((self.name, "render"), world.answer_came, grant, said, world.epoch)
-            crops = dispatcher.CropsReceived(self.connection, frame, 2**53, "b", 1, 10)
-            world._deliver((self.name, "capture"), world.hear_crops, "", crops, world.epoch)
-            self._to_capture(dispatcher.WorkerFailed(self.connection, frame, "so it says"), world.epoch)
-            self._to_capture(dispatcher.WorkerIsolated(self.connection), world.epoch)
+                attempt = draw.choice((1, 2**53))
+                near = {"frame": frame, "attempt": attempt, "grant": grant, "seq": 0, "skip": [], "geometries": []}
+                task = Frame(**near, **simulated.about(world.epoch))
+                world._deliver((self.name, "render"), world.answer_came, simulated.found_in(task, "b", 1))
+            crops = simulated.cut_from(replace(task, attempt=2**53, grant=""), "b", 1)
+            world._deliver((self.name, "capture"), world.crops_came, self.connection, crops)
+            self._fail(frame, world.epoch)
+            self._to_capture(Isolated(incarnation=1, **simulated.about(world.epoch)), world.epoch)
         newcomer = f"s{draw.randrange(10**9)}"
-        life = (newcomer, draw.choice((self.stage, "\x1b[2J")), (HOST, draw.randrange(2**53)), 1)
-        self._to_capture(dispatcher.WorkerRegistered(*life, draw.choice(("card", "another"))), world.epoch)
+        stage, known = draw.choice((self.stage, "\x1b[2J")), {"replica": draw.randrange(2**53), "incarnation": 1}
+        hello = replace(self._hello(stage, draw.choice(("card", "another")), **known), session_id=0)
+        self._to_capture(hello, world.epoch, newcomer)
 
-    def _crops(self, task: Frame, crops: dispatcher.CropsReceived, flaw: str | None) -> None:
-        if task.epoch == self.world.epoch:
-            self.world._deliver((self.name, "capture"), self._arrive, task, crops, flaw)
+    def _fail(self, frame: int, epoch: int) -> None:
+        said = {"stage": self.stage, "incarnation": 1, "seq": 0, "reason": "so it says"}
+        self._to_capture(Failed(frame=frame, **said, **simulated.about(epoch)), epoch)
 
-    def _arrive(self, task: Frame, crops: dispatcher.CropsReceived, flaw: str | None) -> None:
-        if task.epoch == self.world.epoch:
-            self.world.crops_came(task.grant, crops, flaw)
+    def _crops(self, crops: FaceCrops, flaw: str | None) -> None:
+        if crops.epoch == self.world.epoch:
+            self.world._deliver((self.name, "capture"), self.world.crops_came, self.connection, crops, flaw)
 
-    def _say(self, task: Frame | Crops, answer: joiner.Event, rows: int) -> None:
-        self.world._deliver((self.name, "render"), self.world.answer_came, task.grant, answer, task.epoch, rows)
+    def _say(self, answer: Faces | Attribute, is_wrong: bool) -> None:
+        self.world._deliver((self.name, "render"), self.world.answer_came, answer, is_wrong)
 
-    def _to_capture(self, event: dispatcher.Event, epoch: int | None = None) -> None:
+    def _to_capture(self, message: Message, epoch: int | None = None, connection: str | None = None) -> None:
         if not self.world.finished:
+            event = events.FromWorker(connection or self.connection, message)
             self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)

@@ -9,14 +9,37 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from stages.delivery import dispatcher, joiner, refusals
+import numpy as np
+
+from stages.delivery import dispatcher, events, joiner, refusals
 from stages.delivery.cadence import asked
 from stages.delivery.grants import Assignment, Grants
+from stages.delivery.rules import Rules
 from stages.delivery.session import WorkerSession
 from stages.protocol import limits
-from stages.protocol.messages import Crops, Finish, Frame, Isolate, Welcome
+from stages.protocol.messages import (
+    Ack,
+    Attribute,
+    Crops,
+    Drop,
+    End,
+    FaceCrops,
+    Faces,
+    Failed,
+    Finish,
+    Frame,
+    FramePicture,
+    GivenUp,
+    Heartbeat,
+    Isolate,
+    Isolated,
+    Message,
+    SourceHello,
+    Welcome,
+    WorkerHello,
+)
 from tests.simulation.hostile import Hostile
 
 EPOCH, SOURCE, RUN, KEY = 5, "clip", "run", "5ecret"
@@ -35,7 +58,7 @@ class Plan:
     every: dict[str, int] = field(default_factory=dict)  # stage -> it is asked about multiples of this
     window: int = 4
     window_bytes: int = 10**9
-    credit: int = limits.CREDIT  # tasks that one worker is given; of a file more of them are gathered
+    credit: int = limits.CREDIT  # tasks that one worker is given; more of them travel in batches: of a file
     live: bool = False
     deadline_s: float = 1.0
     interval_s: float = 0.04  # live: between two pictures
@@ -68,13 +91,39 @@ def faces_in(frame: int) -> int:
     return (0, 1, 3, 1, 2)[frame % 5]
 
 
+def about(epoch: int) -> dict:
+    """Whose a message is."""
+    return {"run": RUN, "epoch": epoch, "source": SOURCE}
+
+
+def cut_from(task: Frame, boxes_hash: str, faces: int) -> FaceCrops:
+    """What a detect sends to capture; of the crops there is only their size."""
+    arrays = (np.broadcast_to(np.uint8(0), (faces * FACE_SIZE,)),)
+    said = {"attempt": task.attempt, "boxes_hash": boxes_hash, "faces": faces, "spent": {}, "grant": task.grant}
+    return FaceCrops(frame=task.frame, arrays=arrays, **said, **about(task.epoch))
+
+
+def found_in(task: Frame, boxes_hash: str, faces: int) -> Faces:
+    """What a detect sends to render."""
+    said = {"attempt": task.attempt, "boxes_hash": boxes_hash, "boxes": [[0, 0, 1, 1]] * faces, "grant": task.grant}
+    rest = {"scores": [1.0] * faces, "capped": 0, "spent": {}, "replica": 0, "incarnation": 1}
+    return Faces(frame=task.frame, **said, **rest, **about(task.epoch))
+
+
+def answered(task: Crops, stage: str, rows: int, **wrong) -> Attribute:
+    """What an attribute stage sends to render; `wrong`: what it lies about."""
+    said = {"frame": task.frame, "attempt": task.attempt, "boxes_hash": task.boxes_hash, "grant": task.grant}
+    rest = {"answers": [[task.frame]] * rows, "spent": {}, "replica": 0, "incarnation": 1}
+    return Attribute(stage=stage, **rest, **about(task.epoch), **{**said, **wrong})
+
+
 class World:
     def __init__(self, plan: Plan, seed: int):
         self.plan, self.random, self.now_s = plan, random.Random(seed), 0.0
         self._queue: list = []
-        self._order = 0
+        self._order = self._checks = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
-        self.rules = dispatcher.Rules(
+        self.rules = Rules(
             attributes=plan.attributes,
             cards={stage: "card" for stage in ("detect", *plan.attributes)},
             window=plan.window,
@@ -91,15 +140,15 @@ class World:
         self.refusals = refusals.Refusals()
         self.ignored = 0  # answers to what their senders were not given
         self.hostile: dict[str, Hostile] = {}
-        self.evicted: list[dispatcher.Evict] = []
+        self.evicted: list[events.Evict] = []
         self.workers: dict[str, Worker] = {}
         self.emitted: list[joiner.Emit] = []
         self.pictures_at_capture: set[int] = set()
         self.isolation_requested: dict[int, tuple[str, ...]] = {}  # by frame, as it went out
-        self.crops_at_capture: dict[int, dispatcher.CropsReceived] = {}
+        self.crops_at_capture: dict[int, FaceCrops] = {}
         self.sent: Counter = Counter()  # tasks handed out, by stage
         self.previews: list[int] = []
-        self.skipped: list[joiner.Skipped] = []
+        self.skipped: list[Drop] = []
         self.poisoned: Counter = Counter()  # how often a task has killed, by (stage, frame)
         self._seen = 0  # one more than the highest frame that render has a picture of
         self._least_read = 0  # a frame that render has heard of from one that is dead is not read again
@@ -173,6 +222,11 @@ class World:
             raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
         if self.joiner.open_count > 2 * most:
             raise Broken(f"{self.joiner.open_count} frames open at render")
+        self._checks += 1
+        if self._checks % 50 == 0:  # What grows without end is too large the next time, too.
+            self._check_bounds()
+
+    def _check_bounds(self) -> None:
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
         workers = self.dispatcher._workers
@@ -180,8 +234,6 @@ class World:
         heard = (workers._refused, workers._session_ids)
         if max(map(len, known)) > limits.WORKERS or max(map(len, heard)) > limits.GREETED:
             raise Broken("capture keeps more and more about workers")
-        if any(len(worker.under_way) > limits.MAX_CREDIT for worker in workers.here.values()):
-            raise Broken("a worker holds more than any may")
 
     def _check_end(self) -> None:
         if not self.finished:
@@ -204,8 +256,8 @@ class World:
             self._check_frame(emit)
 
     def _check_frame(self, emit: joiner.Emit) -> None:
-        if emit.picture != f"picture {emit.frame}":
-            raise Broken(f"frame {emit.frame} has {emit.picture}")
+        if emit.picture.frame != emit.frame:
+            raise Broken(f"frame {emit.frame} has the picture of {emit.picture.frame}")
         if not self.plan.live and not (self.plan.hostile and (self.plan.only_hostile or self.plan.kills)):
             poisoned = {stage for stage, frame in self.plan.poison if frame == emit.frame}
             if (emit.error is not None) != ("detect" in poisoned):
@@ -213,13 +265,13 @@ class World:
             poisoned = poisoned if emit.error is None and faces_in(emit.frame) else set()
             if set(emit.missing) != poisoned & set(self.isolation_requested[emit.frame]):
                 raise Broken(f"frame {emit.frame} of a file is missing {emit.missing}")
-        if emit.error is None and emit.faces[0] != faces_in(emit.frame):
-            raise Broken(f"frame {emit.frame} has {emit.faces[0]} faces")
-        expected = set(self.isolation_requested[emit.frame]) if emit.error is None and emit.faces[0] else set()
+        if emit.error is None and len(emit.faces.boxes) != faces_in(emit.frame):
+            raise Broken(f"frame {emit.frame} has {len(emit.faces.boxes)} faces")
+        expected = set(self.isolation_requested[emit.frame]) if emit.error is None and emit.faces.boxes else set()
         if set(emit.answers) | set(emit.missing) != expected or set(emit.answers) & set(emit.missing):
             raise Broken(f"frame {emit.frame} has {set(emit.answers)}, missing {emit.missing}")
         for stage, answer in emit.answers.items():
-            if answer != (stage, emit.frame, emit.faces[1]):
+            if (answer.stage, answer.frame, answer.cut) != (stage, emit.frame, emit.faces.cut):
                 raise Broken(f"frame {emit.frame} was joined with {answer}")
 
     # --- The network ---
@@ -261,7 +313,7 @@ class World:
         self._hello(self.epoch)
 
     def _tick(self) -> None:
-        self._dispatch(dispatcher.Tick())
+        self._dispatch(events.Tick())
         self._read()
         self.after(0.05, self._tick)
 
@@ -274,15 +326,16 @@ class World:
             self.pictures_at_capture.add(self.dispatcher.read)
             self._read_at_s[self.dispatcher.read] = self.now_s
             self.isolation_requested[self.dispatcher.read] = about = self._asked(self.dispatcher.read)
-            self._dispatch(dispatcher.Read(SIZE, about))
+            self._dispatch(events.Read(SIZE, about))
         if not self._is_more and self.dispatcher.started:
-            self._dispatch(dispatcher.ReadAll())
+            self._dispatch(events.ReadAll())
 
     def _asked(self, frame: int) -> tuple[str, ...]:
         return asked(frame, 25.0, {stage: self.plan.every.get(stage, 1) for stage in self.plan.attributes})
 
-    def _picture(self, frame: int) -> joiner.PictureReceived:
-        return joiner.PictureReceived(frame, f"picture {frame}", self.isolation_requested[frame])
+    def _picture(self, frame: int) -> FramePicture:
+        known = {"file": None, "time": 0.0, "rate": None, "asked": list(self.isolation_requested[frame])}
+        return FramePicture(frame=frame, **known, **about(self.epoch))
 
     @property
     def _is_more(self) -> bool:
@@ -294,94 +347,73 @@ class World:
             return self.dispatcher.started and self.now_s >= self._next_read_s and not self.dispatcher.ended
         return self.dispatcher.may_read(SIZE)
 
-    def _dispatch(self, event: dispatcher.Event) -> None:
+    def _dispatch(self, event: events.Event) -> None:
         current = self.dispatcher
         for action in current.step(event, self.now_s):
-            self._do(action, event)
-        gathers = self.rules.credit > limits.CREDIT and not isinstance(event, dispatcher.Tick)
-        if gathers and current is self.dispatcher and self._turn_ends_s != self.now_s:
+            self._do(action)
+        is_more_to_do = self.rules.batches and not isinstance(event, events.Tick)
+        if is_more_to_do and current is self.dispatcher and self._turn_ends_s != self.now_s:
             self._turn_ends_s = self.now_s
             self.after(0, self._end_turn)
 
     def _end_turn(self) -> None:
         self._turn_ends_s = None
-        self._dispatch(dispatcher.Tick())
+        self._dispatch(events.Tick())
 
-    def _do(self, action: dispatcher.Action, event: dispatcher.Event) -> None:
+    def _do(self, action: events.Action) -> None:
         render = ("capture", "render")
         match action:
-            case dispatcher.SendWelcome(connection, session_id):
-                about = {"run": RUN, "epoch": self.epoch, "source": SOURCE}
-                self._to_worker(connection, Welcome(session_id=session_id, credit=self.rules.credit, **about))
-            case dispatcher.SendFrame(connection, frame, seq, attempt, _):
+            case events.SendWelcome(connection, session_id):
+                welcome = Welcome(session_id=session_id, credit=self.rules.credit, **about(self.epoch))
+                self._to_worker(connection, welcome)
+            case events.SendFrame(connection, frame, seq, attempt, _):
                 self._check_kept(frame)
                 if self._stopped and attempt == 1:
                     raise Broken(f"frame {frame} was handed out after the person had asked to stop")
                 assignment = Assignment(self.dispatcher.number_of(connection), frame, attempt, 0, "", "detect")
-                task = Frame(
-                    run=RUN,
-                    epoch=self.epoch,
-                    source=SOURCE,
-                    frame=frame,
-                    seq=seq,
-                    attempt=attempt,
-                    skip=[],
-                    geometries=[],
-                    grant=self.grants.sign(assignment),
-                )
+                said = {"frame": frame, "seq": seq, "attempt": attempt, "skip": [], "geometries": []}
+                task = Frame(grant=self.grants.sign(assignment), **said, **about(self.epoch))
                 self._to_worker(connection, task)
-            case dispatcher.SendCrops(connection, stage, frame, seq):
+            case events.SendCrops(connection, stage, frame, seq):
                 crops = self.crops_at_capture[frame]
                 number = self.dispatcher.number_of(connection)
                 assignment = Assignment(number, frame, crops.attempt, crops.faces, crops.boxes_hash, stage)
-                task = Crops(
-                    run=RUN,
-                    epoch=self.epoch,
-                    source=SOURCE,
-                    frame=frame,
-                    seq=seq,
-                    attempt=crops.attempt,
-                    boxes_hash=crops.boxes_hash,
-                    spent={},
-                    grant=self.grants.sign(assignment),
-                )
+                said = {"frame": frame, "seq": seq, "attempt": crops.attempt, "boxes_hash": crops.boxes_hash}
+                task = Crops(grant=self.grants.sign(assignment), spent={}, **said, **about(self.epoch))
                 self._to_worker(connection, task)
-            case dispatcher.SendIsolate(connection):
-                self._to_worker(connection, Isolate(run=RUN, epoch=self.epoch, source=SOURCE))
-            case dispatcher.StartEpoch():
+            case events.SendIsolate(connection):
+                self._to_worker(connection, Isolate(**about(self.epoch)))
+            case events.StartEpoch():
                 first = self.dispatcher.read if self.plan.live else 0
                 self._begin_epoch(first, self.dispatcher.evicted, self.dispatcher.answering)
-            case dispatcher.KeepCrops(frame):
-                if frame in self.crops_at_capture and event.attempt <= self.crops_at_capture[frame].attempt:
-                    raise Broken(f"crops of an older try replace the newer ones of frame {frame}")
-                self.crops_at_capture[frame] = event
-            case dispatcher.SendPicture(frame):
+            case events.KeepCrops(crops):
+                known = self.crops_at_capture.get(crops.frame)
+                if known is not None and crops.attempt <= known.attempt:
+                    raise Broken(f"crops of an older try replace the newer ones of frame {crops.frame}")
+                self.crops_at_capture[crops.frame] = crops
+            case events.SendPicture(frame):
                 self._check_kept(frame)
                 self._deliver(render, self._join, self._picture(frame), self.epoch)
-            case dispatcher.AskInstead(frame, stages):
+            case events.AskInstead(frame, stages):
                 self._check_asked_instead(frame, stages)
                 self.isolation_requested[frame] = stages
-            case dispatcher.SendPreview(frame):
+            case events.SendPreview(frame):
                 self._check_kept(frame)
                 self._deliver(render, self.previews.append, frame)
-            case dispatcher.SendDrop(first, last, stage, reason):
-                self._deliver(render, self._join, joiner.Dropped(first, last, stage, reason), self.epoch)
-            case dispatcher.SendGivenUp(frame, stage, reason):
-                self._deliver(render, self._join, joiner.GivenUp(frame, stage, reason), self.epoch)
-            case dispatcher.SendEnd(frames):
-                self._deliver(render, self._join, joiner.SourceEnded(frames), self.epoch)
-            case dispatcher.Forget(frame):
+            case Drop() | GivenUp() | End():
+                self._deliver(render, self._join, action, self.epoch)
+            case events.Forget(frame):
                 self.pictures_at_capture.remove(frame)
                 self.crops_at_capture.pop(frame, None)
-            case dispatcher.Finished():
+            case events.Finished():
                 for worker in self.workers.values():
-                    worker.session.take(Finish(run=RUN, epoch=self.epoch, source=SOURCE))
+                    worker.session.take(Finish(**about(self.epoch)))
                 self.finished = True
-            case dispatcher.Evict(connection):
+            case events.Evict(connection):
                 self.evicted.append(action)
                 if connection in self.workers:
                     raise Broken(f"a good worker was evicted: {action.reason}")
-            case dispatcher.Refuse(connection, reason):
+            case events.Refuse(connection, reason):
                 if connection in self.hostile:
                     self.hostile[connection].refused()
                 if connection in self.workers:  # A dead worker's hello may come after its successor's.
@@ -399,8 +431,10 @@ class World:
         worker = self.workers.get(connection) or self.hostile.get(connection)
         if worker is not None and isinstance(task, (Frame, Crops)):
             self.sent[worker.stage] += 1
+            if len(self.dispatcher._workers.here[connection].under_way) > limits.MAX_CREDIT:
+                raise Broken("a worker holds more than any may")
         if worker is None:
-            self._to_capture_now(dispatcher.WorkerDisconnected(connection))  # As a send that fails says.
+            self._to_capture_now(events.WorkerDisconnected(connection))  # As a send that fails says.
         else:
             self._deliver(("capture", worker.name), worker.receive, task)
 
@@ -408,45 +442,37 @@ class World:
     def grants(self) -> Grants:
         return Grants(KEY, self.epoch)
 
-    def hear_crops(self, grant: str, came: dispatcher.CropsReceived, epoch: int) -> None:
-        if epoch == self.epoch:
-            self.crops_came(grant, came)
-
-    def crops_came(self, grant: str, came: dispatcher.CropsReceived, flaw: str | None = None) -> None:
+    def crops_came(self, connection: str, came: FaceCrops, flaw: str | None = None) -> None:
         """As capture hears crops: who has made them is read from the grant."""
-        assignment = self.grants.assignment(grant)
+        if came.epoch != self.epoch:
+            return
+        assignment = self.grants.assignment(came.grant)
         if assignment is None:
             self.ignored += 1
         elif flaw or (assignment.frame, assignment.attempt, assignment.stage) != (came.frame, came.attempt, "detect"):
-            self._dispatch(
-                dispatcher.AnswerRefused(
-                    assignment.frame, assignment.stage, assignment.worker, flaw or "is for another frame"
-                )
-            )
+            whose = (assignment.frame, assignment.stage, assignment.worker)
+            self._dispatch(events.AnswerRefused(*whose, flaw or "is for another frame"))
         else:
-            self._dispatch_and_read(came)
+            self._dispatch_and_read(events.FromWorker(connection, came))
 
-    def answer_came(
-        self, grant: str, came: joiner.FacesReceived | joiner.AttributeReceived, epoch: int, rows: int = 0
-    ) -> None:
-        """As render hears an answer; `rows`: of an attribute; -1: one that is wrong in itself."""
-        assignment = self.grants.assignment(grant) if epoch == self.joiner.epoch == self.epoch else None
+    def answer_came(self, came: Faces | Attribute, is_wrong: bool = False) -> None:
+        """As render hears an answer; `is_wrong`: in itself."""
+        is_of_now = came.epoch == self.joiner.epoch == self.epoch
+        assignment = self.grants.assignment(came.grant) if is_of_now else None
         if assignment is None:
             self.ignored += 1
             return
         said = (came.frame, came.attempt, getattr(came, "stage", "detect"))
-        is_wrong = said != (assignment.frame, assignment.attempt, assignment.stage) or rows < 0
-        if isinstance(came, joiner.AttributeReceived):
-            is_wrong = is_wrong or (rows, came.boxes_hash) != (assignment.faces, assignment.boxes_hash)
-            self._refuse(assignment) if is_wrong else self._join(came, epoch)
-        else:
-            self._refuse(assignment) if is_wrong else self._join(replace(came, worker=assignment.worker), epoch)
+        is_wrong = is_wrong or said != (assignment.frame, assignment.attempt, assignment.stage)
+        if isinstance(came, Attribute):
+            is_wrong = is_wrong or came.cut != (assignment.boxes_hash, assignment.faces)
+        self._refuse(assignment) if is_wrong else self._join(came, came.epoch)
 
     def _refuse(self, assignment: Assignment) -> None:
         if self.refusals.add(assignment, "is wrong"):
             self._ack()
 
-    def _to_capture_now(self, event: dispatcher.Event, delay_s: float = 0.0) -> None:
+    def _to_capture_now(self, event: events.Event, delay_s: float = 0.0) -> None:
         self.after(delay_s, self._arrive, {"capture": self._lives["capture"]}, self._dispatch, (event,))
 
     # --- Render ---
@@ -454,7 +480,7 @@ class World:
     def _hello(self, epoch: int = EPOCH) -> None:
         """Repeated, for a render that is started again knows nobody."""
         if epoch == self.epoch:
-            self._deliver(("capture", "render"), self._join, joiner.SourceStarted(epoch), None)
+            self._deliver(("capture", "render"), self._join, SourceHello(live=self.plan.live, **about(epoch)), None)
             self.after(0.1, self._hello, epoch)
 
     def _kill_render(self) -> None:
@@ -471,23 +497,23 @@ class World:
         self.joiner = joiner.Joiner(self.plan.attributes, next_frame=next_frame)
         self._ack_number = 0
 
-    def _join(self, event: joiner.Event, epoch: int | None) -> None:
+    def _join(self, event: Message, epoch: int | None) -> None:
         """What is said about a frame carries the epoch of the capture that has read it."""
         if epoch is not None and epoch != self.joiner.epoch:
             return
-        if isinstance(event, joiner.SourceStarted) and event.epoch > (self.joiner.epoch or 0):
+        if isinstance(event, SourceHello) and event.epoch > (self.joiner.epoch or 0):
             self.refusals = refusals.Refusals()
-        if isinstance(event, joiner.PictureReceived):
+        if isinstance(event, FramePicture):
             self._seen = max(self._seen, event.frame + 1)
         actions = self.joiner.step(event)
         for action in actions:
             if isinstance(action, joiner.Contradicted):
-                self._refuse(Assignment(action.worker, action.frame, 1, 0, "", action.stage))
-            if isinstance(action, joiner.Skipped):
+                self._refuse(self.grants.assignment(action.faces.grant))
+            if isinstance(action, Drop):
                 self.skipped.append(action)
             if isinstance(action, joiner.Emit):
                 self._emit(action)
-        if actions or isinstance(event, joiner.SourceStarted):
+        if actions or isinstance(event, SourceHello):
             self._ack()
 
     def _emit(self, emit: joiner.Emit) -> None:
@@ -505,15 +531,21 @@ class World:
         if self.joiner.epoch is None:
             return
         self._ack_number += 1
-        missing_parts = {frame: frozenset(wants) for frame, wants in self.joiner.missing_parts()}
-        preview = max(self.previews, default=-1) + 1 if self.plan.live else None
-        refused = tuple(dispatcher.AnswerRefused(*refusal) for refusal in self.refusals.listed())
-        at = (self._lives["render"], self._ack_number, self.joiner.next_frame)
-        ack = dispatcher.Acked(*at, missing_parts, self.joiner.ended, preview, self.joiner.heard, refused)
+        ack = Ack(
+            incarnation=self._lives["render"],
+            number=self._ack_number,
+            acked_up_to=self.joiner.next_frame,
+            missing_parts=self.joiner.missing_parts(),
+            clean=self.joiner.ended,
+            preview=max(self.previews, default=-1) + 1 if self.plan.live else None,
+            heard=self.joiner.heard,
+            refused=self.refusals.listed(),
+            **about(self.joiner.epoch),
+        )
         to = ("render", "capture")
         self._deliver(to, self._dispatch_and_read, ack, self.joiner.epoch, may_overtake=self.plan.shuffle)
 
-    def _dispatch_and_read(self, event: dispatcher.Event, epoch: int | None = None) -> None:
+    def _dispatch_and_read(self, event: events.Event, epoch: int | None = None) -> None:
         """Acks, crops and what else carries an epoch mean nothing in another one."""
         if epoch is None or epoch == self.epoch:
             self._dispatch(event)
@@ -549,18 +581,16 @@ class World:
         worker.dead = True
         died_s = 1.0 if cause == "hang" else 0.0  # One that hangs says nothing, until it is killed for it.
         if self.random.random() < 0.7:
-            self._to_capture_now(
-                dispatcher.WorkerDisconnected(connection), died_s + self.random.choice((0.0, 0.05, 1.0))
-            )
+            self._to_capture_now(events.WorkerDisconnected(connection), died_s + self.random.choice((0.0, 0.05, 1.0)))
         self.ends[worker.stage, worker.replica].append((worker.incarnation, cause))
         if worker.stage not in self.plan.far and (cause != "killed" or self.random.random() < 0.7):
-            ended = dispatcher.WorkerExited(worker.stage, ("here", worker.replica), worker.incarnation, cause)
+            ended = events.WorkerExited(worker.stage, ("here", worker.replica), worker.incarnation, cause)
             self._to_capture_now(ended, died_s + self.random.choice((0.0, 0.05)))
         back_s = died_s + self.random.choice((0.1, 0.3, 2.0))
         self.after(back_s, self._start_worker, worker.stage, worker.replica)
 
     def _stop(self) -> None:
-        self._dispatch(dispatcher.StopReading())
+        self._dispatch(events.StopReading())
         self._stopped = True
 
     def _leave(self, stage: str) -> None:
@@ -568,7 +598,7 @@ class World:
             if worker.stage == stage:
                 worker.dead = True
                 del self.workers[connection]
-                self._dispatch(dispatcher.WorkerDisconnected(connection))
+                self._dispatch(events.WorkerDisconnected(connection))
 
 
 class Worker:
@@ -584,7 +614,7 @@ class Worker:
         )
         self.name = connection  # its connection's name may change, its own does not
         self.session, self.dead, self._working = WorkerSession(), False, False
-        self.ended = tuple(world.ends[stage, replica][-limits.ENDS :])
+        self.ended = [list(end) for end in world.ends[stage, replica][-limits.ENDS :]]
 
     def start(self) -> None:
         self._heartbeat_regularly()
@@ -593,31 +623,27 @@ class Worker:
         if self.dead:
             return
         if self.session.take(message):
-            me = (
-                self.connection,
-                self.stage,
-                ("here", self.replica),
-                self.incarnation,
-                "card",
-                self.session.session_id,
-            )
-            self._say(dispatcher.WorkerRegistered(*me, ended=self.ended), self.session.epoch)
+            self._say(self._hello())
             self._heartbeat()
         if len(self.session.waiting) > self.session.most and not self.world.plan.repeat and not self.world.plan.lose:
             raise Broken(f"{self.stage} holds {len(self.session.waiting)} tasks, with credit for {self.session.most}")
         self._work()
         self._confirm_isolation()
 
+    def _hello(self) -> WorkerHello:
+        session, known = self.session, {"epoch": self.session.epoch, "session_id": self.session.session_id}
+        return WorkerHello(run=session.run, host="here", card="card", ended=self.ended, **self._identity, **known)
+
     def _confirm_isolation(self) -> None:
         if not self._working and not self.dead and self.session.ready_for_isolation():
-            self._say(dispatcher.WorkerIsolated(self.connection), self.session.epoch)
+            self._say(Isolated(incarnation=self.incarnation, **about(self.session.epoch)))
             self._heartbeat()
 
     def _work(self) -> None:
         if self.session.waiting and not self._working and not self.dead:
             self._working = True
             tasks = [self.session.waiting.popleft()]
-            while (self.stage != "detect" or self.session.held_s) and self.session.waiting:
+            while (self.stage != "detect" or self.session.linger_s) and self.session.waiting:
                 tasks.append(self.session.waiting.popleft())
             mean_s = self.world.plan.service_s.get(self.stage, 0.01)
             slow = self.world.plan.slow_from_s
@@ -655,7 +681,8 @@ class Worker:
         if self.dead or poison is None:
             return False
         if poison == "fail":
-            self._say(dispatcher.WorkerFailed(self.connection, task.frame, "ValueError"), task.epoch)
+            said = {"stage": self.stage, "incarnation": self.incarnation, "seq": task.seq, "reason": "ValueError"}
+            self._say(Failed(frame=task.frame, **said, **about(task.epoch)))
         elif poison != "keep":
             world.poisoned[self.stage, task.frame] += 1
             world.kill(self.connection, poison)
@@ -664,21 +691,15 @@ class Worker:
     def _answer_capture(self, task: Frame | Crops) -> None:
         if isinstance(task, Frame):
             world, faces = self.world, faces_in(task.frame)
-            came = (self.connection, task.frame, task.attempt, self._boxes(task), faces, faces * FACE_SIZE)
-            self._say_crops(task.grant, dispatcher.CropsReceived(*came), task.epoch)
+            self._say_crops(cut_from(task, self._boxes(task), faces))
             if world.plan.kills and world.random.random() < world.plan.dies_between:
                 world.kill(self.connection)
 
     def _answer_render(self, task: Frame | Crops) -> None:
         world, faces, to_render = self.world, faces_in(task.frame), (self.name, "render")
-        if isinstance(task, Frame):
-            boxes_hash = self._boxes(task)
-            came = joiner.FacesReceived(task.frame, task.attempt, boxes_hash, faces, (faces, boxes_hash))
-            world._deliver(to_render, world.answer_came, task.grant, came, task.epoch)
-        else:
-            answer = (self.stage, task.frame, task.boxes_hash)
-            event = joiner.AttributeReceived(task.frame, task.attempt, task.boxes_hash, self.stage, answer)
-            world._deliver(to_render, world.answer_came, task.grant, event, task.epoch, faces)
+        is_frame = isinstance(task, Frame)
+        answer = found_in(task, self._boxes(task), faces) if is_frame else answered(task, self.stage, faces)
+        world._deliver(to_render, world.answer_came, answer)
 
     def _boxes(self, task: Frame) -> str:
         return f"boxes-of-{task.frame}" + (f"-by-{self.replica}" if self.world.plan.differing_boxes else "")
@@ -690,15 +711,21 @@ class Worker:
 
     def _heartbeat(self) -> None:
         credit = 0 if self.session.isolation_requested else self.session.credit
-        self._say(dispatcher.WorkerHeartbeat(self.connection, credit, self.session.finished))
+        known = {"run": self.session.run, "credit": credit, "finished": self.session.finished}
+        self._say(Heartbeat(**self._identity, **known), is_of_epoch=False)
         self.session.mark_reported()
 
-    def _say_crops(self, grant: str, crops: dispatcher.CropsReceived, epoch: int) -> None:
-        if not self.session.served:
-            self.world._deliver((self.name, "capture"), self.world.hear_crops, grant, crops, epoch)
+    @property
+    def _identity(self) -> dict:
+        return {"stage": self.stage, "replica": self.replica, "incarnation": self.incarnation}
 
-    def _say(self, event: dispatcher.Event, epoch: int | None = None) -> None:
+    def _say_crops(self, crops: FaceCrops) -> None:
         if not self.session.served:
+            self.world._deliver((self.name, "capture"), self.world.crops_came, self.connection, crops)
+
+    def _say(self, message: Message, is_of_epoch: bool = True) -> None:
+        if not self.session.served:
+            event, epoch = events.FromWorker(self.connection, message), message.epoch if is_of_epoch else None
             self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from stages.results.errors import OutputError
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
-from stages.sinks.images import AnnotatedPictures, write_picture
-from tests.results.frames import flat, frame
+from stages.results.source_folder import SourceFolder
+from stages.sinks.images import write_picture
+from tests.results.frames import flat
 
 
 def read(path: Path) -> np.ndarray:
@@ -20,16 +20,15 @@ def read(path: Path) -> np.ndarray:
 
 
 def test_pictures_keep_their_place_and_name(tmp_path: Path, astronaut):
-    pictures = AnnotatedPictures(tmp_path)
-    for file in ("a.jpg", "b/ü.png", "c.bmp", "d.JPEG"):
-        pictures.write(frame(file=file, rate=None), astronaut)
-    pictures.write(frame(source="portrait.png", rate=None), astronaut)
-    pictures.close()
-    written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert written == [MANIFEST, "a.jpg", "b/ü.png", "c.bmp.png", "d.JPEG", "portrait.png"]
-    assert (tmp_path / "a.jpg").read_bytes()[:2] == (tmp_path / "d.JPEG").read_bytes()[:2] == b"\xff\xd8"
-    assert cv2.PSNR(read(tmp_path / "a.jpg"), astronaut) > 35
-    assert np.array_equal(read(tmp_path / "b/ü.png"), astronaut)
+    place = SourceFolder.alone(tmp_path)
+    for source, file in (*(("folder", f) for f in ("a.jpg", "b/ü.png", "c.bmp", "d.JPEG")), ("portrait.png", None)):
+        write_picture(place.still(source, file), astronaut, place.manifest)
+    annotated = tmp_path / "annotated"
+    written = sorted(str(p.relative_to(annotated)) for p in annotated.rglob("*") if p.is_file())
+    assert written == ["a.jpg", "b/ü.png", "c.bmp.png", "d.JPEG", "portrait.png"]
+    assert (annotated / "a.jpg").read_bytes()[:2] == (annotated / "d.JPEG").read_bytes()[:2] == b"\xff\xd8"
+    assert cv2.PSNR(read(annotated / "a.jpg"), astronaut) > 35
+    assert np.array_equal(read(annotated / "b/ü.png"), astronaut)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 3), (8000, 6000)])
@@ -61,4 +60,4 @@ def test_a_picture_too_wide_for_a_jpeg_is_one_sentence(tmp_path: Path):
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path):
     (tmp_path / "annotated").write_text("a file")
     with pytest.raises(OutputError, match="cannot write .*a.jpg: .*--output"):
-        AnnotatedPictures(tmp_path / "annotated").write(frame(file="a.jpg", rate=None), flat(4, 4))
+        write_picture(tmp_path / "annotated" / "a.jpg", flat(4, 4), Manifest(tmp_path))

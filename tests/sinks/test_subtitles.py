@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.frames import Classes
+from stages.answers import Classes
 from stages.sinks.subtitles import MOST, subtitles, subtitles_path
 from tests.results.frames import face
 

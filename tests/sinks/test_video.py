@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from stages.layout import MANIFEST
 from stages.results.errors import OutputError
-from stages.results.layout import MANIFEST
 from stages.results.manifest import Manifest
 from stages.sinks.segments import segments_folder
 from stages.sinks.video import VideoWriter, encoded_size
-from tests.results.clips import sine_clip, sound_packets, watch
 from tests.results.frames import flat, frame
+from tests.sinks.clips import sine_clip, sound_packets, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 

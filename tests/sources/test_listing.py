@@ -14,7 +14,7 @@ from stages.plan import DEFAULT_CONFIG, Plan
 from stages.sources.base import SourceError
 from stages.sources.listing import Listing, Pinned
 from stages.sources.opening import open_source
-from stages.supervision.settings import input_of, stamp
+from stages.sources.stamps import input_of, stamp
 from tests.sources.material import write_picture, write_video
 
 GREY = np.full((6, 8), 120, np.uint8)

@@ -16,43 +16,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import replay
-from stages.delivery import dispatcher, joiner
-from stages.delivery.dispatcher import Dispatcher, Rules
+from stages.delivery import events
+from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.joiner import Joiner
+from stages.delivery.rules import Rules
 from stages.errors import FacepipeError
 from stages.protocol.messages import Crops
 from stages.supervision.worker import Answer
 from stages.trace.recorder import MAGIC, TraceReader, TraceRecorder
+from tests.delivery import said
 from tests.fuzz import trees
 from tests.report.test_fuzz_report import places, put
 from tests.trace.test_recorder import attribute, crops
 
 RULES = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, hang_s={"age": 5.0})
-TO_FLOW = [
-    dispatcher.Read(100),
-    dispatcher.WorkerRegistered("d", "detect", ("desk", 0), 1, "D", 1, ((0, "hang"),)),
-    dispatcher.WorkerHeartbeat("d", 2, 0),
-    dispatcher.CropsReceived("d", 0, 1, "ab", 1, 10),
-    dispatcher.WorkerRegistered("a", "age", ("desk", 0), 1, "A"),
-    dispatcher.WorkerHeartbeat("a", 2, 0),
-    dispatcher.Read(100),
-    dispatcher.WorkerFailed("a", 0, "no"),
-    dispatcher.Acked(1, 1, 0, {0: frozenset({"age", "picture"})}, False, 1, 1),
-    dispatcher.WorkerExited("age", ("desk", 0), 1, "hang"),
-    dispatcher.WorkerDisconnected("a"),
-    dispatcher.ReadAll(),
-    dispatcher.Tick(),
-    dispatcher.Acked(1, 2, 2, {}, True, None, 2),
+TO_DISPATCHER = [
+    events.Read(100),
+    said.hello("d", "detect", ended=((0, "hang"),), session_id=1),
+    said.heartbeat("d"),
+    events.FromWorker("d", said.crops(0)),
+    said.hello("a", "age"),
+    said.heartbeat("a"),
+    events.Read(100),
+    said.failed("a", 0),
+    said.acked(1, 0, {0: ["age", "picture"]}, preview=1, heard=1),
+    events.WorkerExited("age", ("desk", 0), 1, "hang"),
+    events.WorkerDisconnected("a"),
+    events.ReadAll(),
+    events.Tick(),
+    said.acked(2, 2, clean=True, heard=2),
 ]
-TO_JOIN = [
-    joiner.SourceStarted(1),
-    joiner.PictureReceived(0, "pixels"),
-    joiner.FacesReceived(0, 1, "ab", 1, "faces"),
-    joiner.AttributeReceived(0, 1, "ab", "age", "answers"),
-    joiner.Dropped(1, 2, "detect", "late"),
-    joiner.GivenUp(3, "detect", "why"),
-    joiner.PictureReceived(3, "pixels"),
-    joiner.SourceEnded(4),
+TO_JOINER = [
+    said.source(1),
+    said.picture(0),
+    said.found(0),
+    said.answer(0),
+    said.dropped(1, 2, "detect", "late"),
+    said.given_up(3, "detect", "why"),
+    said.picture(3),
+    said.end(4),
 ]
 
 
@@ -61,11 +63,11 @@ def good(path: Path) -> bytes:
     capture, render = TraceRecorder(path, "capture-0/0"), TraceRecorder(path, "render/0")
     core = Dispatcher(RULES)
     capture.record_start("capture", "", RULES, 0)
-    for number, event in enumerate(TO_FLOW):
+    for number, event in enumerate(TO_DISPATCHER):
         capture.record_step("", event, core.step(event, number / 10), number / 10)
     core = Joiner(("age",))
     render.record_start("render", "clip.mp4", ("age",), 0)
-    for event in TO_JOIN:
+    for event in TO_JOINER:
         render.record_step("clip.mp4", event, core.step(event), None)
     for number in range(2):
         capture.record_message("age", crops(number))
@@ -116,7 +118,7 @@ def as_then(tasks: list[Crops]) -> list[Answer]:
 
 def test_a_good_record_is_played_as_it_was(tmp_path, capsys):
     (tmp_path / "trace").write_bytes(GOOD)
-    for whose, steps in (("capture", len(TO_FLOW)), ("render", len(TO_JOIN))):
+    for whose, steps in (("capture", len(TO_DISPATCHER)), ("render", len(TO_JOINER))):
         assert replay.main([str(tmp_path / "trace"), "--only", whose]) == 0
         assert capsys.readouterr().out == f"{steps} steps; 0 are decided otherwise.\n"
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
 from stages.capture import _Capture
-from stages.capturing.rules import acked
 from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
+from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
 from stages.detect import _answer, is_frame, most_faces
 from stages.frames import CropGeometry, Picture
@@ -37,11 +37,11 @@ from stages.protocol.messages import (
     WorkerHello,
     hash_of_boxes,
 )
+from stages.rendering.outputs import SourceOutputs
 from stages.rendering.screens import Screens
 from stages.rendering.source import RenderedSource
 from stages.results.jsonl import record
-from stages.results.recovery import Restored
-from stages.supervision.settings import CardSettings, Settings, SourceSettings
+from stages.sinks.recovery import Restored
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
 from stages.vision.detectors import make_detector, settings_hash
@@ -166,10 +166,8 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    postprocessor = PostProcessor(Pipeline())
-    source = RenderedSource(
-        "s", "r", 1, cards, paper, postprocessor, Screens().of("s", previews=False), Peers(), lambda work: work()
-    )
+    outputs = SourceOutputs(paper, PostProcessor(Pipeline()), Screens().of("s", previews=False))
+    source = RenderedSource("s", "r", 1, cards, outputs, Peers())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:
         if isinstance(message, SourceHello):
@@ -253,7 +251,7 @@ SETTINGS = Settings(
     captures=("ipc:///c",),
     sources=(SourceSettings("s", None, False),),
     models={},
-    cards={"age": CardSettings("ab", 8, 8, 1, 1.0)},
+    cards={"age": CardSettings("ab", 8, 8, 1, 1.0, "age", "age", ("years", "low", "high"), ())},
     output="/out",
     binds=("ipc:///c",),
 )
@@ -266,16 +264,16 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoTransport())
     capture._run, capture._epoch, capture._grants = "r", 7, Grants(KEY, 7)
     known = {"run": "r", "replica": 0, "incarnation": 1}
-    detect = settings_hash(**SETTINGS.detector)
+    detect = settings_hash(SETTINGS.detector)
     for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
         capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
         capture._hear(connection, Heartbeat(stage=stage, credit=2, **known))
     capture._step(
-        acked(Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False))
+        Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False)
     )
     for connection, message in said:
         if isinstance(message, Ack):
-            capture._step(acked(message))
+            capture._step(message)
         elif not isinstance(message, Welcome):
             capture._hear(connection, message)
         capture._read()
@@ -288,7 +286,7 @@ def test_capture_keeps_within_its_window_whatever_it_is_told(said):
 
 @pytest.fixture(scope="module")
 def detector():
-    return make_detector(**SETTINGS.detector)
+    return make_detector(SETTINGS.detector)
 
 
 @settings(max_examples=60, deadline=None)

@@ -62,7 +62,8 @@ class Hostile:
 
 
 def test_a_worker_whose_answers_cannot_be_taken_is_named_and_costs_nothing(place, film, shown, models):  # noqa: F811
-    from stages.vision.inference.card import card_hash, load_card
+    from stages.vision.inference.card import load_card
+    from stages.vision.inference.digest import card_hash
 
     run = place.start(film, "--set=pace=true")
     run.until_lines(1)

@@ -14,8 +14,8 @@ from stages import service
 from stages.config.schema import Host, Pipeline, Render
 from stages.plan import DEFAULT_CONFIG, Plan
 from stages.project import PROJECT
+from stages.results.errors import DamagedState
 from stages.results.manifest import Manifest
-from stages.results.reading import DamagedState
 from stages.results.run_file import RunFile
 from stages.service import Choice, chosen, serve
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 
 from stages.config.schema import Pipeline
+from stages.config.settings import Settings, SourceSettings
 from stages.supervision.child import Start
 from stages.supervision.launcher import Outcome, launch
 from stages.supervision.policy import Member
-from stages.supervision.settings import Settings, SourceSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -58,10 +58,10 @@ def main(settings, control):
 """
 
 
-def settings(stage: str) -> dict:
+def settings(stage: str) -> Settings:
     """What a stage is told, as far as these stages look at it."""
     source = SourceSettings("clip.mp4", None, False)
-    return Settings(stage, 0, Pipeline(), "ipc:///r", ("ipc:///c",), (source,), {}, {}, "/out").to_json()
+    return Settings(stage, 0, Pipeline(), "ipc:///r", ("ipc:///c",), (source,), {}, {}, "/out")
 
 
 def program(folder: Path, name: str, body: str) -> Path:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pytest
 
-from stages.delivery import dispatcher, joiner
-from stages.delivery.dispatcher import (
-    Acked,
-    Dispatcher,
-    Read,
-    Rules,
-    SendFrame,
-    Tick,
-    WorkerHeartbeat,
-    WorkerRegistered,
-)
-from stages.trace.history import CAPTURE, CoreStarted, CoreStep, HistoryError, Replayer, plain, restored
+from stages.delivery.dispatcher import Dispatcher
+from stages.delivery.events import FromWorker, Read, SendFrame, Tick
+from stages.delivery.joiner import Emit
+from stages.delivery.rules import Rules
+from stages.trace.history import CAPTURE, CoreStarted, CoreStep, HistoryError, Replayer, decided, plain, restored
+from tests.delivery.said import acked, answer, crops, end, found, heartbeat, hello, picture
 
 RULES = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, hang_s={"age": 5.0})
 
@@ -27,23 +20,26 @@ RULES = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, hang_s={"a
     "value",
     [
         RULES,
-        WorkerRegistered("c1", "age", ("desk", 0), 7, "A", 3, ((5, "hang"), (6, "killed"))),
-        Acked(1, 2, 3, {3: frozenset({"age", "picture"}), 4: frozenset()}, False, None, 5),
-        [SendFrame("c1", 0, 1, 1, ("age",)), dispatcher.SendEnd(4), Tick()],
-        joiner.Emit(3, "picture", "faces", {"age": "answers"}, ("gender",), None),
+        hello("c1", "age", ("desk", 0), 7, "A", 3, ((5, "hang"), (6, "killed"))),
+        acked(2, 3, {3: ["age", "picture"], 4: []}, heard=5),
+        [SendFrame("c1", 0, 1, 1, ("age",)), end(4), Tick()],
+        found(3, faces=2),
     ],
 )
 def test_what_is_kept_comes_back_as_it_was(value):
     assert restored(plain(value)) == value
 
 
-def test_a_payload_is_kept_by_its_name():
-    @dataclass
-    class Pixels:
-        size: int
+def test_of_pixels_the_shape_is_kept():
+    event = FromWorker("d", crops(3, faces=2))
+    assert restored(plain(event)).message.size == event.message.size == 20
 
-    kept = plain(joiner.PictureReceived(3, Pixels(7)), lambda pixels: f"{pixels.size} pixels")
-    assert restored(kept) == joiner.PictureReceived(3, "7 pixels")
+
+def test_what_is_decided_names_the_messages_that_it_passes_on():
+    emit = Emit(3, picture(3), found(3, attempt=2), {"age": answer(3)}, ("gender",), None)
+    [named] = restored(decided([emit]))
+    assert (named.picture, named.missing) == ("the picture at 0.0 s", ("gender",))
+    assert named.faces == "faces, try 2, boxes b, grant "
 
 
 def test_what_no_history_holds_is_refused():
@@ -55,7 +51,11 @@ def test_what_no_history_holds_is_refused():
         restored([["Read"], 1])
 
 
-@pytest.mark.parametrize("event", [5, [], ["Tick", 1], ["dict", [["list"], 1]], ["Acked", *[None] * 7], ["\n"]])
+NO_EVENTS = [5, [], ["Tick", 1], ["dict", [["list"], 1]], ["Ack", *[None] * 14], ["\n"]]
+NO_PIXELS = [["array", -1], ["array", 10**9, 10**9, 10**9], ["array", "x"]]
+
+
+@pytest.mark.parametrize("event", NO_EVENTS + NO_PIXELS)
 def test_an_event_that_no_core_can_take_is_a_sentence(event):
     began, *heard = history(RULES)
     with pytest.raises(HistoryError) as refused:
@@ -68,13 +68,13 @@ def history(rules: Rules) -> list[CoreStarted | CoreStep]:
     heard = [
         Read(100),
         Read(100),
-        WorkerRegistered("d", "detect", ("desk", 0), 1, "D"),
-        WorkerHeartbeat("d", 1, 0),
+        hello("d", "detect"),
+        heartbeat("d", 1, 0),
         Tick(),
     ]
     core, lines = Dispatcher(rules), [CoreStarted("capture-0/0", CAPTURE, [plain(rules), 0])]
     for number, event in enumerate(heard):
-        lines.append(CoreStep("capture-0/0", number / 10, plain(event), plain(core.step(event, number / 10))))
+        lines.append(CoreStep("capture-0/0", number / 10, plain(event), decided(core.step(event, number / 10))))
     return lines
 
 
@@ -87,6 +87,4 @@ def test_under_another_rule_it_does_not_and_the_step_is_named():
     began, *heard = history(RULES)
     other = Rules(attributes=("age",), cards={"detect": "another", "age": "A"})
     again = Replayer().play([CoreStarted(began.who, began.core, [plain(other), 0]), *heard])
-    assert again.differing[0].startswith(
-        "step 3 of capture-0/0, WorkerRegistered: then [], now [Refuse(connection='d', "
-    )
+    assert again.differing[0].startswith("step 3 of capture-0/0, WorkerHello: then [], now [Refuse(connection='d', ")

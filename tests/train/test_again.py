@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter  # noqa: E402
 
 from stages.vision.inference import load_model  # noqa: E402
 from stages.vision.inference.card import load_card  # noqa: E402
-from stages.vision.inference.preprocess import preprocess  # noqa: E402
+from stages.vision.inference.model import preprocess  # noqa: E402
 from tests.train.conftest import trained, write_utkface  # noqa: E402
 from train import export as exporting  # noqa: E402
 from train.again import main  # noqa: E402

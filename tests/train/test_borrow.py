@@ -14,7 +14,7 @@ import keras  # noqa: E402
 
 from stages.vision.inference.card import load_card  # noqa: E402
 from stages.vision.inference.litert import open_net  # noqa: E402
-from stages.vision.inference.preprocess import preprocess  # noqa: E402
+from stages.vision.inference.model import preprocess  # noqa: E402
 from tests.train.conftest import write_utkface  # noqa: E402
 from train.augment import plain  # noqa: E402
 from train.borrow import BLOCKS, MEAN_BGR, convolutions, main  # noqa: E402

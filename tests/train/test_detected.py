@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.config.schema import Detect
 from stages.frames import CropGeometry
 from stages.vision.detectors import make_detector
 from train.augment import plain
@@ -28,7 +29,7 @@ def test_a_detector_sees_the_true_surround_of_a_face_and_nothing_made_up(name, a
     whole = np.ascontiguousarray(astronaut[HEAD])
     faces, found = with_detected_boxes(with_box(whole, BOX), name)
     factor = LONGEST_SIDE / 224
-    finder = make_detector(name, longest_side=LONGEST_SIDE, **SETTINGS)
+    finder = make_detector(Detect(detector=name, longest_side=LONGEST_SIDE, **SETTINGS))
     (alone,) = finder.detect(cv2.resize(whole, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)).boxes
     assert found.tolist() == [True]
     assert np.array_equal(faces.boxes[0], (alone / factor).astype(np.float32))
@@ -71,7 +72,7 @@ def test_a_detector_with_landmarks_says_how_far_its_square_is_turned(astronaut, 
     model = str(peers / "face_detection_yunet_2023mar.onnx")
     faces, found = with_detected_boxes(tilted, "yunet", model)
     factor = LONGEST_SIDE / tilted.pictures.shape[1]
-    finder = make_detector("yunet", longest_side=LONGEST_SIDE, model=model, **SETTINGS)
+    finder = make_detector(Detect(detector="yunet", longest_side=LONGEST_SIDE, model=model, **SETTINGS))
     alone = finder.detect(cv2.resize(tilted.pictures[0], None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR))
     assert found.tolist() == [True]
     assert np.array_equal(faces.boxes[0], (alone.boxes[0] / factor).astype(np.float32))

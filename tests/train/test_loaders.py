@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.config.schema import Detect
 from stages.vision.detectors import make_detector
 from tests.train.conftest import write_aaf, write_folders, write_imdb, write_utkface, write_web
 from train.data import part_by_name, read_cache
@@ -55,7 +56,7 @@ def test_copies_are_near_and_others_are_far(astronaut):
 def test_whole_photographs_are_looked_through_for_a_face(tmp_path, astronaut):
     cv2.imwrite(str(tmp_path / "face.png"), astronaut)
     cv2.imwrite(str(tmp_path / "none.png"), np.full((200, 200, 3), 90, np.uint8))
-    read, finder = Read(), make_detector("haar", **DETECTION)
+    read, finder = Read(), make_detector(Detect(detector="haar", **DETECTION))
     assert [add(read, tmp_path / name, "hat", 1, finder) for name in ("face.png", "none.png")] == [True, False]
     assert read.skipped == {"no face found": 1}
     (row,) = read.rows

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.results import locks
+from stages import locks
 from stages.transport import addresses as run_directory
 from stages.transport.addresses import Addresses, PlaceTaken, RunDirectoryError, addresses, claim, claim_free, resolved
 from tests.supervision.stages_for_tests import PROJECT

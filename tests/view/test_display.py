@@ -10,6 +10,7 @@ import pytest
 
 from stages.frames import FinishedFrame
 from stages.protocol.rates import Load, Snapshot
+from stages.sinks.images import SavedPictures
 from stages.view import display as module
 from stages.view.display import Display, DisplayError, open_display
 from stages.view.overlay.labels import Bar
@@ -46,13 +47,17 @@ class KeptWindow:
         self.closed = True
 
 
+def nobody_saves(frame: FinishedFrame, picture: np.ndarray) -> None:
+    raise AssertionError("nobody has pressed S")
+
+
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """A display with a frame of one face in a window."""
     monkeypatch.setattr(module, "Window", KeptWindow)
     monkeypatch.setattr(KeptWindow, "opened", [])
     said = []
-    display = Display(STAGES, tmp_path / "saved", said.append)
+    display = Display(STAGES, SavedPictures(tmp_path / "saved", said.append).save)
     display.show(frame(7, flat(320, 240), [face(60, 60, 90)]), None)
     return display, KeptWindow.opened[0], said
 
@@ -170,7 +175,7 @@ def test_a_display_that_is_not_to_wait_keeps_no_picture_but_those_whose_turn_is_
     now_s = [100.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     monkeypatch.setattr(module, "Window", KeptWindow)
-    display = Display(STAGES, tmp_path, print, delay_s=2.0, waits=False)
+    display = Display(STAGES, nobody_saves, delay_s=2.0, waits=False)
     for number in range(2):
         display.show(still(number), None)
     assert display.waits_for("clip.mp4")
@@ -202,7 +207,7 @@ def test_with_a_delay_each_picture_waits_for_its_turn_and_none_is_asked_for_twic
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     monkeypatch.setattr(module, "Window", KeptWindow)
     monkeypatch.setattr(KeptWindow, "opened", [])
-    display = Display(STAGES, tmp_path, print, delay_s=2.0)
+    display = Display(STAGES, nobody_saves, delay_s=2.0)
     for number in range(4):
         display.show(still(number), None)
     window, seen = KeptWindow.opened[0], []
@@ -227,11 +232,11 @@ def test_with_a_delay_each_picture_waits_for_its_turn_and_none_is_asked_for_twic
 def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "window_available", lambda: "there is no screen (DISPLAY is not set)")
     said = []
-    assert open_display("auto", STAGES, tmp_path, said.append) is None
+    assert open_display("auto", STAGES, nobody_saves, said.append) is None
     assert said == ["no window: there is no screen (DISPLAY is not set); the results are written all the same"]
-    assert open_display("none", STAGES, tmp_path, said.append) is None
+    assert open_display("none", STAGES, nobody_saves, said.append) is None
     with pytest.raises(DisplayError, match="a window was asked for, but there is no screen"):
-        open_display("window", STAGES, tmp_path, said.append)
+        open_display("window", STAGES, nobody_saves, said.append)
 
 
 LINES = numbers(Snapshot(24.96, 0.0712, (Load("detect", 0.93, 4), Load("age", 0.08, 0))), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.config.schema import Haar, Pipeline, Render
+from stages.config.schema import Detect, Haar, Pipeline, Render
 from stages.view.postprocess import PostProcessor
 from stages.vision.anonymize import anonymize_faces, anonymize_image
 from stages.vision.detectors import make_detector
@@ -20,7 +20,7 @@ def noise(width: int = 320, height: int = 240) -> np.ndarray:
 
 
 def found_in(pixels: np.ndarray) -> int:
-    haar = make_detector("haar", longest_side=512, smallest_face=0.1, haar=Haar(step=1.1))
+    haar = make_detector(Detect(detector="haar", longest_side=512, smallest_face=0.1, haar=Haar(step=1.1)))
     return len(haar.detect(pixels).scores)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.frames import Age, Classes, Value
+from stages.answers import Age, Classes, Value
 from stages.vision.smoothing import Smoother
 
 OVER_S = {"gender": 3.0, "emotion": 0.2, "age": 5.0, "glasses": 1.0, "beauty": 1.0}

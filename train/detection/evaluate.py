@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from stages.config.schema import SUITED
+from stages.config.schema import Detect
 from stages.vision.detectors import make_detector
 from stages.vision.detectors.card import load_detector_card
 from stages.vision.detectors.face_net import FaceNet
@@ -85,7 +85,7 @@ def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tupl
         yield f"{net.card.name}, longest_side {side}, every score", by_net(net, side, EVERY)
         yield f"{net.card.name}, longest_side {side}", by_net(net, side, net.card.score)
     if yunet:
-        make_detector("yunet", **asdict(SUITED["yunet"]), model=yunet)  # says what is wrong
+        make_detector(Detect(detector="yunet", model=yunet))  # says what is wrong
         for side in SIDES:
             yield f"yunet, longest_side {side}, its own boxes, every score", by_yunet(yunet, side)
     models = {"fast": str(net.card.path), "haar": None, "dlib": None, "yunet": yunet, "dlib-cnn": dlib_cnn}
@@ -94,7 +94,7 @@ def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tupl
             continue
         for changes in WAYS:
             title = ", ".join([name, *(f"{key} {value:g}" for key, value in changes.items())])
-            yield title, by_pipeline(make_detector(name, **asdict(SUITED[name]) | changes, model=model))
+            yield title, by_pipeline(make_detector(Detect(detector=name, model=model, **changes)))
 
 
 def by_net(net: FaceNet, side: int, score: float) -> Find:

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.vision.detectors import make_detector
 from train.data import DataError
 from train.duplicates import parts_of_groups
 from train.loaders.reading import PICTURES, Read, add_face, picture_in, pictures_below
 
-DETECTION = {"longest_side": 640, "smallest_face": 0.1, "haar": Haar(step=1.1, neighbours=4)}
+DETECTION = {"longest_side": 640, "smallest_face": 0.1, "threshold": None, "haar": Haar(step=1.1, neighbours=4)}
 
 
 def read_folders(folder: Path, name: str, detector: str | None) -> Read:
@@ -26,7 +26,7 @@ def read_folders(folder: Path, name: str, detector: str | None) -> Read:
     classes = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
     if len(classes) < 2:
         raise DataError(f"{folder}: has {len(classes)} subfolders; give each class one, with its pictures.")
-    read, finder = Read(), make_detector(detector, **DETECTION) if detector else None
+    read, finder = Read(), make_detector(Detect(detector=detector, **DETECTION)) if detector else None
     names, labels = [], []
     for index, label in enumerate(classes):
         for path in pictures_below(folder / label):

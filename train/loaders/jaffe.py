@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.vision.detectors import make_detector
 from train.data import EMOTIONS
 from train.loaders.reading import Read, add_face, picture_in, pictures_below
 
 CODES = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "SA": "sad", "SU": "surprise", "NE": "neutral"}
-DETECTION = {"longest_side": 640, "smallest_face": 0.25, "haar": Haar(step=1.1, neighbours=4)}
+DETECTION = Detect(detector="haar", longest_side=640, smallest_face=0.25, haar=Haar(step=1.1, neighbours=4))
 
 
 def read_jaffe(folder: Path) -> Read:
@@ -18,7 +18,7 @@ def read_jaffe(folder: Path) -> Read:
 
     The portraits show the whole head, so the faces are found by the Haar detector.
     """
-    read, finder = Read(), make_detector("haar", **DETECTION)
+    read, finder = Read(), make_detector(DETECTION)
     for path in pictures_below(folder):
         words = path.name.split(".")
         emotion = CODES.get(words[1][:2].upper()) if len(words) >= 3 else None

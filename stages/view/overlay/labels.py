@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...frames import Age, Answer, Classes, Face, Value
+from ...answers import Answer
+from ...answers.base import named, percent
+from ...frames import UNSURE, Face
 
 NEUTRAL = (225, 225, 225)  # BGR, of everything that has no colour of its own
 LABEL_COLOURS = {
@@ -18,12 +20,11 @@ LABEL_COLOURS = {
     "surprise": (80, 160, 255),
     "neutral": (190, 205, 190),
 }
-# Of people who are followed, in the order of their numbers: bright, and neighbours unlike each other.
+# Of faces that are tracked, in the order of their ids: bright, and neighbours unlike each other.
 ID_COLOURS = (
     (90, 220, 255), (255, 190, 80), (150, 120, 255), (120, 230, 120), (240, 130, 240), (80, 160, 255),
     (230, 230, 110), (130, 130, 250), (90, 250, 190), (255, 160, 170), (100, 200, 200), (200, 200, 255),
 )  # fmt: skip
-_SPEAK_FOR_THEMSELVES = {"gender", "emotion"}  # 'happy 91 %' needs no 'emotion:' before it
 _LONGEST = 40  # characters
 _MOST_BARS = 8  # for one answer: those of a model with a hundred labels would fill the picture
 
@@ -34,7 +35,6 @@ class Line:
     bgr: tuple[int, int, int]
 
 
-UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
 _UNSURE = Line(UNSURE, NEUTRAL)
 
 
@@ -54,7 +54,7 @@ def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
     Of a face whose picture is too poor to be labelled, that it is.
     """
     if show is None and not face.shown and not face.unsure:
-        return [Line(f"face {_percent(face.score)}", NEUTRAL)]
+        return [Line(f"face {percent(face.score)}", NEUTRAL)]
     lines = [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
     if face.says_unsure and show != frozenset():
         lines = [_UNSURE]
@@ -64,10 +64,10 @@ def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
 
 
 def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar]:
-    """The same, and who it is, how sure the detector is, and a bar for each of several classes, the strongest first."""
+    """The same, with its id, how sure the detector is, and a bar for each of several classes, the strongest first."""
     lines: list[Line | Bar] = []
     if face.id is not None:
-        lines.append(Line(f"#{face.id}  face {_percent(face.score)}", id_colour(face.id)))
+        lines.append(Line(f"#{face.id}  face {percent(face.score)}", id_colour(face.id)))
     elif show is None and not face.shown:
         return lines_about(face, show)
     if face.says_unsure and show != frozenset():
@@ -75,21 +75,22 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
     for stage, answer in face.shown.items():
         if show is not None and stage not in show:
             continue
-        match answer:
-            case Classes(_, _, scores) if len(scores) > 2:
-                lines += _bars(stage, scores)
-            case _:
-                lines.append(_line(stage, answer))
+        lines += _bars(stage, answer.shares) if len(answer.shares) > 2 else [_line(stage, answer)]
     return lines
 
 
 def id_colour(number: int) -> tuple[int, int, int]:
-    """The colour, BGR, of a person who is followed."""
+    """The colour, BGR, of a face that is tracked."""
     return ID_COLOURS[(number - 1) % len(ID_COLOURS)]
 
 
+def css_colour(bgr: tuple[int, int, int]) -> str:
+    """The same colour in a style sheet, such as "#fa8c5a"."""
+    return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
+
+
 def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
-    """Of who it is, else of the first thing that is said."""
+    """The colour of its id; without one, that of its first label."""
     if face.id is not None:
         return id_colour(face.id)
     return lines[0].bgr if lines else NEUTRAL
@@ -98,32 +99,20 @@ def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
 def _bars(stage: str, scores: dict[str, float]) -> list[Line | Bar]:
     # Where a score is no number it comes last; of equal ones the first of the card.
     strongest = sorted(scores.items(), key=lambda item: item[1] if item[1] == item[1] else -1.0, reverse=True)
-    named = [] if stage in _SPEAK_FOR_THEMSELVES else [Line(f"{stage}:", NEUTRAL)]
-    return named + [
-        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), score if score == score else 0.0, _percent(score))
+    before = named(stage, "").strip()
+    return ([Line(before, NEUTRAL)] if before else []) + [
+        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), score if score == score else 0.0, percent(score))
         for label, score in strongest[:_MOST_BARS]
     ]
 
 
+def colour_of(answer: Answer) -> tuple[int, int, int]:
+    """The colour, BGR, of what is said: that of its label, where it has one."""
+    return LABEL_COLOURS.get(answer.top[0], NEUTRAL) if answer.top else NEUTRAL
+
+
 def _line(stage: str, answer: Answer) -> Line:
-    match answer:
-        case Age(years, low, high):
-            return Line(_shortened(f"{stage} {_years(years)} ({_years(low)}-{_years(high)})"), NEUTRAL)
-        case Classes(label, confidence):
-            text = f"{label} {_percent(confidence)}"
-            said = text if stage in _SPEAK_FOR_THEMSELVES else f"{stage}: {text}"
-            return Line(_shortened(said), LABEL_COLOURS.get(label, NEUTRAL))
-        case Value(value):
-            return Line(_shortened(f"{stage}: {value:.4g}"), NEUTRAL)
-    raise TypeError(f"no way to draw an answer of type {type(answer).__name__}")
-
-
-def _years(years: float) -> str:
-    return f"{max(years, 0.0):.0f}"  # The range of a newborn reaches below 0.
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.0f} %"
+    return Line(_shortened(answer.text(stage)), colour_of(answer))
 
 
 def _shortened(text: str) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...dependencies import missing
-from ...errors import FacepipeError, reason, way_out
+from ...errors import reason, way_out
+from .listening import WebError
 
 if TYPE_CHECKING:
     from .server import Web
-
-
-class WebError(FacepipeError):
-    """The page was asked for and cannot be served."""
 
 
 def open_web(**arguments: object) -> Web:

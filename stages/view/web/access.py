@@ -1,4 +1,4 @@
-"""Who may have what: decided from a request alone, without a socket."""
+"""Access control of the page: decided from a request alone, without a socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RequestRefused(Exception):
 
 
 def is_loopback(address: str) -> bool:
-    """Whether nobody but this machine reaches an address; a name is none unless it is localhost."""
+    """Whether only this machine reaches an address; of names, only localhost is one."""
     try:
         return ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
@@ -56,7 +56,7 @@ def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozense
 def _refuse_foreign(headers: Mapping[str, str]) -> None:
     """A browser says which page opens a connection; programs that are none say nothing."""
     origin = headers.get("Origin")
-    # The page is served by http and by nothing else: the same name under another scheme is somebody else's page.
+    # The page is served by http and by nothing else: the same name under another scheme is another page.
     if origin is not None and origin.lower() != f"http://{headers.get('Host', '').lower()}":
         raise RequestRefused(HTTPStatus.FORBIDDEN, "a connection of another page")
 

@@ -1,4 +1,4 @@
-"""A picture on its way to browsers: drawn and encoded once for each set of switches, and only if somebody looks."""
+"""A picture on its way to browsers: drawn and encoded once for each set of switches, and only for a viewer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from ...frames import FinishedFrame
 from ...names import output_name
 from ...vision.anonymize import anonymize
 from ..overlay.draw import annotate
-from .viewer import Switches
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture
 _LONGEST_OF_JPEG = 65_000
 _ENCODINGS = 16  # of one picture that are kept
 _QUALITY, _SAVED_QUALITY = 85, 95
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What is drawn, and how: equal switches, equal pictures."""
+
+    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
+    blurred: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +33,7 @@ class EncodedFrame:
 
     number: int  # higher for a newer one
     frame: FinishedFrame
-    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR, with all labels, where somebody has drawn it already
+    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR, with all labels, where it was drawn already
     # boxes x, y, width, height for a viewer who wants faces hidden; None: everything
     to_anonymize: Sequence | None = ()
     jpegs: dict[Switches, bytes] = field(default_factory=dict)
@@ -34,7 +41,7 @@ class EncodedFrame:
     def jpeg(self, switches: Switches, stages: frozenset[str], style: str) -> bytes:
         """The picture for these switches, small enough to be watched."""
         if switches not in self.jpegs:
-            if len(self.jpegs) >= _ENCODINGS:  # Somebody tries all switches on a picture that is held.
+            if len(self.jpegs) >= _ENCODINGS:  # A viewer tries all switches on a picture that is held.
                 self.jpegs.clear()
             self.jpegs[switches] = _encoded(_no_larger(self._picture(switches, stages, style), LONGEST_SIDE), _QUALITY)
         return self.jpegs[switches]

@@ -16,8 +16,8 @@ import numpy as np
 
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
+from .charts import ChartSamples
 from .encoded import EncodedFrame
-from .page import ChartSamples
 from .viewer import Viewer
 
 
@@ -31,7 +31,7 @@ class _Source:
     is_live: bool = False
 
     def newest(self, blurred: bool) -> EncodedFrame | None:
-        """What a browser is shown: who wants faces hidden gets no picture in which nobody has looked for them."""
+        """What a browser is shown: with faces hidden, only pictures in which faces were detected."""
         return self.finished if blurred or self.preview is None else self.preview
 
 
@@ -76,7 +76,7 @@ class ViewerFeed:
         return has_picture and known.finished.frame.picture.rate is None
 
     def message(self, viewer: Viewer) -> bytes | None:
-        """What a browser is told next: what it does not know yet; None if there is nothing."""
+        """The next message for a browser: what it has not been sent yet; None if there is nothing."""
         said: dict = {}
         known = list(self.sources.values())  # A copy, made in one go: render adds to it.
         version = len(known), sum(s.is_live for s in known), sum(len(s.charts.labels) for s in known)

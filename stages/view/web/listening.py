@@ -1,4 +1,4 @@
-"""The place where the page is served: a socket that listens, and the address that a person is told."""
+"""Where the page is served: a listening socket, and its address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import errno
 import socket
 from collections.abc import Iterable
 
-from . import WebError
+from ...errors import FacepipeError
+
+
+class WebError(FacepipeError):
+    """The page was asked for and cannot be served."""
 
 
 def listening(host: str, ports: Iterable[int]) -> socket.socket:

@@ -27,10 +27,9 @@ from websockets.http11 import Request, Response
 
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
-from . import WebError
 from .access import LIVE, MOVED, RequestRefused, asked_for, is_loopback
 from .feed import ViewerFeed
-from .listening import listening, own_address
+from .listening import WebError, listening, own_address
 from .viewer import MESSAGE_BYTES, NotUnderstood, Viewer
 
 VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own
@@ -40,12 +39,12 @@ _PING_S = 10.0  # a browser that answers no ping for so long is gone
 _APART_S = 1 / 40  # between two messages to a browser
 _HEARS_S = 1 / 200  # between two messages of a browser: one that talks without end must not take render's time
 _WATCHES_S = 2.0  # one that has drawn nothing for so long does not look
-_COMES_S = 60.0  # so long somebody may take to come and look at pictures that are done
-_COMES_BACK_S = 3.0  # who loads the page again is away for a moment
+_COMES_S = 60.0  # so long a run waits for a first viewer of finished pictures
+_COMES_BACK_S = 3.0  # a browser that reloads the page is away for a moment
 _CLOSING_S = 0.5
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _HEADERS = {
-    # Nothing comes from elsewhere, and nobody else may put the page into one of his.
+    # Nothing is loaded from elsewhere, and no other page may embed this one.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -125,9 +124,9 @@ class Web:
     def finished(
         self, frame: FinishedFrame, drawn: np.ndarray | None, to_anonymize: Sequence | None, live: bool = False
     ) -> None:
-        """A frame is in the outputs. `drawn`: its picture with all labels, where somebody has drawn it.
+        """A frame is in the outputs. `drawn`: its picture with all labels, where it was drawn.
 
-        to_anonymize: boxes of faces, where a viewer wants them hidden; None: nobody knows where they are.
+        to_anonymize: boxes of faces, where a viewer wants them hidden; None: unknown.
         """
         self._feed.finished(frame, drawn, to_anonymize, live)
         self._wake()
@@ -150,7 +149,7 @@ class Web:
         self._wake()
 
     def close(self) -> None:
-        """Tell everybody that the run is over."""
+        """End all connections: the run is over."""
         with contextlib.suppress(RuntimeError):  # The loop has ended.
             self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(_CLOSING_S)
@@ -168,7 +167,7 @@ class Web:
 
     async def _serve(self) -> None:
         silent = logging.getLogger("facepipe.web")
-        silent.disabled = True  # Who speaks no HTTP is counted, and no matter for the log.
+        silent.disabled = True  # A peer that speaks no HTTP is counted, not logged.
         options = {
             "compression": None,  # A JPEG becomes no smaller.
             "create_connection": partial(_Connection, self._connections, self._refused),
@@ -212,7 +211,7 @@ class Web:
         try:
             async for message in connection:
                 try:
-                    viewer.hear(message, self._feed.attributes, self._feed.sources)
+                    viewer.receive(message, self._feed.attributes, self._feed.sources)
                 except NotUnderstood as reason:
                     _count(self._refused, str(reason))
                     if viewer.is_beyond_hope:
@@ -265,7 +264,7 @@ class _Connection(ServerConnection):
         super().connection_made(transport)
         if len(self._every) >= CONNECTIONS:
             _count(self._refused, "a connection too many")
-            # A browser says at once what it wants: who has been silent for longest makes room for it.
+            # A browser sends its request at once: the connection that has been silent for longest makes room.
             goes = next((other for other in self._every if other.request is None), self)
             goes.transport.abort()
             if goes is self:

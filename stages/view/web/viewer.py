@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .encoded import EncodedFrame
+from .encoded import EncodedFrame, Switches
 
 MESSAGE_BYTES = 4096  # a longer one ends the connection
 _FORGIVEN = 20  # messages that make no sense, before it does
@@ -16,14 +14,6 @@ _FORGIVEN = 20  # messages that make no sense, before it does
 
 class NotUnderstood(Exception):
     """A message of the browser that makes no sense; its text is what is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """What is drawn, and how: equal switches, equal pictures."""
-
-    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
-    blurred: bool = False
 
 
 @dataclass(slots=True)
@@ -44,13 +34,13 @@ class Viewer:
 
     @property
     def is_beyond_hope(self) -> bool:
-        """Whether it has said so much nonsense that nobody should listen any more."""
+        """Whether it has sent so many invalid messages that its connection is closed."""
         return self.nonsense > _FORGIVEN
 
     def choose(self, newest: Callable[[bool], EncodedFrame | None]) -> EncodedFrame | None:
         """The picture to be shown: the newest, or that which was it when the browser paused.
 
-        newest: gives the newest one, for a viewer who wants faces hidden or not. Nothing is held for one who does not
+        newest: gives the newest one, for a viewer with faces hidden or not. Nothing is held for one that does not
         pause, however slow it is.
         """
         if not self.paused:
@@ -59,7 +49,7 @@ class Viewer:
         self.held = self.held or newest(True)
         return self.held
 
-    def hear(self, message: str | bytes, stages: Collection[str], sources: Collection[str]) -> None:
+    def receive(self, message: str | bytes, stages: Collection[str], sources: Collection[str]) -> None:
         """Take a message:
 
             {"do": "look", "source": "demo", "hide": ["age"], "blur": false, "paused": false, "known": [0, 0]}

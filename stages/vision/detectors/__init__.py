@@ -12,8 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+from ...config.schema import Detect
 from ...frames import Detections
-from .detector import Detector, DetectorBackend, DetectorError, DetectorSettings
+from .detector import Detector, DetectorBackend, DetectorError
 from .landmarks import DEPTHS, POINTS
 from .quality import ENOUGH_DETAIL, ENOUGH_SIDE, NOISE
 
@@ -34,31 +35,33 @@ class FaceDetector(Protocol):
         """Find the faces of one picture, uint8 (H, W, 3) BGR; the same picture gives the same answer, bit for bit."""
 
 
-def make_detector(name: str, **settings) -> FaceDetector:
-    """Load a detector; the settings are those of `DetectorSettings`.
+def make_detector(settings: Detect) -> FaceDetector:
+    """Load a detector; `settings.model` is a path that is there, if it is one at all.
 
     Sets OpenCV to one thread in this process, which the sameness of the answers needs. Raises `DetectorError` where the
     name is unknown or the model file is missing or not one, and `CardError` where a card is wrong.
     """
-    told = DetectorSettings(**settings)
-    return Detector(backend_class(name)(told), told)
+    backend = backend_class(settings.detector)
+    resolved = settings.resolved()
+    return Detector(backend(resolved), resolved)
 
 
-def settings_hash(name: str, **settings) -> str:
+def settings_hash(settings: Detect) -> str:
     """Name what the detector computes, in 64 hexadecimal digits, for two hosts to compare.
 
     Settings, box normalization, what is made of landmarks and content of the model's file count; where it lies and the
     builds of the libraries do not, as little as for the cards of the other models. Loads no model. Raises
     `DetectorError` as `make_detector` does, but for a file that is there and is no model.
     """
-    told = DetectorSettings(**settings)
+    backend = backend_class(settings.detector)
+    resolved = settings.resolved()
     described = {
-        "detector": name,
-        "longest_side": told.longest_side,
-        "smallest_face": float(told.smallest_face),
+        "detector": resolved.detector,
+        "longest_side": resolved.longest_side,
+        "smallest_face": float(resolved.smallest_face),
         "upright": [POINTS.tolist(), DEPTHS.tolist()],
         "quality": [ENOUGH_SIDE, ENOUGH_DETAIL, NOISE],
-        "own": backend_class(name).means(told),
+        "own": backend.means(resolved),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 

@@ -25,7 +25,7 @@ from ...frames import CropGeometry
 from ..crop import BoxNormalization
 from ..inference import golden
 from ..inference.digest import file_sha256
-from ..inference.fields import CardError, Fields, list_of, number, one_of, positive, read_card, text
+from ..inference.fields import CardError, Fields, between, list_of, number, one_of, positive, read_card, sha256, text
 from ..inference.model import check_kind
 from .cells import STRIDES
 
@@ -72,7 +72,7 @@ def load_detector_card(path: Path) -> DetectorCard:
         path=path,
         name=fields.get("name", text, "a short name"),
         file=path.parent / fields.get("file", text, "the path of the weights, relative to the card"),
-        sha256=fields.get("sha256", _sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
+        sha256=fields.get("sha256", sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
         order=given.get("order", one_of(ORDERS), " or ".join(ORDERS), "bgr"),
         score=fields.get("score", _share, "a number between 0 and 1, such as 0.5"),
         overlap=fields.get("overlap", _share, "a number between 0 and 1, such as 0.45"),
@@ -101,9 +101,9 @@ def drawn_face(side: int = 160) -> np.ndarray:
 
 def _box_normalization(fields: Fields) -> BoxNormalization:
     given = fields.section("framing", ("side", "right", "down"), "{side: 0.85, right: 0.01, down: 0.13}")
-    side = given.get("side", _times, "a number from 0.1 to 10")
+    side = given.get("side", between(0.1, 10), "a number from 0.1 to 10")
     shift = "a number from -1 to 1, in units of the side"
-    return BoxNormalization(side, given.get("right", _shift, shift), given.get("down", _shift, shift))
+    return BoxNormalization(side, given.get("right", between(-1, 1), shift), given.get("down", between(-1, 1), shift))
 
 
 def _golden(fields: Fields) -> Golden | None:
@@ -112,7 +112,7 @@ def _golden(fields: Fields) -> Golden | None:
     example = "{score: 0.9, box: [40, 40, 80, 90], tolerance: 0.02}"
     given = fields.section("golden", ("score", "box", "tolerance"), example)
     return Golden(
-        given.get("score", _level, "a number from 0 to 1"),
+        given.get("score", between(0, 1), "a number from 0 to 1"),
         given.get("box", _box, "x, y, width and height in pixels of the test picture"),
         given.get("tolerance", positive, "a number above 0"),
     )
@@ -127,23 +127,6 @@ def _share(value: object) -> float | None:
     return share if (share := positive(value)) and share < 1 else None
 
 
-def _level(value: object) -> float | None:
-    return level if (level := number(value)) is not None and 0 <= level <= 1 else None
-
-
 def _box(value: object) -> tuple[float, ...] | None:
     box = list_of(number, 4, 4)(value)
     return tuple(box) if box and min(box[2:]) > 0 else None
-
-
-def _times(value: object) -> float | None:
-    return times if (times := number(value)) is not None and 0.1 <= times <= 10 else None
-
-
-def _shift(value: object) -> float | None:
-    return shift if (shift := number(value)) is not None and -1 <= shift <= 1 else None
-
-
-def _sha256(value: object) -> str | None:
-    hexadecimal = isinstance(value, str) and len(value) == 64 and set(value.lower()) <= set("0123456789abcdef")
-    return value.lower() if hexadecimal else None

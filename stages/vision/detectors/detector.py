@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
-from ...config.schema import Haar
+from ...config.schema import Detect
 from ...errors import FacepipeError
 from ...frames import Detections
 from ..crop import BoxNormalization
@@ -24,17 +24,6 @@ OWN_POINTS = 0.2  # landmarks whose square overlaps less than this with the norm
 
 class DetectorError(FacepipeError):
     """A detector that does not exist, or whose model file is missing or not one."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorSettings:
-    """The keys of `stages.detect` that decide what is found."""
-
-    longest_side: int  # pixels: detection runs on a picture no larger than this
-    smallest_face: float  # least side of a normalised box, in units of the picture's shorter side
-    threshold: float | None = None  # score from which a find is a face; None: what the card says, or all that is found
-    model: str | None = None  # file of the detectors that need one, card of those that have one
-    haar: Haar = Haar()  # Haar's cascade only
 
 
 class Found(NamedTuple):
@@ -53,11 +42,13 @@ class DetectorBackend(Protocol):
     colour: ClassVar[bool]  # whether it looks at BGR, else at grey
     min_face: ClassVar[float]  # pixels: side of the smallest face that it can find at all, by its own boxes
 
-    def __init__(self, settings: DetectorSettings) -> None:
-        """Load what it needs; raises `DetectorError` where the model file is missing or not one."""
+    def __init__(self, settings: Detect) -> None:
+        """Load what it needs, by settings that are `resolved`; raises `DetectorError` where the model file is missing
+        or not one.
+        """
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """All of its own that decides what is found, as JSON has it: framing, threshold, content of its file.
 
         Raises `DetectorError` where that is missing.
@@ -73,7 +64,7 @@ class DetectorBackend(Protocol):
 class Detector:
     """Makes a `FaceDetector` of a backend."""
 
-    def __init__(self, backend: DetectorBackend, settings: DetectorSettings) -> None:
+    def __init__(self, backend: DetectorBackend, settings: Detect) -> None:
         # With several threads OpenCV collects Haar's hits in the order in which the threads come by, and means of them
         # differ in the last digits. One thread per process is what the pipeline wants in any case.
         cv2.setNumThreads(1)

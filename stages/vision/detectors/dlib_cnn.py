@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...config.schema import Detect
 from ..crop import BoxNormalization
-from .detector import DetectorSettings, not_a_model, said_of, sha256_of, users_file
+from .detector import not_a_model, said_of, sha256_of, users_file
 
 NAME = "dlib-cnn"
 WHERE = "mmod_human_face_detector.dat, unpacked from http://dlib.net/files/mmod_human_face_detector.dat.bz2"
@@ -20,7 +21,7 @@ class DlibCnnBackend:
     colour = True
     min_face = 80.0  # of 24 faces it found none at 60 pixels, all at 90
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: Detect) -> None:
         import dlib  # Only here: the other detectors do without it.
 
         file = users_file(settings.model, NAME, WHERE)
@@ -31,7 +32,7 @@ class DlibCnnBackend:
             raise not_a_model(file, NAME, WHERE) from error
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """The user's weights."""
         file = users_file(settings.model, NAME, WHERE)
         return [said_of(cls.box_normalization), float(settings.threshold or 0), sha256_of(file)]

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from ...config.schema import Detect
 from ..crop import BoxNormalization
-from .detector import DetectorSettings, said_of
+from .detector import said_of
 
 AT_THE_MARGIN, SLOPE = 2.9, 6.1  # of the curve that makes scores of margins
 LEAST = -1.0  # margin: below it there are faces everywhere
@@ -23,14 +24,14 @@ class DlibHogBackend:
     # `longest_side` finds smaller faces, at a cost that grows with its square (640: 16 ms a frame, 1280: 61 ms).
     min_face = 80.0
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: Detect) -> None:
         import dlib  # Only here: the other detectors do without it.
 
         self._detector = dlib.get_frontal_face_detector()
         self._margin = _margin(settings.threshold)
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """The detector is part of the library; `model` is for other detectors."""
         return [said_of(cls.box_normalization), _margin(settings.threshold)]
 

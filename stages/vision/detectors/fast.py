@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...config.schema import Detect
 from ...project import PROJECT
 from .card import DetectorCard, check_file, load_detector_card
-from .detector import DetectorSettings, Found, said_of
+from .detector import Found, said_of
 from .face_net import FaceNet
 
 CARD = PROJECT / "models" / "faces.yaml"
@@ -27,7 +28,7 @@ class FastBackend:
     colour = True
     min_face = 16.0  # of faces of 12 to 16 pixels it finds one in ten
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: Detect) -> None:
         card = _card(settings)
         # One for each copy: a net that has to change its size from look to look takes twice the time.
         self._nets = [FaceNet(card) for _ in range(1 + _halvings(settings.longest_side))]
@@ -35,7 +36,7 @@ class FastBackend:
         self.box_normalization = card.box_normalization
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """What its card says, and the content of the file."""
         card = _card(settings)
         threshold = card.score if settings.threshold is None else float(settings.threshold)
@@ -82,5 +83,5 @@ def _without_parts(found: Found) -> Found:
     return Found(found.boxes[kept], found.scores[kept], found.landmarks[kept])
 
 
-def _card(settings: DetectorSettings) -> DetectorCard:
+def _card(settings: Detect) -> DetectorCard:
     return load_detector_card(CARD if settings.model is None else Path(settings.model).expanduser())

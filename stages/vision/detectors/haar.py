@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...config.schema import Detect
 from ..crop import BoxNormalization
-from .detector import DetectorSettings, said_of, sha256_of
+from .detector import said_of, sha256_of
 
 
 class HaarBackend:
@@ -19,12 +20,12 @@ class HaarBackend:
     colour = False
     min_face = 24.0  # the cascade's window
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: Detect) -> None:
         self._settings = settings
         self._cascade = cv2.CascadeClassifier(str(_cascade_file()))
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """OpenCV's own cascade, and its own settings; `model` is for other detectors."""
         own = [float(settings.haar.step), settings.haar.neighbours, float(settings.threshold or 0)]
         return [said_of(cls.box_normalization), *own, sha256_of(_cascade_file())]

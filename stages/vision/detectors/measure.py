@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...config.schema import Haar
+from ...config.schema import Detect, Haar
 from . import DETECTORS, backend_class
-from .detector import DetectorBackend, DetectorSettings, Found
+from .detector import DetectorBackend, Found
 from .landmarks import upright
 
 # Detectors look at a coarse grid of sizes and places (dlib: 6/5 and 8 pixels). Faces of one size in one place would all
@@ -42,7 +42,8 @@ def main() -> None:
     models = {"dlib-cnn": options.dlib_cnn, "yunet": options.yunet}
     names = [name for name in DETECTORS if models.get(name, True)]
     cv2.setNumThreads(1)
-    backends = {name: backend_class(name)(DetectorSettings(500, 0.2, None, models.get(name), FINE)) for name in names}
+    settings = {"longest_side": 500, "smallest_face": 0.2, "threshold": None, "haar": FINE}
+    backends = {n: backend_class(n)(Detect(detector=n, model=models.get(n), **settings)) for n in names}
     pictures = evenly(sorted(p for p in options.pictures.rglob("*") if p.is_file()), options.count)
     seen = measured(backends, pictures)
     normalizations = {name: rows[:, :3] for name, rows in seen.items()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...config.schema import Detect
 from ..crop import BoxNormalization
-from .detector import DetectorSettings, Found, not_a_model, said_of, sha256_of, users_file
+from .detector import Found, not_a_model, said_of, sha256_of, users_file
 
 NAME = "yunet"
 WHERE = (
@@ -27,7 +28,7 @@ class YuNetBackend:
     colour = True
     min_face = 12.5  # faces of about 10 pixels
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: Detect) -> None:
         file = users_file(settings.model, NAME, WHERE)
         try:
             self._detector = cv2.FaceDetectorYN.create(
@@ -39,7 +40,7 @@ class YuNetBackend:
             raise not_a_model(file, NAME, WHERE) from error
 
     @classmethod
-    def means(cls, settings: DetectorSettings) -> list:
+    def means(cls, settings: Detect) -> list:
         """The user's weights."""
         file = users_file(settings.model, NAME, WHERE)
         return [said_of(cls.box_normalization), _certain(settings), sha256_of(file)]
@@ -58,5 +59,5 @@ class YuNetBackend:
         return Found(faces[:, :4], faces[:, 14], faces[:, 4:14].reshape(-1, 5, 2))
 
 
-def _certain(settings: DetectorSettings) -> float:
+def _certain(settings: Detect) -> float:
     return CERTAIN if settings.threshold is None else float(settings.threshold)

@@ -40,7 +40,7 @@ def open_net(card: Card, device: str = "cpu") -> Net:
 
 def runtime_of(card: Card) -> str:
     """The module of this package that opens the file of a card; CardError if there is none for it."""
-    from .card import CardError
+    from .fields import CardError
 
     kind = "SavedModel folder" if (card.file / "saved_model.pb").is_file() else card.file.suffix.lower()
     if kind not in RUNTIMES:

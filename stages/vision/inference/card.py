@@ -26,15 +26,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...answers import KINDS
 from ...frames import CropGeometry
 from ...protocol import limits
-from .answers import answer
-from .digest import card_hash, file_sha256
-from .fields import CardError, Fields, list_of, number, one_of, positive, read_card, text, whole
+from .fields import Fields, between, list_of, number, one_of, positive, read_card, sha256, text, whole
 
-__all__ = ["Card", "CardError", "Golden", "Input", "answer", "card_hash", "file_sha256", "load_card", "unchecked"]
-
-TASKS = ("classes", "age", "regression")
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
 ORDERS = ("bgr", "rgb")
@@ -69,11 +65,11 @@ class Card:
     name: str
     file: Path  # the weights
     sha256: str | None
-    task: str  # classes | age | regression
+    task: str  # one of `KINDS`
     input: Input
     geometry: CropGeometry  # the crop that the model wants
-    outputs: str  # logits | probabilities; no meaning for a regression
-    labels: tuple[str, ...] | tuple[float, ...]  # classes: words; age: bin centres in years; regression: none
+    outputs: str  # logits | probabilities; no meaning without labels
+    labels: tuple[str, ...] | tuple[float, ...]  # classes: words; age: bin centres in years; others: none
     keep: tuple[str, ...]  # () for all
     temperature: float
     golden: Golden | None
@@ -83,11 +79,7 @@ class Card:
     @property
     def shown(self) -> tuple[str, ...]:
         """What the columns of `Model.answers` are."""
-        if self.task == "classes":
-            return self.keep or self.labels
-        if self.groups:
-            return tuple(name for name, _ in self.groups)
-        return ("years", "low", "high") if self.task == "age" else ("value",)
+        return tuple(name for name, _ in self.groups) or KINDS[self.task].names or self.keep or self.labels
 
 
 def load_card(path: Path) -> Card:
@@ -97,22 +89,22 @@ def load_card(path: Path) -> Card:
         path,
         ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "groups", "temperature")
         + ("golden", "trained", "figures", "limits", "runs_code"),
-        TASKS,
-        " or ".join(TASKS),
+        tuple(KINDS),
+        " or ".join(KINDS),
     )
     if task != "classes":
         fields.refuse(["keep"], f"task: {task}")
     if task != "age":
         fields.refuse(["groups"], f"task: {task}")
-    if task == "regression":
-        fields.refuse(["labels", "outputs", "temperature"], "task: regression")
+    if not KINDS[task].has_labels:
+        fields.refuse(["labels", "outputs", "temperature"], f"task: {task}")
     given_input, geometry = _input(fields)
     labels = _labels(fields, task)
     card = Card(
         path=path,
         name=fields.get("name", text, "a short name"),
         file=path.parent / fields.get("file", text, "the path of the weights, relative to the card"),
-        sha256=fields.get("sha256", _sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
+        sha256=fields.get("sha256", sha256, "the 64 hexadecimal digits, in quotes, or leave it out", None),
         task=task,
         input=given_input,
         geometry=geometry,
@@ -161,9 +153,7 @@ def _input(fields: Fields) -> tuple[Input, CropGeometry]:
     order = given.get("order", one_of(ORDERS), " or ".join(ORDERS), "bgr")
     scale, offset = _scaling(given, channels, dtype)
     crop = fields.section("crop", ["scale"], "{scale: 1.3}", {})
-    wide = crop.get(
-        "scale", lambda v: s if (s := positive(v)) and 0.1 <= s <= 10 else None, "a number from 0.1 to 10", 1.0
-    )
+    wide = crop.get("scale", between(0.1, 10), "a number from 0.1 to 10", 1.0)
     return Input(dtype, order, scale, offset), CropGeometry(width, height, channels, wide)
 
 
@@ -233,12 +223,6 @@ def _golden(fields: Fields) -> Golden | None:
         "scores", list_of(number, 1, MOST_LABELS), "a list of what the model answers to the test picture"
     )
     return Golden(scores, golden.get("tolerance", positive, "a number above 0"))
-
-
-def _sha256(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) != 64 or set(value.lower()) - set("0123456789abcdef"):
-        return None
-    return value.lower()
 
 
 def _few(words: Sequence) -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...errors import way_out
+from .card import Card
 from .fields import CardError, require_file
-
-if TYPE_CHECKING:
-    from .card import Card
 
 LARGEST_BYTES = 2_000_000_000  # what a .tflite can have at most; a net for faces has a hundredth
 

@@ -1,17 +1,14 @@
-"""Reads the YAML of a model card strictly: a mistake is one sentence with card, key, what was found, what is allowed.
-
-Written by hand: a classifier stage starts fast and stays small, so pydantic is not imported for a dozen keys.
-"""
+"""Reads the YAML of a model card strictly: a mistake is one sentence: card, key, what was found, what is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ...config import strict_yaml
 from ...config.schema import ConfigError
-from ...config.strict_yaml import parse, short
 from ...errors import FacepipeError
+from ...names import described as described_in_short
+from ...names import short
 
 MOST_BYTES = 1_000_000
 
@@ -46,6 +43,8 @@ def read_mapping(path: Path) -> dict:
         ) from error
     if len(content) > MOST_BYTES:
         raise CardError(f"{path}: is larger than {MOST_BYTES} bytes, so it is no model card; write the path of a card.")
+    from ...config.strict_yaml import parse  # Only here: who only asks what a card is, such as render, loads no YAML.
+
     try:
         document, _ = parse(content.decode("utf-8"), lambda line: f"{path}:{line}")
     except UnicodeDecodeError as error:
@@ -89,6 +88,7 @@ class Fields:
         return value
 
     def section(self, key: str, known: Iterable[str], example: str, default: object = _REQUIRED) -> Fields:
+        """The keys below a key; CardError for one that is not `known`."""
         given = self.get(
             key, lambda v: v if isinstance(v, dict) else None, f"its keys below it, such as {example}", default
         )
@@ -101,12 +101,13 @@ class Fields:
                 raise self.error(key, f"does not go with {why}; delete it")
 
     def error(self, key: str, says: str) -> CardError:
+        """What is wrong at a key, to be raised."""
         return CardError(f"{self._card}: {self._section}{key} {says}.")
 
 
 def described(value: object) -> str:
     """A value as an error's sentence shows it; the lists of a card are short, and shown."""
-    return short(repr(value)) if isinstance(value, list) else strict_yaml.described(value)
+    return short(repr(value)) if isinstance(value, list) else described_in_short(value)
 
 
 # --- Checks: each makes of a value what the card keeps, or None. ---
@@ -128,6 +129,17 @@ def whole(lowest: int, highest: int) -> Callable:
 def number(value: object) -> float | None:
     # Beyond 1e300 stands only nonsense, and whole numbers that are too large for a float.
     return float(value) if type(value) in (int, float) and abs(value) < 1e300 else None
+
+
+def between(low: float, high: float) -> Callable:
+    """Of a number from `low` to `high`, both included."""
+    return lambda value: found if (found := number(value)) is not None and low <= found <= high else None
+
+
+def sha256(value: object) -> str | None:
+    """Of 64 hexadecimal digits; in small letters."""
+    hexadecimal = isinstance(value, str) and len(value) == 64 and set(value.lower()) <= set("0123456789abcdef")
+    return value.lower() if hexadecimal else None
 
 
 def positive(value: object) -> float | None:

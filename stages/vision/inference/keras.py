@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .card import Card, CardError
+from .card import Card
+from .fields import CardError
 from .keras_file import Stored, inspect, refusal
 
 

@@ -7,7 +7,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .card import Card, CardError
+from .card import Card
+from .fields import CardError
 
 LARGEST_UNCHECKED = 50_000_000  # bytes: a net of zeros may be packed as well as it likes up to there
 MOST_TIMES = 4

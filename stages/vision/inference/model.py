@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from .answers import row_of
-from .card import Card, CardError, file_sha256
-from .digest import cannot_read
+from .card import Card
+from .digest import cannot_read, file_sha256
+from .fields import CardError
 from .golden import picture
-from .preprocess import preprocess
 
 _HEAD_BYTES = 8192
 _HDF5 = [(b"\x89HDF\r\n\x1a\n", place) for place in (0, 512, 1024, 2048, 4096)]
@@ -114,12 +114,14 @@ def _check_input(card: Card, net: Net) -> None:
 
 def _check_outputs(card: Card, outputs: np.ndarray) -> None:
     allowed = {"classes": {len(card.labels)} | ({1} if len(card.labels) == 2 else set()), "age": {len(card.labels)}}
-    if len(outputs) not in allowed.get(card.task, {1}):
-        said = f"labels are {len(card.labels)}" if card.labels else "task is regression, which has 1 output"
+    due = len(card.shown)
+    if len(outputs) not in allowed.get(card.task, {due}):
+        counted = f"{due} output{'s' * (due != 1)}"
+        said = f"labels are {len(card.labels)}" if card.labels else f"task is {card.task}, which has {counted}"
         raise CardError(
             f"{card.path}: {said}, but {card.file.name} gives {len(outputs)} numbers a face; write labels that fit."
         )
-    if card.task == "regression" or len(outputs) == 1 and card.outputs == "logits":
+    if not card.labels or len(outputs) == 1 and card.outputs == "logits":
         return
     total = outputs.sum() if len(outputs) > 1 else 1.0
     in_range = outputs.min() >= -1e-3 and outputs.max() <= 1.001
@@ -146,3 +148,20 @@ def _check_golden(card: Card, row: np.ndarray) -> None:
 
 def _shape(shape: tuple[int | None, ...]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape)
+
+
+def preprocess(card: Card, crops: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, C) BGR or grey crops of the card's geometry -> its dtype (N, H, W, C), colours in its order."""
+    expected = (card.geometry.height, card.geometry.width, card.geometry.channels)
+    if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != expected:
+        raise ValueError(
+            f"{card.name} takes crops uint8 (N, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
+        )
+    if card.input.order == "rgb":
+        crops = crops[..., ::-1]
+    if card.input.dtype == "uint8":
+        return np.ascontiguousarray(crops)
+    if card.input.dtype == "int8":
+        return (crops.astype(np.int16) - 128).astype(np.int8)
+    scale, offset = np.array([card.input.scale, card.input.offset], dtype=np.float32)
+    return crops.astype(np.float32, order="C") * scale + offset

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.frames import Age, Classes, Face, Value
+from stages.answers import Age, Classes, Value
+from stages.frames import Face
 from stages.view.overlay.draw import annotate
 from stages.view.overlay.labels import ID_COLOURS, LABEL_COLOURS, Bar, everything_about, id_colour, lines_about
 from stages.view.overlay.placement import place_label_boxes

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from stages.view.web import encoded as module
-from stages.view.web.encoded import EncodedFrame
-from stages.view.web.viewer import Switches
+from stages.view.web.encoded import EncodedFrame, Switches
 from tests.results.frames import face, flat, frame
 
 STAGES = frozenset({"gender", "emotion", "age"})

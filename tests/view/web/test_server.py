@@ -244,9 +244,9 @@ def test_nothing_is_drawn_or_encoded_while_nobody_looks(web, monkeypatch):
 def test_a_browser_that_reads_nothing_holds_up_neither_render_nor_another_browser(web):
     noise = np.random.default_rng(1).integers(0, 256, (900, 1600, 3), np.uint8)  # a JPEG larger than socket buffers
     web.finished(frame(0, noise), None, [])
-    with socket.create_connection(("127.0.0.1", web._port)) as frozen, meet(web) as browser:
+    with socket.create_connection(("127.0.0.1", web.port)) as frozen, meet(web) as browser:
         frozen.sendall(
-            f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{web._port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         until(lambda: len(web._viewers) == 2, "two browsers")
@@ -323,8 +323,8 @@ def counted(web: Web) -> set[str]:
 
 
 def test_a_path_that_climbs_is_no_name_and_is_refused_and_counted(web):
-    with socket.create_connection(("127.0.0.1", web._port)) as raw:
-        raw.sendall(f"GET /../../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1:{web._port}\r\n\r\n".encode())
+    with socket.create_connection(("127.0.0.1", web.port)) as raw:
+        raw.sendall(f"GET /../../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n\r\n".encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 404 ")
     assert refused(web, "%2e%2e/server.py") == 404
     assert web.refused == {"from a browser: a request for what is not there": 2}
@@ -403,7 +403,7 @@ def test_a_crowd_that_says_nothing_makes_room_for_who_says_something(monkeypatch
     monkeypatch.setattr(server, "CONNECTIONS", 5)
     monkeypatch.setattr(server, "_OPENING_S", 1000.0)
     with contextlib.closing(opened()) as web, Browser(web) as first:
-        crowd = [socket.create_connection(("127.0.0.1", web._port)) for _ in range(20)]
+        crowd = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(20)]
         for one in crowd[-3:]:
             one.sendall(b"GET / HTTP/1.1\r\n")
         until(lambda: web.refused.total() == 16, "the crowd is counted")
@@ -419,7 +419,7 @@ def test_a_crowd_that_says_nothing_makes_room_for_who_says_something(monkeypatch
 
 @pytest.mark.parametrize("noise", [b"\x00\xff" * 200, b"GET " + b"x" * 20_000, b"\r\n" * 999])
 def test_what_is_no_http_is_counted_and_the_server_lives(web, noise):
-    with socket.create_connection(("127.0.0.1", web._port)) as raw:
+    with socket.create_connection(("127.0.0.1", web.port)) as raw:
         raw.sendall(noise + b"\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             while raw.recv(1000):
@@ -430,7 +430,7 @@ def test_what_is_no_http_is_counted_and_the_server_lives(web, noise):
 
 
 def test_a_connection_that_a_browser_opens_in_advance_and_never_uses_is_not_counted(web):
-    socket.create_connection(("127.0.0.1", web._port)).close()
+    socket.create_connection(("127.0.0.1", web.port)).close()
     test_what_is_no_http_is_counted_and_the_server_lives(web, b"\x00")
     assert web.refused.total() == 1
 
@@ -441,15 +441,15 @@ def test_a_connection_that_a_browser_opens_in_advance_and_never_uses_is_not_coun
 def test_under_an_address_that_others_reach_nothing_is_given_without_the_token():
     web = opened(host="0.0.0.0")
     try:
-        assert web.address.endswith(f":{web._port}/s3cret/") and "0.0.0.0" not in web.address
-        here = f"http://127.0.0.1:{web._port}/"
+        assert web.address.endswith(f":{web.port}/s3cret/") and "0.0.0.0" not in web.address
+        here = f"http://127.0.0.1:{web.port}/"
         for path in ("", "app.js", "live", "s3cre/"):
             with pytest.raises(urllib.error.HTTPError) as answer:
                 urllib.request.urlopen(here + path)
             assert answer.value.code == 403
         with urllib.request.urlopen(f"{here}s3cret") as page:  # It is led to the address with a slash.
             assert page.url == f"{here}s3cret/" and b"facepipe" in page.read()
-        with connect(f"ws://127.0.0.1:{web._port}/s3cret/live", proxy=None) as live:
+        with connect(f"ws://127.0.0.1:{web.port}/s3cret/live", proxy=None) as live:
             assert live.recv(5)
     finally:
         web.close()
@@ -501,7 +501,7 @@ def test_at_the_end_browsers_are_told_that_the_run_is_over(web):
 
 
 def test_the_end_waits_for_no_browser(web):
-    with socket.create_connection(("127.0.0.1", web._port)), Browser(web):
+    with socket.create_connection(("127.0.0.1", web.port)), Browser(web):
         began_s = time.monotonic()
         web.close()
         assert time.monotonic() - began_s < 1.0

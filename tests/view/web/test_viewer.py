@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from stages.view.web.viewer import NotUnderstood, Switches, Viewer
+from stages.view.web.encoded import Switches
+from stages.view.web.viewer import NotUnderstood, Viewer
 
 STAGES, SOURCES = {"gender", "emotion", "age"}, {"door", "yard"}
 
 
 def said(viewer: Viewer, message: object) -> Viewer:
-    viewer.hear(message if isinstance(message, str) else json.dumps(message), STAGES, SOURCES)
+    viewer.receive(message if isinstance(message, str) else json.dumps(message), STAGES, SOURCES)
     return viewer
 
 
@@ -94,7 +95,7 @@ def test_who_wants_faces_hidden_or_pauses_is_shown_analysed_pictures():
 def test_what_makes_no_sense_is_refused_and_changes_nothing(message):
     viewer = said(Viewer(), look(hide=["age"]))
     with pytest.raises(NotUnderstood):
-        viewer.hear(message if isinstance(message, bytes | str) else json.dumps(message), STAGES, SOURCES)
+        viewer.receive(message if isinstance(message, bytes | str) else json.dumps(message), STAGES, SOURCES)
     assert (viewer.source, viewer.switches, viewer.ready) == ("door", Switches(frozenset({"age"})), False)
 
 
@@ -102,8 +103,8 @@ def test_who_talks_nonsense_all_along_is_no_longer_listened_to():
     viewer = Viewer()
     for _ in range(20):
         with pytest.raises(NotUnderstood):
-            viewer.hear("?", STAGES, SOURCES)
+            viewer.receive("?", STAGES, SOURCES)
     assert not viewer.is_beyond_hope
     with pytest.raises(NotUnderstood):
-        viewer.hear("?", STAGES, SOURCES)
+        viewer.receive("?", STAGES, SOURCES)
     assert viewer.is_beyond_hope

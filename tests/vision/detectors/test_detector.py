@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stages.config.schema import Detect
 from stages.frames import Detections
 from stages.vision.crop import BoxNormalization
-from stages.vision.detectors.detector import Detector, DetectorSettings, Found, one_per_face, overlap
+from stages.vision.detectors.detector import Detector, Found, one_per_face, overlap
 from stages.vision.detectors.landmarks import POINTS
 
 
@@ -46,7 +47,7 @@ def points(x: float, y: float, side: float, roll: float = 0.0) -> np.ndarray:
 
 def detect(backend: Told, height: int, width: int, longest_side: int = 640, smallest_face: float = 0.1):
     pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)
-    return Detector(backend, DetectorSettings(longest_side, smallest_face)).detect(pixels)
+    return Detector(backend, Detect(longest_side=longest_side, smallest_face=smallest_face)).detect(pixels)
 
 
 def test_a_large_picture_is_looked_at_small_and_its_boxes_are_in_pixels_of_the_frame():
@@ -67,7 +68,7 @@ def test_shrinking_averages_areas():
     pixels = np.zeros((1280, 1280, 3), np.uint8)
     pixels[::4, ::4] = 160
     backend = Told()
-    Detector(backend, DetectorSettings(320, 0.1, 1.2, 3)).detect(pixels)
+    Detector(backend, Detect(longest_side=320, smallest_face=0.1)).detect(pixels)
     assert (backend.seen == 10).all()
 
 

@@ -12,18 +12,24 @@ import numpy as np
 import pytest
 
 import stages.vision.detectors
-from stages.config.schema import Haar
+from stages.config.schema import Detect, Haar
 from stages.vision.detectors import DETECTORS, DetectorError, make_detector, settings_hash
 from stages.vision.detectors.detector import overlap
 
-SETTINGS = {"longest_side": 640, "smallest_face": 0.1}
+SETTINGS = {"longest_side": 640, "smallest_face": 0.1, "threshold": None}
+
+
+def wanted(name: str, **changed) -> Detect:
+    return Detect(detector=name, **(SETTINGS | changed))
+
+
 BUILT_IN = ("haar", "dlib")
 YUNET, MMOD = "face_detection_yunet_2023mar.onnx", "mmod_human_face_detector.dat"
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def detect(name: str, pixels: np.ndarray, model: Path | None = None, **changed):
-    return make_detector(name, model=str(model) if model else None, **(SETTINGS | changed)).detect(pixels)
+    return make_detector(wanted(name, model=str(model) if model else None, **changed)).detect(pixels)
 
 
 def assert_same_faces(one: np.ndarray, other: np.ndarray):
@@ -116,7 +122,7 @@ def test_a_picture_too_small_or_narrow_for_a_face_has_none(name, size):
 
 @pytest.mark.parametrize(("name", "model"), [("yunet", YUNET), ("dlib-cnn", MMOD)])
 def test_a_picture_too_small_or_narrow_for_a_face_does_not_upset_a_net(name, model, peers):
-    detector = make_detector(name, model=str(peers / model), **(SETTINGS | {"longest_side": 200}))
+    detector = make_detector(wanted(name, model=str(peers / model), longest_side=200))
     for size in [(1, 1), (2, 10_000), (10_000, 2), (40, 200), (10, 200), (41, 57)]:
         assert len(detector.detect(np.zeros((*size, 3), np.uint8)).boxes) == 0
 
@@ -125,7 +131,7 @@ def test_a_picture_too_small_or_narrow_for_a_face_does_not_upset_a_net(name, mod
 def test_yunet_finds_nothing_at_random_in_a_narrow_picture(size, peers):
     """Other pictures in between, because it hangs on what lies in memory."""
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    detector = make_detector("yunet", model=str(peers / YUNET), **SETTINGS)
+    detector = make_detector(wanted("yunet", model=str(peers / YUNET)))
     for i in range(20):
         detector.detect(np.full((96, 96, 3), i, np.uint8))
         assert len(detector.detect(noise).boxes) == 0
@@ -140,7 +146,7 @@ def test_a_picture_of_48_megapixels_is_searched(astronaut):
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_the_same_picture_gives_the_same_bits_in_whatever_process(name, astronaut, tmp_path):
-    detector = make_detector(name, **SETTINGS)
+    detector = make_detector(wanted(name))
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     first = detector.detect(astronaut)
     detector.detect(mirrored)
@@ -148,9 +154,9 @@ def test_the_same_picture_gives_the_same_bits_in_whatever_process(name, astronau
     np.save(tmp_path / "picture.npy", astronaut)
     code = (
         "import cv2, numpy; cv2.setNumThreads(4)\n"
-        "from stages.vision.detectors import make_detector\n"
+        "from stages.config.schema import Detect\nfrom stages.vision.detectors import make_detector\n"
         f"picture = numpy.load({str(tmp_path / 'picture.npy')!r})\n"
-        f"found = make_detector({name!r}, **{SETTINGS}).detect(picture)\n"
+        f"found = make_detector(Detect(detector={name!r}, **{SETTINGS})).detect(picture)\n"
         "print((found.boxes.tobytes() + found.scores.tobytes()).hex())"
     )
     elsewhere = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -161,7 +167,7 @@ def test_the_same_picture_gives_the_same_bits_in_whatever_process(name, astronau
 
 def test_a_detector_runs_on_one_thread():
     cv2.setNumThreads(4)
-    make_detector("haar", **SETTINGS)
+    make_detector(wanted("haar"))
     assert cv2.getNumThreads() == 1
 
 
@@ -183,9 +189,11 @@ def test_yunet_tells_how_a_face_is_tilted_and_its_square_stays_around_it(roll, m
 
 def test_dlib_is_imported_for_dlib_alone():
     code = (
-        "import sys; from stages.vision.detectors import make_detector, settings_hash\n"
-        f"make_detector('haar', **{SETTINGS}); settings_hash('dlib', **{SETTINGS}); print('dlib' in sys.modules)\n"
-        f"make_detector('dlib', **{SETTINGS}); print('dlib' in sys.modules)"
+        "import sys; from stages.config.schema import Detect\n"
+        "from stages.vision.detectors import make_detector, settings_hash\n"
+        f"make_detector(Detect(detector='haar', **{SETTINGS}))\n"
+        f"settings_hash(Detect(detector='dlib', **{SETTINGS})); print('dlib' in sys.modules)\n"
+        f"make_detector(Detect(detector='dlib', **{SETTINGS})); print('dlib' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
@@ -193,26 +201,26 @@ def test_dlib_is_imported_for_dlib_alone():
 
 def test_an_unknown_detector_is_refused_with_the_names_there_are():
     with pytest.raises(DetectorError) as refused:
-        make_detector("harr", **SETTINGS)
+        make_detector(wanted("harr"))
     assert str(refused.value) == "stages.detect.detector is 'harr'; write one of fast, haar, dlib, dlib-cnn, yunet."
 
 
 @pytest.mark.parametrize("make", [make_detector, settings_hash])
 def test_a_detector_without_its_model_says_where_to_get_it(make, tmp_path):
     with pytest.raises(DetectorError) as refused:
-        make("yunet", **SETTINGS)
+        make(wanted("yunet"))
     assert str(refused.value) == (
         "detector yunet needs a model file: get face_detection_yunet_2023mar.onnx from "
         "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet and set stages.detect.model to it."
     )
     with pytest.raises(DetectorError) as refused:
-        make("dlib-cnn", model="no/such.dat", **SETTINGS)
+        make(wanted("dlib-cnn", model="no/such.dat"))
     assert str(refused.value) == (
         "stages.detect.model is 'no/such.dat', where there is no file; detector dlib-cnn needs "
         "mmod_human_face_detector.dat, unpacked from http://dlib.net/files/mmod_human_face_detector.dat.bz2."
     )
     with pytest.raises(DetectorError, match="where there is no file"):
-        make("yunet", model=str(tmp_path), **SETTINGS)
+        make(wanted("yunet", model=str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["yunet", "dlib-cnn"])
@@ -225,7 +233,7 @@ def test_a_file_that_is_no_model_is_refused(name, content, tmp_path):
     file = tmp_path / "model"
     file.write_bytes(content)
     with pytest.raises(DetectorError) as refused:
-        make_detector(name, model=str(file), **SETTINGS)
+        make_detector(wanted(name, model=str(file)))
     assert str(refused.value).startswith(f"{file} is not a model for detector {name}, which needs ")
 
 
@@ -234,7 +242,7 @@ def test_a_model_that_finds_no_faces_is_refused(tmp_path):
     file.write_bytes(onnx_identity())
     assert cv2.dnn.readNetFromONNX(str(file)).getLayerNames()  # a sound model, of something else
     with pytest.raises(DetectorError, match="identity.onnx is not a model for detector yunet"):
-        make_detector("yunet", model=str(file), **SETTINGS)
+        make_detector(wanted("yunet", model=str(file)))
 
 
 @pytest.mark.parametrize(("name", "model"), [("yunet", YUNET), ("dlib-cnn", MMOD)])
@@ -242,15 +250,15 @@ def test_a_model_that_was_cut_short_is_refused(name, model, peers, tmp_path):
     file = tmp_path / model
     file.write_bytes((peers / model).read_bytes()[:100_000])
     with pytest.raises(DetectorError, match=f"is not a model for detector {name}"):
-        make_detector(name, model=str(file), **SETTINGS)
+        make_detector(wanted(name, model=str(file)))
 
 
 def test_equal_settings_have_equal_hashes_and_every_setting_counts():
     settings = {"name": "haar", **SETTINGS}
-    same = settings_hash(**settings)
+    same = settings_hash(wanted(**settings))
     assert len(same) == 64 and int(same, 16)
-    assert settings_hash(**settings) == same
-    assert settings_hash(**settings, model="unused.onnx") == same
+    assert settings_hash(wanted(**settings)) == same
+    assert settings_hash(wanted(**settings, model="unused.onnx")) == same
     for changed in (
         {"name": "dlib"},
         {"longest_side": 641},
@@ -259,13 +267,11 @@ def test_equal_settings_have_equal_hashes_and_every_setting_counts():
         {"haar": Haar(step=1.21)},
         {"haar": Haar(neighbours=4)},
     ):
-        assert settings_hash(**(settings | changed)) != same
+        assert settings_hash(wanted(**(settings | changed))) != same
 
 
 def test_a_whole_number_is_the_same_setting_as_a_fraction():
-    assert settings_hash("haar", **(SETTINGS | {"smallest_face": 1})) == settings_hash(
-        "haar", **(SETTINGS | {"smallest_face": 1.0})
-    )
+    assert settings_hash(wanted("haar", smallest_face=1)) == settings_hash(wanted("haar", smallest_face=1.0))
 
 
 def test_the_content_of_the_model_counts_and_its_place_does_not(tmp_path):
@@ -273,7 +279,7 @@ def test_the_content_of_the_model_counts_and_its_place_does_not(tmp_path):
     one.write_bytes(b"weights")
     shutil.copy(one, copy)
     other.write_bytes(b"Weights")
-    hashes = [settings_hash("yunet", model=str(file), **SETTINGS) for file in (one, copy, other)]
+    hashes = [settings_hash(wanted("yunet", model=str(file))) for file in (one, copy, other)]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -281,25 +287,25 @@ def test_the_box_normalization_and_the_cascade_count(monkeypatch, tmp_path):
     from stages.vision.crop import BoxNormalization
     from stages.vision.detectors.haar import HaarBackend
 
-    before = settings_hash("haar", **SETTINGS)
+    before = settings_hash(wanted("haar"))
     with monkeypatch.context() as patch:
         patch.setattr(HaarBackend, "box_normalization", BoxNormalization(side=0.971, right=0.006, down=0.091))
-        assert settings_hash("haar", **SETTINGS) != before
+        assert settings_hash(wanted("haar")) != before
     other = tmp_path / "haarcascade_frontalface_default.xml"
     other.write_text("another cascade")
     monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
-    assert settings_hash("haar", **SETTINGS) != before
+    assert settings_hash(wanted("haar")) != before
 
 
 @pytest.mark.parametrize("constant", ["POINTS", "DEPTHS", "ENOUGH_SIDE", "ENOUGH_DETAIL", "NOISE"])
 def test_what_is_made_of_landmarks_counts(constant, monkeypatch):
-    before = settings_hash("haar", **SETTINGS)
+    before = settings_hash(wanted("haar"))
     monkeypatch.setattr(stages.vision.detectors, constant, 2 * getattr(stages.vision.detectors, constant))
-    assert settings_hash("haar", **SETTINGS) != before
+    assert settings_hash(wanted("haar")) != before
 
 
 def test_what_only_haar_is_told_is_nothing_to_the_others():
-    assert settings_hash("dlib", **SETTINGS) == settings_hash("dlib", haar=Haar(step=1.5), **SETTINGS)
+    assert settings_hash(wanted("dlib")) == settings_hash(wanted("dlib", haar=Haar(step=1.5)))
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("haar", 0.0, 0.999), ("dlib", 0.5, 1.0), ("yunet", 0.5, 1.0)])
@@ -312,7 +318,7 @@ def test_a_higher_threshold_finds_less_in_every_detector(name, low, high, astron
 def test_every_name_leads_to_a_detector(peers):
     models = {"yunet": str(peers / YUNET), "dlib-cnn": str(peers / MMOD)}
     for name in DETECTORS:
-        detector = make_detector(name, model=models.get(name), **(SETTINGS | {"longest_side": 100}))
+        detector = make_detector(wanted(name, model=models.get(name), longest_side=100))
         assert len(detector.detect(np.zeros((100, 100, 3), np.uint8)).boxes) == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from stages.config.schema import SUITED
+from stages.config.schema import Detect
 from stages.detect import answerer
 from stages.protocol import limits
 from stages.protocol.messages import TO_RENDER, Frame, kinds, pack, unpack
@@ -25,12 +25,12 @@ from stages.vision.detectors.fast import CARD
 from stages.vision.detectors.landmarks import POINTS, upright
 from stages.vision.inference.fields import CardError
 
-AS_IT_COMES = asdict(SUITED["fast"])
+AS_IT_COMES = Detect(detector="fast").resolved()
 GEOMETRY = [48, 48, 3, 1.4, ["age"]]
 
 
 def detector(**changed):
-    return make_detector("fast", **(AS_IT_COMES | changed))
+    return make_detector(replace(AS_IT_COMES, **changed))
 
 
 def card(tmp_path: Path, **changes) -> Path:
@@ -73,7 +73,7 @@ def test_the_least_score_of_a_face_is_the_cards_or_what_is_said(astronaut):
     assert detector().detect(astronaut).scores.min() >= of_card
     assert len(detector(threshold=1.0).detect(astronaut).boxes) == 0
     assert len(detector(threshold=0.0).detect(astronaut).boxes) > len(detector().detect(astronaut).boxes)
-    same = [make_detector("fast", **(AS_IT_COMES | {"threshold": t})).detect(astronaut).boxes for t in (None, of_card)]
+    same = [make_detector(replace(AS_IT_COMES, threshold=t)).detect(astronaut).boxes for t in (None, of_card)]
     np.testing.assert_array_equal(*same)
 
 
@@ -136,11 +136,11 @@ def test_another_card_is_named_as_the_model(tmp_path, astronaut):
 @pytest.mark.parametrize("made", [make_detector, settings_hash])
 def test_a_card_or_a_file_that_is_missing_is_one_sentence_before_anything_runs(made, tmp_path):
     with pytest.raises(CardError, match=r"none\.yaml: the model card cannot be read: No such file"):
-        made("fast", **AS_IT_COMES, model=str(tmp_path / "none.yaml"))
+        made(replace(AS_IT_COMES, model=str(tmp_path / "none.yaml")))
     mine = card(tmp_path)
     (tmp_path / "faces.tflite").unlink()
     with pytest.raises(CardError, match=r"faces\.tflite, which does not exist; put the model there\.$"):
-        made("fast", **AS_IT_COMES, model=str(mine))
+        made(replace(AS_IT_COMES, model=str(mine)))
 
 
 @pytest.mark.parametrize("made", [make_detector, settings_hash])
@@ -149,7 +149,7 @@ def test_a_file_that_is_not_the_one_the_card_means_is_refused_before_anything_ru
     with (tmp_path / "faces.tflite").open("r+b") as file:
         file.truncate(100_000)
     with pytest.raises(CardError, match=r"has the SHA-256 [0-9a-f]{64}, the card says [0-9a-f]{64}; put the right"):
-        made("fast", **AS_IT_COMES, model=str(mine))
+        made(replace(AS_IT_COMES, model=str(mine)))
 
 
 def test_a_damaged_file_whose_card_does_not_say_which_it_is_is_refused_when_it_is_loaded(tmp_path):
@@ -172,12 +172,12 @@ def test_the_card_of_a_net_that_labels_faces_is_no_detectors(made):
         CardError,
         match=r"emotion\.yaml: task is 'classes'; write faces, the only task of a detector, or choose the card",
     ):
-        made("fast", **AS_IT_COMES, model=str(CARD.parent / "emotion.yaml"))
+        made(replace(AS_IT_COMES, model=str(CARD.parent / "emotion.yaml")))
 
 
 def test_what_it_computes_is_named_by_card_file_and_threshold_wherever_they_lie(tmp_path):
     def named(**changed) -> str:
-        return settings_hash("fast", **(AS_IT_COMES | changed))
+        return settings_hash(replace(AS_IT_COMES, **changed))
 
     copy = card(tmp_path)
     assert named() == named(model=str(copy)) == named(threshold=load_detector_card(CARD).score)

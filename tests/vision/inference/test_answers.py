@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.frames import Age, Classes, Value
-from stages.vision.inference.answers import age_group, answer, row_of
+from stages.answers import Age, Classes, Value, age_group
+from stages.vision.inference.answers import answer, row_of
 from stages.vision.inference.card import load_card
 from tests.vision.inference.conftest import AGE, EMOTION
 

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.frames import CropGeometry
-from stages.vision.inference.card import Card, CardError, card_hash, file_sha256, load_card, unchecked
+from stages.vision.inference.card import Card, load_card, unchecked
+from stages.vision.inference.digest import card_hash, file_sha256
+from stages.vision.inference.fields import CardError
 from tests.vision.inference.conftest import AGE, EMOTION
 
 INPUT = EMOTION["input"]

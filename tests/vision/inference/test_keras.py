@@ -12,7 +12,8 @@ import pytest
 
 from stages.vision.inference import load_model
 from stages.vision.inference.answers import answer
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 from tests.vision.inference.test_litert import assert_independent_of_batches
 
 FER2013 = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]

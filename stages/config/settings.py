@@ -1,0 +1,145 @@
+"""What a stage process is told at its start: the whole configuration, its own place in it, addresses and cards.
+
+Only the standard library and the schema are imported: every stage process pays for what stands here. No `annotations`
+from the future, as in schema.py: `_built` goes by the types of the fields, which would be texts.
+"""
+
+import os
+import socket
+import types
+import typing
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+
+from ..protocol.generations import Incarnation, Life, Run
+from .schema import Detect, Pipeline
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What one capture reads."""
+
+    spec: str | int
+    name: str | None  # None: the source is named after what it is
+    paced: bool  # whether a file is read at its own speed
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """What capture and render have to know of the model of an attribute stage; they do not read its card."""
+
+    hash: str  # what a worker must show
+    width: int  # of the crop, as in `stages.frames.CropGeometry`
+    height: int
+    channels: int
+    scale: float
+    name: str  # this and what follows as in `stages.vision.inference.card.Card`
+    task: str
+    shown: tuple[str, ...]
+    groups: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """What a process has to know where the run spans several machines."""
+
+    host: str  # the one that it runs on
+    keys: str  # absolute path of the folder with the keys
+    owners: dict[str, str]  # address of a socket on another host -> that host, whose key it shows
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """Where render publishes, and what."""
+
+    address: str  # tcp://ADDRESS:PORT, or ipc:// with an absolute path
+    pixels: bool  # whether a JPEG of each picture goes with it
+    host: str  # which of the configuration's hosts this is, whose key is shown beyond this machine; "": none
+    keys: str  # absolute path of the folder with the keys
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that one stage process is told; it travels as one line of JSON, never on the command line."""
+
+    stage: str
+    replica: int  # counts from 0 within the stage; of capture: the place of its source in the configuration
+    pipeline: Pipeline
+    render: str  # address at which this process finds render
+    captures: tuple[str, ...]  # and each capture, in the order of the sources
+    sources: tuple[SourceSettings, ...]  # in the same order
+    models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
+    cards: dict[str, CardSettings]  # of each attribute stage, in the order of the configuration
+    output: str  # absolute path of the folder for the results
+    run: Run = ""  # the name of the run, given by the launcher; render goes on with results that bear it
+    inputs: dict = field(default_factory=dict)  # all that the results depend on, for run.json
+    detector_hash: str = ""  # what a detect must show
+    # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
+    incarnation: Incarnation = 0
+    # [incarnation, cause] of the former lives of this process: "exit", "hang" or "killed".
+    ended: list = field(default_factory=list)
+    waits: bool = True  # of render: whether the last picture stays in the window, or on the page, for a person
+    record: str | None = None  # the file that keeps what the stages are given and answer
+    opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
+    opened_as: str | None = None  # the name that it had then
+    life: Life = 0  # how often the process has been started again
+    # What the address of the page in the browser holds where others can reach it: a restarted render keeps it.
+    web_token: str = ""
+    web_port: int | None = None  # where the page of its first life was; None: in the first
+    # A worker ends when every capture that welcomed it has said that it needs nothing more, render when all have.
+    once: bool = False
+    binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
+    publish: PublishSettings | None = None  # of render, if it publishes
+    machines: Machines | None = None  # None: everything runs on one
+
+    @property
+    def host(self) -> str:
+        """The machine that this process runs on, by its name in the configuration if it has one there."""
+        return self.machines.host if self.machines else socket.gethostname()
+
+    @property
+    def source(self) -> SourceSettings:
+        """What this capture reads."""
+        return self.sources[self.replica]
+
+    @property
+    def detector(self) -> Detect:
+        """What `stages.vision.detectors.make_detector` makes a detector of."""
+        return self.pipeline.detect.resolved(self.models.get("detect"))
+
+    def to_json(self) -> dict:
+        """Everything as plain dicts, lists, texts and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict) -> typing.Self:
+        """The inverse of `to_json`; it takes its word for what is in it."""
+        return _built(cls, plain)
+
+
+def _built(kind: object, plain: object) -> object:
+    """A value of this type from what `asdict` and JSON have made of it; dataclasses are told apart by their keys."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if plain is None:
+        return None
+    if origin is typing.Annotated:
+        return _built(arguments[0], plain)
+    if origin in (types.UnionType, typing.Union):
+        classes = [c for c in arguments if is_dataclass(c) and {f.name for f in fields(c)} == plain.keys()]
+        return _built(classes[0], plain) if classes else plain
+    if is_dataclass(kind):
+        return kind(**{f.name: _built(f.type, plain[f.name]) for f in fields(kind)})
+    if origin is dict:
+        return {key: _built(arguments[1], value) for key, value in plain.items()}
+    if origin is tuple:
+        return tuple(_built(item, value) for item, value in zip(_items(arguments, len(plain)), plain, strict=True))
+    return plain
+
+
+def _items(arguments: tuple, count: int) -> tuple:
+    """The type of each item of a tuple with these type arguments."""
+    return arguments[:1] * count if arguments[-1] is Ellipsis else arguments

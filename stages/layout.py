@@ -1,0 +1,13 @@
+"""What lies in an output folder, by name. Each of several sources has a folder of its own name in it."""
+
+from __future__ import annotations
+
+MANIFEST, LOCK = ".facepipe.manifest", ".facepipe.lock"
+RUN, RUN_PART = "run.json", ".run.json.part"  # how the run stands; the next such file, until it has its name
+RESULTS, DROP_LOG, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
+ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
+REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
+
+ALL = (MANIFEST, LOCK, RUN, RUN_PART, RESULTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS, REPORT, CSV, PARQUET)
+
+LINE_BYTES = 10_000_000  # of results.jsonl at most: the largest frame that is allowed, with 256 faces, takes a tenth

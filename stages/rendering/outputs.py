@@ -1,0 +1,166 @@
+"""The outputs of render: run.json for the run; for each source its results, annotated videos and pictures, screens."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..frames import FinishedFrame
+from ..protocol.messages import SourceHello
+from ..results.errors import DamagedState, cannot_write
+from ..results.manifest import Manifest
+from ..results.output_folder import OutputFolder
+from ..results.run_file import RunFile, refuse_unknown
+from ..results.source_folder import SourceFolder
+from ..sinks.recorder import Recorder
+from ..sinks.recovery import Survey, restore, survey
+from ..sources.stamps import apart_in
+from ..supervision.stage import ControlChannel, Settings
+from ..view.postprocess import PostProcessor
+from .screens import Screens, SourceScreens
+
+LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
+
+
+class RunOutputs:
+    """The output folder of a run. Nothing in it is changed before the first source is there."""
+
+    def __init__(self, settings: Settings, control: ControlChannel):
+        """Look at what is there; raises `DamagedState` where it is unknown how that stands, or it is not whole."""
+        self._settings, self._control = settings, control
+        self._folder = OutputFolder.at(Path(settings.output), settings.pipeline.sources)
+        before = self._before()
+        self._continues = before is not None and self._is_ours(before)
+        self._found = self._survey() if self._continues else {}
+        self.run = before.run if self._continues else settings.run or uuid.uuid4().hex[:12]
+        last = before.incarnation if self._continues else 0
+        self.incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
+        self._has_begun = False
+
+    def open(self, hello: SourceHello, screens: Screens) -> SourceOutputs:
+        """Open those of a source, cut back to where all of them are whole; raises a `FacepipeError`."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin()
+        pipeline, place = self._settings.pipeline, self._place(hello.source)
+        keep_alive, restored = self._control.run_with_heartbeat, None
+        if self._continues:
+            found = self._found.pop(place.path, None)
+            restored = keep_alive(lambda: restore(found or survey(place), hello.source, hello.live))
+        specs = {source.name or hello.source: source.spec for source in self._settings.sources}
+        recorder = Recorder(
+            place,
+            restored,
+            spec=specs.get(hello.source),
+            live=hello.live,
+            subtitles=pipeline.render.subtitles,
+            run_with_heartbeat=keep_alive,
+        )
+        postprocessor = PostProcessor(pipeline)
+        if restored is not None:
+            self._say_where(hello.source, recorder)
+            keep_alive(lambda: postprocessor.replay(place.results))
+        previews = hello.live and pipeline.render.shows_latest
+        return SourceOutputs(recorder, postprocessor, screens.of(hello.source, previews), keep_alive)
+
+    def finish(self) -> None:
+        """All is written: say so in run.json. Raises `OutputError`."""
+        self._write_run_file(RunFile.write, ended="finished")
+
+    def _before(self) -> RunFile | None:
+        """What run.json says; raises `DamagedState` where that is unknown and there are results."""
+        first_launched = self._settings.run and not self._settings.life
+        try:
+            before = RunFile.read(self._folder.path)
+        except DamagedState:
+            if first_launched:
+                return None  # The launcher has read it too: it is to be replaced.
+            raise
+        if before is None and not first_launched:
+            refuse_unknown(self._folder.path, self._folder.results)
+        return before
+
+    def _is_ours(self, before: RunFile) -> bool:
+        """Whether to continue these results: a launcher names their run; by hand, the inputs must be equal."""
+        if self._settings.run:
+            return before.run == self._settings.run
+        return before.ended != "finished" and before.difference(self._settings.inputs) is None
+
+    def _survey(self) -> dict[Path, Survey]:
+        """What is there of every source, by folder, before anything is changed; raises `DamagedState`."""
+        # By hand, or after a death: others may have taken what was written, and wait for what comes.
+        everything = bool(self._settings.run) and not self._settings.life
+        names = [source.name for source in self._settings.sources] if len(self._settings.captures) > 1 else [None]
+        places = map(self._place, names)
+        keep_alive = self._control.run_with_heartbeat
+        return {place.path: keep_alive(partial(survey, place, everything)) for place in places}
+
+    def _place(self, source: str | None) -> SourceFolder:
+        path = self._folder.path
+        if len(self._settings.captures) > 1:
+            path = path / str(source)
+        apart = apart_in(self._settings.inputs, source)
+        return SourceFolder(path, Manifest(self._folder.path), self._settings.pipeline.writes_annotated, apart)
+
+    def _begin(self) -> None:
+        """Make room for this run. Before its source was opened it could fail, and results be lost for nothing."""
+        for sentence in () if self._continues else self._folder.set_aside():
+            self._control.say(sentence)
+        self._write_run_file(RunFile.prepare)  # What is in the way of it shows before anything is removed.
+        if not self._continues and self._folder.clear():
+            self._control.say(f"replacing the results of an earlier run in {self._folder.path}")
+        self._write_run_file(RunFile.write)
+
+    def _write_run_file(self, write: Callable[[RunFile, Path], None], ended: str | None = None) -> None:
+        try:
+            write(RunFile(self.run, self._settings.inputs, self.incarnation, ended), self._folder.path)
+        except OSError as error:
+            raise cannot_write(self._folder.path, error) from error
+
+    def _say_where(self, source: str, recorder: Recorder) -> None:
+        if not self._settings.life:
+            why = "".join(f"; {missing}" for missing in recorder.restored.missing)
+            self._control.say(f"{source} goes on at frame {recorder.restored.position}{why}")
+
+
+class SourceOutputs:
+    """What each finished frame of one source goes through: it is post-processed, drawn, written and shown."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        postprocessor: PostProcessor,
+        screens: SourceScreens,
+        run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
+    ):
+        """`run_with_heartbeat` runs what may take longer than a stage may be silent."""
+        self.recorder, self.screens = recorder, screens
+        self._postprocessor, self._run_with_heartbeat = postprocessor, run_with_heartbeat
+
+    def take(self, frame: FinishedFrame, all_known: bool, live: bool) -> FinishedFrame:
+        """Write and show the next frame, and return it as it was written; raises `OutputError`.
+
+        `all_known`: whether it has every face that was found in its picture.
+        """
+        frame = self._postprocessor.finish(frame, all_known)
+        # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
+        is_large = frame.picture.pixels.nbytes > LARGE_BYTES
+        drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
+        self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
+        return frame
+
+    def notes(self, source: str) -> list[str]:
+        """What a person should know of it, in sentences."""
+        note = self._postprocessor.note(source)
+        return [note] if note else []
+
+    def _record(self, frame: FinishedFrame) -> np.ndarray | None:
+        """Write the frame to its outputs; return the annotated picture if anybody wants it."""
+        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.draws else None
+        self.recorder.write(frame, drawn)
+        return drawn
