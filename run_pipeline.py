@@ -44,26 +44,26 @@ NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC,
 
 EXAMPLES = """\
 examples:
-  run_pipeline.py                                  the camera if there is one, else the demo
+  run_pipeline.py                                  a camera if one opens, otherwise the demo
   run_pipeline.py clip.mp4                         a video, as --source clip.mp4; the results are in out/clip/
   run_pipeline.py --source 0 --seconds 60          camera 0, for a minute
   run_pipeline.py --source shots/ --output shown   every picture and video of a folder
   run_pipeline.py --source clip.mp4 --start 1:30 --end 2:00 --fps 5    half a minute of it, five frames a second
   run_pipeline.py --source rtsp://192.168.7.30/1   a stream
   run_pipeline.py --detector dlib                  another face detector
-  run_pipeline.py --source 0 --blur                among strangers: no face that is found can be recognised
-  run_pipeline.py --source 0 --display web         on a page in the browser
+  run_pipeline.py --source 0 --blur                anonymised: detected faces are pixelated
+  run_pipeline.py --source 0 --display web         on a web page
   run_pipeline.py --set stages.emotion.model=mine/emotion.yaml --set window=32
-  run_pipeline.py --config door.yaml --check       what can be checked without starting anything
-  run_pipeline.py --only gender --once             help a run that has been started elsewhere, until it is over
-  run_pipeline.py --config house.yaml --make-keys keys   keys for the machines of house.yaml, to be copied there
+  run_pipeline.py --config door.yaml --check       check everything that needs no run
+  run_pipeline.py --only gender --once             help a run that was started elsewhere, until it is over
+  run_pipeline.py --config house.yaml --make-keys keys   write keys for the machines of house.yaml
 
 Each run gets a folder of its own in out/, named after its source: out/clip, out/clip-2. With --output DIR it is DIR;
 results of an earlier run are replaced only with --replace: those in DIR, or, without --output, those of the run that
---resume would go on with: the newest of the source that is not finished, or else its newest. Files of others are never
-touched.
-Exit status: 0 finished, also when you quit in the window; 1 a stage failed; 2 wrong arguments, configuration, model,
-source, or a place that is taken; 130 and 143 after Ctrl-C and SIGTERM, with everything so far in order, and 0 after
+--resume would continue (the newest unfinished run of the source), or else of its newest run. Other files are never
+changed.
+Exit status: 0 finished, also after Q in the window; 1 a stage failed; 2 invalid arguments, configuration, model or
+source, or a port or folder in use; 130 and 143 after Ctrl-C and SIGTERM, with complete results so far, and 0 after
 SIGTERM with --service.
 """
 
@@ -99,59 +99,75 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = Arguments(
         prog="run_pipeline.py",
         usage="%(prog)s [SOURCE] [OPTION ...]",
-        description="Finds the faces in a camera, video or pictures and says gender, emotion and age of each.",
+        description="Detects the faces in a camera, video or pictures and labels each with gender, emotion and age.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", help="the pipeline (default: the project's pipeline.yaml)")
-    parser.add_argument("--source", metavar="S", help="as SOURCE: camera number, file, folder, glob, URL, demo or auto")
-    parser.add_argument("--detector", metavar="D", help="fast (the default), haar, dlib, dlib-cnn or yunet")
-    parser.add_argument("--output", metavar="DIR", help="folder for the results (default: a new one in out/)")
-    parser.add_argument("--display", metavar="WHERE", help="auto, window, web or none")
-    parser.add_argument("--web", metavar="PORT", help="a page in the browser, beside whatever --display says")
-    parser.add_argument("--web-host", metavar="ADDRESS", help="serve the page to other machines too; see docs/web.md")
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the project's pipeline.yaml)")
+    parser.add_argument(
+        "--source", metavar="S", help="same as SOURCE: camera number, file, folder, glob, URL, demo or auto"
+    )
+    parser.add_argument(
+        "--detector", metavar="D", help="face detector: fast (the default), haar, dlib, dlib-cnn or yunet"
+    )
+    parser.add_argument("--output", metavar="DIR", help="output folder (default: a new one in out/)")
+    parser.add_argument("--display", metavar="WHERE", help="where to show the pictures: auto, window, web or none")
+    parser.add_argument("--web", metavar="PORT", help="serve a web page at this port, in addition to --display")
+    parser.add_argument(
+        "--web-host", metavar="ADDRESS", help="address at which the web page is served; see docs/web.md"
+    )
     parser.add_argument("--delay", metavar="N", help="pictures in the window: show each for N seconds")
     parser.add_argument(
         "--blur",
         metavar="HOW",
         nargs="?",
         const="pixelate",
-        help="make faces that are found unrecognisable: pixelate or blur",
+        help="anonymise every detected face: pixelate (the default) or blur",
     )
-    parser.add_argument("--start", metavar="TIME", help="files: begin every video there; seconds, or 1:30, or 1:02:30")
+    parser.add_argument(
+        "--start", metavar="TIME", help="files: start every video at this time: seconds, 1:30 or 1:02:30"
+    )
     parser.add_argument("--end", metavar="TIME", help="files: end every video before this time")
-    parser.add_argument("--fps", metavar="N", help="files: read N frames of each second of a video")
-    parser.add_argument("--loop", action="store_true", help="files: again and again, until you end the run")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the configuration")
-    parser.add_argument("--only", metavar="STAGE", nargs="+", help="start these stages alone")
-    parser.add_argument("--once", action="store_true", help="with --only: end when the run that they work for is over")
-    parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had quit")
+    parser.add_argument("--fps", metavar="N", help="files: read at most N frames of each second of a video")
+    parser.add_argument("--loop", action="store_true", help="files: repeat until you end the run")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key of the configuration"
+    )
+    parser.add_argument("--only", metavar="STAGE", nargs="+", help="start only these stages")
+    parser.add_argument("--once", action="store_true", help="with --only: end when the run is over")
+    parser.add_argument("--seconds", metavar="N", type=_positive, help="end after N seconds, as if you had pressed Q")
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the newest run of the source that is not finished, or that in --output",
+        help="continue the newest unfinished run of the source, or the run in --output",
     )
     again.add_argument(
-        "--replace", action="store_true", help="replace the run in --output, or the one that --resume would take"
+        "--replace", action="store_true", help="replace the run in --output, or the one that --resume would continue"
     )
     again.add_argument(
-        "--service", action="store_true", help="under a service manager: go on after whatever ended it; docs/service.md"
+        "--service", action="store_true", help="for systemd and the like: continue after any exit; see docs/service.md"
     )
     parser.add_argument(
-        "--record", metavar="FILE", help="keep what the stages are given and answer, pictures as read: stages.replay"
+        "--record",
+        metavar="FILE",
+        help="write a trace for stages.replay: inputs and answers of the stages, with all pictures",
     )
     parser.add_argument(
-        "--metrics", metavar="PORT", type=_port, help="answer Prometheus at http://127.0.0.1:PORT/metrics"
+        "--metrics", metavar="PORT", type=_port, help="serve Prometheus metrics at http://127.0.0.1:PORT/metrics"
     )
-    parser.add_argument("--metrics-host", metavar="ADDRESS", help="at this address of the machine; see docs/metrics.md")
-    parser.add_argument("--check", action="store_true", help="check configuration, cards and sources; start nothing")
-    parser.add_argument("--host", metavar="NAME", help="which of the configuration's hosts this machine is")
-    parser.add_argument("--make-keys", metavar="DIR", help="make the keys that the configuration's hosts need")
-    parser.add_argument("--list-cameras", action="store_true", help="say which cameras there are")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors, and wait for nobody at a window")
-    add_log_level(parser, "how much stages write to logs/NAME.log")
-    parser.add_argument("--debug", action="store_true", help="show where in the program an error comes from")
+    parser.add_argument(
+        "--metrics-host", metavar="ADDRESS", help="address at which the metrics are served; see docs/metrics.md"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check configuration, model cards, keys and sources; start nothing"
+    )
+    parser.add_argument("--host", metavar="NAME", help="the name of this machine under hosts in the configuration")
+    parser.add_argument("--make-keys", metavar="DIR", help="write keys for the hosts of the configuration")
+    parser.add_argument("--list-cameras", action="store_true", help="list the cameras")
+    parser.add_argument("--quiet", action="store_true", help="print only errors, and do not wait for keys in a window")
+    add_log_level(parser, "how much the stages write to logs/NAME.log")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
     arguments = _with_its_source(parser, *parser.parse_known_args(argv))
     if arguments.metrics_host and not arguments.metrics:

@@ -1,6 +1,6 @@
-"""Draws the processes of a pipeline and the messages between them, as SVG, from the configuration that starts them.
+"""Draw a pipeline as SVG from its configuration.
 
-`drawing` shows the stages, `machines` the hosts that they run on.
+`drawing` shows the processes and the messages between them, `machines` the hosts and their connections.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LANE = 44  # of the pictures above the workers, and of the acknowledgements belo
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours for one kind of page."""
+    """The colours of a light or dark page."""
 
     panel: str
     rim: str
@@ -42,7 +42,7 @@ DARK = Theme("#151b23", "#3d444d", "#f0f6fc", "#9198a1", "#656c76", "#0d1117", "
 
 
 def drawing(pipeline: Pipeline, theme: Theme) -> str:
-    """The SVG of a pipeline: one box per stage, and every kind of message on its way."""
+    """Return the SVG of a pipeline: one box per stage, and an arrow for each kind of message."""
     height = 2 * TOP + len(pipeline.stages) * (ROW + GAP) - GAP
     parts = [*_frame(height, theme), *_source(height, theme), *_ends(height, theme), *_outputs(pipeline, height, theme)]
     for row, (name, stage) in enumerate(pipeline.stages.items()):
@@ -52,7 +52,7 @@ def drawing(pipeline: Pipeline, theme: Theme) -> str:
 
 
 def machines(pipeline: Pipeline, theme: Theme) -> str:
-    """The SVG of the hosts of a pipeline: what runs where, and who connects to which port of whom."""
+    """Return the SVG of the hosts of a pipeline: their stages, and their connections with ports."""
     placed = Placement.of(pipeline)
     # Pictures go from left to right: the cameras first, the screen last.
     hosts = sorted(pipeline.hosts, key=lambda host: (host == placed.render, host not in placed.captures))
@@ -78,7 +78,7 @@ def machines(pipeline: Pipeline, theme: Theme) -> str:
 
 
 def _host(host: str, address: str, stages: list[str], middle: float, below: float, theme: Theme) -> Iterator[str]:
-    """A machine with its stages."""
+    """Draw a host with its stages."""
     left = middle - HOST_WIDTH / 2
     yield _box(left, HOST_TOP, HOST_WIDTH, below - HOST_TOP, theme.panel, theme.arrow, radius=12)
     yield _text(middle, HOST_TOP + 30, host, theme.text, 19, "middle", 600)
@@ -91,7 +91,7 @@ def _host(host: str, address: str, stages: list[str], middle: float, below: floa
 
 
 def _links(pipeline: Pipeline, placed: Placement) -> Iterator[tuple[str, str, str]]:
-    """Every connection between two hosts: from, to, and what it is for."""
+    """Yield every connection between two hosts: from, to, and its label."""
     for place, end in enumerate((placed.render, *placed.captures)):
         port = (pipeline.hosts[end].port or pipeline.port) + place
         for host in pipeline.hosts:
@@ -113,7 +113,7 @@ def _to_capture(pipeline: Pipeline, placed: Placement, host: str) -> list[str]:
 
 
 def _clear(lane: tuple[float, float], lower: list[tuple[float, float]]) -> float:
-    """The middle of the longest piece of a lane that no line to one of the lower lanes crosses."""
+    """Return the middle of the longest section of a lane that no line to a lower lane crosses."""
     left, right = sorted(lane)
     edges = [left, *sorted(x for ends in lower for x in ends if left < x < right), right]
     start, end = max(zip(edges, edges[1:], strict=False), key=lambda piece: piece[1] - piece[0])
@@ -121,7 +121,7 @@ def _clear(lane: tuple[float, float], lower: list[tuple[float, float]]) -> float
 
 
 def _lane(from_x: float, to_x: float, below: float, y: float, theme: Theme) -> str:
-    """An arrow that leaves a host below, runs along a lane and enters another host from below."""
+    """Draw an arrow from the bottom of a host along a lane to the bottom of another host."""
     path = f"M{from_x:g} {below:g} V{y:g} H{to_x:g} V{below + 5:g}"
     return f'<path d="{path}" stroke="{theme.arrow}" stroke-width="1.6" fill="none" marker-end="url(#tip)"/>'
 
@@ -139,9 +139,9 @@ def _frame(height: int, theme: Theme) -> Iterator[str]:
     yield _box(0.5, 0.5, WIDTH - 1, height + 39, theme.panel, theme.rim, radius=12)
     below = height + 14
     yield _box(LEGEND[0], below - 11, 14, 14, theme.end, theme.end_rim, radius=4)
-    yield _text(LEGEND[0] + 22, below, "remembers frames until they are written", theme.quiet, 13)
+    yield _text(LEGEND[0] + 22, below, "keeps frames until they are acknowledged", theme.quiet, 13)
     yield _box(LEGEND[1], below - 11, 14, 14, theme.worker, theme.worker_rim, radius=4)
-    yield _text(LEGEND[1] + 22, below, "keeps nothing between two messages", theme.quiet, 13)
+    yield _text(LEGEND[1] + 22, below, "keeps no state between tasks", theme.quiet, 13)
 
 
 def _source(height: int, theme: Theme) -> Iterator[str]:
@@ -152,9 +152,9 @@ def _source(height: int, theme: Theme) -> Iterator[str]:
 
 
 def _ends(height: int, theme: Theme) -> Iterator[str]:
-    """Capture and render, and what goes directly between them."""
+    """Draw capture and render, and the messages directly between them."""
     lines = {
-        CAPTURE: ("capture", "reads the frames", "and numbers them;", "hands out all work", "on request"),
+        CAPTURE: ("capture", "reads the frames", "and numbers them;", "dispatches tasks", "by credit"),
         RENDER: ("render", "joins the answers", "by frame number;", "draws, shows", "and writes in order"),
     }
     for (left, right), (name, *about) in lines.items():
@@ -173,7 +173,7 @@ def _ends(height: int, theme: Theme) -> Iterator[str]:
 
 
 def _worker(name: str, stage, y: int, theme: Theme) -> Iterator[str]:
-    """One worker stage and its messages."""
+    """Draw one worker stage and its messages."""
     left, right = WORKER
     if stage.replicas != 1:
         yield _box(left + 6, y + 6, right - left, ROW, theme.worker, theme.worker_rim)
@@ -242,6 +242,6 @@ def _arrow(start: float, end: float, y: float, theme: Theme) -> str:
 
 
 def _label(x: float, y: float, kind: str, theme: Theme) -> str:
-    """The kind of message, on its arrow."""
+    """Write the kind of a message on its arrow."""
     style = f'fill="{theme.quiet}" paint-order="stroke" stroke="{theme.panel}" stroke-width="9"'
     return f'<text x="{x:g}" y="{y + 4.5:g}" font-size="13.5" text-anchor="middle" {style}>{kind}</text>'

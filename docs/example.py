@@ -1,4 +1,4 @@
-"""The line of `results.jsonl` that the README shows, as the pipeline writes it and wrapped for people."""
+"""The line of `results.jsonl` that docs/results.md shows, as the pipeline writes it, wrapped for readers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ SCORES_A_LINE = 4
 
 
 def with_example(page: str, line: dict) -> str:
-    """The page with this line of results, and of its faces the first alone, in place of the one in its JSON block."""
+    """Return the page with this line, reduced to its first face, as the contents of the page's only JSON block.
+
+    Raises ValueError if the page does not have exactly one.
+    """
     if len(BLOCK.findall(page)) != 1:
         raise ValueError("the page needs one block of JSON, for the line of results")
     return BLOCK.sub(lambda _: f"```json\n{wrapped(line)}\n```\n", page)
 
 
 def wrapped(line: dict) -> str:
+    """Return the line as JSON, wrapped, with only its first face."""
     face = line["faces"][0]
     smoothed = face["smoothed"]
     of_frame = ", ".join(f'"{key}": {json.dumps(value)}' for key, value in line.items() if key != "faces")
@@ -29,7 +33,7 @@ def wrapped(line: dict) -> str:
 
 
 def answer(name: str, value: dict, indent: int) -> str:
-    """One answer, its scores on lines of their own; `indent`: the column in which it begins."""
+    """Format one answer with its scores on separate lines; `indent`: the column in which it begins."""
     if "scores" not in value:
         return f'"{name}": {json.dumps(value)}'
     begins = indent + len(f'"{name}": {{')

@@ -9,33 +9,36 @@ from pathlib import Path
 import yaml
 
 BEGINNING, END = "<!-- figures: written by make pictures -->\n", "<!-- end of figures -->"
-PARTS = {"groups": "by group", "made worse": "pictures made worse"}  # tables within a table of figures
+PARTS = {"groups": "by group", "made worse": "degraded pictures"}  # tables within a table of figures
 BY_LABEL = re.compile(r"(recall|precision) of (.+)")
 YEARS, MILLISECONDS = " (years)", " (ms)"  # end the name of a figure in these; other fractions are shares
 
 
-class NoPlace(Exception):
-    """A page has no marks between which the table could stand."""
+class MissingMarkers(Exception):
+    """A page lacks the two lines between which the tables are written."""
 
 
 def with_figures(page: str, models: Path) -> str:
-    """The page with the figures of the cards in `models` between its two marks."""
+    """Return the page with the tables of the cards in the folder `models` between its two markers.
+
+    Raises MissingMarkers if the page lacks one of them.
+    """
     before, beginning, rest = page.partition(BEGINNING)
     _, end, after = rest.partition(END)
     if not beginning or not end:
-        raise NoPlace(f"the page needs the lines {BEGINNING.strip()} and {END}")
+        raise MissingMarkers(f"the page needs the lines {BEGINNING.strip()} and {END}")
     return before + beginning + table(models) + end + after
 
 
 def table(models: Path) -> str:
-    """The tables of every card, in Markdown."""
+    """Return the tables of all cards in the folder, in Markdown."""
     return "".join("\n".join(_lines(path)) + "\n\n" for path in sorted(models.glob("*.yaml")))
 
 
-def _taken(given: dict) -> str:
+def _input(given: dict) -> str:
     if "width" not in given:
-        return "whole pictures of any shape in colour"
-    return f"{given['width']} x {given['height']} pixels\nin {'grey' if given['channels'] == 1 else 'colour'}"
+        return "whole colour pictures of any size"
+    return f"{given['width']} x {given['height']} pixels in {'grey' if given['channels'] == 1 else 'colour'}"
 
 
 def _lines(path: Path) -> Iterable[str]:
@@ -43,9 +46,9 @@ def _lines(path: Path) -> Iterable[str]:
     size = (path.parent / card["file"]).stat().st_size / 1000
     trained = card["trained"]
     yield f"### {card['name']}\n"
-    yield f"`models/{path.name}`, weights of {size:.0f} kB; takes {_taken(card['input'])}. Trained on:\n"
+    yield f"`models/{path.name}`, {size:.0f} kB. Input: {_input(card['input'])}. Trained on:\n"
     yield from (f"- {source}" for source in trained["data"])
-    yield from (f"- what {net} has learned" for net in trained.get("nets of others", []))
+    yield from (f"- the answers of a pretrained network, {net}" for net in trained.get("nets of others", []))
     yield f"\n{card['limits']}\n\nTerms of the data: {trained['licence']}.\n"
     for title, figures in card["figures"].items():
         if all(isinstance(value, dict) for value in figures.values()):
@@ -65,9 +68,9 @@ def _lines(path: Path) -> Iterable[str]:
                 yield "</details>\n"
         if command:
             yield f"Measured by `{command}`.\n"
-    yield f"Trained by:\n\n```sh\n{_command(trained['command'])}\n```\n"
+    yield f"Training commands:\n\n```sh\n{_command(trained['command'])}\n```\n"
     if "run" in trained:
-        yield f"The last of these: {trained['run']}."
+        yield f"The last command: {trained['run']}."
 
 
 def _rows(left: str, right: str, rows: Iterable[tuple[str, str]]) -> Iterable[str]:
@@ -77,7 +80,7 @@ def _rows(left: str, right: str, rows: Iterable[tuple[str, str]]) -> Iterable[st
 
 
 def _by_label(figures: dict) -> Iterable[str]:
-    """A row for each label of a classifier."""
+    """Return a row for each label of a classifier."""
     labels = dict.fromkeys(found[2] for found in map(BY_LABEL.match, figures) if found)
     if labels:
         yield "| label | recall | precision |\n| --- | --- | --- |"
@@ -88,13 +91,13 @@ def _by_label(figures: dict) -> Iterable[str]:
 
 
 def _by_age(group: tuple[str, float]) -> int:
-    """Ages in their order; what is no range of ages stays where it was."""
+    """Sort key: age ranges by age, all other groups before them in their order."""
     ages = re.match(r"ages (\d+)", group[0])
     return int(ages[1]) if ages else -1
 
 
 def _precisions(title: str, figures: dict[str, dict]) -> Iterable[str]:
-    """Ways of storing the same net, side by side."""
+    """Compare ways of storing the same model."""
     names = list(next(iter(figures.values())))
     yield f"| {title} | {' | '.join(names)} |"
     yield "| --- " * (len(names) + 1) + "|"
@@ -105,17 +108,17 @@ def _precisions(title: str, figures: dict[str, dict]) -> Iterable[str]:
 
 def _stored(name: str, value: float | None) -> str:
     if value is None:
-        return "LiteRT cannot run it"
+        return "not supported by LiteRT"
     return _shown(name, value) if name == "accuracy" else f"{value:.2f}"
 
 
 def _command(command: str) -> str:
-    """One command a line."""
+    """Write one command per line."""
     return command.replace(" && ", "\n")
 
 
 def _shown(name: str, value: object) -> str:
-    """A figure with its unit: a fraction is a number of years or milliseconds or a share, everything else a count."""
+    """Format a figure with its unit: fractions are years, milliseconds or shares; all other numbers are counts."""
     if name.endswith(MILLISECONDS):
         return f"{value:.2f} ms"
     if isinstance(value, float):

@@ -1,9 +1,13 @@
-"""Draws the pictures of the documentation: `make pictures`.
+"""Writes the generated pictures and tables of the documentation: `make pictures`.
 
-docs/pipeline.svg and its dark twin from the default configuration, docs/machines.svg and its twin from the one that
-docs/machines.md begins with, docs/demo.png by the pipeline from a frame of the demo, the line of results in the README
-from a run over the whole demo, the tables and diagrams of docs/protocol.md from the messages and the states, and the
-figures of the models in docs/models.md from their cards.
+| output | made from |
+| --- | --- |
+| docs/pipeline.svg, docs/pipeline-dark.svg | the default configuration |
+| docs/machines.svg, docs/machines-dark.svg | the first configuration in docs/machines.md |
+| docs/models.md, the tables between the markers | the model cards |
+| docs/protocol.md, the tables and diagrams | the messages and the state tables |
+| docs/demo.png | a run of the pipeline over one frame of the demo |
+| docs/results.md, the line of results.jsonl | a run of the pipeline over the whole demo |
 """
 
 from __future__ import annotations
@@ -46,19 +50,19 @@ def main() -> int:
         drawn = annotated_frame(Path(folder))
     small = cv2.resize(drawn, (SHOWN_WIDTH, SHOWN_HEIGHT), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(DOCS / "demo.png"), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    readme = PROJECT / "README.md"
+    results = DOCS / "results.md"
     with tempfile.TemporaryDirectory() as folder:
-        readme.write_text(with_example(readme.read_text(encoding="utf-8"), line_of_results(Path(folder))), "utf-8")
+        results.write_text(with_example(results.read_text(encoding="utf-8"), line_of_results(Path(folder))), "utf-8")
     return 0
 
 
 def first_configuration(page: Path) -> Pipeline:
-    """The configuration in the first YAML block of a page."""
+    """Read the configuration in the first YAML block of a page."""
     return read_config(page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0], page.name)
 
 
 def annotated_frame(folder: Path):
-    """One frame of the demo as the pipeline draws it: uint8 (720, 1280, 3) BGR. As a picture, not out of a video."""
+    """Return one frame of the demo as the pipeline draws it in picture mode: uint8 (720, 1280, 3) BGR."""
     picture = next(iter(Demo().pictures(FRAME)))
     cv2.imwrite(str(folder / "demo.png"), picture.pixels)
     run_over(str(folder / "demo.png"), folder / "out")
@@ -66,7 +70,7 @@ def annotated_frame(folder: Path):
 
 
 def line_of_results(folder: Path) -> dict:
-    """The line of the same frame in the results of the whole demo: faces have numbers and smoothed answers there."""
+    """Return the line of that frame from a run over the whole demo, in which faces have IDs and smoothed answers."""
     run_over("demo", folder)
     return json.loads((folder / "results.jsonl").read_text(encoding="utf-8").splitlines()[FRAME])
 

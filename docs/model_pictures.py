@@ -1,9 +1,8 @@
-"""Draws the pictures of the shipped models from the data sets' caches: `python -m docs.model_pictures --data data`.
+"""Draw the charts of the included models from the caches of the data sets: `python -m docs.model_pictures --data data`.
 
-docs/emotion-confusion.png, docs/calibration.png, docs/gender-by-group.png and docs/age-confusion.png. Not part of
-`make pictures`, because the data sets are nobody's to hand on: only who has them can draw these anew. For the same
-reason there are no examples of mistakes: no face of a data set is part of this project; `python -m train` draws
-mistakes-HEAD-SET.png into its run folder, for your eyes.
+The charts are docs/emotion-confusion.png, docs/calibration.png, docs/gender-by-group.png and docs/age-confusion.png.
+They are not part of `make pictures`, because the data sets cannot be distributed with the project. For the same reason
+there are no examples of mistakes here; `python -m train` draws them into mistakes-HEAD-SET.png in its run folder.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from train.report import draw_calibration, draw_confusion
 
 DOCS = Path(__file__).parent
 MODELS = DOCS.parent / "models"
-# Of whom the calibration is drawn: card, data set, and which of the questions about them.
+# The curves of the calibration chart: card, data set, number of the question.
 SURE = (("emotion", "fer2013", 0), ("emotion-votes", "fer2013", 1), ("gender", "utkface", 0), ("gender", "fairface", 0))
 
 
@@ -52,14 +51,14 @@ def main() -> None:
 
 
 def asked(name: str, dataset: str, data: Path, number: int = 0) -> tuple[Question, np.ndarray]:
-    """One of the questions about a model on the test part, the first if not said, and its answers."""
+    """Return question `number` about a model on the test part, and the answers of the model."""
     card = load_card(MODELS / f"{name}.yaml")
     question = questions(card, dataset, "test", data)[number]
     return question, answered(load_model(card), question.faces)[0]
 
 
 def draw_groups(question: Question, right: np.ndarray, path: Path) -> None:
-    """Accuracy of every group with the range that chance explains in nineteen of twenty cases."""
+    """Draw the accuracy of every group with its 95 % confidence interval."""
     groups = list(question.groups())
     shares = np.array([right[chosen].mean() for _, chosen in groups])
     spread = 1.96 * np.sqrt(shares * (1 - shares) / np.array([chosen.sum() for _, chosen in groups]))

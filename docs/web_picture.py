@@ -1,7 +1,7 @@
-"""Takes docs/web.png, a picture of the page in the browser: `python -m docs.web_picture`. Needs Chromium, and a minute.
+"""Take docs/web.png, a screenshot of the web page: `python -m docs.web_picture`. Needs Chromium and a minute.
 
-What is looked at is the clip of three people who cross, again and again. On the way one process is killed, so that the
-picture shows what the page says then.
+The source is the clip of three people who cross, in a loop. One process is killed, so that the screenshot shows a
+restart.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def main() -> int:
         page = photographed(clip, Path(folder) / "out")
     height = round(HEIGHT * SHOWN_WIDTH / WIDTH)
     small = cv2.resize(page, (SHOWN_WIDTH, height), interpolation=cv2.INTER_AREA)
-    # With 256 colours it has a quarter of the bytes, and nobody sees it.
+    # 256 colours need a quarter of the bytes, without a visible difference.
     few = Image.fromarray(small[:, :, ::-1]).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
     few.save(PROJECT / "docs" / "web.png", optimize=True)
     return 0
 
 
 def photographed(clip: Path, output: Path) -> np.ndarray:
-    """The page after a minute of a run: uint8 (H, W, 3) BGR."""
+    """Return a screenshot of the page after a minute of a run: uint8 (H, W, 3) BGR."""
     port = free_port()
     command = [sys.executable, "run_pipeline.py", "--source", str(clip), "--loop", "--output", str(output)]
     command += ["--display", "web", "--web", str(port), "--set", "port=5900", "--set", "pace=true"]

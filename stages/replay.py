@@ -1,6 +1,6 @@
-"""Runs one stage alone on the record of a run: `python -m stages.replay FILE --only age`; says what differs.
+"""Run one stage alone on the trace of a run and print what differs: `python -m stages.replay FILE --only age`.
 
-Of capture and render it plays what they heard through their decisions again.
+For capture and render, replay the recorded events through the state machines and compare the decisions.
 """
 
 from __future__ import annotations
@@ -45,11 +45,15 @@ class Replayed:
 def main(argv: list[str] | None = None) -> int:
     """Replay; returns 0 also where answers differ, 1 where the record is incomplete, 2 where something is wrong."""
     parser = Arguments(prog="python -m stages.replay", description=__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="what run_pipeline.py --record has left")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a trace written by run_pipeline.py --record")
     parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run, or capture or render")
-    parser.add_argument("--config", metavar="FILE", help="the pipeline that the stage is a part of")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a key in place of the file's")
-    parser.add_argument("--original-speed", action="store_true", help="give it the work when it came, not at once")
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: pipeline.yaml)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set a key of the configuration"
+    )
+    parser.add_argument(
+        "--original-speed", action="store_true", help="send the tasks at their original times instead of immediately"
+    )
     arguments = parser.parse_args(argv)
     try:
         record = TraceReader(arguments.file)

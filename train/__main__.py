@@ -1,18 +1,18 @@
-"""Train one net and leave everything that explains it in a run folder.
+"""Train one model and write everything that explains it into a run folder.
 
-    python -m train emotion                               sensible defaults, into runs/emotion
+    python -m train emotion                               with the default recipe, into runs/emotion
     python -m train gender --from runs/age --epochs 8     start from the weights of another run
-    python -m train age --seconds 900                     end after a quarter of an hour, rate let down by then
-    python -m train age --resume                          go on after a break, at the last whole epoch
+    python -m train age --seconds 900                     finish within a quarter of an hour
+    python -m train age --resume                          continue an interrupted run at its last whole epoch
     python -m train faces                                 the face detector
     python -m train person --architecture wide_resnet --out runs/teacher
-    python -m train gender --teacher runs/teacher         learn from the answers of a larger net, too
-    python -m train attribute glasses                     of your own, prepared from class folders
+    python -m train gender --teacher runs/teacher         also learn from the answers of a larger model
+    python -m train attribute glasses                     an attribute of your own, prepared from class folders
     python -m train emotion --optimizer nadam --recipe mixup=0.5
 
-RUN/ holds recipe.json, log.csv, log.md, curves.png, confusion, calibration and mistakes of every head and data set as
-pictures, best.keras (chosen on the validation parts) and, to resume, last-N.npz and state.json. Every setting stands in
-train/recipe.py. KERAS_BACKEND=jax trains with JAX; either uses a GPU if it finds one.
+RUN/ contains recipe.json, log.csv, log.md, curves.png; charts of confusion, calibration and mistakes for every head and
+data set; best.keras (chosen on the validation parts); and last-N.npz and state.json for --resume. train/recipe.py
+defines every setting. KERAS_BACKEND=jax trains with JAX. Both backends use a GPU if they find one.
 """
 
 from __future__ import annotations
@@ -71,27 +71,42 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("task", choices=[*RECIPES, "attribute"])
-    parser.add_argument("name", nargs="?", help="of an attribute: its cache in --data")
+    parser.add_argument("name", nargs="?", help="attribute: the name of its cache in --data")
     parser.add_argument("--out", type=Path, help="the run folder (runs/TASK)")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--from", dest="start", metavar="RUN", help="take over the weights of its best.keras")
-    parser.add_argument("--teacher", dest="teachers", action="append", metavar="RUN", help="learn its answers, too")
-    parser.add_argument("--data", help="where train.prepare wrote its caches (data)")
+    parser.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of its best.keras")
     parser.add_argument(
-        "--tensorboard", action="store_true", help="leave a log for TensorBoard, too; needs pip install tensorboard"
+        "--teacher",
+        dest="teachers",
+        action="append",
+        metavar="RUN",
+        help="also learn the answers of this run; repeatable",
     )
-    parser.add_argument("--patience", type=int, help="end after so many epochs without a smaller validation error")
-    parser.add_argument("--epochs", help="this and the next seven: the recipe's, if left out")
-    parser.add_argument("--seconds", help="let the learning rate down so as to end by then")
-    parser.add_argument("--batch", help="pictures")
-    parser.add_argument("--learning-rate", help="at its peak")
+    parser.add_argument("--data", help="the folder of the caches of train.prepare (data)")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write a log for TensorBoard; needs pip install tensorboard"
+    )
+    parser.add_argument(
+        "--patience", type=int, help="end after this number of epochs without a smaller validation error"
+    )
+    parser.add_argument("--epochs", help="default of this and the next seven: the recipe")
+    parser.add_argument("--seconds", help="decrease the learning rate so that the run ends by then")
+    parser.add_argument("--batch", help="pictures per batch")
+    parser.add_argument("--learning-rate", help="peak learning rate")
     parser.add_argument("--architecture", help="mobile, residual, mini_xception, wide_resnet, mobilenet, vgg16")
     parser.add_argument("--optimizer", help="adamw, nadam, sgd")
     parser.add_argument("--schedule", help="cosine, linear, steps, late, constant, plateau")
     parser.add_argument("--seed")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that make batches (one a core)")
     parser.add_argument(
-        "--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="any other setting"
+        "--workers", type=int, default=os.cpu_count(), help="processes that prepare batches (one per core)"
+    )
+    parser.add_argument(
+        "--recipe",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set any setting of the recipe",
     )
     return parser.parse_args(arguments)
 

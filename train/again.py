@@ -1,10 +1,10 @@
-"""Go on from a model with a card, where the run that it came from is gone.
+"""Recreate a run from a model that has a card, if the original run is lost.
 
     python -m train.again models/gender.yaml --task gender --run runs/gender      a run to start from, with --from
-    python -m train.again models/age.yaml --task age --run runs/age               or to export anew, stored otherwise
+    python -m train.again models/age.yaml --task age --run runs/age               or to export again, stored differently
 
-Weights are read out of the .tflite file, as exact as they are stored. Only MobileNet is taken, the build of the shipped
-nets for gender and age. Batch normalisation is measured on training pictures and set so that the net answers as before.
+Weights are read from the .tflite file, with its precision. Only MobileNet is supported, as in the included models for
+gender and age. Batch normalisation is measured on training pictures and set so that the model answers as before.
 """
 
 from __future__ import annotations
@@ -43,10 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("card", type=Path, metavar="CARD")
     parser.add_argument("--task", choices=("gender", "age"), required=True)
-    parser.add_argument(
-        "--run", type=Path, required=True, help="write a run there, whose weights are those of the model"
-    )
-    parser.add_argument("--data", default="data", help="where train.prepare wrote its caches (data)")
+    parser.add_argument("--run", type=Path, required=True, help="write a run folder with the weights of the model")
+    parser.add_argument("--data", default="data", help="the folder of the caches of train.prepare (data)")
     parser.add_argument("--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     try:

@@ -1,13 +1,14 @@
-"""Take over a MobileNet that others have trained on faces, from files of TensorFlow.js.
+"""Import a pretrained MobileNet from files of TensorFlow.js.
 
     python -m train.borrow faceres.json --card nets             nets/faceres.tflite and its card, for train.probe
     python -m train.borrow faceres.json --run runs/faceres --recipe side=104     a run to start from, with --from
 
-Such nets are published for browsers: NAME.json with the graph and NAME.bin with the weights beside it. Only those of
-MobileNet (Howard et al. 2017) as Keras builds it are taken, by the names that Keras gives them.
+Such models are published for browsers: NAME.json with the graph and NAME.bin with the weights next to it. Only the
+MobileNet (Howard et al. 2017) of Keras is supported, by the names that Keras gives its layers.
 
-The converter to TensorFlow.js has folded batch normalisation into kernels and biases. For the card that is right. To
-learn on, the net needs it back: it is measured on training pictures and set so that the net says what it said before.
+The converter to TensorFlow.js folds batch normalisation into kernels and biases. The card uses the weights as they are.
+For a run, batch normalisation is restored: its statistics are measured on training pictures, and its parameters are set
+so that the model gives the same answers as before.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, metavar="NAME.json")
-    parser.add_argument("--card", type=Path, metavar="FOLDER", help="write a model of features and its card there")
-    parser.add_argument("--run", type=Path, help="write a run there, whose weights are those of the net")
-    parser.add_argument("--task", choices=RECIPES, default="gender", help="of the run (gender)")
-    parser.add_argument("--data", default="data", help="where train.prepare wrote its caches (data)")
+    parser.add_argument(
+        "--card", type=Path, metavar="FOLDER", help="write a feature model and its card into this folder"
+    )
+    parser.add_argument("--run", type=Path, help="write a run folder with the weights of the model")
+    parser.add_argument("--task", choices=RECIPES, default="gender", help="task of the run (gender)")
+    parser.add_argument("--data", default="data", help="the folder of the caches of train.prepare (data)")
     parser.add_argument("--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     say = functools.partial(print, flush=True)

@@ -1,4 +1,4 @@
-"""Put runs side by side: what each came to on the validation parts, and in which settings they differ.
+"""Compare runs: their figures on the validation parts, and the settings in which they differ.
 
 python -m train.compare runs/emotion runs/emotion-nadam
 python -m train.compare runs/* --chart compared.png
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    parser.add_argument("--chart", type=Path, help="draw the validation errors, too")
+    parser.add_argument("--chart", type=Path, help="also draw the validation errors")
     options = parser.parse_args(arguments)
     try:
         with disk_errors(options.chart or Path()):

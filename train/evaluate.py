@@ -1,15 +1,15 @@
-"""Measure a card's model on a data set, through the same crop, scaling and temperature as the stages.
+"""Measure the model of a card on a data set, with the same crop, scaling and temperature as the stages.
 
 python -m train.evaluate models/emotion.yaml fer2013             the test part
 python -m train.evaluate models/gender.yaml fairface --part validation
-python -m train.evaluate models/age.yaml utkface --corrupted     and with pictures made worse, kind by kind
+python -m train.evaluate models/age.yaml utkface --corrupted     also on degraded pictures, one row per kind
 python -m train.evaluate models/gender.yaml utkface --detector haar --ten-crop
 python -m train.evaluate models/gender.yaml fairface_wide --part validation --detector haar    in whole pictures
 python -m train.evaluate models/gender.yaml utkface --part validation --detector yunet --detector-model FILE --rolled
 python -m train.evaluate mine/glasses.yaml glasses --data data
 python -m train.evaluate models/faces.yaml faces_boxes --part validation --yunet FILE     all detectors, in one table
 
-Any runtime's file is measured: .tflite, .keras, .h5, SavedModel, whichever the card names.
+Accepts the files of every runtime: .tflite, .keras, .h5, SavedModel.
 """
 
 from __future__ import annotations
@@ -55,14 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("card", type=Path)
     parser.add_argument("dataset", help="a cache in --data: utkface, fairface_wide, ... or one of your own")
     parser.add_argument("--part", choices=PARTS, default="test")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="where train.prepare wrote its caches (data)")
-    parser.add_argument("--detector", choices=DETECTORS, help="find the faces, rather than take the data set's boxes")
-    parser.add_argument("--detector-model", metavar="FILE", help="of a detector that needs one")
-    parser.add_argument("--rolled", action="store_true", help="in tilted pictures, with squares upright and level")
-    parser.add_argument("--ten-crop", action="store_true", help="average over five places and their mirror images")
-    parser.add_argument("--corrupted", action="store_true", help="the first figure, too, with pictures made worse")
-    parser.add_argument("--yunet", metavar="FILE", help="of a detector's card: YuNet's model, for the table")
-    parser.add_argument("--dlib-cnn", metavar="FILE", help="likewise, the model of dlib's CNN detector")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="the folder of the caches of train.prepare (data)"
+    )
+    parser.add_argument("--detector", choices=DETECTORS, help="find the faces instead of using the data set's boxes")
+    parser.add_argument("--detector-model", metavar="FILE", help="model file of a detector that needs one")
+    parser.add_argument(
+        "--rolled", action="store_true", help="measure in tilted pictures, with upright and level squares"
+    )
+    parser.add_argument("--ten-crop", action="store_true", help="average over five crops and their mirror images")
+    parser.add_argument("--corrupted", action="store_true", help="also measure the first figure on degraded pictures")
+    parser.add_argument("--yunet", metavar="FILE", help="for the card of a detector: YuNet's model, for the table")
+    parser.add_argument("--dlib-cnn", metavar="FILE", help="the same with the model of dlib's CNN detector")
     options = parser.parse_args(arguments)
     if options.rolled and not options.detector:
         parser.error("--rolled measures what a detector makes of tilted faces; say which, with --detector")

@@ -1,17 +1,17 @@
-"""Turn a run into weights and a card that the stages can use.
+"""Export a run as weights and a card for the stages.
 
     python -m train.export runs/emotion --name emotion           models/emotion.tflite and models/emotion.yaml
-    python -m train.export runs/emotion --name votes --votes 1   as FER+'s ten people would say, not as FER2013 does
-    python -m train.export runs/person --name gender --head gender  one head of a net that has several
+    python -m train.export runs/emotion --name votes --votes 1   answers like FER+'s ten people, not like FER2013
+    python -m train.export runs/person --name gender --head gender  one head of a model with several
     python -m train.export runs/age --name age --precision int8 --features 640
     python -m train.export runs/age --name life --groups child=0,young=13,middle=36,old=61
-    python -m train.export old.hdf5 --keras old.keras            a file of Keras 2 that Keras 3 refuses, converted
+    python -m train.export old.hdf5 --keras old.keras            converts a file of Keras 2 that Keras 3 rejects
 
-Weights are stored as float16 and computed with as float32, unless --precision says otherwise. With int8 all arithmetic
-is of whole numbers, so the answers are the same to the last bit on every processor. float32, float16 and int8 are all
-made and measured on the validation part, and the card says what each came to. It gets the temperature that fits the
-validation part, the answer for the test picture, and figures on the test parts. Nothing is written unless the exported
-file gives the answers of the Keras model.
+Weights are stored as float16 and computed as float32, unless --precision says otherwise. With int8 all arithmetic uses
+integers, so the answers are identical on every processor. The export makes float32, float16 and int8, measures them on
+the validation part and lists the figures in the card. The card also gets the temperature that fits the validation part,
+the answer for the test picture, and figures on the test parts. Nothing is written unless the exported file gives the
+answers of the Keras model.
 """
 
 from __future__ import annotations
@@ -118,15 +118,17 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, help="a run folder, or with --keras a file of Keras 2")
-    parser.add_argument("--name", help="of the card and its weights")
+    parser.add_argument("--name", help="name of the card and its weights")
     parser.add_argument("--models", type=Path, default=Path("models"))
-    parser.add_argument("--precision", choices=PRECISIONS, default="float16", help="of the stored weights")
-    parser.add_argument("--head", help="of a net that has several")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float16", help="precision of the stored weights")
+    parser.add_argument("--head", help="the head to export, of a model with several")
     parser.add_argument("--votes", type=float, default=0.0, help="share of FER+'s votes in an emotion (0)")
-    parser.add_argument("--features", type=int, help="keep so many of the net's features, those that matter most (all)")
-    parser.add_argument("--groups", help="name ages in place of years: child=0,young=13,middle=36,old=61")
-    parser.add_argument("--data", type=Path, help="where the caches are (as in the run)")
-    parser.add_argument("--keras", type=Path, help="convert a file of Keras 2 to this .keras file, and no more")
+    parser.add_argument(
+        "--features", type=int, help="keep this number of features, those with the largest effect (all)"
+    )
+    parser.add_argument("--groups", help="age groups instead of years: child=0,young=13,middle=36,old=61")
+    parser.add_argument("--data", type=Path, help="the folder of the caches (that of the run)")
+    parser.add_argument("--keras", type=Path, help="only convert a file of Keras 2 to this .keras file")
     options = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     try:

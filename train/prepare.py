@@ -1,19 +1,19 @@
-"""Read the data sets as people have them and write one compact cache each.
+"""Convert published data sets into one compact cache each.
 
     python -m train.prepare DATA_DIR                     every data set found below DATA_DIR, into data/
     python -m train.prepare DATA_DIR utkface fer2013     only these
     python -m train.prepare imdb --mat imdb.mat          IMDB-WIKI, filtered, into imdb.npz; wiki.mat into wiki.npz
-    python -m train.prepare folders photos/glasses       an attribute of your own: one subfolder a class
-    python -m train.prepare folders photos/glasses --detector haar    of whole photographs
+    python -m train.prepare folders photos/glasses       an attribute of your own: one subfolder per class
+    python -m train.prepare folders photos/glasses --detector haar    from whole photographs
     python -m train.prepare kaggle fer2013 --into sets   download first; needs your key
     python -m train.prepare boxes photos/wider           photographs with boxes of faces, for the detector
     python -m train.prepare boxes textures --without-faces --teacher yunet.onnx
 
 
-DATA_DIR holds fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv beside),
-UTKFace/, fairface/ (with val_wide/ or train_wide/ also fairface_wide), web/, All-Age-Faces Dataset/ or jaffe/.
-`boxes` reads WIDER FACE as published, YOLO, COCO, VOC, or one boxes.csv. A teacher (YuNet's file) adds the five points
-of each face, and takes out of the learning what it is sure of and nobody has marked.
+DATA_DIR contains fer2013/ (fer2013.csv, or train/ and test/ with a folder for each emotion; FER+'s fer2013new.csv next
+to it), UTKFace/, fairface/ (with val_wide/ or train_wide/ also fairface_wide), web/, All-Age-Faces Dataset/ or jaffe/.
+`boxes` reads WIDER FACE as published, YOLO, COCO, VOC, or one boxes.csv. A teacher (YuNet's file) adds the five
+landmarks of each face. Faces that the teacher is sure of and nobody has marked are ignored in training.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", type=Path, default=Path("data"), help="where the caches go (data)")
+    parser.add_argument("--out", type=Path, default=Path("data"), help="the folder for the caches (data)")
     lines = (command or of_data_dir)(parser, arguments[1:] if command else arguments)
     try:
         with disk_errors(Path()):
@@ -61,14 +61,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def of_data_dir(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
     parser.add_argument("data_dir", type=Path)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(READERS)}; all that are there if none")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(READERS)} (all that exist)")
     options = parser.parse_args(arguments)
     return prepare(options.data_dir, options.names, options.out)
 
 
 def of_imdb(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
     parser.add_argument("--mat", type=Path, required=True, help="imdb.mat or wiki.mat")
-    parser.add_argument("--pictures", type=Path, help="folder that the paths in it count from (the .mat's own)")
+    parser.add_argument("--pictures", type=Path, help="the folder that its paths are relative to (that of the .mat)")
     options = parser.parse_args(arguments)
     name, read = read_imdb(options.mat, options.pictures)
     yield from apart(name, read, APART_FROM, options.out)
@@ -77,15 +77,15 @@ def of_imdb(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[s
 
 def of_folders(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--name", help="of the attribute (the folder's)")
-    parser.add_argument("--detector", choices=DETECTORS, help="find the face; without, each picture is one")
+    parser.add_argument("--name", help="name of the attribute (that of the folder)")
+    parser.add_argument("--detector", choices=DETECTORS, help="find the faces; by default each picture is a face")
     options = parser.parse_args(arguments)
     name = options.name or options.folder.resolve().name
     yield written(name, options.folder, read_folders(options.folder, name, options.detector), options.out)
 
 
 def of_kaggle(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
-    parser.add_argument("name", help=f"of {', '.join(KAGGLE)}")
+    parser.add_argument("name", help=f"one of {', '.join(KAGGLE)}")
     parser.add_argument("--into", type=Path, required=True, metavar="DATA_DIR")
     options = parser.parse_args(arguments)
     yield download(options.name, options.into)
@@ -94,11 +94,13 @@ def of_kaggle(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator
 
 def of_boxes(parser: argparse.ArgumentParser, arguments: list[str]) -> Iterator[str]:
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--name", help="of the set (the folder's)")
-    parser.add_argument("--classes", help="only boxes of these, such as face,mask; of YOLO their numbers (all)")
-    parser.add_argument("--longest-side", type=int, default=832, help="pixels; larger pictures are shrunk (832)")
-    parser.add_argument("--without-faces", action="store_true", help="pictures that have none, in any folders")
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="YuNet's .onnx")
+    parser.add_argument("--name", help="name of the data set (that of the folder)")
+    parser.add_argument(
+        "--classes", help="only boxes of these classes, such as face,mask; for YOLO their numbers (all)"
+    )
+    parser.add_argument("--longest-side", type=int, default=832, help="pixels; larger pictures are reduced (832)")
+    parser.add_argument("--without-faces", action="store_true", help="pictures without faces, in any folders")
+    parser.add_argument("--teacher", type=Path, metavar="FILE", help="the .onnx file of YuNet")
     options = parser.parse_args(arguments)
     name = options.name or options.folder.resolve().name
     classes = tuple(filter(None, (options.classes or "").split(",")))

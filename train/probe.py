@@ -1,15 +1,15 @@
-"""Make a teacher of somebody else's large nets, without training them: a probe on their features.
+"""Make a teacher from large pretrained models without training them: a probe on their features.
 
     python -m train.probe person --net faceres.yaml --net other.yaml --out runs/probe
     python -m train gender --teacher runs/probe
 
-A net that has seen millions of faces, to tell people apart say, knows more about faces than our data sets can teach,
-and is far too slow for a stage. Each is shown every training and validation picture once, which takes minutes; on its
-features a small head learns the task (a probe, after Alain and Bengio 2016). What nets and head think of the training
-pictures is written down, and a net of our own learns it (distillation, Hinton, Vinyals and Dean 2015).
+A face recognition model was trained on millions of faces. It knows more about faces than our data sets can teach, but
+is too slow for a stage. Each model processes every training and validation picture once, which takes minutes. A small
+head learns the task on its features (a probe, after Alain and Bengio 2016). The answers for the training pictures are
+stored, and a small model learns them (distillation, Hinton, Vinyals and Dean 2015).
 
-A card describes each net as it would a stage's: file, input and crop, and `task: regression`, since its outputs have no
-names. RUN/ holds recipe.json, origin.json, the features, with which a run that was broken off goes on, and answers.npz.
+A card describes each model as for a stage: file, input and crop, and `task: regression`, because its outputs have no
+names. RUN/ contains recipe.json, origin.json, answers.npz and the features, with which an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("task", choices=RECIPES)
     parser.add_argument("--net", dest="nets", action="append", type=Path, required=True, metavar="CARD")
     parser.add_argument("--out", type=Path, help="the run folder (runs/TASK-probe)")
-    parser.add_argument("--data", default="data", help="where train.prepare wrote its caches (data)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that run the nets (one a core)")
+    parser.add_argument("--data", default="data", help="the folder of the caches of train.prepare (data)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes that run the models (one per core)"
+    )
     parser.add_argument("--recipe", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
     run = options.out or RUNS / f"{options.task}-probe"

@@ -16,13 +16,13 @@ RUNS = Path("runs")  # where the runs of a card's commands lie
 
 DATA = {
     "fer2013": (
-        "FER2013 (Goodfellow et al. 2013), part Training without the pictures that stand in a held-out part too, "
+        "FER2013 (Goodfellow et al. 2013), part Training without the pictures that are also in a held-out part, "
         "with the votes of FER+ (Barsoum et al. 2016)"
     ),
     "utkface": "UTKFace (Zhang, Song, Qi 2017), part train of split.csv",
     "fairface": (
-        "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set and parts of its training set; a part that has "
-        "men only teaches ages and never gender"
+        "FairFace (Kärkkäinen, Joo 2021), 40 % of its validation set and parts of its training set; a part with "
+        "only men is used for ages, not for gender"
     ),
     "fairface_wide": "FairFace (Kärkkäinen, Joo 2021) at padding 1.25, in the parts of fairface",
     "web": "faces of public figures collected on the web, by gender (zukost/DSCA on GitHub), part train of split.csv",
@@ -38,7 +38,7 @@ DATA = {
         "with masks (jolignier/face-mask-dataset-ilc-2021, iAmEthanMai/mask-detection-dataset) and street photographs "
         "(bearpaw/clothing-co-parsing, boxes by SCRFD), points by YuNet (Wu et al. 2023); part train of boxes.csv"
     ),
-    "no_faces": "pictures without faces, by YuNet's word, of EliSchwartz/imagenet-sample-images",
+    "no_faces": "pictures without faces, as determined by YuNet, from EliSchwartz/imagenet-sample-images",
 }
 LICENCES = {
     "fer2013": "FER2013: from a Kaggle competition, for research; FER+: MIT",
@@ -58,27 +58,27 @@ LICENCES = {
 }
 LIMITS = {
     "faces": (
-        "Finds faces of about 12 pixels on, in the picture that it is given; smaller, heavily covered, very dark and "
-        "upside-down faces it misses, and now and then it takes a pattern for a face. Points of profiles and of masked "
-        "faces are guesses. Says where a face is, never whose."
+        "Detects faces of about 12 pixels and more in its input. Misses smaller, heavily covered, very dark and "
+        "upside-down faces, and sometimes takes a pattern for a face. Landmarks of profiles and of masked faces "
+        "are guesses. Does not recognise people."
     ),
     "emotion": (
-        "Names the look of a face, not what a person feels; people agree with the labels it learned from in about two "
-        "of three cases. Weakest on fear, sadness, anger and disgust, which it takes for each other and for neutral. "
-        "Not for judging people: no hiring, policing, teaching, medicine or credit."
+        "Describes the expression of a face, not what a person feels. People agree with its training labels in "
+        "about two of three cases. Least accurate on fear, sadness, anger and disgust, which it confuses with "
+        "each other and with neutral. Not for judging people: no hiring, policing, teaching, medicine or credit."
     ),
     "votes": (
-        "Names the look of a face as most of ten onlookers would, not what a person feels. Weakest on disgust, fear "
-        "and sadness, which it often takes for neutral. Not for judging people: no hiring, policing, teaching, "
-        "medicine or credit."
+        "Describes the expression of a face as most of ten people would, not what a person feels. Least accurate "
+        "on disgust, fear and sadness, which it often takes for neutral. Not for judging people: no hiring, "
+        "policing, teaching, medicine or credit."
     ),
     "gender": (
-        "Guesses how a face would be labelled man or woman by strangers, which is not a person's gender. Far "
-        "worse on children, and not equally good on all races. Not for any decision about a person."
+        "Estimates whether strangers would call a face man or woman, which is not a person's gender. Much less "
+        "accurate on children, and not equally accurate for all races. Not for any decision about a person."
     ),
     "age": (
-        "Guesses the age that a face looks like. Makes the old younger, by many years. Above 100 years it cannot "
-        "answer. Not for proof of age or any decision about a person."
+        "Estimates the age that a face looks like. Underestimates old people by many years. Cannot answer above "
+        "100 years. Not for proof of age or any decision about a person."
     ),
 }
 # On which data sets, and for which parts, a card gives figures: held-out ones only.

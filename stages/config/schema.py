@@ -80,16 +80,20 @@ Publish = (
     ]
 )
 
-PLACED = "The machine that it runs on, or several, each with so many `replicas`. Not said: the first of `hosts`."
+PLACED = (
+    "The machine of this stage, or a list of machines, each with this many `replicas`. Default: the first of `hosts`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Haar:
     """What only Haar's cascade has to be told."""
 
-    step: Annotated[float, Between(1.01, 2), "The factor between two sizes of face that are looked for."] = 1.2
+    step: Annotated[float, Between(1.01, 2), "The factor between two sizes of face that are searched."] = 1.2
     neighbours: Annotated[
-        int, Between(0, 50), "How many overlapping finds make a face; fewer find more, also what is none."
+        int,
+        Between(0, 50),
+        "How many overlapping boxes make a face. A lower number gives more faces and more false positives.",
     ] = 3
 
 
@@ -120,31 +124,33 @@ class Detect:
 
     detector: Annotated[
         Literal[tuple(SUITED)],
-        "What finds the faces: facepipe's own net, OpenCV's Haar cascade, dlib's HOG detector, dlib's CNN detector or"
-        " OpenCV's YuNet.",
+        "The face detector: facepipe's own network, OpenCV's Haar cascade, dlib's HOG detector,"
+        " dlib's CNN detector or OpenCV's YuNet.",
     ] = "fast"
     model: Annotated[
         ModelPath | None,
-        "`fast`: the card of another net, in place of `models/faces.yaml`. `dlib-cnn` and `yunet` need a model file;"
-        " the others take none.",
+        "`fast`: the card of another model instead of `models/faces.yaml`. `dlib-cnn` and `yunet`"
+        " need a model file; the others take none.",
     ] = None
     longest_side: Annotated[
         Annotated[int, Between(32, 16384)] | Literal["auto"],
-        "Faces are looked for in a copy of the picture whose longer side is at most this, in pixels. `auto`:"
-        f" {_each('longest_side')}.",
+        "Detection runs on a copy of the picture whose longer side is at most this many pixels."
+        " `auto`: "
+        f"{_each('longest_side')}.",
     ] = "auto"
     smallest_face: Annotated[
         Annotated[float, Between(0, 1, above=True)] | Literal["auto"],
-        "Side of the smallest face that is looked for, as a share of the picture's shorter side. `auto`:"
-        f" {_each('smallest_face')}.",
+        "Side of the smallest detected face, as a share of the picture's shorter side. `auto`: "
+        f"{_each('smallest_face')}.",
     ] = "auto"
     threshold: Annotated[
         Annotated[float, Between(0, 1)] | Literal["auto"],
-        "The score, as in the results, from which a find is a face: a higher one has fewer false alarms and misses more"
-        f" faces. Each detector has a scale of its own. `auto`: {_each('threshold')}.",
+        "Minimum score of a face, as in the results. A higher one gives fewer false positives and"
+        " misses more faces. Each detector has its own scale. `auto`: "
+        f"{_each('threshold')}.",
     ] = "auto"
-    haar: Annotated[Haar, Matching("the keys of haar, such as {neighbours: 5}"), "What only `haar` has to be told."] = (
-        field(default_factory=Haar)
+    haar: Annotated[Haar, Matching("the keys of haar, such as {neighbours: 5}"), "Settings of `haar` only."] = field(
+        default_factory=Haar
     )
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: one per core, at most 4."] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
@@ -164,7 +170,7 @@ class Attribute:
 
     kind: Annotated[
         Literal["attribute"],
-        "What the stage is. `gender`, `emotion` and `age` may leave it out, a stage of your own may not.",
+        "The kind of the stage. You can omit it for `gender`, `emotion` and `age`, but not for a stage of your own.",
     ] = "attribute"
     model: Annotated[
         ModelPath,
@@ -172,15 +178,16 @@ class Attribute:
     ]
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
-        "What the model runs on. `auto`: a Keras model on a GPU, where TensorFlow sees one; a `.tflite` on the"
-        " processor. `gpu`: either, where there is one.",
+        "The device that the model runs on. `auto`: a Keras model on a GPU if TensorFlow finds"
+        " one; a `.tflite` on the CPU. `gpu`: either, if there is one.",
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     every: Annotated[
         Annotated[int, Between(1, 1000)] | Literal["auto"],
-        "Videos and cameras: it is asked about frames only whose number this divides, but at least about two frames of"
-        " each second. In between, what it said is carried on as `smoothed`, where faces are followed. `auto`: 3 for"
-        " `gender` and `age` where faces are followed, with a `coast` of half a second or more; else 1.",
+        "Videos and cameras: the stage processes only frames whose number is divisible by this,"
+        " but at least about two frames of each second. For the frames between, `smoothed` keeps"
+        " the last answer if faces are tracked. `auto`: 3 for `gender` and `age` if faces are"
+        " tracked with a `coast` of half a second or more; otherwise 1.",
     ] = "auto"
     host: Annotated[HostNames | None, PLACED] = None
 
@@ -190,23 +197,23 @@ class Capture:
     """The stages that read the sources, one each."""
 
     start: Annotated[
-        TimeInVideo | None, "Files: the time at which the reading of every video begins. Not said: at its first frame."
+        TimeInVideo | None, "Files: the time at which reading of every video starts. Default: the first frame."
     ] = None
     end: Annotated[
-        TimeInVideo | None, "Files: the time before which the reading of every video ends. Not said: after its last."
+        TimeInVideo | None, "Files: the time before which reading of every video ends. Default: after the last frame."
     ] = None
     fps: Annotated[
         Annotated[float, Between(0, 1000, above=True)] | None,
-        "Files: at most so many frames of each second of a video are read, evenly. Not said: all.",
+        "Files: at most this number of frames of each second of a video are read, evenly spaced. Default: all.",
     ] = None
     loop: Annotated[
         bool,
-        "Files: read again and again until you end the run. `results.jsonl` grows; nothing annotated is written.",
+        "Files: read repeatedly until you end the run. `results.jsonl` grows; no annotated files are written.",
     ] = False
     host: Annotated[
         HostOfSources | None,
-        "The machine that reads the source, which may be another one for each of `sources`. Not said: the first of"
-        " `hosts`.",
+        "The machine that reads the source; with `sources` it can be another one for each."
+        " Default: the first of `hosts`.",
     ] = None
 
     @property
@@ -237,20 +244,22 @@ class Frames:
 
     encoding: Annotated[
         Literal["jpeg", "png", "raw"],
-        "`jpeg` is small and changes the pixels a little; `png` and `raw` change nothing and need a fast network.",
+        "`jpeg` is small and changes the pixels slightly; `png` and `raw` are lossless and need a fast network.",
     ] = "jpeg"
-    quality: Annotated[int, Between(1, 100), "`jpeg`: more is larger, and nearer to the original."] = 90
+    quality: Annotated[
+        int, Between(1, 100), "`jpeg`: a higher value gives larger pictures that are closer to the original."
+    ] = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A machine that stages of the pipeline run on."""
 
-    address: Annotated[Address, "Where the other machines find it."]
+    address: Annotated[Address, "The address at which the other machines connect to it."]
     port: Annotated[
         Annotated[int, Between(1024, 65000)] | None,
-        "The first of its ports: of `render`, and the next ones of the sources in their order; only those that run"
-        " there are opened. Not said: `port`.",
+        "The first of its ports: that of `render`, followed by those of the sources in their"
+        " order. Only ports of stages that run there are opened. Default: `port`.",
     ] = None
 
 
@@ -260,74 +269,77 @@ class Render:
 
     display: Annotated[
         Literal["auto", "window", "web", "none"],
-        "Where the pictures are shown. `auto`: in a window, if the machine has a screen; `web`: on a page in the"
-        " browser.",
+        "Where the pictures are shown. `auto`: in a window if the machine has a screen; `web`: on"
+        " a page in the browser.",
     ] = "auto"
     web: Annotated[
         Annotated[int, Between(1024, 65000)] | None,
-        "The port of the page in the browser, which is then there whatever `display` says. `display: web` alone has"
-        f" {WEB_PORT}, or the next that is free.",
+        "The port of the web page, which is then served in addition to any `display`. Without it,"
+        f" `display: web` uses {WEB_PORT} or the next free port.",
     ] = None
     web_host: Annotated[
         Address,
-        "The address that the page is served at. Under another one than this machine's own, others can reach it: then"
-        " its address holds a random token, which is told at the start.",
+        "The address at which the page is served. With an address that other machines can reach,"
+        " the URL contains a random token, which is printed at the start.",
     ] = "127.0.0.1"
     show: Annotated[
         Literal["latest", "exact"],
-        "A live source in the window: `latest` is the newest picture with the newest labels, `exact` the analysed one.",
+        "A live source in the window: `latest` is the newest picture with the newest labels,"
+        " `exact` the analysed picture.",
     ] = "latest"
     delay: Annotated[
         float,
         Between(0, 3600),
-        "Pictures in the window: so many seconds each is shown, before the next one. The arrow keys go back and on.",
+        "Pictures in the window: each is shown for this number of seconds. The arrow keys go back and forward.",
     ] = 0.0
     style: Annotated[
         Literal["full", "plain", "none"],
-        "What is drawn: `full`, box, who it is, and a bar for each emotion where there is room; `plain`, box and a line"
-        " for each answer; `none`, nothing.",
+        "What is drawn. `full`: box, label, and a bar for each emotion if there is room; `plain`:"
+        " box and one line per answer; `none`: nothing.",
     ] = "full"
     blur: Annotated[
         Literal["none", "pixelate", "blur"],
-        "Makes every face that is found unrecognisable in all that is shown and written, and a frame that could not be"
-        " analysed as a whole; `show` is `exact` then. A face that is not found stays visible.",
+        "Anonymises every detected face in everything that is shown and written, and the whole of"
+        " a frame that could not be analysed; implies `show: exact`. A face that is not detected"
+        " stays visible.",
     ] = "none"
     output: Annotated[
         FolderPath | None,
-        "The folder for the results; a relative one counts from where the command is run. Not said: each run gets a"
-        " folder of its own, `out/clip`, `out/clip-2`, ….",
+        "The output folder; a relative path is relative to the working directory. Default: each"
+        " run creates a folder, `out/clip`, `out/clip-2`, ….",
     ] = None
     track: Annotated[
-        bool, "Videos and cameras: each face gets an `id` that stays with it from frame to frame. Pictures have none."
+        bool, "Videos and cameras: each face gets an `id` that follows it from frame to frame. Pictures have none."
     ] = True
     coast: Annotated[
         float,
         Between(0, 60),
-        "A face that is hidden, or not found, for at most so many seconds keeps its `id`.",
+        "A face that is hidden, or not found, keeps its `id` for at most this number of seconds.",
     ] = 1.0
     smooth: Annotated[
         dict[str, Annotated[float, Between(0, 3600)]],
         Matching("seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}", most=64),
-        "Followed faces: over how many seconds the answers of a stage are smoothed, for what is shown and as `smoothed`"
-        " in the results. 0: not at all. A stage that is not named keeps its own; one of yours has 1.",
+        "Tracked faces: the number of seconds over which the answers of a stage are smoothed, for"
+        " the display and for `smoothed` in the results. 0: no smoothing. A stage that is not"
+        " named keeps its default; a stage of your own has 1.",
     ] = field(default_factory=lambda: {"gender": 3.0, "emotion": 0.2, "age": 5.0})
     unsure_below: Annotated[
         float,
         Between(0, 1),
-        "Detectors with landmarks: a face whose `quality` is below this is followed and drawn as `unsure`, and not"
-        " labelled; of one that is followed, what better frames said stands for up to `coast` seconds. 0: every face is"
-        " labelled.",
+        "Detectors with landmarks: a face whose `quality` is below this is tracked and drawn as"
+        " `unsure` instead of labelled. A tracked face keeps the labels of better frames for up to"
+        " `coast` seconds. 0: every face is labelled.",
     ] = 0.2
     publish: Annotated[
         Publish | None,
-        "Where each finished frame is published at once, for programs that subscribe to it. Beyond this machine that"
-        " takes `hosts` and keys.",
+        "The address at which each finished frame is published for subscribers. An address that"
+        " other machines can reach requires `hosts` and keys.",
     ] = None
-    annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels drawn in."] = True
+    annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
     subtitles: Annotated[
-        bool, "Whether each annotated video gets subtitles beside it, as `.vtt`: who is seen, with their labels."
+        bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
     ] = False
-    host: Annotated[HostName | None, "The machine that shows and writes. Not said: the first of `hosts`."] = None
+    host: Annotated[HostName | None, "The machine that displays and writes. Default: the first of `hosts`."] = None
 
     @property
     def publication(self) -> tuple[str, bool] | None:
@@ -356,25 +368,27 @@ FrameNumbers = Annotated[list[int], Matching("a list of numbers of frames, such 
 class Chaos:
     """What is done to one stage on purpose, so that a person or a test can see what comes of it."""
 
-    seed: Annotated[int, Between(0, 10**9), "Another one, another course of events."] = 0
+    seed: Annotated[int, Between(0, 10**9), "Another seed gives another sequence of faults."] = 0
     delay: Annotated[
-        float, Between(0, 60), "So many seconds, on average, every message that the stage sends is late."
+        float, Between(0, 60), "Every message that the stage sends is delayed by this number of seconds on average."
     ] = 0.0
     drop: Annotated[Share, "The share of its messages that is lost."] = 0.0
     duplicate: Annotated[Share, "The share of its messages that is sent twice."] = 0.0
-    reorder: Annotated[Share, "The share of its messages that later ones overtake."] = 0.0
-    corrupt: Annotated[Share, "The share of its messages whose header arrives cut off."] = 0.0
+    reorder: Annotated[Share, "The share of its messages that is overtaken by later ones."] = 0.0
+    corrupt: Annotated[Share, "The share of its messages whose header is truncated."] = 0.0
     crash: Annotated[Share, "The share of frames at which its process ends."] = 0.0
-    slow: Annotated[float, Between(0, 60), "So many seconds longer every frame takes it."] = 0.0
+    slow: Annotated[float, Between(0, 60), "The number of seconds by which every frame takes longer."] = 0.0
     crash_at: Annotated[FrameNumbers, "The frames at which its process always ends."] = field(default_factory=list)
     crash_between: Annotated[
         FrameNumbers, "`detect`: the frames between whose two answers, crops and faces, its process always ends."
     ] = field(default_factory=list)
-    hang_at: Annotated[FrameNumbers, "The frames at which it always stands still."] = field(default_factory=list)
+    hang_at: Annotated[FrameNumbers, "The frames at which it always hangs."] = field(default_factory=list)
     fail_at: Annotated[FrameNumbers, "`detect` and attributes: the frames at which it always raises an exception."] = (
         field(default_factory=list)
     )
-    once: Annotated[bool, "Whether only the first life of each process is like that; the next ones are spared."] = False
+    once: Annotated[
+        bool, "Whether only the first process of each stage has these faults; restarted ones have none."
+    ] = False
 
 
 def _default_stages() -> dict[str, Detect | Attribute]:
@@ -407,87 +421,87 @@ class Pipeline:
 
     source: Annotated[
         SourceSpec,
-        "What is analysed: the number of a camera, a video, a picture, a folder, a glob, a URL, `demo`, or `auto`: a"
-        " camera if one opens, else the demo.",
+        "What is analysed: the number of a camera, a video, a picture, a folder, a glob, a URL,"
+        " `demo`, or `auto`: a camera if one opens, otherwise the demo.",
     ] = "auto"
     sources: Annotated[
         dict[SourceName, SourceSpec],
         Matching("1 to 64 names, each with its source, such as {door: 0, yard: yard.mp4}", fewest=1, most=64),
-        "Several sources by name, in place of `source`.",
+        "Several sources by name, instead of `source`.",
     ] = field(default_factory=dict)
     port: Annotated[
         int,
         Between(1024, 65000),
-        "Names the run on its machine; one that is here as a whole takes the next number that is free. With `hosts` it"
-        " is the first of its TCP ports.",
+        "Identifies the run on its machine; a second run on one machine uses the next free"
+        " number. With `hosts` it is the first of its TCP ports.",
     ] = 5600
-    window: Annotated[int, Between(1, 1000), "At most so many frames of a source are under way at once."] = 16
+    window: Annotated[int, Between(1, 1000), "Maximum number of frames of a source in flight."] = 16
     window_memory: Annotated[
         int,
         Between(10**6, 10**12, words="a size from 1 MB to 1000 GB such as 256 MB"),
-        "At most so much memory is held by the frames of a source that are under way; one may always be.",
+        "Maximum memory of the frames of a source in flight; one frame is always allowed.",
     ] = 256_000_000
     pace: Annotated[
         bool | Literal["auto"],
-        "Whether a file is read at its own speed, not as fast as it can be analysed. `auto`: where somebody is"
-        " shown it, in a window or by `display: web`.",
+        "Whether a file is read at its own speed instead of as fast as it can be analysed."
+        " `auto`: if it is shown, in a window or by `display: web`.",
     ] = "auto"
     deadline: Annotated[
-        float, Between(0.01, 60), "Live sources: a frame is shown or dropped within so many seconds."
+        float, Between(0.01, 60), "Live sources: a frame is shown or dropped within this number of seconds."
     ] = 1.0
     give_up_after: Annotated[
         float,
         Between(0.1, 3600),
-        "Live sources: a stage that has had no process for so many seconds is not waited for.",
+        "Live sources: a stage without a process for this number of seconds is no longer waited for.",
     ] = 5.0
     reconnect: Annotated[
         Annotated[float, Between(0, 86400)] | Literal["forever"],
-        "Live sources: a camera or stream that is lost, or not there yet, is looked for so many seconds before the run"
-        " ends.",
+        "Live sources: a camera or stream that is lost, or not available yet, is tried for this"
+        " number of seconds before the run ends.",
     ] = 60.0
     resend_after: Annotated[
         float,
         Between(0.5, 3600),
-        "After so many seconds without progress the work that is not finished is handed out again.",
+        "After this number of seconds without progress, unfinished tasks are sent again.",
     ] = 10.0
     hang: Annotated[
         float,
         Between(1, 3600),
-        "A stage that shows no sign of life for so many seconds is killed and started again; `dlib-cnn` has 60.",
+        "A stage without a heartbeat for this number of seconds is killed and restarted; `dlib-cnn` has 60.",
     ] = 5.0
     tries: Annotated[
         int,
         Between(1, 100),
-        "So often a frame may end or hang a stage that has nothing else in hand, before its answer is given up.",
+        "How often a frame may crash or hang a stage that has no other task before its answer is given up.",
     ] = 3
     stages: Annotated[
         dict[str, Detect | Attribute],
         Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
-        "The stages that run. If given, only those named run, and `detect`, which always does.",
+        "The stages to run. If given, only these run, and `detect`, which always runs.",
     ] = field(default_factory=_default_stages)
-    render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "What is shown and written."] = (
-        field(default_factory=Render)
+    render: Annotated[Render, Matching("the keys of render, such as {display: none}"), "Display and outputs."] = field(
+        default_factory=Render
     )
-    capture: Annotated[
-        Capture, Matching("the keys of capture, such as {host: door}"), "Where the sources are read."
-    ] = field(default_factory=Capture)
+    capture: Annotated[Capture, Matching("the keys of capture, such as {host: door}"), "Reading of the sources."] = (
+        field(default_factory=Capture)
+    )
     frames: Annotated[
-        Frames, Matching("the keys of frames, such as {encoding: png}"), "How pictures travel between machines."
+        Frames, Matching("the keys of frames, such as {encoding: png}"), "Encoding of pictures between machines."
     ] = field(default_factory=Frames)
     hosts: Annotated[
         dict[str, Host],
         Matching("names of machines, each with its address, such as {desk: {address: 192.168.7.10}}"),
-        "The machines that the stages run on, if there are several. What has no `host` runs on the first.",
+        "The machines of the run, if there are several. Stages without a `host` run on the first.",
     ] = field(default_factory=dict)
     keys: Annotated[
         FolderPath,
-        "The folder with the keys of this machine, where there are several: `--make-keys` makes it. A relative path"
-        " counts from the folder of the configuration file.",
+        "The folder with the keys of this machine, if there are several machines; `--make-keys`"
+        " creates it. A relative path is relative to the folder of the configuration file.",
     ] = "~/.config/facepipe/keys"
     chaos: Annotated[
         dict[str, Chaos],
         Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
-        "What is done to stages on purpose: delays, losses, crashes. For tests, and to see what comes of it.",
+        "Fault injection by stage: delays, losses, crashes. For tests and experiments.",
     ] = field(default_factory=dict)
 
     @property
@@ -539,12 +553,12 @@ class Pipeline:
 # Every section of the schema: what it is about, how the names of its keys begin, and its class.
 SECTIONS = (
     ("Top level", "", Pipeline),
-    ("The detector: `stages.detect`", "stages.detect.", Detect),
-    ("Haar's cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
-    ("An attribute: `stages.NAME`", "stages.NAME.", Attribute),
-    ("What is shown and written: `render`", "render.", Render),
-    ("Where the sources are read: `capture`", "capture.", Capture),
-    ("How pictures travel between machines: `frames`", "frames.", Frames),
-    ("A machine: `hosts.NAME`", "hosts.NAME.", Host),
-    ("Faults on purpose: `chaos.STAGE`", "chaos.STAGE.", Chaos),
+    ("Detector: `stages.detect`", "stages.detect.", Detect),
+    ("Haar cascade: `stages.detect.haar`", "stages.detect.haar.", Haar),
+    ("Attributes: `stages.NAME`", "stages.NAME.", Attribute),
+    ("Display and outputs: `render`", "render.", Render),
+    ("Reading: `capture`", "capture.", Capture),
+    ("Picture encoding: `frames`", "frames.", Frames),
+    ("Machines: `hosts.NAME`", "hosts.NAME.", Host),
+    ("Fault injection: `chaos.STAGE`", "chaos.STAGE.", Chaos),
 )

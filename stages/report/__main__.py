@@ -1,9 +1,9 @@
-"""Makes one page of the results of a run: who was there, when, and how. Or tables, or subtitles.
+"""Make a report page, tables or subtitles from the results of a run.
 
-python -m stages.report                          of the newest run in out/, a page that needs nothing else
+python -m stages.report                          report.html of the newest run in out/
 python -m stages.report out/clip                 out/clip/report.html
-python -m stages.report out/clip --blur          with faces that nobody recognises
-python -m stages.report out/clip --source clip.mp4    faces from the source, without an annotated video
+python -m stages.report out/clip --blur          with unrecognisable faces
+python -m stages.report out/clip --source clip.mp4    takes the faces from the source; without an annotated video
 python -m stages.report out/clip --csv --parquet      out/clip/faces.csv, .parquet: a row for each face and frame
 python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
 """
@@ -81,16 +81,16 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="OUT",
         nargs="?",
-        help="the folder that a run has left (default: the newest in out; so of any folder that holds runs)",
+        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
     )
-    parser.add_argument("--html", action="store_true", help="the page, also where something else is asked for")
-    parser.add_argument("--csv", action="store_true", help="a table as text")
-    parser.add_argument("--parquet", action="store_true", help="a table for data frames; make install-tables")
-    parser.add_argument("--vtt", action="store_true", help="subtitles")
-    parser.add_argument("--blur", action="store_true", help="make the faces of the page unrecognisable")
-    parser.add_argument("--source", metavar="FILE", help="what the run was given: the faces are cut out of it")
+    parser.add_argument("--html", action="store_true", help="write the page in addition to tables or subtitles")
+    parser.add_argument("--csv", action="store_true", help="write a table as CSV")
+    parser.add_argument("--parquet", action="store_true", help="write a table as Parquet; needs make install-tables")
+    parser.add_argument("--vtt", action="store_true", help="write subtitles")
+    parser.add_argument("--blur", action="store_true", help="anonymise the faces of the page")
+    parser.add_argument("--source", metavar="FILE", help="the source of the run, to take the faces from")
     parser.add_argument(
-        "--people", type=_count, default=PEOPLE, metavar="N", help=f"show so many of a video ({PEOPLE})"
+        "--people", type=_count, default=PEOPLE, metavar="N", help=f"show at most N people of each video ({PEOPLE})"
     )
     return parser.parse_args(argv)
 

@@ -31,7 +31,8 @@ from stages.results.jsonl import record
 from stages.vision.inference.card import load_card
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((PROJECT / "docs").glob("*.md"))
 TEXTS = {page.relative_to(PROJECT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 CARDS = sorted((PROJECT / "models").glob("*.yaml"))
 
@@ -268,7 +269,7 @@ def test_figures_are_shown_as_shares_years_times_counts_and_rows_by_label_and_gr
     shown = table(tmp_path)
     for part in (
         "| float32 | 90.0 % | 0.50 |",
-        "| int8 | LiteRT cannot run it | 0.40 |",
+        "| int8 | not supported by LiteRT | 0.40 |",
         "62.1 %",
         "| MAE | 5.5 years |",
         "| a face | 0.85 ms |",
