@@ -30,7 +30,7 @@ from stages.vision.detectors import make_detector
 
 WIDTH, HEIGHT, RATE = 960, 540, 25.0
 _SEEN_IN = 160  # a frame of the demo that shows both people
-_BOXES = {"Collins": (226.5, 152.4, 116.4), "Hopper": (846.8, 192.0, 225.0)}  # left, top, side of their faces in it
+_BOXES = {"Collins": (282.1, 149.5, 120.2), "Hopper": (869.9, 212.1, 190.9)}  # left, top, side of their faces in it
 _REACH = 0.85  # of a face's side, from its centre: how far a cut-out goes
 _VISIBLE = 0.5  # the share of a face that has to be seen for it to count as there
 

@@ -106,7 +106,7 @@ def _by_hand(main: Main, arguments: argparse.Namespace) -> int:
     _start_logging(arguments.log_level)
     control, stopped_by = _control_by_hand(), []
     _stop_on_signals(control, stopped_by)
-    # Needs pydantic, yaml and numpy, which a launched stage is spared.
+    # Needs yaml and numpy, which a launched stage is spared.
     from .plan import Plan, read_pipeline
     from .supervision.places import this_host
     from .transport.addresses import claim
