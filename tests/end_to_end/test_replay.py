@@ -79,7 +79,7 @@ def test_a_core_that_decides_otherwise_is_noticed(record, capsys, monkeypatch):
     monkeypatch.setattr(joiner.Joiner, "step", lambda self, event: [])
     assert replay.main([str(record), "--only", "render"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert re.match(r"step \d+ of render/0 film.mp4, \w+: then \[.+\], now \[\]$", said[0])
+    assert re.match(r"step \d+ of render/0 film.mp4, \w+: then \[.+, now \[\]$", said[0])
     assert not said[-1].endswith(" 0 are decided otherwise.")
 
 
