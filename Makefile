@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 TEST_OPTIONS ?=
+# Three for two cores: many tests wait for other processes most of their time.
+TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
 
 .PHONY: help install install-demo install-keras install-train install-dev demo test lint clean
 
@@ -12,7 +14,7 @@ help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/demo/'
 	@echo 'make test            installs everything and runs every test but the longest'
 	@echo 'make system-packages the browser, the screen and the tools that some tests need; Debian, as root'
-	@echo 'make test-long       runs the tests that take minutes'
+	@echo 'make test-long       runs the tests that take minutes, and those on random data with many times as much of it'
 	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
@@ -34,7 +36,7 @@ demo: install-demo
 	@echo 'The results are in the folder that is named above; make a page of them with: $(BIN)/python -m stages.report'
 
 test: install-demo install-train install-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # What the tests press, look at and cut: without one of them, the tests that need it are skipped and say so.
 SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd
@@ -49,7 +51,7 @@ system-packages:
 
 .PHONY: test-long
 test-long: install-demo install-train install-dev
-	$(BIN)/python -m pytest -m long $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'long or hypothesis' --hypothesis-profile long $(TEST_OPTIONS)
 
 # Machines are network namespaces here: needs Linux, root, iproute2, and iptables where the kernel has no netem.
 .PHONY: test-network

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-if __name__ == "__main__":  # While the modules below are read nothing has been started yet.
+if __name__ == "__main__":  # While the modules below, `ExitStatus` among them, are read nothing has been started yet.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0 if "--service" in sys.argv else 143))
@@ -23,16 +23,18 @@ from typing import NoReturn
 from stages.config.load import Override
 from stages.config.placement import Placement
 from stages.config.schema import ConfigError, Pipeline
+from stages.config.settings import cores
 from stages.errors import FacepipeError, reason, way_out
+from stages.exit_status import ExitStatus, after_signal
 from stages.names import printable
 from stages.plan import Plan, processes_of, read_pipeline
-from stages.run import cores, run, shown
+from stages.run import run
+from stages.running.job import RunOptions, shown
 from stages.service import serve
 from stages.sources.urls import public
-from stages.supervision.arguments import Arguments
+from stages.supervision.arguments import Arguments, add_log_level
+from stages.supervision.command import end_when_unheard
 from stages.supervision.places import this_host
-from stages.supervision.policy import DONE, REFUSED
-from stages.supervision.unheard import end_when_unheard
 from stages.transport.keys import PUBLIC, SECRET, make_keys, read_keys
 from stages.view.terminal import takes
 
@@ -78,30 +80,19 @@ def main(argv: list[str] | None = None) -> int:
         host = this_host(pipeline, arguments.host)
         if arguments.check:
             return _check(pipeline, folder, host, arguments.only)
-        options = {
-            "only": arguments.only,
-            "once": arguments.once,
-            "seconds": arguments.seconds,
-            "quiet": arguments.quiet,
-            "host": host,
-            "record": arguments.record,
-            "config": Path(arguments.config).stem if arguments.config else None,
-            "metrics": (arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
-        }
-        if arguments.service:
-            return serve(pipeline, folder, **options)
-        return run(pipeline, folder, **options, resume=arguments.resume, replace=arguments.replace)
+        start = serve if arguments.service else run
+        return start(pipeline, folder, _run_options(arguments, host))
     except FacepipeError as error:
         if arguments.debug:
             traceback.print_exc()
         print(f"facepipe: {printable(str(error))}", file=sys.stderr)
-        return REFUSED
+        return ExitStatus.REFUSED
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise  # A defect of ours.
         where = f"{error.filename}: " if error.filename else ""
         print(f"facepipe: no run can be started: {where}{reason(error)}; {way_out(error)}.", file=sys.stderr)
-        return REFUSED
+        return ExitStatus.REFUSED
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -175,6 +166,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--make-keys", metavar="DIR", help="write keys for the hosts of the configuration")
     parser.add_argument("--list-cameras", action="store_true", help="list the cameras")
     parser.add_argument("--quiet", action="store_true", help="print only errors, and do not wait for keys in a window")
+    add_log_level(parser, "how much stages write to logs/NAME.log")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
     arguments = _with_its_source(parser, *parser.parse_known_args(argv))
@@ -249,6 +241,22 @@ def _number_or_text(value: str | None) -> float | str | None:
     return float(value) if "." in value else int(value)
 
 
+def _run_options(arguments: argparse.Namespace, host: str) -> RunOptions:
+    return RunOptions(
+        only=arguments.only,
+        once=arguments.once,
+        seconds=arguments.seconds,
+        quiet=arguments.quiet,
+        host=host,
+        record=arguments.record,
+        resume=arguments.resume,
+        replace=arguments.replace,
+        config=Path(arguments.config).stem if arguments.config else None,
+        metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
+        log_level=arguments.log_level,
+    )
+
+
 # --- Without running anything ---
 
 
@@ -257,7 +265,7 @@ def _list_cameras() -> int:
 
     for camera in list_cameras() or ["no camera was found"]:
         print(camera)
-    return DONE
+    return ExitStatus.DONE
 
 
 def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
@@ -306,7 +314,7 @@ def _check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) 
         left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
         left += ["the page's port is free"] if pipeline.render.web_port else []
     print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
-    return DONE
+    return ExitStatus.DONE
 
 
 def _make_keys(pipeline: Pipeline, folder: Path) -> int:
@@ -322,12 +330,12 @@ def _make_keys(pipeline: Pipeline, folder: Path) -> int:
     for host in pipeline.hosts:
         print(f"  on {host}: {shown(str(folder / f'{host}{SECRET}'))} (chmod 600) and {shown(str(folder))}/*{PUBLIC}")
     print("A secret key belongs on its own machine and nowhere else; remove the others here when you are done.")
-    return DONE
+    return ExitStatus.DONE
 
 
 def _ended_by(number: int) -> int:
     """The exit status after this signal where no run is under way; for a service its manager's is no failure."""
-    return DONE if number == signal.SIGTERM and "--service" in sys.argv else 128 + number
+    return ExitStatus.DONE if number == signal.SIGTERM and "--service" in sys.argv else after_signal(number)
 
 
 def _leave(number: int) -> NoReturn:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 RARELY_S = 1.0
 REGULAR = (  # module, and the constant that says how often something is said whether or not anything has happened
-    ("stages.supervision.worker", "BEAT_S"),
-    ("stages.supervision.stage", "BEAT_S"),
+    ("stages.supervision.worker", "HEARTBEAT_S"),
+    ("stages.supervision.stage", "HEARTBEAT_S"),
     ("stages.capture", "HELLO_AGAIN_S"),
     ("stages.rendering.source", "ACK_S"),
 )

@@ -12,6 +12,7 @@ of the steps.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import sys
@@ -22,16 +23,22 @@ from functools import wraps
 from pathlib import Path
 
 # By step, the functions that are this step, each without those of another step that it calls. What a checkout does not
-# have, it does not do: before faces had landmarks, `crop_faces` was `cut`, and there were no marks.
+# have, it does not do: older ones have these functions elsewhere and by other names, and some have no marks.
 STEPS = (
     ("detect", "stages.vision.detectors.detector", "Detector.detect"),
     ("crop", "bench.loop", "cut"),
     ("crop", "bench.loop", "cut_all"),
+    ("crop", "bench.loop", "crop_faces"),
     ("pose and quality", "bench.loop", "marks_of"),
-    ("follow", "stages.view.postprocess", "Look.finish"),
-    ("draw", "stages.view.postprocess", "Look.draw"),
+    ("follow", "stages.view.postprocess", "PostProcessor.finish"),
+    ("draw", "stages.view.postprocess", "PostProcessor.draw"),
     ("encode", "stages.sinks.video", "VideoWriter.write"),
     ("results.jsonl", "stages.results.jsonl", "JsonLines.write"),
+    ("detect", "stages.detectors.detector", "Detector.detect"),
+    ("follow", "stages.outputs.look", "Look.finish"),
+    ("draw", "stages.outputs.look", "Look.draw"),
+    ("encode", "stages.outputs.video", "VideoWriter.write"),
+    ("results.jsonl", "stages.outputs.jsonl", "JsonLines.write"),
 )
 
 
@@ -45,7 +52,11 @@ def pipeline(arguments: list[str]) -> None:
     """Run the pipeline once."""
     from bench.options import Options
     from bench.pipeline import run
-    from stages.errors import FacepipeError
+
+    try:
+        from stages.errors import FacepipeError
+    except ModuleNotFoundError:  # an older checkout
+        from stages.core.errors import FacepipeError
 
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("clip")
@@ -76,7 +87,8 @@ def steps(arguments: list[str]) -> None:
 
     timer = Timer()
     for step, module, function in STEPS:
-        timer.around(step, importlib.import_module(module), function)
+        with contextlib.suppress(ModuleNotFoundError):
+            timer.around(step, importlib.import_module(module), function)
     library = Timer()
     _around_models(timer, library, loop)
     _around_decoding(timer, loop)
@@ -126,8 +138,8 @@ def _around_models(timer: Timer, library: Timer, loop) -> None:
         for stage, model in self._models.items():
             model.answers = timer.timed(stage, model.answers)
             model._net.run = library.timed(stage, model._net.run)
-        finder = self._detector._finder
-        finder.find = library.timed("detect", finder.find)
+        backend = getattr(self._detector, "_backend", None) or self._detector._finder  # as older checkouts call it
+        backend.find = library.timed("detect", backend.find)
 
     loop.Loop.__init__ = made
 

@@ -10,7 +10,7 @@ from bench.live import MOST_FRAMES, camera
 from bench.options import Options, commands
 from bench.pipeline import Run, pinned, run
 from bench.table import Figure, figure
-from stages.run import cores
+from stages.config.settings import cores
 
 TITLE = "latency of a camera at 30 frames a second"
 TITLE_LARGE = "a camera of 1920 x 1080 at 30 frames a second, two faces, two cores"

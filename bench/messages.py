@@ -16,8 +16,8 @@ from bench.loops import loop, side_by_side
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
+from stages.config.settings import cores
 from stages.protocol.messages import FaceCrops
-from stages.run import cores
 
 TITLE = "what the messages cost, per 640 x 480 frame with a face"
 LITTLE_WORK = ("stages.detect.longest_side=160", "stages.detect.smallest_face=0.3", "render.annotated=false")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bench.table import Figure, aims, table
 from stages.config.schema import Pipeline
+from stages.config.settings import cores
 from stages.errors import FacepipeError
 from stages.plan import read_pipeline
-from stages.run import cores
 from stages.supervision.command import alive
 
 MEASURED = "Measured on"  # begins the line that says when, where and with what

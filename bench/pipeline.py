@@ -8,19 +8,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.options import BenchError, Options
 from stages.config.placement import HERE
 from stages.config.schema import Pipeline
-from stages.config.settings import Settings
+from stages.config.settings import Settings, cores
 from stages.plan import Plan, processes_of
-from stages.run import cores
+from stages.protocol.control import SourceOpened
+from stages.protocol.stats import CaptureReport, RenderReport
 from stages.supervision.child import Start
+from stages.supervision.events import Member
 from stages.supervision.launcher import Outcome, launch
 from stages.supervision.places import Places
-from stages.supervision.policy import Member
 from stages.transport.addresses import claim
 
 
@@ -82,9 +83,9 @@ def run(
 
     def settings() -> dict[str, Settings]:
         plan = Plan.of(pipeline, folder)
-        told_to = {label: plan.settings(stage, replica) for label, (stage, replica) in processes.items()}
+        each = {label: plan.settings(stage, replica) for label, (stage, replica) in processes.items()}
         told[0] = time.process_time()
-        return told_to
+        return each
 
     # Claimed before the plan is made, as in stages/run.py: the folder of the sockets has to be there.
     with claim(_bound(pipeline, processes), pipeline.port):
@@ -113,13 +114,13 @@ class _Quiet:
     def __init__(self):
         self.said: list[str] = []
 
-    def opened(self, source: dict) -> None:
+    def opened(self, source: SourceOpened) -> None:
         """Nobody looks."""
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
 
-    def progress(self, label: str, progress: dict) -> None:
+    def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Nobody looks."""
 
     def started_again(self, label: str, stage: str) -> None:
@@ -145,8 +146,8 @@ def _told(outcome: Outcome, output: Path, began_s: float, launcher_s: float, vie
         said = f" ({view.said[-1]})" if view.said else ""
         raise BenchError(f"the pipeline could not be measured: {outcome.sentence or 'it was stopped'}{said}")
     stages = {path.stem: json.loads(path.read_text()) for path in output.glob("*-*.json")}
-    [rendered] = outcome.reports["render"]["sources"].values()
-    read = outcome.reports["capture"]
+    [render], [capture] = (outcome.reports[label].values() for label in ("render", "capture"))
+    [rendered], read = asdict(render)["sources"].values(), asdict(capture)
     if not read["seconds"]:
         raise BenchError("the pipeline could not be measured: no frame was finished; take more frames.")
     return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered, output)

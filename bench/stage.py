@@ -17,11 +17,11 @@ BEGAN_S = time.monotonic()
 
 
 def main() -> None:
-    """Run the stage as `stages.supervision.stage.run_stage` would."""
+    """Run the stage as `stages.program.run_stage` would."""
     stage, folder, *options = sys.argv[1:]
     sys.argv[1:] = ["--launched"]
+    from stages.program import run_stage
     from stages.supervision.child import STAGE_MODULES
-    from stages.supervision.stage import run_stage
     from stages.transport.sockets import Transport
 
     module = importlib.import_module(f"stages.{stage if stage in STAGE_MODULES else 'attribute'}")

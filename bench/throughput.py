@@ -12,8 +12,8 @@ from bench.loops import Cost, loop, side_by_side, todays_loop
 from bench.options import Options, command
 from bench.pipeline import Run, pinned, run
 from bench.table import Figure, figure
+from stages.config.settings import cores
 from stages.project import PROJECT
-from stages.run import cores
 
 TITLE = "file throughput"
 PEERS = PROJECT.parent / "shared" / "peers"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bench.loops import ONE_THREAD, Cost, raced
 from bench.options import BenchError, Options
+from stages.config.settings import cores
 from stages.project import PROJECT
-from stages.run import cores
 
 _INSIDE = Path(__file__).with_name("inside.py")
 

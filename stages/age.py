@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .attribute import main
-from .supervision.stage import run_stage
+from .program import run_stage
 
 if __name__ == "__main__":
     run_stage(main, stage="age")

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from .frames import CropGeometry
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import Attribute, Crops, Frame
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
-from .transport.curve import security_of
-from .transport.faults import injector_of
 from .vision.inference import load_model
 from .vision.inference.card import load_card
 from .vision.inference.digest import card_hash
@@ -32,17 +31,7 @@ def main(settings: Settings, control: ControlChannel) -> None:
     def fits(task: Frame | Crops) -> bool:
         return isinstance(task, Crops) and are_crops_for(card.geometry, task)
 
-    serve(
-        identity,
-        settings.render,
-        settings.captures,
-        answerer(identity, model, control.heartbeat),
-        control,
-        once=settings.once,
-        security=security_of(settings),
-        fits=fits,
-        injector=injector_of(settings),
-    )
+    serve(settings, control, identity, answerer(identity, model, control.heartbeat), fits)
 
 
 def about_device(stage: str, wanted: str, model: Model) -> str | None:

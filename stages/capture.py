@@ -20,6 +20,7 @@ from .delivery.grants import Grants
 from .errors import FacepipeError
 from .frames import Picture
 from .names import printable
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import (
     FROM_RENDER,
@@ -43,9 +44,10 @@ from .protocol.messages import (
     WorkerRefused,
     kinds,
 )
+from .protocol.stats import CaptureReport
 from .sources.base import Source
 from .supervision.policy import FINISHING_S
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .trace.history import CAPTURE
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
@@ -144,8 +146,7 @@ class _Capture:
             self._speak()
         if self._trace is not None:
             self._trace.close()
-        report = self._stats.report(self._source, self._dispatcher.read)
-        self._control.report({**report, "refused": dict(self._workers.refused)})
+        self._control.report(self._report())
 
     def _say_opened(self) -> None:
         """What is read, for the person: where no frame is expected, only when there is one."""
@@ -191,8 +192,8 @@ class _Capture:
                     if self._dispatcher.acked_up_to > acked_up_to:
                         self._control.finished()
         for gone in self._control.gone():
-            worker = (gone["host"], gone["replica"])
-            self._step(events.WorkerExited(gone["stage"], worker, gone["incarnation"], gone["cause"]))
+            worker = (gone.host, gone.replica)
+            self._step(events.WorkerExited(gone.stage, worker, gone.incarnation, gone.cause))
         for connection, message in self._workers.receive():
             if self._run:  # Before it has a name nobody can be welcomed; workers send heartbeats again.
                 self._hear(connection, message)
@@ -387,6 +388,9 @@ class _Capture:
 
     # --- Speaking ---
 
+    def _report(self) -> CaptureReport:
+        return self._stats.report(self._source, self._dispatcher, self._workers.refused)
+
     def _has_begun(self) -> bool:
         """Whether there is anything to read: for a part without a frame nothing of an earlier run is given up."""
         self._began = self._began or self._source.live or self._reader.has_first()
@@ -421,7 +425,7 @@ class _Capture:
             self._control.say(f"still waiting for {', '.join(awaited)}: no process of {of_whom} has answered yet")
         if decodes and now_s - self._said_progress_s >= PROGRESS_S:
             self._said_progress_s = now_s
-            self._control.progress(self._stats.progress(self._source, self._dispatcher))
+            self._control.progress(self._report())
 
 
 if __name__ == "__main__":

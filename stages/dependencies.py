@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from types import TracebackType
 
-REFUSED = 2  # the exit status
+from .exit_status import ExitStatus
+
 COMMANDS = {  # top-level module -> what installs it
     **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "yaml", "zmq"), "install"),
     "websockets": "install",
@@ -25,13 +25,13 @@ def missing(error: BaseException) -> str | None:
 
 
 def say_what_is_missing() -> None:
-    """From now on this process ends with the sentence and status 2, where a package of ours is missing."""
+    """From now on an import of ours that finds nothing ends the program with the sentence and its exit status."""
     before = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if (sentence := missing(error)) is None:
             return before(kind, error, trace)
         print(f"facepipe: {sentence}", file=sys.stderr, flush=True)
-        os._exit(REFUSED)  # The interpreter would end with 1.
+        raise SystemExit(ExitStatus.REFUSED)  # The interpreter, which called this, ends with it, and not with 1.
 
     sys.excepthook = hook

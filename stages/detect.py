@@ -8,12 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from .frames import CropGeometry, Detections
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
-from .transport.curve import security_of
-from .transport.faults import injector_of
 from .vision.crop import crop_faces
 from .vision.detectors import make_detector, settings_hash
 from .vision.detectors.detector import Detector
@@ -23,17 +22,7 @@ from .vision.detectors.quality import marks_of
 def main(settings: Settings, control: ControlChannel) -> None:
     detector = make_detector(settings.detector)
     identity = Identity.of(settings, settings_hash(settings.detector))
-    serve(
-        identity,
-        settings.render,
-        settings.captures,
-        answerer(identity, detector),
-        control,
-        once=settings.once,
-        security=security_of(settings),
-        fits=is_frame,
-        injector=injector_of(settings),
-    )
+    serve(settings, control, identity, answerer(identity, detector), is_frame)
 
 
 def answerer(identity: Identity, detector: Detector) -> Callable[[list[Frame]], list[Answer]]:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from .errors import FacepipeError
 from .layout import RESULTS
+from .program import run_stage
 from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
+from .protocol.stats import RenderReport
 from .rendering.outputs import RunOutputs
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError
-from .supervision.stage import ControlChannel, Settings, run_stage
+from .supervision.stage import ControlChannel, Settings
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
 from .transport.faults import inject, injector_of, open_transport
@@ -178,12 +180,12 @@ class _Render:
             trace=self._trace,
         )
 
-    def _report(self) -> dict:
+    def _report(self) -> RenderReport:
         reports = {name: source.report() for name, source in self._sources.items()}
         outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
         notes = [note for source in self._sources.values() for note in source.notes] + self._screens.notes
         refused = self._peers.refused + self._screens.refused
-        return {"sources": reports, "outputs": outputs, "notes": notes, "refused": dict(refused)}
+        return RenderReport(sources=reports, outputs=outputs, notes=notes, refused=dict(refused))
 
 
 @contextmanager

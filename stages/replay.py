@@ -5,12 +5,6 @@ For capture and render, replay the recorded events through the state machines an
 
 from __future__ import annotations
 
-import os
-import signal
-
-if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +13,7 @@ from pathlib import Path
 
 from .config.settings import Settings
 from .errors import FacepipeError
+from .exit_status import ExitStatus
 from .names import short
 from .plan import Plan, read_pipeline
 from .protocol.messages import Attribute, Crops, Faces, Frame
@@ -72,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         say(*incomplete, *lines)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
-        return 2
-    return 1 if record.incomplete else 0
+        return ExitStatus.REFUSED
+    return ExitStatus.FAILED if record.incomplete else ExitStatus.DONE
 
 
 def answerer(settings: Settings) -> tuple[Callable[[list], list[Answer]], Callable[[Frame | Crops], bool]]:

@@ -6,17 +6,17 @@ Nothing that was written is touched where it cannot: it stays, and a folder with
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from .config.placement import HERE, Placement
+from .config.placement import Placement
 from .config.schema import Pipeline
 from .config.settings import cores
 from .errors import FacepipeError
+from .exit_status import ExitStatus
 from .layout import RUN
 from .names import printable
 from .plan import Plan, processes_of
@@ -26,10 +26,8 @@ from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
 from .results.runs import OUT, name_of
 from .results.source_folder import SourceFolder
-from .run import run, shown
-from .supervision.policy import DONE, FAILED, REFUSED
-
-TERMINATED = 128 + signal.SIGTERM
+from .run import run
+from .running.job import RunOptions, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +39,30 @@ class Choice:
     sentence: str | None = None  # why with none, although there are some
 
 
-def serve(
-    pipeline: Pipeline,
-    folder: Path,
-    *,
-    config: str | None = None,
-    host: str = HERE,
-    quiet: bool = False,
-    **options: object,
-) -> int:
+def serve(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
     """Run a pipeline as a service; returns the exit status, which is 0 when a service manager ends it.
 
-    The arguments are those of `run`. A live source is waited for as long as it takes, unless the configuration names a
-    time of its own.
+    The arguments are those of `run`, without `resume` and `replace`. A live source is waited for as long as it takes,
+    unless the configuration names a time of its own.
     """
     if pipeline.reconnect == Pipeline().reconnect:
         pipeline = replace(pipeline, reconnect="forever")
 
     def start(choice: Choice) -> int:
-        if choice.sentence and not quiet:
+        if choice.sentence and not options.quiet:
             print(f"facepipe: {choice.sentence}", file=sys.stderr, flush=True)
         placed = replace(pipeline, render=replace(pipeline.render, output=str(choice.path)))
-        return run(placed, folder, host=host, quiet=quiet, resume=True, **options)
+        return run(placed, folder, replace(options, resume=True))
 
-    if Placement.of(pipeline).render == host:
+    if Placement.of(pipeline).render == options.host:
         # Where no folder is named: the one that every start comes back to.
-        base = Path(os.path.abspath(pipeline.render.output or OUT / name_of(pipeline, config)))
-        labels = processes_of(pipeline, options.get("only"), cores(), host)
-        inputs = Plan.of(pipeline, folder, host).inputs
+        base = Path(os.path.abspath(pipeline.render.output or OUT / name_of(pipeline, options.config)))
+        labels = processes_of(pipeline, options.only, cores(), options.host)
+        inputs = Plan.of(pipeline, folder, options.host).inputs
         status = _start(base, pipeline, inputs, start, lambda path: _is_spoilt(path, pipeline, labels))
     else:
-        status = run(pipeline, folder, config=config, host=host, quiet=quiet, **options)
-    return DONE if status == TERMINATED else status
+        status = run(pipeline, folder, options)
+    return ExitStatus.DONE if status == ExitStatus.TERMINATED else status
 
 
 def _start(
@@ -84,8 +74,8 @@ def _start(
     before = _sizes(choice.path, pipeline)
     try:
         status = start(choice)
-        ends_here = status not in (FAILED, REFUSED) or _sizes(choice.path, pipeline) != before
-        if ends_here or (status == REFUSED and not spoilt(choice.path)):
+        ends_here = status not in (ExitStatus.FAILED, ExitStatus.REFUSED) or _sizes(choice.path, pipeline) != before
+        if ends_here or (status == ExitStatus.REFUSED and not spoilt(choice.path)):
             return status
     except FacepipeError as error:
         if not isinstance(error, DamagedState) and not spoilt(choice.path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.screen"]  # a screen without a monitor
 
@@ -24,6 +25,16 @@ MAY_BE_SKIPPED = re.compile(
 )
 
 cv2.setNumThreads(1)
+
+# What Hypothesis draws: a few examples in make test, many in make test-long (--hypothesis-profile long).
+for profile, examples in (("short", 25), ("long", 500)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,  # The machine may be busy.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)

@@ -21,17 +21,20 @@ from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.results import disk
 from stages.results.manifest import Manifest
+from stages.results.run_file import RunFile
+from stages.running import preflight
 from stages.transport.addresses import addresses, claim
+from tests.sinks.test_damage import broken_off
 from tests.supervision.stages_for_tests import SERVES, none_left, program
 
 PROJECT = Path(run_pipeline.__file__).parent
 
 CAPTURE = """
 def main(settings, control):
-    control.opened(source="clip.mp4", description="2 frames", chosen=None)
+    control.opened("clip.mp4", "2 frames")
     control.ready()
     assert settings.source.spec == "clip.mp4", settings.source
-    control.report({"source": "clip.mp4", "captured": 2, "seconds": 0.5, "skipped": 0, "notes": []})
+    control.report(CaptureReport(source="clip.mp4", captured=2, seconds=0.5))
 """
 RENDER = """
 from pathlib import Path
@@ -41,11 +44,12 @@ def main(settings, control):
     control.ready()
     serve(control)
     from stages.results.manifest import Manifest
+from stages.results.run_file import RunFile
 
     line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
     Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
-    clip = {"rendered": 2, "dropped": [], "faces": 1, "missing": 0, "errors": 0, "spent": {"detect": 0.4}}
-    control.report({"sources": {"clip.mp4": clip}, "outputs": [str(out / "results.jsonl")], "notes": []})
+    clip = SourceReport(rendered=2, faces=1, spent={"detect": 0.4})
+    control.report(RenderReport(sources={"clip.mp4": clip}, outputs=[str(out / "results.jsonl")]))
 """
 
 
@@ -67,7 +71,9 @@ def command(here, monkeypatch):
         for stage, body in {"render": RENDER, "capture": CAPTURE, "detect": SERVES, **bodies}.items():
             program(here, f"stage_{stage}", body)
         monkeypatch.setattr(
-            stages.run, "stage_command", lambda stage: (sys.executable, str(here / f"stage_{stage}.py"), "--launched")
+            stages.run,
+            "stage_command",
+            lambda stage, *options: (sys.executable, str(here / f"stage_{stage}.py"), "--launched", *options),
         )
         with none_left():
             return run_pipeline.main(["--config", "pipeline.yaml", "--set", "render.output=out", *options])
@@ -91,6 +97,14 @@ def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here,
     assert summary["sources"][0]["captured"] == 2
     assert summary["replicas"]["detect"] == 2
     assert not (here / "facepipe-5600").exists()
+
+
+def test_logs_are_empty_but_for_what_goes_wrong_unless_more_is_asked_for(command, here):
+    assert command("--quiet") == 0
+    assert {path.read_text() for path in (here / "out/logs").iterdir()} == {""}
+    assert command("--quiet", "--replace", "--log-level", "info") == 0
+    for path in (here / "out/logs").iterdir():
+        assert {line.split()[2] for line in path.read_text().splitlines()} == {"INFO"}
 
 
 def test_quiet_says_nothing(command, capsys):
@@ -135,6 +149,38 @@ def test_a_finished_run_has_nothing_to_resume_and_another_source_is_not_taken_fo
         assert "is not what the run in out was begun with; --replace begins it anew" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("left", "sentence"),
+    [
+        (None, "run.json is missing, so it is not known how the run in"),
+        ("", "run.json is damaged, so it is not known how the run in"),
+        ('{"run": "ab1', "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
+        ("no JSON", "results.jsonl holds 20 whole lines; put run.json back, --replace replaces all of it"),
+    ],
+)
+def test_results_whose_run_is_unknown_are_refused_and_stay(command, here, capsys, left, sentence):
+    out = broken_off(here / "out", until=20)
+    written = (out / "results.jsonl").read_bytes()
+    RunFile("ab12").write(out)
+    if left is None:
+        (out / "run.json").unlink()
+    else:
+        (out / "run.json").write_text(left)
+    for options in ([], ["--resume"]):
+        assert command(*options) == 2
+        assert sentence in capsys.readouterr().err
+        assert (out / "results.jsonl").read_bytes() == written
+
+
+def test_results_that_are_no_file_are_refused_and_not_waited_for(command, here, capsys):
+    (here / "out").mkdir()
+    (here / "out/run.json").write_text('{"run": "ab12", "inputs": {}, "incarnation": 1, "ended": null}')
+    os.mkfifo(here / "out/results.jsonl")
+    assert command("--resume") == 2
+    assert "results.jsonl is no regular file; move it away" in capsys.readouterr().err
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["results.jsonl", "run.json"]
+
+
 def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, here, capsys):
     assert command("--quiet") == 0
     for again in ("--replace", "--resume"):
@@ -147,12 +193,14 @@ def test_a_mistyped_source_does_not_cost_the_results_of_an_earlier_run(command, 
 
 
 def test_of_a_run_that_is_refused_before_its_first_frame_only_the_reason_is_told(command, capsys):
-    opened = "def main(s, l): l.opened(source='clip.mp4', description='2 frames'); l.ready(); serve(l); l.report(READ)"
-    read = "READ = {'source': 'clip.mp4', 'captured': 4, 'seconds': 0.0, 'skipped': 0, 'notes': []}\n"
+    opened = (
+        "def main(s, l):\n  l.opened('clip.mp4', '2 frames'); l.ready(); serve(l)\n"
+        "  l.report(CaptureReport(source='clip.mp4', captured=4))"
+    )
     refuses = "def main(s, l): raise FacepipeError('this is no model.')"
     idle = "def main(s, l): l.ready(); serve(l)"
-    assert command("--quiet", capture=read + opened, render=idle, detect=refuses) == 2
-    assert command(capture=read + opened, render=idle, detect=refuses) == 2
+    assert command("--quiet", capture=opened, render=idle, detect=refuses) == 2
+    assert command(capture=opened, render=idle, detect=refuses) == 2
     said = capsys.readouterr()
     assert said.err.splitlines()[-1] == "facepipe: this is no model."
     assert said.out == ""
@@ -226,6 +274,7 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
         ),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
         (["--wall=3"], "there is no option --wall; --help has all options."),
+        (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),
         (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
         (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
         (["--source"], "--source: expected one argument; --help has all options."),
@@ -259,10 +308,13 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
     assert "--seconds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("moment", ["_arguments", "read_pipeline", "_check"])
 @pytest.mark.parametrize(
-    ("name", "options", "status"),
-    [("SIGINT", ["--check"], 130), ("SIGTERM", ["--check"], 143), ("SIGTERM", ["--check", "--service"], 0)],
+    ("moment", "name", "options", "status"),
+    [
+        ("_arguments", "SIGINT", ["--check"], 130),
+        ("read_pipeline", "SIGTERM", ["--check"], 143),
+        ("_check", "SIGTERM", ["--check", "--service"], 0),
+    ],
 )
 def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
@@ -280,7 +332,7 @@ def test_results_on_a_disk_that_does_not_answer_are_refused_before_anybody_waits
     command, here, monkeypatch, capsys
 ):
     monkeypatch.setattr(disk, "_CHANGE", "import time; time.sleep(600)")
-    monkeypatch.setattr(stages.run, "ANSWER_S", 0.2)
+    monkeypatch.setattr(preflight, "ANSWER_S", 0.2)
     assert command("--output", "frozen") == 2
     assert "frozen cannot be used for the results: its file system has not answered for" in capsys.readouterr().err
     assert not (here / "frozen").exists()
@@ -305,7 +357,9 @@ os.mkdir = mkdir
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux starts processes")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_signal_ends_it_within_five_seconds_although_a_file_system_holds_it_in_the_kernel(here, number, status):
     (here / "sitecustomize.py").write_text(HELD)
     os.mkfifo(here / "held")
@@ -340,12 +394,12 @@ def test_the_version_is_that_of_the_project(capsys):
     assert capsys.readouterr().out == f"facepipe {project['version']}\n"
 
 
-def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here):
-    def source(text: str) -> object:
-        arguments = run_pipeline._arguments(["--source", text, "--config", "pipeline.yaml"])
-        return run_pipeline.read_pipeline("pipeline.yaml", run_pipeline._overrides(arguments))[0].source
-
-    assert [source(text) for text in ("0", "no", "1e3", "x: y", "²")] == [0, "no", "1e3", "x: y", "²"]
+def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here, monkeypatch):
+    taken = []
+    monkeypatch.setattr(run_pipeline, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
+    for text in ("0", "no", "1e3", "x: y", "²"):
+        assert run_pipeline.main(["--source", text, "--config", "pipeline.yaml"]) == 0
+    assert taken == [0, "no", "1e3", "x: y", "²"]
 
 
 # --- --check ---

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
 
 from ..delivery.dispatcher import Dispatcher
 from ..protocol.histogram import Histogram
 from ..protocol.quantiles import Quantiles
+from ..protocol.stats import CaptureReport
 from ..sources.base import Source
 
 
@@ -75,33 +76,28 @@ class CaptureStats:
     def _seconds(self) -> float:
         return self._last_s - self._first_s if self._first_s is not None else 0.0
 
-    def progress(self, source: Source, state: Dispatcher) -> dict:
-        """Where the work is, for the live line; and the account so far, should this process be killed."""
-        return {
-            **self.report(source, state.read),
-            "done": state.acked_up_to,
-            "frames": source.frames,
-            "faces": self.faces,
-            "fps": self._finished / self._seconds if self._seconds else 0.0,
-            "waiting": state.waiting,
-            "latencies": self._latencies.to_json(),
-            "queues": {stage: queue.to_json() for stage, queue in self._queues.items()},
-        }
-
-    def report(self, source: Source, captured: int) -> dict:
-        """The account of the whole run."""
-        return {
-            "source": source.name,
-            "captured": captured,
-            "seconds": round(self._seconds, 3),
-            "latency_ms_p50": _ms(self._latency.at(0.5)),
-            "latency_ms_p95": _ms(self._latency.at(0.95)),
-            "added_latency_ms_p50": _ms(self._added.at(0.5)),
-            "added_latency_ms_p95": _ms(self._added.at(0.95)),
-            "skipped": source.skipped,
-            "cut_short": int(source.cut_short),
-            "notes": list(source.notes),
-        }
+    def report(self, source: Source, state: Dispatcher, refused: Mapping[str, int]) -> CaptureReport:
+        """The account so far; `refused`: messages that were no good, by reason."""
+        return CaptureReport(
+            source=source.name,
+            captured=state.read,
+            done=state.acked_up_to,
+            frames=source.frames,
+            faces=self.faces,
+            seconds=round(self._seconds, 3),
+            fps=self._finished / self._seconds if self._seconds else 0.0,
+            latency_ms_p50=_ms(self._latency.at(0.5)),
+            latency_ms_p95=_ms(self._latency.at(0.95)),
+            added_latency_ms_p50=_ms(self._added.at(0.5)),
+            added_latency_ms_p95=_ms(self._added.at(0.95)),
+            skipped=source.skipped,
+            cut_short=int(source.cut_short),
+            waiting=dict(state.waiting),
+            latencies=self._latencies,
+            queues=self._queues,
+            notes=list(source.notes),
+            refused=dict(refused),
+        )
 
 
 def _ms(seconds: float | None) -> float | None:

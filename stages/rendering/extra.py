@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -11,6 +11,7 @@ from ..errors import FacepipeError, reason
 
 Of = TypeVar("Of")
 Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
 
 
 class Extra(Generic[Of]):
@@ -45,7 +46,7 @@ class Extra(Generic[Of]):
         try:
             return work(self._of)
         except Exception as error:
-            traceback.print_exc()  # The log has where; the run goes on without it.
+            _log.exception("%s is left out", self._name)  # The run goes on without it.
             of, self._of = self._of, None
             with suppress(Exception):  # It is broken already, and that is said.
                 of.close()

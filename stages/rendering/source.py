@@ -30,6 +30,7 @@ from ..protocol.messages import (
     SourceHello,
 )
 from ..protocol.rates import Snapshot
+from ..protocol.stats import SourceReport
 from ..results.jsonl import last_time
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
@@ -237,7 +238,7 @@ class RenderedSource:
         """The frames that are not in the outputs and will not be, by stage and reason."""
         return self._stats.dropped(self._joiner)
 
-    def report(self) -> dict:
+    def report(self) -> SourceReport:
         """The account so far."""
         return self._stats.report(self._joiner)
 

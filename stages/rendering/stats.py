@@ -10,6 +10,7 @@ from ..delivery.joiner import Emit, Joiner
 from ..frames import FinishedFrame
 from ..protocol.histogram import Histogram
 from ..protocol.rates import RateMeter, Snapshot
+from ..protocol.stats import DropCount, SourceReport
 from ..sinks.recovery import Restored
 
 _NAMES = ("faces", "missing", "errors", "capped", "ignored")
@@ -74,13 +75,14 @@ class RenderStats:
         """The frames that are not in the outputs and will not be, by stage and reason."""
         return self._dropped_before + state.dropped
 
-    def report(self, state: Joiner) -> dict:
+    def report(self, state: Joiner) -> SourceReport:
         """The account so far."""
-        dropped = [{"stage": s, "reason": r, "count": n} for (s, r), n in sorted(self.dropped(state).items())]
-        counts = {name: self._counts[name] for name in _NAMES}
-        spent = {stage: round(seconds, 3) for stage, seconds in self._spent_s.items()}
-        rendered = self._rendered_before + state.emitted
-        services = {stage: service.to_json() for stage, service in self._services.items()}
-        told = {"spent": spent, "services": services}
-        before = self._rendered_before
-        return {"captured": self.frames, "rendered": rendered, "before": before, "dropped": dropped, **counts, **told}
+        return SourceReport(
+            captured=self.frames,
+            rendered=self._rendered_before + state.emitted,
+            before=self._rendered_before,
+            dropped=[DropCount(s, reason, n) for (s, reason), n in sorted(self.dropped(state).items())],
+            **{name: self._counts[name] for name in _NAMES},
+            spent={stage: round(seconds, 3) for stage, seconds in self._spent_s.items()},
+            services=self._services,
+        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +25,8 @@ from .recovery import Restored
 from .segments import delete_segments, made_segment, rate_in, segments_folder
 from .subtitles import subtitles_path, write_subtitles
 from .video import VideoWriter
+
+_log = logging.getLogger(__name__)
 
 CHECK_S = 1.0  # how often it is looked whether the results are still there
 
@@ -163,7 +165,7 @@ class Recorder:
                 lambda: write_subtitles(path, results, self._begins, self._video_of, self._manifest)
             )
         except Exception as error:  # They can be made again from the results, which are whole without them.
-            traceback.print_exc()
+            _log.exception("%s is left out", path.name)
             self.notes.append(f"{path.name} is left out: {reason(error)}; python -m stages.report --vtt makes it")
             return
         if path not in self.paths:  # A run that goes on has some already.

@@ -1,15 +1,18 @@
 """The account of a run: captured = rendered + dropped, how fast, how late, and which stage was the limit. Pure.
 
-Merges what every capture and render report at their end:
-
-    capture  {source, captured, seconds, latency_ms_p50, latency_ms_p95, ..., skipped, cut_short, notes, refused}
-    render   {sources: {name: {captured, rendered, dropped, faces, missing, errors, ...}}, outputs, notes, refused}
+Merges the last reports of every capture and of render.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import TypeVar
+
+from ..protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
+
+Report = TypeVar("Report", CaptureReport, RenderReport)
 
 BUSY = 0.6  # a stage that works less than this share of the time is not what the others wait for
 HELP = {
@@ -26,7 +29,7 @@ class SourceAccount:
     captured: int | None  # frames read; None: its capture could not say
     rendered: int
     before: int = 0  # of the rendered ones: done when this start began, which has gone on with them
-    dropped: list[dict] = field(default_factory=list)  # {stage, reason, count}
+    dropped: list[DropCount] = field(default_factory=list)
     faces: int = 0
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
@@ -44,7 +47,7 @@ class SourceAccount:
 
     @property
     def drops(self) -> int:
-        return sum(drop["count"] for drop in self.dropped)
+        return sum(drop.count for drop in self.dropped)
 
     @property
     def unaccounted(self) -> int:
@@ -87,71 +90,66 @@ class RunAccount:
 
 
 def account(
-    captures: list[dict], render: dict | None, replicas: dict[str, int], restarts: dict[str, int] | None = None
+    captures: list[CaptureReport],
+    render: RenderReport | None,
+    replicas: dict[str, int],
+    restarts: dict[str, int] | None = None,
 ) -> RunAccount:
     """Merge the reports; a source whose capture or render could not report is there all the same."""
-    render = render or {}
-    read = {report["source"]: report for report in captures}
-    rendered = render.get("sources", {})
-    sources = [_source(name, read.get(name, {}), rendered.get(name, {})) for name in dict.fromkeys([*read, *rendered])]
-    notes = [note for report in captures for note in report.get("notes", [])] + render.get("notes", [])
-    refused: dict[str, int] = {}
-    for reason, count in (item for report in [*captures, render] for item in report.get("refused", {}).items()):
-        refused[reason] = refused.get(reason, 0) + count
-    return RunAccount(sources, render.get("outputs", []), notes, replicas, refused, restarts or {})
+    render = render or RenderReport()
+    read = {report.source: report for report in captures}
+    names = dict.fromkeys([*read, *render.sources])
+    refused: Counter[str] = Counter()
+    for report in (*captures, render):
+        refused.update(report.refused)
+    return RunAccount(
+        [_source(name, read.get(name), render.sources.get(name)) for name in names],
+        render.outputs,
+        [note for report in (*captures, render) for note in report.notes],
+        replicas,
+        dict(refused),
+        restarts or {},
+    )
 
 
-def of_all_lives(last: dict | None, earlier: list[dict]) -> dict | None:
-    """What a process said last, with the times of its earlier lives added; its counts go on by themselves.
+def of_all_lives(lives: list[Report]) -> Report | None:
+    """The last report of a process with the times of its earlier lives added; its counts go on by themselves.
 
-    What was done before the first life was done before this start.
+    `lives`: the last report of each. What was done before the first life was done before this start.
     """
-    if last is None or not earlier:
-        return last or (earlier[-1] if earlier else None)
-    whole = dict(last)
-    if "seconds" in last:
-        whole["seconds"] = last["seconds"] + sum(life.get("seconds", 0.0) for life in earlier)
-    if "sources" in last:
-        lives = [*earlier, last]
-        whole["sources"] = {
-            name: _of_lives([life["sources"][name] for life in lives if name in life.get("sources", {})])
-            for name in last["sources"]
-        }
-    return whole
+    match lives:
+        case [*_, CaptureReport() as last]:
+            return replace(last, seconds=sum(life.seconds for life in lives))
+        case [*_, RenderReport() as last]:
+            return replace(last, sources={name: _source_of_all_lives(name, lives) for name in last.sources})
+    return None
 
 
-def _of_lives(lives: list[dict]) -> dict:
-    """The same of one source."""
-    before = {"before": lives[0]["before"]} if "before" in lives[0] else {}
-    return {**lives[-1], **before, "spent": _added([life.get("spent", {}) for life in lives])}
+def _source_of_all_lives(name: str, lives: list[RenderReport]) -> SourceReport:
+    reports = [life.sources[name] for life in lives if name in life.sources]
+    stages = dict.fromkeys(stage for report in reports for stage in report.spent)
+    spent = {stage: sum(report.spent.get(stage, 0.0) for report in reports) for stage in stages}
+    return replace(reports[-1], before=reports[0].before, spent=spent)
 
 
-def _added(spent: list[dict[str, float]]) -> dict[str, float]:
-    return {
-        stage: sum(life.get(stage, 0.0) for life in spent) for stage in dict.fromkeys(s for life in spent for s in life)
-    }
-
-
-def _source(name: str, read: dict, rendered: dict) -> SourceAccount:
-    latency = {
-        quantile: read[f"latency_ms_{quantile}"]
-        for quantile in ("p50", "p95")
-        if read.get(f"latency_ms_{quantile}") is not None
-    }
+def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None) -> SourceAccount:
+    captured = read.captured if read else rendered.captured  # Its capture may run on another machine.
+    read, rendered = read or CaptureReport(source=name, captured=0), rendered or SourceReport(rendered=0)
+    latency = {"p50": read.latency_ms_p50, "p95": read.latency_ms_p95}
     return SourceAccount(
         source=name,
-        captured=read.get("captured", rendered.get("captured")),  # its capture may run on another machine
-        rendered=rendered.get("rendered", 0),
-        before=rendered.get("before", 0),
-        dropped=rendered.get("dropped", []),
-        faces=rendered.get("faces", 0),
-        missing=rendered.get("missing", 0),
-        errors=rendered.get("errors", 0),
-        skipped=read.get("skipped", 0),
-        cut_short=read.get("cut_short", 0),
-        seconds=read.get("seconds", 0.0),
-        latency_ms=latency,
-        spent_s=rendered.get("spent", {}),
+        captured=captured,
+        rendered=rendered.rendered,
+        before=rendered.before,
+        dropped=rendered.dropped,
+        faces=rendered.faces,
+        missing=rendered.missing,
+        errors=rendered.errors,
+        skipped=read.skipped,
+        cut_short=read.cut_short,
+        seconds=read.seconds,
+        latency_ms={quantile: ms for quantile, ms in latency.items() if ms is not None},
+        spent_s=rendered.spent,
     )
 
 
@@ -189,7 +187,7 @@ def _balance(sources: list[SourceAccount]) -> list[str]:
     for source in sources:
         earlier = f" ({source.before} of them before)" if source.before else ""
         parts = [f"{source.rendered} rendered{earlier}"]
-        parts += [f"{drop['count']} dropped at {drop['stage']} ({drop['reason']})" for drop in source.dropped]
+        parts += [f"{drop.count} dropped at {drop.stage} ({drop.reason})" for drop in source.dropped]
         if source.unaccounted:
             parts.append(f"{source.unaccounted} under way when the run was ended")
         captured = "an unknown number" if source.captured is None else source.captured

@@ -6,10 +6,11 @@ import argparse
 import sys
 from typing import NoReturn
 
+from ..exit_status import ExitStatus
 from ..names import printable
 from ..sources.urls import public
 
-REFUSED = 2  # the exit status
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Arguments(argparse.ArgumentParser):
@@ -33,7 +34,7 @@ class Arguments(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         remedy = "" if ";" in message else "; --help has all options."
         print(f"facepipe: {printable(message.removeprefix('argument '))}{remedy}", file=sys.stderr)
-        raise SystemExit(REFUSED)
+        raise SystemExit(ExitStatus.REFUSED)
 
     def _about(self, strange: str) -> str:
         if not strange.startswith("-"):
@@ -46,3 +47,15 @@ class Arguments(argparse.ArgumentParser):
         option = strange.partition("=")[0]
         close = get_close_matches(option, self._option_string_actions, n=1)
         return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def add_log_level(parser: Arguments, what: str) -> None:
+    """Add `--log-level`; `what` says what it is the level of."""
+    named = f"{', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}"
+
+    def level(text: str) -> str:
+        if text in LOG_LEVELS:
+            return text
+        raise argparse.ArgumentTypeError(f"{text} is not a level; write {named}.")
+
+    parser.add_argument("--log-level", metavar="LEVEL", type=level, default="warning", help=f"{what}: {named}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,8 @@ from queue import SimpleQueue
 
 from ..errors import FacepipeError
 from ..project import IMPORT_ROOT, PACKAGE
-from .policy import Exited, Member
+from ..protocol.control import Failed, Refused, decode
+from .events import Exited, Member, StageMessage
 from .stage_log import StageLog
 
 STAGE_MODULES = ("capture", "detect", "gender", "emotion", "age", "render")
@@ -25,19 +25,6 @@ PATIENCE_S, KILLED_PATIENCE_S = 1.0, 0.1  # for the last lines of a process that
 # glibc gives the memory of every large picture back to the system and asks for it anew, page by page, and keeps a heap
 # for each thread. Kept in one heap a frame takes 16.4 ms of processor time rather than 17.6.
 MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
-KINDS = {
-    "ready": bool,
-    "heartbeat": int,
-    "position": str,
-    "opened": dict,
-    "page": int,
-    "say": str,
-    "progress": dict,
-    "quit": bool,
-    "refused": str,
-    "failed": str,
-    "report": dict,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +35,6 @@ class Start:
     command: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One line that a stage has said to its launcher."""
-
-    label: str
-    kind: str  # one of KINDS
-    what: object
-
-
 class CannotStart(FacepipeError):
     """This machine has no room for another process."""
 
@@ -64,7 +42,7 @@ class CannotStart(FacepipeError):
 class Child:
     """A running stage process; what it says and its end are put into a queue."""
 
-    def __init__(self, start: Start, log: StageLog, events: SimpleQueue[Said | Exited]):
+    def __init__(self, start: Start, log: StageLog, events: SimpleQueue[StageMessage | Exited]):
         """`log`: that of its former lives too. Raises `OSError` where the process cannot be started."""
         self.label = start.member.label
         self._log, self._events = log, events
@@ -93,9 +71,9 @@ class Child:
                 pass
             raise OSError(errno.EAGAIN, str(error)) from None
 
-    def tell(self, what: dict) -> None:
-        """Say one line to the stage, as soon as it listens."""
-        self._untold += json.dumps(what).encode() + b"\n"
+    def tell(self, line: bytes) -> None:
+        """Send one line to the stage, as soon as it reads."""
+        self._untold += line
         self.tell_on()
 
     def tell_on(self) -> None:
@@ -109,9 +87,11 @@ class Child:
             self._untold.clear()  # A stage that is gone, or has closed its ear, is noticed by its end.
 
     def terminate(self) -> None:
+        """Send it SIGTERM."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
+        """Send it SIGKILL, with what it has started itself."""
         self._is_killed = True
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
 
@@ -148,22 +128,23 @@ class Child:
     def _hear(self) -> None:
         with self._process.stdout as stdout:
             while line := stdout.readline(LINE_BYTES):
-                said = _parse(self.label, line)
-                if said is None:
+                try:
+                    message = decode(line)
+                except ValueError:
                     # A library that prints. An empty line is how a stage begins to speak.
                     if words := line.lstrip(b"\n"):
                         self._log.write(words)
                     continue
-                if said.kind in ("refused", "failed"):
-                    self._last_sentence = said.what
-                self._events.put(said)
+                if isinstance(message, Refused | Failed):
+                    self._last_sentence = message.sentence
+                self._events.put(StageMessage(self.label, message))
 
 
-def stage_command(stage: str) -> tuple[str, ...]:
+def stage_command(stage: str, *options: str) -> tuple[str, ...]:
     """The program of a stage; one that is not part of the project is an attribute stage of the user's own."""
     module = stage if stage in STAGE_MODULES else "attribute"
     # -P: a stages/ or numpy.py in the current folder must not be taken for ours.
-    return (sys.executable, "-P", "-m", f"{PACKAGE}.{module}", "--launched")
+    return (sys.executable, "-P", "-m", f"{PACKAGE}.{module}", "--launched", *options)
 
 
 def _environment() -> dict[str, str]:
@@ -171,11 +152,3 @@ def _environment() -> dict[str, str]:
     # One thread a process: the processes are what runs in parallel, and answers must not depend on threads.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**MEMORY, **os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUTF8": "1"}
-
-
-def _parse(label: str, line: bytes) -> Said | None:
-    try:
-        [(kind, what)] = json.loads(line).items()
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return Said(label, kind, what) if kind in KINDS and isinstance(what, KINDS[kind]) else None

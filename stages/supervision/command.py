@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
 from ..errors import FacepipeError
+from ..exit_status import ExitStatus
 from ..names import printable
+
+UNHEARD_S = 4.2  # a signal that no thread has taken for so long: five seconds are promised
+LOOK_S = 0.2
 
 
 class Unheard(FacepipeError):
@@ -60,10 +65,34 @@ def run(main: Callable[[], int]) -> NoReturn:
         at_once()
     except KeyboardInterrupt:
         at_once()
-        status = 130
+        status = ExitStatus.INTERRUPTED
     sys.exit(status)
 
 
 def at_once() -> None:
     """Let Ctrl-C end the process where it is: while modules are read, and when all is done."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitStatus.INTERRUPTED))
+
+
+def end_when_unheard(numbers: Iterable[int], end: Callable[[int], None]) -> None:
+    """From now on call `end` with one of these signals when no thread has taken it for `UNHEARD_S`.
+
+    A thread that computes or waits for another process takes it at once. One that waits in the kernel for a file server
+    that does not answer never does; the launcher kills stages that wait so, and this is for the launcher itself, which
+    opens files at the start and at the end.
+    """
+    if hasattr(signal, "sigpending"):
+        with contextlib.suppress(RuntimeError):  # There is no room for a thread, and none for a stage either.
+            threading.Thread(target=_watch, args=(frozenset(numbers), end), daemon=True).start()
+
+
+def _watch(numbers: frozenset[int], end: Callable[[int], None]) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # Of this thread, which would take them itself.
+    since_s: dict[int, float] = {}
+    while True:
+        time.sleep(LOOK_S)
+        now_s = time.monotonic()
+        since_s = {number: since_s.get(number, now_s) for number in signal.sigpending() & numbers}
+        for number, from_s in since_s.items():
+            if now_s - from_s >= UNHEARD_S:
+                end(number)

@@ -11,10 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from ..errors import FacepipeError, reason
 from ..project import IMPORT_ROOT
-from ..protocol.histogram import BOUNDS_S, added
+from ..protocol.control import SourceOpened
+from ..protocol.histogram import BOUNDS_S, Histogram
+from ..protocol.stats import CaptureReport, RenderReport
 
 Labels = tuple[str, ...]
 
@@ -54,53 +57,51 @@ class Metrics:
     def __init__(self):
         self._lock = threading.Lock()
         self._highest: Counter[tuple[str, Labels]] = Counter()
-        self._earlier: dict[tuple[str, Labels], dict] = {}  # histograms of lives that have ended
-        self._now: dict[str, dict[tuple[str, Labels], dict]] = {}  # label -> those of its present life
+        self._earlier: dict[tuple[str, Labels], Histogram] = {}  # histograms of lives that have ended
+        self._now: dict[str, dict[tuple[str, Labels], Histogram]] = {}  # label -> those of its present life
         self._waiting: dict[Labels, int] = {}
 
     # --- What the launcher says ---
 
-    def opened(self, source: dict) -> None:
+    def opened(self, source: SourceOpened) -> None:
         """Nothing is counted yet."""
 
     def say(self, sentence: str) -> None:
         """For people."""
 
-    def progress(self, label: str, progress: dict) -> None:
+    def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
+        """Take the account so far of one process."""
         with self._lock:
-            if "sources" in progress:
-                self._render(label, progress["sources"])
-            elif "source" in progress:
-                self._capture(label, progress)
+            if isinstance(report, RenderReport):
+                self._render(label, report)
+            else:
+                self._capture(label, report)
 
     def started_again(self, label: str, stage: str) -> None:
         with self._lock:
             self._highest["restarts", (stage,)] += 1
             for key, histogram in self._now.pop(label, {}).items():
-                self._earlier[key] = _sum(self._earlier.get(key), histogram)
+                self._earlier[key] = self._earlier.get(key, Histogram()) + histogram
 
-    def _capture(self, label: str, said: dict) -> None:
-        source = said["source"]
-        self._reach("frames_captured", (source,), said["captured"])
-        self._waiting |= {(source, stage): count for stage, count in said["waiting"].items()}
-        queues = {("queue_seconds", (source, stage)): counted for stage, counted in said["queues"].items()}
-        self._now[label] = {("latency_seconds", (source,)): said["latencies"], **queues}
+    def _capture(self, label: str, report: CaptureReport) -> None:
+        source = report.source
+        self._reach("frames_captured", (source,), report.captured)
+        self._waiting |= {(source, stage): count for stage, count in report.waiting.items()}
+        queues = {("queue_seconds", (source, stage)): queue for stage, queue in report.queues.items()}
+        self._now[label] = {("latency_seconds", (source,)): report.latencies, **queues}
 
-    def _render(self, label: str, sources: dict[str, dict]) -> None:
-        for source, said in sources.items():
-            for name, key in (
-                ("frames_rendered", "rendered"),
-                ("frames_failed", "errors"),
-                ("faces", "faces"),
-                ("answers_missing", "missing"),
-            ):
-                self._reach(name, (source,), said[key])
-            for drop in said["dropped"]:
-                self._reach("frames_dropped", (source, drop["stage"], drop["reason"]), drop["count"])
+    def _render(self, label: str, report: RenderReport) -> None:
+        for source, said in report.sources.items():
+            self._reach("frames_rendered", (source,), said.rendered)
+            self._reach("frames_failed", (source,), said.errors)
+            self._reach("faces", (source,), said.faces)
+            self._reach("answers_missing", (source,), said.missing)
+            for drop in said.dropped:
+                self._reach("frames_dropped", (source, drop.stage, drop.reason), drop.count)
         self._now[label] = {
-            ("service_seconds", (source, stage)): counted
-            for source, said in sources.items()
-            for stage, counted in said["services"].items()
+            ("service_seconds", (source, stage)): service
+            for source, said in report.sources.items()
+            for stage, service in said.services.items()
         }
 
     def _reach(self, name: str, labels: Labels, count: int) -> None:
@@ -113,8 +114,9 @@ class Metrics:
         with self._lock:
             counts, histograms, waiting = dict(self._highest), dict(self._earlier), dict(self._waiting)
             for key, histogram in (item for said in self._now.values() for item in said.items()):
-                histograms[key] = _sum(histograms.get(key), histogram)
-        told = [[name, list(labels), number] for (name, labels), number in (*counts.items(), *histograms.items())]
+                histograms[key] = histograms.get(key, Histogram()) + histogram
+        told = [[name, list(labels), number] for (name, labels), number in counts.items()]
+        told += [[name, list(labels), asdict(histogram)] for (name, labels), histogram in histograms.items()]
         return told + [["waiting", list(labels), count] for labels, count in waiting.items()]
 
     def collect(self) -> Iterator:
@@ -137,7 +139,7 @@ def families(numbers: list[list]) -> Iterator:
         for name, (labels, words) in table.items():
             family = kind(PREFIX + name, words, labels=labels)
             for values, number in told.get(name, ()):
-                numbers = (_buckets(number), number["sum"]) if table is HISTOGRAMS else (number,)
+                numbers = (_buckets(number), round(number["sum_s"], 6)) if table is HISTOGRAMS else (number,)
                 family.add_metric(values, *numbers)
             yield family
 
@@ -226,10 +228,6 @@ class _Server:
             except MetricsError as error:
                 self._say(f"{error} The run goes on, and nobody answers Prometheus.")
                 self._over.set()
-
-
-def _sum(one: dict | None, other: dict) -> dict:
-    return added(one, other) if one else other
 
 
 def _buckets(histogram: dict) -> list[tuple[str, int]]:

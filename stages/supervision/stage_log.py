@@ -24,7 +24,9 @@ from ..results.manifest import Manifest
 LAST_WORDS_BYTES = 8192  # of the log, in which the last words are looked for
 LAST_WORDS_CHARACTERS = 300
 READING_S = 1.0  # what reading them may take; a network's file system may never answer
-CHATTER = re.compile(r"(INFO|WARNING|[IW]\d{4})\b")  # LiteRT's and TensorFlow's, which is never the reason
+# Of a line that a stage has logged, in the format of stages/program.py.
+PREFIX = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (?=(?:DEBUG|INFO|WARNING|ERROR) )(?:ERROR [\w.]+: )?")
+CHATTER = re.compile(r"(DEBUG|INFO|WARNING|[IW]\d{4})\b")  # LiteRT's and TensorFlow's too, which is never the reason
 COPY = "import os\nwhile b := os.read(0, 65536): os.write(1, b)"
 
 
@@ -96,8 +98,8 @@ def last_words(lines: list[str]) -> str | None:
     """The one of these lines of a log that says best why its process has ended."""
     crash = next((line for line in lines if line.startswith("Fatal Python error")), None)
     # The last line of a traceback is its reason; those that are indented say where.
-    spoken = [line.strip() for line in lines if line.strip() and not line[0].isspace() and not CHATTER.match(line)]
-    words = crash or (spoken[-1] if spoken else None)
+    spoken = [PREFIX.sub("", line, 1).strip() for line in lines if line.strip() and not line[0].isspace()]
+    words = crash or next((line for line in reversed(spoken) if not CHATTER.match(line)), None)
     return words and words[:LAST_WORDS_CHARACTERS].rstrip(".")
 
 

@@ -6,9 +6,9 @@ work beside it.
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
@@ -31,15 +31,19 @@ from ..protocol.messages import (
     WorkerHello,
     kinds,
 )
-from ..transport.curve import Security
-from ..transport.faults import FaultInjector, inject, inject_between, open_transport
+from ..transport.curve import security_of
+from ..transport.faults import inject, inject_between, injector_of, open_transport
 from ..transport.sockets import DealerSocket
+from .stage import ControlChannel
 
 HEARTBEAT_S = 0.1
 FOUND_S = 1.0  # so often render is told that this worker is there, beside the answers that it gets
 REASON_CHARACTERS = 300  # of what a detector or a net raised
 # until the first capture has answered: everything is started at once, and the first frame waits for it
 FIRST_HEARTBEAT_S = 0.02
+
+Task = Frame | Crops
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,57 +74,118 @@ class Identity:
         incarnation = settings.incarnation or int(time.time() * 1000)
         return cls(settings.stage, settings.host, settings.replica, incarnation, card, settings.ended)
 
+    def hello(self, session: WorkerSession, reads_ring: bool) -> WorkerHello:
+        """The answer to a welcome; `reads_ring`: whether pictures of this capture can come by its ring."""
+        return WorkerHello(
+            run=session.run,
+            stage=self.stage,
+            host=self.host,
+            replica=self.replica,
+            incarnation=self.incarnation,
+            card=self.card,
+            epoch=session.epoch,
+            session_id=session.session_id,
+            ended=self.ended,
+            reads_ring=reads_ring,
+        )
+
+    def heartbeat(self, run: Run, credit: int, finished: int) -> Heartbeat:
+        """The sign of life, with the credit and what is finished."""
+        return Heartbeat(
+            run=run,
+            stage=self.stage,
+            replica=self.replica,
+            incarnation=self.incarnation,
+            credit=credit,
+            finished=finished,
+        )
+
+    def isolated(self, session: WorkerSession) -> Isolated:
+        """That no session of this worker holds a task."""
+        return Isolated(run=session.run, epoch=session.epoch, source=session.source, incarnation=self.incarnation)
+
+    def failed(self, task: Task, error: Exception) -> Failed:
+        """That a task cannot be answered."""
+        return Failed(
+            run=task.run,
+            epoch=task.epoch,
+            source=task.source,
+            frame=task.frame,
+            stage=self.stage,
+            incarnation=self.incarnation,
+            seq=task.seq,
+            reason=f"{type(error).__name__}: {error}"[:REASON_CHARACTERS],
+        )
+
 
 def serve(
+    settings: Settings,
+    control: ControlChannel,
     identity: Identity,
-    render: str,
-    captures: Iterable[str],
-    answer: Callable[[list[Frame | Crops]], list[Answer]],
-    control,
-    once: bool = False,
-    security: Security | None = None,
-    fits: Callable[[Frame | Crops], bool] = lambda task: True,
-    injector: FaultInjector | None = None,
+    answer: Callable[[list[Task]], list[Answer]],
+    fits: Callable[[Task], bool] = lambda task: True,
 ) -> None:
-    """Work until the launcher says stop; with `once`, until every capture that welcomed this worker has said finish.
+    """Work until the launcher says stop; with `settings.once`, until every capture that welcomed this worker has said
+    finish.
 
-    `render` and `captures` are addresses. `answer` gets what waits, tasks of up to 32 faces in all or a single task,
-    and returns one answer for each. `security`: the locks, where the run spans several machines; `fits`: whether it can
-    take a task; one that it cannot is thrown away; `injector`: faults on purpose.
+    `answer` gets what waits, tasks of up to 32 faces in all or a single task, and returns one answer for each. `fits`
+    says whether it can take a task; one that it cannot is thrown away. Raises `KeysError`, and `StartupRejected` where
+    no capture takes this worker.
     """
-    transport = open_transport(injector, security, control.say)
+    worker = _Worker(settings, control, identity, answer, fits)
     try:
-        _Worker(identity, transport, render, captures, answer, control, once, fits, injector).run()
+        worker.run()
     finally:
-        transport.close()
+        worker.close()
+
+
+@dataclass(slots=True, eq=False)
+class _Capture:
+    """One capture that this worker works for."""
+
+    socket: DealerSocket
+    session: WorkerSession = field(default_factory=WorkerSession)
+    reported_s: float = -inf  # when it was last told what is finished
+    stated_credit: int | None = None  # the credit that it was told last
+    reads_ring: bool = False  # whether its pictures come by its ring
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer that is not sent yet, or what was raised in its place."""
+
+    capture: _Capture
+    task: Task
+    answer: Answer | Exception
 
 
 class _Worker:
-    def __init__(self, identity, transport, render, captures, answer, control, once, fits, injector):
-        self._identity, self._transport, self._control, self._once = identity, transport, control, once
-        self._answer, self._fits, self._injector = answer, fits, injector
-        self._render: DealerSocket = transport.connect(render, kinds(*FROM_RENDER))
-        listens_to = kinds(*TO_WORKER)
-        self._sessions: list[tuple[DealerSocket, WorkerSession]] = [
-            (transport.connect(c, listens_to), WorkerSession()) for c in captures
-        ]
+    def __init__(
+        self,
+        settings: Settings,
+        control: ControlChannel,
+        identity: Identity,
+        answer: Callable[[list[Task]], list[Answer]],
+        fits: Callable[[Task], bool],
+    ):
+        self._control, self._identity, self._answer, self._fits = control, identity, answer, fits
+        self._once, self._injector = settings.once, injector_of(settings)
+        self._transport = open_transport(self._injector, security_of(settings), control.say)
+        self._render: DealerSocket = self._transport.connect(settings.render, kinds(*FROM_RENDER))
+        self._captures = [_Capture(self._transport.connect(at, kinds(*TO_WORKER))) for at in settings.captures]
         self._heartbeat_due_s = self._found_due_s = 0.0
-        self._heard_from_s: dict[DealerSocket, float] = {}  # when each capture has been told last what is finished
-        self._stated_credit: dict[DealerSocket, int] = {}
-        self._reads_ring: dict[DealerSocket, bool] = {}  # whether pictures of this capture come by its ring
-        # not sent yet
-        self._held: list[tuple[tuple[DealerSocket, WorkerSession], Frame | Crops, Answer | Exception]] = []
+        self._held: list[_Answered] = []
         self._held_until_s = inf
         self._render_run: str | None = None  # until render has welcomed us to a run, answers would be lost on their way
         self._refusals: set[str] = set()
 
     def run(self) -> None:
         self._control.ready()
-        while not self._control.stop_requested and not (self._once and self._served):
+        while not self._control.stop_requested and not (self._once and self._is_served):
             self._receive()
-            owner, tasks = self._take_batch()
+            capture, tasks = self._take_batch()
             if tasks:
-                self._work(owner, tasks)
+                self._work(capture, tasks)
             if self._held and (time.monotonic() >= self._held_until_s or not self._has_work):
                 self._send_answers()
             self._confirm_isolation()
@@ -130,64 +195,76 @@ class _Worker:
                 self._transport.wait(self._heartbeat_due_s - time.monotonic())
         if self._held:
             self._send_answers()
-        if self._once and not self._control.stop_requested and not any(session.served for _, session in self._sessions):
-            raise StartupRejected(
-                self._refusal(next(session.refused for _, session in self._sessions if session.refused))
-            )
+        if self._once and not self._control.stop_requested and not any(c.session.served for c in self._captures):
+            raise StartupRejected(self._refusal(next(c.session.refused for c in self._captures if c.session.refused)))
+
+    def close(self) -> None:
+        self._transport.close()
 
     @property
-    def _served(self) -> bool:
-        welcomed = [session for _, session in self._sessions if session.run]
+    def _is_served(self) -> bool:
+        """Whether every capture that has welcomed this worker needs nothing more, or does not take it."""
+        welcomed = [capture.session for capture in self._captures if capture.session.run]
         return bool(welcomed) and all(session.served or session.refused for session in welcomed)
+
+    # --- Receiving ---
 
     def _receive(self) -> None:
         for message in self._render.receive():
             if isinstance(message, Welcome) and message.run != self._render_run:
                 self._render_run = message.run
                 self._heartbeat_due_s = 0.0  # There is credit now: say so at once.
-        for capture, session in self._sessions:
-            for message in capture.receive():
-                if isinstance(message, Welcome) and self._identity.stage == DETECT:  # Nobody else is given pictures.
-                    self._reads_ring[capture] = capture.open_ring(message.ring)
-                if isinstance(message, (Frame, Crops)) and not self._fits(message):
-                    continue  # Of no capture of ours: it would be the end of this process.
-                if session.take(message):
-                    self._say_hello(capture, session)
-                elif session.served:
-                    # Capture waits for it: what it says last would else be lost as it ends.
-                    self._send_heartbeat(capture, session)
-                if session.refused and session.refused not in self._refusals:
-                    self._refusals.add(session.refused)
-                    if not self._once:  # Otherwise it is the last word.
-                        self._control.say(self._refusal(session.refused))
+        for capture in self._captures:
+            for message in capture.socket.receive():
+                if not isinstance(message, Task) or self._fits(message):
+                    self._hear(capture, message)
+                # What does not fit is of no capture of ours: it would be the end of this process.
+
+    def _hear(self, capture: _Capture, message: Message) -> None:
+        session = capture.session
+        if isinstance(message, Welcome) and self._identity.stage == DETECT:  # Nobody else is given pictures.
+            capture.reads_ring = capture.socket.open_ring(message.ring)
+        if session.take(message):
+            _log.debug("welcomed to run %s, session %d", session.run, session.session_id)
+            capture.socket.send(self._identity.hello(session, capture.reads_ring))
+            self._send_heartbeat(capture)
+        elif session.served:
+            # Capture waits for it: what it says last would else be lost as it ends.
+            self._send_heartbeat(capture)
+        if session.refused and session.refused not in self._refusals:
+            self._refusals.add(session.refused)
+            if not self._once:  # Otherwise it is the last word.
+                self._control.say(self._refusal(session.refused))
 
     def _refusal(self, reason: str) -> str:
         return f"{self._identity.stage} is refused by capture: {reason}."
 
-    def _take_batch(self) -> tuple[tuple[DealerSocket, WorkerSession] | None, list[Frame | Crops]]:
+    # --- Working ---
+
+    def _take_batch(self) -> tuple[_Capture | None, list[Task]]:
         """What waits in one session, up to a batch of faces; a picture goes alone. The sessions take turns."""
-        only = self._isolated_by
-        places = ((n, session) for n, (_, session) in enumerate(self._sessions) if only is None or session is only)
-        place = next((n for n, session in places if session.waiting), None)
-        if place is None:
+        only = self._isolated
+        waits = (c for c in self._captures if c.session.waiting and (only is None or c is only))
+        capture = next(waits, None)
+        if capture is None:
             return None, []
-        capture, session = self._sessions.pop(place)
-        self._sessions.append((capture, session))
-        batch, faces = [], 0
-        while session.waiting:
-            size = len(session.waiting[0].arrays[0]) if isinstance(session.waiting[0], Crops) else limits.BATCH_FACES
+        self._captures.remove(capture)
+        self._captures.append(capture)
+        waiting, batch, faces = capture.session.waiting, [], 0
+        while waiting:
+            size = len(waiting[0].arrays[0]) if isinstance(waiting[0], Crops) else limits.BATCH_FACES
             if batch and faces + size > limits.BATCH_FACES:
                 break
-            batch.append(session.waiting.popleft())
+            batch.append(waiting.popleft())
             faces += size
-        return (capture, session), batch
+        return capture, batch
 
     @property
     def _has_work(self) -> bool:
-        return any(session.waiting for _, session in self._sessions)
+        return any(capture.session.waiting for capture in self._captures)
 
-    def _work(self, owner: tuple[DealerSocket, WorkerSession], tasks: list[Frame | Crops]) -> None:
-        _, session = owner
+    def _work(self, capture: _Capture, tasks: list[Task]) -> None:
+        session = capture.session
         if session.is_isolated:
             self._control.report_position(f"frame {tasks[0].frame} of {tasks[0].source}")
         # Of its processor time: what else the machine does makes a task no larger.
@@ -196,32 +273,9 @@ class _Worker:
         session.worked(time.thread_time() - began_s, len(tasks))
         now_s = time.monotonic()
         self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.linger_s)
-        self._held += [(owner, task, answer) for task, answer in answers]
+        self._held += [_Answered(capture, task, answer) for task, answer in answers]
 
-    def _send_answers(self) -> None:
-        """What is known by now travels together: who is woken for one answer can as well take several."""
-        held, self._held = self._held, []
-        alone = [session for _, session in self._sessions if session.is_isolated]
-        # Capture first: others wait for the crops, and render will wait for them.
-        for (capture, _), task, answer in held:
-            if isinstance(answer, Exception):
-                capture.send(self._failed(task, answer))
-            elif answer.to_capture is not None:
-                capture.send(answer.to_capture)
-                self._heard_from_s[capture] = time.monotonic()
-                inject_between(self._injector, task.frame)
-        for (_, session), task, answer in held:
-            session.answered(task)
-            if not isinstance(answer, Exception):
-                self._render.send(answer.to_render)
-                if answer.to_capture is not None:
-                    session.mark_reported()
-            self._control.finished()
-        for capture, session in self._sessions:
-            if session.credit_is_spent or session in alone:
-                self._send_heartbeat(capture, session)
-
-    def _answers(self, tasks: list[Frame | Crops]) -> Iterator[tuple[Frame | Crops, Answer | Exception]]:
+    def _answers(self, tasks: list[Task]) -> Iterator[tuple[Task, Answer | Exception]]:
         """Each task with its answer. One that raises is told to capture, which decides whether it is tried again."""
         try:
             for task in tasks:
@@ -229,95 +283,84 @@ class _Worker:
             yield from zip(tasks, self._answer(tasks), strict=True)
         except Exception as error:  # Whatever a detector or a net raises over a picture, the next one may be well.
             if len(tasks) == 1:
-                traceback.print_exc()
+                _log.exception("frame %d of %s cannot be answered", tasks[0].frame, tasks[0].source)
                 yield tasks[0], error
                 return
             for task in tasks:
                 yield from self._answers([task])
 
-    def _failed(self, task: Frame | Crops, error: Exception) -> Failed:
-        me = self._identity
-        return Failed(
-            run=task.run,
-            epoch=task.epoch,
-            source=task.source,
-            frame=task.frame,
-            stage=me.stage,
-            incarnation=me.incarnation,
-            seq=task.seq,
-            reason=f"{type(error).__name__}: {error}"[:REASON_CHARACTERS],
-        )
+    # --- Answering ---
+
+    def _send_answers(self) -> None:
+        """What is known by now travels together: who is woken for one answer can as well take several."""
+        held, self._held = self._held, []
+        isolated = self._isolated
+        # Capture first: others wait for the crops, and render will wait for them.
+        for answered in held:
+            self._answer_capture(answered)
+        for answered in held:
+            session = answered.capture.session
+            session.answered(answered.task)
+            if isinstance(answered.answer, Answer):
+                self._render.send(answered.answer.to_render)
+                if answered.answer.to_capture is not None:
+                    session.mark_reported()
+            self._control.finished()
+        for capture in self._captures:
+            if capture.session.credit_is_spent or capture is isolated:
+                self._send_heartbeat(capture)
+
+    def _answer_capture(self, answered: _Answered) -> None:
+        capture, answer = answered.capture, answered.answer
+        if isinstance(answer, Exception):
+            capture.socket.send(self._identity.failed(answered.task, answer))
+        elif answer.to_capture is not None:
+            capture.socket.send(answer.to_capture)
+            capture.reported_s = time.monotonic()
+            inject_between(self._injector, answered.task.frame)
 
     # --- Isolated with a task that may end this process ---
 
     @property
-    def _isolated_by(self) -> WorkerSession | None:
-        return next((session for _, session in self._sessions if session.is_isolated), None)
+    def _isolated(self) -> _Capture | None:
+        return next((capture for capture in self._captures if capture.session.is_isolated), None)
 
     def _confirm_isolation(self) -> None:
         """A capture that has asked for it is told when no session holds a task; one capture at a time."""
-        if self._isolated_by is not None or self._has_work:
+        if self._isolated is not None or self._has_work:
             return
-        for capture, session in self._sessions:
-            if session.ready_for_isolation():
-                me = self._identity
-                capture.send(
-                    Isolated(run=session.run, epoch=session.epoch, source=session.source, incarnation=me.incarnation)
-                )
-                for each in self._sessions:
-                    self._send_heartbeat(*each)
+        for capture in self._captures:
+            if capture.session.ready_for_isolation():
+                capture.socket.send(self._identity.isolated(capture.session))
+                for each in self._captures:
+                    self._send_heartbeat(each)
                 return
 
-    def _say_hello(self, capture: DealerSocket, session: WorkerSession) -> None:
-        me = self._identity
-        capture.send(
-            WorkerHello(
-                run=session.run,
-                stage=me.stage,
-                host=me.host,
-                replica=me.replica,
-                incarnation=me.incarnation,
-                card=me.card,
-                epoch=session.epoch,
-                session_id=session.session_id,
-                ended=me.ended,
-                reads_ring=self._reads_ring.get(capture, False),
-            )
-        )
-        self._send_heartbeat(capture, session)
+    # --- Heartbeats ---
 
     def _send_heartbeats(self) -> None:
         now_s = time.monotonic()
-        welcomed = all(session.run and session.run == self._render_run for _, session in self._sessions)
+        sessions = [capture.session for capture in self._captures]
+        welcomed = all(session.run and session.run == self._render_run for session in sessions)
         self._heartbeat_due_s = now_s + (HEARTBEAT_S if welcomed else FIRST_HEARTBEAT_S)
         self._control.heartbeat()
         if not welcomed or now_s >= self._found_due_s:
             # Render needs no more than to be found again after it was away.
             self._found_due_s = now_s + FOUND_S
-            self._render.send(self._heartbeat(run=self._render_run or "", credit=0, finished=0))
-        for capture, session in self._sessions:
-            is_lately = now_s - self._heard_from_s.get(capture, -inf) < HEARTBEAT_S and self._stated_credit.get(
-                capture
-            ) == self._credit(session)
+            self._render.send(self._identity.heartbeat(self._render_run or "", credit=0, finished=0))
+        for capture in self._captures:
+            is_lately = now_s - capture.reported_s < HEARTBEAT_S and capture.stated_credit == self._credit(capture)
             if not welcomed or not is_lately:
-                self._send_heartbeat(capture, session)
+                self._send_heartbeat(capture)
 
-    def _send_heartbeat(self, capture: DealerSocket, session: WorkerSession) -> None:
-        self._heard_from_s[capture], self._stated_credit[capture] = time.monotonic(), self._credit(session)
-        capture.send(self._heartbeat(session.run, self._credit(session), session.finished))
+    def _send_heartbeat(self, capture: _Capture) -> None:
+        session, credit = capture.session, self._credit(capture)
+        capture.reported_s, capture.stated_credit = time.monotonic(), credit
+        capture.socket.send(self._identity.heartbeat(session.run, credit, session.finished))
         session.mark_reported()
 
-    def _credit(self, session: WorkerSession) -> int:
-        is_asked = any(other.isolation_requested for _, other in self._sessions)
+    def _credit(self, capture: _Capture) -> int:
+        """The credit that this capture has: none while another one wants the worker for itself."""
+        session = capture.session
+        is_asked = any(other.session.isolation_requested for other in self._captures)
         return session.credit if session.run == self._render_run and not session.served and not is_asked else 0
-
-    def _heartbeat(self, run: Run, credit: int, finished: int) -> Heartbeat:
-        me = self._identity
-        return Heartbeat(
-            run=run,
-            stage=me.stage,
-            replica=me.replica,
-            incarnation=me.incarnation,
-            credit=credit,
-            finished=finished,
-        )

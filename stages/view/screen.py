@@ -1,4 +1,8 @@
-"""Whether a window could be opened, found out without trying: Qt ends the whole process where it cannot."""
+"""Whether a window could be opened, found out without trying: Qt ends the whole process where it cannot.
+
+The X server is asked here, in 0.2 ms. A process that tries takes 0.3 s, flashes a window, and ends by SIGABRT without
+saying whether no server answers or it refuses us.
+"""
 
 from __future__ import annotations
 

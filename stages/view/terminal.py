@@ -7,10 +7,13 @@ import os
 import select
 import shutil
 import time
+from dataclasses import replace
 from typing import TextIO
 
 from ..errors import reason
 from ..names import printable
+from ..protocol.control import SourceOpened
+from ..protocol.stats import CaptureReport, RenderReport
 
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
@@ -35,33 +38,33 @@ class TerminalView:
         self._detector, self._output, self._window = detector, output, window
         self._is_live = not quiet and stream.isatty()
         self._has_bars = "utf" in (stream.encoding or "").lower()
-        self._progress: dict[str, dict] = {}
+        self._reports: dict[str, CaptureReport] = {}
         self._faces: dict[str, int] = {}  # by source, all that are in the results: a capture has those of its life
         self._shown = self._untold = ""
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
-    def opened(self, source: dict) -> None:
+    def opened(self, source: SourceOpened) -> None:
         """The line at the start, for each source."""
-        if source.get("chosen"):
-            self.say(source["chosen"])
-        self.say(f"{source['source']}, {source['description']}, detector {self._detector} → {self._output}")
+        if source.chosen:
+            self.say(source.chosen)
+        self.say(f"{source.source}, {source.description}, detector {self._detector} → {self._output}")
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the live line."""
         if not self.is_quiet:
             self._write(self._cleared() + f"facepipe: {printable(sentence)}\n" + self._shown)
 
-    def progress(self, label: str, progress: dict) -> None:
+    def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
-        if "done" in progress:
-            self._progress[label] = progress
-        for source, said in progress.get("sources", {}).items():
-            self._faces[source] = said["faces"]
+        if isinstance(report, CaptureReport):
+            self._reports[label] = report
+        else:
+            self._faces |= {source: said.faces for source, said in report.sources.items()}
         now_s = time.monotonic()
-        if self.is_quiet or not self._progress or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
+        if self.is_quiet or not self._reports or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
             return
         self._drawn_s = now_s
-        sources = [said | {"faces": self._faces.get(said["source"], said["faces"])} for said in self._progress.values()]
+        sources = [replace(said, faces=self._faces.get(said.source, said.faces)) for said in self._reports.values()]
         if not self._is_live:
             self.say(live_line(sources, None).strip())
             return
@@ -99,14 +102,14 @@ class Views:
     def __init__(self, view, *others):
         self._view, self._others = view, list(others)
 
-    def opened(self, source: dict) -> None:
+    def opened(self, source: SourceOpened) -> None:
         self._tell("opened", source)
 
     def say(self, sentence: str) -> None:
         self._tell("say", sentence)
 
-    def progress(self, label: str, progress: dict) -> None:
-        self._tell("progress", label, progress)
+    def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
+        self._tell("progress", label, report)
 
     def started_again(self, label: str, stage: str) -> None:
         self._tell("started_again", label, stage)
@@ -122,23 +125,23 @@ class Views:
                 self._view.say(f"{name} are left out from here on: {type(error).__name__}: {reason(error)}.")
 
 
-def live_line(sources: list[dict], window: int | None) -> str:
+def live_line(sources: list[CaptureReport], window: int | None) -> str:
     """Where the captures are, in one line; `window`: how much waiting work makes a full bar, None for no bars."""
     if len(sources) > 1:
-        return " " + "   ".join(f"{s['source']} {_count(s)}  {s['fps']:.1f} fps" for s in sources)
+        return " " + "   ".join(f"{s.source} {_count(s)}  {s.fps:.1f} fps" for s in sources)
     [source] = sources
-    parts = [f" {_count(source)} frames", f"{source['faces']} faces", f"{source['fps']:.1f} fps"]
-    if source.get("frames") and source["fps"]:
-        parts.append(f"{_duration(max(0, source['frames'] - source['done']) / source['fps'])} left")
-    if source.get("latency_ms_p50") is not None:
-        parts.append(f"latency p50 {source['latency_ms_p50']:.0f} ms  p95 {source['latency_ms_p95']:.0f} ms")
-    if window and source.get("waiting"):
-        parts.append(_bars(source["waiting"], window))
+    parts = [f" {_count(source)} frames", f"{source.faces} faces", f"{source.fps:.1f} fps"]
+    if source.frames and source.fps:
+        parts.append(f"{_duration(max(0, source.frames - source.done) / source.fps)} left")
+    if source.latency_ms_p50 is not None:
+        parts.append(f"latency p50 {source.latency_ms_p50:.0f} ms  p95 {source.latency_ms_p95:.0f} ms")
+    if window and source.waiting:
+        parts.append(_bars(source.waiting, window))
     return "   ".join(parts)
 
 
-def _count(source: dict) -> str:
-    return f"{source['done']}/{source['frames']}" if source.get("frames") else str(source["done"])
+def _count(source: CaptureReport) -> str:
+    return f"{source.done}/{source.frames}" if source.frames else str(source.done)
 
 
 def _bars(waiting: dict[str, int], window: int) -> str:

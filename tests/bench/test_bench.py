@@ -72,6 +72,7 @@ def said_by(measurement, capsys, argv: list[str]) -> str:
     return printed.out
 
 
+@pytest.mark.long
 def test_encodings_tell_size_and_time_and_what_becomes_of_the_answers(small, capsys, tmp_path):
     clip = portrait_clip(tmp_path / "portrait.mp4", 8)
     said = said_by(encodings, capsys, [*small, "--clip", str(clip)])
@@ -81,6 +82,7 @@ def test_encodings_tell_size_and_time_and_what_becomes_of_the_answers(small, cap
     assert re.search(r"\| png: faces no longer found +\| 0.00 % .* 0 others instead", said)
 
 
+@pytest.mark.long
 def test_throughput_compares_the_pipeline_with_plain_loops_and_draws_it(small, capsys, tmp_path):
     chart = tmp_path / "speeds.png"
     said = said_by(throughput, capsys, [*small, "--chart", str(chart)])
@@ -93,6 +95,7 @@ def test_throughput_compares_the_pipeline_with_plain_loops_and_draws_it(small, c
     assert chart.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_what_the_messages_cost_is_told_as_a_whole_one_by_one_and_by_stage(small, capsys):
     said = said_by(messages, capsys, small)
     assert "beyond the loops'; 1.00 faces a frame" in said
@@ -100,12 +103,14 @@ def test_what_the_messages_cost_is_told_as_a_whole_one_by_one_and_by_stage(small
         assert f"| {row}" in said
 
 
+@pytest.mark.long
 def test_latency_is_measured_on_a_live_source(small, capsys):
     said = said_by(latency, capsys, [*small, "--frames", "30"])
     for row in ("added latency p50", "added latency p95", "load by the pipeline", "faces"):
         assert f"| {row}" in said
 
 
+@pytest.mark.long
 def test_the_start_is_told_as_a_whole_by_process_and_by_import(small, capsys):
     said = said_by(start, capsys, small)
     for row in ("the first line of results.jsonl", "render-0 ready", "emotion-0 ready", "imports of capture"):
@@ -120,6 +125,7 @@ def test_the_latency_of_a_large_camera_is_measured(small, capsys):
         assert f"| {row} " in said
 
 
+@pytest.mark.long
 def test_the_time_of_a_frame_is_told_step_by_step_before_and_now(small, capsys):
     title, measure = next(iter(steps.MEASUREMENTS.items()))
     assert command(measure, title, [*small, "--before", str(PROJECT)]) == 0
@@ -168,6 +174,7 @@ def test_an_older_checkout_is_measured_in_turn_with_this_one(options, monkeypatc
     assert asked == [older, PROJECT, PROJECT, older] * 2
 
 
+@pytest.mark.long
 def test_each_detector_and_a_package_that_people_install_have_a_row(small, capsys, monkeypatch, tmp_path):
     peer = _fake_peer(tmp_path / "peer")
     monkeypatch.setattr(detectors, "DETECTORS", dict.fromkeys(("haar", "yunet")))
@@ -233,6 +240,7 @@ def test_the_loop_does_the_very_work_of_the_pipeline(options):
     assert all({"gender", "emotion", "age"} <= face["smoothed"].keys() for face in faces)
 
 
+@pytest.mark.long
 def test_a_bare_run_writes_the_same(options):
     clip = portrait_clip(options.folder / "clip.mp4", 8)
     sure, bare = run(options, clip), run(options, clip, bare=True)
@@ -378,6 +386,7 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(given, sentence, capsys, 
     assert list(Path(tmp_path).iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_stage_that_refuses_its_model_is_named(options, capsys):
     card = Path(options.folder / "other.yaml")
     weights = options.folder / "other.tflite"

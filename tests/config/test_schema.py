@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stages.config.keys import keys_of
 from stages.config.load import Override, read_config
 from stages.config.reference import page
 from stages.config.schema import Attribute, Capture, ConfigError, Detect, Frames, Haar, Host, Pipeline, Render
-from stages.config.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
@@ -182,159 +179,101 @@ def test_stages_are_put_on_machines_by_a_word_each():
 
 # --- Mistakes ---
 
-MISTAKES = {
+VERBATIM = {
     "stages:\n  detect:\n    detector: harr\n": (
         "3: stages.detect.detector is 'harr'; write one of fast, haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
     ),
     "port: 5600\nwindw: 3": f"2: windw is not a key; write one of {TOP} (did you mean 'window'?).",
-    "chaos: {gendre: {}}": "1: chaos.gendre is no stage of this pipeline; write one of capture, detect, gender,"
-    " emotion, age, render (did you mean 'gender'?).",
-    "chaos: {age: {drop: 2}}": "1: chaos.age.drop is 2; write a number from 0 to 1.",
-    "chaos: {age: {crash_at: 7}}": "1: chaos.age.crash_at is 7; write a list of numbers of frames, such as"
-    " [7, 12].",
-    "hosts: [desk]": (
-        "1: hosts is a list; write names of machines, each with its address, such as {desk: {address: 192.168.7.10}}."
-    ),
-    "hosts: {desk: {}}": "1: hosts.desk needs an address, such as {address: 192.168.7.10}.",
-    "hosts: {desk: }": "1: hosts.desk needs an address, such as {address: 192.168.7.10}.",
-    "hosts: {desk: 192.168.7.10}": "1: hosts.desk is '192.168.7.10'; write below it any of the keys address, port.",
-    "hosts: {desk: {address: a b}}": (
-        "1: hosts.desk.address is 'a b'; write an IP address or the name of a machine in the network."
-    ),
-    "hosts: {desk: {adress: x, address: y}}": (
-        "1: hosts.desk.adress is not a key; write one of address, port (did you mean 'address'?)."
-    ),
-    "hosts: {desk: {address: 0.0.0.0}}": (
-        "1: hosts.desk.address is '0.0.0.0', where no other machine finds it; write its own address."
-    ),
-    "hosts: {a.b: {address: x}}": (
-        "1: 'a.b' is no name for a host; write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first."
-    ),
-    "hosts: {desk: {address: x}, Desk: {address: y}}": (
-        "1: the hosts desk and Desk differ only in case; rename one of them."
-    ),
-    "hosts:\n  a: {address: x}\n  b: {address: X, port: 5601}": (
-        "3: hosts.b has the address of hosts.a; write its own, or a port further away."
-    ),
-    "stages: {gender: {host: shed}}": (
-        "1: stages.gender.host is 'shed', which is none of hosts; name the machines under hosts."
-    ),
-    "hosts: {shed: {address: x}}\nrender: {host: shet}": (
-        "2: render.host is 'shet', which is none of hosts; write one of shed (did you mean 'shed'?)."
-    ),
-    "hosts: {shed: {address: x}}\nstages: {age: {host: [shed, shed]}}": (
-        "2: stages.age.host names a host twice; use replicas for several processes on one."
-    ),
-    "stages: {age: {host: []}}": (
-        "1: stages.age.host is a list; write the name of one of hosts, or a list of them, or null."
-    ),
-    "hosts: {shed: {address: x}}\nsources: {door: 0}\ncapture: {host: {yard: shed}}": (
-        "3: capture.host.yard is none of sources; name a source."
-    ),
-    "frames: {encoding: jpg}": "1: frames.encoding is 'jpg'; write one of jpeg, png, raw (did you mean 'jpeg'?).",
-    "frames: {quality: 101}": "1: frames.quality is 101; write a whole number from 1 to 100.",
-    "keys: 5": "1: keys is 5; write the path of a folder.",
-    "detector: dlib": f"1: detector is not a key; write one of {TOP} (did you mean 'stages.detect.detector'?).",
-    "'': 1": f"1: '' is not a key; write one of {TOP}.",
     "window: '16'": "1: window is '16'; write a whole number from 1 to 1000.",
-    "window: true": "1: window is true; write a whole number from 1 to 1000.",
-    "window: 16.5": "1: window is 16.5; write a whole number from 1 to 1000.",
-    "window: 0": "1: window is 0; write a whole number from 1 to 1000.",
-    "window: 1001": "1: window is 1001; write a whole number from 1 to 1000.",
-    "window:": "1: window is empty; write a whole number from 1 to 1000.",
-    "window: [1]": "1: window is a list; write a whole number from 1 to 1000.",
-    "port: 1023": "1: port is 1023; write a whole number from 1024 to 65000.",
-    "port: 1e999": "1: port is inf; write a whole number from 1024 to 65000.",
-    "deadline: .nan": "1: deadline is '.nan'; write a number from 0.01 to 60.",
-    "deadline: 1e999": "1: deadline is inf; write a number from 0.01 to 60.",
-    "pace: 1": "1: pace is 1; write one of true, false, auto.",
-    "window_memory: 256": "1: window_memory is 256; write a size from 1 MB to 1000 GB such as 256 MB.",
-    "window_memory: 256 MX": "1: window_memory is '256 MX'; write a size from 1 MB to 1000 GB such as 256 MB.",
-    "source: true": "1: source is true; write the number of a camera, or a file, folder, glob or URL.",
-    "source: -1": "1: source is -1; write the number of a camera, or a file, folder, glob or URL.",
-    "source: ''": "1: source is ''; write the number of a camera, or a file, folder, glob or URL.",
-    'source: "a\\0b"': "1: source is 'a\\x00b'; write the number of a camera, or a file, folder, glob or URL.",
-    "source: a\nsources: {b: 0}": "2: both source and sources are given; keep one of them.",
-    "sources: {}": (
-        "1: sources is an empty mapping; write 1 to 64 names, each with its source, such as {door: 0, yard: yard.mp4}."
-    ),
-    "sources:\n  a: 0\n  b: [1]": (
-        "3: sources.b is a list; write the number of a camera, or a file, folder, glob or URL."
-    ),
-    "sources:\n  a: 0\n  ..: 1": (
-        "3: '..' is no name for a source; write 1 to 64 of the characters A-Z a-z 0-9 _ . -, and not '.' or '..'."
-    ),
-    "sources: {a/b: 1}": (
-        "1: 'a/b' is no name for a source; write 1 to 64 of the characters A-Z a-z 0-9 _ . -, and not '.' or '..'."
-    ),
-    "sources: {door: 0, Logs: 1}": "1: the source Logs would get the place of what a run itself calls so; rename it.",
-    "sources: {Door: 0, door: 1}": "1: the sources Door and door differ only in case; rename one of them.",
-    "stages: [gender]": (
-        "1: stages is a list; write the names of stages, each with its keys, such as {gender: {}, age: {}}."
-    ),
-    "stages: {gender: off}": (
-        "1: stages.gender is 'off'; write below it any of the keys kind, model, device, replicas, every, host."
-    ),
-    "stages: {gender: {model: }}": "1: stages.gender.model is empty; write the path of a file.",
     "stages: {emotoin: {}}": (
         "1: stages.emotoin is not a known stage; a stage of your own needs 'kind: attribute' and 'model: CARD'"
         " (did you mean 'emotion'?)."
     ),
-    "stages: {glasses: {kind: attribute}}": (
-        "1: stages.glasses is not a known stage; a stage of your own needs 'kind: attribute' and 'model: CARD'."
-    ),
-    "stages: {glasses: {kind: detector, model: x}}": "1: stages.glasses.kind is 'detector'; write attribute.",
-    "stages: {glasses: {kind: attribut, model: x}}": "1: stages.glasses.kind is 'attribut'; write attribute.",
-    "stages: {render: {}}": "1: stages.render cannot be: the name is taken by the program; choose another.",
-    "stages: {box: {kind: attribute, model: x}}": (
-        "1: stages.box cannot be: the name is taken by the program; choose another."
-    ),
-    "stages: {age: {}, age-1: {kind: attribute, model: x}}": (
-        "1: stages.age-1 is what a process of stages.age is called; choose another name."
-    ),
-    "stages: {Gender: {}}": (
-        "1: 'Gender' is no name for a stage; write 1 to 32 of the characters a-z 0-9 _ -, a letter first"
-        " (did you mean 'gender'?)."
-    ),
-    "stages: {detect: {detector: yunet}}": (
-        "1: the detector yunet needs a model file; write its path at stages.detect.model."
-    ),
-    "stages: {detect: {detector: haar, model: x}}": (
-        "1: stages.detect.model is given, but the detector haar takes none; leave it out or choose fast, dlib-cnn or"
-        " yunet."
-    ),
-    "stages: {detect: {model: yunet.onnx}}": (
-        "1: stages.detect.model is 'yunet.onnx', but the detector fast takes a card, NAME.yaml; write one, or choose"
-        " the detector dlib-cnn or yunet."
-    ),
-    "stages: {detect: {smallest_face: 0}}": (
-        "1: stages.detect.smallest_face is 0; write a number above 0 up to 1, or auto."
-    ),
-    "stages: {detect: {threshold: 2}}": "1: stages.detect.threshold is 2; write a number from 0 to 1, or auto.",
-    "stages: {detect: {haar: 5}}": "1: stages.detect.haar is 5; write below it any of the keys step, neighbours.",
-    "stages: {detect: {haar: {step: 1}}}": "1: stages.detect.haar.step is 1; write a number from 1.01 to 2.",
-    "stages: {detect: {haar: {neighbors: 5}}}": (
-        "1: stages.detect.haar.neighbors is not a key; write one of step, neighbours (did you mean 'neighbours'?)."
-    ),
-    "stages: {age: {replicas: 65}}": "1: stages.age.replicas is 65; write a whole number from 1 to 64, or auto.",
-    "render: none": f"1: render is 'none'; write below it any of the keys {', '.join(keys_of(Render))}.",
-    "render: {blur: true}": "1: render.blur is true; write one of none, pixelate, blur.",
-    "render: {coast: -1}": "1: render.coast is -1; write a number from 0 to 60.",
-    "render: {smooth: {age: -1}}": (
-        "1: render.smooth is a mapping; write seconds by stage, from 0 to 3600, such as {age: 5, emotion: 0.2}."
-    ),
-    "render: {smooth: {genre: 1}}": (
-        "1: render.smooth.genre names no attribute of this pipeline; leave it out (did you mean 'gender'?)."
-    ),
-    "render: {annotated: yes}": "1: render.annotated is 'yes'; write true or false.",
-    "render: {show: lates}": "1: render.show is 'lates'; write latest or exact (did you mean 'latest'?).",
-    "render: {output: 5}": "1: render.output is 5; write the path of a folder, or null.",
-}  # fmt: skip
+    "a: &x 1": "1: anchors and aliases are not read; write the value out, or put it in quotes.",
+}
 
 
-@pytest.mark.parametrize(("text", "sentence"), MISTAKES.items())
-def test_a_mistake_is_told_in_one_sentence_with_key_line_and_what_is_allowed(text, sentence):
+@pytest.mark.parametrize(("text", "sentence"), VERBATIM.items())
+def test_a_mistake_is_told_in_one_sentence_with_line_key_value_and_what_is_allowed(text, sentence):
     assert error(text) == f"pipeline.yaml:{sentence}"
+
+
+SOURCE, STAGE_KEYS = (
+    "the number of a camera, or a file, folder, glob or URL",
+    "kind, model, device, replicas, every, host",
+)
+CHARACTERS = "no name for a source; write 1 to 64 of the characters A-Z a-z 0-9 _ . -"
+MISTAKES = [  # texts, the line and the key, what is allowed
+    (["chaos: {gendre: {}}"], "1: chaos.gendre", "one of capture, detect, gender, emotion, age, render"),
+    (["chaos: {age: {drop: 2}}"], "1: chaos.age.drop is 2", "from 0 to 1"),
+    (["chaos: {age: {crash_at: 7}}"], "1: chaos.age.crash_at", "a list of numbers of frames"),
+    (["hosts: [desk]"], "1: hosts is a list", "names of machines, each with its address"),
+    (["hosts: {desk: {}}", "hosts: {desk: }"], "1: hosts.desk", "needs an address"),
+    (["hosts: {desk: 192.168.7.10}"], "1: hosts.desk is '192.168.7.10'", "the keys address, port"),
+    (["hosts: {desk: {address: a b}}"], "1: hosts.desk.address", "an IP address or the name of a machine"),
+    (["hosts: {desk: {adress: x, address: y}}"], "1: hosts.desk.adress", "(did you mean 'address'?)"),
+    (["hosts: {desk: {address: 0.0.0.0}}"], "1: hosts.desk.address", "where no other machine finds it"),
+    (["hosts: {a.b: {address: x}}"], "1: 'a.b' is no name", "the characters A-Z a-z 0-9 _ -, no _ or - first"),
+    (["hosts: {desk: {address: x}, Desk: {address: y}}"], "1: the hosts desk and Desk", "differ only in case"),
+    (["hosts:\n  a: {address: x}\n  b: {address: X, port: 5601}"], "3: hosts.b", "the address of hosts.a"),
+    (["stages: {gender: {host: shed}}"], "1: stages.gender.host is 'shed'", "name the machines under hosts"),
+    (["hosts: {shed: {address: x}}\nrender: {host: shet}"], "2: render.host", "(did you mean 'shed'?)"),
+    (["hosts: {shed: {address: x}}\nstages: {age: {host: [shed, shed]}}"], "2: stages.age.host", "a host twice"),
+    (["stages: {age: {host: []}}"], "1: stages.age.host is a list", "one of hosts, or a list of them, or null"),
+    (["hosts: {a: {address: x}}\nsources: {b: 0}\ncapture: {host: {c: a}}"], "3: capture.host.c", "none of sources"),
+    (["frames: {encoding: jpg}"], "1: frames.encoding", "one of jpeg, png, raw"),
+    (["frames: {quality: 101}"], "1: frames.quality is 101", "from 1 to 100"),
+    (["keys: 5"], "1: keys", "the path of a folder"),
+    (["detector: dlib"], "1: detector is not a key", "(did you mean 'stages.detect.detector'?)"),
+    (["'': 1"], "1: '' is not a key", TOP),
+    ([f"window: {value}" for value in ("true", "16.5", "0", "1001", "", "[1]")], "1: window is ", "from 1 to 1000"),
+    (["port: 1023", "port: 1e999"], "1: port is ", "from 1024 to 65000"),
+    (["deadline: .nan", "deadline: 1e999"], "1: deadline is ", "a number from 0.01 to 60"),
+    (["pace: 1"], "1: pace is 1", "one of true, false, auto"),
+    (["window_memory: 256", "window_memory: 256 MX"], "1: window_memory is ", "a size from 1 MB to 1000 GB such as"),
+    ([f"source: {value}" for value in ("true", "-1", "''", '"a\\0b"')], "1: source is ", SOURCE),
+    (["source: a\nsources: {b: 0}"], "2: both source and sources", "keep one of them"),
+    (["sources: {}"], "1: sources is an empty mapping", "1 to 64 names, each with its source"),
+    (["sources:\n  a: 0\n  b: [1]"], "3: sources.b is a list", SOURCE),
+    (["sources:\n  a: 0\n  ..: 1"], "3: '..' is ", CHARACTERS),
+    (["sources: {a/b: 1}"], "1: 'a/b' is ", CHARACTERS),
+    (["sources: {door: 0, Logs: 1}"], "1: the source Logs", "rename it"),
+    (["sources: {Door: 0, door: 1}"], "1: the sources Door and door", "differ only in case"),
+    (["stages: [gender]"], "1: stages is a list", "the names of stages, each with its keys"),
+    (["stages: {gender: off}"], "1: stages.gender is 'off'", STAGE_KEYS),
+    (["stages: {gender: {model: }}"], "1: stages.gender.model is empty", "the path of a file"),
+    (["stages: {glasses: {kind: attribute}}"], "1: stages.glasses", "'kind: attribute' and 'model: CARD'"),
+    (["stages: {a: {kind: detector, model: x}}"], "1: stages.a.kind is 'detector'", "write attribute"),
+    (["stages: {render: {}}"], "1: stages.render", "the name is taken by the program"),
+    (["stages: {box: {kind: attribute, model: x}}"], "1: stages.box", "the name is taken by the program"),
+    (["stages: {age: {}, age-1: {kind: attribute, model: x}}"], "1: stages.age-1", "what a process of stages.age is"),
+    (["stages: {Gender: {}}"], "1: 'Gender' is no name", "1 to 32 of the characters a-z 0-9 _ -, a letter first"),
+    (["stages: {detect: {detector: yunet}}"], "1: the detector yunet", "write its path at stages.detect.model"),
+    (["stages: {detect: {detector: haar, model: x}}"], "1: stages.detect.model", "the detector haar takes none"),
+    (["stages: {detect: {model: y.onnx}}"], "1: stages.detect.model is 'y.onnx'", "the detector fast takes a card"),
+    (["stages: {detect: {smallest_face: 0}}"], "1: stages.detect.smallest_face is 0", "above 0 up to 1, or auto"),
+    (["stages: {detect: {threshold: 2}}"], "1: stages.detect.threshold is 2", "from 0 to 1, or auto"),
+    (["stages: {detect: {haar: 5}}"], "1: stages.detect.haar is 5", "the keys step, neighbours"),
+    (["stages: {detect: {haar: {step: 1}}}"], "1: stages.detect.haar.step is 1", "from 1.01 to 2"),
+    (["stages: {detect: {haar: {neighbors: 5}}}"], "1: stages.detect.haar.neighbors", "(did you mean 'neighbours'?)"),
+    (["stages: {age: {replicas: 65}}"], "1: stages.age.replicas is 65", "from 1 to 64, or auto"),
+    (["render: none"], "1: render is 'none'", ", ".join(keys_of(Render))),
+    (["render: {blur: true}"], "1: render.blur is true", "one of none, pixelate, blur"),
+    (["render: {coast: -1}"], "1: render.coast is -1", "from 0 to 60"),
+    (["render: {smooth: {age: -1}}"], "1: render.smooth", "seconds by stage, from 0 to 3600"),
+    (["render: {smooth: {genre: 1}}"], "1: render.smooth.genre", "(did you mean 'gender'?)"),
+    (["render: {annotated: yes}"], "1: render.annotated is 'yes'", "true or false"),
+    (["render: {show: lates}"], "1: render.show is 'lates'", "latest or exact"),
+    (["render: {output: 5}"], "1: render.output is 5", "the path of a folder, or null"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("texts", "where", "allowed"), MISTAKES, ids=[where for _, where, _ in MISTAKES])
+def test_every_mistake_is_told_with_its_line_its_key_and_what_is_allowed(texts, where, allowed):
+    for text in texts:
+        sentence = error(text)
+        assert sentence.startswith(f"pipeline.yaml:{where}") and allowed in sentence, sentence
+        assert sentence.endswith(".") and "\n" not in sentence
 
 
 def test_of_several_mistakes_the_first_is_told():
@@ -363,39 +302,34 @@ def test_a_file_that_holds_no_keys_is_refused():
     )  # fmt: skip
 
 
-QUOTES = "indent with spaces, and put a value in quotes that has any of : # * & ! % @ [ { in it."
-
-STRANGE_YAML = {
-    "window: 1\nport: 5000\nwindow: 2": "3: window stands here and already in line 1; keep one.",
-    "stages:\n  age: {}\n  age: {}": "3: age stands here and already in line 2; keep one.",
-    "a: &x 1": "1: anchors and aliases are not read; write the value out, or put it in quotes.",
-    "a: *x": "1: anchors and aliases are not read; write the value out, or put it in quotes.",
-    "source: *.mp4": f"1: this is not YAML: expected alphabetic or numeric character, but found '.'; {QUOTES}",
-    "a: !!python/object/apply:os.system [ls]": (
-        "1: tags such as tag:yaml.org,2002:python/object/apply:os.system are not read;"
-        " leave it out, or put the value in quotes."
-    ),
-    "a: !!str 1": "1: tags such as tag:yaml.org,2002:str are not read; leave it out, or put the value in quotes.",
-    "port: 5000\n---\nwindow: 2": "2: a second document begins here; keep one and delete the '---' before it.",
-    "\n1: 2": "2: the key '1' is not a word; put it in quotes.",
-    "true: 2": "1: the key 'true' is not a word; put it in quotes.",
-    "? \n: 2": "1: a key is empty.",
-    "? [a]\n: 2": "1: a key is a list or a mapping; a key is a word.",
-    "a: " + "[" * 17: "1: the values are nested more than 16 deep; no key needs that.",
-    "[" * 200_000: "1: the values are nested more than 16 deep; no key needs that.",
-    "window: 1\nport: a: b": f"2: this is not YAML: mapping values are not allowed here; {QUOTES}",
-    "window: 1\n\tport: 2": f"2: this is not YAML: found character '\\t' that cannot start any token; {QUOTES}",
-    "window: [1,\n": f"2: this is not YAML: expected the node content, but found '<stream end>'; {QUOTES}",
-    "window: 1\nsource: a\x00": "2: the character U+0000 does not belong in a text; delete it.",
-    'source: "\\ud800"': "1: half of a surrogate pair is written as an escape; write the character itself.",
-    'source: "\\UFFFFFFFF"': f"1: this is not YAML: a number in an escape or a directive is out of range; {QUOTES}",
-    "#" * 1_000_001: "1: the text has 1000001 characters; at most 1000000 are read.",
-}  # fmt: skip
+QUOTES = "put a value in quotes that has any of"
+STRANGE_YAML = [
+    ("window: 1\nport: 5000\nwindow: 2", "3: window stands here and already in line 1"),
+    ("stages:\n  age: {}\n  age: {}", "3: age stands here and already in line 2"),
+    ("a: *x", "1: anchors and aliases are not read"),
+    ("source: *.mp4", f"1: this is not YAML: expected alphabetic or numeric character, but found '.'; .*{QUOTES}"),
+    ("a: !!python/object/apply:os.system [ls]", "1: tags such as .*os.system are not read"),
+    ("a: !!str 1", "1: tags such as .*:str are not read"),
+    ("port: 5000\n---\nwindow: 2", "2: a second document begins here"),
+    ("\n1: 2", "2: the key '1' is not a word"),
+    ("true: 2", "1: the key 'true' is not a word"),
+    ("? \n: 2", "1: a key is empty"),
+    ("? [a]\n: 2", "1: a key is a list or a mapping"),
+    ("a: " + "[" * 17, "1: the values are nested more than 16 deep"),
+    ("[" * 200_000, "1: the values are nested more than 16 deep"),
+    ("window: 1\nport: a: b", f"2: this is not YAML: mapping values are not allowed here; .*{QUOTES}"),
+    ("window: 1\n\tport: 2", r"2: this is not YAML: found character '\\t' that cannot start any token"),
+    ("window: [1,\n", "2: this is not YAML: expected the node content"),
+    ("window: 1\nsource: a\x00", r"2: the character U\+0000 does not belong in a text"),
+    ('source: "\\ud800"', "1: half of a surrogate pair is written as an escape"),
+    ('source: "\\UFFFFFFFF"', "1: this is not YAML: a number in an escape or a directive is out of range"),
+    ("#" * 1_000_001, "1: the text has 1000001 characters; at most 1000000 are read"),
+]
 
 
-@pytest.mark.parametrize(("text", "sentence"), STRANGE_YAML.items(), ids=lambda text: text[:30])
-def test_yaml_that_could_surprise_is_refused(text, sentence):
-    assert error(text) == f"pipeline.yaml:{sentence}"
+@pytest.mark.parametrize(("text", "told"), STRANGE_YAML, ids=[told[:40] for _, told in STRANGE_YAML])
+def test_yaml_that_could_surprise_is_refused(text, told):
+    assert re.match(f"pipeline.yaml:{told}", error(text))
 
 
 def test_words_of_older_yaml_are_texts():
@@ -444,28 +378,21 @@ def test_a_value_that_is_not_yaml_is_given_as_an_override():
 
 
 WRONG_OPTIONS = {
-    "stages.detect.detector=harr": (
-        "--set stages.detect.detector: stages.detect.detector is 'harr';"
-        " write one of fast, haar, dlib, dlib-cnn, yunet (did you mean 'haar'?)."
-    ),
-    "stages.detect.detector=yunet": (
-        "--set stages.detect.detector: the detector yunet needs a model file; write its path at stages.detect.model."
-    ),
+    "stages.detect.detector=harr": "--set stages.detect.detector: stages.detect.detector is 'harr'; write one of fast",
+    "stages.detect.detector=yunet": "--set stages.detect.detector: the detector yunet needs a model file; write its",
     "window.x=1": "--set window.x: window is 3 and holds no keys.",
-    "a.b.c.d=1": f"--set a.b.c.d: a is not a key; write one of {TOP}.",
+    "a.b.c.d=1": "--set a.b.c.d: a is not a key; write one of source, sources, ",
     "window": "--set window: write KEY=VALUE, such as --set stages.detect.detector=dlib.",
     "=5": "--set =5: write KEY=VALUE, such as --set stages.detect.detector=dlib.",
     "window=": "--set window: window is empty; write a whole number from 1 to 1000.",
-    "source=*.mp4": (
-        f"--set source: this is not YAML: expected alphabetic or numeric character, but found '.'; {QUOTES}"
-    ),
+    "source=*.mp4": "--set source: this is not YAML: ",
     "source=\udcff.mp4": "--set source: the character U+DCFF does not belong in a text; delete it.",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("option", "sentence"), WRONG_OPTIONS.items(), ids=ascii)
 def test_a_mistake_of_the_command_line_names_the_option(option, sentence):
-    assert error("window: 3", option) == sentence
+    assert error("window: 3", option).startswith(sentence)
 
 
 def test_a_mistake_of_a_short_option_names_that_option():
@@ -491,115 +418,6 @@ def test_source_and_sources_of_the_command_line_contradict_each_other():
 
 def test_a_mistake_of_the_file_is_told_before_one_of_the_command_line():
     assert error("port: 5000\nwindow: 0", "port=1").startswith("pipeline.yaml:2: window is 0;")
-
-
-# --- Random configurations ---
-
-texts = st.text(st.characters(codec="utf-8"), max_size=12)
-names = st.sampled_from(
-    [f.name for section in (Pipeline, Detect, Attribute, Render) for f in fields(section)]
-    + ["detect", "gender", "glasses", "attribute", "haar", "yunet", "auto", "none", "16", "256 MB", "a.mp4"]
-)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts | names,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | texts, inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@settings(deadline=None, max_examples=300)
-@given(document=values, overrides=st.lists(texts | st.tuples(names | texts, values), max_size=2))
-def test_no_document_and_no_option_gives_anything_but_a_pipeline_or_an_error(document, overrides):
-    options = [
-        o if isinstance(o, str) else f"{o[0]}={yaml.safe_dump(o[1], default_flow_style=True)}" for o in overrides
-    ]
-    try:
-        assert isinstance(read_config(yaml.safe_dump(document), "p", options), Pipeline)
-    except ConfigError as told:
-        assert str(told).startswith(("p:", "--set ")) and str(told).endswith(".") and "\n" not in str(told)
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.text(st.sampled_from("a1 :,-?*&!|>'\"%@[]{}#~\n\t\\0ué\ud800\x00") | st.characters()))
-def test_no_text_gives_anything_but_a_pipeline_or_an_error(text):
-    try:
-        assert isinstance(read_config(text, "p"), Pipeline)
-    except ConfigError as told:
-        assert str(told).startswith("p:") and str(told).endswith(".") and "\n" not in str(told)
-
-
-paths = st.text(st.characters(min_codepoint=32, max_codepoint=0xFF, exclude_categories=["Cc"]), min_size=1, max_size=20)
-replicas = st.integers(1, 64) | st.just("auto")
-specs = st.integers(0, 255) | paths
-attributes = st.builds(
-    Attribute, model=paths, replicas=replicas, host=st.none() | st.just("desk") | st.just(["shed", "desk"])
-)
-detects = st.builds(
-    Detect,
-    detector=st.sampled_from(["fast", "haar", "dlib"]),
-    longest_side=st.integers(32, 16384) | st.just("auto"),
-    smallest_face=st.floats(0, 1, exclude_min=True) | st.just("auto"),
-    threshold=st.floats(0, 1) | st.just("auto"),
-    haar=st.builds(Haar, step=st.floats(1.01, 2), neighbours=st.integers(0, 50)),
-    replicas=replicas,
-)
-own_stages = st.dictionaries(
-    st.from_regex("[a-z][a-z0-9_-]{0,31}", fullmatch=True).filter(
-        lambda name: name not in ("detect", "capture", "render", "picture", "box", "score") and not name[-1].isdecimal()
-    ),
-    attributes,
-    max_size=4,
-)
-pipelines = st.builds(
-    Pipeline,
-    sources=st.just({})
-    | st.dictionaries(
-        st.from_regex("[a-z0-9_.-]{1,64}", fullmatch=True).filter(lambda n: n not in (".", "..")),
-        specs,
-        min_size=1,
-        max_size=3,
-    ),
-    port=st.integers(1024, 65000),
-    window=st.integers(1, 1000),
-    window_memory=st.integers(10**6, 10**12),
-    pace=st.sampled_from([True, False, "auto"]),
-    deadline=st.floats(0.01, 60),
-    give_up_after=st.floats(0.1, 3600),
-    resend_after=st.floats(0.5, 3600),
-    hang=st.floats(1, 3600),
-    stages=st.builds(lambda detect, others: {"detect": detect, **others}, detects, own_stages),
-    render=st.builds(
-        Render,
-        display=st.sampled_from(["auto", "window", "none"]),
-        show=st.sampled_from(["latest", "exact"]),
-        output=paths,
-        annotated=st.booleans(),
-        host=st.none() | st.just("desk"),
-    ),
-    capture=st.builds(Capture, host=st.none() | st.just("shed")),
-    frames=st.builds(Frames, encoding=st.sampled_from(["jpeg", "png", "raw"]), quality=st.integers(1, 100)),
-    hosts=st.just({"desk": Host(address="192.168.7.10"), "shed": Host(address="::1", port=7000)}),
-    keys=paths,
-) | st.builds(Pipeline, source=specs)
-
-
-@settings(deadline=None)
-@given(pipelines)
-def test_a_pipeline_survives_the_way_to_a_stage(pipeline):
-    told = Settings("render", 0, pipeline, "ipc:///r", (), (), {}, {}, "/out")
-    arrived = Settings.from_json(json.loads(json.dumps(told.to_json()))).pipeline
-    assert arrived == pipeline
-    assert list(arrived.stages) == list(pipeline.stages)
-
-
-@settings(deadline=None)
-@given(pipelines)
-def test_a_pipeline_that_is_written_out_is_read_as_the_same(pipeline):
-    written = asdict(pipeline)
-    del written["source" if pipeline.sources else "sources"]
-    read = read_config(json.dumps(written, ensure_ascii=False), "p")
-    assert read == pipeline
-    assert list(read.stages) == list(pipeline.stages)
 
 
 # --- Which part of a file is read ---

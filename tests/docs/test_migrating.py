@@ -21,6 +21,7 @@ from tests.end_to_end.material import scene, write_clip
 PAGE = PROJECT / "docs" / "migrating.md"
 ROWS = re.findall(r"^\| (.+?) \| `(.+?)`(?:, .*)? \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 LIMIT_S = 600.0
+pytestmark = pytest.mark.long  # Most of what a row needs is tested elsewhere; these run the commands as they stand.
 FRAMES = range(8, 16)  # of the film: one face, then two
 
 
@@ -156,9 +157,7 @@ def parameters() -> list:
     for there, command in ROWS:
         if there != CAMERA:
             limit = 1200 if command.startswith("python -m train ") else 300
-            # Most of what a row needs is tested elsewhere; these run the commands as they stand, which takes minutes.
-            marks = [pytest.mark.long, pytest.mark.timeout(limit)]
-            yield pytest.param(there, command, id=re.sub("<.*?>", "", there)[:40], marks=marks)
+            yield pytest.param(there, command, id=re.sub("<.*?>", "", there)[:40], marks=pytest.mark.timeout(limit))
 
 
 @pytest.mark.parametrize(("there", "command"), list(parameters()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command import PROJECT, Ran, Workplace, somewhere
+from tests.end_to_end.command import PROJECT, SUBTITLES, Ran, Workplace, somewhere
 from tests.end_to_end.material import FACES, scene, write_clip
 
 
@@ -58,6 +58,6 @@ def shown(film, tmp_path_factory) -> Ran:
 
 @pytest.fixture(scope="session")
 def calm(slow_film, tmp_path_factory) -> Ran:
-    """The slow film, run undisturbed and as fast as it can be analysed."""
+    """The slow film with subtitles, run undisturbed and as fast as it can be analysed."""
     with somewhere(tmp_path_factory.mktemp("calm")) as here:
-        return here.run(slow_film)
+        return here.run(slow_film, SUBTITLES)

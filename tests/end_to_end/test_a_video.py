@@ -11,12 +11,9 @@ from tests.end_to_end.command import Ran, asked, labels
 from tests.end_to_end.material import FACES, HEIGHT, PRINT, WIDTH, watch
 
 
-def test_a_video_is_run_to_its_end(shown: Ran):
+def test_there_is_a_line_for_every_frame_in_order(shown: Ran):
     assert shown.status == 0, shown.err
     assert "Traceback" not in shown.err + shown.out
-
-
-def test_there_is_a_line_for_every_frame_in_order(shown: Ran):
     assert [line["frame"] for line in shown.lines] == list(range(32))
     assert {line["source"] for line in shown.lines} == {"film.mp4"}
     assert [line["time"] for line in shown.lines] == pytest.approx([n / 25 for n in range(32)], abs=1e-3)
@@ -95,44 +92,56 @@ def test_nothing_but_the_results_is_left(shown: Ran):
 # --- The same again ---
 
 
-def test_two_of_every_worker_write_the_same(shown: Ran, film, place):
+def test_two_of_every_worker_write_the_same_also_when_quiet_and_beside_files_of_others(shown: Ran, film, place):
+    others = [place.folder / "out" / name for name in ("notes.txt", "annotated/mine.mp4", "logs/mine.log")]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
     two = [f"--set=stages.{stage}.replicas=2" for stage in ("detect", "gender", "emotion", "age")]
-    doubled = place.run(film, *two)
-    assert doubled.status == 0, doubled.err
+    doubled = place.run(film, "--quiet", *two)
+    assert (doubled.status, doubled.out, doubled.err) == (0, "", "")
     assert doubled.results == shown.results
     assert doubled.summary["replicas"] == {"render": 1, "capture": 1, "detect": 2, "gender": 2, "emotion": 2, "age": 2}
+    assert [path.read_text() for path in others] == ["mine"] * 3
 
 
-def test_one_frame_at_a_time_gives_the_same(shown: Ran, film, place):
-    alone = place.run(film, "--set=window=1", "--set=stages.detect.replicas=1", "--set=render.annotated=false")
-    assert alone.status == 0
+def test_one_frame_at_a_time_and_blurred_gives_the_same_and_nobody_can_be_recognised(shown: Ran, film, place):
+    alone = place.run(film, "--blur", "--set=window=1", "--set=stages.detect.replicas=1")
+    assert alone.status == 0, alone.err
     assert alone.results == shown.results
-    assert not (alone.output / "annotated").exists()
+    last = watch(alone.output / "annotated/film.mp4").last
+    detector = make_detector(Detect(detector="haar", longest_side=640, smallest_face=0.08, haar=Haar(step=1.1)))
+    assert len(detector.detect(last).scores) == 0 < len(detector.detect(watch(film).last).scores)
 
 
-def test_a_second_run_writes_the_same_also_when_it_is_quiet(shown: Ran, film, place):
-    quiet = place.run(film, "--quiet")
-    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
-    assert quiet.results == shown.results
+# --- Other detectors ---
 
 
-def test_dlib_finds_the_same_faces_in_the_same_places(shown: Ran, film, place):
-    other = place.run(film, "--detector", "dlib")
+def test_dlib_finds_the_same_faces_and_where_there_is_no_screen_one_line_says_so(shown: Ran, film, place):
+    other = place.run(film, "--detector", "dlib", display=None)  # The configuration says auto.
     assert other.status == 0, other.err
-    assert "detector dlib" in other.err
+    assert "detector dlib → " in other.err
+    [line] = [line for line in other.err.splitlines() if "window" in line]
+    assert line == "facepipe: no window: there is no screen (DISPLAY is not set); the results are written all the same"
     assert [line["frame"] for line in other.lines] == list(range(32))
     found = [(a, b) for a, b in zip(shown.lines, other.lines, strict=True) if len(a["faces"]) == len(b["faces"]) > 0]
     assert len(found) == sum(count > 0 for count in FACES)
     for mine, theirs in found:
         for one, two in zip(mine["faces"], theirs["faces"], strict=True):
             assert two["box"] == pytest.approx(one["box"], abs=0.35 * one["box"][2])
-            assert labels(two) == asked(theirs["frame"])
+            assert labels(two) == asked(theirs["frame"]) and "landmarks" not in two
 
 
-def test_with_blur_nobody_can_be_recognised_and_the_results_are_the_same(shown: Ran, place, film):
-    hidden = place.run(film, "--blur")
-    assert hidden.status == 0, hidden.err
-    assert hidden.results == shown.results
-    last = watch(hidden.output / "annotated/film.mp4").last
-    detector = make_detector(Detect(detector="haar", longest_side=640, smallest_face=0.08, haar=Haar(step=1.1)))
-    assert len(detector.detect(last).scores) == 0 < len(detector.detect(watch(film).last).scores)
+def test_the_default_detector_says_where_faces_look_and_several_of_it_write_the_same_bytes(place, film):
+    found = place.run(film, "--set=stages.detect.replicas=1", detector=None)
+    assert found.status == 0, found.err
+    assert f"detector fast → {found.output}\n" in found.err
+    assert len(found.lines) == len(FACES)
+    # The weights decide about single frames; that it works as a whole they do not.
+    right = sum(len(line["faces"]) == faces for line, faces in zip(found.lines, FACES, strict=True))
+    assert right >= 0.8 * len(FACES)
+    assert all({"id", "box", "score", "landmarks", "pose", "quality"} <= face.keys() for face in found.faces)
+    labelled = [face for face in found.faces if "emotion" in face]  # it is asked about every frame
+    assert len(labelled) >= 0.8 * sum(FACES)
+    three = place.run(film, "--set=stages.detect.replicas=3", output="three", detector=None)
+    assert (three.status, three.results) == (0, found.results)

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import run_pipeline
 from tests.end_to_end.command import eventually
 
 
@@ -46,18 +47,20 @@ def test_a_run_is_told_about_while_its_stages_die(place, slow_film, free_port):
     assert ran.status == 0, ran.err
 
 
-def test_a_port_that_is_taken_and_one_that_is_none_are_one_sentence_and_status_2(place, film, free_port):
+def test_a_port_that_is_taken_and_options_that_are_none_are_one_sentence_and_status_2(
+    place, film, free_port, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.runtime))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port))
         taken.listen()
-        ran = place.run(film, "--metrics", str(free_port))
-    assert ran.status == 2
+        assert run_pipeline.main(["--metrics", str(free_port), str(film)]) == 2
     why = f"127.0.0.1 port {free_port} cannot be opened: Address already in use"
-    assert ran.complaint == f"--metrics {free_port}: {why}; choose another one."
+    assert capsys.readouterr().err == f"facepipe: --metrics {free_port}: {why}; choose another one.\n"
+    alone = ["--metrics-host", "0.0.0.0"], "--metrics-host says where, and nothing is there without --metrics PORT;"
     for wrong in ("0", "70000", "many"):
-        ran = place.run(film, "--metrics", wrong)
-        assert ran.status == 2
-        assert ran.complaint.startswith(f"--metrics: {wrong} is not a port, a whole number from 1 to 65535")
-    alone = place.run(film, "--metrics-host", "0.0.0.0")
-    assert alone.status == 2
-    assert alone.complaint == "--metrics-host says where, and nothing is there without --metrics PORT; add it."
+        none = f"--metrics: {wrong} is not a port, a whole number from 1 to 65535"
+        for options, sentence in (alone, (["--metrics", wrong], none)):
+            with pytest.raises(SystemExit, match="2"):
+                run_pipeline.main(options)
+            assert capsys.readouterr().err.startswith(f"facepipe: {sentence}")

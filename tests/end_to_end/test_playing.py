@@ -8,7 +8,9 @@ import signal
 import numpy as np
 import pytest
 
+import run_pipeline
 from tests.chaos.killing import frames_of
+from tests.end_to_end.command import Ran
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch, write_picture
 
 PART = ("--start", "0:00.4", "--end", "1.2", "--fps", "12.5")  # of 25 frames a second every other one
@@ -30,30 +32,22 @@ def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_pa
     assert 30 <= shown.sound_packets <= 45  # 0.8 s of 48 kHz in packets of 1024
 
 
-def test_kills_of_capture_and_render_change_nothing_of_a_part(place, slow_film):
+def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as_the_same_part_only(place, slow_film):
     part = ("--start", "1", "--end", "7.6", "--fps", "2")
     calm = place.run(slow_film, *part, output="calm")
-    assert len(calm.lines) == 14
-    run = place.start(slow_film, *part, "--set=pace=true").until_lines(3)
+    assert times_ms(calm) == list(range(1000, 7600, 500))
+    run = place.start(slow_film, *part, "--set=pace=true").until_lines(2)
     run.stages()["capture"][0].kill()
-    run.until_lines(6).stages()["render"][0].kill()
-    ran = run.end()
-    assert ran.status == 0, ran.err
-    assert ran.results == calm.results
-    assert frames_of(ran.output / "annotated/slow.mp4") == 14
-
-
-def test_resume_goes_on_with_the_same_part_only(place, slow_film):
-    part = ("--start", "1", "--fps", "2")
-    run = place.start(slow_film, *part, "--set=pace=true").until_lines(3)
-    assert run.signal(signal.SIGTERM).end().status == 143
-    for other, name in ((("--start", "1"), "capture.fps"), (("--start", "2", "--fps", "2"), "capture.start")):
+    run.until_lines(5).stages()["render"][0].kill()
+    assert run.until_lines(8).signal(signal.SIGTERM).end().status == 143
+    for other, name in ((part[:4], "capture.fps"), (("--start", "2", *part[2:]), "capture.start")):
         refused = place.run(slow_film, *other, "--resume")
         assert refused.status == 2
         assert refused.complaint.startswith(f"{name} is not what the run in ")
-    ran = place.run(slow_film, "--start", "0:01", "--fps", "2", "--resume")
+    ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume")
     assert ran.status == 0, ran.err
-    assert times_ms(ran) == list(range(1000, 8000, 500))
+    assert ran.results == calm.results
+    assert frames_of(ran.output / "annotated/slow.mp4") == 14
 
 
 def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(place, film):
@@ -72,6 +66,7 @@ def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(
     assert len(more.lines) > count
 
 
+@pytest.mark.long
 def test_a_render_that_dies_after_a_picture_of_nobody_gives_everybody_the_same_ids(place, film):
     album = place.folder / "album"
     album.mkdir()
@@ -87,20 +82,19 @@ def test_a_render_that_dies_after_a_picture_of_nobody_gives_everybody_the_same_i
     assert ran.results.splitlines()[:33] == calm.results.splitlines()[:33]
 
 
-@pytest.mark.parametrize("pace", [(), ("--set=pace=true",)], ids=["at once", "paced"])
-def test_a_part_without_a_frame_costs_nothing_of_an_earlier_run(place, film, pace):
-    earlier = place.run(film)
-    beyond = place.run(film, *pace, "--start", "1:00:00")
+def test_a_part_without_a_frame_costs_nothing_of_an_earlier_run(place, film, shown: Ran):
+    shutil.copytree(shown.output, place.folder / "out")
+    beyond = place.run(film, "--set=pace=true", "--start", "1:00:00")
     assert beyond.status == 2
     assert beyond.complaint == "film.mp4 has no frame from 3600 s; it was read to 1.24 s."
     assert beyond.err.count("\n") == 1  # Nothing was announced that then is not.
-    assert beyond.results == earlier.results and sorted(earlier.output.rglob("*.mp4"))
+    assert beyond.results == shown.results and sorted(beyond.output.rglob("*.mp4"))
 
 
-def test_what_cannot_be_is_one_sentence_and_status_2(place, film):
-    wrong = place.run(film, "--fps", "many")
-    assert wrong.status == 2
-    assert wrong.complaint == "--fps many: capture.fps is 'many'; write a number above 0 up to 1000, or null."
-    backwards = place.run(film, "--start", "2", "--end", "1")
-    assert backwards.status == 2
-    assert backwards.complaint == "--end 1: capture.end, 1 s, is not after capture.start, 2 s."
+def test_what_cannot_be_is_one_sentence_and_status_2(film, capsys):
+    assert run_pipeline.main([str(film), "--fps", "many"]) == 2
+    assert capsys.readouterr().err == (
+        "facepipe: --fps many: capture.fps is 'many'; write a number above 0 up to 1000, or null.\n"
+    )
+    assert run_pipeline.main([str(film), "--start", "2", "--end", "1"]) == 2
+    assert capsys.readouterr().err == "facepipe: --end 1: capture.end, 1 s, is not after capture.start, 2 s.\n"

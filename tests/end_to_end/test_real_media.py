@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 
-import cv2
 import pytest
 
-from docs.make_pictures import FRAME
-from stages.sources.demo import Demo
-from tests.end_to_end.command import PROJECT, Ran, somewhere
+from tests.end_to_end.command import Ran, somewhere
 from tests.end_to_end.material import watch
 
 LABELS = {"box", "score", "gender", "emotion", "age"}
@@ -73,22 +70,6 @@ def test_labels_mean_something(album: Ran):
     assert faces["astronaut.png"][0]["gender"]["label"] == "woman"
     assert faces["astronaut.png"][0]["emotion"]["label"] == "happy"
     assert 35 < faces["obama.jpg"][0]["age"]["years"] < 70
-
-
-def test_the_line_of_results_in_the_documentation_says_what_is_said_of_that_frame(place):
-    frame = next(iter(Demo().pictures(FRAME)))
-    cv2.imwrite(str(place.folder / "frame.png"), frame.pixels)
-    ran = place.run(place.folder / "frame.png", detector=None)
-    assert ran.status == 0, ran.err
-    shown = json.loads(
-        (PROJECT / "docs" / "results.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
-    )
-    [told], [face, *_] = shown["faces"], ran.faces
-    assert told.keys() >= {"landmarks", "pose", "quality"}
-    assert shown["frame"] == FRAME and told["box"] == pytest.approx(face["box"], abs=0.5)
-    assert told["gender"]["scores"] == pytest.approx(face["gender"]["scores"], abs=0.02)
-    assert told["emotion"]["scores"] == pytest.approx(face["emotion"]["scores"], abs=0.02)
-    assert told["age"]["years"] == pytest.approx(face["age"]["years"], abs=0.5)
 
 
 def test_the_demo_is_the_default_where_there_is_no_camera(place):

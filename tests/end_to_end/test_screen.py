@@ -1,4 +1,4 @@
-"""With and without a screen."""
+"""A person at the window, on a screen without a monitor."""
 
 from __future__ import annotations
 
@@ -12,28 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.end_to_end.command import LOOK_AGAIN_S, Ran, Running, eventually
+from tests.end_to_end.command import LOOK_AGAIN_S, Running, eventually
 from tests.end_to_end.material import FACES
-
-
-def test_without_a_screen_it_says_so_in_one_line_and_goes_on(place, film, shown: Ran):
-    ran = place.run(film, display=None)  # The configuration says auto.
-    assert ran.status == 0, ran.err
-    [line] = [line for line in ran.err.splitlines() if "window" in line]
-    assert line == "facepipe: no window: there is no screen (DISPLAY is not set); the results are written all the same"
-    assert ran.results == shown.results
-
-
-def test_a_window_that_is_asked_for_and_cannot_be_is_refused(place, film):
-    ran = place.run(film, display="window")
-    assert ran.status == 2
-    assert ran.complaint == (
-        "a window was asked for, but there is no screen (DISPLAY is not set);"
-        " --display none does without, auto opens one where it is possible."
-    )
-
-
-# --- Under a screen without a monitor ---
 
 
 class Keyboard:
@@ -103,7 +83,11 @@ def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_swit
     cv2.imwrite(str(picture), astronaut)
     run = on_screen.start(picture, display="window")
     keys = Keyboard(run, on_screen.environment)
-    run.until_lines(1)
+    run.until(lambda: "press Q" in run.err, "what it waits for")
+    *_, found, waits = run.err.splitlines()
+    assert found.startswith("facepipe: woman ")
+    assert waits == "facepipe: finished; the window stays open until you press Q in it"
+    assert keys.titles()[0].startswith("face.png (finished, press Q): ")
     keys.press("s")
     [with_labels] = saved(run, 1)
     (run.output / "saved").rename(run.output / "first")
@@ -115,25 +99,9 @@ def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_swit
     keys.press("Escape")
     ran = run.end()
     assert ran.status == 0, ran.err
-    assert "press Q in it" in ran.err
+    assert found.removeprefix("facepipe: ") in ran.out
     changed = [(abs(p.astype(int) - astronaut) > 30).any(axis=2).mean() for p in (with_labels, without)]
     assert changed[0] > changed[1] > 0  # The box is drawn in both, the words in one.
-
-
-def test_a_run_that_waits_for_a_person_says_so_and_what_it_has_found_before_q(on_screen, astronaut):
-    picture = on_screen.folder / "face.png"
-    cv2.imwrite(str(picture), astronaut)
-    run = on_screen.start(picture, display="window")
-    keys = Keyboard(run, on_screen.environment)
-    run.until(lambda: "press Q" in run.err, "what it waits for")
-    *_, found, waits = run.err.splitlines()
-    assert found.startswith("facepipe: woman ")
-    assert waits == "facepipe: finished; the window stays open until you press Q in it"
-    assert keys.titles()[0].startswith("face.png (finished, press Q): ")
-    keys.press("q")
-    ran = run.end()
-    assert ran.status == 0, ran.err
-    assert found.removeprefix("facepipe: ") in ran.out
 
 
 def test_with_quiet_nobody_is_told_what_to_press_so_the_run_ends_by_itself(on_screen, astronaut):
@@ -144,6 +112,7 @@ def test_with_quiet_nobody_is_told_what_to_press_so_the_run_ends_by_itself(on_sc
     assert len(ran.lines) == 1
 
 
+@pytest.mark.long
 def test_the_window_shows_the_newest_picture_of_a_live_source(on_screen, astronaut):
     from tests.end_to_end.material import scene
     from tests.end_to_end.server import camera
@@ -201,6 +170,7 @@ def test_pictures_wait_for_a_person_who_goes_back_and_on_and_the_run_waits_with_
     assert (source["captured"], source["unaccounted"]) == (source["rendered"], 0)
 
 
+@pytest.mark.long
 def test_pictures_come_one_after_the_other_and_the_last_one_stays(on_screen, shots):
     run = on_screen.start(shots, "--delay", "0.1", display="window")
     keys = Keyboard(run, on_screen.environment)
@@ -214,6 +184,7 @@ def test_pictures_come_one_after_the_other_and_the_last_one_stays(on_screen, sho
     assert len(ran.lines) == 30
 
 
+@pytest.mark.long
 def test_a_kill_of_render_or_a_stop_while_pictures_wait_costs_no_line(on_screen, shots):
     calm = on_screen.run(shots, output="calm")
     run = on_screen.start(shots, "--delay", "0.2", "--set=window=4", display="window").until_lines(8)

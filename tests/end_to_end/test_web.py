@@ -31,12 +31,16 @@ def address_of(run: Running) -> str:
 # --- Without a browser ---
 
 
-def test_the_page_changes_nothing_of_the_results(place, film, shown: Ran):
+def test_the_page_changes_nothing_of_the_results_and_what_is_refused_is_told_at_the_end(place, film, shown: Ran):
     port = free_port()
-    ran = place.run(film, f"--web={port}", display="web")
+    run = place.start(film, f"--web={port}", display="web")
+    assert address_of(run) == f"http://127.0.0.1:{port}/"
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(address_of(run) + "etc/passwd")
+    ran = run.end()
     assert ran.status == 0, ran.err
-    assert f"facepipe: the page is at http://127.0.0.1:{port}/\n" in ran.err
     assert ran.results == shown.results
+    assert "1 message refused, most of all from a browser: a request for what is not there" in ran.out
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_is_done(place, film):
@@ -48,14 +52,6 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_done(place, film):
         f"port {port} for the page in the browser is taken by another program; choose another one: --web PORT."
     )
     assert not (ran.output / "results.jsonl").exists()
-
-
-def test_what_is_refused_is_told_at_the_end(place, film):
-    run = place.start(film, f"--web={free_port()}", display="web")
-    with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(address_of(run) + "etc/passwd")
-    ran = run.end()
-    assert "1 message refused, most of all from a browser: a request for what is not there" in ran.out
 
 
 def test_a_picture_stays_as_long_as_somebody_looks_at_it(place, astronaut):

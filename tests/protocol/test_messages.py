@@ -7,7 +7,7 @@ import dataclasses
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.protocol import limits
@@ -96,7 +96,6 @@ spent = st.dictionaries(names, st.floats(0, 1e6), max_size=3)
 boxes = st.lists(st.lists(numbers, min_size=4, max_size=4), max_size=5)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Faces,
@@ -296,7 +295,6 @@ def test_hostile_headers_are_refused(header):
         unpack([header], WORKER)
 
 
-@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=200), max_size=4), st.sampled_from((CAPTURE, WORKER, RENDER)))
 def test_random_bytes_are_refused_and_nothing_else_happens(parts, listens_to):
     with pytest.raises(Refused):
@@ -317,7 +315,6 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=500)
 @given(st.data())
 def test_a_wild_value_anywhere_is_refused_or_is_one_that_the_protocol_allows(data):
     good = [

@@ -17,6 +17,7 @@ from stages.project import PROJECT
 from stages.results.errors import DamagedState
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
+from stages.running.job import RunOptions
 from stages.service import Choice, chosen, serve
 
 WHOLE = b'{"source": "0", "frame": 0, "time": 0.0, "width": 4, "height": 4, "faces": []}\n'
@@ -91,8 +92,8 @@ def runs(monkeypatch):
     runs: list[tuple[Pipeline, bool]] = []
     runs_end = {"with": [0]}
 
-    def run(pipeline, folder, *, resume=False, **_):
-        runs.append((pipeline, resume))
+    def run(pipeline, folder, options):
+        runs.append((pipeline, options.resume))
         status = runs_end["with"][len(runs) - 1]
         return status() if callable(status) else status
 
@@ -110,23 +111,23 @@ def inputs_of(pipeline: Pipeline) -> dict:
 
 
 def test_the_source_is_waited_for_as_long_as_it_takes_unless_another_time_is_named(runs, door):
-    assert serve(in_door(door), DEFAULT_CONFIG.parent) == 0
+    assert serve(in_door(door), DEFAULT_CONFIG.parent, RunOptions()) == 0
     runs["with"] = [0, 0]
-    serve(in_door(door, reconnect=5.0), DEFAULT_CONFIG.parent)
+    serve(in_door(door, reconnect=5.0), DEFAULT_CONFIG.parent, RunOptions())
     assert [pipeline.reconnect for pipeline, _ in runs["runs"]] == ["forever", 5.0]
 
 
 @pytest.mark.parametrize(("ended_with", "status"), [(143, 0), (130, 130), (0, 0), (1, 1), (2, 2)])
 def test_sigterm_is_no_failure(runs, door, ended_with, status):
     runs["with"] = [ended_with]
-    assert serve(in_door(door), DEFAULT_CONFIG.parent) == status
+    assert serve(in_door(door), DEFAULT_CONFIG.parent, RunOptions()) == status
 
 
 def test_results_that_cannot_be_gone_on_with_stay_and_the_next_folder_is_begun_at_once(runs, door, capsys):
     pipeline = in_door(door)
     left(door, inputs=inputs_of(pipeline))
     runs["with"] = [1, 128 + signal.SIGTERM]
-    assert serve(pipeline, DEFAULT_CONFIG.parent) == 0
+    assert serve(pipeline, DEFAULT_CONFIG.parent, RunOptions()) == 0
     assert [(Path(p.render.output).name, resume) for p, resume in runs["runs"]] == [("door", True), ("door-2", True)]
     assert "door could not be gone on with; it stays as it is, and this run begins" in capsys.readouterr().err
 
@@ -142,7 +143,7 @@ def test_damaged_results_that_a_run_refuses_stay_and_the_next_folder_is_begun_at
         raise DamagedState("results.jsonl was changed since it was written.")
 
     runs["with"] = [refuses, 0]
-    assert serve(pipeline, DEFAULT_CONFIG.parent) == 0
+    assert serve(pipeline, DEFAULT_CONFIG.parent, RunOptions()) == 0
     assert [Path(p.render.output).name for p, _ in runs["runs"]] == ["door", "door-2"]
     assert (door / "results.jsonl").read_text() == "{}\n"
 
@@ -153,7 +154,7 @@ def test_a_mistake_in_the_configuration_begins_no_folder(runs, door):
     (door / "results.jsonl").unlink()
     Manifest(door).write(door / "results.jsonl", WHOLE)
     runs["with"] = [2]
-    assert serve(pipeline, DEFAULT_CONFIG.parent) == 2
+    assert serve(pipeline, DEFAULT_CONFIG.parent, RunOptions()) == 2
     assert len(runs["runs"]) == 1
 
 
@@ -167,13 +168,13 @@ def test_a_run_that_went_on_before_it_failed_is_gone_on_with_the_next_time(runs,
         return 1
 
     runs["with"] = [goes_on_and_fails]
-    assert serve(pipeline, DEFAULT_CONFIG.parent) == 1
+    assert serve(pipeline, DEFAULT_CONFIG.parent, RunOptions()) == 1
     assert chosen(door, pipeline, inputs_of(pipeline)) == Choice(door, goes_on=True)
 
 
 def test_a_machine_that_only_helps_has_no_results_to_choose(runs, door):
     machines = {"desk": Host(address="192.0.2.1"), "fast": Host(address="192.0.2.2")}
-    assert serve(in_door(door, hosts=machines), DEFAULT_CONFIG.parent, host="fast") == 0
+    assert serve(in_door(door, hosts=machines), DEFAULT_CONFIG.parent, RunOptions(host="fast")) == 0
     assert runs["runs"][0][1] is False and not door.parent.joinpath("door-2").exists()
 
 

@@ -14,9 +14,11 @@ import psutil
 
 from stages.config.schema import Pipeline
 from stages.config.settings import Settings, SourceSettings
+from stages.protocol.control import SourceOpened
+from stages.protocol.stats import CaptureReport, RenderReport
 from stages.supervision.child import Start
+from stages.supervision.events import Member
 from stages.supervision.launcher import Outcome, launch
-from stages.supervision.policy import Member
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +26,8 @@ HEAD = """
 import os, signal, subprocess, sys, time
 from stages.errors import FacepipeError
 from stages.supervision import stage as process
-from stages.supervision.stage import run_stage
+from stages.program import run_stage
+from stages.protocol.stats import CaptureReport, RenderReport, SourceReport
 
 def serve(control):
     while not control.stop_requested:
@@ -39,14 +42,14 @@ SERVES = """
 def main(settings, control):
     control.ready()
     serve(control)
-    control.report({"stage": settings.stage})
+    control.report(RenderReport(notes=[settings.stage]))
 """
 CAPTURES = """
 def main(settings, control):
-    control.opened(source="clip.mp4", description="3 frames")
+    control.opened("clip.mp4", "3 frames")
     control.ready()
-    control.progress({"done": 3})
-    control.report({"captured": 3})
+    control.progress(CaptureReport(source="clip.mp4", captured=2))
+    control.report(CaptureReport(source="clip.mp4", captured=3))
 """
 DEAF = """
 def main(settings, control):
@@ -80,11 +83,11 @@ class Seen:
 
     def __init__(self, **at):
         self.said: list[str] = []
-        self.sources: list[dict] = []
+        self.sources: list[SourceOpened] = []
         self.again: list[tuple[str, str]] = []
         self._at = at
 
-    def opened(self, source: dict) -> None:
+    def opened(self, source: SourceOpened) -> None:
         self.sources.append(source)
 
     def say(self, sentence: str) -> None:
@@ -92,7 +95,7 @@ class Seen:
         if sentence in self._at:
             self._at[sentence]()
 
-    def progress(self, label: str, progress: dict) -> None:
+    def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         pass
 
     def started_again(self, label: str, stage: str) -> None:

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 from stages.supervision.account import account, last_line, limit_sentence, lines, of_all_lives
 
-CAPTURE = {
-    "source": "clip.mp4",
-    "captured": 275,
-    "seconds": 11.0,
-    "latency_ms_p50": 71.4,
-    "latency_ms_p95": 133.2,
-    "skipped": 0,
-    "notes": [],
-}
-RENDER = {
-    "sources": {
-        "clip.mp4": {
-            "rendered": 275,
-            "dropped": [],
-            "faces": 550,
-            "missing": 0,
-            "errors": 0,
-            "spent": {"detect": 19.8, "gender": 0.55, "render": 2.2},
-        }
-    },
-    "outputs": ["out/results.jsonl", "out/annotated/clip.mp4"],
-    "notes": ["the sound track was copied"],
-}
+CAPTURE = CaptureReport(
+    source="clip.mp4", captured=275, seconds=11.0, latency_ms_p50=71.4, latency_ms_p95=133.2, skipped=0
+)
+CLIP = SourceReport(rendered=275, faces=550, spent={"detect": 19.8, "gender": 0.55, "render": 2.2})
+RENDER = RenderReport(
+    sources={"clip.mp4": CLIP},
+    outputs=["out/results.jsonl", "out/annotated/clip.mp4"],
+    notes=["the sound track was copied"],
+)
 REPLICAS = {"render": 1, "capture": 1, "detect": 2, "gender": 1}
 
 
-def with_source(**changes) -> dict:
-    return {**RENDER, "sources": {"clip.mp4": {**RENDER["sources"]["clip.mp4"], **changes}}}
+def with_source(**changes) -> RenderReport:
+    return replace(RENDER, sources={"clip.mp4": replace(CLIP, **changes)})
 
 
 def test_a_run_in_which_nothing_was_lost():
@@ -55,7 +44,7 @@ def test_a_run_in_which_nothing_was_lost():
 
 
 def test_what_was_dropped_is_told_by_stage_and_reason_and_the_account_balances():
-    dropped = [{"stage": "capture", "reason": "full", "count": 12}, {"stage": "detect", "reason": "late", "count": 3}]
+    dropped = [DropCount("capture", "full", 12), DropCount("detect", "late", 3)]
     came = account([CAPTURE], with_source(rendered=260, dropped=dropped, missing=4, errors=1), REPLICAS)
     assert came.sources[0].unaccounted == 0
     assert lines(came)[2] == (
@@ -71,27 +60,27 @@ def test_frames_that_were_under_way_when_the_run_was_ended_are_not_hidden():
 
 
 def test_a_capture_that_was_killed_leaves_the_number_unknown_not_0():
-    came = account([{"source": "clip.mp4", "done": 200, "fps": 25.0}], RENDER, REPLICAS)
+    came = account([], RENDER, REPLICAS)
     assert lines(came)[2] == "clip.mp4: an unknown number captured = 275 rendered"
     assert last_line(came).startswith("275 frames, an unknown number not finished. Wrote")
 
 
 def test_a_render_that_was_killed_leaves_what_its_captures_know():
-    came = account([{**CAPTURE, "skipped": 2}], None, REPLICAS)
+    came = account([replace(CAPTURE, skipped=2)], None, REPLICAS)
     assert (came.sources[0].captured, came.sources[0].rendered, came.outputs) == (275, 0, [])
     assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 2 files not read."
-    came = account([{**CAPTURE, "skipped": 1}], None, REPLICAS)
+    came = account([replace(CAPTURE, skipped=1)], None, REPLICAS)
     assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 1 file not read."
 
 
 def test_where_a_video_lacks_frames_it_is_not_said_that_none_is_missing():
-    came = account([{**CAPTURE, "cut_short": 1}], RENDER, REPLICAS)
+    came = account([replace(CAPTURE, cut_short=1)], RENDER, REPLICAS)
     assert last_line(came).startswith("275 frames in 11.0 s, 1 video cut short. Wrote")
     assert came.to_json()["sources"][0]["cut_short"] == 1
 
 
 def test_where_no_stage_is_busy_none_is_blamed():
-    came = account([{**CAPTURE, "seconds": 110.0}], RENDER, REPLICAS)
+    came = account([replace(CAPTURE, seconds=110.0)], RENDER, REPLICAS)
     assert limit_sentence(came) == "no stage was the limit: the busiest, detect, worked 9 % of the time"
 
 
@@ -101,9 +90,9 @@ def test_a_slow_attribute_stage_is_helped_by_replicas():
 
 
 def test_two_sources_share_the_table_and_the_stages():
-    other = {**CAPTURE, "source": "yard", "captured": 10, "latency_ms_p95": None}
-    yard = {"rendered": 10, "dropped": [], "faces": 0, "missing": 0, "errors": 0, "spent": {"detect": 2.2}}
-    came = account([CAPTURE, other], {**RENDER, "sources": {**RENDER["sources"], "yard": yard}}, REPLICAS)
+    other = replace(CAPTURE, source="yard", captured=10, latency_ms_p95=None)
+    yard = SourceReport(rendered=10, spent={"detect": 2.2})
+    came = account([CAPTURE, other], replace(RENDER, sources={"clip.mp4": CLIP, "yard": yard}), REPLICAS)
     assert [source.source for source in came.sources] == ["clip.mp4", "yard"]
     assert came.busy["detect"] == (19.8 + 2.2) / 11.0 / 2
     assert lines(came)[2] == "yard          10      0        0       0.9        71 ms            –"
@@ -111,7 +100,7 @@ def test_two_sources_share_the_table_and_the_stages():
 
 
 def test_many_outputs_are_not_all_named():
-    came = account([CAPTURE], {**RENDER, "outputs": [f"{n}.jpg" for n in range(30)]}, REPLICAS)
+    came = account([CAPTURE], replace(RENDER, outputs=[f"{n}.jpg" for n in range(30)]), REPLICAS)
     assert last_line(came, lambda path: "out/" + path).endswith("Wrote out/0.jpg, out/1.jpg, out/2.jpg and 27 others.")
 
 
@@ -120,34 +109,33 @@ counts = st.integers(0, 1000)
 
 @given(counts, st.lists(counts, max_size=3), counts)
 def test_captured_is_always_rendered_plus_dropped_plus_what_is_named_as_neither(captured, drops, rendered):
-    dropped = [{"stage": "detect", "reason": str(n), "count": count} for n, count in enumerate(drops)]
-    came = account([{**CAPTURE, "captured": captured}], with_source(rendered=rendered, dropped=dropped), REPLICAS)
+    dropped = [DropCount("detect", str(n), count) for n, count in enumerate(drops)]
+    came = account([replace(CAPTURE, captured=captured)], with_source(rendered=rendered, dropped=dropped), REPLICAS)
     [told] = came.to_json()["sources"]
     assert told["captured"] == told["rendered"] + sum(d["count"] for d in told["dropped"]) + told["unaccounted"]
 
 
 def test_messages_that_were_refused_are_counted_over_all_sockets():
-    capture = {**CAPTURE, "refused": {"a header that is not msgpack": 3}}
-    came = account([capture], {**RENDER, "refused": {"a header that is not msgpack": 4, "other": 1}}, REPLICAS)
+    capture = replace(CAPTURE, refused={"a header that is not msgpack": 3})
+    render = replace(RENDER, refused={"a header that is not msgpack": 4, "other": 1})
+    came = account([capture], render, REPLICAS)
     assert came.to_json()["refused"] == {"a header that is not msgpack": 7, "other": 1}
     assert lines(came)[-1] == "8 messages refused, most of all a header that is not msgpack"
 
 
 def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
-    capture = of_all_lives({"captured": 60, "seconds": 2.0}, [{"captured": 40, "seconds": 1.5}])
-    assert capture == {"captured": 60, "seconds": 3.5}
-    before = {"sources": {"clip.mp4": {"rendered": 40, "spent": {"detect": 1.0, "age": 0.5}}}}
-    after = {"sources": {"clip.mp4": {"rendered": 60, "spent": {"detect": 2.0}}}}
-    assert of_all_lives(after, [before])["sources"]["clip.mp4"] == {
-        "rendered": 60,
-        "spent": {"detect": 3.0, "age": 0.5},
-    }
-    assert of_all_lives(None, [before]) == before
-    assert of_all_lives(None, []) is None
+    capture = [CaptureReport(source="a", captured=40, seconds=1.5), CaptureReport(source="a", captured=60, seconds=2.0)]
+    assert of_all_lives(capture) == CaptureReport(source="a", captured=60, seconds=3.5)
+    before = RenderReport(sources={"a": SourceReport(rendered=40, spent={"detect": 1.0, "age": 0.5})})
+    after = RenderReport(sources={"a": SourceReport(rendered=60, spent={"detect": 2.0})})
+    whole = SourceReport(rendered=60, spent={"detect": 3.0, "age": 0.5})
+    assert of_all_lives([before, after]).sources == {"a": whole}
+    assert of_all_lives([before]) == before
+    assert of_all_lives([]) is None
 
 
 def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did_and_says_what_was_done_before():
-    came = account([{**CAPTURE, "captured": 800, "seconds": 10.0}], with_source(rendered=800, before=550), REPLICAS)
+    came = account([replace(CAPTURE, captured=800, seconds=10.0)], with_source(rendered=800, before=550), REPLICAS)
     assert lines(came)[1].split()[:5] == ["clip.mp4", "800", "550", "0", "25.0"]
     assert lines(came)[2] == "clip.mp4: 800 captured = 800 rendered (550 of them before)"
     assert "detect 79.2 ms" in lines(came)[3]  # 19.8 s of work on 250 frames
@@ -156,18 +144,19 @@ def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did_and_says_what_was_
 
 
 def test_what_was_done_before_a_start_is_what_its_first_render_found():
-    lives = [{"sources": {"a": {"rendered": n, "before": before}}} for n, before in ((40, 30), (60, 38), (70, 55))]
-    whole = of_all_lives(lives[2], lives[:2])["sources"]["a"]
-    assert (whole["rendered"], whole["before"]) == (70, 30)
+    reports = [SourceReport(rendered=n, before=before) for n, before in ((40, 30), (60, 38), (70, 55))]
+    whole = of_all_lives([RenderReport(sources={"a": report}) for report in reports]).sources["a"]
+    assert (whole.rendered, whole.before) == (70, 30)
 
 
 def test_a_start_that_rendered_nothing_has_no_work_per_frame():
-    came = account([{**CAPTURE, "seconds": 1.0}], with_source(rendered=275, before=275), REPLICAS)
+    came = account([replace(CAPTURE, seconds=1.0)], with_source(rendered=275, before=275), REPLICAS)
     assert not any("work per frame" in line for line in lines(came))
     assert "275 of them before and 0 now" in last_line(came)
 
 
 def test_restarts_stand_in_the_last_line():
-    read, rendered = {"source": "a", "captured": 9, "seconds": 1.0}, {"sources": {"a": {"rendered": 9}}}
+    read = CaptureReport(source="a", captured=9, seconds=1.0)
+    rendered = RenderReport(sources={"a": SourceReport(rendered=9)})
     came = account([read], rendered, {"render": 1}, {"age": 2})
     assert last_line(came).startswith("9 frames in 1.0 s, none missing, 2 restarts (age).")

@@ -13,10 +13,13 @@ from queue import SimpleQueue
 import psutil
 import pytest
 
+from stages.config.settings import Settings
 from stages.errors import FacepipeError
+from stages.protocol.control import SourceOpened
+from stages.protocol.stats import CaptureReport, RenderReport
 from stages.results.manifest import Manifest
 from stages.supervision.child import CannotStart, Child
-from stages.supervision.launcher import launch
+from stages.supervision.launcher import Outcome, launch
 from stages.supervision.stage_log import StageLog
 from tests.supervision.stages_for_tests import (
     CAPTURES,
@@ -31,6 +34,12 @@ from tests.supervision.stages_for_tests import (
     start,
 )
 
+
+def last_reports(outcome: Outcome) -> dict[str, CaptureReport | RenderReport]:
+    """What each process reported last."""
+    return {label: list(lives.values())[-1] for label, lives in sorted(outcome.reports.items())}
+
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these stages are killed with signals")
 
 
@@ -38,13 +47,12 @@ def test_a_run_ends_when_its_captures_have_ended_and_every_stage_has_reported(tm
     view = Seen()
     outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES, gender=SERVES)
     assert (outcome.status, outcome.sentence) == (0, None)
-    assert outcome.reports == {
-        "render": {"stage": "render"},
-        "capture": {"captured": 3},
-        "gender": {"stage": "gender"},
+    assert last_reports(outcome) == {
+        "render": RenderReport(notes=["render"]),
+        "capture": CaptureReport(source="clip.mp4", captured=3),
+        "gender": RenderReport(notes=["gender"]),
     }
-    assert outcome.progress == {"capture": {"done": 3}}
-    assert view.sources == [{"source": "clip.mp4", "description": "3 frames"}]
+    assert view.sources == [SourceOpened("clip.mp4", "3 frames")]
 
 
 def first(deed: str, then: str = "") -> str:
@@ -54,7 +62,7 @@ def first(deed: str, then: str = "") -> str:
         "  l.ready(); mark = sys.argv[0] + '.lived'; lived = os.path.exists(mark); open(mark, 'w').close()\n"
         f"  if not lived: {deed}\n"
         f"  {then or 'pass'}\n"
-        "  l.say('back'); serve(l); l.report({'lives': 2})\n"
+        "  l.say('back'); serve(l); l.report(RenderReport(notes=['second life']))\n"
     )
 
 
@@ -63,10 +71,10 @@ def main(s, l):
     l.ready()
     while not (gone := list(l.gone())):
         l.heartbeat(); time.sleep(0.01)
-    l.say(f"{gone[0]['stage']} {gone[0]['replica']} {gone[0]['cause']}")
+    l.say(f"{gone[0].stage} {gone[0].replica} {gone[0].cause}")
     for _ in range(200):
         l.heartbeat(); time.sleep(0.01)
-    l.report({"captured": 3})
+    l.report(CaptureReport(source="clip.mp4", captured=3))
 """
 
 
@@ -91,7 +99,7 @@ def test_a_stage_that_ends_is_told_to_capture_and_started_again(tmp_path, deed, 
     assert f"{words}; it is started again ({tmp_path}/age.log)." in view.said
     assert f"age 0 {cause}" in view.said and "back" in view.said
     assert f"former lives: ['{cause}']" in view.said
-    assert outcome.reports["age"] == {"lives": 2}
+    assert last_reports(outcome)["age"] == RenderReport(notes=["second life"])
 
 
 def test_render_knows_how_often_each_stage_was_started_again_also_when_it_was_itself(tmp_path):
@@ -103,7 +111,7 @@ def main(s, l):
             l.heartbeat(); time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
     serve(l)
-    l.report(l.restarts)
+    l.report(RenderReport(refused=l.restarts))
 """
     capture = """
 def main(s, l):
@@ -112,7 +120,7 @@ def main(s, l):
         l.heartbeat(); time.sleep(0.01)
 """
     outcome = run(tmp_path, render=reports, capture=capture, age=first("os.kill(os.getpid(), signal.SIGKILL)"))
-    assert outcome.reports["render"] == {"age": 1, "render": 1}
+    assert last_reports(outcome)["render"].refused == {"age": 1, "render": 1}
 
 
 def test_the_log_of_a_former_life_is_kept_and_its_last_words_are_not_those_of_the_next(tmp_path):
@@ -164,15 +172,16 @@ def test_a_stage_that_is_deaf_to_stop_and_to_sigterm_is_killed_and_its_children_
     view = Seen()
     deaf = child + DEAF.replace("control.ready()", "control.ready(); control.say(str(child.pid))")
     outcome = run(tmp_path, view, render=deaf, capture=CAPTURES)
-    assert (outcome.status, outcome.reports) == (0, {"capture": {"captured": 3}})
+    assert (outcome.status, list(outcome.reports)) == (0, ["capture"])
     [pid] = map(int, view.said)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_what_libraries_print_goes_to_the_log_and_harms_nothing(tmp_path):
     prints = (
-        "print('{\"ready\": 1}', [1] * 9); os.write(1, b'\\xff\\xfe half a line'); sys.stdout.flush()\n"
-        "def main(s, l):\n  print('{\"say\": \"not ours\"}', flush=True); os.write(1, b'raw\\n'); l.say('hello')"
+        "print('{\"Ready\": 1}', [1] * 9); os.write(1, b'\\xff\\xfe half a line'); sys.stdout.flush()\n"
+        'def main(s, l):\n  print(\'{"Say": {"sentence": "not ours"}}\', flush=True)\n'
+        "  os.write(1, b'raw\\n'); l.say('hello')"
     )
     view = Seen()
     outcome = run(tmp_path, view, render=SERVES, capture=prints)
@@ -292,7 +301,7 @@ def test_what_a_stage_does_not_read_holds_up_nobody(tmp_path):
     events, log = SimpleQueue(), StageLog(tmp_path / "age.log", Manifest(tmp_path))
     child = Child(start(path), log, events)
     for _ in range(100):  # A megabyte; its pipe takes 64 kB.
-        child.tell({"do": "gone", "words": "x" * 10_000})
+        child.tell(b"x" * 10_000 + b"\n")
     child.kill()
     assert events.get(timeout=20).status == -signal.SIGKILL
     child.close(10)
@@ -300,7 +309,7 @@ def test_what_a_stage_does_not_read_holds_up_nobody(tmp_path):
 
 
 def test_what_is_found_wrong_while_the_stages_start_ends_them_all(tmp_path):
-    def refuse() -> dict:
+    def refuse() -> dict[str, Settings]:
         raise FacepipeError("there is no such card.")
 
     with none_left(), pytest.raises(FacepipeError, match="there is no such card"):
@@ -317,10 +326,13 @@ def test_a_stage_that_ends_before_it_is_told_anything_is_noticed(tmp_path):
 
 
 def test_a_person_who_quits_in_the_window_ends_the_run_well(tmp_path):
-    quits = "def main(s, l):\n  l.ready(); [l.quit() for _ in range(9)]\n  serve(l); l.report({'closed': True})"
+    quits = (
+        "def main(s, l):\n  l.ready(); [l.quit() for _ in range(9)]\n  serve(l)\n"
+        "  l.report(RenderReport(notes=['closed']))"
+    )
     outcome = run(tmp_path, render=quits, capture=SERVES)
     assert (outcome.status, outcome.sentence) == (0, None)
-    assert outcome.reports == {"render": {"closed": True}, "capture": {"stage": "capture"}}
+    assert [report.notes for report in last_reports(outcome).values()] == [["capture"], ["closed"]]
 
 
 SAYS = "def main(settings, control):\n  control.ready(); control.say(settings.stage); serve(control)\n"

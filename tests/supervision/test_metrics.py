@@ -15,29 +15,35 @@ import psutil
 import pytest
 
 from stages.protocol.histogram import Histogram
+from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 from stages.supervision.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, Metrics, MetricsError, served
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def counted(*seconds: float) -> dict:
+def counted(*seconds: float) -> Histogram:
     histogram = Histogram()
     for one in seconds:
         histogram.add(one)
-    return histogram.to_json()
+    return histogram
 
 
-def capture(captured: int, *latencies_s: float, source: str = "door") -> dict:
-    queues = {"detect": counted(*latencies_s), "age": counted()}
-    waiting = {"detect": 3, "age": 0}
+def capture(captured: int, *latencies_s: float, source: str = "door") -> CaptureReport:
     latencies = counted(*latencies_s)
-    return {"source": source, "captured": captured, "waiting": waiting, "latencies": latencies, "queues": queues}
+    return CaptureReport(
+        source=source,
+        captured=captured,
+        waiting={"detect": 3, "age": 0},
+        latencies=latencies,
+        queues={"detect": latencies, "age": counted()},
+    )
 
 
-def render(rendered: int, *service_s: float, dropped: int = 0) -> dict:
-    drops = [{"stage": "detect", "reason": "queue full", "count": dropped}] if dropped else []
-    counts = {"rendered": rendered, "faces": 2 * rendered, "errors": 0, "missing": 1, "dropped": drops}
-    return {"sources": {"door": counts | {"services": {"age": counted(*service_s)}}}}
+def render(rendered: int, *service_s: float, dropped: int = 0) -> RenderReport:
+    drops = [DropCount("detect", "queue full", dropped)] if dropped else []
+    services = {"age": counted(*service_s)}
+    door = SourceReport(rendered=rendered, faces=2 * rendered, missing=1, dropped=drops, services=services)
+    return RenderReport(sources={"door": door})
 
 
 def values(metrics: Metrics) -> dict[str, float]:

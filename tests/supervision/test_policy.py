@@ -6,29 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.supervision.policy import (
-    RESTART_MOST_S,
-    EndRun,
+from stages.protocol.control import Position, Ready, StageHeartbeat
+from stages.supervision.events import (
+    Announce,
     Exited,
     Kill,
     Member,
-    Position,
-    Ready,
     ReportExit,
-    Restart,
-    RestartHistory,
-    Say,
-    StageHeartbeat,
+    StageMessage,
     StartAgain,
     StopAsked,
-    Supervision,
     TellStop,
     Terminate,
     Tick,
+)
+from stages.supervision.exits import (
+    RESTART_MOST_S,
+    EndRun,
+    Restart,
+    RestartHistory,
     after_exit,
     cause_of,
     exit_description,
 )
+from stages.supervision.policy import Supervision
 
 MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
 LABELS = [member.label for member in MEMBERS]
@@ -41,7 +42,7 @@ def started(**options) -> Supervision:
 def all_ready(**options) -> Supervision:
     supervision = started(**options)
     for label in LABELS:
-        assert supervision.step(Ready(label), 0.0) == []
+        assert supervision.step(StageMessage(label, Ready()), 0.0) == []
     return supervision
 
 
@@ -50,7 +51,7 @@ def tick_until(supervision: Supervision, since_s: float, until_s: float, beating
     done, now_s = [], since_s
     while now_s < until_s:
         now_s = round(now_s + 0.1, 3)
-        for event in (*map(StageHeartbeat, beating), Tick()):
+        for event in (*(StageMessage(label, StageHeartbeat()) for label in beating), Tick()):
             done += [(now_s, action) for action in supervision.step(event, now_s)]
     return done
 
@@ -122,9 +123,9 @@ def test_every_further_ctrl_c_goes_on_to_the_next_step_at_once():
 
 def test_after_seconds_the_run_ends_as_if_a_person_had_quit_counted_from_when_all_were_ready():
     supervision = started(seconds=3.0)
-    supervision.step(Ready("render"), 0.5)
-    supervision.step(Ready("capture"), 0.5)
-    assert supervision.step(Ready("gender"), 1.0) == []
+    supervision.step(StageMessage("render", Ready()), 0.5)
+    supervision.step(StageMessage("capture", Ready()), 0.5)
+    assert supervision.step(StageMessage("gender", Ready()), 1.0) == []
     assert tick_until(supervision, 1.0, 4.2) == [(4.0, TellStop("capture"))]
     assert supervision.status == 0
 
@@ -133,7 +134,7 @@ def test_a_stage_that_is_killed_is_told_to_the_captures_and_started_again_after_
     supervision = all_ready()
     assert supervision.step(Exited("gender", -9), 1.0) == [
         ReportExit("gender", "killed"),
-        Say("gender was killed by SIGKILL; it is started again."),
+        Announce("gender was killed by SIGKILL; it is started again."),
     ]
     assert tick_until(supervision, 1.0, 1.3, beating=["render", "capture"]) == [(1.1, StartAgain("gender"))]
     assert (supervision.restarts, supervision.status, supervision.is_over) == ({"gender": 1}, 0, False)
@@ -145,11 +146,11 @@ def test_the_delay_doubles_until_a_task_is_finished():
     def delay_s(at_s: float) -> float:
         supervision.step(Exited("gender", -9), at_s)
         [(started_s, _)] = tick_until(supervision, at_s, at_s + 3.0, beating=["render", "capture"])
-        supervision.step(Ready("gender"), started_s)
+        supervision.step(StageMessage("gender", Ready()), started_s)
         return round(started_s - at_s, 3)
 
     assert [delay_s(at_s) for at_s in (10.0, 20.0, 30.0)] == [0.1, 0.2, 0.4]
-    supervision.step(StageHeartbeat("gender", finished=1), 39.0)
+    supervision.step(StageMessage("gender", StageHeartbeat(finished=1)), 39.0)
     assert delay_s(40.0) == 0.1
 
 
@@ -170,11 +171,11 @@ def end_again_and_again(supervision: Supervision, label: str, status: int, times
         if supervision.phase:
             return
         tick_until(supervision, now_s, now_s + 3.0, beating=set(LABELS) - {label})
-        supervision.step(Ready(label), now_s + 3.0)
+        supervision.step(StageMessage(label, Ready()), now_s + 3.0)
         if work:
-            supervision.step(StageHeartbeat(label, work), now_s + 3.0)
+            supervision.step(StageMessage(label, StageHeartbeat(work)), now_s + 3.0)
         if at:
-            supervision.step(Position(label, at), now_s + 3.0)
+            supervision.step(StageMessage(label, Position(at)), now_s + 3.0)
 
 
 def test_five_ends_in_a_row_by_its_own_fault_without_a_finished_task_stop_everything():
@@ -296,17 +297,17 @@ def test_an_output_that_cannot_be_closed_is_a_failure_even_of_a_run_that_was_sto
 def test_a_stage_without_a_heartbeat_for_as_long_as_hang_is_killed_and_started_again():
     supervision = all_ready()
     done = tick_until(supervision, 0.0, 5.3, beating=["render", "capture"])
-    assert done == [(5.1, Say("gender has shown no sign of life for 5 s.")), (5.1, Kill("gender"))]
+    assert done == [(5.1, Announce("gender has shown no sign of life for 5 s.")), (5.1, Kill("gender"))]
     assert supervision.step(Exited("gender", -9), 5.3) == [
         ReportExit("gender", "hang"),
-        Say("gender hung; it is started again."),
+        Announce("gender hung; it is started again."),
     ]
 
 
 def test_a_stage_may_be_silent_for_120_s_until_it_is_ready():
     supervision = started()
     for label in ("render", "capture"):
-        supervision.step(Ready(label), 0.0)
+        supervision.step(StageMessage(label, Ready()), 0.0)
     assert tick_until(supervision, 0.0, 119.9, beating=["render", "capture"]) == []
     done = tick_until(supervision, 119.9, 120.2, beating=["render", "capture"])
     assert (120.1, Kill("gender")) in done
@@ -320,8 +321,7 @@ def test_a_launcher_that_stood_still_blames_nobody_for_it():
 
 
 events = st.one_of(
-    st.builds(StageHeartbeat, st.sampled_from(LABELS)),
-    st.builds(Ready, st.sampled_from(LABELS)),
+    st.builds(StageMessage, st.sampled_from(LABELS), st.sampled_from([Ready(), StageHeartbeat()])),
     st.builds(StopAsked, st.sampled_from([0, 130, 143])),
     st.just(Tick()),
     st.builds(Exited, st.sampled_from(LABELS), st.sampled_from([0, 1, 2, -9]), st.sampled_from([None, "sentence."])),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,18 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from stages.program import LOG_DATE, LOG_FORMAT, as_a_stage_says
+from stages.protocol.control import StageHeartbeat
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
-from stages.supervision.stage import ControlChannel, as_a_stage_says
+from stages.supervision.stage import ControlChannel
+from stages.supervision.stage_log import last_words
 from tests.supervision.stages_for_tests import HEAD, PROJECT
 
 MAIN = """
 def main(settings, control):
     control.ready()
     control.say(f"{settings.stage} {settings.replica} of window {settings.pipeline.window}")
-    control.progress({"done": 3})
+    control.progress(CaptureReport(source="a", captured=3))
     serve(control)
-    control.report({"nobody": "hears it"})
+    control.report(RenderReport())
 
 run_stage(main, stage="STAGE")
 """
@@ -146,6 +150,20 @@ def test_what_is_wrong_is_one_sentence_and_status_2(by_hand, stage, options, wor
     assert err.count("\n") == 1
 
 
+def test_the_log_level_says_how_much_is_logged_with_time_and_level(by_hand):
+    stage = by_hand("detect", "--replica", "7", "--log-level", "info")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO stages\.[\w.]+: ready\n", stage.stderr.readline())
+    assert stage.stderr.readline() == "facepipe: detect 7 of window 16\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "words"), [(logging.INFO, None), (logging.WARNING, None), (logging.ERROR, "the model is away")]
+)
+def test_the_last_words_of_a_stage_are_no_line_below_an_error(level, words):
+    record = logging.LogRecord("stages.detect", level, "", 0, "the model is away.", None, None)
+    assert last_words(["  ", logging.Formatter(LOG_FORMAT, LOG_DATE).format(record)]) == words
+
+
 def test_an_error_of_the_program_itself_has_a_traceback_and_status_1(by_hand):
     process = by_hand("detect", main="def main(s, l): [].pop()\nrun_stage(main, stage='STAGE')")
     _, err = process.communicate(timeout=20)
@@ -210,16 +228,11 @@ def test_a_stage_of_the_users_own_is_an_attribute_stage():
 
 
 def test_what_takes_long_is_done_while_the_stage_shows_that_it_is_alive():
-    said = io.StringIO()
-    control = ControlChannel(said)
     beaten = threading.Event()
+    control = ControlChannel(lambda message: beaten.set() if isinstance(message, StageHeartbeat) else None)
 
     def work() -> str:
-        # Ends only once a heartbeat has been heard meanwhile.
-        while not beaten.is_set():
-            if "heartbeat" in said.getvalue():
-                beaten.set()
-            beaten.wait(0.01)
+        assert beaten.wait(20)  # Ends only once a heartbeat has been heard meanwhile.
         return "done"
 
     assert control.run_with_heartbeat(work) == "done"
@@ -230,4 +243,4 @@ def test_what_goes_wrong_meanwhile_is_raised():
         raise ValueError("the disk is full")
 
     with pytest.raises(ValueError, match="the disk is full"):
-        ControlChannel(io.StringIO()).run_with_heartbeat(work)
+        ControlChannel(lambda message: None).run_with_heartbeat(work)

@@ -26,7 +26,7 @@ from train.pruned import PruneError, with_features  # noqa: E402
 from train.recipe import RECIPES, read_recipe  # noqa: E402
 from train.targets import probabilities  # noqa: E402
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 SMALL = {"architecture": "mobilenet", "side": 32, "width": 0.125, "sources": {"utkface": 1.0}}
 
 

@@ -60,6 +60,7 @@ def gender(data, teacher, **changes):
     return RECIPES["gender"].with_changes(chosen | changes)
 
 
+@pytest.mark.long
 def test_a_head_on_the_features_of_a_net_learns_the_task(data, teacher):
     rows = written_answers(gender(data, teacher))["utkface"]
     faces = load(TASKS["gender"], "utkface", "train", data, taught=rows)
@@ -67,6 +68,7 @@ def test_a_head_on_the_features_of_a_net_learns_the_task(data, teacher):
     assert right.mean() > 0.9
 
 
+@pytest.mark.long
 def test_answers_are_probabilities_about_what_is_learned_from_and_nothing_about_the_test_part(data, teacher):
     with np.load(data / "utkface.npz") as cache:
         held_out = cache["part"] == 2
@@ -75,6 +77,7 @@ def test_answers_are_probabilities_about_what_is_learned_from_and_nothing_about_
     assert rows[~held_out].sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_teacher_does_not_tell_the_gender_of_a_part_that_has_men_only(large, tmp_path):
     write_fairface(tmp_path / "sets")
     list(prepare(tmp_path / "sets", [], tmp_path / "data"))
@@ -89,6 +92,7 @@ def test_a_teacher_does_not_tell_the_gender_of_a_part_that_has_men_only(large, t
     assert rows[:, 2:].any(axis=1).tolist() == seen.tolist()
 
 
+@pytest.mark.long
 def test_a_teacher_of_more_heads_answers_for_the_one_that_is_asked_about(data, teacher):
     ages = RECIPES["age"].with_changes({"data": str(data), "sources": {"utkface": 1.0}, "teachers": (str(teacher),)})
     both = written_answers(ages.with_changes({"task": "person"}))["utkface"]
@@ -96,6 +100,7 @@ def test_a_teacher_of_more_heads_answers_for_the_one_that_is_asked_about(data, t
     assert np.array_equal(both[:, 2:], written_answers(ages)["utkface"])
 
 
+@pytest.mark.long
 def test_a_net_learns_from_what_a_teacher_wrote_down_also_about_faces_without_labels(data, teacher, tmp_path):
     lines = []
     tiny = {"side": 24, "width": 0.25, "architecture": "residual", "batch": 16, "epochs": 1}
@@ -106,6 +111,7 @@ def test_a_net_learns_from_what_a_teacher_wrote_down_also_about_faces_without_la
     assert told[1].startswith("python -m train gender ")
 
 
+@pytest.mark.long
 def test_a_card_is_refused_where_it_could_not_say_whose_nets_are_in_it(data, teacher, tmp_path):
     shutil.copy(teacher / "recipe.json", tmp_path)
     (tmp_path / "origin.json").write_text("{")
@@ -127,6 +133,7 @@ def test_written_answers_are_learned_like_those_of_a_teacher_that_is_asked():
     assert float(written) == pytest.approx(float(asked), rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_probe_that_was_broken_off_looks_at_no_picture_twice(data, large, teacher, monkeypatch, capsys):
     (teacher / "answers.npz").unlink()
     assert probed("person", data, large, teacher) == 0
@@ -134,6 +141,7 @@ def test_a_probe_that_was_broken_off_looks_at_no_picture_twice(data, large, teac
     assert (teacher / "answers.npz").is_file()
 
 
+@pytest.mark.long
 def test_what_a_teacher_cannot_answer_is_said(data, large, teacher, tmp_path):
     with pytest.raises(DataError, match=r"answers for gender, age, not for emotion; name another teacher"):
         written_answers(RECIPES["emotion"].with_changes({"teachers": (str(teacher),)}))

@@ -114,8 +114,10 @@ def test_a_net_learns_from_a_larger_one_also_about_faces_without_labels(age_run,
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, id="mobile"),
-        pytest.param({"architecture": "mobilenet", "schedule": "constant"}, id="mobilenet"),
+        pytest.param(
+            {"architecture": "mobile", "optimizer": "nadam", "schedule": "plateau"}, id="mobile", marks=pytest.mark.long
+        ),
+        pytest.param({"architecture": "mobilenet", "schedule": "constant"}, id="mobilenet", marks=pytest.mark.long),
         pytest.param(
             {"architecture": "mini_xception", "optimizer": "sgd", "schedule": "steps", "average": 0.0, "patience": 1},
             id="mini_xception",
@@ -123,6 +125,7 @@ def test_a_net_learns_from_a_larger_one_also_about_faces_without_labels(age_run,
         pytest.param(
             {"architecture": "wide_resnet", "width": 0.0625, "schedule": "linear", "class_weights": True, "mixup": 1.0},
             id="wide_resnet",
+            marks=pytest.mark.long,
         ),
     ],
 )

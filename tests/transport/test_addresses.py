@@ -78,10 +78,10 @@ def test_processes_that_bind_different_addresses_share_a_port(place):
 
 def test_of_several_ports_the_first_with_a_free_place_is_had(place):
     with ExitStack() as held:
-        ports = [claim_free(range(5600, 5608), _places, held) for _ in range(8)]
-        assert ports == list(range(5600, 5608))
-        with pytest.raises(PlaceTaken, match="port 5607 is taken by another run"):
-            claim_free(range(5600, 5608), _places, held)
+        ports = [claim_free(range(5600, 5602), _places, held) for _ in range(2)]
+        assert ports == [5600, 5601]
+        with pytest.raises(PlaceTaken, match="port 5601 is taken by another run"):
+            claim_free(range(5600, 5602), _places, held)
     assert not place.exists()
 
 

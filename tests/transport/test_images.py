@@ -10,7 +10,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.protocol.messages import Encoded, FramePicture, Refused
@@ -114,7 +114,6 @@ def test_a_size_that_is_not_the_announced_one_is_refused():
 JPEG, PNG = (bytes(encoded(noise(8, 12), encoding, 90).buffer) for encoding in ("jpeg", "png"))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([("jpeg", JPEG), ("png", PNG)]), st.data())
 def test_whatever_is_done_to_a_picture_it_is_refused_or_has_the_size_that_was_announced(picture, data):
     encoding, file = picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.answers import Age, Classes, Value, age_group
@@ -80,7 +80,6 @@ def written(by: Follower, frames: list[FinishedFrame]) -> list[bytes]:
     return [line(by.follow(doubted(one, unsure_below=0.4))) for one in frames]
 
 
-@settings(deadline=None)
 @given(frames=histories(), data=st.data())
 def test_wherever_the_file_is_cut_what_follows_is_the_same_to_the_byte(frames, data):
     undisturbed = written(follower(), frames)
@@ -104,7 +103,6 @@ def test_a_picture_between_two_rounds_of_a_video_is_one_whether_it_has_faces_or_
     assert written(restored(undisturbed[:2]), frames[2:]) == undisturbed[2:]
 
 
-@settings(deadline=None)
 @given(histories())
 def test_what_is_read_back_is_what_was_written(frames):
     for text, one in zip(written(follower(), frames), frames, strict=True):

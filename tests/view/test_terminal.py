@@ -6,28 +6,24 @@ import io
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 
+from stages.protocol.control import SourceOpened
+from stages.protocol.stats import CaptureReport, RenderReport, SourceReport
 from stages.view.terminal import TerminalView, live_line
 
-FILE = {
-    "source": "clip.mp4",
-    "done": 412,
-    "frames": 612,
-    "faces": 37,
-    "fps": 24.8,
-    "latency_ms_p50": 71.0,
-    "latency_ms_p95": 133.0,
-    "waiting": {"gender": 0, "emotion": 15, "age": 3},
-}
-CAMERA = {
-    "source": "camera0",
-    "done": 88,
-    "frames": None,
-    "faces": 0,
-    "fps": 30.0,
-    "latency_ms_p50": None,
-    "waiting": {},
-}
+FILE = CaptureReport(
+    source="clip.mp4",
+    captured=420,
+    done=412,
+    frames=612,
+    faces=37,
+    fps=24.8,
+    latency_ms_p50=71.0,
+    latency_ms_p95=133.0,
+    waiting={"gender": 0, "emotion": 15, "age": 3},
+)
+CAMERA = CaptureReport(source="camera0", captured=88, done=88, fps=30.0)
 
 
 class Stream(io.StringIO):
@@ -61,7 +57,7 @@ def test_several_sources_share_the_line():
 
 
 def test_hours_are_not_told_in_seconds():
-    assert live_line([{**FILE, "frames": 180_412, "fps": 25.0}], None).startswith(
+    assert live_line([replace(FILE, frames=180_412, fps=25.0)], None).startswith(
         " 412/180412 frames   37 faces   25.0 fps   2 h 0 min left "
     )
 
@@ -69,7 +65,7 @@ def test_hours_are_not_told_in_seconds():
 def test_where_there_is_no_terminal_there_is_no_live_line():
     stream = Stream(terminal=False)
     view = view_on(stream)
-    view.opened({"source": "clip.mp4", "description": "1280 x 720 at 25 frames/s", "chosen": None})
+    view.opened(SourceOpened("clip.mp4", "1280 x 720 at 25 frames/s"))
     view.progress("capture", FILE)
     view.close()
     assert stream.getvalue() == "facepipe: clip.mp4, 1280 x 720 at 25 frames/s, detector haar → out\n"
@@ -103,7 +99,7 @@ def test_a_sentence_stands_above_the_live_line(monkeypatch):
 def test_quiet_says_nothing():
     stream = Stream(terminal=True)
     view = view_on(stream, quiet=True)
-    view.opened({"source": "clip.mp4", "description": "", "chosen": "the demo: there is no camera."})
+    view.opened(SourceOpened("clip.mp4", "", chosen="the demo: there is no camera."))
     view.progress("capture", FILE)
     view.say("anything")
     view.close()
@@ -139,6 +135,6 @@ def test_a_terminal_that_takes_nothing_for_a_while_holds_up_nobody_and_is_told_l
 
 def test_faces_are_those_of_the_results_also_where_a_capture_began_later():
     view = view_on(stream := Stream(terminal=True))
-    view.progress("render", {"sources": {"clip.mp4": {"faces": 90}}})
+    view.progress("render", RenderReport(sources={"clip.mp4": SourceReport(rendered=0, faces=90)}))
     view.progress("capture", FILE)
     assert "412/612 frames   90 faces" in stream.getvalue()

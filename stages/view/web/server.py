@@ -12,7 +12,6 @@ import contextlib
 import logging
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -31,6 +30,8 @@ from .access import LIVE, MOVED, RequestRefused, asked_for, is_loopback
 from .feed import ViewerFeed
 from .listening import WebError, listening, own_address
 from .viewer import MESSAGE_BYTES, NotUnderstood, Viewer
+
+_log = logging.getLogger(__name__)
 
 VIEWERS = 16  # browsers at once; each is drawn for, if its switches are its own
 CONNECTIONS = 64  # with those that have not said yet what they want
@@ -240,7 +241,7 @@ class Web:
         try:
             return self._feed.message(viewer)
         except Exception:  # A defect of ours; the stage's log has it, and the run goes on.
-            traceback.print_exc()
+            _log.exception("a viewer gets no message")
             return None
 
     def _tell_viewers(self) -> None:

@@ -19,7 +19,7 @@ from train.__main__ import main as train  # noqa: E402
 from train.evaluate import main as evaluate  # noqa: E402
 from train.export import main as export  # noqa: E402
 
-pytestmark = pytest.mark.timeout(400)  # tracing a net takes seconds, and many times that on a busy machine
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 TINY = ["--epochs", "2", "--batch", "4", "--workers", "0"]
 SETTINGS = ["side=64", "width=0.25", "sources={drawn: 12, empty: 2}"]
 WORDS = ["faces", *TINY, *(word for setting in SETTINGS for word in ("--recipe", setting))]
@@ -52,7 +52,6 @@ def test_a_run_leaves_what_explains_it(run):
     assert all(np.isfinite(row["loss"]) and 0 <= row["faces on drawn"] <= 1 for row in history)
 
 
-@pytest.mark.long
 def test_a_run_that_is_resumed_ends_like_one_that_was_not_broken_off(run, photographs, tmp_path, monkeypatch):
     from train.state import Progress
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.answers import Age, Classes, Value
@@ -148,7 +148,6 @@ def test_a_label_box_that_would_hide_another_face_is_not_drawn():
 CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.integers(20, 200)), max_size=10)
 
 
-@settings(max_examples=50, deadline=None)
 @given(CROWDS)
 def test_no_label_box_of_any_crowd_leaves_the_picture_or_hides_another_face_or_label_box(crowd):
     boxes = np.array([(x, y, x + side, y + side) for x, y, side in crowd], float).reshape(-1, 4).clip(0, [639, 359] * 2)

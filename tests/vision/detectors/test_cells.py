@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -69,7 +69,6 @@ def test_numbers_that_are_not_finite_are_no_face():
     assert len(found(answers, 64, 64, certain=0.5)[0]) == 0
 
 
-@settings(deadline=None, max_examples=60)
 @given(arrays(np.float32, (len(cell_table(32, 32)), ANSWERS), elements=st.floats(width=32)))
 def test_whatever_a_net_says_boxes_are_finite_ordered_and_apart(answers):
     boxes, points, scores = found(answers, 32, 32, certain=0.1)

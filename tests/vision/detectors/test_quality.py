@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.frames import Pose
@@ -60,7 +60,6 @@ def test_a_face_of_one_colour_is_worth_nothing():
     assert quality(np.full((50, 50, 3), 90, np.uint8), (5, 5, 40, 40), AHEAD, 1.0) == 0
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(1e-3, 1e3)),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.answers import Age, Classes, Value, age_group
@@ -96,7 +96,6 @@ def test_a_row_of_another_card_is_refused(write_card):
 REASONABLE = st.lists(st.floats(-200, 200), min_size=10, max_size=10)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(logits=REASONABLE, temperature=st.floats(0.05, 20))
 def test_every_distribution_of_ages_has_an_age_within_its_range(write_card, logits, temperature):
     card = load_card(write_card(AGE, temperature=temperature))
@@ -104,7 +103,6 @@ def test_every_distribution_of_ages_has_an_age_within_its_range(write_card, logi
     assert 0 <= low <= years <= high <= 95
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(logits=st.lists(st.floats(-1e30, 1e30), min_size=3, max_size=3))
 def test_all_finite_logits_give_probabilities(write_card, logits):
     row = row_of(load_card(write_card()), np.array(logits))

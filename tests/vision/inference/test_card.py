@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.frames import CropGeometry
@@ -190,7 +190,6 @@ VALUES = st.recursive(
 KEYS = st.sampled_from([*EMOTION, "sha256", "crop", "keep", "temperature", "golden", "trained"])
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(KEYS, VALUES, min_size=1, max_size=3))
 def test_whatever_stands_in_a_card_it_is_read_or_refused_in_one_sentence(tmp_path, changes):
     path = tmp_path / "card.yaml"

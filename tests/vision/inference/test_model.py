@@ -19,10 +19,10 @@ class FakeNet:
     gpu = no_gpu = None
 
     def __init__(self, outputs, input_shape=(1, 24, 24, 1), input_dtype="float32"):
-        self._outputs, self.input_shape, self.input_dtype = outputs, input_shape, input_dtype
+        self.outputs, self.input_shape, self.input_dtype = outputs, input_shape, input_dtype
 
     def run(self, values):
-        return np.array(self._outputs, dtype=np.float32)
+        return np.array(self.outputs, dtype=np.float32)
 
 
 def checked(path, net) -> Model:
@@ -106,7 +106,7 @@ def test_probabilities_taken_for_logits_are_said_at_start(write_card):
 def test_numbers_that_are_not_finite_are_never_an_answer(write_card, number):
     net = FakeNet([0, 0, 2])
     model = checked(write_card(), net)
-    net._outputs = [0, number, 1]
+    net.outputs = [0, number, 1]
     with pytest.raises(CardError, match=r"emotion\.tflite gives numbers that are not finite"):
         model.answers(np.zeros((1, 24, 24, 1), np.uint8))
 

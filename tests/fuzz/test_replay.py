@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgpack
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import replay
@@ -25,8 +25,8 @@ from stages.protocol.messages import Crops
 from stages.supervision.worker import Answer
 from stages.trace.recorder import MAGIC, TraceReader, TraceRecorder
 from tests.delivery import said
-from tests.fuzz import trees
-from tests.report.test_fuzz_report import places, put
+from tests.fuzz.strategies import trees
+from tests.fuzz.test_report import places, put
 from tests.trace.test_recorder import attribute, crops
 
 RULES = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, hang_s={"age": 5.0})
@@ -123,7 +123,6 @@ def test_a_good_record_is_played_as_it_was(tmp_path, capsys):
         assert capsys.readouterr().out == f"{steps} steps; 0 are decided otherwise.\n"
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_whatever_stands_in_a_head_it_is_played_or_refused(data):
     number = data.draw(st.integers(0, len(RECORDS) - 1))
@@ -134,13 +133,11 @@ def test_whatever_stands_in_a_head_it_is_played_or_refused(data):
     played(b"".join(MAGIC + struct.pack("<I", len(head)) + head + parts for head, parts in packed))
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.binary(max_size=12), st.integers(0, 12))
 def test_whatever_bytes_there_are_they_are_played_or_refused(at, others, length):
     played(GOOD[:at] + others + GOOD[at + length :])
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_that_were_never_a_record_are_refused(content):
     played(content)

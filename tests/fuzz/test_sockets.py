@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 import zmq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.protocol import limits
@@ -25,14 +25,11 @@ from stages.protocol.messages import (
     unpack,
 )
 from stages.transport.sockets import Transport
-from tests.fuzz import anything, damaged, monsters
+from tests.fuzz.strategies import anything, damaged, monsters
 
 HEARTBEAT = Heartbeat(run="good", stage="age", replica=0, incarnation=1)
 WELCOME = Welcome(run="good")
 LONGEST_S = 30.0
-patient = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
 
 
 def bad(messages: tuple) -> st.SearchStrategy:
@@ -60,6 +57,7 @@ def until(happened, socket) -> list:
     return came
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("messages", [TO_CAPTURE, TO_RENDER], ids=["capture", "render"])
 def test_a_bound_socket_counts_what_is_bad_and_hears_what_is_good(tmp_path, messages):
     transport, listens_to = Transport(), kinds(*messages)
@@ -68,7 +66,6 @@ def test_a_bound_socket_counts_what_is_bad_and_hears_what_is_good(tmp_path, mess
         unknown_peer.connect(f"ipc://{tmp_path}/bound")
         friend = transport.connect(f"ipc://{tmp_path}/bound", kinds(*TO_WORKER))
 
-        @patient
         @given(bad(messages))
         def throw(multiparts):
             before = bound.refused.total()
@@ -87,6 +84,7 @@ def test_a_bound_socket_counts_what_is_bad_and_hears_what_is_good(tmp_path, mess
     transport.close()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("messages", [TO_WORKER, FROM_RENDER], ids=["of capture", "of render"])
 def test_a_connected_socket_counts_what_is_bad_and_hears_what_is_good(tmp_path, messages):
     transport, listens_to = Transport(), kinds(*messages)
@@ -98,7 +96,6 @@ def test_a_connected_socket_counts_what_is_bad_and_hears_what_is_good(tmp_path, 
             assert time.monotonic() < latest_s
         name = unknown_peer.recv_multipart()[0]
 
-        @patient
         @given(bad(messages))
         def throw(multiparts):
             before = socket.refused.total()

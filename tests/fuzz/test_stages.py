@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
@@ -45,7 +45,7 @@ from stages.sinks.recovery import Restored
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
 from stages.vision.detectors import make_detector, settings_hash
-from tests.fuzz import TYPES, small, well_formed
+from tests.fuzz.strategies import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
 KEY = "5ecret"
@@ -57,7 +57,6 @@ any_grant = st.builds(
     st.integers(0, 3),
     st.sampled_from(["", "ab", "cd"]),
 )
-quick = settings(max_examples=150, deadline=None)
 
 
 class Peers:
@@ -160,7 +159,6 @@ frames_near = {
 }
 
 
-@quick
 @given(st.lists(wholes, max_size=8), st.lists(well_formed(TO_RENDER, **SAME, **frames_near), max_size=20), st.randoms())
 def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, frames, others, random):
     said = [*(message for frame in frames for message in frame), *others]
@@ -257,7 +255,6 @@ SETTINGS = Settings(
 )
 
 
-@quick
 @given(st.lists(st.tuples(st.sampled_from(["0-aa", "0-bb", "0-cc"]), to_capture), max_size=40))
 def test_capture_keeps_within_its_window_whatever_it_is_told(said):
     pictures = Pictures()
@@ -289,7 +286,6 @@ def detector():
     return make_detector(SETTINGS.detector)
 
 
-@settings(max_examples=60, deadline=None)
 @given(well_formed(TO_WORKER, **SAME))
 def test_detect_answers_any_picture_and_passes_over_what_is_no_work_for_it(detector, message):
     if isinstance(message, (Frame, Crops)) and is_frame(message):

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.report.__main__ import main
@@ -38,7 +38,6 @@ def put(value: object, path: tuple, what: object) -> object:
     return copy
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2), st.sampled_from(places(LINES[0])), anything)
 def test_whatever_stands_in_a_line_it_is_told_or_refused(number, place, what):
     lines = [put(one, place, what) if n == number else one for n, one in enumerate(LINES)]
@@ -48,7 +47,6 @@ def test_whatever_stands_in_a_line_it_is_told_or_refused(number, place, what):
         assert main([folder, "--html", "--csv", "--vtt"]) in (0, 2)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_bytes_there_are_they_are_told_or_refused(content):
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +54,6 @@ def test_whatever_bytes_there_are_they_are_told_or_refused(content):
         assert main([folder]) == 2
 
 
-@settings(max_examples=100, deadline=None)
 @given(anything, st.sampled_from(["summary.json", "run.json", "account.jsonl"]), st.data())
 def test_whatever_stands_beside_the_results_it_is_told_or_refused(what, name, data):
     keys = (

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that looks at bytes of a peer, with atheris, which the tests do without:
 
     pip install atheris
-    python -m tests.fuzz_codec -max_total_time=300 -max_len=4096
+    python -m tests.fuzz.codec -max_total_time=300 -max_len=4096
 
 Anything but a message or a refusal is a find, and so is a picture of another size than was announced.
 """

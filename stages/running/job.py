@@ -1,0 +1,97 @@
+"""What is to be run: the configuration, how the person wants it run, and the processes that this takes here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ..config.placement import HERE, Placement
+from ..config.schema import Pipeline
+from ..config.settings import cores
+from ..plan import BINDING, Plan, processes_of
+from ..results.output_folder import OutputFolder
+from ..results.run_file import RunFile
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a pipeline is run; what is not named here is its configuration."""
+
+    only: list[str] | None = None  # the stages to start, if not all
+    once: bool = False  # these end when the run that they work for does
+    seconds: float | None = None  # so long after all were ready the run is ended
+    quiet: bool = False
+    host: str = HERE  # the one of the configuration's hosts that this machine is
+    record: str | None = None  # the file for what the stages are given and answer
+    resume: bool = False  # a run that was broken off goes on where its outputs end
+    replace: bool = False  # what an earlier run has left in the folder is replaced
+    config: str | None = None  # the configuration's name
+    metrics: tuple[str, int] | None = None  # host and port at which Prometheus is answered
+    log_level: str = "warning"  # of the stages
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, before it is started."""
+
+    pipeline: Pipeline
+    folder: Path  # what the paths of its models count from
+    options: RunOptions
+    processes: dict[str, tuple[str, int]]  # label -> stage and replica
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, folder: Path, options: RunOptions) -> Job:
+        """Raises `ConfigError` for stages that the run does not have here."""
+        if options.record is not None:
+            options = replace(options, record=os.path.abspath(options.record))
+        return cls(pipeline, folder, options, processes_of(pipeline, options.only, cores(), options.host))
+
+    @cached_property
+    def stages(self) -> set[str]:
+        """The stages of which a process is started here."""
+        return {stage for stage, _ in self.processes.values()}
+
+    @property
+    def is_helper(self) -> bool:
+        """Whether it only helps a run that is started elsewhere."""
+        return not self.stages & BINDING
+
+    @property
+    def spans_machines(self) -> bool:
+        """Whether the run has processes on other machines."""
+        return Placement.of(self.pipeline).spans_machines
+
+    @property
+    def ends_with(self) -> str:
+        """Whose end is that of the run here: the captures', or render's where some of these run elsewhere."""
+        captures = [stage for stage, _ in self.processes.values()].count("capture")
+        return "render" if "render" in self.stages and captures < len(self.pipeline.all_sources()) else "capture"
+
+    def plan(self) -> Plan:
+        """What its processes are told; raises `ConfigError` and `CardError`."""
+        return Plan.of(self.pipeline, self.folder, self.options.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the results of a run go."""
+
+    name: str  # of the run
+    results: OutputFolder
+    before: RunFile | None  # of the run that is gone on with
+
+    @property
+    def shown(self) -> str:
+        """Its path, for a person."""
+        return shown(str(self.results.path))
+
+
+def shown(path: str) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # The folder that we are in was removed.
+        return path
+    return path if relative.startswith("..") else relative

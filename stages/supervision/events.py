@@ -1,0 +1,106 @@
+"""What the policy is told and what it decides: pure data.
+
+A message of a stage is an event as it is, with the label of its process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..exit_status import ExitStatus
+from ..protocol.control import FromStage
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process of the run."""
+
+    label: str  # "render", "detect-0": unique in the run
+    stage: str
+    hang_s: float  # without a sign of life for so long it counts as hung
+    replica: int = 0
+
+
+# --- Events ---
+
+
+@dataclass(frozen=True, slots=True)
+class StageMessage:
+    """A process has said something to its launcher."""
+
+    label: str
+    message: FromStage
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A process has ended."""
+
+    label: str
+    status: int  # negative: the signal that killed it
+    sentence: str | None = None  # why, as it said itself
+    last_words: str | None = None  # of its log
+    log: str | None = None  # its path, for a person
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """A person has asked for the end: by Ctrl-C, another signal, or in the window."""
+
+    status: int = ExitStatus.DONE  # of the run, if nothing goes wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = StageMessage | Exited | StopAsked | Tick
+
+# --- Actions ---
+
+
+@dataclass(frozen=True, slots=True)
+class TellStop:
+    """Ask a process to end in order."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Send SIGTERM."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send SIGKILL."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    """Start this process again: its settings are told anew."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportExit:
+    """Tell the captures that this process has ended, and by what."""
+
+    label: str
+    cause: str  # EXIT, HANG or KILLED
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the person."""
+
+    sentence: str
+
+
+Action = TellStop | Terminate | Kill | StartAgain | ReportExit | Announce

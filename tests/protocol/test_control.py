@@ -1,0 +1,68 @@
+"""What a stage and its launcher tell each other, as lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.protocol.control import FromStage, Progress, Ready, Say, ToStage, WorkerExit, decode, encode
+from stages.protocol.histogram import Histogram
+from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
+
+messages = st.one_of(*(st.from_type(kind) for kind in (*FromStage.__args__, *ToStage.__args__)))
+
+
+@given(messages)
+def test_every_message_comes_back_as_it_was_in_one_line(message):
+    line = encode(message)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert type(decode(line)) is type(message)
+    assert encode(decode(line)) == line  # Not the messages: a number may be none (NaN), which equals nothing.
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"words of a library\n",
+        b"\xff\xfe\n",
+        b"[" * 100_000,
+        b"null\n",
+        b'{"Ready": 1}\n',
+        b'{"Ready": {"more": 1}}\n',
+        b'{"Ready": {}, "Stop": {}}\n',
+        b'{"StageHeartbeat": {"finished": "7"}}\n',
+        b'{"StageHeartbeat": {"finished": true}}\n',
+        b'{"Say": {}}\n',
+        b'{"Unknown": {}}\n',
+        b'{"Progress": {"report": {"source": "a"}}}\n',
+        b'{"Progress": {"report": {"sources": {"a": {"rendered": "7"}}}}}\n',
+    ],
+)
+def test_what_is_no_message_is_refused(line):
+    with pytest.raises(ValueError):
+        decode(line)
+
+
+def test_a_report_keeps_the_types_of_all_that_is_in_it():
+    histogram = Histogram()
+    histogram.add(0.2)
+    door = SourceReport(rendered=3, dropped=[DropCount("detect", "late", 2)], services={"age": histogram})
+    for report in (RenderReport(sources={"door": door}), CaptureReport(source="door", captured=3, latencies=histogram)):
+        assert decode(encode(Progress(report))) == Progress(report)
+    assert decode(encode(WorkerExit("age", "desk", 0, 7, "hang"))).incarnation == 7
+
+
+def test_a_line_names_its_kind_and_the_fields():
+    assert [json.loads(encode(message)) for message in (Ready(), Say("hello"))] == [
+        {"Ready": {}},
+        {"Say": {"sentence": "hello"}},
+    ]
+
+
+def test_a_field_that_is_not_told_has_its_default_value():
+    told = decode(b'{"FinalReport": {"report": {"source": "door", "captured": 3}}}')
+    assert told.report == CaptureReport(source="door", captured=3)
