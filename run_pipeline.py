@@ -166,7 +166,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--make-keys", metavar="DIR", help="write keys for the hosts of the configuration")
     parser.add_argument("--list-cameras", action="store_true", help="list the cameras")
     parser.add_argument("--quiet", action="store_true", help="print only errors, and do not wait for keys in a window")
-    add_log_level(parser, "how much stages write to logs/NAME.log")
+    add_log_level(parser, "how much the stages write to logs/NAME.log")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=f"facepipe {VERSION}")
     arguments = _with_its_source(parser, *parser.parse_known_args(argv))
