@@ -44,7 +44,6 @@ def main(settings, control):
     control.ready()
     serve(control)
     from stages.results.manifest import Manifest
-from stages.results.run_file import RunFile
 
     line = '{"source": "clip.mp4", "frame": %d, "time": %d.0, "width": 8, "height": 8, "faces": []}\\n'
     Manifest(out).write(out / "results.jsonl", "".join(line % (frame, frame) for frame in range(2)).encode())
