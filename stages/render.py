@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import cv2  # noqa: F401  (first: once PyAV's X libraries are loaded, OpenCV's window hangs as it opens)
+
 from .errors import FacepipeError
 from .layout import RESULTS
 from .program import run_stage

@@ -48,7 +48,7 @@ class RenderStats:
 
     def finished(self, emit: Emit, frame: FinishedFrame, drawing_s: float) -> None:
         """A frame is in the outputs; `drawing_s`: seconds that drawing, writing and showing it took."""
-        self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=frame.error is not None)
+        self._counts.update(faces=len(frame.faces), missing=len(frame.missing), errors=int(frame.error is not None))
         said = [emit.faces, *emit.answers.values()] if emit.faces is not None else []
         spent_s = {stage: message.spent.get(stage, 0.0) for stage, message in emit.answers.items()}
         if emit.faces is not None:
