@@ -35,9 +35,6 @@ LAYERS = (
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 
-# What is not so yet: the import, and why it is to go.
-EXCEPTIONS = {}
-
 
 def test_a_package_imports_only_from_the_layers_below_it():
     upwards = {
@@ -46,16 +43,11 @@ def test_a_package_imports_only_from_the_layers_below_it():
         for other in others
         if _package(module) != _package(other) and RANKS[_package(other)] >= RANKS[_package(module)]
     }
-    assert upwards - EXCEPTIONS.keys() == set()
+    assert upwards == set()
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    graph = {name: {o for o in others if (name, o) not in EXCEPTIONS} for name, others in imports().items()}
-    TopologicalSorter(graph).prepare()  # It raises for a circle, and names its modules.
-
-
-def test_every_exception_is_still_there():
-    assert {exception for exception in EXCEPTIONS if exception[1] not in imports().get(exception[0], ())} == set()
+    TopologicalSorter(imports()).prepare()  # It raises for a circle, and names its modules.
 
 
 def test_the_stages_import_nothing_of_bench_train_and_tests():
