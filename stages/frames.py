@@ -21,6 +21,7 @@ class Picture:
     time: float  # seconds from the start of its file, or since the camera was opened; 0.0 for a still
     rate: float | None  # nominal frames a second of its video or camera; None for a still
     file: str | None = None  # which file of a folder or glob it comes from, relative, with /; None where there is one
+    clock: float | None = None  # of a live source: when it came, in seconds since 1970
 
     def __post_init__(self) -> None:
         # Checked where a source makes it, because a socket would refuse it only much later.

@@ -10,6 +10,7 @@ PARTS = 64  # buffers behind one header
 NAME_CHARACTERS = 200
 TEXT_CHARACTERS = 2000
 COUNT = 2**53  # frame numbers, sequence numbers and sizes: what a float64 still holds exactly
+CLOCK_S = 250_000_000_000  # a time of day in seconds since 1970: the year 9892, and years have four digits
 
 # Beyond: the faces with the highest scores are kept, and the run says so once.
 FACES = 256

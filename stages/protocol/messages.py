@@ -125,6 +125,7 @@ Flag = Annotated[bool, lambda value: type(value) is bool]
 Seconds = Annotated[float, _number()]
 MaybeSeconds = Annotated[float | None, _or_none(_number(0))]
 MaybeRate = Annotated[float | None, _or_none(_number(0))]
+MaybeClock = Annotated[float | None, _or_none(_number(0, limits.CLOCK_S))]
 Spent = Annotated[
     dict, lambda v: type(v) is dict and len(v) <= 64 and all(map(_name, v)) and all(map(_number(0), v.values()))
 ]
@@ -343,6 +344,7 @@ class FramePicture(Message):
     time: Seconds
     rate: MaybeRate
     asked: Names  # the attribute stages that are asked about it
+    clock: MaybeClock = None  # of a live source: when it came, in seconds since 1970
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import time_of_day
 from ..frames import FinishedFrame
 from ..protocol.messages import SourceHello
 from ..results.errors import DamagedState, cannot_write
@@ -40,6 +41,8 @@ class RunOutputs:
         self.run = before.run if self._continues else settings.run or uuid.uuid4().hex[:12]
         last = before.incarnation if self._continues else 0
         self.incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
+        # The run that is gone on with was begun when it was; an older version did not say.
+        self._started = before.started if self._continues else time_of_day.written()
         self._has_begun = False
 
     def open(self, hello: SourceHello, screens: Screens) -> SourceOutputs:
@@ -118,7 +121,7 @@ class RunOutputs:
 
     def _write_run_file(self, write: Callable[[RunFile, Path], None], ended: str | None = None) -> None:
         try:
-            write(RunFile(self.run, self._settings.inputs, self.incarnation, ended), self._folder.path)
+            write(RunFile(self.run, self._settings.inputs, self.incarnation, ended, self._started), self._folder.path)
         except OSError as error:
             raise cannot_write(self._folder.path, error) from error
 

@@ -17,7 +17,7 @@ ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
 SMOOTHED = "smoothed_"  # before the names of columns of answers over time
 PLACE = {
-    "source": str, "file": str, "frame": int, "time": float, "id": int,
+    "source": str, "file": str, "frame": int, "time": float, "clock": str, "id": int,
     "box_x": float, "box_y": float, "box_width": float, "box_height": float, "score": float,
 }  # fmt: skip
 
@@ -75,8 +75,9 @@ def columns_of(sources: list[Results]) -> Columns:
     raw: dict[str, Columns] = {}
     smoothed: dict[str, Columns] = {}
     fullest: tuple[str, ...] = ()  # the stages of a frame that all are asked about: it tells their order
-    has_landmarks = False
+    has_landmarks = has_clock = False
     for line in _lines(sources):
+        has_clock |= line.clock is not None
         for face in line.faces:
             has_landmarks |= face.landmarks is not None
             for known, answers in ((raw, face.answers), (smoothed, face.smoothed)):
@@ -84,7 +85,8 @@ def columns_of(sources: list[Results]) -> Columns:
                 for stage, answer in answers.items():
                     if stage not in known or len(known[stage]) < len(answer.columns()):
                         known.setdefault(stage, {}).update(_columns(stage, answer))
-    columns = PLACE | (LANDMARKS if has_landmarks else {})
+    place = {name: kind for name, kind in PLACE.items() if name != "clock" or has_clock}
+    columns = place | (LANDMARKS if has_landmarks else {})
     in_order = dict.fromkeys((*fullest, *raw, *smoothed))
     for stage in in_order:
         columns |= raw.get(stage, {})
@@ -105,7 +107,16 @@ def _lines(sources: list[Results]) -> Iterator[Line]:
 
 
 def _row(line: Line, face: Face) -> dict[str, object]:
-    place = (line.source, line.file, line.frame, line.time, face.id, *map(_known, face.box), _known(face.score))
+    place = (
+        line.source,
+        line.file,
+        line.frame,
+        line.time,
+        line.clock,
+        face.id,
+        *map(_known, face.box),
+        _known(face.score),
+    )
     row = dict(zip(PLACE, place, strict=True))
     if face.landmarks is not None:
         numbers = *(number for point in face.landmarks for number in point), face.pose.yaw, face.pose.pitch

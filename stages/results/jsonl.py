@@ -1,4 +1,4 @@
-"""results.jsonl: a line of JSON per frame, without times of day and durations, so that equal runs give equal bytes."""
+"""results.jsonl: a line of JSON per frame. Of a file it has no times of day: equal runs give equal bytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import time_of_day
 from ..answers import answer_from
 from ..config.schema import FACE_KEYS
 from ..decimals import are_numbers, as_json, of_json
@@ -39,6 +40,7 @@ class Line:
     error: str | None  # why the frame was not analysed
     begins: int = 0  # where it begins in the file, in bytes
     ends: int = 0
+    clock: str | None = None  # of a live source: the time of day, as in `time_of_day`
 
 
 class JsonLines:
@@ -122,7 +124,10 @@ def record(frame: FinishedFrame) -> dict:
     written = {"source": frame.source, "frame": int(frame.frame)}
     if frame.picture.file is not None:
         written["file"] = frame.picture.file
-    written |= {"time": as_json(frame.picture.time), "width": width, "height": height}
+    written["time"] = as_json(frame.picture.time)
+    if frame.picture.clock is not None:
+        written["clock"] = time_of_day.written(frame.picture.clock)
+    written |= {"width": width, "height": height}
     written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
     if frame.missing:
         written["missing"] = list(frame.missing)
@@ -207,7 +212,9 @@ def _refuse(constant: str) -> None:
 def _checked(record: dict, begins: int, ends: int) -> Line:
     faces = [_read_face(face) for face in record["faces"]]
     time, width, height = record["time"], record["width"], record["height"]
-    missing, error = record.get("missing", []), record.get("error")
+    missing, error, clock = record.get("missing", []), record.get("error"), record.get("clock")
+    if clock is not None:
+        time_of_day.read(clock)
     fits = (
         isinstance(record["source"], str)
         and isinstance(record["frame"], int)
@@ -226,7 +233,7 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
     if not fits:
         raise ValueError("a value is of another type")
     named = record["source"], record["frame"], record.get("file"), float(time or 0)
-    return Line(*named, width, height, faces, missing, error, begins, ends)
+    return Line(*named, width, height, faces, missing, error, begins, ends, clock)
 
 
 def _is_face(face: Face) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from .. import time_of_day
 from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
 from .atomic import open_plain, sync_folder
@@ -28,6 +29,7 @@ class RunFile:
     inputs: dict = field(default_factory=dict)  # all that results depend on, under names that a person can read
     incarnation: Incarnation = 0  # of the last render
     ended: str | None = None  # "finished", "stopped" by a person, or None: under way, or broken off
+    started: str | None = None  # when the run was begun, as in `time_of_day`; None where an older version did
 
     @classmethod
     def read(cls, folder: Path) -> RunFile | None:
@@ -44,13 +46,15 @@ class RunFile:
 
     @classmethod
     def _from(cls, said: dict) -> RunFile:
-        read = cls(said["run"], said["inputs"], said["incarnation"], said["ended"])
+        read = cls(said["run"], said["inputs"], said["incarnation"], said["ended"], said.get("started"))
         number = read.incarnation
         is_number = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63
         if not (isinstance(read.run, str) and read.run and isinstance(read.inputs, dict) and is_number):
             raise TypeError("a value is of another type")
         if read.ended not in _ENDS:
             raise ValueError("no way to end")
+        if read.started is not None:
+            time_of_day.read(read.started)
         return read
 
     def prepare(self, folder: Path) -> None:

@@ -96,7 +96,8 @@ def _leave_summary(came: RunAccount, outcome: Outcome, target: Target) -> None:
         return
     _note_end(outcome, here, results.path)
     inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
-    ended = {"status": outcome.status, "failure": outcome.sentence}
+    started = {"started": here.started} if here and here.started else {}
+    ended = {**started, "status": outcome.status, "failure": outcome.sentence}
     try:
         results.write_summary({**ended, **came.to_json(), "outputs": inside})
     except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.

@@ -75,7 +75,7 @@ class Camera(Source):
         count, opened_s, is_there = 0, time.monotonic(), True
         while is_there:
             for pixels in self._until_silent():
-                yield Picture(pixels, time.monotonic() - opened_s, self._rate)
+                yield Picture(pixels, time.monotonic() - opened_s, self._rate, clock=time.time())
                 count += 1
             self._capture.release()  # A device that was plugged in again is another one.
             is_there = self._found_again(f"camera {self._number}", self._open) is not None

@@ -165,7 +165,7 @@ class Stream(Source):
             with clip:
                 # By the time of arrival: many cameras send no time stamps, or ones that jump.
                 for picture in clip.pictures(self._note, live=True):
-                    yield replace(picture, time=time.monotonic() - opened_s)
+                    yield replace(picture, time=time.monotonic() - opened_s, clock=time.time())
             count += clip.count
             if clip.came_whole_s > _FASTER * (time.monotonic() - opened_s) and not self.reconnections:
                 break  # A file that its server gives without a length: a camera takes as long as what it shows.

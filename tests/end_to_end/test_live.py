@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from datetime import datetime
 
 import pytest
 
@@ -53,6 +54,20 @@ def test_a_stream_is_shown_until_it_ends_and_the_account_balances(place, door):
     assert source["source"] == "127.0.0.1/door"
     assert "the stream ended after" in ran.out
     assert len(list((ran.output / "annotated").glob("*.mp4"))) == 1
+
+
+def test_each_frame_of_a_stream_has_its_time_of_day_and_the_run_its_start(place, door):
+    before = datetime.now().astimezone()
+    run = place.start(door.url, STAYS_AWAY).until_lines(20)
+    door.ended.set()
+    ran = run.end()
+    clocks = [datetime.fromisoformat(line["clock"]) for line in ran.lines]
+    passed_s = [(clock - clocks[0]).total_seconds() for clock in clocks]
+    times = [line["time"] - ran.lines[0]["time"] for line in ran.lines]
+    assert passed_s == pytest.approx(times, abs=0.1)
+    started = datetime.fromisoformat(ran.summary["started"])
+    assert before <= started <= clocks[-1]
+    assert ran.summary["started"] == json.loads((ran.output / "run.json").read_text())["started"]
 
 
 def test_a_stream_is_waited_for_when_the_run_starts_and_found_again_when_it_is_lost(place, astronaut):

@@ -183,8 +183,10 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert other.status == 2
     assert "stages.detect is not what the run in" in other.complaint
     assert other.results == killed.results
+    started = json.loads((run.output / "run.json").read_text())["started"]
     resumed = place.run(slow_film, "--resume")
     assert_same(resumed, calm)
+    assert resumed.summary["started"] == started
     goes_on = re.search(rf"^facepipe: {slow_film.name} goes on at frame (\d+)$", resumed.err, re.MULTILINE)
     before = int(goes_on[1])
     assert resumed.summary["sources"][0]["before"] == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_where_there_are_landmarks_points_pose_and_quality_have_columns(tmp_path
     assert (without["quality"], without["unsure"], without["nose_x"]) == ("", "", "")
     main([str(written(tmp_path, [frame(0, flat(96, 64), [face(1, 1, 9)])])), "--csv"])
     assert "quality" not in table(tmp_path)[0]
+
+
+def test_the_time_of_day_has_a_column_where_the_source_was_live(tmp_path):
+    one, other = film(2, followed(1))
+    live = [replace(one, picture=replace(one.picture, clock=1_800_000_000.0)), other]
+    main([str(written(tmp_path / "live", live)), "--csv"])
+    main([str(written(tmp_path / "file", [one, other])), "--csv"])
+    first, second = table(tmp_path / "live")
+    assert datetime.fromisoformat(first["clock"]).timestamp() == 1_800_000_000 and second["clock"] == ""
+    assert "clock" not in table(tmp_path / "file")[0]
 
 
 def test_columns_are_there_although_only_the_last_face_needs_them_and_what_was_not_said_is_empty(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from stages.answers import Classes, Value
 from stages.frames import Face
 from stages.results.errors import OutputError
-from stages.results.jsonl import JsonLines, line, record
+from stages.results.jsonl import JsonLines, line, lines_of, parsed, record
 from tests.results.frames import face, flat, frame, seen
 
 
@@ -44,6 +45,23 @@ def test_file_missing_and_error_stand_in_a_line_only_where_there_is_something_to
     full = record(frame(file="a/b.jpg", missing=["age"], error="detect gave it up"))
     assert list(full) == ["source", "frame", "file", "time", "width", "height", "faces", "missing", "error"]
     assert (full["file"], full["missing"], full["error"]) == ("a/b.jpg", ["age"], "detect gave it up")
+
+
+def test_a_frame_of_a_live_source_has_the_time_of_day_with_its_zone_and_it_is_read_back(tmp_path):
+    live = frame()
+    live = replace(live, picture=replace(live.picture, clock=1_800_000_000.0625))
+    (path := tmp_path / "results.jsonl").write_bytes(line(live))
+    [read] = lines_of(path)
+    assert list(record(live)) == ["source", "frame", "time", "clock", "width", "height", "faces"]
+    assert datetime.fromisoformat(read.clock).timestamp() == 1_800_000_000.062
+    assert datetime.fromisoformat(read.clock).tzinfo is not None
+
+
+@pytest.mark.parametrize("clock", ["5", "yesterday", "2026-11-29T18:04:05", 5, True, []])
+def test_a_clock_that_is_no_time_of_day_with_a_zone_is_no_line(clock):
+    said = record(frame()) | {"clock": clock}
+    with pytest.raises(ValueError, match="no line of results"):
+        parsed(json.dumps(said).encode())
 
 
 def test_faces_stand_from_left_to_right_then_from_top_to_bottom():

@@ -13,7 +13,8 @@ from stages.results.run_file import RunFile, refuse_unknown
 
 
 def test_it_comes_back_as_it_was_written(tmp_path):
-    written = RunFile("ab12", {"source clip.mp4": ["clip.mp4", [10, 20]]}, 7, "stopped")
+    started = "2026-11-29T18:04:05.250+01:00"
+    written = RunFile("ab12", {"source clip.mp4": ["clip.mp4", [10, 20]]}, 7, "stopped", started)
     written.write(tmp_path)
     assert RunFile.read(tmp_path) == written
     assert sorted(path.name for path in tmp_path.iterdir()) == [MANIFEST, "run.json"]
