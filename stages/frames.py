@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .answers import Answer
+from .areas import Areas
 from .decimals import rounded
 
+NO_AREAS = Areas()
 UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
 
 
@@ -123,6 +125,7 @@ class FinishedFrame:
     faces: list[Face]
     missing: list[str] = field(default_factory=list)  # attribute stages whose answer was given up
     error: str | None = None  # why the frame could not be analysed at all
+    areas: Areas = NO_AREAS  # the zones and lines of its source, to be drawn
 
 
 def as_written(frame: FinishedFrame) -> FinishedFrame:

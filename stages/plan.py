@@ -251,11 +251,13 @@ def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
     part = {"start": played.start_s, "end": played.end_s, "fps": played.fps, "loop": played.loop}
     # Only what is asked for: a run that was begun before there were these keys can be gone on with.
     part = {f"capture.{key}": value for key, value in part.items() if value and value != math.inf}
+    # They are drawn, and who comes into them is told afterwards too.
+    areas = {key: areas for key in ("zones", "lines") if (areas := getattr(pipeline, key))}
     shown = ("annotated", "track", "coast", "style", "blur", "unsure_below")
     render = {f"render.{key}": getattr(pipeline.render, key) for key in shown}
     render["render.smooth"] = pipeline.smooth_s()
     # `every` last: what it is by itself follows from `track` and `coast`, and the first difference is the one named.
-    return {**sources, **part, **stages, **devices, **frames, **render, **every}
+    return {**sources, **part, **stages, **devices, **frames, **areas, **render, **every}
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

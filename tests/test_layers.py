@@ -16,7 +16,7 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 # From below. Packages and modules of one row do not know of each other.
 LAYERS = (
     "exit_status",
-    "decimals dependencies errors kinds layout locks project time_of_day",
+    "areas decimals dependencies errors kinds layout locks project time_of_day",
     "answers",
     "frames names",
     "protocol",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, is_dataclass, replace
 
 from .. import layout
+from ..areas import EXAMPLE_LINE, EXAMPLE_ZONE, flaw_of_line, flaw_of_zone
 from ..names import described, short
 from .keys import NotAllowed, is_allowed, keys_of
 from .keys import checked as checked_value
 from .schema import (
+    AREA_NAME,
     HOST_NAME,
     KNOWN_ATTRIBUTES,
+    MOST_AREAS,
     RESERVED_STAGE_NAMES,
     SECTIONS,
     SOURCE_NAME,
@@ -32,7 +35,6 @@ KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 
 DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
 
-_SOURCES = keys_of(Pipeline)["sources"].kind
 MOST_HOSTS = 64
 EXAMPLE = "tcp://127.0.0.1:5700"
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
@@ -159,7 +161,8 @@ def _section(section: type, keys: object, path: KeyPath, problems: list[Problem]
         try:
             taken[name] = checked_value(key.kind, keys[name])
         except NotAllowed:
-            wrong = _wrong_sources(keys[name]) if key.kind is _SOURCES else []
+            find_wrong = _WRONG_INSIDE.get(name) if section is Pipeline else None
+            wrong = find_wrong(keys[name]) if find_wrong else []
             problems += wrong or [_wrong_value(section, (*path, name), keys[name])]
     problems += [_unknown_key(section, (*path, name)) for name in keys if name not in known]
     return section(**taken) if len(problems) == before else None
@@ -190,6 +193,69 @@ def _wrong_sources(given: object) -> list[Problem]:
             allowed = keys_of(Pipeline)["source"].allowed
             problems.append(Problem(path, f"{dotted(path)} is {described(spec)}; write {allowed}"))
     return problems
+
+
+def _wrong_zones(given: object) -> list[Problem]:
+    return _wrong_areas("zones", flaw_of_zone, given)
+
+
+def _wrong_lines(given: object) -> list[Problem]:
+    return _wrong_areas("lines", flaw_of_line, given)
+
+
+def _wrong_areas(key: str, flaw_of: Callable[[object], str | None], given: object) -> list[Problem]:
+    """What is wrong with single zones or lines, which may stand under names of sources."""
+    problems, named = [], []
+    for name, value in given.items() if isinstance(given, dict) else ():
+        under = ((key, name, inner) for inner in value) if isinstance(value, dict) else [(key, name)]
+        named += [(path, value[path[2]] if len(path) == 3 else value) for path in under]
+    for path, points in named:
+        if not AREA_NAME.allows(path[-1]):
+            says = f"{short(repr(path[-1]))} is no name for one of {key}; write {AREA_NAME.words}"
+            problems.append(Problem(path, says))
+        elif flaw := flaw_of(points):
+            problems.append(Problem(path, f"{dotted(path)} {flaw}"))
+    return problems
+
+
+# What tells which of the entries of a key is wrong.
+_WRONG_INSIDE = {"sources": _wrong_sources, "zones": _wrong_zones, "lines": _wrong_lines}
+
+
+def _misplaced_areas(pipeline: Pipeline) -> Iterator[Problem]:
+    """Zones and lines that stand under another source than theirs, that share a name, or that are too many."""
+    sources = pipeline.sources
+    for key, areas, example in (("zones", pipeline.zones, EXAMPLE_ZONE), ("lines", pipeline.lines, EXAMPLE_LINE)):
+        for name, value in areas.items():
+            if not sources and isinstance(value, dict):
+                says = f"{key}.{name} is a mapping, but there is one source; write {key}: {{NAME: {example}}}"
+                yield Problem((key, name), says)
+            elif sources and not isinstance(value, dict):
+                one = next(iter(sources))
+                says = f"{key}.{name} has points, but which of sources it is for is not said; write them below"
+                yield Problem((key, name), f"{says} {key}.{one}, as {{{name}: {example}}}")
+            elif sources and name not in sources:
+                says = f"{key}.{name} is none of sources; name a source{_nearest(name, sources)}"
+                yield Problem((key, name), says)
+    for source in sources or (None,):
+        yield from _same_names(pipeline, source)
+
+
+def _same_names(pipeline: Pipeline, source: str | None) -> Iterator[Problem]:
+    above = () if source is None else (source,)
+    zones, lines = ((each.get(source, {}) if source else each) for each in (pipeline.zones, pipeline.lines))
+    if not isinstance(zones, dict) or not isinstance(lines, dict):
+        return  # Said already.
+    for key, areas in (("zones", zones), ("lines", lines)):
+        if len(areas) > MOST_AREAS:
+            says = f"{dotted((key, *above))} has {len(areas)} entries; write at most {MOST_AREAS}"
+            yield Problem((key, *above), says)
+    seen: dict[str, str] = {}
+    for key, name in [("zones", name) for name in zones] + [("lines", name) for name in lines]:
+        twin = seen.setdefault(name.lower(), f"{key}.{name}")
+        if twin != f"{key}.{name}":
+            says = f"{dotted((key, *above, name))} has the name of {twin}; write another one"
+            yield Problem((key, *above, name), says)
 
 
 def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
@@ -224,6 +290,7 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
     if pipeline.capture.end_s <= pipeline.capture.start_s:
         begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
+    yield from _misplaced_areas(pipeline)
     yield from _wrong_model(pipeline.detect)
 
 

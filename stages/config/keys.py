@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
@@ -50,6 +50,18 @@ class Matching:
         """Whether a text fits the pattern, and how long it, the list or the mapping is."""
         fits = self.pattern is None or re.fullmatch(self.pattern, value) is not None
         return fits and self.fewest <= len(value) and (self.most is None or len(value) <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Faultless:
+    """A value in which a function finds nothing wrong: it returns what that is, in words, or None."""
+
+    words: str  # what the reference page says is allowed
+    flaw: Callable[[object], str | None]
+
+    def allows(self, value: object) -> bool:
+        """Whether nothing is wrong with it."""
+        return self.flaw(value) is None
 
 
 @dataclass(frozen=True, slots=True)

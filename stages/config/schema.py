@@ -9,9 +9,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Self
 
+from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError
 from ..protocol.limits import ASKED_PER_S
-from .keys import Between, Matching
+from .keys import Between, Faultless, Matching
 
 
 class ConfigError(FacepipeError):
@@ -55,6 +56,13 @@ HostOfSources = (
 Address = Annotated[
     str, Matching("an IP address or the name of a machine in the network", r"[A-Za-z0-9_.:-]+", fewest=1, most=253)
 ]
+
+AREA_NAME = Matching("1 to 32 of the characters A-Z a-z 0-9 _ -", r"[A-Za-z0-9_-]{1,32}")
+AreaName = Annotated[str, AREA_NAME]
+Points = list[list[float]]
+Zone = Annotated[Points, Faultless("three points or more", flaw_of_zone)]
+Line = Annotated[Points, Faultless("two points", flaw_of_line)]
+MOST_AREAS = 64  # of each kind, for one source
 
 # As long as a video can be. In quotes or not: this YAML reads 1:30 as a text.
 TimeInVideo = (
@@ -335,6 +343,11 @@ class Render:
         "The address at which each finished frame is published for subscribers. An address that"
         " other machines can reach requires `hosts` and keys.",
     ] = None
+    events: Annotated[
+        bool,
+        "Videos and cameras with `track`: whether `events.jsonl` is written: who appears, leaves, enters a zone or"
+        " crosses a line.",
+    ] = True
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
     subtitles: Annotated[
         bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
@@ -488,6 +501,18 @@ class Pipeline:
     frames: Annotated[
         Frames, Matching("the keys of frames, such as {encoding: png}"), "Encoding of pictures between machines."
     ] = field(default_factory=Frames)
+    zones: Annotated[
+        dict[AreaName, Zone] | dict[SourceName, dict[AreaName, Zone]],
+        Matching("names of zones, each with three points or more, such as {door: [[0, 0], [0.5, 0], [0.5, 1]]}"),
+        "Zones of the picture, whose visitors are told in `events.jsonl`: their corners, in shares of width and height"
+        " from the upper left one. With `sources`, the zones of each stand under its name.",
+    ] = field(default_factory=dict)
+    lines: Annotated[
+        dict[AreaName, Line] | dict[SourceName, dict[AreaName, Line]],
+        Matching("names of lines, each with two points, such as {entrance: [[0.5, 0], [0.5, 1]]}"),
+        "Lines in the picture, whose crossing is told in `events.jsonl`. `in` is from its left to its right, as seen"
+        " from its first point to its second. With `sources`, the lines of each stand under its name.",
+    ] = field(default_factory=dict)
     hosts: Annotated[
         dict[str, Host],
         Matching("names of machines, each with its address, such as {desk: {address: 192.168.7.10}}"),
@@ -533,6 +558,12 @@ class Pipeline:
     def all_sources(self) -> dict[str | None, str | int]:
         """What each capture reads, by its name; a single `source` gets its name when it is opened and has None here."""
         return dict(self.sources) or {None: self.source}
+
+    def areas_of(self, source: str | None) -> Areas:
+        """The zones and lines of one of several sources by its name; of the only one whatever it is called."""
+        if self.sources:
+            return Areas.of(self.zones.get(source, {}), self.lines.get(source, {}))
+        return Areas.of(self.zones, self.lines)
 
     @property
     def reconnect_s(self) -> float:

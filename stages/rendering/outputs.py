@@ -64,7 +64,7 @@ class RunOutputs:
             subtitles=pipeline.render.subtitles,
             run_with_heartbeat=keep_alive,
         )
-        postprocessor = PostProcessor(pipeline)
+        postprocessor = PostProcessor(pipeline, hello.source)
         if restored is not None:
             self._say_where(hello.source, recorder)
             keep_alive(lambda: postprocessor.replay(place.results))

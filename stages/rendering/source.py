@@ -276,9 +276,11 @@ class RenderedSource:
         """Show the newest picture with the boxes and labels of the newest frame that has been analysed."""
         self._preview_taken, self._due = max(self._preview_taken, message.frame + 1), True
         if self._screens.previews:
-            faces = self._newest.faces if self._newest else []
             picture = Picture(message.arrays[0], 0.0, None)
-            self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces))
+            preview = FinishedFrame(self._name, message.frame, picture, [])
+            if self._newest is not None:
+                preview = replace(preview, faces=self._newest.faces, areas=self._newest.areas)
+            self._screens.preview(preview)
 
 
 def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:

@@ -154,7 +154,13 @@ class Display:
         if drawn is None or show != self._stages:
             said = f"this picture is {shown.age_s} s old" if shown.age_s else frame.error
             drawn = annotate(
-                frame.picture.pixels, frame.faces, show, missing=frame.missing, error=said, style=self._style
+                frame.picture.pixels,
+                frame.faces,
+                show,
+                missing=frame.missing,
+                error=said,
+                style=self._style,
+                areas=frame.areas,
             )
         shown.drawn, shown.drawn_with = drawn, show
         self._show(shown)

@@ -21,7 +21,9 @@ from .overlay.draw import annotate
 class PostProcessor:
     """Follows the faces of one source from frame to frame, anonymizes them if that is asked for, and draws."""
 
-    def __init__(self, pipeline: Pipeline):
+    def __init__(self, pipeline: Pipeline, source: str | None = None):
+        """`source`: the name of one of several, whose zones and lines these are."""
+        self._areas = pipeline.areas_of(source)
         self._follower = follower_for(pipeline)
         self._style, self._blur = pipeline.render.style, pipeline.render.blur
         self._unsure_below = pipeline.render.unsure_below
@@ -32,7 +34,7 @@ class PostProcessor:
         `all_known`: whether the frame has every face that was found in its picture. With `blur` its picture is another
         one from here on, so that there is none that shows a face which was found.
         """
-        frame = doubted(frame, self._unsure_below)
+        frame = doubted(replace(frame, areas=self._areas), self._unsure_below)
         if self._follower:
             frame = self._follower.follow(frame)
         if self._blur == "none":
@@ -50,8 +52,14 @@ class PostProcessor:
 
     def draw(self, frame: FinishedFrame) -> np.ndarray:
         """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
-        faces, missing = frame.faces, frame.missing
-        return annotate(frame.picture.pixels, faces, missing=missing, error=frame.error, style=self._style)
+        return annotate(
+            frame.picture.pixels,
+            frame.faces,
+            missing=frame.missing,
+            error=frame.error,
+            style=self._style,
+            areas=frame.areas,
+        )
 
     def replay(self, results: Path) -> None:
         """Remember what the whole lines of a results.jsonl say of the frames; raises `OutputError`, `NotALine`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.areas import Areas
 from stages.config.keys import keys_of
 from stages.config.load import Override, read_config
 from stages.config.reference import page
@@ -17,7 +18,7 @@ from stages.config.schema import Attribute, Capture, ConfigError, Detect, Frames
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
     "source, sources, port, window, window_memory, pace, deadline, give_up_after, reconnect, resend_after, hang, tries,"
-    " stages, render, capture, frames, hosts, keys, chaos"
+    " stages, render, capture, frames, zones, lines, hosts, keys, chaos"
 )
 
 
@@ -177,6 +178,16 @@ def test_stages_are_put_on_machines_by_a_word_each():
     )
 
 
+def test_zones_and_lines_are_those_of_their_source():
+    triangle, entrance = [[0, 0], [1, 0], [0.5, 1]], [[0.5, 0], [0.5, 1]]
+    one = read_config(json.dumps({"zones": {"door": triangle}, "lines": {"way": entrance}}), "p")
+    areas = Areas({"door": ((0, 0), (1, 0), (0.5, 1))}, {"way": ((0.5, 0), (0.5, 1))})
+    assert one.areas_of("camera0") == areas
+    sources = {"sources": {"a": 0, "b": 1}, "zones": {"a": {"door": triangle}}, "lines": {"a": {"way": entrance}}}
+    several = read_config(json.dumps(sources), "p")
+    assert (several.areas_of("a"), several.areas_of("b")) == (areas, Areas())
+
+
 # --- Mistakes ---
 
 VERBATIM = {
@@ -218,6 +229,17 @@ MISTAKES = [  # texts, the line and the key, what is allowed
     (["hosts:\n  a: {address: x}\n  b: {address: X, port: 5601}"], "3: hosts.b", "the address of hosts.a"),
     (["stages: {gender: {host: shed}}"], "1: stages.gender.host is 'shed'", "name the machines under hosts"),
     (["hosts: {shed: {address: x}}\nrender: {host: shet}"], "2: render.host", "(did you mean 'shed'?)"),
+    (["zones:\n  a: [[0, 0], [1, 0], [1, 1]]\n  b: [[0, 0], [1, 1], [1, 0], [0, 1]]"], "3: zones.b", "crosses itself"),
+    (["zones:\n  a: [[0, 0], [2, 0], [1, 1]]"], "2: zones.a has the point [2, 0]", "outside the picture"),
+    (["zones: {a: [[0, 0], [1, 1]]}"], "1: zones.a has 2 points", "three or more"),
+    (["zones:\n  a: [[0, 0], [1, 0], [1, 1]]\n  a: []"], "3: a stands here and already in line 2", "keep one"),
+    (["zones: {'a b': [[0, 0], [1, 0], [1, 1]]}"], "1: 'a b' is no name", "1 to 32 of the characters"),
+    (["lines: {a: [[0, 0]]}"], "1: lines.a has one point", "write two"),
+    (["zones: {a: [[0, 0], [1, 0], [1, 1]]}\nlines: {A: [[0, 0], [1, 0]]}"], "2: lines.A", "the name of zones.a"),
+    (["sources: {b: 0}\nzones: {a: [[0, 0], [1, 0], [1, 1]]}"], "2: zones.a has points", "below zones.b"),
+    (["sources: {b: 0}\nlines: {c: {a: [[0, 0], [1, 0]]}}"], "2: lines.c is none of sources", "name a source"),
+    (["zones: {b: {a: [[0, 0], [1, 0], [1, 1]]}}"], "1: zones.b is a mapping", "there is one source"),
+    (["zones: 5"], "1: zones is 5", "names of zones, each with three points or more"),
     (["hosts: {shed: {address: x}}\nstages: {age: {host: [shed, shed]}}"], "2: stages.age.host", "a host twice"),
     (["stages: {age: {host: []}}"], "1: stages.age.host is a list", "one of hosts, or a list of them, or null"),
     (["hosts: {a: {address: x}}\nsources: {b: 0}\ncapture: {host: {c: a}}"], "3: capture.host.c", "none of sources"),

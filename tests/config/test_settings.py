@@ -15,6 +15,7 @@ PIPELINE = Pipeline(
     deadline=0.5,
     stages={"detect": Detect(detector="yunet", model="y.onnx"), "glasses": Attribute(model="glasses.yaml")},
     render=Render(display="none"),
+    zones={"door": {"step": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]}},
 )
 SETTINGS = Settings(
     stage="capture",

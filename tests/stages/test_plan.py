@@ -37,7 +37,7 @@ DECIDES = {
 DECIDES_NOTHING = {
     "detect": {"haar", "replicas", "host"},
     "gender": {"kind", "replicas", "host"},
-    "render": {"display", "web", "web_host", "show", "delay", "output", "publish", "subtitles", "host"},
+    "render": {"display", "web", "web_host", "show", "delay", "output", "publish", "events", "subtitles", "host"},
     "capture": {"host"},
 }
 SECTIONS = {"detect": Detect, "gender": Attribute, "render": Render, "capture": Capture}
@@ -66,6 +66,12 @@ def test_a_run_is_not_gone_on_with_after_a_setting_that_decides_what_is_written_
 def test_of_every_key_it_is_known_whether_it_decides_what_is_written():
     for section, of in SECTIONS.items():
         assert {field.name for field in fields(of)} == DECIDES[section].keys() | DECIDES_NOTHING[section]
+
+
+def test_a_run_is_not_gone_on_with_after_its_zones_have_changed():
+    begun = RunFile("a1", inputs_of(Pipeline()), 1, None)
+    with_zone = replace(Pipeline(), zones={"door": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]})
+    assert begun.difference(inputs_of(with_zone)) == "zones"
 
 
 def test_what_is_said_in_other_words_is_the_same_run():

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ...frames import Face
+from ...areas import Areas
+from ...frames import NO_AREAS, Face
+from .areas import draw_areas
 from .label_box import LabelBox, draw_label_box, lay_out
-from .labels import Line, box_colour, everything_about, lines_about
+from .labels import RIM, Line, box_colour, everything_about, lines_about
 from .placement import place_label_boxes
 
 # Height of capitals: a share of the face's side, within these shares of the picture's shorter side.
@@ -18,7 +20,6 @@ _CAPITAL_LEAST_IN_A_CROWD, _CROWD = 0.009, 8  # for more faces than that: larger
 _TINY_CAPITAL = 8  # pixels, where the usual label box finds no room
 _TALLEST = 1.6  # of the face's side: a label box with everything
 
-_RIM = (24, 24, 24)  # the dark edge of a box, so that it shows on a bright ground too
 _SIDE_WITH_RIM = 16  # pixels; a rim would fill a smaller box
 _CORNER_OF_SIDE = 0.10  # radius of a box's corners
 _FRACTION_BITS = 3  # of the coordinates: boxes move by eighths of a pixel rather than jump
@@ -32,13 +33,14 @@ def annotate(
     missing: Sequence[str] = (),
     error: str | None = None,
     style: str = "plain",
+    areas: Areas = NO_AREAS,
 ) -> np.ndarray:
     """A copy of a picture, uint8 (H, W, 3) BGR, with every face in a box and its labels beside it.
 
     show: the stages whose labels are drawn, None for all. missing: stages that gave no answer for this frame; error:
     why it was not analysed; both are said at the lower edge. style: `plain`, a line for each answer; `full`, also who
-    it is and a bar for each emotion, where there is room for so much; `none`, nothing at all. Equal arguments give
-    equal pixels.
+    it is and a bar for each emotion, where there is room for so much; `none`, nothing at all. areas: zones and lines,
+    which are drawn with their names. Equal arguments give equal pixels.
     """
     drawn = np.array(pixels, order="C")
     if style == "none":
@@ -48,6 +50,7 @@ def annotate(
     least = (_CAPITAL_LEAST if len(faces) <= _CROWD else _CAPITAL_LEAST_IN_A_CROWD) * short
     boxes = np.array([_visible(face.box, width, height) for face in faces]).reshape(-1, 4)
     labels = [lines_about(face, show) for face in faces]
+    taken = draw_areas(drawn, areas)
     for face, box, lines in zip(faces, boxes, labels, strict=True):
         _draw_box(drawn, box, box_colour(face, lines))
     label_boxes = []
@@ -57,7 +60,8 @@ def annotate(
         label_boxes.append(_label_boxes(all_lines, lines, capital, box, width, height))
     sizes = [[label_box.size for label_box in choices] for choices in label_boxes]
     notice = _notice(missing, error, width, height)
-    taken = [(0, height - notice.size[1], notice.size[0], height)] if notice else []
+    if notice:
+        taken.insert(0, (0, height - notice.size[1], notice.size[0], height))
     placed = place_label_boxes(boxes, sizes, _gap(short), width, height, taken)
     for choices, found in zip(label_boxes, placed, strict=True):
         if found:
@@ -103,7 +107,7 @@ def _draw_box(drawn: np.ndarray, box: np.ndarray, bgr: tuple[int, int, int]) -> 
     thick = max(1, round(min(min(drawn.shape[:2]) * 0.0045, side * 0.03)))
     outline = _rounded_rectangle(box, side * _CORNER_OF_SIDE)
     if side >= _SIDE_WITH_RIM:
-        cv2.polylines(drawn, [outline], True, _RIM, thick + 2, cv2.LINE_AA, _FRACTION_BITS)
+        cv2.polylines(drawn, [outline], True, RIM, thick + 2, cv2.LINE_AA, _FRACTION_BITS)
     cv2.polylines(drawn, [outline], True, bgr, thick, cv2.LINE_AA, _FRACTION_BITS)
 
 

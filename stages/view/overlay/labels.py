@@ -9,6 +9,7 @@ from ...answers.base import named, percent
 from ...frames import UNSURE, Face
 
 NEUTRAL = (225, 225, 225)  # BGR, of everything that has no colour of its own
+RIM = (24, 24, 24)  # the dark edge of what is drawn, so that it shows on a bright ground too
 LABEL_COLOURS = {
     "woman": (190, 120, 250),
     "man": (250, 180, 90),

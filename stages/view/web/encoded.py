@@ -62,7 +62,8 @@ class EncodedFrame:
         if switches.blurred:
             pixels = anonymize(pixels, self.to_anonymize, "pixelate")
         show = stages - switches.hidden if switches.hidden else None
-        return annotate(pixels, frame.faces, show, missing=frame.missing, error=frame.error, style=style)
+        said = {"missing": frame.missing, "error": frame.error, "areas": frame.areas}
+        return annotate(pixels, frame.faces, show, style=style, **said)
 
 
 def _encoded(picture: np.ndarray, quality: int) -> bytes:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.answers import Age, Classes, Value
+from stages.areas import Areas
 from stages.frames import Face
 from stages.view.overlay.draw import annotate
 from stages.view.overlay.labels import ID_COLOURS, LABEL_COLOURS, Bar, everything_about, id_colour, lines_about
@@ -198,6 +199,27 @@ def test_style_none_draws_nothing_and_full_something_else_than_plain(astronaut):
     assert np.array_equal(annotate(astronaut, one, missing=["age"], style="none"), astronaut)
     drawn = [annotate(astronaut, one, style=style) for style in ("none", "plain", "full")]
     assert not any(np.array_equal(a, b) for a, b in zip(drawn, drawn[1:], strict=False))
+
+
+def test_zones_and_lines_are_drawn_but_not_in_style_none(astronaut):
+    zone, line = {"door": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]}, {"way": [[0, 0.5], [1, 0.5]]}
+    without = annotate(astronaut, [])
+    drawn = [annotate(astronaut, [], areas=Areas.of(*areas)) for areas in ((zone, {}), ({}, line), (zone, line))]
+    assert all((picture != without).any() for picture in drawn)
+    assert (drawn[2] != drawn[0]).any() and (drawn[2] != drawn[1]).any()
+    assert (annotate(astronaut, [], style="none", areas=Areas.of(zone, line)) == astronaut).all()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_zones_and_lines_can_be_drawn_on_any_picture(size):
+    areas = Areas.of({"door": [[0, 0], [1, 0], [1, 1]]}, {"way": [[1, 1], [1, 0.9]]})
+    assert annotate(flat(*size), faces_in(*size), areas=areas).shape == flat(*size).shape
+
+
+def test_the_arrow_of_a_line_points_in():
+    upwards = annotate(flat(100, 100), [], areas=Areas.of({}, {"way": [[0.5, 1], [0.5, 0]]}))
+    changed = (upwards != 128).any(axis=2)[45:55]  # Around its middle, where its name does not stand.
+    assert changed[:, 54:].any() and not changed[:, :46].any()
 
 
 def test_who_is_followed_has_a_colour_of_their_own():
