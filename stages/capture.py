@@ -110,7 +110,7 @@ class _Capture:
         self._in_flight, self._every = InFlightStore(settings), settings.pipeline.every()
         self._told: set[str] = set()  # sentences about workers that are not taken
         self._gone: list[str] = []  # connections that a message could not be sent to
-        self._finished = False
+        self._finished = self._has_stopped = False
         self._patience_s = settings.pipeline.hang  # with the decoder; then this process falls silent
         self._must_go_back = not source.live  # to where render says that the outputs end
         self._leaving: set[str] = set()  # workers that have not answered `finish` yet
@@ -234,6 +234,7 @@ class _Capture:
 
     def _read(self) -> None:
         if self._control.stop_requested and not self._reader.ended:
+            self._has_stopped = True
             self._reader.stop()
             self._step(events.StopReading())
         if self._dispatcher.ended:
@@ -320,7 +321,9 @@ class _Capture:
                 self._in_flight.ask(frame, stages)
             case events.SendPreview(frame):
                 self._render.send(self._in_flight.preview(frame, about=self._id))
-            case Drop() | GivenUp() | End():
+            case End():
+                self._render.send(replace(action, is_stopped=self._has_stopped))
+            case Drop() | GivenUp():
                 self._render.send(action)
             case events.SendIsolate(connection):
                 self._to_worker(connection, Isolate(**self._id))

@@ -393,6 +393,7 @@ class End(Message):
     epoch: Count
     source: Name
     frames: Count
+    is_stopped: Flag = False  # it was not read to its end: a person has ended the run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

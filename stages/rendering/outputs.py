@@ -12,8 +12,12 @@ import numpy as np
 
 from .. import time_of_day
 from ..frames import FinishedFrame
+from ..layout import EVENTS
+from ..people.events import EventMachine
+from ..people.log import EventLog
 from ..protocol.messages import SourceHello
 from ..results.errors import DamagedState, cannot_write
+from ..results.jsonl import as_line, lines_of
 from ..results.manifest import Manifest
 from ..results.output_folder import OutputFolder
 from ..results.run_file import RunFile, refuse_unknown
@@ -23,6 +27,7 @@ from ..sinks.recovery import Survey, restore, survey
 from ..sources.stamps import apart_in
 from ..supervision.stage import ControlChannel, Settings
 from ..view.postprocess import PostProcessor
+from .extra import Extra
 from .screens import Screens, SourceScreens
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
@@ -65,11 +70,22 @@ class RunOutputs:
             run_with_heartbeat=keep_alive,
         )
         postprocessor = PostProcessor(pipeline, hello.source)
+        events = self._events(hello, place) if pipeline.render.events and pipeline.render.track else Extra(EVENTS, None)
         if restored is not None:
             self._say_where(hello.source, recorder)
-            keep_alive(lambda: postprocessor.replay(place.results))
+            keep_alive(lambda: _replay(place.results, postprocessor, events))
         previews = hello.live and pipeline.render.shows_latest
-        return SourceOutputs(recorder, postprocessor, screens.of(hello.source, previews), keep_alive)
+        return SourceOutputs(recorder, postprocessor, screens.of(hello.source, previews), events, keep_alive)
+
+    def _events(self, hello: SourceHello, place: SourceFolder) -> Extra[EventLog]:
+        pipeline = self._settings.pipeline
+        machine = EventMachine(pipeline.render.coast, pipeline.areas_of(hello.source))
+        return Extra.opened(
+            EVENTS,
+            lambda: EventLog(place.events, place.manifest, machine),
+            is_first=not self._settings.life,
+            say=self._control.say,
+        )
 
     def finish(self) -> None:
         """All is written: say so in run.json. Raises `OutputError`."""
@@ -139,11 +155,12 @@ class SourceOutputs:
         recorder: Recorder,
         postprocessor: PostProcessor,
         screens: SourceScreens,
+        events: Extra[EventLog],
         run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
     ):
         """`run_with_heartbeat` runs what may take longer than a stage may be silent."""
         self.recorder, self.screens = recorder, screens
-        self._postprocessor, self._run_with_heartbeat = postprocessor, run_with_heartbeat
+        self._postprocessor, self._events, self._run_with_heartbeat = postprocessor, events, run_with_heartbeat
 
     def take(self, frame: FinishedFrame, all_known: bool, live: bool) -> FinishedFrame:
         """Write and show the next frame, and return it as it was written; raises `OutputError`.
@@ -154,16 +171,33 @@ class SourceOutputs:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
+        if frame.picture.rate is not None:  # Nobody comes or goes in a picture.
+            self._events.do(lambda events: events.take(as_line(frame)))
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
         return frame
 
     def notes(self, source: str) -> list[str]:
         """What a person should know of it, in sentences."""
-        note = self._postprocessor.note(source)
-        return [note] if note else []
+        left_out = f"{source}: {self._events.note}" if self._events.note else None
+        return [note for note in (self._postprocessor.note(source), left_out) if note]
+
+    def close(self, has_ended: bool = False) -> None:
+        """Bring all outputs in order; `has_ended`: the source has, nothing follows. Raises `OutputError`."""
+        self._events.do(lambda events: events.close(has_ended))
+        self.recorder.close()
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
         drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.draws else None
         self.recorder.write(frame, drawn)
         return drawn
+
+
+def _replay(results: Path, postprocessor: PostProcessor, events: Extra[EventLog]) -> None:
+    """Let both remember what the lines of a results.jsonl say of the frames; raises `OutputError` and `NotALine`."""
+    try:
+        for line in lines_of(results):
+            postprocessor.replay(line)
+            events.do(lambda log, line=line: log.replay(line))
+    except OSError as error:
+        raise cannot_write(results, error) from error

@@ -75,7 +75,7 @@ class RenderedSource:
         self._grants = Grants("", 0)
         self._refusals = Refusals()
         self._is_live = self._reads_ring = False
-        self._clean = False
+        self._clean = self._is_stopped = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._preview_taken = 0
         self._newest: FinishedFrame | None = None
@@ -127,7 +127,7 @@ class RenderedSource:
                     self._given_up.add((frame, stage))
                     self.recorder.drop_log.given_up(frame, stage, message.reason)
             case End():
-                self._stats.frames = message.frames
+                self._stats.frames, self._is_stopped = message.frames, message.is_stopped
 
     def _hear_answer(self, message: Faces | Attribute) -> None:
         if (assignment := self._grants.assignment(message.grant)) is None:
@@ -213,7 +213,7 @@ class RenderedSource:
 
     def close(self) -> None:
         """Bring the outputs in order, whether or not the source has ended."""
-        self.recorder.close()
+        self._outputs.close()
 
     @property
     def notes(self) -> list[str]:
@@ -260,7 +260,7 @@ class RenderedSource:
                     assignment = self._grants.assignment(faces.grant)
                     self._refuse(assignment, "names other boxes than its crops, or before")
                 case joiner.CloseOutputs():
-                    self.recorder.close()
+                    self._outputs.close(has_ended=not self._is_stopped)
                     self._clean = True
             self._due = True
 

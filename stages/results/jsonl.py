@@ -111,6 +111,14 @@ class JsonLines:
             raise cannot_write(self._path, error) from error
 
 
+def as_line(frame: FinishedFrame) -> Line:
+    """What the line of a frame says whose numbers are rounded, as `as_written` does it."""
+    height, width = frame.picture.pixels.shape[:2]
+    clock = None if frame.picture.clock is None else time_of_day.written(frame.picture.clock)
+    named = frame.source, frame.frame, frame.picture.file, frame.picture.time
+    return Line(*named, width, height, frame.faces, frame.missing, frame.error, clock=clock)
+
+
 def line(frame: FinishedFrame) -> bytes:
     """The frame's line in UTF-8, with its end."""
     text = json.dumps(record(frame), ensure_ascii=False, allow_nan=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import DROP_LOG, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
+from ..layout import DROP_LOG, EVENTS, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
 from ..locks import Taken
 from .errors import ForeignFile
 from .manifest import Manifest
@@ -44,8 +44,8 @@ class OutputFolder:
     @property
     def state(self) -> tuple[Path, ...]:
         """The files that say how a run stands, and what it has found: none of them is a person's to write to."""
-        losses = (results.parent / DROP_LOG for results in self.results)
-        return (self.path / RUN, part_of(self.path), self.path / SUMMARY, *self.results, *losses)
+        beside = (results.parent / name for results in self.results for name in (DROP_LOG, EVENTS))
+        return (self.path / RUN, part_of(self.path), self.path / SUMMARY, *self.results, *beside)
 
     def set_aside(self) -> list[str]:
         """Give other names to what of this was changed since it was written, and say so: a person may miss it."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..layout import ANNOTATED, DROP_LOG, MANIFEST, RESULTS, RUN, SUMMARY
+from ..layout import ANNOTATED, DROP_LOG, EVENTS, MANIFEST, RESULTS, RUN, SUMMARY
 from ..names import as_text, names_apart, output_name
 from ..sources.listing import Listing
 from ..sources.spec import path_of
@@ -114,7 +114,7 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
             f"{folder.path} holds what an earlier run has made, but no {RUN}, so that it cannot be gone on with;"
             " --replace replaces it, --output leaves it there."
         )
-    if changed and not (resume and changed.name in (RESULTS, DROP_LOG)):  # Render says which line of these it is.
+    if changed and not (resume and changed.name in (RESULTS, DROP_LOG, EVENTS)):  # Render says which line it is.
         raise DamagedState(
             f"{changed} was changed since it was written, so it is not known how the run in {folder.path} stands;"
             f" {what_is_whole(folder.path, RESULTS)}; put back what was there, --replace replaces all of it, --output"

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..layout import ANNOTATED, DROP_LOG, RESULTS
+from ..layout import ANNOTATED, DROP_LOG, EVENTS, RESULTS
 from ..names import output_name
 from .manifest import Manifest
 
@@ -28,6 +28,10 @@ class SourceFolder:
     @property
     def results(self) -> Path:
         return self.path / RESULTS
+
+    @property
+    def events(self) -> Path:
+        return self.path / EVENTS
 
     @property
     def drop_log(self) -> Path:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ..config.schema import Pipeline
 from ..frames import FinishedFrame, doubted
 from ..protocol import limits
-from ..results.errors import cannot_write
-from ..results.jsonl import lines_of
+from ..results.jsonl import Line
 from ..vision.anonymize import anonymize
 from ..vision.following import follower_for
 from ..vision.tracking import Box
@@ -61,15 +59,10 @@ class PostProcessor:
             areas=frame.areas,
         )
 
-    def replay(self, results: Path) -> None:
-        """Remember what the whole lines of a results.jsonl say of the frames; raises `OutputError`, `NotALine`."""
-        if not self._follower:
-            return
-        try:
-            for line in lines_of(results):
-                self._follower.replay(line.file, line.time, line.faces)
-        except OSError as error:
-            raise cannot_write(results, error) from error
+    def replay(self, line: Line) -> None:
+        """Remember what a line of results.jsonl says of its frame."""
+        if self._follower:
+            self._follower.replay(line.file, line.time, line.faces)
 
     def note(self, source: str) -> str | None:
         """What a person should know of it, in a sentence."""
