@@ -113,6 +113,11 @@ class EventMachine:
         self._before, self._held_s = None, FIRST_S
         return events
 
+    @property
+    def lowest_id(self) -> int | None:
+        """Of those who are there, or may come back."""
+        return min(self._people, default=None)
+
     def _in_pixels(self, width: int, height: int) -> Areas:
         if (width, height) != self._size:
             self._size, self._pixels = (width, height), self.areas.scaled(width, height)

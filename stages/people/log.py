@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ..errors import FacepipeError
 from ..layout import LINE_BYTES
 from ..results.atomic import open_plain, write_all
 from ..results.errors import cannot_write
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
 from .events import Event, EventMachine
+
+
+class NotAnEvent(FacepipeError):
+    """A line of events.jsonl that facepipe has not written."""
 
 
 class EventLog:
@@ -24,7 +29,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path, manifest: Manifest, machine: EventMachine):
-        """The file is made with the first frame; raises `ForeignFile` where its name is somebody else's file's."""
+        """The file is made with the first frame of a video; raises `ForeignFile` where another one has its name."""
         manifest.refuse_foreign(path)
         self._path, self._manifest, self._machine = path, manifest, machine
         self._descriptor: int | None = None
@@ -41,9 +46,13 @@ class EventLog:
         """Take a line that was there before; raises `OutputError`."""
         self._write(self._machine.step(line))
 
-    def take(self, line: Line) -> None:
-        """Write what has happened up to a new frame; raises `OutputError`."""
-        self._open()
+    def take(self, line: Line, plays: bool = True) -> None:
+        """Write what has happened up to a new frame; raises `OutputError`.
+
+        `plays`: it is one of a video or camera. For pictures alone there is no file: nobody comes or goes in them.
+        """
+        if plays:
+            self._open()
         self._write(self._machine.step(line))
 
     def close(self, has_ended: bool = False) -> None:
@@ -105,7 +114,7 @@ def follow(path: Path, position: int = 0) -> Iterator[tuple[int, dict]]:
     It ends where the file does: to follow one that grows, ask again with the last position. A line that is still
     being written is left for the next time; a file that is not there yet holds nothing. Positions stay valid while a
     run goes on, is killed and resumed: what was written is never changed, and written again where it was cut off.
-    Raises `OSError`, and `ValueError` for a line that is no event.
+    Raises `OSError`, and `NotAnEvent`.
     """
     try:
         lines = open_plain(path)
@@ -114,8 +123,19 @@ def follow(path: Path, position: int = 0) -> Iterator[tuple[int, dict]]:
     with lines:
         lines.seek(position)
         while (text := lines.readline(LINE_BYTES)).endswith(b"\n"):
-            event = json.loads(text)
-            if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-                raise ValueError(f"{path} has a line that is no event, at byte {position}")
+            event = _parsed(text)
+            if event is None:
+                raise NotAnEvent(
+                    f"{path} has a line at byte {position} that is no event; --events of python -m stages.people writes"
+                    " the file anew."
+                )
             position += len(text)
             yield position, event
+
+
+def _parsed(text: bytes) -> dict | None:
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None

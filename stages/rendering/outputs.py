@@ -171,8 +171,7 @@ class SourceOutputs:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
-        if frame.picture.rate is not None:  # Nobody comes or goes in a picture.
-            self._events.do(lambda events: events.take(as_line(frame)))
+        self._events.do(lambda events: events.take(as_line(frame), plays=frame.picture.rate is not None))
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
         return frame
 

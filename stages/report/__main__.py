@@ -26,7 +26,6 @@ from pathlib import Path
 from ..errors import FacepipeError
 from ..layout import CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
 from ..results.manifest import Manifest
-from ..results.runs import newest_run
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
@@ -38,12 +37,11 @@ from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (
     Results,
-    ResultsError,
     cannot_be_written,
+    chosen_folder,
+    inputs_of,
     losses_of,
     results_in,
-    runs_in,
-    said_in,
     summary_in,
 )
 from .page import SourceSection, page
@@ -58,12 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
-        if options.folder is None:
-            options.folder = _newest()
-            say(f"The newest run is in {options.folder}.")
-        elif runs_in(options.folder) and (newest := newest_run(options.folder)):
-            say(f"{options.folder} holds runs and is none itself; the newest of them is in {newest}.")
-            options.folder = newest
+        options.folder = chosen_folder(options.folder, "python -m stages.report", say)
         for said in _make(options, results_in(options.folder)):
             say(said)
     except FacepipeError as error:
@@ -93,13 +86,6 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         "--people", type=_count, default=PEOPLE, metavar="N", help=f"show at most N people of each video ({PEOPLE})"
     )
     return parser.parse_args(argv)
-
-
-def _newest() -> Path:
-    folder = newest_run()
-    if folder is None:
-        raise ResultsError("there is no run below out/; name the folder of one: python -m stages.report FOLDER.")
-    return folder
 
 
 def _count(text: str) -> int:
@@ -187,20 +173,12 @@ def _found(sources: list[SourceSection]) -> str:
 
 def _was_hidden(folder: Path) -> bool | None:
     """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
-    blur = _inputs_of(folder).get("render.blur")
+    blur = inputs_of(folder).get("render.blur")
     return None if blur is None else blur != "none"
 
 
 def _place(folder: Path, manifest: Manifest) -> SourceFolder:
-    return SourceFolder(folder, manifest, apart=apart_in(_inputs_of(folder), folder.name))
-
-
-def _inputs_of(folder: Path) -> dict:
-    """What the run that left the folder of a source was begun with; nothing where nothing says so."""
-    above = folder.resolve().parent  # Of several sources run.json lies there, and results lie in their folders only.
-    of_several = not os.path.lexists(folder / RUN) and not os.path.lexists(above / RESULTS)
-    inputs = said_in((above if of_several else folder) / RUN).get("inputs")
-    return inputs if isinstance(inputs, dict) else {}
+    return SourceFolder(folder, manifest, apart=apart_in(inputs_of(folder), folder.name))
 
 
 def _refuse_live(spec: str, sources: int) -> None:

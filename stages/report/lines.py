@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError, way_out
 from ..layout import DROP_LOG, RESULTS, RUN
 from ..results.atomic import open_plain
@@ -15,6 +17,7 @@ from ..results.drops import DropEntry, drops_in
 from ..results.errors import NotALine
 from ..results.jsonl import Line, lines_of
 from ..results.run_file import LARGEST_BYTES
+from ..results.runs import newest_run
 
 
 class ResultsError(FacepipeError):
@@ -71,6 +74,48 @@ def results_in(folder: Path) -> list[Results]:
         )
     each = sorted(path.parent for path in folder.glob(f"*/{RESULTS}"))[:FOLDERS]
     return [Results(path) for path in each] or [Results(folder)]
+
+
+def chosen_folder(named: Path | None, command: str, say: Callable[[str], None]) -> Path:
+    """The folder of the run to read: the one that is named, or the newest in it or in out/, which is said.
+
+    `command`: the one that asks, for its error. Raises `ResultsError`.
+    """
+    if named is None:
+        if (newest := newest_run()) is None:
+            raise ResultsError(f"there is no run below out/; name the folder of one: {command} FOLDER.")
+        say(f"The newest run is in {newest}.")
+        return newest
+    if runs_in(named) and (newest := newest_run(named)):
+        say(f"{named} holds runs and is none itself; the newest of them is in {newest}.")
+        return newest
+    return named
+
+
+def inputs_of(folder: Path) -> dict:
+    """What the run that left the folder of a source was begun with; nothing where nothing says so."""
+    return _inputs_in(folder)[0]
+
+
+def areas_of(folder: Path) -> Areas:
+    """The zones and lines of the source whose folder it is, as its run was begun; raises `ResultsError`."""
+    inputs, of_several = _inputs_in(folder)
+    kinds = []
+    for key, flaw_of in (("zones", flaw_of_zone), ("lines", flaw_of_line)):
+        areas = inputs.get(key, {})
+        areas = areas.get(folder.name, {}) if of_several and isinstance(areas, dict) else areas
+        if not isinstance(areas, dict) or any(map(flaw_of, areas.values())):
+            raise ResultsError(f"{folder} belongs to a run whose {RUN} is damaged at {key}; put it back.")
+        kinds.append(areas)
+    return Areas.of(*kinds)
+
+
+def _inputs_in(folder: Path) -> tuple[dict, bool]:
+    """What a run was begun with, and whether the folder is that of one of its several sources."""
+    above = folder.resolve().parent  # Of several sources run.json lies there, and results lie in their folders only.
+    of_several = not os.path.lexists(folder / RUN) and not os.path.lexists(above / RESULTS)
+    inputs = said_in((above if of_several else folder) / RUN).get("inputs")
+    return (inputs if isinstance(inputs, dict) else {}), of_several
 
 
 def runs_in(folder: Path) -> list[Path]:

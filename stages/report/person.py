@@ -89,15 +89,18 @@ class Person:
         self.was_unsure |= face.says_unsure
         colour = shown.get(coloured)
         self.strip.add(start_s, end_s, colour.top[0] if colour and colour.top else "")
-        quality = _quality(face, moment)
+        quality = picture_quality(face, moment.size)
         if self.best is None or quality > self.best[0]:
             self.best = (quality, moment)
 
 
-def _quality(face: Face, moment: Moment) -> float:
-    """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it."""
+def picture_quality(face: Face, size: tuple[int, int]) -> float:
+    """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it.
+
+    `size`: width and height of the frame. Any number above or equal to 0, to be compared with others.
+    """
     x, y, width, height = face.box
-    inside = x >= 0 and y >= 0 and x + width <= moment.size[0] and y + height <= moment.size[1]
+    inside = x >= 0 and y >= 0 and x + width <= size[0] and y + height <= size[1]
     sure = [answer.top[1] for answer in face.answers.values() if answer.top]
     sharp = 1.0 if face.quality is None else 0.1 + face.quality
     quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5) * sharp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -29,11 +29,16 @@ LANDMARKS = {
 }  # fmt: skip
 
 Columns = dict[str, type]  # in the order of the table
+Row = dict[str, object]  # by column; what is not known is None or not there
 
 
 def write_csv(path: Path, sources: list[Results], manifest: Manifest) -> int:
-    """One table of all sources, in UTF-8, with a heading; returns the number of rows. Raises `ResultsError`."""
-    columns = columns_of(sources)
+    """One table of all faces of all sources; returns the number of rows. Raises `ResultsError`."""
+    return write_csv_rows(path, columns_of(sources), rows(sources), manifest)
+
+
+def write_csv_rows(path: Path, columns: Columns, rows: Iterable[Row], manifest: Manifest) -> int:
+    """A table in UTF-8, with a heading; returns the number of rows. Raises `ResultsError`."""
     count = 0
     with (
         _whole(path, manifest) as temporary,
@@ -41,7 +46,7 @@ def write_csv(path: Path, sources: list[Results], manifest: Manifest) -> int:
     ):
         table = csv.writer(file)
         table.writerow(map(_as_text, columns))
-        for row in rows(sources):
+        for row in rows:
             table.writerow([_as_text(row.get(name)) for name in columns])
             count += 1
     return count
@@ -54,12 +59,17 @@ def need_pyarrow() -> None:
 
 def write_parquet(path: Path, sources: list[Results], manifest: Manifest) -> int:
     """The same in Apache Parquet, with types. Needs pyarrow."""
+    return write_parquet_rows(path, columns_of(sources), rows(sources), manifest)
+
+
+def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manifest: Manifest) -> int:
+    """As `write_csv_rows`, in Apache Parquet, with types. Needs pyarrow."""
     import pyarrow
     from pyarrow import parquet
 
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns_of(sources).items()])
-    every, count = rows(sources), 0
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
+    every, count = iter(rows), 0
     with (
         _whole(path, manifest) as temporary,
         parquet.ParquetWriter(str(temporary), schema, compression="zstd") as table,
@@ -95,7 +105,7 @@ def columns_of(sources: list[Results]) -> Columns:
     return columns
 
 
-def rows(sources: list[Results]) -> Iterator[dict[str, object]]:
+def rows(sources: list[Results]) -> Iterator[Row]:
     """Every face of every frame; what was not said is not there."""
     for line in _lines(sources):
         for face in line.faces:
@@ -106,7 +116,7 @@ def _lines(sources: list[Results]) -> Iterator[Line]:
     return (line for source in sources for line in source)
 
 
-def _row(line: Line, face: Face) -> dict[str, object]:
+def _row(line: Line, face: Face) -> Row:
     place = (
         line.source,
         line.file,
@@ -129,7 +139,7 @@ def _row(line: Line, face: Face) -> dict[str, object]:
     return row
 
 
-def _cells(stage: str, answer: Answer) -> dict[str, object]:
+def _cells(stage: str, answer: Answer) -> Row:
     name = f"{stage}_answer" if stage in PLACE or stage in LANDMARKS else stage
     return {name + after: cell if isinstance(cell, str) else _known(cell) for after, cell in answer.columns().items()}
 

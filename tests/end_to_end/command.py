@@ -38,6 +38,10 @@ class Ran:
         return (self.output / "results.jsonl").read_bytes()
 
     @property
+    def events(self) -> bytes:
+        return (self.output / "events.jsonl").read_bytes()
+
+    @property
     def lines(self) -> list[dict]:
         """The lines of results.jsonl; every one must be complete."""
         text = self.results.decode()

@@ -82,7 +82,8 @@ def test_the_summary_has_the_account(shown: Ran):
 
 def test_nothing_but_the_results_is_left(shown: Ran):
     left = {path.name for path in shown.output.iterdir()}
-    assert left == {"results.jsonl", "summary.json", "run.json", "annotated", "logs", ".facepipe.manifest"}
+    files = {"results.jsonl", "events.jsonl", "summary.json", "run.json", ".facepipe.manifest"}
+    assert left == files | {"annotated", "logs"}
     assert [path.name for path in (shown.output / "annotated").iterdir()] == ["film.mp4"]
     logs = {path.name for path in (shown.output / "logs").iterdir()}
     assert logs >= {"capture.log", "render.log", "gender.log", "emotion.log", "age.log"}

@@ -29,6 +29,7 @@ QUICKLY = "--set=hang=2"
 def assert_same(ran: Ran, calm: Ran) -> None:
     assert ran.status == 0, ran.err
     assert ran.results == calm.results
+    assert ran.events == calm.events
     assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
     assert {path.name for path in (ran.output / "annotated").iterdir()} - {"slow.vtt"} == {"slow.mp4"}
 
@@ -41,6 +42,7 @@ def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_pa
     came = compare(place, clip, QUICKLY, PACED, "--detector=fast", seed=3, kills=8, every_s=0.5, stops=1, timeout_s=110)
     assert came.disturbed.status == 0, came.disturbed.err
     assert came.differences == 0
+    assert came.disturbed.events == came.calm.events
     assert frames_of(came.disturbed.output / "annotated/slow.mp4") == 220
     assert sum(came.kills.values()) >= 7 and set(came.kills | came.stops) == set(STAGES)
     assert came.restarts >= 8

@@ -1,0 +1,221 @@
+"""Make tables of people, or their events, from the results of a run.
+
+python -m stages.people                      people.csv, seconds.csv and days.csv of the newest run in out/
+python -m stages.people out/clip --parquet   the same as Parquet
+python -m stages.people out/clip --events    events.jsonl, as the run itself writes it
+python -m stages.people out/clip --csv --events --config shop.yaml    with other zones and lines than the run's
+python -m stages.people out/clip --begins 2026-11-29T09:00+01:00      days.csv of a video that was recorded then
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing was begun yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from .. import time_of_day
+from ..areas import Areas
+from ..config.schema import ConfigError, Pipeline, Render
+from ..errors import FacepipeError
+from ..layout import DAYS, LOCK, PEOPLE, RESULTS, RUN, SECONDS
+from ..locks import Taken, locked
+from ..report.lines import (
+    Results,
+    ResultsError,
+    areas_of,
+    cannot_be_written,
+    chosen_folder,
+    inputs_of,
+    results_in,
+    said_in,
+)
+from ..report.tables import Row, need_pyarrow, write_csv_rows, write_parquet_rows
+from ..report.words import counted
+from ..results.atomic import open_plain
+from ..results.jsonl import Line
+from ..results.manifest import Manifest
+from ..results.source_folder import SourceFolder
+from ..sources.stamps import apart_in
+from ..supervision.arguments import Arguments
+from ..supervision.command import run, say
+from .events import EventMachine
+from .rows import columns_of, days, people, seconds
+
+COMMAND = "python -m stages.people"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make what was asked for; 0, or 2 where there is nothing to make it of."""
+    options = _options(argv)
+    try:
+        folder = chosen_folder(options.folder, COMMAND, say)
+        for said in _make(options, folder, results_in(folder)):
+            say(said)
+    except FacepipeError as error:
+        print(f"facepipe: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = Arguments(prog=COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="OUT",
+        nargs="?",
+        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
+    )
+    parser.add_argument("--csv", action="store_true", help="write the tables as CSV, which is the default")
+    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet; needs make install-tables")
+    parser.add_argument("--events", action="store_true", help="write events.jsonl anew")
+    parser.add_argument("--config", metavar="FILE", help="take the zones and lines from this configuration")
+    parser.add_argument(
+        "--begins",
+        type=_moment,
+        metavar="TIME",
+        help="the time of day of the first frame, such as 2026-11-29T09:00+01:00",
+    )
+    return parser.parse_args(argv)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return time_of_day.read(text)
+    except ValueError:
+        said = f"{text!r} is no time of day with its zone; write such as 2026-11-29T09:00+01:00"
+        raise argparse.ArgumentTypeError(said) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The lines of one source, and what is needed to find people in them."""
+
+    results: Results
+    coast_s: float
+    areas: Areas
+    has_ended: bool  # who is there at its end has left with it
+
+    def people(self, place: SourceFolder, folder: Path) -> Iterator[Row]:
+        """Rows of people; pictures by their paths in the folder of the run."""
+
+        def picture_of(line: Line) -> str | None:
+            path = place.video(line.source, line.file)
+            return path.relative_to(folder).as_posix() if path.is_file() else None
+
+        return people(self.results, self.coast_s, self.areas, picture_of)
+
+    def events(self) -> Iterator[bytes]:
+        """The lines of events.jsonl."""
+        machine = EventMachine(self.coast_s, self.areas)
+        for line in self.results:
+            yield from (event.to_line() for event in machine.step(line))
+        if self.has_ended:
+            yield from (event.to_line() for event in machine.end())
+
+
+def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> Iterator[str]:
+    """Write what is asked for; says of each thing what was written."""
+    manifest = Manifest.over(folder / RESULTS)
+    given = _areas_given(options.config) if options.config is not None else None
+    sources = [_source(one, given, len(results) > 1) for one in results]
+    if options.parquet:
+        need_pyarrow()
+    writers = {".csv": write_csv_rows} if options.csv or not (options.parquet or options.events) else {}
+    writers |= {".parquet": write_parquet_rows} if options.parquet else {}
+    if writers:
+        yield from _tables(sources, folder, manifest, options.begins, writers)
+    if options.events:
+        yield from _events(sources, folder, manifest)
+    for one in results:
+        if one.is_torn:
+            yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
+
+
+def _areas_given(config: str) -> Pipeline:
+    """A configuration whose zones and lines count; raises `ConfigError`."""
+    from ..config.load import read_config  # YAML: the run's own zones need none.
+    from ..config.strict_yaml import MOST_BYTES
+
+    try:
+        with open_plain(Path(config)) as file:
+            text = file.read(MOST_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not a text in UTF-8"
+        raise ConfigError(f"--config {config} cannot be read: {why}; name another file.") from None
+    return read_config(text, config)
+
+
+def _source(results: Results, given: Pipeline | None, of_several: bool) -> _Source:
+    inputs = inputs_of(results.folder)
+    coast_s = inputs.get("render.coast")
+    is_number = isinstance(coast_s, int | float) and not isinstance(coast_s, bool) and 0 <= coast_s <= 60
+    areas = areas_of(results.folder) if given is None else given.areas_of(results.folder.name if of_several else None)
+    ended = said_in(_run_file(results.folder)).get("ended")
+    return _Source(results, coast_s if is_number else Render().coast, areas, ended == "finished")
+
+
+def _run_file(folder: Path) -> Path:
+    """Of several sources it lies in the folder above."""
+    return folder / RUN if os.path.lexists(folder / RUN) else folder.resolve().parent / RUN
+
+
+Writer = Callable[[Path, dict, Iterable[Row], Manifest], int]
+
+
+def _tables(
+    sources: list[_Source], folder: Path, manifest: Manifest, begins: datetime | None, writers: dict[str, Writer]
+) -> Iterator[str]:
+    places = [_place(source.results.folder, manifest) for source in sources]
+
+    def everybody() -> Iterator[Row]:
+        for source, place in zip(sources, places, strict=True):
+            yield from source.people(place, folder)
+
+    def every_second() -> Iterator[Row]:
+        for source in sources:
+            yield from seconds(source.results, source.coast_s, source.areas)
+
+    visitors = list(days(everybody(), begins))
+    for suffix, write in writers.items():
+        for name, rows in ((PEOPLE, everybody), (SECONDS, every_second), (DAYS, lambda: iter(visitors))):
+            if name == DAYS and not visitors:
+                continue
+            path = folder / f"{name}{suffix}"
+            count = write(path, columns_of(rows()), rows(), manifest)
+            yield f"Wrote {path}: {counted(count, 'row', 'rows')}."
+    if not visitors and next(everybody(), None) is not None:
+        yield "No table of days: a video has no time of day; --begins says when its first frame was recorded."
+
+
+def _place(folder: Path, manifest: Manifest) -> SourceFolder:
+    return SourceFolder(folder, manifest, apart=apart_in(inputs_of(folder), folder.name))
+
+
+def _events(sources: list[_Source], folder: Path, manifest: Manifest) -> Iterator[str]:
+    try:
+        with locked(folder / LOCK):  # A run that is under way writes them itself.
+            for source in sources:
+                path = _place(source.results.folder, manifest).events
+                with manifest.replacing(path) as temporary, temporary.open("wb") as file:
+                    count = sum(1 for text in source.events() if file.write(text))
+                yield f"Wrote {path}: {counted(count, 'event', 'events')}."
+    except Taken as error:
+        raise ResultsError(
+            f"the run in {folder} is under way ({error.holder}) and writes its events itself; wait for its end."
+        ) from None
+    except OSError as error:
+        raise cannot_be_written(folder, error) from error
+
+
+if __name__ == "__main__":
+    run(main)
