@@ -67,7 +67,8 @@ def _in_short(sources: list[SourceSection], day: str) -> str:
     pictures = sum(one.gathered.still_count for one in sources)
     parts = [day]
     if seconds:
-        parts += [duration(seconds), f"{counted(people, 'person', 'people')} followed"]
+        # A number of the tracker: nobody is recognised.
+        parts += [duration(seconds), f"{counted(people, 'person', 'people')} followed, counted again on coming back"]
     if pictures:
         parts.append(counted(pictures, "picture", "pictures"))
     return " · ".join(parts)
