@@ -1,5 +1,6 @@
 // The page: talks with the server, and hands what comes to picture, cards, charts and drawing.
 
+import { Areas } from "./areas.js";
 import { Chart, colours, drawLines, drawStacks, inked } from "./charts.js";
 import { Faces } from "./faces.js";
 import { Pipeline } from "./pipeline.js";
@@ -33,6 +34,8 @@ window.facepipe = page; // For whoever is curious, and for the tests.
 const faces = new Faces($("faces"));
 const pipeline = new Pipeline($("pipeline"));
 const canvas = $("picture");
+const [names, yaml] = $("areas").children;
+const areas = new Areas($("drawn"), names, yaml, { zone: $("zone"), line: $("line") }, $("areas"));
 
 // --- With the server ---
 
@@ -124,6 +127,7 @@ async function draw(jpeg, { frame, file }) {
   }
   canvas.getContext("2d").drawImage(picture, 0, 0);
   picture.close();
+  areas.fit(page.source, page.about?.sources.length > 1, canvas.width, canvas.height);
   page.pictures += 1;
   page.drawn_s = seconds();
   canvas.dataset.frame = frame;
@@ -213,7 +217,7 @@ function pause() {
 $("pause").addEventListener("click", pause);
 $("save").addEventListener("click", () => say(page.socket, { do: "save" }));
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !page.about) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !page.about || event.target.tagName === "INPUT") return;
   const key = event.key.toLowerCase();
   if (key === " " && event.target.tagName !== "BUTTON") pause();
   else if (key === "s") say(page.socket, { do: "save" });
