@@ -114,6 +114,11 @@ class EventMachine:
         return events
 
     @property
+    def known(self) -> list[Presence]:
+        """Those who are there, or may come back, and have been told of."""
+        return [person for person in self._people.values() if person.is_known]
+
+    @property
     def lowest_id(self) -> int | None:
         """Of those who are there, or may come back."""
         return min(self._people, default=None)

@@ -41,9 +41,21 @@ def people(
 
 
 def seconds(lines: Iterable[Line], coast_s: float = 1.0, areas: Areas | None = None) -> Iterator[Row]:
-    """A row for each second of the source in which such a person was in view, person by person."""
-    areas = areas or Areas()
-    for person in _gone(lines, coast_s, areas, _PersonBySecond):
+    """A row for each second of the source in which such a person was in view, as the seconds pass.
+
+    Somebody may be there all day: what is known of a second is held only until it is over.
+    """
+    areas, gone = areas or Areas(), []
+    machine = EventMachine(coast_s, areas, _PersonBySecond, gone.append)
+    for line in lines:
+        machine.step(line)
+        for person in gone:
+            yield from person.rows(areas)
+        gone.clear()
+        for person in machine.known:
+            yield from person.rows(areas, before=math.floor(line.time))
+    machine.end()
+    for person in gone:
         yield from person.rows(areas)
 
 
@@ -204,18 +216,19 @@ class _PersonBySecond(Presence):
             self.clocks.setdefault(second, self.seen.clock)
             self.inside_s.update({(second, zone): part_s for zone in inside})
 
-    def rows(self, areas: Areas) -> Iterator[Row]:
-        """Their rows of `seconds`."""
-        for second, said in self.said.items():
+    def rows(self, areas: Areas, before: float = math.inf) -> Iterator[Row]:
+        """Their rows of `seconds`, of those before this one that were not given yet."""
+        for second in [second for second in self.said if second < before]:
+            said = self.said.pop(second)
             row = {
                 "source": self.first.source,
                 "file": self.first.file,
                 "id": self.id,
                 "second": second,
-                "clock": self.clocks[second],
+                "clock": self.clocks.pop(second),
                 "seconds": _number(said.seconds),
             }
-            row |= {f"zone_{zone}": _number(self.inside_s[second, zone]) for zone in areas.zones}
+            row |= {f"zone_{zone}": _number(self.inside_s.pop((second, zone), 0.0)) for zone in areas.zones}
             row["facing"] = said.facing
             for stage, answers in said.stages.items():
                 if answers.seconds:
