@@ -41,6 +41,11 @@ def test_somebody_leaves_when_the_tracker_no_longer_waits_for_them():
     assert (left.dwell, left.last) == (0.5, 0.5)  # Each frame counts until the next one.
 
 
+def test_somebody_who_is_back_just_in_time_has_not_left():
+    lines = [*walk(7, *[20] * 6), seen(10), seen(11)]  # The last time at 0.5 s.
+    assert happened(lines, coast_s=0.5) == ["0.3 appeared #7", "1.1 left #7"]
+
+
 def test_a_frame_counts_for_a_second_at_most():
     slow = [seen(0, at(1, 20), time=0.0), seen(1, time=30.0), seen(2, time=60.0)]
     [appeared, left] = events_of(slow, 60.0)
