@@ -185,7 +185,7 @@ def _tables(
         for source in sources:
             yield from seconds(source.results, source.coast_s, source.areas)
 
-    visitors = list(days(everybody(), begins))
+    visitors = list(days(_of_one_video(everybody()) if begins else everybody(), begins))
     for suffix, write in writers.items():
         for name, rows in ((PEOPLE, everybody), (SECONDS, every_second), (DAYS, lambda: iter(visitors))):
             if name == DAYS and not visitors:
@@ -195,6 +195,20 @@ def _tables(
             yield f"Wrote {path}: {counted(count, 'row', 'rows')}."
     if not visitors and next(everybody(), None) is not None:
         yield "No table of days: a video has no time of day; --begins says when its first frame was recorded."
+
+
+def _of_one_video(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows; raises `ResultsError` where those without a time of day are of several videos, which began apart."""
+    of = None
+    for row in rows:
+        if row["first_clock"] is None:
+            video = row["source"], row["file"]
+            if of not in (None, video):
+                raise ResultsError(
+                    "--begins says when one video was recorded, and this run has several; give each a run of its own."
+                )
+            of = video
+        yield row
 
 
 def _place(folder: Path, manifest: Manifest) -> SourceFolder:

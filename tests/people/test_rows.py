@@ -175,6 +175,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(run, capsys, options, sentenc
     assert not (run / "people.csv").exists()
 
 
+def test_one_time_of_day_is_not_that_of_several_videos(tmp_path, capsys):
+    frames = [*film(10, followed(1), file="a.mp4"), *film(10, followed(2), file="b.mp4")]
+    folder = written(tmp_path, [replace(one, frame=number) for number, one in enumerate(frames)])
+    assert main([str(folder), "--begins", "2026-11-29T09:00+01:00"]) == 2
+    assert "this run has several" in capsys.readouterr().err
+    assert main([str(folder)]) == 0
+
+
 @pytest.mark.parametrize("zones", [5, [], {"left": [[0, 0], [9, 9], [1, 1]]}, {"left": None}, {"left": {"a": []}}])
 def test_a_run_file_whose_zones_are_none_is_refused(run, capsys, zones):
     (run / "run.json").write_text(json.dumps({"inputs": {"zones": zones}}))
