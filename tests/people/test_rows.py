@@ -12,6 +12,8 @@ import pytest
 from stages.answers import Age, Classes
 from stages.areas import Areas
 from stages.frames import Face, Pose
+from stages.layout import LOCK
+from stages.locks import locked
 from stages.people.__main__ import main
 from stages.people.events import events_of
 from stages.people.rows import columns_of, days, people, seconds
@@ -173,6 +175,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence(run, capsys, options, sentenc
         status = exit_.code
     assert status == 2 and sentence in capsys.readouterr().err
     assert not (run / "people.csv").exists()
+
+
+def test_the_events_of_a_run_that_is_under_way_are_left_to_it(run, capsys):
+    with locked(run / LOCK):
+        assert main([str(run), "--events"]) == 2
+    assert "is under way" in capsys.readouterr().err and not (run / "events.jsonl").exists()
 
 
 def test_one_time_of_day_is_not_that_of_several_videos(tmp_path, capsys):
