@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from .capturing.in_flight import Assignee, InFlightStore
 from .capturing.opening import opened, refuse_another_file
 from .capturing.reader import Reader
@@ -208,7 +210,7 @@ class _Capture:
                     self._leaving.discard(connection)
                 if message.run != self._run:
                     # It says only that somebody is there, and the dispatcher greets whom it does not know.
-                    message = replace(message, credit=0, finished=0)
+                    message = structs.replace(message, credit=0, finished=0)
                 self._step(events.FromWorker(connection, message))
             case _ if message.run != self._run or getattr(message, "epoch", None) != self._epoch:
                 pass

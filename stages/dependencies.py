@@ -8,7 +8,7 @@ from types import TracebackType
 from .exit_status import ExitStatus
 
 COMMANDS = {  # top-level module -> what installs it
-    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "yaml", "zmq"), "install"),
+    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "msgspec", "numpy", "yaml", "zmq"), "install"),
     "websockets": "install",
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "install-train"),
     "psutil": "install-dev",

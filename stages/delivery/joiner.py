@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from ..protocol.generations import Epoch
 from ..protocol.messages import Attribute, Drop, End, Faces, FramePicture, GivenUp, SourceHello

@@ -16,7 +16,7 @@ class Refusals:
     """
 
     def __init__(self):
-        self._refused: dict[tuple[str, int], list] = {}  # stage and worker -> what is said of it
+        self._refused: dict[tuple[str, int], tuple[int, str, int, str]] = {}  # stage and worker -> what is said of it
 
     def add(self, assignment: Assignment, reason: str) -> bool:
         """Whether this is the first one of its worker."""
@@ -24,10 +24,10 @@ class Refusals:
             return False
         while len(self._refused) >= limits.REFUSALS:
             del self._refused[next(iter(self._refused))]
-        said = [assignment.frame, assignment.stage, assignment.worker, reason[:MOST_CHARACTERS]]
+        said = assignment.frame, assignment.stage, assignment.worker, reason[:MOST_CHARACTERS]
         self._refused[assignment.stage, assignment.worker] = said
         return True
 
-    def listed(self) -> list[list]:
+    def listed(self) -> list[tuple[int, str, int, str]]:
         """As an acknowledgement carries them."""
         return list(self._refused.values())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..config.settings import CardSettings
 from ..delivery import joiner
@@ -281,14 +282,14 @@ class RenderedSource:
             self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces))
 
 
-def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
+def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """What fits into an acknowledgement: a frame that is not listed is taken to be missing as a whole."""
     kept, size = [], 0
     for frame, wants in missing_parts[: limits.MISSING_FRAMES]:
         size += 16 + sum(len(stage) + 2 for stage in wants)
         if size > limits.HEADER_BYTES // 2:
             break
-        kept.append([frame, wants])
+        kept.append((frame, wants))
     return kept
 
 

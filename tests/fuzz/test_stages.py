@@ -26,6 +26,7 @@ from stages.protocol.messages import (
     TO_WORKER,
     Ack,
     Attribute,
+    Boxes,
     Crops,
     FaceCrops,
     Faces,
@@ -143,7 +144,7 @@ def granted(stage: str, frame: int, faces: int = 0, boxes: str = "", attempt: in
 wholes = st.builds(
     whole,
     st.integers(0, 5),
-    TYPES["Boxes"],
+    TYPES[Boxes],
     st.builds(np.zeros, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), st.just(np.uint8)),
     st.none() | st.floats(0, 1),
 )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.protocol.messages import SHARED, Encoded, FramePicture, Refused, pack, unpack
+from stages.protocol.messages import SHARED, Encoded, FramePicture, Refused, kinds, pack, unpack
 from stages.transport.images import decoded
 from stages.transport.ring import Ring, RingReader
 
@@ -48,7 +48,7 @@ def message(pixels: np.ndarray | Encoded, frame: int = 0) -> FramePicture:
 def arrived(said: FramePicture, reader: RingReader) -> np.ndarray:
     """What the receiver of this message sees."""
     parts = [bytes(part) for part in pack(said)]
-    return decoded(unpack(parts, {FramePicture.kind: FramePicture}), reader.read).arrays[0]
+    return decoded(unpack(parts, kinds(FramePicture)), reader.read).arrays[0]
 
 
 def test_what_is_read_is_what_was_written_round_after_round(ring, reader):
