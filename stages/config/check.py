@@ -24,6 +24,7 @@ from .schema import (
     Host,
     Pipeline,
     SourceSpec,
+    Stage,
     default_model,
     hosts_in,
 )
@@ -97,7 +98,7 @@ def _chaos(name: str, keys: object, stages: Iterable[str], problems: list[Proble
     return _section(Chaos, keys, path, problems)
 
 
-def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
+def _stage(name: str, keys: object, problems: list[Problem]) -> Stage | None:
     path = ("stages", name)
     if name == "detect":
         return _section(Detect, keys, path, problems)

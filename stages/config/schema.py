@@ -118,8 +118,14 @@ def _each(key: str) -> str:
     )
 
 
+class Stage:
+    """One of `stages`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detect:
+class Detect(Stage):
     """The stage that finds the faces."""
 
     detector: Annotated[
@@ -165,7 +171,7 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
+class Attribute(Stage):
     """A stage that says one thing about every face."""
 
     kind: Annotated[
@@ -391,7 +397,7 @@ class Chaos:
     ] = False
 
 
-def _default_stages() -> dict[str, Detect | Attribute]:
+def _default_stages() -> dict[str, Stage]:
     return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
 
 
@@ -475,7 +481,7 @@ class Pipeline:
         "How often a frame may crash or hang a stage that has no other task before its answer is given up.",
     ] = 3
     stages: Annotated[
-        dict[str, Detect | Attribute],
+        dict[str, Stage],
         Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
         "The stages to run. If given, only these run, and `detect`, which always runs.",
     ] = field(default_factory=_default_stages)

@@ -6,6 +6,9 @@ import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from ..errors import FacepipeError, way_out
 from ..layout import DROP_LOG, RESULTS, RUN
@@ -92,6 +95,29 @@ def losses_of(folder: Path) -> Iterator[DropEntry]:
         raise cannot_be_read(path, error) from error
 
 
+Number = Annotated[float, msgspec.Meta(gt=-1e12, lt=1e12)]
+
+
+class _Source(msgspec.Struct):
+    """What the report shows of a source in summary.json."""
+
+    source: str = ""
+    latency_ms: dict[str, Number] = {}
+    seconds: Number = 0.0
+    before: Number = 0.0
+
+
+class _Summary(msgspec.Struct):
+    """What it shows of the run."""
+
+    sources: list[_Source] = []
+    notes: list[str] = []
+    failure: str | None = None
+    busy: dict[str, Number] = {}
+    restarts: dict[str, Number] = {}
+    replicas: dict[str, Number] = {}
+
+
 def said_in(path: Path) -> dict:
     """What summary.json or run.json says; nothing where the run was broken off before it was written."""
     try:
@@ -105,27 +131,8 @@ def said_in(path: Path) -> dict:
 def summary_in(path: Path) -> dict:
     """What summary.json says, if it is one."""
     said = said_in(path)
-    sources, notes, failure = said.get("sources", []), said.get("notes", []), said.get("failure")
-    counts = [said.get(name, {}) for name in ("busy", "restarts", "replicas")]
-    fits = (
-        isinstance(sources, list)
-        and all(map(_is_account, sources))
-        and isinstance(notes, list)
-        and all(isinstance(text, str) for text in [*notes, failure or ""])
-        and all(map(_is_count, counts))
-    )
-    return said if fits else {}
-
-
-def _is_account(source: object) -> bool:
-    if not isinstance(source, dict) or not isinstance(source.get("source", ""), str):
-        return False
-    return _is_count(source.get("latency_ms", {})) and _is_count(
-        {name: source.get(name, 0) for name in ("seconds", "before")}
-    )
-
-
-def _is_count(numbers: object) -> bool:
-    return isinstance(numbers, dict) and all(
-        isinstance(value, int | float) and abs(value) < 1e12 for value in numbers.values()
-    )
+    try:
+        msgspec.convert(said, _Summary)
+    except ValueError:
+        return {}
+    return said
