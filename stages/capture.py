@@ -15,10 +15,10 @@ from .capturing.reader import Reader
 from .capturing.rules import rules
 from .capturing.stats import CaptureStats
 from .delivery import events
-from .delivery.cadence import asked
 from .delivery.control_block import DISTRUSTED
 from .delivery.dispatcher import Dispatcher
 from .delivery.grants import Grants
+from .delivery.rules import asked
 from .errors import FacepipeError
 from .frames import Picture
 from .names import printable

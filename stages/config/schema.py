@@ -530,7 +530,7 @@ class Pipeline:
         return {name: known.get(name, OWN_S) for name in self.attributes()}
 
     def every(self) -> dict[str, int]:
-        """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
+        """Which frames each attribute stage is asked about, in the order of the configuration: see `rules.asked`."""
         # Where an answer is not carried on to the next one, its label would come and go.
         carried_on = self.render.track and self.render.coast >= 1 / ASKED_PER_S
         automatic = dict.fromkeys(SLOWLY_CHANGING, 3) if carried_on else {}

@@ -85,10 +85,6 @@ class Joiner:
         self._frames: int | None = None  # how many there are, once capture has said so
 
     @property
-    def open_count(self) -> int:
-        return len(self._open)
-
-    @property
     def heard(self) -> int:
         """One more than the highest frame heard of in any epoch: a restarted live capture continues there."""
         return max(self.next_frame, self._heard)

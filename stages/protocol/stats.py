@@ -6,7 +6,7 @@ future: msgspec would evaluate the texts.
 
 from msgspec import Struct, field
 
-from .histogram import Histogram
+from .durations import Histogram
 
 
 class DropCount(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from ..config.settings import CardSettings
 from ..delivery import joiner
-from ..delivery.grants import Assignment, Grants
+from ..delivery.grants import Assignment, Grants, Refusals
 from ..delivery.joiner import Joiner
 from ..delivery.lease import LeaseState, SourceLease
-from ..delivery.refusals import Refusals
 from ..frames import Face, FinishedFrame, Picture, marked
 from ..protocol import limits
 from ..protocol.generations import Incarnation, Run

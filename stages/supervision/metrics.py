@@ -17,7 +17,7 @@ from msgspec import to_builtins
 from ..errors import FacepipeError, reason
 from ..project import IMPORT_ROOT
 from ..protocol.control import SourceOpened
-from ..protocol.histogram import BOUNDS_S, Histogram
+from ..protocol.durations import BOUNDS_S, Histogram
 from ..protocol.stats import CaptureReport, RenderReport
 
 Labels = tuple[str, ...]

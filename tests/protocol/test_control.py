@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from stages.protocol.control import FinalReport, FromStage, Progress, Ready, Say, ToStage, WorkerExit, decode, encode
-from stages.protocol.histogram import Histogram
+from stages.protocol.durations import Histogram
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 
 

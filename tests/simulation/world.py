@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.delivery import dispatcher, events, joiner, refusals
-from stages.delivery.cadence import asked
-from stages.delivery.grants import Assignment, Grants
-from stages.delivery.rules import Rules
+from stages.delivery import dispatcher, events, joiner
+from stages.delivery.grants import Assignment, Grants, Refusals
+from stages.delivery.rules import Rules, asked
 from stages.delivery.session import WorkerSession
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -137,7 +136,7 @@ class World:
         self.epoch = EPOCH
         self.dispatcher = dispatcher.Dispatcher(self.rules)
         self.joiner = joiner.Joiner(plan.attributes)
-        self.refusals = refusals.Refusals()
+        self.refusals = Refusals()
         self.ignored = 0  # answers to what their senders were not given
         self.hostile: dict[str, Hostile] = {}
         self.evicted: list[events.Evict] = []
@@ -220,8 +219,8 @@ class World:
             raise Broken(f"{self.dispatcher.bytes_in_flight} bytes in flight")
         if len(self.pictures_at_capture) != self.dispatcher.in_flight:
             raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
-        if self.joiner.open_count > 2 * most:
-            raise Broken(f"{self.joiner.open_count} frames open at render")
+        if len(missing := self.joiner.missing_parts()) > 2 * most:
+            raise Broken(f"{len(missing)} frames open at render")
         self._checks += 1
         if self._checks % 50 == 0:  # What grows without end is too large the next time, too.
             self._check_bounds()
@@ -250,7 +249,12 @@ class World:
             raise Broken(f"captured {self.dispatcher.read}, rendered {len(self.emitted)}, dropped {dropped}")
         if not self.plan.live and dropped:
             raise Broken(f"{dropped} frames of a file were dropped")
-        if self.dispatcher.in_flight or self.pictures_at_capture or self.crops_at_capture or self.joiner.open_count:
+        if (
+            self.dispatcher.in_flight
+            or self.pictures_at_capture
+            or self.crops_at_capture
+            or self.joiner.missing_parts()
+        ):
             raise Broken("something is kept after the end")
         for emit in self.emitted:
             self._check_frame(emit)
@@ -502,7 +506,7 @@ class World:
         if epoch is not None and epoch != self.joiner.epoch:
             return
         if isinstance(event, SourceHello) and event.epoch > (self.joiner.epoch or 0):
-            self.refusals = refusals.Refusals()
+            self.refusals = Refusals()
         if isinstance(event, FramePicture):
             self._seen = max(self._seen, event.frame + 1)
         actions = self.joiner.step(event)

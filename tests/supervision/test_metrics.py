@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.protocol.histogram import Histogram
+from stages.protocol.durations import Histogram
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 from stages.supervision.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, Metrics, MetricsError, served
 
