@@ -125,7 +125,9 @@ class WorkerExit(ControlMessage):
 
 ToStage = Stop | Restarts | WorkerExit
 
-_ANY = FromStage | ToStage
+
+class _Line(msgspec.Struct):
+    said: FromStage | ToStage  # msgspec takes a union apart once for a struct, and anew each time for one by itself.
 
 
 def encode(message: FromStage | ToStage) -> bytes:
@@ -137,6 +139,6 @@ def encode(message: FromStage | ToStage) -> bytes:
 def decode(line: bytes) -> FromStage | ToStage:
     """The message of one line; raises `ValueError` for one that is none, such as what a library has printed."""
     try:
-        return msgspec.convert(json.loads(line), _ANY)
+        return msgspec.convert({"said": json.loads(line)}, _Line).said
     except RecursionError as error:
         raise ValueError("no message of a stage or its launcher") from error
