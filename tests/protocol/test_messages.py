@@ -241,6 +241,12 @@ def test_landmarks_poses_and_qualities_that_can_be_of_no_face_are_refused(key, v
         unpack(with_header(ONE_FACE, **{key: value}), RENDER)
 
 
+@pytest.mark.parametrize("digest", ["ab\n", "../ab", "a" * 65, "é", 7, None])
+def test_a_hash_is_of_letters_and_digits(digest):
+    with pytest.raises(Refused, match="a faces whose boxes_hash is "):
+        unpack(with_header(ONE_FACE, boxes_hash=digest), RENDER)
+
+
 def test_the_hash_of_the_boxes_covers_how_each_is_turned():
     box = [1.0, 2.0, 3.0, 4.0]
     assert hash_of_boxes([box]) == hash_of_boxes([box], [0.0])
