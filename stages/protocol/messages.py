@@ -14,6 +14,7 @@ import re
 import struct
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -495,6 +496,7 @@ def _array(message: Message, part: Part, buffer: memoryview) -> np.ndarray | Enc
 
 # --- What is wrong with a header that was not taken. ---
 
+_SPOKEN = {message.kind for message in ALL}
 _MISSING = re.compile("Object missing required field `(.+)`")
 _UNKNOWN = re.compile("Object contains unknown field `(.+)`", re.DOTALL)
 _EXPECTED = re.compile("Expected (.+?)(, got .+)?", re.DOTALL)
@@ -528,7 +530,7 @@ def _sentence(said: dict, words: str) -> str:
     if place == "$[0]":
         return f"a message of another protocol than version {VERSION}"
     path, kind = place.removeprefix("$[1]").removeprefix("."), said.get("kind")
-    if path == "kind" or type(kind) is not str:
+    if path == "kind" or type(kind) is not str or kind not in _SPOKEN:
         return f"a message of kind {_short(kind)}, which is not spoken here"
     if missing := _MISSING.fullmatch(words):
         return f"a {kind} without {'.'.join(filter(None, (path, missing[1])))}"
@@ -542,10 +544,12 @@ def _sentence(said: dict, words: str) -> str:
 
 
 def _value_at(said: dict, path: str) -> object:
-    """What stands at a path such as `geometries[0][2]`, as far as it names each step."""
+    """What stands at a path such as `geometries[0][2]`; what is above it, where the path does not lead further."""
     value: object = said
-    for step in re.findall(r"\w+", path):
-        value = value[int(step)] if isinstance(value, list) else value.get(step)
+    # A key that is there twice is another one for msgpack than for msgspec.
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        for step in re.findall(r"\w+", path):
+            value = value[int(step)] if isinstance(value, list) else value.get(step)
     return value
 
 

@@ -317,6 +317,24 @@ def test_hostile_headers_are_refused(header):
         unpack([header], WORKER)
 
 
+@pytest.mark.parametrize(
+    ("key", "first", "last"),
+    [
+        ("geometries", [[0, 64, 1, 1.0, []]], 7),
+        ("geometries", [[64, 64, 1, 1.0, [7]]], []),
+        ("parts", [{"encoding": "webp"}], {"encoding": 1}),
+        ("frame", -1, None),
+        ("kind", "frame", "\x1b[31m"),
+        ("kind", "frame", ["frame"]),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_in_words_that_do_no_harm(key, first, last):
+    header = b"\x92\x01\x83" + b"".join(map(msgpack.packb, (key, first, key, last, "attempt", -1)))
+    with pytest.raises(Refused) as refused:
+        unpack([header], WORKER)
+    assert str(refused.value).isprintable()
+
+
 @given(st.lists(st.binary(max_size=200), max_size=4), st.sampled_from((CAPTURE, WORKER, RENDER)))
 def test_random_bytes_are_refused_and_nothing_else_happens(parts, listens_to):
     with pytest.raises(Refused):
