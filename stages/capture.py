@@ -83,7 +83,7 @@ def main(settings: Settings, control: ControlChannel) -> None:
     try:
         reader = Reader(source, transport.waker(), settings.source.paced, on_frame)
         try:
-            _Capture(settings, control, source, reader, transport).run()
+            Capture(settings, control, source, reader, transport).run()
         finally:
             reader.close()
     finally:
@@ -94,7 +94,7 @@ class SourceTaken(FacepipeError):
     """Another capture reads a source of this name, for the same render."""
 
 
-class _Capture:
+class Capture:
     def __init__(
         self, settings: Settings, control: ControlChannel, source: Source, reader: Reader, transport: Transport
     ):

@@ -233,7 +233,7 @@ def _write(path: str) -> None:
         container.mux(stream.encode())
 
 
-def _main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m stages.sources.demo OUT.mp4    writes the demo as a video", file=sys.stderr)
         return 2
@@ -247,4 +247,4 @@ def _main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

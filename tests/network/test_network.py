@@ -160,6 +160,6 @@ def test_a_stopped_run_ends_on_its_own_machine_and_the_others_wait_for_the_next(
         first = machines["desk"].run("--set=pace=true", source=slow_film).until_lines(6).signal(signal.SIGINT)
         assert first.end().status == 130
         assert not any(helper.is_over for helper in helpers)
-        ran = machines["desk"].run(source=slow_film).end(alone=False)
+        ran = machines["desk"].run("--resume", source=slow_film).end(alone=False)
         assert (ran.status, ran.results) == (0, alone.results), ran.err
         assert [helper.signal(signal.SIGTERM).end().status for helper in helpers] == [143, 143]

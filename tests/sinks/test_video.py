@@ -112,7 +112,7 @@ def test_a_restart_within_a_time_lapse_keeps_its_gaps(tmp_path: Path):
         for number in range(first, min(first + 4, 6)):
             writer.write(frame(number, time=HALF_A_DAY_S * number), flat(64, 48, 10 * number))
         if first < 4:
-            writer._end_segment()
+            writer.finish()
     writer.close()
     assert watch(path).times == pytest.approx([HALF_A_DAY_S * number for number in range(6)])
 

@@ -397,7 +397,7 @@ def test_no_stage_outlives_a_launcher_that_was_killed_not_even_one_that_is_stopp
 
 
 def test_without_the_help_of_the_kernel_the_end_of_the_pipe_ends_a_stage(tmp_path):
-    portable = "process._die_with_the_launcher = lambda: None\n" + DEAF_SAYS
+    portable = "sys.platform = 'freebsd14'\n" + DEAF_SAYS
     launcher = LauncherProcess(tmp_path, render=portable)
     launcher.wait_for("render")
     children = launcher.children()

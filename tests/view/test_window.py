@@ -103,7 +103,7 @@ for order in sys.stdin:
         while window.poll() == before:
             pass
     elif order == "close\\n":
-        cv2.destroyWindow(window._name)  # what is left when its button was pressed
+        cv2.destroyAllWindows()  # what is left when its button was pressed
         window.poll()
     elif order.startswith("show"):
         width, height = map(int, order.split()[1:])
