@@ -144,8 +144,3 @@ def test_a_secret_in_an_address_is_not_shown(url, shown):
 def test_names_of_files_are_shown_as_they_are():
     for name in ("clip.mp4", "10:30.mp4", "anna@home.mp4", "C:\\x.mp4", "shots/*.jpg", "0"):
         assert public(name) == name
-
-
-def test_a_password_with_reserved_characters_is_refused_with_how_to_write_it():
-    with pytest.raises(SourceError, match="%2F for /, %3A for :, %40 for @, %23 for # and %3F for"):
-        open_source("rtsp://admin:Se@cr/et@door/1")
