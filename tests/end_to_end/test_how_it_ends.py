@@ -27,7 +27,9 @@ def assert_whole(ran: Ran, fewest: int) -> None:
     assert len(watch(videos[0]).times) in (len(lines), len(lines) - 1)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_signal_in_the_middle_ends_it_in_order_within_five_seconds(place, slow_film, number, status):
     run = place.start(slow_film, PACED, ONE_DETECT).until_lines(6)
     assert {stage: len(processes) for stage, processes in run.stages().items()} == dict.fromkeys(SIX, 1)

@@ -138,6 +138,7 @@ def test_a_stage_that_stands_still_costs_its_answers_and_nothing_else(place, doo
         assert after[stage] < before[stage] + 60_000_000, f"{stage} grew from {before[stage]} to {after[stage]} bytes"
 
 
+@pytest.mark.long
 def test_a_classifier_that_is_far_too_slow_costs_answers_and_no_frame_waits_for_it(place, door):
     """Age can answer three frames a second of fifteen: latency stays bounded, and what is missing is counted."""
     slow = ("--set=chaos={age: {slow: 0.33}}", "--set=deadline=0.5", "--set=stages.detect.smallest_face=0.3")

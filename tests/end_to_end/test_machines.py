@@ -103,6 +103,7 @@ def test_a_whole_machine_that_is_lost_and_comes_back_costs_nothing(place, slow_f
     assert frames_of(ended["desk"].output / "annotated/slow.mp4") == len(FACES)
 
 
+@pytest.mark.long
 def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(place, endless_film, tmp_path):
     machines = Machines(place, "stages: {detect: {}, gender: {host: [desk, shed]}}")
     run = machines.on("desk", endless_film, "--set=pace=true").until_lines(3)

@@ -207,6 +207,7 @@ def test_a_damaged_folder_is_replaced_if_that_is_asked_for_and_what_was_changed_
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.long
 def test_a_damaged_line_is_refused_by_resume_without_a_restart_and_stays(place, slow_film):
     place.start(slow_film, PACED).until_lines(9).signal(signal.SIGINT).end()
     results = place.folder / "out/results.jsonl"

@@ -76,6 +76,7 @@ def test_the_subscriber_of_the_documentation_hears_what_is_written(place, slow_f
     assert not (place.folder / "faces.sock").exists()
 
 
+@pytest.mark.long
 def test_a_killed_render_is_found_again_and_who_listens_can_tell(place, slow_film):
     frames = zmq.Context.instance().socket(zmq.SUB)
     frames.connect(f"ipc://{place.folder}/faces.sock")

@@ -112,6 +112,7 @@ def test_a_signal_ends_a_stage_that_is_still_reading_its_modules_at_once_and_in_
     assert (ended.status, "Traceback" in ended.err, sentences(ended.err)) == (status, False, [])
 
 
+@pytest.mark.long
 def test_a_capture_that_waits_for_the_other_stages_ends_at_the_first_signal(place, film):
     render = place.stage("render", f"--set=render.output={place.folder / 'out'}")
     capture = place.stage("capture", f"--set=source={film}")
