@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.conftest import PROJECT
+
 EACH_FRAME = ("--set=stages.gender.every=1", "--set=stages.age.every=1")  # has every answer of its own
 SUBTITLES = "--set=render.subtitles=true"
 LONGEST_S = 60.0  # for what a quiet machine does in seconds

@@ -9,10 +9,10 @@ import pytest
 
 from stages.sinks.comparing import USUAL
 from tests.browser import free_port
-from tests.chaos.killing import frames_of
 from tests.end_to_end.command import EACH_FRAME, Ran, Running, eventually
 from tests.end_to_end.material import scene
 from tests.end_to_end.server import camera
+from tests.sinks.clips import frames_in
 
 STAYS_AWAY = "--set=reconnect=0"
 
@@ -88,7 +88,7 @@ def test_a_stream_goes_on_when_capture_or_render_dies_and_what_died_with_it_is_c
     assert ran.summary["restarts"] == {"capture": 1, "render": 1}
     [video] = (ran.output / "annotated").glob("*.mp4")
     # Of a live source the lines stay that a killed render has written without their pictures: at most those two.
-    assert len(ran.lines) - USUAL <= frames_of(video) <= len(ran.lines)
+    assert len(ran.lines) - USUAL <= frames_in(video) <= len(ran.lines)
 
 
 def test_a_service_goes_on_after_kill_9_ends_well_with_sigterm_and_keeps_what_it_cannot_go_on_with(place, astronaut):

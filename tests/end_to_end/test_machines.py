@@ -12,9 +12,9 @@ import pytest
 import run_pipeline
 from stages.transport.curve import new_pair
 from stages.transport.keys import make_keys
-from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran, Running, Workplace, eventually, raw
 from tests.end_to_end.material import FACES
+from tests.sinks.clips import frames_in
 
 STAGES = "stages: {detect: {host: shed, replicas: 1}, gender: {}, emotion: {host: shed}, age: {host: [desk, shed]}}"
 
@@ -100,7 +100,7 @@ def test_a_whole_machine_that_is_lost_and_comes_back_costs_nothing(place, slow_f
     assert {host: ran.status for host, ran in ended.items()} == {"shed": 0, "desk": 0}, [r.err for r in ended.values()]
     assert place.processes() == []
     assert ended["desk"].results == calm.results
-    assert frames_of(ended["desk"].output / "annotated/slow.mp4") == len(FACES)
+    assert frames_in(ended["desk"].output / "annotated/slow.mp4") == len(FACES)
 
 
 @pytest.mark.long

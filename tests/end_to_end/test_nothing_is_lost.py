@@ -18,9 +18,10 @@ import pytest
 from stages.protocol.messages import FaceCrops, Faces
 from stages.trace.history import CoreStep, restored
 from stages.trace.recorder import TraceReader
-from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
+from tests.chaos.killing import STAGES, Comparison, compare, disturb
 from tests.end_to_end.command import SUBTITLES, Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
+from tests.sinks.clips import frames_in
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
@@ -29,7 +30,7 @@ QUICKLY = "--set=hang=2"
 def assert_same(ran: Ran, calm: Ran) -> None:
     assert ran.status == 0, ran.err
     assert ran.results == calm.results
-    assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
+    assert frames_in(ran.output / "annotated/slow.mp4") == len(FACES)
     assert {path.name for path in (ran.output / "annotated").iterdir()} - {"slow.vtt"} == {"slow.mp4"}
 
 
@@ -41,7 +42,7 @@ def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_pa
     came = compare(place, clip, QUICKLY, PACED, "--detector=fast", seed=3, kills=8, every_s=0.5, stops=1, timeout_s=110)
     assert came.disturbed.status == 0, came.disturbed.err
     assert came.differences == 0
-    assert frames_of(came.disturbed.output / "annotated/slow.mp4") == 220
+    assert frames_in(came.disturbed.output / "annotated/slow.mp4") == 220
     assert sum(came.kills.values()) >= 7 and set(came.kills | came.stops) == set(STAGES)
     assert came.restarts >= 8
     [source] = came.disturbed.summary["sources"]
@@ -130,7 +131,7 @@ def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
     said = [raw(line) for line in ran.lines], [raw(line) for line in shown.lines]
     clean = [(a, b) for n, (a, b) in enumerate(zip(*said, strict=True)) if n not in (9, 20, 21)]
     assert all(a == b for a, b in clean)
-    assert frames_of(ran.output / "annotated/film.mp4") == len(FACES)
+    assert frames_in(ran.output / "annotated/film.mp4") == len(FACES)
     account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
     assert {loss["what"] for loss in account} == {"given up"}
     assert sorted((loss["first"], loss["stage"]) for loss in account) == [(9, "age"), (20, "detect"), (21, "detect")]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import run_pipeline
-from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch, write_picture
+from tests.sinks.clips import frames_in
 
 PART = ("--start", "0:00.4", "--end", "1.2", "--fps", "12.5")  # of 25 frames a second every other one
 
@@ -47,7 +47,7 @@ def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as
     ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume")
     assert ran.status == 0, ran.err
     assert ran.results == calm.results
-    assert frames_of(ran.output / "annotated/slow.mp4") == 14
+    assert frames_in(ran.output / "annotated/slow.mp4") == 14
 
 
 def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(place, film):

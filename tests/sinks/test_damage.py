@@ -21,6 +21,7 @@ from stages.sinks.recorder import Recorder
 from stages.sinks.recovery import restore, survey
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, frame
+from tests.sinks.clips import frames_in
 from tests.sinks.recording import recording
 from tests.sinks.test_recovery import killed
 
@@ -70,11 +71,6 @@ def resumed(folder: Path, files: list = VIDEO) -> Recorder:
     write(recorder, range(recorder.restored.position, len(files)), files)
     recorder.close()
     return recorder
-
-
-def frames_in(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def everything_in(folder: Path) -> dict[str, bytes | str]:

@@ -7,7 +7,6 @@ import os
 import tracemalloc
 from pathlib import Path
 
-import av
 import pytest
 
 from stages.results.drops import DropLog
@@ -16,6 +15,7 @@ from stages.results.manifest import Manifest
 from stages.sinks import joining
 from stages.sinks.recorder import Recorder
 from tests.results.frames import flat, frame
+from tests.sinks.clips import frames_in
 from tests.sinks.recording import recording
 
 FOLDER = ["a.jpg", "b.mp4", "b.mp4", "b.mp4", "c.png", "d.mp4", "d.mp4"]
@@ -51,11 +51,6 @@ def die(*_: object) -> None:
 
 def numbers(folder: Path) -> list[int]:
     return [json.loads(line)["frame"] for line in (folder / "results.jsonl").read_text().splitlines()]
-
-
-def frames_in(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def whole(folder: Path) -> bytes:

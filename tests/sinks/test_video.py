@@ -21,10 +21,9 @@ from stages.results.errors import OutputError
 from stages.results.manifest import Manifest
 from stages.sinks.segments import segments_folder
 from stages.sinks.video import VideoWriter, encoded_size
+from tests.conftest import PROJECT
 from tests.results.frames import flat, frame
 from tests.sinks.clips import sine_clip, sound_packets, watch
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(writer: VideoWriter, times: list[float], pixels=None) -> None:
@@ -226,7 +225,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def write_and_be_killed(path: Path, first: int, count: int) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(first), str(count)], cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(first), str(count)], cwd=PROJECT)
     assert done.returncode == -signal.SIGKILL
 
 

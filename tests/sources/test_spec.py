@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,8 @@ from stages.sources.base import SourceError
 from stages.sources.opening import open_source
 from stages.sources.spec import camera_of, expanded, path_of
 from stages.sources.urls import public
+from tests.conftest import PROJECT
 from tests.sources.material import write_video
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,15 @@ import shutil
 import subprocess
 import sys
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stages.view import window as module
 from stages.view.window import BACK, NEXT, KeyState, key_of, on_key, with_margins
+from tests.conftest import PROJECT
 from tests.end_to_end.command import eventually
 from tests.results.frames import flat
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def press(keys: str, view: KeyState | None = None) -> KeyState:
@@ -119,7 +117,7 @@ class Shown:
         self._environment = environment
         self._program = subprocess.Popen(
             [sys.executable, "-c", SHOWN, str(scale)],
-            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.tell("turn")
         self._xdotool("mousemove", "60", "60")
