@@ -12,7 +12,7 @@ import pytest
 from stages.sources.base import Source
 from stages.sources.opening import open_source
 from stages.sources.part import Part
-from tests.sources.material import number_of, numbered, red_corner, write_video
+from tests.sources.material import numbered, red_corner, write_video
 
 
 def times(source: Source) -> list[float]:
@@ -141,15 +141,6 @@ def test_of_several_streams_the_largest_is_read_and_it_is_said(bugs):
     assert {picture.pixels.shape for picture in source.pictures()} == {(360, 640, 3)}
     said = "preview-stream-first.mkv has 2 streams of pictures; read is the largest, of 640 x 360."
     assert source.notes == [said]
-
-
-def test_files_put_one_behind_the_other_are_one_video(tmp_path):
-    one = write_video(tmp_path / "one.ts", frames=7, options={"bf": "2"}).read_bytes()
-    (tmp_path / "three.ts").write_bytes(3 * one)
-    source = open_source(str(tmp_path / "three.ts"))
-    pictures = list(source.pictures())
-    assert [number_of(picture.pixels) for picture in pictures] == 3 * list(range(7))
-    assert [round(picture.time, 4) for picture in pictures] == every(0.04, 21)
 
 
 def test_a_rate_that_the_codec_states_holds_without_a_container(tmp_path):

@@ -196,12 +196,6 @@ def test_opencv_opens_no_picture_larger_than_ours_may_be_whoever_loads_it_first(
     assert "validateInputImageSize" in ran.stdout + ran.stderr
 
 
-def test_no_stage_loads_asyncio_which_takes_30_ms():
-    listed = "import sys, stages.attribute; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", listed], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert "asyncio" not in loaded.stdout.split()
-
-
 def test_the_launcher_imports_neither_opencv_nor_zmq_nor_av_nor_tensorflow():
     listed = "import sys, run_pipeline; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", listed], cwd=PROJECT, capture_output=True, text=True, check=True)

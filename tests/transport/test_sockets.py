@@ -70,16 +70,6 @@ def test_a_worker_that_connects_is_heard_and_answered(transport, tmp_path):
     assert first(transport, connected).run == "r"
 
 
-def test_pixels_arrive_unchanged(transport, tmp_path):
-    bound, connected = pair(transport, tmp_path)
-    send(connected, HEARTBEAT)
-    connection, _ = first(transport, bound)
-    pixels = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
-    frame = Frame(run="r", epoch=1, source="s", frame=0, seq=1, attempt=1, skip=[], geometries=[], arrays=(pixels,))
-    assert bound.send(connection, frame)
-    assert np.array_equal(first(transport, connected).arrays[0], pixels)
-
-
 def test_sending_to_a_peer_that_has_gone_says_so_and_does_not_block(transport, tmp_path):
     bound, connected = pair(transport, tmp_path)
     send(connected, HEARTBEAT)
