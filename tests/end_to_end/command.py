@@ -34,6 +34,11 @@ class Ran:
     output: Path
     took_s: float  # from the last signal, or from the start
 
+    def succeeded(self) -> Ran:
+        """This, with status 0; otherwise the test fails with what the run has said."""
+        assert self.status == 0, self.err
+        return self
+
     @property
     def results(self) -> bytes:
         return (self.output / "results.jsonl").read_bytes()

@@ -107,8 +107,7 @@ def test_a_whole_machine_that_is_lost_and_comes_back_costs_nothing(place, slow_f
 def test_a_machine_with_another_key_is_refused_and_the_run_is_not_disturbed(place, endless_film, tmp_path):
     machines = Machines(place, "stages: {detect: {}, gender: {host: [desk, shed]}}")
     run = machines.on("desk", endless_film, "--set=pace=true").until_lines(3)
-    theirs = machines.on("shed", None, "--make-keys", str(tmp_path / "theirs")).end(alone=False)
-    assert theirs.status == 0, theirs.err
+    theirs = machines.on("shed", None, "--make-keys", str(tmp_path / "theirs")).end(alone=False).succeeded()
     assert f"  on shed: {tmp_path}/theirs/shed.secret (chmod 600) and {tmp_path}/theirs/*.public" in theirs.out
     keys = place.folder / "keys"
     (tmp_path / "theirs/desk.public").write_bytes((keys / "desk.public").read_bytes())

@@ -43,8 +43,7 @@ def test_a_keras_file_of_somebody_else_becomes_the_emotion_model_by_its_card_alo
             "labels": EMOTIONS,
         },
     )
-    ran = place.run(film, f"--set=stages.emotion.model={card}")
-    assert ran.status == 0, ran.err
+    ran = place.run(film, f"--set=stages.emotion.model={card}").succeeded()
     assert [len(line["faces"]) for line in ran.lines] == FACES
     assert all(list(face["emotion"]["scores"]) == EMOTIONS for face in ran.faces)
     assert any(face["emotion"]["label"] == "happy" for face in ran.faces)  # Eileen Collins smiles.
@@ -58,8 +57,7 @@ def test_an_attribute_of_ones_own_is_a_stage_like_the_others(place, film, gender
     run = place.start(film, config=configured(place, {"gender": {}, "glasses": glasses}))
     run.until(lambda: len(run.stages()) >= 5, "all stages")
     assert set(run.stages()) == {"capture", "detect", "gender", "attribute", "render"}
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     if " runs on a GPU, " not in ran.err:
         [line] = [line for line in ran.err.splitlines() if "GPU" in line]
         assert line.startswith("facepipe: glasses runs on the processor and not on a GPU: ")
@@ -74,8 +72,7 @@ def test_an_attribute_of_ones_own_is_a_stage_like_the_others(place, film, gender
 def test_a_pipeline_may_have_no_attribute(place, film, shown: Ran):
     run = place.start(film, config=configured(place, {}))
     run.until(lambda: len(run.stages()) == 3, "all stages")
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     assert [face["box"] for face in ran.faces] == [face["box"] for face in shown.faces]
     assert all(face.keys() == {"id", "box", "score"} for face in ran.faces)
 
@@ -89,8 +86,7 @@ def test_a_pipeline_may_have_no_attribute(place, film, shown: Ran):
 )
 def test_detectors_that_need_a_model_file(place, astronaut, peers, detector, file):
     picture = write_picture(place.folder / "two.png", scene(astronaut, 20))
-    ran = place.run(picture, "--detector", detector, f"--set=stages.detect.model={peers / file}")
-    assert ran.status == 0, ran.err
+    ran = place.run(picture, "--detector", detector, f"--set=stages.detect.model={peers / file}").succeeded()
     assert len(ran.faces) == 2
     for mine in ran.faces:
         assert {"gender", "emotion", "age"} <= mine.keys()

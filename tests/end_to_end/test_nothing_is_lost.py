@@ -87,8 +87,7 @@ def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_fi
 def test_detect_killed_between_its_two_answers_changes_nothing(place, film, shown: Ran):
     trace = place.folder / "trace"
     chaos = "--set=chaos={detect: {crash_between: [6], once: true}}"
-    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace))
-    assert ran.status == 0, ran.err
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace)).succeeded()
     assert ran.results == shown.results
     assert came(trace, "capture", FaceCrops, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
     assert came(trace, "render", Faces, 6) == [2]  # its faces had not.
@@ -123,8 +122,7 @@ def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
 
 def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
     chaos = "--set=chaos={age: {crash_at: [9]}, detect: {fail_at: [20, 21]}}"
-    ran = place.run(film, chaos, "--set=stages.detect.replicas=1")
-    assert ran.status == 0, ran.err
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1").succeeded()
     marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
     reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
     assert marked == [(9, ["age"], None), (20, None, reason), (21, None, reason)]
@@ -233,8 +231,7 @@ def test_results_that_are_removed_while_a_run_writes_them_are_noticed(place, slo
 
 @pytest.mark.long
 def test_a_frame_that_hangs_a_stage_is_given_up_too(place, film):
-    ran = place.run(film, "--set=chaos={gender: {hang_at: [6]}}", QUICKLY)
-    assert ran.status == 0, ran.err
+    ran = place.run(film, "--set=chaos={gender: {hang_at: [6]}}", QUICKLY).succeeded()
     assert [line["frame"] for line in ran.lines if "missing" in line] == [6]
 
 
@@ -261,8 +258,7 @@ def test_memory_descriptors_and_threads_stay_as_they_are_however_often_stages_di
         assert now[0] < before[0] + 10_000_000, f"the launcher grew from {before[0]} to {now[0]} bytes"
         # A thread that hears a process that has just died may still be there.
         assert now[1] <= before[1] + 4 and now[2] <= before[2] + 4, (before, now)
-    ran = run.end(300)
-    assert ran.status == 0, ran.err
+    ran = run.end(300).succeeded()
     assert len(ran.lines) == 1500
 
 

@@ -12,8 +12,7 @@ from tests.end_to_end.command import Ran
 
 def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(place, endless_film, film, shown: Ran):
     first = place.start(endless_film, "--set=pace=true").until_lines(3)
-    second = place.start(film, output="second").end(alone=False)
-    assert second.status == 0, second.err
+    second = place.start(film, output="second").end(alone=False).succeeded()
     assert second.results == shown.results
     assert second.err.startswith(
         "facepipe: another run is using port 5600, so this one uses 5601; only stages that you start yourself to help"

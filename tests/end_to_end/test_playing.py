@@ -21,8 +21,7 @@ def times_ms(ran) -> list[int]:
 
 
 def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_part(place, film):
-    ran = place.run(film, *PART)
-    assert ran.status == 0, ran.err
+    ran = place.run(film, *PART).succeeded()
     assert "from 0.4 s to 1.2 s, 12.5 of each second" in ran.err
     assert times_ms(ran) == list(range(400, 1200, 80))
     assert [line["frame"] for line in ran.lines] == list(range(10))
@@ -44,8 +43,7 @@ def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as
         refused = place.run(slow_film, *other, "--resume")
         assert refused.status == 2
         assert refused.complaint.startswith(f"{name} is not what the run in ")
-    ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume")
-    assert ran.status == 0, ran.err
+    ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume").succeeded()
     assert ran.results == calm.results
     assert frames_in(ran.output / "annotated/slow.mp4") == 14
 
@@ -60,8 +58,7 @@ def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(
     assert [len(line["faces"]) for line in ran.lines[:20]] == FACES[:10] * 2
     assert not (ran.output / "annotated").exists()
     count = len(ran.lines)
-    more = place.run(film, "--loop", "--end", "0.4", "--resume", "--seconds", "1")
-    assert more.status == 0, more.err
+    more = place.run(film, "--loop", "--end", "0.4", "--resume", "--seconds", "1").succeeded()
     assert times_ms(more) == [40 * number for number in range(len(more.lines))]
     assert len(more.lines) > count
 

@@ -137,8 +137,7 @@ def test_beyond_the_machine_only_who_has_a_key_hears_anything(place, slow_film):
         "hosts: {desk: {address: 127.0.0.1}, wall: {address: 127.0.0.2}}\n"
         f"render: {{publish: 'tcp://0.0.0.0:{port}'}}\nkeys: keys\npace: true\n"
     )
-    made = place.run(None, "--make-keys", "keys", display=None, **options(place, config=config))
-    assert made.status == 0, made.err
+    place.run(None, "--make-keys", "keys", display=None, **options(place, config=config)).succeeded()
     connect = f"{LOCKED.replace('192.168.7.10:5700', f'127.0.0.1:{port}')}"
     program = SUBSCRIBER.replace('frames.connect("ipc://faces.sock")\n', connect)
     unknown_peers = zmq.Context.instance().socket(zmq.SUB)

@@ -146,8 +146,7 @@ def test_a_worker_with_another_card_is_refused_and_does_no_work(place, endless_f
 def test_two_sources_share_the_workers_and_one_ends_before_the_other(place, film, slow_film, shown: Ran, tmp_path):
     config = tmp_path / "two.yaml"
     config.write_text(f"sources: {{door: {film}, yard: {slow_film}}}\n")
-    ran = place.run(None, "--detector", "haar", config=config)
-    assert ran.status == 0, ran.err
+    ran = place.run(None, "--detector", "haar", config=config).succeeded()
     door, yard = ((ran.output / name / "results.jsonl").read_bytes() for name in ("door", "yard"))
     assert door.count(b"\n") == yard.count(b"\n") == len(FACES)
     assert door == shown.results.replace(b'"source": "film.mp4"', b'"source": "door"')

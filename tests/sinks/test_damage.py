@@ -186,7 +186,7 @@ def test_a_folder_that_was_stopped_and_damaged_is_refused_or_made_whole(tmp_path
         assert is_whole(folder, FILES)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(5, 20))])
 def test_a_video_zeroed_anywhere_is_never_taken_for_whole(tmp_path, seed):
     folder = broken_off(tmp_path / "out", VIDEO, 27)
     draw = random.Random(seed)

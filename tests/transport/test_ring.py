@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.protocol.messages import SHARED, Encoded, FramePicture, Refused, kinds, pack, unpack
@@ -117,7 +117,6 @@ def test_a_file_under_another_name_is_not_opened(reader, tmp_path):
         assert not reader.open([os.getpid(), pipe.fileno(), "00" * 16])
 
 
-@settings(max_examples=200)
 @given(st.binary(max_size=40), st.integers(0, 2**64 - 1))
 def test_nonsense_for_a_place_is_refused(nonsense, position):
     ring, reader = Ring(4, PLENTY), RingReader()

@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -82,10 +81,6 @@ class Browser:
 def grey_of(jpeg: bytes) -> int:
     """The grey of a corner, where nothing is drawn."""
     return round(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[-8:, :8].mean())
-
-
-def port_of(web: Web) -> int:
-    return urlsplit(web.address).port
 
 
 def meet(web: Web) -> Browser:
