@@ -54,6 +54,7 @@ def test_ctrl_c_twice_while_the_stages_are_starting(place, slow_film):
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.long
 def test_ctrl_c_while_all_wait_for_a_stage_leaves_what_an_earlier_run_has_left(place, film, shown: Ran):
     shutil.copytree(shown.output, place.folder / "out")
     left = {

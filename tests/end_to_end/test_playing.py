@@ -31,6 +31,7 @@ def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_pa
     assert 30 <= shown.sound_packets <= 45  # 0.8 s of 48 kHz in packets of 1024
 
 
+@pytest.mark.long
 def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as_the_same_part_only(place, slow_film):
     part = ("--start", "1", "--end", "7.6", "--fps", "2")
     calm = place.run(slow_film, *part, output="calm")

@@ -130,6 +130,7 @@ def test_a_subscriber_that_stands_still_holds_nobody_up_and_learns_what_it_lost(
     assert received == sorted(set(received)) and len(received) < received[-1] + 1 - received[0]
 
 
+@pytest.mark.long
 def test_beyond_the_machine_only_who_has_a_key_hears_anything(place, slow_film):
     port = free_port()
     config = place.folder / "house.yaml"
