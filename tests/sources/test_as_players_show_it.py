@@ -12,7 +12,7 @@ import pytest
 from stages.sources.base import Source
 from stages.sources.opening import open_source
 from stages.sources.part import Part
-from tests.sources.material import numbered, red_corner, write_video
+from tests.sources.material import number_of, numbered, red_corner, write_video
 
 
 def times(source: Source) -> list[float]:
@@ -65,7 +65,9 @@ def recorded_from(path: Path, begins_ms: int) -> bytes:
 def test_an_older_recording_behind_a_newer_one_goes_on_one_frame_later(tmp_path, begins_ms):
     newer, older = recorded_from(tmp_path / "newer.ts", begins_ms), recorded_from(tmp_path / "older.ts", 0)
     (tmp_path / "both.ts").write_bytes(newer + older)
-    assert times(open_source(str(tmp_path / "both.ts"))) == every(0.04, 20)
+    pictures = list(open_source(str(tmp_path / "both.ts")).pictures())
+    assert [round(picture.time, 4) for picture in pictures] == every(0.04, 20)
+    assert [number_of(picture.pixels) for picture in pictures] == 2 * list(range(10))
 
 
 def test_a_clock_that_begins_again_within_a_recording_goes_on(tmp_path):
