@@ -9,11 +9,13 @@ import pytest
 from tests.simulation.world import Plan, ended
 
 HISTORIES = 40  # of each kind; a thousand take a minute
+FEW = 4  # of those that take longest
 
 
-def seeds(histories: int) -> list:
-    """A quarter of them is drawn by `make test`, the rest by `make test-long`."""
-    return [pytest.param(seed, marks=[pytest.mark.long] if seed >= histories // 4 else []) for seed in range(histories)]
+def seeds(histories: int, drawn: int | None = None) -> list:
+    """So many of them, usually a quarter, are drawn by `make test`, the rest by `make test-long`."""
+    drawn = histories // 4 if drawn is None else drawn
+    return [pytest.param(seed, marks=[pytest.mark.long] if seed >= drawn else []) for seed in range(histories)]
 
 
 def plans(seed: int, **fixed) -> Plan:
@@ -175,7 +177,7 @@ SLOW = {"service_s": {"detect": 0.05, "gender": 0.05}, "window_bytes": 10**9, "a
 
 
 # 1037: the only good detect has a task in isolation, and so no room, just when a frame has had too many wrong answers.
-@pytest.mark.parametrize("seed", [*seeds(2 * HISTORIES), 1037])
+@pytest.mark.parametrize("seed", [*seeds(2 * HISTORIES, FEW), 1037])
 def test_hostile_workers_beside_good_ones_cost_a_file_nothing_but_time(seed):
     frames = 100 if seed < 1000 else 150
     world = ended(plans(seed, frames=frames, hostile=hostile(seed), resend_after_s=2.0, **SLOW), seed)
@@ -185,14 +187,14 @@ def test_hostile_workers_beside_good_ones_cost_a_file_nothing_but_time(seed):
 
 
 # 1023: a worker that holds as much as any may says that it has nothing left, to be given a task alone.
-@pytest.mark.parametrize("seed", [*seeds(HISTORIES), 1023])
+@pytest.mark.parametrize("seed", [*seeds(HISTORIES, FEW), 1023])
 def test_no_frame_is_waited_for_for_good_whoever_dies_beside_hostile_workers(seed):
     deaths = {"kills": 5, "hangs": 2, "render_kills": 2, "capture_kills": 1, "lose": 0.01, "resend_after_s": 2.0}
     world = ended(plans(seed, frames=100, hostile=hostile(seed), **deaths, **SLOW), seed)
     assert [emit.frame for emit in world.emitted] == list(range(100))
 
 
-@pytest.mark.parametrize("seed", seeds(HISTORIES))
+@pytest.mark.parametrize("seed", seeds(HISTORIES, FEW))
 def test_a_camera_goes_on_beside_hostile_workers(seed):
     world = ended(plans(seed, live=True, frames=300, hostile=hostile(seed), **SLOW), seed)
     assert world.dispatcher.read == 300
@@ -200,7 +202,7 @@ def test_a_camera_goes_on_beside_hostile_workers(seed):
 
 # 1000: of those who were there before a frame had too many wrong answers only such are left as never have any room.
 @pytest.mark.parametrize("stage", ["detect", "age"])
-@pytest.mark.parametrize("seed", [*seeds(HISTORIES // 2), 1000])
+@pytest.mark.parametrize("seed", [*seeds(HISTORIES // 2, FEW), 1000])
 def test_a_stage_whose_every_worker_is_hostile_is_given_up_and_the_others_are_not(seed, stage):
     plan = plans(seed, frames=60, hostile={stage: 2}, only_hostile=stage, resend_after_s=1.0, **SLOW)
     world = ended(
