@@ -58,7 +58,7 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"\0")  # The stages here do not read it.
-    (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 2}}\n")
+    (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 1}}\n")
     return tmp_path
 
 
@@ -81,7 +81,7 @@ def command(here, monkeypatch):
 
 
 def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here, capsys):
-    assert command() == 0
+    assert command("--set", "stages.detect.replicas=2") == 0
     said = capsys.readouterr()
     assert said.err == "facepipe: clip.mp4, 2 frames, detector fast → out\n"
     assert said.out.splitlines()[-1] == "2 frames in 0.5 s, none missing. Wrote out/results.jsonl."
@@ -209,9 +209,9 @@ def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(comman
     reads_on = "def main(s, l): l.ready(); serve(l)"
     assert command(detect="def main(s, l): l.ready(); sys.exit('no cascade')", capture=reads_on) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("facepipe: detect-")
+    assert said.err.startswith("facepipe: detect ended")
     last_words = "ended with status 1: SystemExit: no cascade, 5 times in a row without having finished anything"
-    assert f"{last_words} (out/logs/detect-" in said.err.splitlines()[-1]
+    assert f"{last_words} (out/logs/detect.log" in said.err.splitlines()[-1]
     assert "2 frames" in said.out
     assert json.loads((here / "out/summary.json").read_text())["status"] == 1
 
