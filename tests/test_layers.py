@@ -15,8 +15,8 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 # From below. Packages and modules of one row do not know of each other.
 LAYERS = (
-    "exit_status",
-    "decimals dependencies errors kinds layout locks project",
+    "exit_status project",
+    "decimals dependencies errors kinds layout locks",
     "answers",
     "frames names",
     "protocol",
@@ -32,6 +32,7 @@ LAYERS = (
     "running",
     "replay run",
     "service",
+    "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 

@@ -121,7 +121,7 @@ def options_of(command: str) -> set[str]:
 def help_of_the_command() -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
-        run_pipeline.main(["--help"])
+        run_pipeline.main(["--help-all"])
     return printed.getvalue()
 
 
