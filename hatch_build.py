@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 INSIDE = ("stages", "models", "pipeline.yaml", "docs/facepipe.service")
 # `python -m train` in a checkout is a package beside `stages`, so it cannot name it relatively.
-OUTSIDE = re.compile(r"^(\s*)(from|import) (stages|train)\b", re.MULTILINE)
+OUTSIDE = re.compile(r"(^\s*(?:from|import) |python -m )(stages|train)\b", re.MULTILINE)
 
 
 class PackageLayout(BuildHookInterface):
@@ -25,7 +25,7 @@ class PackageLayout(BuildHookInterface):
         for path in sorted((root / "train").rglob("*.py")):
             copy = self._made / path.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(OUTSIDE.sub(r"\1\2 facepipe.\3", path.read_text(encoding="utf-8")), encoding="utf-8")
+            copy.write_text(OUTSIDE.sub(r"\1facepipe.\2", path.read_text(encoding="utf-8")), encoding="utf-8")
         build_data["force_include"] |= {str(root / name): f"facepipe/{name}" for name in INSIDE}
         build_data["force_include"][str(self._made / "train")] = "facepipe/train"
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from .exit_status import ExitStatus
 from .project import IS_CHECKOUT
 
+LAST_OF_TENSORFLOW = (3, 13)  # as in pyproject.toml
 # Of the screen: OpenCV's wheel needs it even where no window is opened.
 LIBRARY = re.compile(r"(lib(?:GL|X|xcb|gthread|glib)\S*): cannot open shared object file")
 WITHOUT_A_SCREEN = (
@@ -28,8 +29,12 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
 def installs(extra: str) -> str:
     """The command that installs an extra, or with "" what everything needs: here, a checkout or an environment."""
     if IS_CHECKOUT:
-        return f"make install-{extra}" if extra else "make install"
-    return f"pip install 'facepipe[{extra}]'" if extra else "pip install --upgrade facepipe"
+        command = f"make install-{extra}" if extra else "make install"
+    else:
+        command = f"pip install 'facepipe[{extra}]'" if extra else "pip install --upgrade facepipe"
+    if extra in ("keras", "train") and sys.version_info[:2] > LAST_OF_TENSORFLOW:
+        command += " in an environment of Python {}.{}, TensorFlow's newest".format(*LAST_OF_TENSORFLOW)
+    return command
 
 
 def missing(error: BaseException) -> str | None:

@@ -18,7 +18,7 @@ from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
 from .config.strict_yaml import MOST_BYTES
-from .project import PROJECT
+from .project import IS_CHECKOUT, PROJECT
 from .results.atomic import BINARY, NO_WAIT
 from .results.runs import OUT
 from .sources.spec import expanded
@@ -266,7 +266,8 @@ def keys_folder(pipeline: Pipeline, folder: Path) -> str:
 def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
     """Absolute paths of the model of every stage that has one; raises `ConfigError` for one that is not there.
 
-    A relative path counts from the configuration's folder, or from the project's if it is not there.
+    A relative path counts from the configuration's folder, or from the project's if it is not there. Where facepipe is
+    installed and no configuration is named, one that is not in the package counts from the working directory.
     """
     return {
         name: _find(name, stage.model, folder) for name, stage in pipeline.stages.items() if stage.model is not None
@@ -280,8 +281,13 @@ def will_show(display: str, environment: Mapping[str, str], platform: str) -> bo
 
 
 def _find(stage: str, model: str, folder: Path) -> str:
-    # A set and not a list: for the project's own configuration both are one.
-    places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in (folder, PROJECT)))
+    bases = [folder, PROJECT]
+    if not IS_CHECKOUT and folder == PROJECT:
+        # Nobody has named a configuration, and nobody keeps models inside an installed package. It still comes first:
+        # a folder models/ where the command happens to be given must not take the place of the included ones.
+        bases.append(Path.cwd())
+    # Without repeats: for the project's own configuration the first two are one.
+    places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in bases))
     found = next((place for place in places if place.exists()), None)
     if found is None:
         where = " nor ".join(str(place) for place in places)

@@ -92,7 +92,7 @@ def parsed(argv: list[str] | None, name: str) -> argparse.Namespace:
 
 
 def _add_what_is_read(options: Arguments) -> None:
-    options.add_argument("--config", metavar="FILE", help="the configuration (default: the project's pipeline.yaml)")
+    options.add_argument("--config", metavar="FILE", help="the configuration (default: the included pipeline.yaml)")
     options.add_argument(
         "--source", metavar="S", help="same as SOURCE: camera number, file, folder, glob, URL, demo or auto"
     )
