@@ -159,6 +159,15 @@ def test_bash_completes_commands_options_and_files(typed, completed):
     assert set(shown.stdout.split()) == completed
 
 
+def test_the_unit_for_systemd_starts_this_python_with_the_options_that_were_given():
+    for words, tail in (([], "--display none"), (["0", "--output", "/var/lib/100%"], "0 --output /var/lib/100%%")):
+        lines = said("service", "--unit", *words).stdout.splitlines()
+        [start] = [line for line in lines if line.startswith("ExecStart=")]
+        assert start.startswith(f"ExecStart={sys.executable} -m facepipe service ") and start.endswith(tail)
+        assert "WorkingDirectory=%S/facepipe" in lines and "Restart=always" in lines
+    assert said("service", "--unit", "--outputt", "x").returncode == 2
+
+
 def test_a_shell_without_completion_is_refused():
     ran = said("completion", "fish")
     assert ran.returncode == 2 and "bash" in ran.stderr and ran.stderr.count("\n") == 1
