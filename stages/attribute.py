@@ -46,14 +46,7 @@ def answerer(identity: Identity, model: Model, heartbeat: Callable[[], None]) ->
 
     def answer(tasks: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
-        crops = np.concatenate([task.arrays[0] for task in tasks])
-        parts = []
-        for first in range(0, len(crops), limits.BATCH_FACES):
-            heartbeat()  # One frame may have hundreds of faces.
-            parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
-        rows = np.concatenate(parts)
-        if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
-            raise ValueError("the model answered with something that is not a number")
+        rows = rows_of(model, np.concatenate([task.arrays[0] for task in tasks]), heartbeat)
         spent_s = (time.perf_counter() - started_s) / len(tasks)
         ends = np.cumsum([len(task.arrays[0]) for task in tasks])[:-1]
         return [
@@ -62,6 +55,21 @@ def answerer(identity: Identity, model: Model, heartbeat: Callable[[], None]) ->
         ]
 
     return answer
+
+
+def rows_of(model: Model, crops: np.ndarray, heartbeat: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Answers float32 (N, K), in the meaning of the card, about crops uint8 (N, H, W, C), N at least 1.
+
+    In between it calls `heartbeat`.
+    """
+    parts = []
+    for first in range(0, len(crops), limits.BATCH_FACES):
+        heartbeat()  # One frame may have hundreds of faces.
+        parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
+    rows = np.concatenate(parts)
+    if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
+        raise ValueError("the model answered with something that is not a number")
+    return rows
 
 
 def are_crops_for(geometry: CropGeometry, task: Crops) -> bool:

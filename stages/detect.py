@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +15,17 @@ from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
 from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
 from .vision.crop import crop_faces
-from .vision.detectors import make_detector, settings_hash
-from .vision.detectors.detector import Detector
-from .vision.detectors.quality import marks_of
+from .vision.detectors import FaceDetector, make_detector, settings_hash
+from .vision.detectors.quality import Marks, marks_of
+
+
+class FoundFaces(NamedTuple):
+    """What is found in one picture."""
+
+    faces: Detections
+    capped: int  # how many more faces were left out, the least certain first
+    crops: list[np.ndarray]  # for each geometry uint8 (N, height, width, channels); nothing where N is 0
+    marks: list[Marks]  # of each face; nothing where the detector gives no landmarks
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
@@ -25,7 +34,7 @@ def main(settings: Settings, control: ControlChannel) -> None:
     serve(settings, control, identity, answerer(identity, detector), is_frame)
 
 
-def answerer(identity: Identity, detector: Detector) -> Callable[[list[Frame]], list[Answer]]:
+def answerer(identity: Identity, detector: FaceDetector) -> Callable[[list[Frame]], list[Answer]]:
     """What this stage does with tasks."""
     return lambda tasks: [_answer(identity, detector, task) for task in tasks]
 
@@ -35,12 +44,18 @@ def is_frame(task: Frame | Crops) -> bool:
     return isinstance(task, Frame)
 
 
-def _answer(identity: Identity, detector, task: Frame) -> Answer:
+def find_faces(detector: FaceDetector, pixels: np.ndarray, geometries: Sequence[CropGeometry]) -> FoundFaces:
+    """Find the faces of one picture, uint8 (H, W, 3) BGR, and cut each in these geometries."""
+    faces, capped = most_certain(detector.detect(pixels), most_faces(geometries))
+    crops = [crop_faces(pixels, faces, geometry) for geometry in geometries if len(faces.boxes)]
+    return FoundFaces(faces, capped, crops, marks_of(pixels, faces))
+
+
+def _answer(identity: Identity, detector: FaceDetector, task: Frame) -> Answer:
     started_s = time.perf_counter()
-    pixels = task.arrays[0]
-    found, capped = most_certain(detector.detect(pixels), most_faces(task.geometries))
-    crops = [crop_faces(pixels, found, CropGeometry(*asked[:4])) for asked in task.geometries if len(found.boxes)]
-    boxes, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
+    geometries = [CropGeometry(*asked[:4]) for asked in task.geometries]
+    found, capped, crops, marks = find_faces(detector, task.arrays[0], geometries)
+    boxes, rolls = found.boxes.tolist(), found.rolls.tolist()
     spent = {identity.stage: time.perf_counter() - started_s}
     common = {
         "run": task.run,
@@ -68,9 +83,9 @@ def _answer(identity: Identity, detector, task: Frame) -> Answer:
     )
 
 
-def most_faces(geometries: list) -> int:
+def most_faces(geometries: Sequence[CropGeometry]) -> int:
     """How many faces of a frame are cut: all that are allowed, unless the crops asked for are very large."""
-    bytes_a_face = sum(width * height * channels for width, height, channels, _, _ in geometries)
+    bytes_a_face = sum(crop.width * crop.height * crop.channels for crop in geometries)
     return max(1, min(limits.FACES, limits.CROP_BYTES // max(1, bytes_a_face)))
 
 

@@ -316,5 +316,5 @@ def test_crops_that_the_model_cannot_take_are_told_from_those_that_it_can():
 
 def test_very_large_crops_are_cut_for_fewer_faces():
     side = limits.CROP_SIDE
-    assert most_faces([]) == most_faces([[64, 64, 1, 1.0, ["age"]]]) == limits.FACES
-    assert most_faces([[side, side, 3, 1.0, ["age"]]] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)
+    assert most_faces([]) == most_faces([CropGeometry(64, 64, 1, 1.0)]) == limits.FACES
+    assert most_faces([CropGeometry(side, side, 3, 1.0)] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)
