@@ -85,7 +85,7 @@ class Analyzer:
     def faces(self, pixels: np.ndarray) -> list[Face]:
         """The faces of one picture, uint8 (H, W, 3) BGR, rounded as they are written."""
         found = find_faces(self._detector, pixels, list(self._asked))
-        rows = {}
+        rows: dict[str, list] = {}
         for stages, crops in zip(self._asked.values(), found.crops, strict=False):  # No crops where there is no face.
             rows |= {stage: rows_of(self._models[stage], crops).tolist() for stage in stages}
         in_order_of_cards = {stage: rows[stage] for stage in self._cards if stage in rows}

@@ -18,11 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from ..config.schema import ConfigError, Pipeline
-from ..errors import FacepipeError
+from ..errors import FacepipeError, reason, way_out
 from ..exit_status import ExitStatus
+from ..frames import Picture
 from ..layout import LINE_BYTES, RESULTS
 from ..project import IMPORT_ROOT, PACKAGE
 from ..results.atomic import open_plain
@@ -71,8 +70,10 @@ def stream(
     referred to any more, and with this program. Raises `ConfigError` here, and other `FacepipeError` while iterating.
     """
     given = overrides_of(detector, overrides)
+    if not isinstance(source, str | os.PathLike | int | None):
+        raise ConfigError(f"source is given as {type(source).__name__}; give a path, a camera number or a URL.")
     if source is not None:
-        given["source"] = source if isinstance(source, int) else os.fspath(source)
+        given["source"] = source
     given.setdefault("render.display", "none")
     if output is not None:
         given["render.output"] = os.fspath(output)
@@ -102,8 +103,11 @@ class Stream:
             self._pictures = _pictures_of(pipeline) if images else None
             self._said = own / "said"
             self._process = _start(config, given, replace, self._said)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(own, ignore_errors=True)
+            if isinstance(error, OSError):  # There is no room for another process.
+                sentence = f"no run can be started: {reason(error)}; {way_out(error, 'end other programs')}."
+                raise RunFailed(sentence, ExitStatus.REFUSED) from error
             raise
         self._end = weakref.finalize(self, _end, self._process, own, os.getpid())
 
@@ -134,8 +138,6 @@ class Stream:
         """End the run if it has not ended, and remove what was temporary; may be called again."""
         self._ready.clear()
         self._end()
-        for tail in self._tails:
-            tail.close()
         for source, _ in (self._pictures or {}).values():
             source.close()
 
@@ -152,20 +154,26 @@ class Stream:
         elif status == ExitStatus.DONE:
             raise StopIteration
         else:
-            raise RunFailed(_sentence_in(self._said, status), status)
+            raise RunFailed(self._sentence(status), status)
 
     def _is_begun(self) -> bool:
         """Whether what lies in the folder is of this run."""
         run = run_in(self.output)
         return run is not None and run.run != self._before
 
+    def _sentence(self, status: int) -> str:
+        sentence = _sentence_in(self._said, status)
+        if status == ExitStatus.FAILED and self._said.parent in self.output.parents:
+            return f"{sentence.removesuffix('.')}; to keep the results and logs of such a run, give stream an output."
+        return sentence
+
     def _with_image(self, frame: Frame) -> Frame:
         if self._pictures is None:
             return frame
         source, pictures = self._pictures[frame.source]
-        for number, pixels in pictures:
-            if number == frame.frame:
-                return dataclasses.replace(frame, image=pixels)
+        for number, picture in pictures:
+            if number == frame.frame and picture.file == frame.file:
+                return dataclasses.replace(frame, image=picture.pixels)
         raise ConfigError(
             f"{source.name} was changed while it was read: its frame {frame.frame} is not there any more."
         )
@@ -180,24 +188,18 @@ class _Tail:
 
     def __init__(self, path: Path):
         self._path, self._offset = path, 0
-        self._file = None
 
     def read(self) -> Iterator[Frame]:
         """The frames whose lines are whole by now."""
-        if self._file is None:
-            try:
-                self._file = open_plain(self._path)
-            except OSError:
-                return  # Not there yet.
-        self._file.seek(self._offset)
-        whole = self._file.read(READ_BYTES).rpartition(b"\n")[0]
+        try:
+            with open_plain(self._path) as file:
+                file.seek(self._offset)
+                whole = file.read(READ_BYTES).rpartition(b"\n")[0]
+        except OSError:
+            return  # Not there yet.
         for text in whole.split(b"\n") if whole else ():
             self._offset += len(text) + 1
             yield Frame.of(parsed(text + b"\n"))
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _results_in(output: Path, sources: list[str | None]) -> list[Path]:
@@ -205,17 +207,18 @@ def _results_in(output: Path, sources: list[str | None]) -> list[Path]:
     return [output / (name or "") / RESULTS for name in sources]
 
 
-def _pictures_of(pipeline: Pipeline) -> dict[str, tuple[Source, Iterator[tuple[int, np.ndarray]]]]:
+def _pictures_of(pipeline: Pipeline) -> dict[str, tuple[Source, Iterator[tuple[int, Picture]]]]:
     """By the name of each source, that source and its numbered pictures; raises `ConfigError` and `SourceError`."""
     if pipeline.render.blur != "none":
         raise ConfigError("images=True gives pictures as they were read, without render.blur; leave one of them out.")
-    played, opened = pipeline.capture, {}
+    played = pipeline.capture
+    opened: dict[str, tuple[Source, Iterator[tuple[int, Picture]]]] = {}
     for name, spec in pipeline.all_sources().items():
         source = open_source(spec, name, Part(*played.part), played.loop)
         if source.live:
             source.close()
             raise ConfigError(f"images=True is for files, and {source.name} is live; leave it out.")
-        opened[source.name] = source, ((number, p.pixels) for number, p in enumerate(source.pictures()))
+        opened[source.name] = source, enumerate(source.pictures())
     return opened
 
 
