@@ -11,17 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..attribute import rows_of
-from ..capturing.in_flight import asked_for
 from ..config.schema import Pipeline
-from ..detect import find_faces
 from ..frames import Face, FinishedFrame, Picture
 from ..plan import DEFAULT_CONFIG, find_models, read_cards
 from ..view.overlay.draw import annotate as draw
 from ..view.postprocess import PostProcessor
 from ..vision.detectors import make_detector
 from ..vision.faces import faces_of
+from ..vision.finding import find_faces
 from ..vision.inference import load_model
+from ..vision.inference.model import rows_of
 from .configuration import Overrides, PathLike, overrides_of, read
 from .pictures import Colour, NotAPicture, PictureLike, in_order, pixels_of
 
@@ -80,17 +79,17 @@ class Analyzer:
         self._detector = make_detector(pipeline.detect.resolved(models.get("detect")))
         attributes = pipeline.attributes()
         self._models = {stage: load_model(card, attributes[stage].device) for stage, card in self._cards.items()}
-        self._asked = asked_for({stage: card.geometry for stage, card in self._cards.items()})
+        # Equal crops are cut once, as for the stages.
+        self._geometries = list(dict.fromkeys(card.geometry for card in self._cards.values()))
 
     def faces(self, pixels: np.ndarray) -> list[Face]:
         """The faces of one picture, uint8 (H, W, 3) BGR, rounded as they are written."""
-        found = find_faces(self._detector, pixels, list(self._asked))
-        rows: dict[str, list] = {}
-        for stages, crops in zip(self._asked.values(), found.crops, strict=False):  # No crops where there is no face.
-            rows |= {stage: rows_of(self._models[stage], crops).tolist() for stage in stages}
-        in_order_of_cards = {stage: rows[stage] for stage in self._cards if stage in rows}
+        found = find_faces(self._detector, pixels, self._geometries)
+        crops = dict(zip(self._geometries, found.crops, strict=False))  # There are none of no face.
+        asked = self._cards if crops else {}
+        rows = {stage: rows_of(self._models[stage], crops[card.geometry]).tolist() for stage, card in asked.items()}
         boxes, scores = found.faces.boxes.tolist(), found.faces.scores.tolist()
-        faces = faces_of(boxes, scores, found.marks, in_order_of_cards, self._cards)
+        faces = faces_of(boxes, scores, found.marks, rows, self._cards)
         frame = FinishedFrame("", 0, Picture(pixels, 0.0, None), faces)
         return PostProcessor(self._pipeline).finish(frame).faces
 

@@ -142,6 +142,8 @@ def test_the_configuration_counts(astronaut, tmp_path):
     [face] = api.analyze(astronaut, config=config, detector="haar")
     assert list(face.answers) == ["gender"]
     assert api.analyze(astronaut, overrides={"stages.detect.smallest_face": 0.9}) == []
+    config.write_text("stages: {detect: {detector: haar}}\n")
+    assert [face.answers for face in api.analyze(astronaut, config=config)] == [{}]
 
 
 def test_models_are_loaded_once(astronaut, tmp_path):

@@ -16,7 +16,7 @@ from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
 from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
-from stages.detect import _answer, is_frame, most_faces
+from stages.detect import _answer, is_frame
 from stages.frames import CropGeometry, Picture
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -45,6 +45,7 @@ from stages.sinks.recovery import Restored
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
 from stages.vision.detectors import make_detector, settings_hash
+from stages.vision.finding import most_faces
 from tests.fuzz.strategies import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
