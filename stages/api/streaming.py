@@ -25,6 +25,7 @@ from ..frames import Picture
 from ..layout import LINE_BYTES, RESULTS
 from ..project import IMPORT_ROOT, PACKAGE
 from ..results.atomic import open_plain
+from ..results.errors import NotALine
 from ..results.jsonl import parsed
 from ..results.run_file import run_in
 from ..sources.base import Source
@@ -187,7 +188,7 @@ class _Tail:
     """
 
     def __init__(self, path: Path):
-        self._path, self._offset = path, 0
+        self._path, self._offset, self._lines = path, 0, 0
 
     def read(self) -> Iterator[Frame]:
         """The frames whose lines are whole by now."""
@@ -199,7 +200,11 @@ class _Tail:
             return  # Not there yet.
         for text in whole.split(b"\n") if whole else ():
             self._offset += len(text) + 1
-            yield Frame.of(parsed(text + b"\n"))
+            self._lines += 1
+            try:
+                yield Frame.of(parsed(text + b"\n"))
+            except ValueError:
+                raise NotALine(self._path, self._lines, "no line of results") from None
 
 
 def _results_in(output: Path, sources: list[str | None]) -> list[Path]:
@@ -258,6 +263,9 @@ def _end(process: subprocess.Popen[bytes], own: Path, owner: int) -> None:
 
 
 def _sentence_in(said: Path, status: int) -> str:
-    """The last thing that a run said, without the name of the program."""
+    """The last thing that a run said, with arguments of `stream` for options of the command."""
     lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("facepipe: ") if lines else f"The run was ended by somebody, with status {status}."
+    if not lines:
+        return f"The run was ended by somebody, with status {status}."
+    sentence = lines[-1].removeprefix("facepipe: ")
+    return sentence.replace("--replace", "replace=True").replace("--output", "the argument output")

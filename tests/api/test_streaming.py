@@ -151,7 +151,7 @@ def test_a_run_that_is_there_is_replaced_only_where_that_is_asked_for(film, tmp_
     output = tmp_path / "out"
     first = told(list(api.stream(film, output=output)))
     before = (output / "results.jsonl").read_bytes()
-    with pytest.raises(api.RunFailed, match="out") as refused:
+    with pytest.raises(api.RunFailed, match="out holds .*replace=True") as refused:
         list(api.stream(film, output=output))
     assert refused.value.status == 2 and (output / "results.jsonl").read_bytes() == before
     again = told(list(api.stream(film, output=output, replace=True)))
