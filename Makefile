@@ -23,7 +23,7 @@ help:
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
-	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make pictures        draws the pictures and figures of the documentation anew, and runs its notebook'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
@@ -87,8 +87,9 @@ soak: install-demo install-dev
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures
-pictures: install-demo
+pictures: install-demo install-dev
 	$(BIN)/python -m docs.make_pictures
+	$(BIN)/python -m docs.run_notebook
 
 lint: install-dev
 	$(BIN)/ruff check .

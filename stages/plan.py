@@ -126,13 +126,11 @@ class Plan:
         """
         # numpy comes with it, and only here: the stages are starting meanwhile.
         from .vision.detectors import settings_hash
-        from .vision.inference.card import load_card, unchecked
+        from .vision.inference.card import unchecked
         from .vision.inference.digest import card_hash
 
         models = find_models(pipeline, folder)
-        cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
-        for stage, card in cards.items():
-            _refuse_other_stage(stage, card)
+        cards = read_cards(pipeline, models)
         told = {stage: _card_settings(card, card_hash(card)) for stage, card in cards.items()}
         detector_hash = settings_hash(pipeline.detect.resolved(models.get("detect")))
         return cls(
@@ -272,6 +270,19 @@ def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
     return {
         name: _find(name, stage.model, folder) for name, stage in pipeline.stages.items() if stage.model is not None
     }
+
+
+def read_cards(pipeline: Pipeline, models: Mapping[str, str]) -> dict[str, Card]:
+    """The card of every attribute stage, in the order of the configuration; `models`: as `find_models` gives them.
+
+    Raises `CardError` for a card that is not one, and `ConfigError` for one of another stage.
+    """
+    from .vision.inference.card import load_card  # numpy comes with it.
+
+    cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
+    for stage, card in cards.items():
+        _refuse_other_stage(stage, card)
+    return cards
 
 
 def will_show(display: str, environment: Mapping[str, str], platform: str) -> bool:

@@ -31,7 +31,8 @@ LAYERS = (
     "age emotion gender",
     "running",
     "replay run",
-    "service",
+    "embedded service",
+    "api",
     "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
