@@ -32,6 +32,7 @@ class Command:
 
 COMMANDS = {
     "run": Command(".run", "find the faces in photographs, videos, cameras and streams, and label them"),
+    "analyze": Command(".analyze", "print the faces of photographs as JSON"),
     "report": Command("..report.__main__", "make a page, tables or subtitles from the results of a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "cameras": Command(".cameras", "list the cameras"),
@@ -39,7 +40,7 @@ COMMANDS = {
     "service": Command(".service", "run for systemd and the like"),
     "completion": Command(".completion", "complete commands and options in your shell"),
 }
-USUAL = ("run", "report", "cameras")
+USUAL = ("run", "analyze", "report", "cameras")
 SOURCES = ("auto", "demo")  # words that are sources and neither commands nor files
 
 USUAL_HELP = """\
@@ -52,6 +53,7 @@ Finds the faces in photographs, videos and cameras, and labels each with gender,
   facepipe photos/ --blur       the same with unrecognisable faces
   facepipe clip.mp4             a video; the results are in out/clip/
   facepipe 0                    camera 0, until you press Q in the window or Ctrl-C
+  facepipe analyze photo.jpg    prints its faces as JSON
   facepipe report               a page about everybody in the newest run
 
 commands:
