@@ -33,4 +33,4 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     from .stages import api
 
-    return ["__version__", *api.__all__]
+    return api.__all__
