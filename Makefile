@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet --constraint constraints.txt
+INSTALL := $(PIP) install --quiet --constraint constraints.txt --build-constraint constraints.txt
 TEST_OPTIONS ?=
 # Three for two cores: many tests wait for other processes most of their time.
 TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
@@ -23,7 +23,7 @@ help:
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
-	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make pictures        draws the pictures and figures of the documentation anew, and runs its notebook'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
@@ -87,8 +87,9 @@ soak: install-demo install-dev
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures
-pictures: install-demo
+pictures: install-demo install-dev
 	$(BIN)/python -m docs.make_pictures
+	$(BIN)/python -m docs.run_notebook
 
 lint: install-dev
 	$(BIN)/ruff check .
@@ -105,16 +106,26 @@ install-tables: $(VENV)/.tables
 install-train: $(VENV)/.train
 install-dev: $(VENV)/.dev
 
-# One stamp for each group: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.keras $(VENV)/.tables $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
+# What an extra of pyproject.toml adds, and not 'facepipe[…]': that would put opencv-python back beside the headless one.
+EXTRA = $(BIN)/python -c 'import sys, tomllib; \
+    print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
+
+# One stamp for each extra: what is installed already is not looked at again.
+$(VENV)/.demo $(VENV)/.keras $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
-	@$(INSTALL) --group $*
+	@$(EXTRA) $* >$(VENV)/$*.txt
+	@$(INSTALL) --requirement $(VENV)/$*.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tables
+	@echo 'Installing into $(VENV): dev.'
+	@$(INSTALL) --group dev
 	@touch $@
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing into $(VENV): some hundred megabytes, some minutes the first time.'
-	@$(INSTALL) --upgrade pip
-	@$(INSTALL) --group runtime
+	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
+	@$(INSTALL) --editable .
 	@# On a machine without libGL the headless build of the same version does all but open a window.
 	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { \
 	    tail -n 1 $(VENV)/cv2.log; \

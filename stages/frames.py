@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .answers import Answer
-from .decimals import rounded
+from .answers import Age, Answer, Classes
+from .decimals import as_json, rounded
 
 UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
 
@@ -59,6 +59,10 @@ class Pose:
     pitch: float  # up
     roll: float  # clockwise in the picture
 
+    def to_json(self) -> dict[str, float | None]:
+        """The object in results.jsonl."""
+        return {"yaw": as_json(self.yaw), "pitch": as_json(self.pitch), "roll": as_json(self.roll)}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class CropGeometry:
@@ -102,6 +106,38 @@ class Face:
     def says_unsure(self) -> bool:
         """Whether all that is displayed is that its picture is too poor."""
         return self.unsure and not self.smoothed
+
+    @property
+    def gender(self) -> Classes | None:
+        """The displayed answer of the stage `gender`; None where none is displayed, or it is of another kind."""
+        return answer if isinstance(answer := self.shown.get("gender"), Classes) else None
+
+    @property
+    def emotion(self) -> Classes | None:
+        """The same of the stage `emotion`."""
+        return answer if isinstance(answer := self.shown.get("emotion"), Classes) else None
+
+    @property
+    def age(self) -> Age | None:
+        """The same of the stage `age`; a model of groups of ages gives `Classes`: see `answers`."""
+        return answer if isinstance(answer := self.shown.get("age"), Age) else None
+
+    def to_json(self) -> dict:
+        """The object in results.jsonl: numbers rounded to four decimals, what is not known left out."""
+        written = {} if self.id is None else {"id": self.id}
+        written |= {"box": [as_json(value) for value in self.box], "score": as_json(self.score)}
+        if self.landmarks is not None:
+            written["landmarks"] = [[as_json(x), as_json(y)] for x, y in self.landmarks]
+        if self.pose is not None:
+            written["pose"] = self.pose.to_json()
+        if self.quality is not None:
+            written["quality"] = as_json(self.quality)
+        if self.unsure:
+            written["unsure"] = True
+        written |= {stage: answer.to_json() for stage, answer in self.answers.items()}
+        if self.smoothed:
+            written["smoothed"] = {stage: answer.to_json() for stage, answer in self.smoothed.items()}
+        return written
 
 
 def marked(face: Face, landmarks: Sequence[float], pose: Sequence[float], quality: float | None) -> Face:

@@ -15,8 +15,8 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 # From below. Packages and modules of one row do not know of each other.
 LAYERS = (
-    "exit_status",
-    "decimals dependencies errors kinds layout locks project",
+    "exit_status project",
+    "decimals dependencies errors kinds layout locks",
     "answers",
     "frames names",
     "protocol",
@@ -31,7 +31,9 @@ LAYERS = (
     "age emotion gender",
     "running",
     "replay run",
-    "service",
+    "embedded service",
+    "api",
+    "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 

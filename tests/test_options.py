@@ -8,6 +8,8 @@ import pytest
 
 COMMANDS = {
     "run_pipeline": ["--sourc", "x.mp4"],
+    "stages.commands.facepipe": ["x.mp4", "--sourc=y.mp4"],
+    "stages.commands.keys": ["keys", "--conf=house.yaml"],
     "stages.report.__main__": ["out", "--vt"],
     "stages.replay": ["trace", "--onl=capture"],
     "bench.scenes": ["--outp", "x"],

@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import facepipe
 import run_pipeline
+import stages.commands.run
 import stages.run
 from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
@@ -272,12 +273,12 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
             " each a name under sources in the configuration.",
         ),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
-        (["--wall=3"], "there is no option --wall; --help has all options."),
+        (["--xyz=3"], "there is no option --xyz; --help-all has all options."),
         (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),
-        (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
-        (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
-        (["--source"], "--source: expected one argument; --help has all options."),
-        (["--replace", "--resume"], "--resume: not allowed with argument --replace; --help has all options."),
+        (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help-all has all options."),
+        (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help-all has all options."),
+        (["--source"], "--source: expected one argument; --help-all has all options."),
+        (["--replace", "--resume"], "--resume: not allowed with argument --replace; --help-all has all options."),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments, sentence):
@@ -310,16 +311,17 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
 @pytest.mark.parametrize(
     ("moment", "name", "options", "status"),
     [
-        ("_arguments", "SIGINT", ["--check"], 130),
+        ("this_host", "SIGINT", ["--check"], 130),
         ("read_pipeline", "SIGTERM", ["--check"], 143),
-        ("_check", "SIGTERM", ["--check", "--service"], 0),
+        ("check", "SIGTERM", ["--check", "--service"], 0),
     ],
 )
 def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
-        "import os, signal, run_pipeline",
-        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{name})",
-        "run_pipeline._as_a_program()",
+        "import os, signal, sys, stages.commands.run",
+        "from stages.commands.process import as_a_program",
+        f"stages.commands.run.{moment} = lambda *_: os.kill(os.getpid(), signal.{name})",
+        "as_a_program(stages.commands.run.main, sys.argv[1:], '--service' in sys.argv)",
     )
     ran = subprocess.run(
         [sys.executable, "-c", "\n".join(lines), *options], cwd=PROJECT, capture_output=True, text=True
@@ -389,13 +391,12 @@ def test_debug_shows_where_an_error_comes_from(command, capsys):
 def test_the_version_is_that_of_the_project(capsys):
     with pytest.raises(SystemExit):
         run_pipeline.main(["--version"])
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    assert capsys.readouterr().out == f"facepipe {project['version']}\n"
+    assert capsys.readouterr().out == f"facepipe {facepipe.__version__}\n"
 
 
 def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here, monkeypatch):
     taken = []
-    monkeypatch.setattr(run_pipeline, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
+    monkeypatch.setattr(stages.commands.run, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
     for text in ("0", "no", "1e3", "x: y", "²"):
         assert run_pipeline.main(["--source", text, "--config", "pipeline.yaml"]) == 0
     assert taken == [0, "no", "1e3", "x: y", "²"]

@@ -13,7 +13,7 @@ from ..delivery import joiner
 from ..delivery.grants import Assignment, Grants, Refusals
 from ..delivery.joiner import Joiner
 from ..delivery.lease import LeaseState, SourceLease
-from ..frames import Face, FinishedFrame, Picture, marked
+from ..frames import Face, FinishedFrame, Picture
 from ..protocol import limits
 from ..protocol.generations import Incarnation, Run
 from ..protocol.messages import (
@@ -35,7 +35,7 @@ from ..results.jsonl import last_time
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
-from ..vision.inference.answers import answer
+from ..vision.faces import faces_of
 from .flaws import flaw_of
 from .outputs import SourceOutputs
 from .stats import RenderStats
@@ -302,9 +302,6 @@ def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> 
 def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:
     if emit.faces is None:
         return []
-    faces = []
-    for place, (box, score) in enumerate(zip(emit.faces.boxes, emit.faces.scores, strict=True)):
-        answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
-        faces.append(Face(tuple(box), score, answers))
     marks = list(zip(emit.faces.landmarks, emit.faces.poses, emit.faces.qualities, strict=True))
-    return [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)] if marks else faces
+    rows = {stage: message.answers for stage, message in emit.answers.items()}
+    return faces_of(emit.faces.boxes, emit.faces.scores, marks, rows, cards)

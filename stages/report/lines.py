@@ -24,6 +24,10 @@ class ResultsError(FacepipeError):
     """There are no results, or what lies there is something else."""
 
 
+class NoFrames(ResultsError):
+    """There are results, and they hold no frame."""
+
+
 def cannot_be_written(path: Path, error: OSError) -> ResultsError:
     """The sentence for what the system says about a file that was to be made of results."""
     ways = {errno.ENOSPC: "make room there", errno.EDQUOT: "make room there", errno.EISDIR: "move that folder away"}
@@ -57,7 +61,7 @@ class Results:
         except OSError as error:
             raise cannot_be_read(self.path, error) from error
         if count == 0:
-            raise ResultsError(f"{self.path} holds no frame: the run ended before its first one; run it again.")
+            raise NoFrames(f"{self.path} holds no frame: the run ended before its first one; run it again.")
 
 
 def results_in(folder: Path) -> list[Results]:

@@ -40,6 +40,19 @@ class Line:
     begins: int = 0  # where it begins in the file, in bytes
     ends: int = 0
 
+    def to_json(self) -> dict:
+        """The object that the line is; floats are rounded to four decimals, for the reader."""
+        written = {"source": self.source, "frame": self.frame}
+        if self.file is not None:
+            written["file"] = self.file
+        written |= {"time": as_json(self.time), "width": self.width, "height": self.height}
+        written["faces"] = sorted((face.to_json() for face in self.faces), key=lambda face: face["box"])
+        if self.missing:
+            written["missing"] = list(self.missing)
+        if self.error is not None:
+            written["error"] = self.error
+        return written
+
 
 class JsonLines:
     """Appends frames to a file. A process killed at any moment leaves whole lines: each is one write of the system."""
@@ -117,35 +130,11 @@ def line(frame: FinishedFrame) -> bytes:
 
 
 def record(frame: FinishedFrame) -> dict:
-    """What a line says about a frame; floats are rounded to four decimals, for the reader."""
+    """What a line says about a frame."""
     height, width = frame.picture.pixels.shape[:2]
-    written = {"source": frame.source, "frame": int(frame.frame)}
-    if frame.picture.file is not None:
-        written["file"] = frame.picture.file
-    written |= {"time": as_json(frame.picture.time), "width": width, "height": height}
-    written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
-    if frame.missing:
-        written["missing"] = list(frame.missing)
-    if frame.error is not None:
-        written["error"] = frame.error
-    return written
-
-
-def _face(face: Face) -> dict:
-    written = {} if face.id is None else {"id": face.id}
-    written |= {"box": [as_json(value) for value in face.box], "score": as_json(face.score)}
-    if face.landmarks is not None:
-        written["landmarks"] = [[as_json(x), as_json(y)] for x, y in face.landmarks]
-    if face.pose is not None:
-        written["pose"] = {name: as_json(getattr(face.pose, name)) for name in _ANGLES}
-    if face.quality is not None:
-        written["quality"] = as_json(face.quality)
-    if face.unsure:
-        written["unsure"] = True
-    written |= {stage: answer.to_json() for stage, answer in face.answers.items()}
-    if face.smoothed:
-        written["smoothed"] = {stage: answer.to_json() for stage, answer in face.smoothed.items()}
-    return written
+    picture, missing = frame.picture, frame.missing
+    place = frame.source, int(frame.frame), picture.file, picture.time
+    return Line(*place, width, height, frame.faces, missing, frame.error).to_json()
 
 
 def lines_of(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import reason
 from ..frames import FinishedFrame
+from ..project import command
 from ..results.atomic import is_plain
 from ..results.drops import DropLog
 from ..results.errors import NotALine
@@ -166,7 +167,7 @@ class Recorder:
             )
         except Exception as error:  # They can be made again from the results, which are whole without them.
             _log.exception("%s is left out", path.name)
-            self.notes.append(f"{path.name} is left out: {reason(error)}; python -m stages.report --vtt makes it")
+            self.notes.append(f"{path.name} is left out: {reason(error)}; {command('report')} --vtt makes it")
             return
         if path not in self.paths:  # A run that goes on has some already.
             self.paths.append(path)

@@ -16,7 +16,7 @@ from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
 from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
-from stages.detect import _answer, is_frame, most_faces
+from stages.detect import _answer, is_frame
 from stages.frames import CropGeometry, Picture
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -46,6 +46,7 @@ from stages.sinks.recovery import Restored
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
 from stages.vision.detectors import make_detector
+from stages.vision.finding import most_faces
 from tests.fuzz.strategies import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
@@ -350,5 +351,5 @@ def test_crops_that_the_model_cannot_take_are_told_from_those_that_it_can():
 
 def test_very_large_crops_are_cut_for_fewer_faces():
     side = limits.CROP_SIDE
-    assert most_faces([]) == most_faces([[64, 64, 1, 1.0, ["age"]]]) == limits.FACES
-    assert most_faces([[side, side, 3, 1.0, ["age"]]] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)
+    assert most_faces([]) == most_faces([CropGeometry(64, 64, 1, 1.0)]) == limits.FACES
+    assert most_faces([CropGeometry(side, side, 3, 1.0)] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)

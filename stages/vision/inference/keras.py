@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...dependencies import installs
 from .card import Card
 from .fields import CardError
 from .keras_file import Stored, inspect, refusal
@@ -20,8 +21,8 @@ def open_net(card: Card, device: str = "cpu") -> KerasNet:
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise CardError(
-            f"{card.path}: {card.file.name} is a Keras model, which needs TensorFlow; install it with make"
-            " install-keras (or pip install tensorflow)."
+            f"{card.path}: {card.file.name} is a Keras model, which needs TensorFlow; install it with"
+            f" {installs('keras')}."
         )
     if card.file.is_dir():
         tf = _tensorflow(device)

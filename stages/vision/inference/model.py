@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
+from ...protocol import limits
 from .answers import row_of
 from .card import Card
 from .digest import cannot_read, file_sha256
@@ -58,6 +60,21 @@ class Model:
                 f"{self.card.path}: {self.card.file} gives numbers that are not finite; train or export it again."
             )
         return outputs
+
+
+def rows_of(model: Model, crops: np.ndarray, heartbeat: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Answers float32 (N, K), in the meaning of the card, about crops uint8 (N, H, W, C), N at least 1.
+
+    In between it calls `heartbeat`.
+    """
+    parts = []
+    for first in range(0, len(crops), limits.BATCH_FACES):
+        heartbeat()  # One frame may have hundreds of faces.
+        parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
+    rows = np.concatenate(parts)
+    if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
+        raise ValueError("the model answered with something that is not a number")
+    return rows
 
 
 def check_file(card: Card) -> None:
