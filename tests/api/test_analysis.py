@@ -36,6 +36,13 @@ def test_and_so_they_are_of_real_photographs(media, tmp_path, place):
         assert told(api.analyze(media / frame.file)) == told(frame.faces), frame.file
 
 
+@pytest.mark.parametrize("detector", ["haar", "dlib"])
+def test_and_so_they_are_with_another_detector(detector, photographs, place):
+    [frame] = api.stream(photographs / "two.jpg", detector=detector)
+    assert len(frame.faces) == 2
+    assert told(api.analyze(photographs / "two.jpg", detector=detector)) == told(frame.faces)
+
+
 def test_what_is_drawn_is_the_annotated_picture(photographs, album):
     for path in photographs.iterdir():
         drawn = api.annotate(path, api.analyze(path))
