@@ -21,6 +21,7 @@ class Picture:
     time: float  # seconds from the start of its file, or since the camera was opened; 0.0 for a still
     rate: float | None  # nominal frames a second of its video or camera; None for a still
     file: str | None = None  # which file of a folder or glob it comes from, relative, with /; None where there is one
+    cut: bool = False  # it begins a shot: what it shows has nothing to do with the picture before it
 
     def __post_init__(self) -> None:
         # Checked where a source makes it, because a socket would refuse it only much later.

@@ -23,15 +23,16 @@ class Frame:
     faces: list[Face]  # from left to right
     missing: list[str]  # stages whose answers were given up
     error: str | None  # why the frame could not be analysed
+    cut: bool = False  # it begins a shot of its video
     image: np.ndarray | None = None  # uint8 (H, W, 3) BGR as it was read; of `stream` with `images=True`
 
     @classmethod
     def of(cls, line: Line, image: np.ndarray | None = None) -> Frame:
         """From what a line of results.jsonl says."""
         place = line.source, line.frame, line.file, line.time, line.width, line.height
-        return cls(*place, line.faces, line.missing, line.error, image)
+        return cls(*place, line.faces, line.missing, line.error, line.cut, image)
 
     def to_json(self) -> dict:
         """The object that is its line in results.jsonl."""
         place = self.source, self.frame, self.file, self.time, self.width, self.height
-        return Line(*place, self.faces, self.missing, self.error).to_json()
+        return Line(*place, self.faces, self.missing, self.error, self.cut).to_json()

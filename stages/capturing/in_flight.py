@@ -120,6 +120,7 @@ class InFlightStore:
             time=picture.time,
             rate=picture.rate,
             asked=list(self._asked[frame]),
+            cut=picture.cut,
             arrays=(array,),
             **about,
         )

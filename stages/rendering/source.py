@@ -295,7 +295,7 @@ def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[tuple[int, list[
 def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
     said = emit.picture
-    picture = Picture(said.arrays[0], said.time, said.rate, said.file)
+    picture = Picture(said.arrays[0], said.time, said.rate, said.file, said.cut)
     return FinishedFrame(source, emit.frame, picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 

@@ -37,6 +37,7 @@ class Line:
     faces: list[Face]
     missing: list[str]  # stages whose answer was given up
     error: str | None  # why the frame was not analysed
+    cut: bool = False  # it begins a shot of its video
     begins: int = 0  # where it begins in the file, in bytes
     ends: int = 0
 
@@ -46,6 +47,8 @@ class Line:
         if self.file is not None:
             written["file"] = self.file
         written |= {"time": as_json(self.time), "width": self.width, "height": self.height}
+        if self.cut:
+            written["cut"] = True
         written["faces"] = sorted((face.to_json() for face in self.faces), key=lambda face: face["box"])
         if self.missing:
             written["missing"] = list(self.missing)
@@ -134,7 +137,7 @@ def record(frame: FinishedFrame) -> dict:
     height, width = frame.picture.pixels.shape[:2]
     picture, missing = frame.picture, frame.missing
     place = frame.source, int(frame.frame), picture.file, picture.time
-    return Line(*place, width, height, frame.faces, missing, frame.error).to_json()
+    return Line(*place, width, height, frame.faces, missing, frame.error, picture.cut).to_json()
 
 
 def lines_of(
@@ -196,7 +199,7 @@ def _refuse(constant: str) -> None:
 def _checked(record: dict, begins: int, ends: int) -> Line:
     faces = [_read_face(face) for face in record["faces"]]
     time, width, height = record["time"], record["width"], record["height"]
-    missing, error = record.get("missing", []), record.get("error")
+    missing, error, cut = record.get("missing", []), record.get("error"), record.get("cut", False)
     fits = (
         isinstance(record["source"], str)
         and isinstance(record["frame"], int)
@@ -210,12 +213,13 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
         and isinstance(missing, list)
         and all(isinstance(stage, str) for stage in missing)
         and isinstance(error, str | None)
+        and isinstance(cut, bool)
         and all(map(_is_face, faces))
     )
     if not fits:
         raise ValueError("a value is of another type")
     named = record["source"], record["frame"], record.get("file"), float(time or 0)
-    return Line(*named, width, height, faces, missing, error, begins, ends)
+    return Line(*named, width, height, faces, missing, error, cut, begins, ends)
 
 
 def _is_face(face: Face) -> bool:

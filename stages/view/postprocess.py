@@ -59,7 +59,7 @@ class PostProcessor:
             return
         try:
             for line in lines_of(results):
-                self._follower.replay(line.file, line.time, line.faces)
+                self._follower.replay(line.file, line.time, line.faces, line.cut)
         except OSError as error:
             raise cannot_write(results, error) from error
 

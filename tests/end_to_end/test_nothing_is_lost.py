@@ -123,7 +123,11 @@ def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
 def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
     chaos = "--set=chaos={age: {crash_at: [9]}, detect: {fail_at: [20, 21]}}"
     ran = place.run(film, chaos, "--set=stages.detect.replicas=1").succeeded()
-    marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
+    marked = [
+        (n, line.get("missing"), line.get("error"))
+        for n, line in enumerate(ran.lines)
+        if {"missing", "error"} & line.keys()
+    ]
     reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
     assert marked == [(9, ["age"], None), (20, None, reason), (21, None, reason)]
     said = [raw(line) for line in ran.lines], [raw(line) for line in shown.lines]
