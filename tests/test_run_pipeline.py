@@ -439,6 +439,20 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
     assert not (here / "out").exists()
 
 
+@pytest.mark.parametrize("options", [["--check"], []], ids=["--check", "a run"])
+def test_an_encoder_that_does_not_work_here_is_refused_before_anything_is_made(here, capsys, options):
+    from stages.sinks.encoders import ENCODERS, failure
+
+    absent = next(name for name in ENCODERS if failure(name, (640, 360)))
+    cv2.imwrite("face.png", np.zeros((64, 48, 3), np.uint8))
+    asked, before = ["--source", "face.png", "--set", f"render.encoder={absent}"], sorted(os.listdir(here))
+    assert run_pipeline.main([*asked, *options]) == 2
+    said = capsys.readouterr().err
+    assert f"render.encoder is {absent}, which does not work on this machine" in said and "software" in said
+    assert sorted(os.listdir(here)) == before
+    assert run_pipeline.main([*asked, "--set", "render.annotated=false", "--check"]) == 0  # There is no video.
+
+
 def test_check_refuses_a_card_whose_file_is_missing_or_another(here, capsys):
     (here / "net.tflite").write_bytes(b"another")
     card = (PROJECT / "models/gender.yaml").read_text()

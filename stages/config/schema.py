@@ -342,6 +342,12 @@ class Render:
         " other machines can reach requires `hosts` and keys.",
     ] = None
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
+    encoder: Annotated[
+        Literal["software", "auto", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"],
+        "The H.264 encoder of the annotated video. `software`: x264; the only one that gives the same file on every"
+        " machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`. The others:"
+        " NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
+    ] = "software"
     subtitles: Annotated[
         bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
     ] = False

@@ -289,7 +289,7 @@ class FramePicture(Message, tag="picture"):
     time: Number
     rate: NotNegative | None
     asked: Names  # the attribute stages that are asked about it
-    cut: Flag = False  # it begins a shot of its video
+    cut: bool = False  # it begins a shot of its video
 
 
 class Preview(Message, tag="preview"):
