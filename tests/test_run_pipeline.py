@@ -439,6 +439,15 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
     assert not (here / "out").exists()
 
 
+@pytest.mark.parametrize("detector", ["yunet", "dlib-cnn"])
+def test_check_refuses_a_file_that_is_no_detector(here, capsys, detector):
+    (here / "net").write_bytes(b"not one")
+    only = ["--config", "pipeline.yaml", "--check", "--only", "detect", "--detector", detector]
+    assert run_pipeline.main([*only, "--set", "stages.detect.model=net"]) == 2
+    said = capsys.readouterr().err
+    assert str(here / "net") in said and len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize("options", [["--check"], []], ids=["--check", "a run"])
 def test_an_encoder_that_does_not_work_here_is_refused_before_anything_is_made(here, capsys, options):
     from stages.sinks.encoders import ENCODERS, failure

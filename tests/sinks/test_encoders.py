@@ -60,7 +60,7 @@ def test_software_works_everywhere():
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name != "software"])
 def test_an_encoder_that_does_not_work_here_is_one_sentence_with_those_that_do(name):
     if (why := failure(name, (640, 360))) is None:
-        pytest.skip(f"{name} works on this machine")
+        pytest.skip(f"there is a GPU, and {name} works")
     with pytest.raises(ConfigError) as refused:
         refuse_encoder(name)
     sentence = str(refused.value)
