@@ -39,7 +39,7 @@ from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
 CORRUPTED = 1000  # pictures for each kind of corruption, evenly spread; up to 1,999, because every n-th is taken
-ROLLED = 300  # pictures for each roll, chosen alike
+ROLLED = 1000  # pictures for each roll, chosen alike
 ROLLS = (0, 15, 30, 45)  # degrees
 # Ten-crop: the middle and four places around it, each also in the mirror.
 SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))
