@@ -25,8 +25,10 @@ def list_cameras() -> int:
 
 def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
+    from ..running.preflight import refuse_without_encoder
     from ..sources.opening import open_source
     from ..sources.part import Part
+    from ..vision.detectors import make_detector
     from ..vision.inference import runtime_of
     from ..vision.inference.card import load_card
     from ..vision.inference.model import check_file, check_kind
@@ -48,6 +50,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
             source.close()
         looked_at.append("sources")
     if "detect" in stages:
+        make_detector(pipeline.detect.resolved(plan.models.get("detect")))
         print(f"detector {pipeline.detect.detector}")
     attributes = [stage for stage in stages if stage in plan.cards]
     for stage in attributes:
@@ -62,6 +65,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
     if plan.models.keys() & set(stages):
         left.insert(0, "the models load")
     if "render" in stages:
+        refuse_without_encoder(pipeline)
         print(
             f"output {shown(plan.output) if pipeline.render.output else 'in a new folder below ' + shown(plan.output)}"
         )
