@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from stages import api
@@ -62,12 +64,18 @@ def test_each_of_several_sources_is_in_order(film, photographs, place):
     assert place.left() == []
 
 
+def stage_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):  # It has ended since it was listed.
+        return next((word for word in process.cmdline() if word.startswith("stages.")), "")
+    return ""
+
+
 def test_what_kills_a_process_changes_no_frame(film, shown, place):
     frames, killed = [], set()
     for frame in api.stream(film, overrides={"window": 2}):
         frames.append(frame)
         for process in place.processes():
-            stage = next((word for word in process.cmdline() if word.startswith("stages.")), "")
+            stage = stage_of(process)
             if stage in ("stages.gender", "stages.render") and stage not in killed and frame.frame == 3:
                 killed.add(stage)
                 process.kill()
