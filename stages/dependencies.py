@@ -22,6 +22,7 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
     ),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
     "psutil": "dev",
+    "onnxruntime": "onnx",
     "pyarrow": "tables",
 }
 

@@ -29,9 +29,8 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
     from ..sources.opening import open_source
     from ..sources.part import Part
     from ..vision.detectors import make_detector
-    from ..vision.inference import runtime_of
+    from ..vision.inference import check_unopened
     from ..vision.inference.card import load_card
-    from ..vision.inference.model import check_file, check_kind
 
     processes = processes_of(pipeline, only, cores(), host).values()
     stages = list(dict.fromkeys(stage for stage, _ in processes))
@@ -54,10 +53,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
         print(f"detector {pipeline.detect.detector}")
     attributes = [stage for stage in stages if stage in plan.cards]
     for stage in attributes:
-        card = load_card(Path(plan.models[stage]))
-        check_file(card)
-        runtime_of(card)
-        check_kind(card)
+        check_unopened(load_card(Path(plan.models[stage])))
         size = plan.cards[stage]
         print(f"{stage}: {shown(plan.models[stage])}, faces scaled to {size.width} x {size.height} pixels")
     if attributes:
