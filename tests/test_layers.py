@@ -27,7 +27,7 @@ LAYERS = (
     "capturing rendering report",
     "plan",
     "program",
-    "attribute capture detect render",
+    "attribute capture card detect render",
     "age emotion gender",
     "running",
     "replay run",

@@ -17,12 +17,13 @@ from google.protobuf.message import DecodeError, Message
 
 from ...names import short
 from .card import DTYPES, Card, chosen_output
-from .fields import CardError
+from .digest import LARGEST_BYTES
+from .fields import CardError, require_file
 from .model import check_input
 
 NEWEST_OPSET = 28  # of the operations of ONNX itself: the newest that the tested versions of the runtimes know
 NUMBERS = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}
-OURS = {"float16": "float32", "float64": "float32"}  # a net of these is given the card's float32, converted
+_OURS = {"float16": "float32", "float64": "float32"}  # a net of these is given the card's float32, converted
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operations come with a runtime
 # Bits of a stored number, by the codes of onnx.proto; text, whose length is anything, counts as 1.
 _BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 8: 1, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128}
@@ -120,26 +121,22 @@ class Declared:
     @property
     def input_dtype(self) -> str:
         """As a card has it."""
-        return OURS.get(self.input.dtype, self.input.dtype)
+        return declared_dtype(self.input)
+
+
+def declared_dtype(tensor: Tensor) -> str | None:
+    """That of a net's input as a card has it."""
+    return _OURS.get(tensor.dtype, tensor.dtype)
 
 
 def inspect(card: Card) -> Declared:
     """Read the file of a card and find the input and the output that the card means; CardError if it cannot be used."""
     try:
         file = read(card.file)
+        taken = picture_input(card.file, file)
     except CardError as error:
         raise CardError(f"{card.path}: {error}") from error
-    if len(file.inputs) != 1:
-        raise CardError(
-            f"{card.path}: {card.file.name} has {len(file.inputs)} inputs{_named(file.inputs)}; export a model with"
-            " one, a picture."
-        )
-    declared = Declared(file, file.inputs[0], file.outputs[chosen_output(card, [one.name for one in file.outputs])])
-    if declared.input_dtype not in DTYPES:
-        raise CardError(
-            f"{card.path}: {card.file.name} takes {declared.input.dtype or 'no array of numbers'}; export it with an"
-            " input of float32, uint8 or int8."
-        )
+    declared = Declared(file, taken, file.outputs[chosen_output(card, [one.name for one in file.outputs])])
     if declared.output.dtype is None:
         raise CardError(
             f"{card.path}: output {declared.output.name} of {card.file.name} is no array of numbers; export the model"
@@ -149,9 +146,30 @@ def inspect(card: Card) -> Declared:
     return declared
 
 
+def picture_input(path: Path, file: OnnxFile) -> Tensor:
+    """The input of a file that was read from `path`; CardError if a picture cannot be put into it."""
+    if len(file.inputs) != 1:
+        several = f" ({', '.join(one.name for one in file.inputs[:20])})" if file.inputs else ""
+        raise CardError(f"{path} has {len(file.inputs)} inputs{several}; export a model with one, a picture.")
+    (taken,) = file.inputs
+    if taken.shape is not None and len(taken.shape) != 4:
+        shape = " x ".join("any" if side is None else str(side) for side in taken.shape)
+        raise CardError(
+            f"{path} takes {shape or 'a single number'}, which is no picture; export a model whose input has four axes."
+        )
+    if declared_dtype(taken) not in DTYPES:
+        raise CardError(
+            f"{path} takes {taken.dtype or 'no array of numbers'}; export it with an input of float32, uint8 or int8."
+        )
+    return taken
+
+
 def read(path: Path) -> OnnxFile:
     """Parse a file; CardError, beginning with the file, if it is no ONNX model or must not be opened."""
     try:
+        require_file(path)
+        if path.stat().st_size > LARGEST_BYTES:
+            raise CardError(f"{path} has more than {LARGEST_BYTES / 1e9:.0f} GB; put the right file there.")
         content = path.read_bytes()
         model = _messages()["Model"].FromString(content)
     except OSError as error:
@@ -285,10 +303,6 @@ def _made_by(graph: Message) -> dict[str, str]:
         if node is not None:
             made[name] = node.operation
     return made
-
-
-def _named(tensors: tuple[Tensor, ...]) -> str:
-    return f" ({', '.join(one.name for one in tensors[:20])})" if tensors else ""
 
 
 @cache

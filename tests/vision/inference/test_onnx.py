@@ -203,7 +203,7 @@ HOSTILE = {
         ),
         "has 2 inputs (x, other); export a model with one",
     ),
-    "no picture": (lambda: model(inputs={"x": ("FLOAT", [1, 3])}), "takes 1 x 3 (faces at a time"),
+    "no picture": (lambda: model(inputs={"x": ("FLOAT", [1, 3])}), "takes 1 x 3, which is no picture; export"),
     "another size": (lambda: model(inputs={"x": ("FLOAT", [1, 3, 48, 48])}), "takes 1 x 3 x 48 x 48 (faces"),
     "words": (lambda: model(inputs={"x": ("STRING", [1, 3, 24, 24])}), "takes no array of numbers; export it with"),
     "whole numbers": (lambda: model(inputs={"x": ("INT64", [1, 3, 24, 24])}), "takes int64; export it with"),
