@@ -51,7 +51,7 @@ class WriteError(FacepipeError):
 class Item:
     """Something that a card says and a person may have to."""
 
-    option: str  # without its dashes
+    option: str
     asks: str  # for a person, with what is allowed
     parse: Callable[[str], object]  # None for what is not allowed
 
@@ -77,20 +77,20 @@ class Draft:
         text = self.given.get(item.option)
         if text is not None:
             if (value := item.parse(text)) is None:
-                raise WriteError(f"--{item.option} is {text!r}; write {item.asks}.")
+                raise WriteError(f"{item.option} is {text!r}; write {item.asks}.")
             return value
         if known is not None:
             return known
         value = None
         while self.ask and value is None:
-            value = item.parse(self.ask(f"{item.option}: {printable(item.asks)}? ").strip())
+            value = item.parse(self.ask(f"{item.option.removeprefix('--')}: {printable(item.asks)}? ").strip())
         return TODO if value is None else value
 
 
 def main(argv: list[str] | None = None) -> int:
     """Write a card; returns 0, or 2 where none is written."""
     options = _options(argv)
-    given = {key.replace("_", "-"): text for key, text in vars(options).items() if isinstance(text, str)}
+    given = {"--" + key.replace("_", "-"): text for key, text in vars(options).items() if isinstance(text, str)}
     path = options.card or options.file.with_suffix(".yaml")
     is_watched = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     try:
@@ -139,7 +139,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("file", type=Path, metavar="FILE.onnx", help="the model")
     parser.add_argument("--card", type=Path, metavar="FILE", help="the card to write (default: FILE.yaml)")
     for item in (_NAME, _TASK, _OUTPUT_NAME, _LAYOUT, _SIZE, _CHANNELS, _ORDER, _SCALING, _CROP_SCALE, _OUTPUTS):
-        parser.add_argument(f"--{item.option}", metavar="VALUE", help=item.asks)
+        parser.add_argument(item.option, metavar="VALUE", help=item.asks)
     parser.add_argument("--labels", metavar="A,B,...", help="the classes, or the years, in the order of the outputs")
     return parser.parse_args(argv)
 
@@ -162,7 +162,7 @@ def _count(file: OnnxFile, output: str) -> int | None:
 def _task(draft: Draft, file: OnnxFile, output: str, count: int | None) -> str:
     guess = "regression" if count == 1 and file.made_by.get(output) != "Sigmoid" else "classes"
     task = draft.find(_TASK, guess)
-    draft.set("task", task, "" if "task" in draft.given else f"a guess; {' or '.join(KINDS)}")
+    draft.set("task", task, "" if "--task" in draft.given else f"a guess; {' or '.join(KINDS)}")
     return task
 
 
@@ -209,7 +209,7 @@ def _labels(task: str, count: int | None) -> Item:
         return _numbers(text) if task == "age" else words
 
     kind = "the years" if task == "age" else "the classes"
-    return Item("labels", f"{kind} in the order of the outputs, {many}, with commas between", parse)
+    return Item("--labels", f"{kind} in the order of the outputs, {many}, with commas between", parse)
 
 
 def _labels_said(file: OnnxFile, task: str, count: int | None) -> list | None:
@@ -317,20 +317,20 @@ def _crop_scale(text: str) -> float | None:
     return numbers[0] if numbers and len(numbers) == 1 and 0.1 <= numbers[0] <= 10 else None
 
 
-_NAME = Item("name", "a short name (default: that of the file)", lambda text: text or None)
-_TASK = Item("task", " or ".join(KINDS), _one_of(KINDS))
-_OUTPUT_NAME = Item("output-name", "the name of one of the outputs, where there are several", str)
-_LAYOUT = Item("layout", "nhwc, the channels last, or nchw, the channels first", _one_of(LAYOUTS))
-_SIZE = Item("size", "width and height of the crop in pixels, such as 64x64", _size)
-_CHANNELS = Item("channels", "1 for grey, 3 for colour", lambda text: {"1": 1, "3": 3}.get(text))
-_ORDER = Item("order", "of the colours: rgb or bgr", _one_of(ORDERS))
+_NAME = Item("--name", "a short name (default: that of the file)", lambda text: text or None)
+_TASK = Item("--task", " or ".join(KINDS), _one_of(KINDS))
+_OUTPUT_NAME = Item("--output-name", "the name of one of the outputs, where there are several", str)
+_LAYOUT = Item("--layout", "nhwc, the channels last, or nchw, the channels first", _one_of(LAYOUTS))
+_SIZE = Item("--size", "width and height of the crop in pixels, such as 64x64", _size)
+_CHANNELS = Item("--channels", "1 for grey, 3 for colour", lambda text: {"1": 1, "3": 3}.get(text))
+_ORDER = Item("--order", "of the colours: rgb or bgr", _one_of(ORDERS))
 _SCALING = Item(
-    "scaling",
+    "--scaling",
     "the values that pixels 0 and 255 become, such as -1,1; or mean / std in pixel values, such as 123,117,104 / 58",
     _scaling,
 )
-_CROP_SCALE = Item("crop-scale", "side of the crop in units of the box around the face, such as 1.3", _crop_scale)
-_OUTPUTS = Item("outputs", " or ".join(OUTPUTS), _one_of(OUTPUTS))
+_CROP_SCALE = Item("--crop-scale", "side of the crop in units of the box around the face, such as 1.3", _crop_scale)
+_OUTPUTS = Item("--outputs", " or ".join(OUTPUTS), _one_of(OUTPUTS))
 
 
 if __name__ == "__main__":

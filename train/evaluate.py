@@ -9,7 +9,7 @@ python -m train.evaluate models/gender.yaml utkface --part validation --detector
 python -m train.evaluate mine/glasses.yaml glasses --data data
 python -m train.evaluate models/faces.yaml faces_boxes --part validation --yunet FILE     all detectors, in one table
 
-Accepts the files of every runtime: .tflite, .keras, .h5, SavedModel.
+Accepts the files of every runtime: .tflite, .onnx, .keras, .h5, SavedModel.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ class Attribute(Stage):
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
         "The device that the model runs on. `auto`: a Keras model on a GPU if TensorFlow finds"
-        " one; a `.tflite` on the CPU. `gpu`: either, if there is one.",
+        " one; a `.tflite` or `.onnx` on the CPU. `gpu`: any of them, if there is one.",
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     every: Annotated[
