@@ -96,6 +96,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if os.path.lexists(path):
             raise WriteError(f"{path} is there already; name another card with --card, or delete it.")
+        if options.file.suffix.lower() != ".onnx":
+            raise WriteError(f"{options.file} is no .onnx; write its card by hand, see docs/model-cards.md.")
         file = read(options.file)
         draft = drafted(file, options.file, path, Draft(given, input if is_watched else None))
         missing = [key for key in draft.remarks if _value(draft.keys, key) == TODO]

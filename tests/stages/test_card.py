@@ -174,6 +174,11 @@ def test_nothing_is_overwritten(write, tmp_path, capsys):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_another_kind_of_file_is_one_sentence(tmp_path, capsys):
+    assert main([str(tmp_path / "emotion.tflite")]) == 2
+    assert "emotion.tflite is no .onnx; write its card by hand, see docs/model-cards.md." in capsys.readouterr().err
+
+
 def test_a_pipe_is_not_waited_for(tmp_path, capsys):
     os.mkfifo(tmp_path / "emotion.onnx")
     assert main([str(tmp_path / "emotion.onnx")]) == 2

@@ -6,7 +6,7 @@ fields that are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
@@ -28,6 +28,7 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # whose operations co
 # Bits of a stored number, by the codes of onnx.proto; text, whose length is anything, counts as 1.
 _BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 8: 1, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128}
 _BITS |= {16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2}
+_MOST_AXES = 32
 _EXTERNAL = 1
 _PLAIN = {
     "int": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
@@ -181,7 +182,7 @@ def read(path: Path) -> OnnxFile:
     _refuse_outside(path, model)
     _refuse_wrong_sizes(path, model, len(content))
     _refuse_unknown_operations(path, model)
-    _refuse_loose_ends(path, model.graph, set())
+    _refuse_loose_ends(path, model.graph)
     weights = {tensor.name for tensor in model.graph.tensors}
     return OnnxFile(
         content=content,
@@ -221,19 +222,20 @@ def _refuse_outside(path: Path, model: Message) -> None:
 
 def _refuse_wrong_sizes(path: Path, model: Message, size: int) -> None:
     for tensor in _every(model, "Tensor"):
-        count, kind = prod(tensor.dims), _BITS.get(tensor.element)
-        stored = len(tensor.raw) * 8
-        if (
-            any(side < 0 for side in tensor.dims)
-            or kind is None
-            or count * kind > size * 8
-            or stored not in (0, -(-count * kind // 8) * 8)
-        ):
+        bits, stored = _bits(tensor), len(tensor.raw) * 8
+        if bits is None or bits > size * 8 or stored not in (0, -(-bits // 8) * 8):
             shape = " x ".join(map(str, tensor.dims[:8]))
             raise CardError(
                 f"{path} declares weights of {shape or 1} numbers of type {tensor.element} and holds others; it is"
                 " damaged, put the right file there."
             )
+
+
+def _bits(tensor: Message) -> int | None:
+    """What its numbers take; None for a type or a shape that cannot be."""
+    if tensor.element not in _BITS or len(tensor.dims) > _MOST_AXES or any(side < 0 for side in tensor.dims):
+        return None
+    return prod(tensor.dims) * _BITS[tensor.element]
 
 
 def _refuse_unknown_operations(path: Path, model: Message) -> None:
@@ -251,27 +253,26 @@ def _refuse_unknown_operations(path: Path, model: Message) -> None:
             )
 
 
-def _refuse_loose_ends(path: Path, graph: Message, known: set[str]) -> None:
+def _refuse_loose_ends(path: Path, graph: Message, outer: tuple[set[str], ...] = ()) -> None:
     """Every name must be of something that comes before it: OpenCV's dnn crashes over one that is not."""
-    known = {"", *known, *(value.name for value in graph.inputs), *(tensor.name for tensor in graph.tensors)}
+    known = {"", *(value.name for value in graph.inputs), *(tensor.name for tensor in graph.tensors)}
     known |= {tensor.values.name for tensor in graph.sparse}
+    scopes = (known, *outer)  # Of a graph in a graph, which sees the names around it.
     for node in graph.nodes:
-        for name in node.inputs:
-            if name not in known:
-                raise _loose(path, name)
+        _refuse_unknown_names(path, node.inputs, scopes)
         for attribute in node.attributes:
             for inner in [*([attribute.graph] if attribute.HasField("graph") else []), *attribute.graphs]:
-                _refuse_loose_ends(path, inner, known)
+                _refuse_loose_ends(path, inner, scopes)
         known.update(node.outputs)
-    for value in graph.outputs:
-        if value.name not in known:
-            raise _loose(path, value.name)
+    _refuse_unknown_names(path, (value.name for value in graph.outputs), scopes)
 
 
-def _loose(path: Path, name: str) -> CardError:
-    return CardError(
-        f"{path} uses {short(name)} before anything in it gives that; it is damaged, put the right file there."
-    )
+def _refuse_unknown_names(path: Path, names: Iterable[str], scopes: tuple[set[str], ...]) -> None:
+    for name in names:
+        if not any(name in known for known in scopes):
+            raise CardError(
+                f"{path} uses {short(name)} before anything in it gives that; it is damaged, put the right file there."
+            )
 
 
 def _every(message: Message, kind: str) -> Iterator[Message]:

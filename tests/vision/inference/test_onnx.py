@@ -186,6 +186,7 @@ HOSTILE = {
     "weights beside": (lambda: in_another_file("weights.bin"), "keeps weights in another file ('weights.bin')"),
     "huge weights": (lambda: declaring(10**5, 10**6), "declares weights of 100000 x 1000000 numbers of type 1 and"),
     "negative weights": (lambda: declaring(-3, 3), "declares weights of -3 x 3 numbers of type 1 and"),
+    "weights of many axes": (lambda: declaring(*[2] * 100_000), "declares weights of 2 x 2 x 2 x"),
     "half of the weights": (lambda: declaring(3, 6, raw=bytes(36)), "declares weights of 3 x 6 numbers of type 1 and"),
     "numbers of no type": (lambda: declaring(3, 3, element=99), "declares weights of 3 x 3 numbers of type 99 and"),
     "a circle": (lambda: model([("Add", "x b", "a"), ("Flatten", "a", "b"), ("Relu", "b", "y")]), "uses b before"),
