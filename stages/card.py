@@ -203,6 +203,9 @@ def _labels(task: str, count: int | None) -> Item:
     many = f"{count} of them" if count else "all of them"
 
     def parse(text: str) -> list | None:
+        first, dash, last = text.partition("-")
+        if task == "age" and dash and first.isdecimal() and last.isdecimal() and int(last) < MOST_LABELS:
+            text = ",".join(map(str, range(int(first), int(last) + 1)))
         words = [word.strip() for word in text.split(",")]
         if count is not None and len(words) != count and not (count == 1 and len(words) == 2):
             return None
@@ -210,7 +213,7 @@ def _labels(task: str, count: int | None) -> Item:
             return None
         return _numbers(text) if task == "age" else words
 
-    kind = "the years" if task == "age" else "the classes"
+    kind = "the years, such as 0-100 or 5,15,25," if task == "age" else "the classes"
     return Item("--labels", f"{kind} in the order of the outputs, {many}, with commas between", parse)
 
 

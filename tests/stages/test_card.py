@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -44,6 +45,13 @@ def test_with_all_options_the_card_is_complete_and_the_model_answers_as_it_says(
     assert (card.input.layout, card.input.order, card.input.offset) == ("nchw", "rgb", (0.0,) * 3)
     assert card.sha256 and card.golden
     load_model(card)
+
+
+def test_the_years_of_an_age_may_be_a_range(write):
+    status, path = write(model(), *COMPLETE[2:], "--task", "age", "--labels", "30-32")
+    assert status == 0
+    assert load_card(path).labels == (30, 31, 32)
+    assert load_model(load_card(path)).answers(np.zeros((1, 24, 24, 3), np.uint8)).shape == (1, 3)
 
 
 def test_what_nobody_says_is_marked_and_refused_until_it_is_filled_in(write, capsys):

@@ -51,31 +51,26 @@ class OnnxRuntimeNet:
             raise _cannot_run(card, "onnxruntime", error) from error
 
     def _opened(self, content: bytes, device: str):
+        on_gpu = self._on_gpu(content) if device == "gpu" else None
+        return on_gpu or _session(content, _CPU)
+
+    def _on_gpu(self, content: bytes):
+        """A session on a GPU; where there is none, None, and `no_gpu` says why."""
         import onnxruntime
 
-        def session_on(*providers):
-            # Without its fallback, which prints. One thread means no thread pool: the stages are processes already, and
-            # sums keep their order.
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = options.inter_op_num_threads = 1
-            options.use_deterministic_compute = True
-            options.log_severity_level = 4  # What is wrong comes as an error too.
-            return onnxruntime.InferenceSession(content, options, list(providers), enable_fallback=0)
-
-        if device == "gpu":
-            there = onnxruntime.get_available_providers()
-            gpu = next((name for name in _GPUS if name in there), None)
-            if gpu is None:
-                self.no_gpu = "this onnxruntime is without CUDA and OpenVINO"
-            else:
-                said, options_of = _GPUS[gpu]
-                with contextlib.suppress(Exception):  # Whatever it is, it does not keep the processor from it.
-                    session = session_on((gpu, options_of), _CPU)
-                    if session.get_providers()[0] == gpu:  # A provider that finds no device is left out.
-                        self.gpu = said
-                        return session
-                self.no_gpu = f"onnxruntime's {gpu} finds none that it can use"
-        return session_on(_CPU)
+        there = onnxruntime.get_available_providers()
+        gpu = next((name for name in _GPUS if name in there), None)
+        if gpu is None:
+            self.no_gpu = "this onnxruntime is without CUDA and OpenVINO"
+            return None
+        said, options = _GPUS[gpu]
+        with contextlib.suppress(Exception):  # Whatever it is, the processor is still there.
+            session = _session(content, (gpu, options), _CPU)
+            if session.get_providers()[0] == gpu:  # A provider that finds no device is left out.
+                self.gpu = said
+                return session
+        self.no_gpu = f"onnxruntime's {gpu} finds none that it can use"
+        return None
 
     def run(self, values: np.ndarray) -> np.ndarray:
         """float32 (L,) for one preprocessed face, as `preprocess` gives it."""
@@ -84,6 +79,18 @@ class OnnxRuntimeNet:
         except Exception as error:  # noqa: BLE001  As above.
             raise _cannot_run(self._card, "onnxruntime", error) from error
         return outputs.astype(np.float32).ravel()
+
+
+def _session(content: bytes, *providers):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread means no thread pool: the stages are processes already, and sums keep their order.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4  # What is wrong comes as an error too.
+    # Its fallback prints, and says nothing that the error does not.
+    return onnxruntime.InferenceSession(content, options, list(providers), enable_fallback=0)
 
 
 class OpenCvNet:
