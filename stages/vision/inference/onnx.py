@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...dependencies import installs
 from .card import Card, input_shape
 from .fields import CardError
 from .onnx_file import Declared, inspect, of_fixed_size
@@ -136,7 +137,7 @@ def _silent(cv2) -> Iterator[None]:
 def _cannot_run(card: Card, runtime: str, error: Exception) -> CardError:
     other = "export it again, or put the right file there"
     if runtime != "onnxruntime" and not is_installed():
-        other = "install onnxruntime, which has more operations, with make install-onnx"
+        other = f"install onnxruntime, which has more operations, with {installs('onnx')}"
     elif runtime != "onnxruntime":
         other = "write runtime: onnxruntime"
     return CardError(f"{card.path}: {card.file} cannot be run by {runtime} ({_reason(error)}); {other}.")

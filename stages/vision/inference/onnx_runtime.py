@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 
+from ...dependencies import installs
 from .card import Card
 from .fields import CardError
 
@@ -29,6 +30,6 @@ def require_runtime(card: Card) -> None:
     """CardError where the card names a runtime that is not installed here."""
     if card.runtime == "onnxruntime" and not is_installed():
         raise CardError(
-            f"{card.path}: runtime is onnxruntime, which is not installed here; install it with make install-onnx (or"
-            " pip install onnxruntime), or write runtime: opencv."
+            f"{card.path}: runtime is onnxruntime, which is not installed here; install it with"
+            f" {installs('onnx')}, or write runtime: opencv."
         )

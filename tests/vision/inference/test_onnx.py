@@ -292,7 +292,7 @@ def test_a_card_may_name_the_runtime(card_of, monkeypatch):
     without_onnxruntime(monkeypatch)
     assert {name: card_hash(card) for name, card in named.items()} == hashes
     load_model(named["opencv"])
-    assert_refused(named["onnxruntime"], "runtime is onnxruntime, which is not installed here; install it with make")
+    assert_refused(named["onnxruntime"], "runtime is onnxruntime, which is not installed here; install it with ")
 
 
 def without_onnxruntime(monkeypatch) -> None:
