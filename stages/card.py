@@ -27,6 +27,7 @@ from .answers import KINDS
 from .errors import FacepipeError, reason, way_out
 from .exit_status import ExitStatus
 from .names import printable
+from .project import command
 from .results.atomic import create, write_all
 from .supervision.arguments import Arguments
 from .supervision.command import run, say
@@ -89,7 +90,7 @@ class Draft:
 
 def main(argv: list[str] | None = None) -> int:
     """Write a card; returns 0, or 2 where none is written."""
-    options = _options(argv)
+    options = parser().parse_args(argv)
     given = {"--" + key.replace("_", "-"): text for key, text in vars(options).items() if isinstance(text, str)}
     path = options.card or options.file.with_suffix(".yaml")
     is_watched = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
@@ -134,16 +135,15 @@ def drafted(file: OnnxFile, path: Path, card: Path, draft: Draft) -> Draft:
     return draft
 
 
-def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = Arguments(
-        prog="python -m stages.card", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("file", type=Path, metavar="FILE.onnx", help="the model")
-    parser.add_argument("--card", type=Path, metavar="FILE", help="the card to write (default: FILE.yaml)")
+def parser() -> Arguments:
+    """The options of the command."""
+    options = Arguments(prog=command("card"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("file", type=Path, metavar="FILE.onnx", help="the model")
+    options.add_argument("--card", type=Path, metavar="FILE", help="the card to write (default: FILE.yaml)")
     for item in (_NAME, _TASK, _OUTPUT_NAME, _LAYOUT, _SIZE, _CHANNELS, _ORDER, _SCALING, _CROP_SCALE, _OUTPUTS):
-        parser.add_argument(item.option, metavar="VALUE", help=item.asks)
-    parser.add_argument("--labels", metavar="A,B,...", help="the classes, or the years, in the order of the outputs")
-    return parser.parse_args(argv)
+        options.add_argument(item.option, metavar="VALUE", help=item.asks)
+    options.add_argument("--labels", metavar="A,B,...", help="the classes, or the years, in the order of the outputs")
+    return options
 
 
 def _output(file: OnnxFile, draft: Draft) -> str:

@@ -36,6 +36,7 @@ COMMANDS = {
     "report": Command("..report.__main__", "make a page, tables or subtitles from the results of a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "cameras": Command(".cameras", "list the cameras"),
+    "card": Command("..card", "write a card for a model in ONNX"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
     "service": Command(".service", "run for systemd and the like"),
     "completion": Command(".completion", "complete commands and options in your shell"),
