@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet --constraint constraints.txt
+INSTALL := $(PIP) install --quiet --constraint constraints.txt --build-constraint constraints.txt
 TEST_OPTIONS ?=
 # Three for two cores: many tests wait for other processes most of their time.
 TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
 
-.PHONY: help install install-demo install-keras install-train install-dev demo test lint clean
+.PHONY: help install install-demo install-keras install-onnx install-train install-dev demo test lint clean
 
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/demo/'
@@ -19,11 +19,12 @@ help:
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
+	@echo 'make install-onnx    and onnxruntime, for models in .onnx'
 	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
-	@echo 'make pictures        draws the pictures and figures of the documentation anew'
+	@echo 'make pictures        draws the pictures and figures of the documentation anew, and runs its notebook'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
@@ -87,8 +88,9 @@ soak: install-demo install-dev
 
 # From the configuration, the demo and the model cards: what the documentation shows is what the program does.
 .PHONY: pictures
-pictures: install-demo
+pictures: install-demo install-dev
 	$(BIN)/python -m docs.make_pictures
+	$(BIN)/python -m docs.run_notebook
 
 lint: install-dev
 	$(BIN)/ruff check .
@@ -101,20 +103,31 @@ clean:
 install: $(VENV)/.runtime
 install-demo: $(VENV)/.demo
 install-keras: $(VENV)/.keras
+install-onnx: $(VENV)/.onnx
 install-tables: $(VENV)/.tables
 install-train: $(VENV)/.train
 install-dev: $(VENV)/.dev
 
-# One stamp for each group: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.keras $(VENV)/.tables $(VENV)/.train $(VENV)/.dev: $(VENV)/.%: $(VENV)/.runtime
+# What an extra of pyproject.toml adds, and not 'facepipe[…]': that would put opencv-python back beside the headless one.
+EXTRA = $(BIN)/python -c 'import sys, tomllib; \
+    print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
+
+# One stamp for each extra: what is installed already is not looked at again.
+$(VENV)/.demo $(VENV)/.keras $(VENV)/.onnx $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
-	@$(INSTALL) --group $*
+	@$(EXTRA) $* >$(VENV)/$*.txt
+	@$(INSTALL) --requirement $(VENV)/$*.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx
+	@echo 'Installing into $(VENV): dev.'
+	@$(INSTALL) --group dev
 	@touch $@
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing into $(VENV): some hundred megabytes, some minutes the first time.'
-	@$(INSTALL) --upgrade pip
-	@$(INSTALL) --group runtime
+	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
+	@$(INSTALL) --editable .
 	@# On a machine without libGL the headless build of the same version does all but open a window.
 	@$(BIN)/python -c 'import cv2' 2>$(VENV)/cv2.log || { \
 	    tail -n 1 $(VENV)/cv2.log; \

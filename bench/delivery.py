@@ -17,7 +17,7 @@ from bench.clips import long_clip
 from bench.options import Options, command
 from bench.pipeline import Run, run
 from bench.table import Figure, figure
-from stages.sinks.video import SEGMENT
+from stages.sinks.segments import SEGMENT
 
 TITLE = "what delivery costs"
 # The spans of bench/spans.py that are there for delivery alone.

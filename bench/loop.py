@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 
-from stages.delivery.cadence import asked
+from stages.delivery.rules import asked
 from stages.frames import Face, FinishedFrame, Picture, marked
 from stages.plan import Plan, read_pipeline
 from stages.results.source_folder import SourceFolder

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from stages.delivery import events
 from stages.delivery.dispatcher import Dispatcher
@@ -16,7 +16,6 @@ from stages.delivery.events import FromWorker
 from stages.delivery.joiner import Joiner
 from stages.delivery.rules import Rules
 from stages.protocol.messages import (
-    ALL,
     Ack,
     Attribute,
     Crops,
@@ -93,9 +92,8 @@ def hop_us(message: Message) -> float:
     with tempfile.TemporaryDirectory() as folder:
         transport = Transport()
         try:
-            table = kinds(*ALL)
-            bound = transport.bind([f"ipc://{Path(folder) / 'hop'}"], table | kinds(type(message)))
-            connected = transport.connect(f"ipc://{Path(folder) / 'hop'}", table)
+            bound = transport.bind([f"ipc://{Path(folder) / 'hop'}"], kinds(type(message)))
+            connected = transport.connect(f"ipc://{Path(folder) / 'hop'}", kinds(Ack))
             _handed_over(transport, bound, connected, message, 1)
             began_s = time.process_time()
             _handed_over(transport, bound, connected, message, TIMES)

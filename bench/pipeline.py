@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import to_builtins
 
 from bench.options import BenchError, Options
 from stages.config.placement import HERE
@@ -147,7 +149,7 @@ def _told(outcome: Outcome, output: Path, began_s: float, launcher_s: float, vie
         raise BenchError(f"the pipeline could not be measured: {outcome.sentence or 'it was stopped'}{said}")
     stages = {path.stem: json.loads(path.read_text()) for path in output.glob("*-*.json")}
     [render], [capture] = (outcome.reports[label].values() for label in ("render", "capture"))
-    [rendered], read = asdict(render)["sources"].values(), asdict(capture)
+    [rendered], read = to_builtins(render)["sources"].values(), to_builtins(capture)
     if not read["seconds"]:
         raise BenchError("the pipeline could not be measured: no frame was finished; take more frames.")
     return Run(rendered["rendered"], read["seconds"], began_s, launcher_s, stages, read, rendered, output)

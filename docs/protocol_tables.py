@@ -68,7 +68,7 @@ def _first_sentence(message: type[Message]) -> str:
 
 
 def _carried(message: type[Message]) -> str:
-    names = [f"`{name}`" for name in messages._FIELDS[message] if name not in OF_A_FRAME]
+    names = [f"`{name}`" for name in message.__struct_fields__ if name not in OF_A_FRAME]
     most = message.buffers[1]
     pixels = ["pixels"] if most else []
     return ", ".join([*names, *pixels]) or "–"

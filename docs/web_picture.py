@@ -35,10 +35,14 @@ def main() -> int:
         page = photographed(clip, Path(folder) / "out")
     height = round(HEIGHT * SHOWN_WIDTH / WIDTH)
     small = cv2.resize(page, (SHOWN_WIDTH, height), interpolation=cv2.INTER_AREA)
-    # 256 colours need a quarter of the bytes, without a visible difference.
-    few = Image.fromarray(small[:, :, ::-1]).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
-    few.save(PROJECT / "docs" / "web.png", optimize=True)
+    write_small(small, PROJECT / "docs" / "web.png")
     return 0
+
+
+def write_small(pixels: np.ndarray, path: Path) -> None:
+    """Write a PNG of 256 colours, which needs a quarter of the bytes, without a visible difference."""
+    few = Image.fromarray(pixels[:, :, ::-1]).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
+    few.save(path, optimize=True)
 
 
 def photographed(clip: Path, output: Path) -> np.ndarray:

@@ -10,14 +10,13 @@ import numpy as np
 
 from .frames import CropGeometry
 from .program import run_stage
-from .protocol import limits
 from .protocol.messages import Attribute, Crops, Frame
 from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
 from .vision.inference import load_model
 from .vision.inference.card import load_card
 from .vision.inference.digest import card_hash
-from .vision.inference.model import Model
+from .vision.inference.model import Model, rows_of
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
@@ -46,14 +45,7 @@ def answerer(identity: Identity, model: Model, heartbeat: Callable[[], None]) ->
 
     def answer(tasks: list[Crops]) -> list[Answer]:
         started_s = time.perf_counter()
-        crops = np.concatenate([task.arrays[0] for task in tasks])
-        parts = []
-        for first in range(0, len(crops), limits.BATCH_FACES):
-            heartbeat()  # One frame may have hundreds of faces.
-            parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
-        rows = np.concatenate(parts)
-        if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
-            raise ValueError("the model answered with something that is not a number")
+        rows = rows_of(model, np.concatenate([task.arrays[0] for task in tasks]), heartbeat)
         spent_s = (time.perf_counter() - started_s) / len(tasks)
         ends = np.cumsum([len(task.arrays[0]) for task in tasks])[:-1]
         return [

@@ -7,16 +7,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from .capturing.in_flight import Assignee, InFlightStore
 from .capturing.opening import opened, refuse_another_file
 from .capturing.reader import Reader
 from .capturing.rules import rules
 from .capturing.stats import CaptureStats
 from .delivery import events
-from .delivery.cadence import asked
 from .delivery.control_block import DISTRUSTED
 from .delivery.dispatcher import Dispatcher
 from .delivery.grants import Grants
+from .delivery.rules import asked
 from .errors import FacepipeError
 from .frames import Picture
 from .names import printable
@@ -81,7 +83,7 @@ def main(settings: Settings, control: ControlChannel) -> None:
     try:
         reader = Reader(source, transport.waker(), settings.source.paced, on_frame)
         try:
-            _Capture(settings, control, source, reader, transport).run()
+            Capture(settings, control, source, reader, transport).run()
         finally:
             reader.close()
     finally:
@@ -92,7 +94,7 @@ class SourceTaken(FacepipeError):
     """Another capture reads a source of this name, for the same render."""
 
 
-class _Capture:
+class Capture:
     def __init__(
         self, settings: Settings, control: ControlChannel, source: Source, reader: Reader, transport: Transport
     ):
@@ -208,7 +210,7 @@ class _Capture:
                     self._leaving.discard(connection)
                 if message.run != self._run:
                     # It says only that somebody is there, and the dispatcher greets whom it does not know.
-                    message = replace(message, credit=0, finished=0)
+                    message = structs.replace(message, credit=0, finished=0)
                 self._step(events.FromWorker(connection, message))
             case _ if message.run != self._run or getattr(message, "epoch", None) != self._epoch:
                 pass
@@ -322,7 +324,7 @@ class _Capture:
             case events.SendPreview(frame):
                 self._render.send(self._in_flight.preview(frame, about=self._id))
             case End():
-                self._render.send(replace(action, is_stopped=self._has_stopped))
+                self._render.send(structs.replace(action, is_stopped=self._has_stopped))
             case Drop() | GivenUp():
                 self._render.send(action)
             case events.SendIsolate(connection):

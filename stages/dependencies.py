@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import TracebackType
 
 from .exit_status import ExitStatus
+from .project import IS_CHECKOUT
 
-COMMANDS = {  # top-level module -> what installs it
-    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "numpy", "yaml", "zmq"), "install"),
-    "websockets": "install",
-    **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "install-train"),
-    "psutil": "install-dev",
-    "pyarrow": "install-tables",
+LAST_OF_TENSORFLOW = (3, 13)  # as in pyproject.toml
+# Of the screen: OpenCV's wheel needs it even where no window is opened.
+LIBRARY = re.compile(r"(lib(?:GL|X|xcb|gthread|glib)\S*): cannot open shared object file")
+WITHOUT_A_SCREEN = (
+    "on Debian and Ubuntu: apt install libgl1 libglib2.0-0; or, without windows, pip uninstall opencv-python and then"
+    " pip install opencv-python-headless."
+)
+EXTRAS = {  # top-level module -> the extra that installs it, "" for what everything needs
+    **dict.fromkeys(
+        ("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "msgspec", "numpy", "shtab", "websockets", "yaml", "zmq"), ""
+    ),
+    **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
+    "psutil": "dev",
+    "onnxruntime": "onnx",
+    "pyarrow": "tables",
 }
+
+
+def installs(extra: str) -> str:
+    """The command that installs an extra, or with "" what everything needs: here, a checkout or an environment."""
+    if IS_CHECKOUT:
+        command = f"make install-{extra}" if extra else "make install"
+    else:
+        command = f"pip install 'facepipe[{extra}]'" if extra else "pip install --upgrade facepipe"
+    if extra in ("keras", "train") and sys.version_info[:2] > LAST_OF_TENSORFLOW:
+        command += " in an environment of Python {}.{}, TensorFlow's newest".format(*LAST_OF_TENSORFLOW)
+    return command
 
 
 def missing(error: BaseException) -> str | None:
     """What to do about an import that found nothing; None for what is no such error, or is no package of ours."""
+    if isinstance(error, ImportError) and (library := LIBRARY.match(str(error))):
+        return f"{library[1]} of the system is not installed, and OpenCV needs it here; {WITHOUT_A_SCREEN}"
     name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    if name not in COMMANDS:
+    if name not in EXTRAS:
         return None
-    return f"{name} is not installed here; run make {COMMANDS[name]} in the project's folder, and use .venv/bin/python."
+    where = " in the project's folder, and use .venv/bin/python" if IS_CHECKOUT else ""
+    return f"{name} is not installed here; run {installs(EXTRAS[name])}{where}."
 
 
 def say_what_is_missing() -> None:

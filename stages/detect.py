@@ -5,18 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
-from .frames import CropGeometry, Detections
+from .frames import CropGeometry
 from .program import run_stage
-from .protocol import limits
 from .protocol.messages import Crops, FaceCrops, Faces, Frame, hash_of_boxes
 from .supervision.stage import ControlChannel, Settings
 from .supervision.worker import Answer, Identity, serve
-from .vision.crop import crop_faces
-from .vision.detectors import make_detector, settings_hash
-from .vision.detectors.detector import Detector
-from .vision.detectors.quality import marks_of
+from .vision.detectors import FaceDetector, make_detector, settings_hash
+from .vision.finding import find_faces
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
@@ -25,7 +20,7 @@ def main(settings: Settings, control: ControlChannel) -> None:
     serve(settings, control, identity, answerer(identity, detector), is_frame)
 
 
-def answerer(identity: Identity, detector: Detector) -> Callable[[list[Frame]], list[Answer]]:
+def answerer(identity: Identity, detector: FaceDetector) -> Callable[[list[Frame]], list[Answer]]:
     """What this stage does with tasks."""
     return lambda tasks: [_answer(identity, detector, task) for task in tasks]
 
@@ -35,12 +30,11 @@ def is_frame(task: Frame | Crops) -> bool:
     return isinstance(task, Frame)
 
 
-def _answer(identity: Identity, detector, task: Frame) -> Answer:
+def _answer(identity: Identity, detector: FaceDetector, task: Frame) -> Answer:
     started_s = time.perf_counter()
-    pixels = task.arrays[0]
-    found, capped = most_certain(detector.detect(pixels), most_faces(task.geometries))
-    crops = [crop_faces(pixels, found, CropGeometry(*asked[:4])) for asked in task.geometries if len(found.boxes)]
-    boxes, rolls, marks = found.boxes.tolist(), found.rolls.tolist(), marks_of(pixels, found)
+    geometries = [CropGeometry(*asked[:4]) for asked in task.geometries]
+    found, capped, crops, marks = find_faces(detector, task.arrays[0], geometries)
+    boxes, rolls = found.boxes.tolist(), found.rolls.tolist()
     spent = {identity.stage: time.perf_counter() - started_s}
     common = {
         "run": task.run,
@@ -66,20 +60,6 @@ def _answer(identity: Identity, detector, task: Frame) -> Answer:
         ),
         to_capture=FaceCrops(faces=len(boxes), arrays=tuple(crops), **common),
     )
-
-
-def most_faces(geometries: list) -> int:
-    """How many faces of a frame are cut: all that are allowed, unless the crops asked for are very large."""
-    bytes_a_face = sum(width * height * channels for width, height, channels, _, _ in geometries)
-    return max(1, min(limits.FACES, limits.CROP_BYTES // max(1, bytes_a_face)))
-
-
-def most_certain(found: Detections, most: int) -> tuple[Detections, int]:
-    """At most so many faces, those with the highest scores, in their old order; and how many were left out."""
-    if len(found.boxes) <= most:
-        return found, 0
-    keep = np.sort(np.argsort(-found.scores, kind="stable")[:most])
-    return found.where(keep), len(found.boxes) - most
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The base of every error that is the user's to mend; `run_pipeline.py` prints it as one sentence."""
+"""The base of every error that is the user's to mend; the command prints it as one sentence."""
 
 from __future__ import annotations
 

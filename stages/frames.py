@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .answers import Answer
+from .answers import Age, Answer, Classes
 from .areas import Areas
-from .decimals import rounded
+from .decimals import as_json, rounded
 
 NO_AREAS = Areas()
 UNSURE = "unsure"  # what is said of a face whose picture is too poor for answers about it
@@ -23,6 +23,7 @@ class Picture:
     time: float  # seconds from the start of its file, or since the camera was opened; 0.0 for a still
     rate: float | None  # nominal frames a second of its video or camera; None for a still
     file: str | None = None  # which file of a folder or glob it comes from, relative, with /; None where there is one
+    cut: bool = False  # it begins a shot: what it shows has nothing to do with the picture before it
     clock: float | None = None  # of a live source: when it came, in seconds since 1970
 
     def __post_init__(self) -> None:
@@ -61,6 +62,10 @@ class Pose:
     yaw: float  # to the right of the picture, which is the person's left
     pitch: float  # up
     roll: float  # clockwise in the picture
+
+    def to_json(self) -> dict[str, float | None]:
+        """The object in results.jsonl."""
+        return {"yaw": as_json(self.yaw), "pitch": as_json(self.pitch), "roll": as_json(self.roll)}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,6 +110,38 @@ class Face:
     def says_unsure(self) -> bool:
         """Whether all that is displayed is that its picture is too poor."""
         return self.unsure and not self.smoothed
+
+    @property
+    def gender(self) -> Classes | None:
+        """The displayed answer of the stage `gender`; None where none is displayed, or it is of another kind."""
+        return answer if isinstance(answer := self.shown.get("gender"), Classes) else None
+
+    @property
+    def emotion(self) -> Classes | None:
+        """The same of the stage `emotion`."""
+        return answer if isinstance(answer := self.shown.get("emotion"), Classes) else None
+
+    @property
+    def age(self) -> Age | None:
+        """The same of the stage `age`; a model of groups of ages gives `Classes`: see `answers`."""
+        return answer if isinstance(answer := self.shown.get("age"), Age) else None
+
+    def to_json(self) -> dict:
+        """The object in results.jsonl: numbers rounded to four decimals, what is not known left out."""
+        written = {} if self.id is None else {"id": self.id}
+        written |= {"box": [as_json(value) for value in self.box], "score": as_json(self.score)}
+        if self.landmarks is not None:
+            written["landmarks"] = [[as_json(x), as_json(y)] for x, y in self.landmarks]
+        if self.pose is not None:
+            written["pose"] = self.pose.to_json()
+        if self.quality is not None:
+            written["quality"] = as_json(self.quality)
+        if self.unsure:
+            written["unsure"] = True
+        written |= {stage: answer.to_json() for stage, answer in self.answers.items()}
+        if self.smoothed:
+            written["smoothed"] = {stage: answer.to_json() for stage, answer in self.smoothed.items()}
+        return written
 
 
 def marked(face: Face, landmarks: Sequence[float], pose: Sequence[float], quality: float | None) -> Face:

@@ -18,7 +18,7 @@ from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
 from .config.strict_yaml import MOST_BYTES
-from .project import PROJECT
+from .project import IS_CHECKOUT, PROJECT
 from .results.atomic import BINARY, NO_WAIT
 from .results.runs import OUT
 from .sources.spec import expanded
@@ -126,13 +126,11 @@ class Plan:
         """
         # numpy comes with it, and only here: the stages are starting meanwhile.
         from .vision.detectors import settings_hash
-        from .vision.inference.card import load_card, unchecked
+        from .vision.inference.card import unchecked
         from .vision.inference.digest import card_hash
 
         models = find_models(pipeline, folder)
-        cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
-        for stage, card in cards.items():
-            _refuse_other_stage(stage, card)
+        cards = read_cards(pipeline, models)
         told = {stage: _card_settings(card, card_hash(card)) for stage, card in cards.items()}
         detector_hash = settings_hash(pipeline.detect.resolved(models.get("detect")))
         return cls(
@@ -268,11 +266,25 @@ def keys_folder(pipeline: Pipeline, folder: Path) -> str:
 def find_models(pipeline: Pipeline, folder: Path) -> dict[str, str]:
     """Absolute paths of the model of every stage that has one; raises `ConfigError` for one that is not there.
 
-    A relative path counts from the configuration's folder, or from the project's if it is not there.
+    A relative path counts from the configuration's folder, or from the project's if it is not there. Where facepipe is
+    installed and no configuration is named, one that is not in the package counts from the working directory.
     """
     return {
         name: _find(name, stage.model, folder) for name, stage in pipeline.stages.items() if stage.model is not None
     }
+
+
+def read_cards(pipeline: Pipeline, models: Mapping[str, str]) -> dict[str, Card]:
+    """The card of every attribute stage, in the order of the configuration; `models`: as `find_models` gives them.
+
+    Raises `CardError` for a card that is not one, and `ConfigError` for one of another stage.
+    """
+    from .vision.inference.card import load_card  # numpy comes with it.
+
+    cards = {stage: load_card(Path(models[stage])) for stage in pipeline.attributes()}
+    for stage, card in cards.items():
+        _refuse_other_stage(stage, card)
+    return cards
 
 
 def will_show(display: str, environment: Mapping[str, str], platform: str) -> bool:
@@ -282,8 +294,13 @@ def will_show(display: str, environment: Mapping[str, str], platform: str) -> bo
 
 
 def _find(stage: str, model: str, folder: Path) -> str:
-    # A set and not a list: for the project's own configuration both are one.
-    places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in (folder, PROJECT)))
+    bases = [folder, PROJECT]
+    if not IS_CHECKOUT and folder == PROJECT:
+        # Nobody has named a configuration, and nobody keeps models inside an installed package. It still comes first:
+        # a folder models/ where the command happens to be given must not take the place of the included ones.
+        bases.append(Path.cwd())
+    # Without repeats: for the project's own configuration the first two are one.
+    places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in bases))
     found = next((place for place in places if place.exists()), None)
     if found is None:
         where = " nor ".join(str(place) for place in places)

@@ -184,11 +184,11 @@ def _arguments(stage: str | None) -> argparse.Namespace:
     from .supervision.arguments import Arguments, add_log_level  # A launched stage is spared it.
 
     parser = Arguments(
-        prog=f"python -m stages.{stage or _module_name()}",
-        description="Run one stage of the pipeline; run_pipeline.py starts all of them.",
+        prog=f"python -m {PACKAGE}.{stage or _module_name()}",
+        description="Run one stage of the pipeline; facepipe run starts all of them.",
     )
     parser.add_argument(
-        "--launched", action="store_true", help="read the settings from the standard input (used by run_pipeline.py)"
+        "--launched", action="store_true", help="read the settings from the standard input (used by the launcher)"
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: pipeline.yaml)")
     parser.add_argument(

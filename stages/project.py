@@ -1,9 +1,19 @@
-"""Where the program lies, as a checkout or installed."""
+"""Where the program lies, as a checkout or installed, and how it is called."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-PACKAGE = __package__  # `stages`, under whatever name it is installed
+VERSION = "0.1.0"
+PACKAGE = __package__  # `stages` in a checkout, `facepipe.stages` for the command `facepipe`
 PROJECT = Path(__file__).resolve().parents[1]  # what holds models/ and pipeline.yaml
-IMPORT_ROOT = PROJECT.parents[PACKAGE.count(".") - 1] if "." in PACKAGE else PROJECT  # what sys.path needs
+IMPORT_ROOT = Path(sys.modules[PACKAGE.partition(".")[0]].__path__[0]).resolve().parent  # what sys.path needs
+IS_CHECKOUT = (PROJECT / "Makefile").is_file()
+
+
+def command(name: str) -> str:
+    """How a command is called as this one was: `facepipe report`, or `python -m stages.report`."""
+    if "." in PACKAGE:
+        return f"facepipe {name}"
+    return "run_pipeline.py" if name == "run" else f"python -m {PACKAGE}.{name}"

@@ -16,6 +16,7 @@ from .errors import FacepipeError
 from .exit_status import ExitStatus
 from .names import short
 from .plan import Plan, read_pipeline
+from .project import PACKAGE
 from .protocol.messages import Attribute, Crops, Faces, Frame
 from .supervision.arguments import Arguments
 from .supervision.command import run, say
@@ -44,7 +45,7 @@ class Replayed:
 
 def main(argv: list[str] | None = None) -> int:
     """Replay; returns 0 also where answers differ, 1 where the record is incomplete, 2 where something is wrong."""
-    parser = Arguments(prog="python -m stages.replay", description=__doc__)
+    parser = Arguments(prog=f"python -m {PACKAGE}.replay", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a trace written by run_pipeline.py --record")
     parser.add_argument("--only", metavar="STAGE", required=True, help="the stage to run, or capture or render")
     parser.add_argument("--config", metavar="FILE", help="the configuration (default: pipeline.yaml)")

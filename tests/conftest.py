@@ -120,12 +120,6 @@ def peers() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_sets() -> Path:
-    """Archives of the training data."""
-    return _beside_the_checkout("data")
-
-
-@pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """A portrait with one face: uint8 (512, 512, 3) BGR. Eileen Collins, photographed by NASA, public domain."""
     from skimage.data import astronaut as rgb

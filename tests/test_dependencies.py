@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from stages.dependencies import missing
-
-PROJECT = Path(__file__).resolve().parents[1]
+from tests.conftest import PROJECT
 
 
 @pytest.mark.parametrize(

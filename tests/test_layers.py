@@ -15,8 +15,8 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 # From below. Packages and modules of one row do not know of each other.
 LAYERS = (
-    "exit_status",
-    "areas decimals dependencies errors kinds layout locks project time_of_day",
+    "exit_status project",
+    "areas decimals dependencies errors kinds layout locks time_of_day",
     "answers",
     "frames names",
     "protocol",
@@ -29,11 +29,13 @@ LAYERS = (
     "rendering",
     "plan",
     "program",
-    "attribute capture detect render",
+    "attribute capture card detect render",
     "age emotion gender",
     "running",
     "replay run",
-    "service",
+    "embedded service",
+    "api",
+    "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}
 

@@ -8,7 +8,10 @@ import pytest
 
 COMMANDS = {
     "run_pipeline": ["--sourc", "x.mp4"],
+    "stages.commands.facepipe": ["x.mp4", "--sourc=y.mp4"],
+    "stages.commands.keys": ["keys", "--conf=house.yaml"],
     "stages.report.__main__": ["out", "--vt"],
+    "stages.card": ["x.onnx", "--label=a,b"],
     "stages.replay": ["trace", "--onl=capture"],
     "bench.scenes": ["--outp", "x"],
     "train.__main__": ["faces", "--resum"],

@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import facepipe
 import run_pipeline
+import stages.commands.run
 import stages.run
 from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
 from stages.plan import Plan, find_models, processes_of, will_show
@@ -58,7 +59,7 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clip.mp4").write_bytes(b"\0")  # The stages here do not read it.
-    (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 2}}\n")
+    (tmp_path / "pipeline.yaml").write_text("source: clip.mp4\nstages: {detect: {replicas: 1}}\n")
     return tmp_path
 
 
@@ -81,7 +82,7 @@ def command(here, monkeypatch):
 
 
 def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here, capsys):
-    assert command() == 0
+    assert command("--set", "stages.detect.replicas=2") == 0
     said = capsys.readouterr()
     assert said.err == "facepipe: clip.mp4, 2 frames, detector fast → out\n"
     assert said.out.splitlines()[-1] == "2 frames in 0.5 s, none missing. Wrote out/results.jsonl."
@@ -209,9 +210,9 @@ def test_a_stage_that_fails_is_named_and_the_account_is_told_all_the_same(comman
     reads_on = "def main(s, l): l.ready(); serve(l)"
     assert command(detect="def main(s, l): l.ready(); sys.exit('no cascade')", capture=reads_on) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("facepipe: detect-")
+    assert said.err.startswith("facepipe: detect ended")
     last_words = "ended with status 1: SystemExit: no cascade, 5 times in a row without having finished anything"
-    assert f"{last_words} (out/logs/detect-" in said.err.splitlines()[-1]
+    assert f"{last_words} (out/logs/detect.log" in said.err.splitlines()[-1]
     assert "2 frames" in said.out
     assert json.loads((here / "out/summary.json").read_text())["status"] == 1
 
@@ -272,12 +273,12 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
             " each a name under sources in the configuration.",
         ),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
-        (["--wall=3"], "there is no option --wall; --help has all options."),
+        (["--xyz=3"], "there is no option --xyz; --help-all has all options."),
         (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),
-        (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help has all options."),
-        (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help has all options."),
-        (["--source"], "--source: expected one argument; --help has all options."),
-        (["--replace", "--resume"], "--resume: not allowed with argument --replace; --help has all options."),
+        (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help-all has all options."),
+        (["--seconds", "abc"], "--seconds: abc is not a number of seconds above 0; --help-all has all options."),
+        (["--source"], "--source: expected one argument; --help-all has all options."),
+        (["--replace", "--resume"], "--resume: not allowed with argument --replace; --help-all has all options."),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence_and_status_2(capsys, arguments, sentence):
@@ -310,16 +311,17 @@ def test_seconds_must_be_a_number_above_0(seconds, capsys):
 @pytest.mark.parametrize(
     ("moment", "name", "options", "status"),
     [
-        ("_arguments", "SIGINT", ["--check"], 130),
+        ("this_host", "SIGINT", ["--check"], 130),
         ("read_pipeline", "SIGTERM", ["--check"], 143),
-        ("_check", "SIGTERM", ["--check", "--service"], 0),
+        ("check", "SIGTERM", ["--check", "--service"], 0),
     ],
 )
 def test_a_signal_before_anything_was_started_has_its_status_and_no_traceback(moment, name, options, status):
     lines = (
-        "import os, signal, run_pipeline",
-        f"run_pipeline.{moment} = lambda *_: os.kill(os.getpid(), signal.{name})",
-        "run_pipeline._as_a_program()",
+        "import os, signal, sys, stages.commands.run",
+        "from stages.commands.process import as_a_program",
+        f"stages.commands.run.{moment} = lambda *_: os.kill(os.getpid(), signal.{name})",
+        "as_a_program(stages.commands.run.main, sys.argv[1:], '--service' in sys.argv)",
     )
     ran = subprocess.run(
         [sys.executable, "-c", "\n".join(lines), *options], cwd=PROJECT, capture_output=True, text=True
@@ -389,13 +391,12 @@ def test_debug_shows_where_an_error_comes_from(command, capsys):
 def test_the_version_is_that_of_the_project(capsys):
     with pytest.raises(SystemExit):
         run_pipeline.main(["--version"])
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    assert capsys.readouterr().out == f"facepipe {project['version']}\n"
+    assert capsys.readouterr().out == f"facepipe {facepipe.__version__}\n"
 
 
 def test_a_source_on_the_command_line_is_taken_as_it_is_and_a_number_is_a_camera(here, monkeypatch):
     taken = []
-    monkeypatch.setattr(run_pipeline, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
+    monkeypatch.setattr(stages.commands.run, "run", lambda pipeline, *_, **__: taken.append(pipeline.source) or 0)
     for text in ("0", "no", "1e3", "x: y", "²"):
         assert run_pipeline.main(["--source", text, "--config", "pipeline.yaml"]) == 0
     assert taken == [0, "no", "1e3", "x: y", "²"]
@@ -436,6 +437,29 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
     assert checked("--display", "none")[-1].endswith("the port is free, the output can be written")
     assert checked("--display", "web")[-1].endswith("the output can be written, the page's port is free")
     assert not (here / "out").exists()
+
+
+@pytest.mark.parametrize("detector", ["yunet", "dlib-cnn"])
+def test_check_refuses_a_file_that_is_no_detector(here, capsys, detector):
+    (here / "net").write_bytes(b"not one")
+    only = ["--config", "pipeline.yaml", "--check", "--only", "detect", "--detector", detector]
+    assert run_pipeline.main([*only, "--set", "stages.detect.model=net"]) == 2
+    said = capsys.readouterr().err
+    assert str(here / "net") in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [["--check"], []], ids=["--check", "a run"])
+def test_an_encoder_that_does_not_work_here_is_refused_before_anything_is_made(here, capsys, options):
+    from stages.sinks.encoders import ENCODERS, failure
+
+    absent = next(name for name in ENCODERS if failure(name, (640, 360)))
+    cv2.imwrite("face.png", np.zeros((64, 48, 3), np.uint8))
+    asked, before = ["--source", "face.png", "--set", f"render.encoder={absent}"], sorted(os.listdir(here))
+    assert run_pipeline.main([*asked, *options]) == 2
+    said = capsys.readouterr().err
+    assert f"render.encoder is {absent}, which does not work on this machine" in said and "software" in said
+    assert sorted(os.listdir(here)) == before
+    assert run_pipeline.main([*asked, "--set", "render.annotated=false", "--check"]) == 0  # There is no video.
 
 
 def test_check_refuses_a_card_whose_file_is_missing_or_another(here, capsys):

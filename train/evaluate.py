@@ -9,7 +9,7 @@ python -m train.evaluate models/gender.yaml utkface --part validation --detector
 python -m train.evaluate mine/glasses.yaml glasses --data data
 python -m train.evaluate models/faces.yaml faces_boxes --part validation --yunet FILE     all detectors, in one table
 
-Accepts the files of every runtime: .tflite, .keras, .h5, SavedModel.
+Accepts the files of every runtime: .tflite, .onnx, .keras, .h5, SavedModel.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from train.questions import Question, questions
 
 HELD_OUT_NAMES = {"fer2013": {"validation": "PublicTest", "test": "PrivateTest"}}
 CORRUPTED = 1000  # pictures for each kind of corruption, evenly spread; up to 1,999, because every n-th is taken
-ROLLED = 300  # pictures for each roll, chosen alike
+ROLLED = 1000  # pictures for each roll, chosen alike
 ROLLS = (0, 15, 30, 45)  # degrees
 # Ten-crop: the middle and four places around it, each also in the mirror.
 SHIFTS = ((0, 0), (-0.06, -0.06), (0.06, -0.06), (-0.06, 0.06), (0.06, 0.06))

@@ -49,6 +49,8 @@ class Recipe:
     even: str = ""  # a kind of group, such as ages: in every such group the classes count alike; none: as they come
     mixup: float = 0.0  # share of pictures that are mixed with another one
     strength: float = 1.0  # factor of the probabilities with which pictures are made worse
+    turned: float = 0.35  # faces: share of the crops that are turned
+    points_from: float = 0.0  # faces: side in the crop, in pixels, from which on the landmarks of a face are learned
 
     sources: dict[str, float] = field(default_factory=dict)  # data set: how often an epoch goes through it; none: once
     unlabelled: dict[str, float] = field(default_factory=dict)  # likewise, of faces that only the teachers name
@@ -120,6 +122,8 @@ RANGES = {
     "smoothing": (0, 0.9),
     "mixup": (0, 1),
     "strength": (0, 4),
+    "turned": (0, 1),
+    "points_from": (0, 512),
     "teaching": (0, 1),
 }
 

@@ -80,7 +80,7 @@ class InFlightStore:
     ) -> Frame:
         """A picture, and which crops are wanted of it; `beyond`: whether this detect is on another machine."""
         wanted = self._wanted(frame)
-        geometries = [[g.width, g.height, g.channels, g.scale, stages] for g, stages in wanted.items()]
+        geometries = [(g.width, g.height, g.channels, g.scale, stages) for g, stages in wanted.items()]
         array = self._encoding.to_detect(frame, self.pictures[frame].pixels, beyond)
         return Frame(
             frame=frame,
@@ -120,6 +120,7 @@ class InFlightStore:
             time=picture.time,
             rate=picture.rate,
             asked=list(self._asked[frame]),
+            cut=picture.cut,
             clock=picture.clock,
             arrays=(array,),
             **about,

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 
 from ..delivery.dispatcher import Dispatcher
-from ..protocol.histogram import Histogram
-from ..protocol.quantiles import Quantiles
+from ..protocol.durations import Histogram, Quantiles
 from ..protocol.stats import CaptureReport
 from ..sources.base import Source
 

@@ -27,6 +27,7 @@ from .schema import (
     Host,
     Pipeline,
     SourceSpec,
+    Stage,
     default_model,
     hosts_in,
 )
@@ -99,7 +100,7 @@ def _chaos(name: str, keys: object, stages: Iterable[str], problems: list[Proble
     return _section(Chaos, keys, path, problems)
 
 
-def _stage(name: str, keys: object, problems: list[Problem]) -> Detect | Attribute | None:
+def _stage(name: str, keys: object, problems: list[Problem]) -> Stage | None:
     path = ("stages", name)
     if name == "detect":
         return _section(Detect, keys, path, problems)
@@ -211,11 +212,14 @@ def _wrong_areas(key: str, flaw_of: Callable[[object], str | None], given: objec
         named += [(path, value[path[2]] if len(path) == 3 else value) for path in under]
     for path, points in named:
         if not AREA_NAME.allows(path[-1]):
-            says = f"{short(repr(path[-1]))} is no name for one of {key}; write {AREA_NAME.words}"
-            problems.append(Problem(path, says))
+            problems.append(_bad_area_name(path))
         elif flaw := flaw_of(points):
             problems.append(Problem(path, f"{dotted(path)} {flaw}"))
     return problems
+
+
+def _bad_area_name(path: KeyPath) -> Problem:
+    return Problem(path, f"{short(repr(path[-1]))} is no name for one of {path[0]}; write {AREA_NAME.words}")
 
 
 # What tells which of the entries of a key is wrong.
@@ -234,6 +238,8 @@ def _misplaced_areas(pipeline: Pipeline) -> Iterator[Problem]:
                 one = next(iter(sources))
                 says = f"{key}.{name} has points, but which of sources it is for is not said; write them below"
                 yield Problem((key, name), f"{says} {key}.{one}, as {{{name}: {example}}}")
+            elif not sources and not AREA_NAME.allows(name):  # A name of a source may have more characters.
+                yield _bad_area_name((key, name))
             elif sources and name not in sources:
                 says = f"{key}.{name} is none of sources; name a source{_nearest(name, sources)}"
                 yield Problem((key, name), says)

@@ -126,8 +126,14 @@ def _each(key: str) -> str:
     )
 
 
+class Stage:
+    """One of `stages`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detect:
+class Detect(Stage):
     """The stage that finds the faces."""
 
     detector: Annotated[
@@ -173,7 +179,7 @@ class Detect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
+class Attribute(Stage):
     """A stage that says one thing about every face."""
 
     kind: Annotated[
@@ -187,7 +193,7 @@ class Attribute:
     device: Annotated[
         Literal["auto", "cpu", "gpu"],
         "The device that the model runs on. `auto`: a Keras model on a GPU if TensorFlow finds"
-        " one; a `.tflite` on the CPU. `gpu`: either, if there is one.",
+        " one; a `.tflite` or `.onnx` on the CPU. `gpu`: any of them, if there is one.",
     ] = "auto"
     replicas: Annotated[Replicas, "Processes of this stage. `auto`: 1."] = 1
     every: Annotated[
@@ -349,6 +355,12 @@ class Render:
         " crosses a line.",
     ] = True
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
+    encoder: Annotated[
+        Literal["software", "auto", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"],
+        "The H.264 encoder of the annotated video. `software`: x264; the only one that gives the same file on every"
+        " machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`. The others:"
+        " NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
+    ] = "software"
     subtitles: Annotated[
         bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
     ] = False
@@ -404,7 +416,7 @@ class Chaos:
     ] = False
 
 
-def _default_stages() -> dict[str, Detect | Attribute]:
+def _default_stages() -> dict[str, Stage]:
     return {"detect": Detect()} | {name: Attribute(model=default_model(name)) for name in KNOWN_ATTRIBUTES}
 
 
@@ -488,7 +500,7 @@ class Pipeline:
         "How often a frame may crash or hang a stage that has no other task before its answer is given up.",
     ] = 3
     stages: Annotated[
-        dict[str, Detect | Attribute],
+        dict[str, Stage],
         Matching("the names of stages, each with its keys, such as {gender: {}, age: {}}"),
         "The stages to run. If given, only these run, and `detect`, which always runs.",
     ] = field(default_factory=_default_stages)
@@ -502,13 +514,13 @@ class Pipeline:
         Frames, Matching("the keys of frames, such as {encoding: png}"), "Encoding of pictures between machines."
     ] = field(default_factory=Frames)
     zones: Annotated[
-        dict[AreaName, Zone] | dict[SourceName, dict[AreaName, Zone]],
+        dict[SourceName, Zone | dict[AreaName, Zone]],
         Matching("names of zones, each with three points or more, such as {door: [[0, 0], [0.5, 0], [0.5, 1]]}"),
         "Zones of the picture, whose visitors are told in `events.jsonl`: their corners, in shares of width and height"
         " from the upper left one. With `sources`, the zones of each stand under its name.",
     ] = field(default_factory=dict)
     lines: Annotated[
-        dict[AreaName, Line] | dict[SourceName, dict[AreaName, Line]],
+        dict[SourceName, Line | dict[AreaName, Line]],
         Matching("names of lines, each with two points, such as {entrance: [[0.5, 0], [0.5, 1]]}"),
         "Lines in the picture, whose crossing is told in `events.jsonl`. `in` is from its left to its right, as seen"
         " from its first point to its second. With `sources`, the lines of each stand under its name.",
@@ -549,7 +561,7 @@ class Pipeline:
         return {name: known.get(name, OWN_S) for name in self.attributes()}
 
     def every(self) -> dict[str, int]:
-        """Which frames each attribute stage is asked about, in the order of the configuration: see `cadence.asked`."""
+        """Which frames each attribute stage is asked about, in the order of the configuration: see `rules.asked`."""
         # Where an answer is not carried on to the next one, its label would come and go.
         carried_on = self.render.track and self.render.coast >= 1 / ASKED_PER_S
         automatic = dict.fromkeys(SLOWLY_CHANGING, 3) if carried_on else {}

@@ -1,17 +1,18 @@
 """What a stage process is told at its start: the whole configuration, its own place in it, addresses and cards.
 
-Only the standard library and the schema are imported: every stage process pays for what stands here. No `annotations`
-from the future, as in schema.py: `_built` goes by the types of the fields, which would be texts.
+Every stage process pays for what is imported here. No `annotations` from the future, as in schema.py: msgspec would
+evaluate the texts.
 """
 
 import os
 import socket
-import types
 import typing
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 from ..protocol.generations import Incarnation, Life, Run
-from .schema import Detect, Pipeline
+from .schema import Attribute, Detect, Pipeline, Stage
 
 
 def cores() -> int:
@@ -81,7 +82,7 @@ class Settings:
     # of this process, given by the launcher: a successor's is higher; 0: it takes the clock's
     incarnation: Incarnation = 0
     # [incarnation, cause] of the former lives of this process: "exit", "hang" or "killed".
-    ended: list = field(default_factory=list)
+    ended: list[tuple[Incarnation, str]] = field(default_factory=list)
     waits: bool = True  # of render: whether the last picture stays in the window, or on the page, for a person
     record: str | None = None  # the file that keeps what the stages are given and answer
     opened_s: float | None = None  # this machine's monotonic clock when the first life of a capture opened its source
@@ -113,33 +114,14 @@ class Settings:
 
     def to_json(self) -> dict:
         """Everything as plain dicts, lists, texts and numbers."""
-        return asdict(self)
+        return msgspec.to_builtins(self)
 
     @classmethod
     def from_json(cls, plain: dict) -> typing.Self:
-        """The inverse of `to_json`; it takes its word for what is in it."""
-        return _built(cls, plain)
+        """The inverse of `to_json`; raises `ValueError` for what no `to_json` has given."""
+        return msgspec.convert(plain, cls, dec_hook=_stage)
 
 
-def _built(kind: object, plain: object) -> object:
-    """A value of this type from what `asdict` and JSON have made of it; dataclasses are told apart by their keys."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if plain is None:
-        return None
-    if origin is typing.Annotated:
-        return _built(arguments[0], plain)
-    if origin in (types.UnionType, typing.Union):
-        classes = [c for c in arguments if is_dataclass(c) and {f.name for f in fields(c)} == plain.keys()]
-        return _built(classes[0], plain) if classes else plain
-    if is_dataclass(kind):
-        return kind(**{f.name: _built(f.type, plain[f.name]) for f in fields(kind)})
-    if origin is dict:
-        return {key: _built(arguments[1], value) for key, value in plain.items()}
-    if origin is tuple:
-        return tuple(_built(item, value) for item, value in zip(_items(arguments, len(plain)), plain, strict=True))
-    return plain
-
-
-def _items(arguments: tuple, count: int) -> tuple:
-    """The type of each item of a tuple with these type arguments."""
-    return arguments[:1] * count if arguments[-1] is Ellipsis else arguments
+def _stage(kind: type[Stage], plain: dict) -> Stage:
+    """One of `stages`, which only its keys tell apart: `kind` is a key of the configuration, of one of them."""
+    return msgspec.convert(plain, Attribute if "kind" in plain else Detect)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from ..protocol.generations import Epoch
 from ..protocol.messages import Attribute, Drop, End, Faces, FramePicture, GivenUp, SourceHello
@@ -81,10 +83,6 @@ class Joiner:
         self._drops: list[Drop] = []
         self._heard = 0
         self._frames: int | None = None  # how many there are, once capture has said so
-
-    @property
-    def open_count(self) -> int:
-        return len(self._open)
 
     @property
     def heard(self) -> int:

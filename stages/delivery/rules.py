@@ -1,7 +1,8 @@
-"""What the configuration says about handing out the tasks of one source."""
+"""What the configuration says about handing out the tasks of one source. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..protocol import limits
@@ -32,3 +33,18 @@ class Rules:
     def most_credit(self) -> int:
         """What is believed of a worker's credit."""
         return self.credit if self.batches else limits.MAX_CREDIT
+
+
+def asked(frame: int, rate: float | None, every: Mapping[str, int]) -> tuple[str, ...]:
+    """The stages that are asked about the frame of this number, in the order of `every`.
+
+    A person's gender does not change thirty times a second. Who is asked follows from the frame's number and the
+    source's nominal rate alone, so that it is the same however often a run is killed, and by however many processes
+    it is done.
+
+    `rate`: nominal frames a second of its video or camera; of a picture, which has none, every stage is asked.
+    `every`: by stage, the number that the numbers of its frames are multiples of. It is made smaller where there
+    would be fewer than ASKED_PER_S frames in a second.
+    """
+    most = max(1, int(rate / limits.ASKED_PER_S)) if rate else 1
+    return tuple(stage for stage, multiple in every.items() if frame % min(multiple, most) == 0)

@@ -25,9 +25,11 @@ from pathlib import Path
 from .. import time_of_day
 from ..areas import Areas
 from ..config.schema import ConfigError, Pipeline, Render
+from ..dependencies import installs
 from ..errors import FacepipeError
 from ..layout import DAYS, LOCK, PEOPLE, RESULTS, RUN, SECONDS
 from ..locks import Taken, locked
+from ..project import command
 from ..report.lines import (
     Results,
     ResultsError,
@@ -50,14 +52,12 @@ from ..supervision.command import run, say
 from .events import EventMachine
 from .rows import columns_of, days, people, seconds
 
-COMMAND = "python -m stages.people"
-
 
 def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
-        folder = chosen_folder(options.folder, COMMAND, say)
+        folder = chosen_folder(options.folder, command("people"), say)
         for said in _make(options, folder, results_in(folder)):
             say(said)
     except FacepipeError as error:
@@ -67,25 +67,37 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = Arguments(prog=COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
+    return parser().parse_args(argv)
+
+
+def parser() -> Arguments:
+    """The options of the command."""
+    prog = command("people")
+    options = Arguments(
+        prog=prog,
+        description=__doc__.replace("python -m stages.people", prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
         "folder",
         type=Path,
         metavar="OUT",
         nargs="?",
         help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
     )
-    parser.add_argument("--csv", action="store_true", help="write the tables as CSV, which is the default")
-    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet; needs make install-tables")
-    parser.add_argument("--events", action="store_true", help="write events.jsonl anew")
-    parser.add_argument("--config", metavar="FILE", help="take the zones and lines from this configuration")
-    parser.add_argument(
+    options.add_argument("--csv", action="store_true", help="write the tables as CSV, which is the default")
+    options.add_argument(
+        "--parquet", action="store_true", help=f"write the tables as Parquet; needs {installs('tables')}"
+    )
+    options.add_argument("--events", action="store_true", help="write events.jsonl anew")
+    options.add_argument("--config", metavar="FILE", help="take the zones and lines from this configuration")
+    options.add_argument(
         "--begins",
         type=_moment,
         metavar="TIME",
         help="the time of day of the first frame, such as 2026-11-29T09:00+01:00",
     )
-    return parser.parse_args(argv)
+    return options
 
 
 def _moment(text: str) -> datetime:

@@ -88,7 +88,7 @@ class EventMachine:
         """Take the next frame; return what has happened up to it, people in the order of their ids."""
         events = []
         if self._before is not None:
-            if line.file != self._before.file or line.time < self._before.time:
+            if line.cut or line.file != self._before.file or line.time < self._before.time:
                 events = self.end()  # As the tracker: what comes shows other faces.
             else:
                 self._hold(line.time - self._before.time)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ..errors import FacepipeError
 from ..layout import LINE_BYTES
+from ..project import command
 from ..results.atomic import open_plain, write_all
 from ..results.errors import cannot_write
 from ..results.jsonl import Line
@@ -126,8 +127,8 @@ def follow(path: Path, position: int = 0) -> Iterator[tuple[int, dict]]:
             event = _parsed(text)
             if event is None:
                 raise NotAnEvent(
-                    f"{path} has a line at byte {position} that is no event; --events of python -m stages.people writes"
-                    " the file anew."
+                    f"{path} has a line at byte {position} that is no event; {command('people')} --events writes the"
+                    " file anew."
                 )
             position += len(text)
             yield position, event

@@ -1,42 +1,42 @@
 """What a stage process and its launcher tell each other: one message, one line of JSON on the pipe between them.
 
-The launcher's first line holds the stage's settings (`stages.supervision.settings`); all others are messages of this
-module. Only the standard library is imported: every stage process pays for what stands here.
+The launcher's first line holds the stage's settings (`stages.config.settings`); all others are messages of this
+module. Every stage process pays for what is imported here. No `annotations` from the future: msgspec would evaluate the
+texts.
 """
 
-from __future__ import annotations
-
 import json
-from dataclasses import asdict, dataclass
+
+import msgspec
 
 from .generations import Incarnation
 from .stats import CaptureReport, RenderReport
-from .typed_json import from_plain
+
+
+class ControlMessage(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """What all of them have: `type` on the line is the name of the class."""
+
 
 # --- From a stage to its launcher ---
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(ControlMessage):
     """Model and source are open, the sockets are bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageHeartbeat:
+class StageHeartbeat(ControlMessage):
     """The work loop is alive."""
 
     finished: int = 0  # tasks so far in this life; of capture and render: how often more was acknowledged
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(ControlMessage):
     """Where a process is that may not survive it: a worker at a task in isolation, capture and render at a frame."""
 
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceOpened:
+class SourceOpened(ControlMessage):
     """A capture has opened its source."""
 
     source: str
@@ -46,48 +46,41 @@ class SourceOpened:
     live: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PageServed:
+class PageServed(ControlMessage):
     """Render serves its page at this port, and is to have it again in its next life."""
 
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(ControlMessage):
     """A sentence for the person who started the run."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(ControlMessage):
     """The account so far."""
 
     report: CaptureReport | RenderReport
 
 
-@dataclass(frozen=True, slots=True)
-class FinalReport:
+class FinalReport(ControlMessage):
     """The account of the whole: the last message of a process that ends in order."""
 
     report: CaptureReport | RenderReport
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(ControlMessage):
     """The person has asked for the end of the run, in the window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(ControlMessage):
     """The stage cannot work with what it was told, and ends."""
 
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(ControlMessage):
     """The stage cannot go on, and ends."""
 
     sentence: str
@@ -110,20 +103,17 @@ FromStage = (
 # --- From the launcher to a stage ---
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(ControlMessage):
     """End in order: capture reads no more, render closes its outputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restarts:
+class Restarts(ControlMessage):
     """How often processes of this machine were started again; for render, which shows it."""
 
     by_stage: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerExit:
+class WorkerExit(ControlMessage):
     """A worker's process has ended; for the captures, which give its tasks to others."""
 
     stage: str
@@ -135,18 +125,20 @@ class WorkerExit:
 
 ToStage = Stop | Restarts | WorkerExit
 
-_KINDS = {kind.__name__: kind for kind in (*FromStage.__args__, *ToStage.__args__)}
+
+class _Line(msgspec.Struct):
+    said: FromStage | ToStage  # msgspec takes a union apart once for a struct, and anew each time for one by itself.
 
 
 def encode(message: FromStage | ToStage) -> bytes:
     """A message as one line."""
-    return json.dumps({type(message).__name__: asdict(message)}).encode() + b"\n"
+    # By json and not msgspec.json: the names of files may hold bytes that are no UTF-8, which only json escapes.
+    return json.dumps(msgspec.to_builtins(message)).encode() + b"\n"
 
 
 def decode(line: bytes) -> FromStage | ToStage:
     """The message of one line; raises `ValueError` for one that is none, such as what a library has printed."""
     try:
-        [(kind, plain)] = json.loads(line).items()
-        return from_plain(_KINDS[kind], plain)
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        return msgspec.convert({"said": json.loads(line)}, _Line).said
+    except RecursionError as error:
         raise ValueError("no message of a stage or its launcher") from error

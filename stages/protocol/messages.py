@@ -1,31 +1,37 @@
 """Every message of the pipeline: what it carries, how it is packed, and how it is checked on arrival.
 
-A message is a multipart: part 0 is a msgpack map, the header; the parts after it are raw buffers of pixels, which are
-sent and received without a copy. `pack` and `unpack` are the only two functions that know this. Nothing is allocated
-for a message before its header has been checked, and no buffer is touched that its header does not describe exactly.
-"""
+A message is a multipart: part 0 is the header in msgpack, [version, map]; the parts after it are raw buffers of pixels,
+which are sent and received without a copy. `pack` and `unpack` are the only two functions that know this. The types of
+the fields are the checks on arrival: msgspec makes them while it decodes, so that nothing is allocated for a value that
+is not allowed, and no buffer is touched that the header does not describe exactly.
 
-from __future__ import annotations
+No `annotations` from the future: msgspec would evaluate each of the texts, at the start of every process.
+"""
 
 import hashlib
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
-from typing import Annotated, ClassVar
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Annotated, ClassVar, Literal
 
 import msgpack
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct, field
+from msgspec.structs import asdict, replace
 
 from ..errors import FacepipeError
 from . import limits
 
 VERSION = 1
 
-_DIGEST = re.compile("[0-9A-Za-z]{0,64}")
-
+RAW = "raw"
 ENCODINGS = ("jpeg", "png")  # besides raw, between machines
 SHARED = "shared"  # within a machine: the buffer says where the pixels lie, see stages/transport/ring.py
 
@@ -45,128 +51,92 @@ class Encoded:
     buffer: bytes | memoryview
 
 
-# --- The types of header values: each is a Python type with the check that it gets on arrival. ---
+# --- The types of header values. No number may be NaN or infinite: it is outside of every range. ---
+
+_MOST = sys.float_info.max
 
 
-def _whole(low: int, high: int = limits.COUNT) -> Callable:
-    return lambda value: type(value) is int and low <= value <= high
+def _list_of(kind: object, longest: int, shortest: int = 0) -> object:
+    return Annotated[list[kind], Meta(min_length=shortest, max_length=longest)]
 
 
-def _text(longest: int, shortest: int = 0) -> Callable:
-    return lambda value: type(value) is str and shortest <= len(value) <= longest
+Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_CHARACTERS)]
+Names = _list_of(Name, 64)
+RunName = Annotated[str, Meta(max_length=limits.NAME_CHARACTERS)]
+FileName = Annotated[str, Meta(min_length=1, max_length=4096)]
+Text = Annotated[str, Meta(max_length=limits.TEXT_CHARACTERS)]
+Digest = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z]{0,64}\Z")]
+Grant = Annotated[str, Meta(max_length=limits.NAME_CHARACTERS)]  # see stages/delivery/grants.py
+Token = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+Count = Annotated[int, Meta(ge=0, le=limits.COUNT)]
+FromOne = Annotated[int, Meta(ge=1, le=limits.COUNT)]
+FaceCount = Annotated[int, Meta(ge=0, le=limits.FACES)]
+Side = Annotated[int, Meta(ge=1, le=limits.CROP_SIDE)]
+Number = Annotated[float, Meta(ge=-_MOST, le=_MOST)]
+NotNegative = Annotated[float, Meta(ge=0, le=_MOST)]
+Scale = Annotated[float, Meta(ge=0.01, le=_MOST)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Clock = Annotated[float, Meta(ge=0, le=limits.CLOCK_S)]
+Spent = Annotated[dict[Name, NotNegative], Meta(max_length=64)]
+Boxes = _list_of(_list_of(Number, 4, shortest=4), limits.FACES)
+Scores = _list_of(Number, limits.FACES)
+Landmarks = _list_of(_list_of(Number, 10), limits.FACES)
+Poses = _list_of(_list_of(Number, 3), limits.FACES)
+Qualities = _list_of(Share | None, limits.FACES)
+Answers = _list_of(_list_of(Number, 1024), limits.FACES)
+# width, height, channels, scale of a crop and the attribute stages that want it
+Geometries = _list_of(tuple[Side, Side, Literal[1, 3], Scale, Names], 64)
+MissingParts = _list_of(tuple[Count, Names], 100_000)
+# frame, stage and worker of an answer that was not taken, and why
+Refusals = _list_of(tuple[Count, Name, Count, Text], limits.REFUSALS)
+Ends = _list_of(tuple[Count, Literal["exit", "hang", "killed"]], limits.ENDS)
+# where the memory lies that a process shares: its ID, a descriptor, and 16 bytes to know it by
+RingAddress = tuple[FromOne, Count, Token]
+Works = _list_of(tuple[Count, NotNegative], 100_000)
 
 
-def _number(low: float = -math.inf, high: float = math.inf) -> Callable:
-    return lambda value: type(value) in (float, int) and math.isfinite(value) and low <= value <= high
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the header describes one buffer."""
 
-
-def _list_of(check: Callable, longest: int, length: int | None = None) -> Callable:
-    if length is None:
-        return lambda value: type(value) is list and len(value) <= longest and all(map(check, value))
-    return lambda value: type(value) is list and len(value) == length and all(map(check, value))
-
-
-def _or_none(check: Callable) -> Callable:
-    return lambda value: value is None or check(value)
-
-
-def _none_or(count: int) -> Callable:
-    """A list of so many numbers, or of none."""
-    return lambda value: type(value) is list and len(value) in (0, count) and all(map(_number(), value))
-
-
-def _geometry(value: object) -> bool:
-    """width, height, channels, scale of a crop and the attribute stages that want it."""
-    if type(value) is not list or len(value) != 5:
-        return False
-    size, (channels, scale, stages) = value[:2], value[2:]
-    if not (all(map(_whole(1, limits.CROP_SIDE), size)) and type(channels) is int and channels in (1, 3)):
-        return False
-    return _number(0.01)(scale) and _names(stages)
-
-
-def _refusal(value: object) -> bool:
-    """Frame, stage and worker of an answer that was not taken, and why."""
-    if type(value) is not list or len(value) != 4:
-        return False
-    frame, stage, worker, reason = value
-    return _whole(0)(frame) and _name(stage) and _whole(0)(worker) and _text(limits.TEXT_CHARACTERS)(reason)
-
-
-def _is_ring(process: object, descriptor: object, token: object) -> bool:
-    """Where the memory lies that a process shares: its ID, a descriptor, and 16 bytes to know it by."""
-    return (
-        _whole(1)(process)
-        and _whole(0)(descriptor)
-        and type(token) is str
-        and re.fullmatch("[0-9a-f]{32}", token) is not None
-    )
-
-
-_name = _text(limits.NAME_CHARACTERS, shortest=1)
-_names = _list_of(_name, 64)
-
-
-def _pair(first: Callable, second: Callable) -> Callable:
-    return lambda value: type(value) is list and len(value) == 2 and first(value[0]) and second(value[1])
-
-
-Name = Annotated[str, _name]
-MaybeName = Annotated[str | None, _or_none(_name)]
-Names = Annotated[list, _names]
-Text = Annotated[str, _text(limits.TEXT_CHARACTERS)]
-Digest = Annotated[str, lambda value: type(value) is str and _DIGEST.fullmatch(value) is not None]
-Grant = Annotated[str, _text(limits.NAME_CHARACTERS)]  # see `grants`
-Count = Annotated[int, _whole(0)]
-FaceCount = Annotated[int, _whole(0, limits.FACES)]
-Attempt = Annotated[int, _whole(1)]
-MaybeCount = Annotated[int | None, _or_none(_whole(0))]
-Flag = Annotated[bool, lambda value: type(value) is bool]
-Seconds = Annotated[float, _number()]
-MaybeSeconds = Annotated[float | None, _or_none(_number(0))]
-MaybeRate = Annotated[float | None, _or_none(_number(0))]
-MaybeClock = Annotated[float | None, _or_none(_number(0, limits.CLOCK_S))]
-Spent = Annotated[
-    dict, lambda v: type(v) is dict and len(v) <= 64 and all(map(_name, v)) and all(map(_number(0), v.values()))
-]
-Boxes = Annotated[list, _list_of(_list_of(_number(), 4, length=4), limits.FACES)]
-Scores = Annotated[list, _list_of(_number(), limits.FACES)]
-Landmarks = Annotated[list, _list_of(_none_or(10), limits.FACES)]
-Poses = Annotated[list, _list_of(_none_or(3), limits.FACES)]
-Qualities = Annotated[list, _list_of(_or_none(_number(0, 1)), limits.FACES)]
-Answers = Annotated[list, _list_of(_list_of(_number(), 1024), limits.FACES)]
-Geometries = Annotated[list, _list_of(_geometry, 64)]
-MissingParts = Annotated[list, _list_of(_pair(_whole(0), _names), 100_000)]
-Refusals = Annotated[list, _list_of(_refusal, limits.REFUSALS)]
-Ends = Annotated[list, _list_of(_pair(_whole(0), lambda value: value in ("exit", "hang", "killed")), limits.ENDS)]
-Ring = Annotated[list | None, _or_none(lambda value: type(value) is list and len(value) == 3 and _is_ring(*value))]
-Works = Annotated[list, _list_of(_pair(_whole(0), _number(0)), 100_000)]
+    encoding: Literal[RAW, *ENCODINGS, SHARED]
+    shape: Annotated[list[Annotated[int, Meta(ge=0, le=limits.PART_BYTES)]], Meta(max_length=4)]
+    dtype: Literal["uint8"] = "uint8"
 
 
 # --- The messages. `arrays` are uint8 pixels, one per buffer behind the header. ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class _Kind:
+    """What the header calls a message, of the class as of each message."""
+
+    def __get__(self, message: Struct | None, owner: type[Struct]) -> str:
+        return owner.__struct_config__.tag
+
+
+class Message(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, omit_defaults=True):
     """What all messages have; a message of another run is ignored and counted.
 
     They compare by their headers: two arrays do not compare to one bool.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = _Kind()
     buffers: ClassVar[tuple[int, int]] = (0, 0)  # fewest and most buffers, and the dimensions of each:
     dimensions: ClassVar[int] = 0
     may_be_encoded: ClassVar[bool] = False
 
-    run: Annotated[str, _text(limits.NAME_CHARACTERS)]  # "" from a worker that has not been welcomed yet
-    arrays: tuple[np.ndarray | Encoded, ...] = field(default=(), compare=False)
+    run: RunName  # "" from a worker that has not been welcomed yet
+    arrays: tuple[Part, ...] = field(default=(), name="parts")  # a `Part` in the header only: np.ndarray or `Encoded`
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and asdict(self) | {"arrays": ()} == asdict(other) | {"arrays": ()}
+
+    def __ne__(self, other: object) -> bool:  # Struct has one of its own, which would compare the arrays.
+        return not self == other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerHello(Message):
+class WorkerHello(Message, tag="hello"):
     """A worker says who it is, in answer to a welcome."""
 
-    kind: ClassVar[str] = "hello"
     stage: Name
     host: Name
     replica: Count
@@ -174,8 +144,8 @@ class WorkerHello(Message):
     card: Digest  # hash of the model card, for detect of its settings and model file
     epoch: Count = 0  # of the welcome that this answers, and its session: what was said to an older one is void
     session_id: Count = 0
-    ended: Ends = field(default_factory=list)  # [incarnation, cause] of its former lives, as its launcher saw them end
-    reads_ring: Flag = False  # it can read the ring of the welcome
+    ended: Ends = []  # [incarnation, cause] of its former lives, as its launcher saw them end
+    reads_ring: bool = False  # it can read the ring of the welcome
 
     @property
     def worker(self) -> tuple[str, int]:
@@ -183,11 +153,9 @@ class WorkerHello(Message):
         return self.host, self.replica
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat(Message):
+class Heartbeat(Message, tag="heartbeat"):
     """A worker's statement: how many tasks it can hold in all, and the highest that it has finished."""
 
-    kind: ClassVar[str] = "heartbeat"
     stage: Name
     replica: Count
     incarnation: Count
@@ -195,21 +163,17 @@ class Heartbeat(Message):
     finished: Count = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolated(Message):
+class Isolated(Message, tag="isolated"):
     """A worker has finished all that it held and waits for the one task that it is isolated for."""
 
-    kind: ClassVar[str] = "isolated"
     epoch: Count
     source: Name
     incarnation: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Message):
+class Failed(Message, tag="failed"):
     """A worker could not answer one task."""
 
-    kind: ClassVar[str] = "failed"
     epoch: Count
     source: Name
     frame: Count
@@ -219,17 +183,15 @@ class Failed(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaceCrops(Message):
+class FaceCrops(Message, tag="crops"):
     """Detect gives capture the crops of a frame: one array (faces, height, width, channels) per geometry asked for."""
 
-    kind: ClassVar[str] = "crops"
     buffers: ClassVar = (0, limits.PARTS)
     dimensions: ClassVar = 4
     epoch: Count
     source: Name
     frame: Count
-    attempt: Attempt
+    attempt: FromOne
     boxes_hash: Digest  # hash of boxes and rolls: only what was cut along equal ones is joined
     faces: FaceCount
     spent: Spent
@@ -241,32 +203,26 @@ class FaceCrops(Message):
         return sum(array.nbytes for array in self.arrays)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome(Message):
+class Welcome(Message, tag="welcome"):
     """Capture or render to a connection that it has not heard before."""
 
-    kind: ClassVar[str] = "welcome"
     epoch: Count = 0  # of a capture; 0 from render
-    source: MaybeName = None  # of a capture
+    source: Name | None = None  # of a capture
     session_id: Count = 0  # names this connection at this capture: with a new one the worker's session starts anew
     credit: Count = limits.CREDIT  # the most tasks that this capture gives to one worker
-    ring: Ring = None  # of a capture: where its pictures lie for processes of its machine
+    ring: RingAddress | None = None  # of a capture: where its pictures lie for processes of its machine
     incarnation: Count = 0  # of render
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRefused(Message):
+class WorkerRefused(Message, tag="refused"):
     """Capture does not take this worker: it has another card than the run's."""
 
-    kind: ClassVar[str] = "refused"
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame(Message):
+class Frame(Message, tag="frame"):
     """A task for detect: one picture, and what the attribute stages want cut out of it."""
 
-    kind: ClassVar[str] = "frame"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
     may_be_encoded: ClassVar = True
@@ -274,84 +230,73 @@ class Frame(Message):
     source: Name
     frame: Count
     seq: Count
-    attempt: Attempt
+    attempt: FromOne
     skip: Names
     geometries: Geometries
     grant: Grant = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crops(Message):
+class Crops(Message, tag="crops"):
     """A task for an attribute stage: the crops of one frame, one array (faces, height, width, channels)."""
 
-    kind: ClassVar[str] = "crops"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 4
     epoch: Count
     source: Name
     frame: Count
     seq: Count
-    attempt: Attempt
+    attempt: FromOne
     boxes_hash: Digest
     spent: Spent
     grant: Grant = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolate(Message):
+class Isolate(Message, tag="isolate"):
     """Capture asks a worker to finish what it holds and to take one quarantined task in isolation."""
 
-    kind: ClassVar[str] = "isolate"
     epoch: Count
     source: Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish(Message):
+class Finish(Message, tag="finish"):
     """Capture needs nothing more: its workers forget this source and epoch, and render knows that it has heard all."""
 
-    kind: ClassVar[str] = "finish"
     epoch: Count
     source: Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceHello(Message):
+class SourceHello(Message, tag="hello"):
     """Capture tells render which source it reads, in which incarnation, and how late frames were lately."""
 
-    kind: ClassVar[str] = "hello"
     source: Name
     epoch: Count
-    live: Flag
-    is_complete: Flag = True  # every stage has a worker: before, an earlier run's results are left alone
+    live: bool
+    is_complete: bool = True  # every stage has a worker: before, an earlier run's results are left alone
     key: Digest = ""  # that grants of this epoch are signed with; no worker is told
-    latency: MaybeSeconds = None  # in the middle, of what was acknowledged since the last hello; None: nothing
-    ring: Ring = None  # where its pictures lie for processes of its machine
+    latency: NotNegative | None = None  # in the middle, of what was acknowledged since the last hello; None: nothing
+    ring: RingAddress | None = None  # where its pictures lie for processes of its machine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FramePicture(Message):
+class FramePicture(Message, tag="picture"):
     """The picture of a frame, for render."""
 
-    kind: ClassVar[str] = "picture"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
     may_be_encoded: ClassVar = True
     epoch: Count
     source: Name
     frame: Count
-    file: Annotated[str | None, _or_none(_text(4096, shortest=1))]
-    time: Seconds
-    rate: MaybeRate
+    file: FileName | None
+    time: Number
+    rate: NotNegative | None
     asked: Names  # the attribute stages that are asked about it
-    clock: MaybeClock = None  # of a live source: when it came, in seconds since 1970
+    cut: bool = False  # it begins a shot of its video
+    clock: Clock | None = None  # of a live source: when it came, in seconds since 1970
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview(Message):
+class Preview(Message, tag="preview"):
     """The newest picture of a live source, shown at once with the newest labels; it may be lost."""
 
-    kind: ClassVar[str] = "preview"
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
     may_be_encoded: ClassVar = True
@@ -360,11 +305,9 @@ class Preview(Message):
     frame: Count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop(Message):
+class Drop(Message, tag="drop"):
     """Capture dropped the frames first to last, both included."""
 
-    kind: ClassVar[str] = "drop"
     epoch: Count
     source: Name
     first: Count
@@ -373,11 +316,9 @@ class Drop(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenUp(Message):
+class GivenUp(Message, tag="given_up"):
     """Capture no longer waits for what one stage has to say about one frame."""
 
-    kind: ClassVar[str] = "given_up"
     epoch: Count
     source: Name
     frame: Count
@@ -385,29 +326,25 @@ class GivenUp(Message):
     reason: Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End(Message):
+class End(Message, tag="end"):
     """The source has ended after so many frames."""
 
-    kind: ClassVar[str] = "end"
     epoch: Count
     source: Name
     frames: Count
-    is_stopped: Flag = False  # it was not read to its end: a person has ended the run
+    is_stopped: bool = False  # it was not read to its end: a person has ended the run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faces(Message):
+class Faces(Message, tag="faces"):
     """Detect gives render the boxes of a frame: x, y, width, height in pixels of the frame, and a score for each.
 
     Where the detector gives landmarks, also what follows from them; a face without has an empty list or None there.
     """
 
-    kind: ClassVar[str] = "faces"
     epoch: Count
     source: Name
     frame: Count
-    attempt: Attempt
+    attempt: FromOne
     replica: Count
     incarnation: Count
     boxes_hash: Digest
@@ -416,9 +353,14 @@ class Faces(Message):
     capped: Count  # faces beyond the limit, left out
     spent: Spent
     grant: Grant = ""
-    landmarks: Landmarks = field(default_factory=list)  # of each face x, y of five points; no list at all: of none
-    poses: Poses = field(default_factory=list)  # of each face yaw, pitch, roll in degrees
-    qualities: Qualities = field(default_factory=list)  # of each face in [0, 1]
+    landmarks: Landmarks = []  # of each face x, y of five points; no list at all: of none
+    poses: Poses = []  # of each face yaw, pitch, roll in degrees
+    qualities: Qualities = []  # of each face in [0, 1]
+
+    def __post_init__(self):
+        for name, numbers in (("landmarks", 10), ("poses", 3)):
+            if not all(len(of_face) in (0, numbers) for of_face in getattr(self, name)):
+                raise ValueError(f"{name} of another length than 0 or {numbers}")
 
     @property
     def cut(self) -> tuple[str, int]:
@@ -431,15 +373,13 @@ class Faces(Message):
         return hash_of_boxes(self.boxes, [pose[2] if pose else 0.0 for pose in self.poses])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute(Message):
+class Attribute(Message, tag="attribute"):
     """An attribute stage gives render one row of numbers per face; what they mean stands in its card."""
 
-    kind: ClassVar[str] = "attribute"
     epoch: Count
     source: Name
     frame: Count
-    attempt: Attempt
+    attempt: FromOne
     stage: Name
     replica: Count
     incarnation: Count
@@ -454,12 +394,10 @@ class Attribute(Message):
         return self.boxes_hash, len(self.answers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ack(Message):
+class Ack(Message, tag="ack"):
     """Render tells capture what is in the outputs and what it is missing; the highest number of an incarnation
     counts."""
 
-    kind: ClassVar[str] = "ack"
     source: Name
     epoch: Count
     incarnation: Count
@@ -467,13 +405,13 @@ class Ack(Message):
     acked_up_to: Count  # every frame below it is in the outputs
     # [frame, [what it wants]] of every frame at or above `acked_up_to` that render has heard of
     missing_parts: MissingParts
-    clean: Flag  # the source has ended and its outputs are closed
+    clean: bool  # the source has ended and its outputs are closed
     heard: Count = 0  # one more than the highest frame heard of, in any epoch
-    time: MaybeSeconds = None  # of the last frame in the outputs, which those of a live source count on from
-    preview: MaybeCount = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
-    refused: Refusals = field(default_factory=list)  # [frame, stage, worker, reason] of answers that were not taken
-    worked: Works = field(default_factory=list)  # [frame, seconds of work on its longest path], for the account
-    reads_ring: Flag = False  # render can read the ring of the source's hello
+    time: NotNegative | None = None  # of the last frame in the outputs, which those of a live source count on from
+    preview: Count | None = None  # one more than the newest preview's frame, 0 before the first; None: none are wanted
+    refused: Refusals = []  # [frame, stage, worker, reason] of answers that were not taken
+    worked: Works = []  # [frame, seconds of work on its longest path], for the account
+    reads_ring: bool = False  # render can read the ring of the source's hello
 
 
 TO_CAPTURE = (WorkerHello, Heartbeat, FaceCrops, Isolated, Failed)
@@ -483,22 +421,26 @@ FROM_RENDER = (Welcome, Ack, WorkerRefused)
 ALL = (*TO_CAPTURE, *TO_WORKER, *TO_RENDER, Ack)
 
 
-def kinds(*classes: type[Message]) -> dict[str, type[Message]]:
-    """The table that one receiver unpacks with: the kinds that it listens to."""
-    return {message.kind: message for message in classes}
+Kinds = msgspec.msgpack.Decoder  # of one receiver
+
+
+def kinds(*classes: type[Message]) -> Kinds:
+    """What one receiver unpacks with: the messages that it listens to, no two of one kind."""
+    return Kinds(tuple[Literal[VERSION], reduce(or_, classes)])
+
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 def pack(message: Message) -> list:
     """The parts to send: the header's bytes, then the buffers themselves, not copied (C-contiguous uint8)."""
-    header = {name: getattr(message, name) for name in _FIELDS[type(message)]}
-    header["v"] = VERSION
-    header["kind"] = message.kind
-    if message.arrays:
-        header["parts"] = [_description(array) for array in message.arrays]
-    return [msgpack.packb(header), *(a.buffer if type(a) is Encoded else a for a in message.arrays)]
+    arrays = message.arrays
+    if arrays:
+        message = replace(message, arrays=tuple(map(_part, arrays)))
+    return [_encoder.encode((VERSION, message)), *(a.buffer if type(a) is Encoded else a for a in arrays)]
 
 
-def unpack(parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
+def unpack(parts: Sequence, listens_to: Kinds) -> Message:
     """Check a multipart and make it a message; raises `Refused` with the reason.
 
     `parts` are bytes-like. The arrays of the message are views of the buffers, read-only where these are, or `Encoded`:
@@ -506,29 +448,19 @@ def unpack(parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
     """
     if not parts:
         raise Refused("a message without a header")
-    header = _header(parts[0])
+    header, *buffers = map(memoryview, parts)
+    if header.nbytes > limits.HEADER_BYTES:
+        raise Refused(f"a header of {header.nbytes} bytes; at most {limits.HEADER_BYTES} are taken")
     try:
-        return _message(dict(header), parts, listens_to)
+        _, message = listens_to.decode(header)
+    except (ValueError, RecursionError) as error:
+        raise _refused(header, error) from error
+    try:
+        arrays = _arrays(message, buffers)
     except Refused as refusal:
-        refusal.header = header
+        refusal.header = _plain(header)
         raise
-
-
-def _message(header: dict, parts: Sequence, listens_to: dict[str, type[Message]]) -> Message:
-    if header.pop("v", None) != VERSION:
-        raise Refused(f"a message of another protocol than version {VERSION}")
-    kind = header.pop("kind", None)
-    message = listens_to.get(kind) if type(kind) is str else None
-    if message is None:
-        raise Refused(f"a message of kind {_short(kind)}, which is not spoken here")
-    arrays = _arrays(message, header.pop("parts", []), parts[1:])
-    _check_values(message, header)
-    return message(arrays=arrays, **header)
-
-
-def _description(array: np.ndarray | Encoded) -> dict:
-    encoding = array.encoding if type(array) is Encoded else "raw"
-    return {"encoding": encoding, "shape": list(array.shape), "dtype": "uint8"}
+    return replace(message, arrays=arrays) if arrays else message
 
 
 def hash_of_boxes(boxes: Iterable[Sequence[float]], rolls: Sequence[float] = ()) -> str:
@@ -538,82 +470,93 @@ def hash_of_boxes(boxes: Iterable[Sequence[float]], rolls: Sequence[float] = ())
     return hashlib.blake2b(struct.pack(f"<{len(values)}d", *values), digest_size=8).hexdigest()
 
 
-def _header(part) -> dict:
-    part = memoryview(part)
-    if part.nbytes > limits.HEADER_BYTES:
-        raise Refused(f"a header of {part.nbytes} bytes; at most {limits.HEADER_BYTES} are taken")
-    try:
-        header = msgpack.unpackb(part, strict_map_key=True)
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as error:
-        raise Refused(f"a header that is not msgpack ({type(error).__name__})") from error
-    if type(header) is not dict or not all(type(key) is str for key in header):
-        raise Refused("a header that is not a map of names")
-    return header
+def _part(array: np.ndarray | Encoded) -> Part:
+    return Part(array.encoding if type(array) is Encoded else RAW, list(array.shape))
 
 
-def _check_values(message: type[Message], header: dict) -> None:
-    checks = _CHECKS[message]
-    for name, value in header.items():
-        check = checks.get(name)
-        if check is None:
-            raise Refused(f"a {message.kind} with the unknown key {_short(name)}")
-        if not check(value):
-            raise Refused(f"a {message.kind} whose {name} is {_short(value)}")
-    if not header.keys() >= _REQUIRED[message]:
-        raise Refused(f"a {message.kind} without {', '.join(sorted(_REQUIRED[message] - header.keys()))}")
-
-
-def _arrays(message: type[Message], described: object, buffers: Sequence) -> tuple[np.ndarray | Encoded, ...]:
+def _arrays(message: Message, buffers: list[memoryview]) -> tuple[np.ndarray | Encoded, ...]:
     fewest, most = message.buffers
-    if type(described) is not list or len(described) != len(buffers) or not fewest <= len(buffers) <= most:
+    if len(message.arrays) != len(buffers) or not fewest <= len(buffers) <= most:
         raise Refused(f"a {message.kind} with {len(buffers)} buffers that its header does not describe")
-    return tuple(_array(message, part, memoryview(buffer)) for part, buffer in zip(described, buffers, strict=True))
+    return tuple(_array(message, part, buffer) for part, buffer in zip(message.arrays, buffers, strict=True))
 
 
-def _array(message: type[Message], part: object, buffer: memoryview) -> np.ndarray | Encoded:
-    if type(part) is not dict or part.keys() != {"encoding", "shape", "dtype"}:
-        raise Refused(f"a {message.kind} with a buffer that is not described")
-    encoding = part["encoding"]
-    known = encoding == "raw" or (message.may_be_encoded and encoding in (*ENCODINGS, SHARED))
-    if not known or part["dtype"] != "uint8":
-        raise Refused(f"a {message.kind} with pixels as {_short(encoding)} {_short(part['dtype'])}, not raw uint8")
-    shape = part["shape"]
-    if type(shape) is not list or len(shape) != message.dimensions or not all(map(_whole(0, limits.PART_BYTES), shape)):
-        raise Refused(f"a {message.kind} with a buffer of shape {_short(shape)}")
+def _array(message: Message, part: Part, buffer: memoryview) -> np.ndarray | Encoded:
+    shape = part.shape
+    if part.encoding != RAW and not message.may_be_encoded:
+        raise Refused(f"a {message.kind} with pixels as {part.encoding!r}, not raw uint8")
+    if len(shape) != message.dimensions:
+        raise Refused(f"a {message.kind} with a buffer of shape {shape}")
     if not 0 < math.prod(shape[-3:-1]) <= limits.PICTURE_PIXELS:
-        raise Refused(f"a {message.kind} with pictures of shape {_short(shape)}")
+        raise Refused(f"a {message.kind} with pictures of shape {shape}")
     if shape[-1] not in ((3,) if message.dimensions == 3 else (1, 3)):
         raise Refused(f"a {message.kind} with pictures of {shape[-1]} channels")
-    if encoding != "raw":
-        return Encoded(encoding, tuple(shape), buffer)
+    if part.encoding != RAW:
+        return Encoded(part.encoding, tuple(shape), buffer)
     if math.prod(shape) != buffer.nbytes:
-        raise Refused(f"a {message.kind} with {buffer.nbytes} bytes for the shape {_short(shape)}")
+        raise Refused(f"a {message.kind} with {buffer.nbytes} bytes for the shape {shape}")
     return np.frombuffer(buffer, np.uint8).reshape(shape)
+
+
+# --- What is wrong with a header that was not taken. ---
+
+_SPOKEN = {message.kind for message in ALL}
+_MISSING = re.compile("Object missing required field `(.+)`")
+_UNKNOWN = re.compile("Object contains unknown field `(.+)`", re.DOTALL)
+_EXPECTED = re.compile("Expected (.+?)(, got .+)?", re.DOTALL)
+
+
+def _refused(header: memoryview, error: Exception) -> Refused:
+    if not isinstance(error, msgspec.ValidationError):
+        return Refused(f"a header that is not msgpack ({type(error).__name__})")
+    said = _plain(header)
+    refusal = Refused("a header that is not a version and a map" if said is None else _sentence(said, str(error)))
+    refusal.header = said
+    return refusal
+
+
+def _plain(header: memoryview) -> dict | None:
+    """The map of a header without any check, for what may be wrong with it; None where there is none.
+
+    By the package msgpack: it takes keys of texts only, and leaves out none of the values that msgspec has refused.
+    """
+    try:
+        _, said = msgpack.unpackb(header, strict_map_key=True)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError):
+        return None
+    return said if type(said) is dict and all(type(key) is str for key in said) else None
+
+
+def _sentence(said: dict, words: str) -> str:
+    """What msgspec found wrong, in our words: "a frame whose attempt is 0, not int >= 1"."""
+    words, _, place = words.rpartition(" - at ")
+    place = place.split("`")[-2]  # "`key` in `$[1].spent`"
+    if place == "$[0]":
+        return f"a message of another protocol than version {VERSION}"
+    path, kind = place.removeprefix("$[1]").removeprefix("."), said.get("kind")
+    if path == "kind" or type(kind) is not str or kind not in _SPOKEN:
+        return f"a message of kind {_short(kind)}, which is not spoken here"
+    if missing := _MISSING.fullmatch(words):
+        return f"a {kind} without {'.'.join(filter(None, (path, missing[1])))}"
+    if unknown := _UNKNOWN.fullmatch(words):
+        return f"a {kind} with the unknown key {_short('.'.join(filter(None, (path, unknown[1]))))}"
+    if not path:
+        return f"a {kind} with {words}"
+    expected = _EXPECTED.fullmatch(words)
+    is_not = f", not {expected[1].replace('`', '')}" if expected else ""
+    return f"a {kind} whose {path} is {_short(_value_at(said, path))}{is_not}"
+
+
+def _value_at(said: dict, path: str) -> object:
+    """What stands at a path such as `geometries[0][2]`; what is above it, where the path does not lead further."""
+    value: object = said
+    # A key that is there twice is another one for msgpack than for msgspec.
+    with suppress(AttributeError, LookupError, TypeError, ValueError):
+        for step in re.findall(r"\w+", path):
+            value = value[int(step)] if isinstance(value, list) else value.get(step)
+    return value
 
 
 def _short(value: object) -> str:
     text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _header_fields(message: type[Message]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(message) if f.name != "arrays")
-
-
-def _checks(message: type[Message]) -> dict[str, Callable]:
-    return {f.name: _check(f.type) for f in fields(message) if f.name != "arrays"}
-
-
-@cache  # A dozen types for a hundred keys: typing.get_type_hints takes 10 ms for them, in every process.
-def _check(annotation: str) -> Callable:
-    return eval(annotation, globals()).__metadata__[0]
-
-
-def _required(message: type[Message]) -> frozenset[str]:
-    optional = {f.name for f in fields(message) if f.default is not MISSING or f.default_factory is not MISSING}
-    return frozenset(_header_fields(message)) - optional
-
-
-_FIELDS = {message: _header_fields(message) for message in ALL}
-_CHECKS = {message: _checks(message) for message in ALL}
-_REQUIRED = {message: _required(message) for message in ALL}

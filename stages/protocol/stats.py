@@ -1,17 +1,15 @@
 """What capture and render report: while they work, for the terminal and Prometheus, and at the end, for the account.
 
-The counts of a process that is started again go on; its times are those of its present life.
+The counts of a process that is started again go on; its times are those of its present life. No `annotations` from the
+future: msgspec would evaluate the texts.
 """
 
-from __future__ import annotations
+from msgspec import Struct, field
 
-from dataclasses import dataclass, field
-
-from .histogram import Histogram
+from .durations import Histogram
 
 
-@dataclass(frozen=True, slots=True)
-class DropCount:
+class DropCount(Struct, frozen=True, forbid_unknown_fields=True):
     """Frames of a live source that are in no output."""
 
     stage: str  # whose queue or deadline it was
@@ -19,8 +17,7 @@ class DropCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureReport:
+class CaptureReport(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """One source, as its capture counts."""
 
     source: str
@@ -36,35 +33,33 @@ class CaptureReport:
     added_latency_ms_p95: float | None = None
     skipped: int = 0  # files that could not be read
     cut_short: int = 0  # videos that lack frames
-    waiting: dict[str, int] = field(default_factory=dict)  # stage -> tasks that wait for it
+    waiting: dict[str, int] = {}  # stage -> tasks that wait for it
     latencies: Histogram = field(default_factory=Histogram)
-    queues: dict[str, Histogram] = field(default_factory=dict)  # stage -> how long its tasks have waited
-    notes: list[str] = field(default_factory=list)  # sentences for the end of the run
-    refused: dict[str, int] = field(default_factory=dict)  # messages that were no good, by reason
+    queues: dict[str, Histogram] = {}  # stage -> how long its tasks have waited
+    notes: list[str] = []  # sentences for the end of the run
+    refused: dict[str, int] = {}  # messages that were no good, by reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
+class SourceReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source, as render counts."""
 
     rendered: int  # frames in the outputs
     captured: int | None = None  # frames that were read; None: capture has not said yet
     before: int = 0  # of the rendered ones: in the outputs when this life of render began
-    dropped: list[DropCount] = field(default_factory=list)
+    dropped: list[DropCount] = []
     faces: int = 0  # in rendered frames
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
     capped: int = 0  # faces left out because a frame had too many
     ignored: int = 0  # messages from another life of capture
-    spent: dict[str, float] = field(default_factory=dict)  # stage -> seconds of work
-    services: dict[str, Histogram] = field(default_factory=dict)  # stage -> how long its work on a frame took
+    spent: dict[str, float] = {}  # stage -> seconds of work
+    services: dict[str, Histogram] = {}  # stage -> how long its work on a frame took
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderReport:
+class RenderReport(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """All sources, and what was written of them."""
 
-    sources: dict[str, SourceReport] = field(default_factory=dict)
-    outputs: list[str] = field(default_factory=list)  # paths
-    notes: list[str] = field(default_factory=list)
-    refused: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, SourceReport] = {}
+    outputs: list[str] = []  # paths
+    notes: list[str] = []
+    refused: dict[str, int] = {}

@@ -22,6 +22,7 @@ from ..results.manifest import Manifest
 from ..results.output_folder import OutputFolder
 from ..results.run_file import RunFile, refuse_unknown
 from ..results.source_folder import SourceFolder
+from ..sinks.encoders import refuse_encoder
 from ..sinks.recorder import Recorder
 from ..sinks.recovery import Survey, restore, survey
 from ..sources.stamps import apart_in
@@ -37,7 +38,12 @@ class RunOutputs:
     """The output folder of a run. Nothing in it is changed before the first source is there."""
 
     def __init__(self, settings: Settings, control: ControlChannel):
-        """Look at what is there; raises `DamagedState` where it is unknown how that stands, or it is not whole."""
+        """Look at what is there; raises `DamagedState` where it is unknown how that stands, or it is not whole.
+
+        Raises `ConfigError` where the encoder of the videos does not work here.
+        """
+        if settings.pipeline.writes_annotated:
+            refuse_encoder(settings.pipeline.render.encoder)
         self._settings, self._control = settings, control
         self._folder = OutputFolder.at(Path(settings.output), settings.pipeline.sources)
         before = self._before()
@@ -67,6 +73,7 @@ class RunOutputs:
             spec=specs.get(hello.source),
             live=hello.live,
             subtitles=pipeline.render.subtitles,
+            encoder=pipeline.render.encoder,
             run_with_heartbeat=keep_alive,
         )
         postprocessor = PostProcessor(pipeline, hello.source)

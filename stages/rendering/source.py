@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..config.settings import CardSettings
 from ..delivery import joiner
-from ..delivery.grants import Assignment, Grants
+from ..delivery.grants import Assignment, Grants, Refusals
 from ..delivery.joiner import Joiner
 from ..delivery.lease import LeaseState, SourceLease
-from ..delivery.refusals import Refusals
-from ..frames import Face, FinishedFrame, Picture, marked
+from ..frames import NO_AREAS, Face, FinishedFrame, Picture
 from ..protocol import limits
 from ..protocol.generations import Incarnation, Run
 from ..protocol.messages import (
@@ -35,7 +35,7 @@ from ..results.jsonl import last_time
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
-from ..vision.inference.answers import answer
+from ..vision.faces import faces_of
 from .flaws import flaw_of
 from .outputs import SourceOutputs
 from .stats import RenderStats
@@ -277,36 +277,31 @@ class RenderedSource:
         self._preview_taken, self._due = max(self._preview_taken, message.frame + 1), True
         if self._screens.previews:
             picture = Picture(message.arrays[0], 0.0, None)
-            preview = FinishedFrame(self._name, message.frame, picture, [])
-            if self._newest is not None:
-                preview = replace(preview, faces=self._newest.faces, areas=self._newest.areas)
-            self._screens.preview(preview)
+            faces, areas = (self._newest.faces, self._newest.areas) if self._newest else ([], NO_AREAS)
+            self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces, areas=areas))
 
 
-def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[list]:
+def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """What fits into an acknowledgement: a frame that is not listed is taken to be missing as a whole."""
     kept, size = [], 0
     for frame, wants in missing_parts[: limits.MISSING_FRAMES]:
         size += 16 + sum(len(stage) + 2 for stage in wants)
         if size > limits.HEADER_BYTES // 2:
             break
-        kept.append([frame, wants])
+        kept.append((frame, wants))
     return kept
 
 
 def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> FinishedFrame:
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
     said = emit.picture
-    picture = Picture(said.arrays[0], said.time, said.rate, said.file, said.clock)
+    picture = Picture(said.arrays[0], said.time, said.rate, said.file, said.cut, said.clock)
     return FinishedFrame(source, emit.frame, picture, _faces(emit, cards), list(emit.missing), emit.error)
 
 
 def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:
     if emit.faces is None:
         return []
-    faces = []
-    for place, (box, score) in enumerate(zip(emit.faces.boxes, emit.faces.scores, strict=True)):
-        answers = {s: answer(cards[s], message.answers[place]) for s, message in emit.answers.items()}
-        faces.append(Face(tuple(box), score, answers))
     marks = list(zip(emit.faces.landmarks, emit.faces.poses, emit.faces.qualities, strict=True))
-    return [marked(face, *mark) for face, mark in zip(faces, marks, strict=True)] if marks else faces
+    rows = {stage: message.answers for stage, message in emit.answers.items()}
+    return faces_of(emit.faces.boxes, emit.faces.scores, marks, rows, cards)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ..delivery.joiner import Emit, Joiner
 from ..frames import FinishedFrame
-from ..protocol.histogram import Histogram
+from ..protocol.durations import Histogram
 from ..protocol.rates import RateMeter, Snapshot
 from ..protocol.stats import DropCount, SourceReport
 from ..sinks.recovery import Restored

@@ -23,8 +23,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..dependencies import installs
 from ..errors import FacepipeError
 from ..layout import CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
+from ..project import command
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
@@ -56,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
-        options.folder = chosen_folder(options.folder, "python -m stages.report", say)
+        options.folder = chosen_folder(options.folder, command("report"), say)
         for said in _make(options, results_in(options.folder)):
             say(said)
     except FacepipeError as error:
@@ -66,26 +68,34 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = Arguments(
-        prog="python -m stages.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    return parser().parse_args(argv)
+
+
+def parser() -> Arguments:
+    """The options of the command."""
+    prog = command("report")
+    options = Arguments(
+        prog=prog,
+        description=__doc__.replace("python -m stages.report", prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    options.add_argument(
         "folder",
         type=Path,
         metavar="OUT",
         nargs="?",
         help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
     )
-    parser.add_argument("--html", action="store_true", help="write the page in addition to tables or subtitles")
-    parser.add_argument("--csv", action="store_true", help="write a table as CSV")
-    parser.add_argument("--parquet", action="store_true", help="write a table as Parquet; needs make install-tables")
-    parser.add_argument("--vtt", action="store_true", help="write subtitles")
-    parser.add_argument("--blur", action="store_true", help="anonymise the faces of the page")
-    parser.add_argument("--source", metavar="FILE", help="the source of the run, to take the faces from")
-    parser.add_argument(
+    options.add_argument("--html", action="store_true", help="write the page in addition to tables or subtitles")
+    options.add_argument("--csv", action="store_true", help="write a table as CSV")
+    options.add_argument("--parquet", action="store_true", help=f"write a table as Parquet; needs {installs('tables')}")
+    options.add_argument("--vtt", action="store_true", help="write subtitles")
+    options.add_argument("--blur", action="store_true", help="anonymise the faces of the page")
+    options.add_argument("--source", metavar="FILE", help="the source of the run, to take the faces from")
+    options.add_argument(
         "--people", type=_count, default=PEOPLE, metavar="N", help=f"show at most N people of each video ({PEOPLE})"
     )
-    return parser.parse_args(argv)
+    return options
 
 
 def _count(text: str) -> int:

@@ -7,6 +7,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError, way_out
@@ -22,6 +25,10 @@ from ..results.runs import newest_run
 
 class ResultsError(FacepipeError):
     """There are no results, or what lies there is something else."""
+
+
+class NoFrames(ResultsError):
+    """There are results, and they hold no frame."""
 
 
 def cannot_be_written(path: Path, error: OSError) -> ResultsError:
@@ -57,7 +64,7 @@ class Results:
         except OSError as error:
             raise cannot_be_read(self.path, error) from error
         if count == 0:
-            raise ResultsError(f"{self.path} holds no frame: the run ended before its first one; run it again.")
+            raise NoFrames(f"{self.path} holds no frame: the run ended before its first one; run it again.")
 
 
 def results_in(folder: Path) -> list[Results]:
@@ -137,6 +144,29 @@ def losses_of(folder: Path) -> Iterator[DropEntry]:
         raise cannot_be_read(path, error) from error
 
 
+Number = Annotated[float, msgspec.Meta(gt=-1e12, lt=1e12)]
+
+
+class _Source(msgspec.Struct):
+    """What the report shows of a source in summary.json."""
+
+    source: str = ""
+    latency_ms: dict[str, Number] = {}
+    seconds: Number = 0.0
+    before: Number = 0.0
+
+
+class _Summary(msgspec.Struct):
+    """What it shows of the run."""
+
+    sources: list[_Source] = []
+    notes: list[str] = []
+    failure: str | None = None
+    busy: dict[str, Number] = {}
+    restarts: dict[str, Number] = {}
+    replicas: dict[str, Number] = {}
+
+
 def said_in(path: Path) -> dict:
     """What summary.json or run.json says; nothing where the run was broken off before it was written."""
     try:
@@ -150,27 +180,8 @@ def said_in(path: Path) -> dict:
 def summary_in(path: Path) -> dict:
     """What summary.json says, if it is one."""
     said = said_in(path)
-    sources, notes, failure = said.get("sources", []), said.get("notes", []), said.get("failure")
-    counts = [said.get(name, {}) for name in ("busy", "restarts", "replicas")]
-    fits = (
-        isinstance(sources, list)
-        and all(map(_is_account, sources))
-        and isinstance(notes, list)
-        and all(isinstance(text, str) for text in [*notes, failure or ""])
-        and all(map(_is_count, counts))
-    )
-    return said if fits else {}
-
-
-def _is_account(source: object) -> bool:
-    if not isinstance(source, dict) or not isinstance(source.get("source", ""), str):
-        return False
-    return _is_count(source.get("latency_ms", {})) and _is_count(
-        {name: source.get(name, 0) for name in ("seconds", "before")}
-    )
-
-
-def _is_count(numbers: object) -> bool:
-    return isinstance(numbers, dict) and all(
-        isinstance(value, int | float) and abs(value) < 1e12 for value in numbers.values()
-    )
+    try:
+        msgspec.convert(said, _Summary)
+    except ValueError:
+        return {}
+    return said

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..answers import Answer
 from ..frames import Face
 from ..results.manifest import Manifest
 from .lines import Line, Results, cannot_be_written
+
+if TYPE_CHECKING:
+    import pyarrow
 
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
@@ -67,8 +71,7 @@ def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manife
     import pyarrow
     from pyarrow import parquet
 
-    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
+    schema = _schema(columns)
     every, count = iter(rows), 0
     with (
         _whole(path, manifest) as temporary,
@@ -78,6 +81,17 @@ def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manife
             table.write_table(pyarrow.Table.from_pylist(some, schema))
             count += len(some)
     return count
+
+
+def arrow_table(sources: list[Results]) -> pyarrow.Table:
+    """The same in memory. Needs pyarrow."""
+    import pyarrow
+
+    schema, every = _schema(columns_of(sources)), rows(sources)
+    batches = []
+    while some := list(islice(every, ROWS)):
+        batches.append(pyarrow.RecordBatch.from_pylist(some, schema))
+    return pyarrow.Table.from_batches(batches, schema)
 
 
 def columns_of(sources: list[Results]) -> Columns:
@@ -155,6 +169,13 @@ def _as_text(cell: object) -> object:
 
 def _known(value: float) -> float | None:
     return float(value) if value == value else None
+
+
+def _schema(columns: Columns) -> pyarrow.Schema:
+    import pyarrow
+
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    return pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
 
 
 @contextmanager

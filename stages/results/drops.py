@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from ..layout import LINE_BYTES
 from ..protocol import limits
@@ -14,21 +16,22 @@ from .atomic import open_plain
 from .errors import NotALine, cannot_write
 from .manifest import Manifest
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNT)]
 
-@dataclass(frozen=True, slots=True)
-class DropEntry:
+
+class DropEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is not in the results, and why."""
 
     what: str  # "dropped" | "given up"
-    first: int  # frames, both included
-    last: int
+    first: Count  # frames, both included
+    last: Count
     stage: str
     reason: str
 
     @property
     def line(self) -> bytes:
         """Its line in UTF-8, with its end."""
-        return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        return json.dumps(msgspec.structs.asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 class DropLog:
@@ -89,11 +92,6 @@ def drops_in(path: Path) -> Iterator[DropEntry]:
 
 def _drop_entry(path: Path, number: int, text: bytes) -> DropEntry:
     try:
-        loss = DropEntry(**json.loads(text))
-        if not all(isinstance(said, str) for said in (loss.what, loss.stage, loss.reason)):
-            raise TypeError("a name is no text")
-        if not all(isinstance(frame, int) and 0 <= frame <= limits.COUNT for frame in (loss.first, loss.last)):
-            raise TypeError("a frame is no number")
-    except (ValueError, TypeError, RecursionError):
+        return msgspec.convert(json.loads(text), DropEntry)
+    except (ValueError, RecursionError):
         raise NotALine(path, number, "no line of an account") from None
-    return loss

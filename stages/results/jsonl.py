@@ -38,9 +38,28 @@ class Line:
     faces: list[Face]
     missing: list[str]  # stages whose answer was given up
     error: str | None  # why the frame was not analysed
+    cut: bool = False  # it begins a shot of its video
     begins: int = 0  # where it begins in the file, in bytes
     ends: int = 0
     clock: str | None = None  # of a live source: the time of day, as in `time_of_day`
+
+    def to_json(self) -> dict:
+        """The object that the line is; floats are rounded to four decimals, for the reader."""
+        written = {"source": self.source, "frame": self.frame}
+        if self.file is not None:
+            written["file"] = self.file
+        written["time"] = as_json(self.time)
+        if self.clock is not None:
+            written["clock"] = self.clock
+        written |= {"width": self.width, "height": self.height}
+        if self.cut:
+            written["cut"] = True
+        written["faces"] = sorted((face.to_json() for face in self.faces), key=lambda face: face["box"])
+        if self.missing:
+            written["missing"] = list(self.missing)
+        if self.error is not None:
+            written["error"] = self.error
+        return written
 
 
 class JsonLines:
@@ -112,11 +131,11 @@ class JsonLines:
 
 
 def as_line(frame: FinishedFrame) -> Line:
-    """What the line of a frame says whose numbers are rounded, as `as_written` does it."""
+    """What the line of a frame says; its numbers are those of the frame, rounded or not."""
     height, width = frame.picture.pixels.shape[:2]
     clock = None if frame.picture.clock is None else time_of_day.written(frame.picture.clock)
-    named = frame.source, frame.frame, frame.picture.file, frame.picture.time
-    return Line(*named, width, height, frame.faces, frame.missing, frame.error, clock=clock)
+    named = frame.source, int(frame.frame), frame.picture.file, frame.picture.time
+    return Line(*named, width, height, frame.faces, frame.missing, frame.error, frame.picture.cut, clock=clock)
 
 
 def line(frame: FinishedFrame) -> bytes:
@@ -127,38 +146,8 @@ def line(frame: FinishedFrame) -> bytes:
 
 
 def record(frame: FinishedFrame) -> dict:
-    """What a line says about a frame; floats are rounded to four decimals, for the reader."""
-    height, width = frame.picture.pixels.shape[:2]
-    written = {"source": frame.source, "frame": int(frame.frame)}
-    if frame.picture.file is not None:
-        written["file"] = frame.picture.file
-    written["time"] = as_json(frame.picture.time)
-    if frame.picture.clock is not None:
-        written["clock"] = time_of_day.written(frame.picture.clock)
-    written |= {"width": width, "height": height}
-    written["faces"] = sorted(map(_face, frame.faces), key=lambda face: face["box"])
-    if frame.missing:
-        written["missing"] = list(frame.missing)
-    if frame.error is not None:
-        written["error"] = frame.error
-    return written
-
-
-def _face(face: Face) -> dict:
-    written = {} if face.id is None else {"id": face.id}
-    written |= {"box": [as_json(value) for value in face.box], "score": as_json(face.score)}
-    if face.landmarks is not None:
-        written["landmarks"] = [[as_json(x), as_json(y)] for x, y in face.landmarks]
-    if face.pose is not None:
-        written["pose"] = {name: as_json(getattr(face.pose, name)) for name in _ANGLES}
-    if face.quality is not None:
-        written["quality"] = as_json(face.quality)
-    if face.unsure:
-        written["unsure"] = True
-    written |= {stage: answer.to_json() for stage, answer in face.answers.items()}
-    if face.smoothed:
-        written["smoothed"] = {stage: answer.to_json() for stage, answer in face.smoothed.items()}
-    return written
+    """What a line says about a frame."""
+    return as_line(frame).to_json()
 
 
 def lines_of(
@@ -220,8 +209,8 @@ def _refuse(constant: str) -> None:
 def _checked(record: dict, begins: int, ends: int) -> Line:
     faces = [_read_face(face) for face in record["faces"]]
     time, width, height = record["time"], record["width"], record["height"]
-    missing, error, clock = record.get("missing", []), record.get("error"), record.get("clock")
-    if clock is not None:
+    missing, error, cut = record.get("missing", []), record.get("error"), record.get("cut", False)
+    if (clock := record.get("clock")) is not None:
         time_of_day.read(clock)
     fits = (
         isinstance(record["source"], str)
@@ -236,12 +225,13 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
         and isinstance(missing, list)
         and all(isinstance(stage, str) for stage in missing)
         and isinstance(error, str | None)
+        and isinstance(cut, bool)
         and all(map(_is_face, faces))
     )
     if not fits:
         raise ValueError("a value is of another type")
     named = record["source"], record["frame"], record.get("file"), float(time or 0)
-    return Line(*named, width, height, faces, missing, error, begins, ends, clock)
+    return Line(*named, width, height, faces, missing, error, cut, begins, ends, clock)
 
 
 def _is_face(face: Face) -> bool:

@@ -8,6 +8,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
 
 from .. import time_of_day
 from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
@@ -18,17 +22,16 @@ from .errors import REPLACE, DamagedState
 from .manifest import Manifest
 
 LARGEST_BYTES = 100_000_000  # a folder of a million pictures is named in it
-_ENDS = ("finished", "stopped", None)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """What `run.json` says."""
 
-    run: Run  # the name that render gives the run
+    run: Annotated[Run, Meta(min_length=1)]  # the name that render gives the run
     inputs: dict = field(default_factory=dict)  # all that results depend on, under names that a person can read
-    incarnation: Incarnation = 0  # of the last render
-    ended: str | None = None  # "finished", "stopped" by a person, or None: under way, or broken off
+    incarnation: Annotated[Incarnation, Meta(ge=0, le=2**63 - 1)] = 0  # of the last render
+    ended: Literal["finished", "stopped"] | None = None  # stopped: by a person; None: under way, or broken off
     started: str | None = None  # when the run was begun, as in `time_of_day`; None where an older version did
 
     @classmethod
@@ -36,26 +39,18 @@ class RunFile:
         """None where there is none; raises `DamagedState` where it is not what a run has left."""
         try:
             with open_plain(folder / RUN) as file:
-                return cls._from(json.loads(file.read(LARGEST_BYTES) or b"0"))
+                said = json.loads(file.read(LARGEST_BYTES) or b"0")
+                known = {key: said[key] for key in ("run", "inputs", "incarnation", "ended")}
+                read = msgspec.convert(known | {"started": said.get("started")}, cls)
+                if read.started is not None:
+                    time_of_day.read(read.started)
+                return read
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise damaged(folder, f"cannot be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError, RecursionError):
             raise damaged(folder, "is damaged") from None
-
-    @classmethod
-    def _from(cls, said: dict) -> RunFile:
-        read = cls(said["run"], said["inputs"], said["incarnation"], said["ended"], said.get("started"))
-        number = read.incarnation
-        is_number = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**63
-        if not (isinstance(read.run, str) and read.run and isinstance(read.inputs, dict) and is_number):
-            raise TypeError("a value is of another type")
-        if read.ended not in _ENDS:
-            raise ValueError("no way to end")
-        if read.started is not None:
-            time_of_day.read(read.started)
-        return read
 
     def prepare(self, folder: Path) -> None:
         """Write it beside its place: after that hardly anything can hinder `write`.

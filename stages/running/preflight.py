@@ -47,6 +47,8 @@ def refuse_mistakes(job: Job) -> None:
     find_models(pipeline, job.folder)
     if "render" in job.stages and pipeline.render.display == "window":
         _refuse_without_screen()
+    if "render" in job.stages:
+        refuse_without_encoder(pipeline)
     _refuse_a_dead_disk(pipeline)
 
 
@@ -71,6 +73,14 @@ def _refuse_without_screen() -> None:
 
     if reason := no_screen():
         raise DisplayError(reason)
+
+
+def refuse_without_encoder(pipeline: Pipeline) -> None:
+    """Raise `ConfigError` where the encoder that was asked for does not work on this machine."""
+    if pipeline.writes_annotated and pipeline.render.encoder not in ("software", "auto"):
+        from ..sinks.encoders import refuse_encoder  # NumPy and PyAV: no other run has to wait for them here.
+
+        refuse_encoder(pipeline.render.encoder)
 
 
 def _refuse_a_dead_disk(pipeline: Pipeline) -> None:

@@ -12,6 +12,7 @@ import av
 
 from ..errors import reason
 from ..results.manifest import Manifest
+from .encoders import self_contained
 from .segments import LONGEST_TICKS, TIME_BASE, Span, continued, delete_segments, opened, spans_in
 from .sound import Sound
 
@@ -57,14 +58,15 @@ def _mux(spans: list[Span], path: Path, start: int, end: int, tick: Fraction, so
         opened(spans[0].segment.path) as template,
         av.open(str(path.absolute()), "w", format="mp4", options=options) as joined,
     ):
-        video = joined.add_stream_from_template(template.streams.video[0])
+        first = template.streams.video[0]
+        video = joined.add_stream_from_template(first)
         video.time_base = tick
         joined.metadata["comment"] = (
             f"begins with frame {spans[0].segment.first_frame} at {start}/{TIME_BASE.denominator} s"
         )
         sounds = sound.packets(joined) if sound else iter(())
         joined.start_encoding()  # From here on it is settled in which units each stream counts.
-        pictures = _retimed(continued(spans), start, end, video, tick)
+        pictures = _retimed(self_contained(continued(spans), first.codec_context.extradata), start, end, video, tick)
         # Interleaved here by time: handed over one after the other, the muxer would hold ten seconds of them.
         for packet in heapq.merge(pictures, sounds, key=lambda packet: packet.dts * packet.time_base):
             try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import reason
 from ..frames import FinishedFrame
+from ..project import command
 from ..results.atomic import is_plain
 from ..results.drops import DropLog
 from ..results.errors import NotALine
@@ -20,6 +21,7 @@ from ..results.source_folder import SourceFolder
 from ..sources.listing import root_of
 from ..sources.spec import path_of
 from .comparing import missing_in
+from .encoders import SOFTWARE
 from .images import write_picture
 from .recovery import Restored
 from .segments import delete_segments, made_segment, rate_in, segments_folder
@@ -42,13 +44,15 @@ class Recorder:
         spec: str | int | None = None,
         live: bool = False,
         subtitles: bool = False,
+        encoder: str = SOFTWARE,
         run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
     ):
         """`restored`: what `restore` has left of the outputs, to which this adds; None: they begin empty.
 
         `spec`: what the source was opened with, to find the sound of its videos; None where it is not known here.
         `live`: whether what is lost cannot be read again; `subtitles`: whether each annotated video gets some beside
-        it. `run_with_heartbeat` runs what takes long, the joining of a video, while its caller shows that it is alive.
+        it; `encoder`: of the videos, `render.encoder`. `run_with_heartbeat` runs what takes long, the joining of a
+        video, while its caller shows that it is alive.
         """
         self.restored = restored or Restored()
         # What a person should know of it, in sentences.
@@ -61,13 +65,15 @@ class Recorder:
         self.drop_log = DropLog(place.drop_log, place.manifest)
         self.paths: list[Path] = [place.results, *self.restored.paths]  # everything that was written
         self._spec, self._subtitles, self._run_with_heartbeat = spec, subtitles, run_with_heartbeat
+        self._encoder = encoder
         self._video: VideoWriter | None = None
         self._video_of: str | None = None  # the file of the source that is being written
         self._begins = 0  # where in results.jsonl its lines begin, in bytes
         self._closed = False
         if self.restored.unfinished:
             video, self._video_of = self.restored.unfinished
-            self._video = VideoWriter(video, rate_in(segments_folder(video)), self.restored.position, place.manifest)
+            rate = rate_in(segments_folder(video))
+            self._video = VideoWriter(video, rate, self.restored.position, place.manifest, encoder)
             self._begins = self.restored.begins
 
     @property
@@ -123,7 +129,7 @@ class Recorder:
             self.paths.remove(path)
             begins = self.restored.begins
         self._begins = begins
-        self._video = VideoWriter(path, frame.picture.rate, frame.frame, self._manifest)
+        self._video = VideoWriter(path, frame.picture.rate, frame.frame, self._manifest, self._encoder)
         self._video_of = frame.picture.file
 
     def _end_video(self) -> None:
@@ -166,7 +172,7 @@ class Recorder:
             )
         except Exception as error:  # They can be made again from the results, which are whole without them.
             _log.exception("%s is left out", path.name)
-            self.notes.append(f"{path.name} is left out: {reason(error)}; python -m stages.report --vtt makes it")
+            self.notes.append(f"{path.name} is left out: {reason(error)}; {command('report')} --vtt makes it")
             return
         if path not in self.paths:  # A run that goes on has some already.
             self.paths.append(path)

@@ -20,6 +20,11 @@ from ..results.manifest import Manifest
 
 TIME_BASE = Fraction(1, 90_000)  # Whole numbers for 24, 25, 30, 50 and 60 frames a second and for 30000/1001.
 LONGEST_TICKS = 2**31 - 2  # that FFmpeg lets a frame of an mp4 last: 6.6 hours here
+SEGMENT = {  # options of FFmpeg's muxer
+    "movflags": "frag_every_frame+empty_moov+default_base_moof+frag_discont",
+    "flush_packets": "1",
+    "avoid_negative_ts": "disabled",  # With frag_discont it keeps the times of a segment that does not begin at 0.
+}
 
 PARTS, DONE = ".parts", ".done"
 _BEGINS = re.compile(rf"begins with frame (\d+) at (-?\d+)/{TIME_BASE.denominator} s")

@@ -14,29 +14,15 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from ..frames import FinishedFrame
 from ..results.atomic import is_plain, sync_file
-from ..results.errors import cannot_write
+from ..results.errors import OutputError, cannot_write
 from ..results.manifest import Manifest
+from .encoders import AUTO, SOFTWARE, add_stream, chosen, encoded, failure
 from .joining import join_segments
-from .segments import LONGEST_TICKS, TIME_BASE, new_segment, segments_folder, size_of_first
+from .segments import LONGEST_TICKS, SEGMENT, TIME_BASE, new_segment, segments_folder, size_of_first
 
-# 640 x 360 frames of a real clip on one core, drawn faces included: superfast at factor 24 takes 1.8 ms and 627 kB for
-# nine seconds, ultrafast with its deblocking filter switched on again 1.05 ms and 868 kB, both with a structural
-# similarity (SSIM) of 0.989; ultrafast as it is takes 0.83 ms, but has 0.983, and blocks show.
-_ENCODER = {
-    "preset": "ultrafast",
-    "crf": "23",
-    "tune": "zerolatency",  # No B-frames and no look-ahead: a frame is in the file when `write` returns.
-    "x264-params": "no-deblock=0:deblock=0,0",
-}
-SEGMENT = {
-    "movflags": "frag_every_frame+empty_moov+default_base_moof+frag_discont",
-    "flush_packets": "1",
-    "avoid_negative_ts": "disabled",  # With frag_discont it keeps the times of a segment that does not begin at 0.
-}
 _GROUP_S = 2.0  # from one key frame to the next: how exactly a player can jump
 _GROUP_MOST = 600  # frames, however many there are in a second: a player that jumps decodes half of them
 _DEFAULT_RATE = 25.0  # frames a second of a source that names none
@@ -53,15 +39,23 @@ _SHORTEST_SIDE = 16  # Encoders take 2 x 2; not every player does.
 class VideoWriter:
     """Writes annotated frames to one mp4. The first one decides the size; later ones of another size are fitted in."""
 
-    def __init__(self, path: Path, rate: float | None, first_frame: int = 0, manifest: Manifest | None = None):
+    def __init__(
+        self,
+        path: Path,
+        rate: float | None,
+        first_frame: int = 0,
+        manifest: Manifest | None = None,
+        encoder: str = SOFTWARE,
+    ):
         """Start a segment at `first_frame`: what earlier segments hold is kept, later ones are deleted.
 
         rate: nominal frames a second, for the distance of key frames and the duration of the last frame; the times of
-        the frames are their own.
+        the frames are their own. encoder: one of `ENCODERS`, or `AUTO`; earlier segments may have had another.
         """
         self.path, self._manifest = path, manifest or Manifest(path.parent)
         self.frames = 0  # written by this writer
         self.notes: list[str] = []
+        self._encoder = encoder
         self._rate = rate if rate and 0 < rate <= _FASTEST else _DEFAULT_RATE
         self._folder = segments_folder(path)
         self._segment: av.container.OutputContainer | None = None
@@ -89,9 +83,7 @@ class VideoWriter:
                 self._open(drawn)
             # OpenCV converts to BT.601 only, in a quarter of the time that FFmpeg takes for either.
             planes = cv2.cvtColor(_fitted(drawn, self._size), cv2.COLOR_BGR2YUV_I420)
-            picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
-            picture.pts, picture.time_base = pts, TIME_BASE
-            self._segment.mux(self._stream.encode(picture))
+            self._segment.mux(encoded(self._stream, planes, pts))
         except (OSError, av.FFmpegError) as error:
             raise cannot_write(self.path, error) from error
         self.frames += 1
@@ -127,18 +119,24 @@ class VideoWriter:
                 self.notes.append(
                     f"{self.path.name} is scaled from {width} x {height} to {wide} x {high}, the most that players take"
                 )
+        encoder = self._chosen_encoder()
         os.close(self._manifest.create(self._segment_path))  # FFmpeg would write to what a link there leads to.
         self._segment = av.open(str(self._segment_path.absolute()), "w", format="mp4", options=SEGMENT)
         rate = Fraction(min(self._rate, _FASTEST_FOR_ENCODER)).limit_denominator(1001)
-        stream = self._segment.add_stream("libx264", rate=rate, options=_ENCODER)
-        stream.width, stream.height, stream.pix_fmt, stream.time_base = *self._size, "yuv420p", TIME_BASE
-        encoder = stream.codec_context
-        encoder.time_base, encoder.thread_count = TIME_BASE, 1
-        encoder.gop_size = max(1, min(round(self._rate * _GROUP_S), _GROUP_MOST))
-        # Tagged as the conversion is, or players would guess the colours from the size.
-        encoder.color_range, encoder.colorspace = ColorRange.MPEG, Colorspace.ITU601
-        encoder.color_primaries = encoder.color_trc = 1  # BT.709's, which are those of sRGB
-        self._stream = stream
+        group = max(1, min(round(self._rate * _GROUP_S), _GROUP_MOST))
+        self._stream = add_stream(self._segment, encoder, self._size, rate, group)
+
+    def _chosen_encoder(self) -> str:
+        encoder = chosen(self._encoder, self._size)
+        if encoder != SOFTWARE and (why := failure(encoder, self._size)):
+            wide, high = self._size
+            raise OutputError(
+                f"the encoder {encoder} cannot write {self.path.name}, {wide} x {high} pixels ({why}); set"
+                f" render.encoder to {SOFTWARE}."
+            )
+        if self._encoder == AUTO and not self.frames:
+            self.notes.append(f"{self.path.name} is encoded by {encoder}")
+        return encoder
 
     def _pts(self, time: float) -> int:
         """The time in units of TIME_BASE; mp4 asks that times ascend, so one that does not is moved a tick on."""

@@ -141,7 +141,7 @@ class Loop(Source):
                 count = skip
                 for picture in self._source.pictures(skip):
                     count += 1
-                    yield _later(picture, number * seconds)
+                    yield _later(picture, number * seconds, begins_round=count == 1)
                 if count != frames:
                     raise SourceError(
                         f"{self.name} had {frames} frames at first and {count} when it was read again: it was changed;"
@@ -163,8 +163,10 @@ class Loop(Source):
         self._round = count, max(0.0, end_s - begin_s)
 
 
-def _later(picture: Picture, by_s: float) -> Picture:
-    return replace(picture, time=picture.time + by_s) if picture.rate else picture
+def _later(picture: Picture, by_s: float, begins_round: bool) -> Picture:
+    if not picture.rate:
+        return picture
+    return replace(picture, time=picture.time + by_s, cut=picture.cut or begins_round)  # From its end to its beginning.
 
 
 def so_long(seconds: float) -> str:

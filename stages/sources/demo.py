@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..dependencies import installs
 from ..errors import FacepipeError
 from ..frames import Picture
 from .base import EmptyPart, Source, SourceError, size_and_rate
@@ -180,7 +181,7 @@ def _photograph(package: str, path: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (photograph := Path(folder, path)).is_file():
             return photograph
-    raise SourceError(f"The demo's photographs are not installed ({path} of {package}): run `make install-demo`.")
+    raise SourceError(f"The demo's photographs are not installed ({path} of {package}); run {installs('demo')}.")
 
 
 def _print(photograph: np.ndarray) -> Tile:
@@ -233,7 +234,7 @@ def _write(path: str) -> None:
         container.mux(stream.encode())
 
 
-def _main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m stages.sources.demo OUT.mp4    writes the demo as a video", file=sys.stderr)
         return 2
@@ -247,4 +248,4 @@ def _main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -24,6 +24,7 @@ from .clock import timed
 from .container import OPTIONS, Stamps, formats_of, streams_of_pictures
 from .conversion import Converter, Decoded, PixelAspect, shown_size
 from .part import Part
+from .shots import Shots
 
 # Videos and pictures. What else FFmpeg knows are devices, and lists of further files and addresses that it would open
 # one after the other, whatever the list is called.
@@ -152,16 +153,20 @@ class Clip:
         stamped = ((self._stamp_of(one), one) for one in decoded)
         times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
         longest_s = max(_GAP_S, _GAP / (self.rate or _DEFAULT_RATE))
+        shots, is_cut = Shots(), False  # since the last frame that was taken
         for number, (time_s, one) in enumerate(times):
             if self._is_list and not self._gap and time_s - self.last_s > longest_s:
                 self._gap = self.last_s, time_s
             self.last_s = time_s
+            # A camera's picture is not compared: after an overload the one before it may be long ago.
+            is_cut |= not live and shots.begins(one.frame)
             if part.is_over(time_s):
                 return  # What lies behind is not missed, so it is not looked at.
             if chooser.takes(time_s):
                 self.taken += 1
+                begins_shot, is_cut = is_cut and self.taken > 1, False
                 if self.taken > start:
-                    yield Picture(convert(one, number), time_s, rate, file)
+                    yield Picture(convert(one, number), time_s, rate, file, begins_shot)
                     continue
             passed()
         if shortfall := self._shortfall():

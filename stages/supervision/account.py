@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ..protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 
@@ -79,7 +82,7 @@ class RunAccount:
     def to_json(self) -> dict:
         """For summary.json."""
         return {
-            "sources": [asdict(source) | {"unaccounted": source.unaccounted} for source in self.sources],
+            "sources": [to_builtins(source) | {"unaccounted": source.unaccounted} for source in self.sources],
             "busy": {stage: round(share, 3) for stage, share in self.busy.items()},
             "replicas": self.replicas,
             "outputs": self.outputs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from typing import NoReturn
 
 from ..exit_status import ExitStatus
@@ -16,10 +17,18 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 class Arguments(argparse.ArgumentParser):
     """As argparse has it, but without its usage before every mistake, which `--help` has, and without abbreviations:
     one that is meant today means something else when there is another option.
+
+    With `usual` there are two levels of help: `--help` lists only these options, and ends with `usual_epilog`;
+    `--help-all` lists all.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, *args, usual: Collection[str] = (), usual_epilog: str | None = None, **kwargs):
+        super().__init__(*args, allow_abbrev=False, add_help=not usual, **kwargs)
+        self._all_help = "--help-all" if usual else "--help"
+        if usual:
+            short = {"usual": frozenset(usual), "epilog": usual_epilog, "help": "the usual options"}
+            self.add_argument("-h", "--help", action=_ShortHelp, **short)
+            self.add_argument("--help-all", action="help", help="all options")
 
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         namespace, strange = self.parse_known_args(args, namespace)
@@ -32,7 +41,7 @@ class Arguments(argparse.ArgumentParser):
         self.error(self._about(strange))
 
     def error(self, message: str) -> NoReturn:
-        remedy = "" if ";" in message else "; --help has all options."
+        remedy = "" if ";" in message else f"; {self._all_help} has all options."
         print(f"facepipe: {printable(message.removeprefix('argument '))}{remedy}", file=sys.stderr)
         raise SystemExit(ExitStatus.REFUSED)
 
@@ -47,6 +56,22 @@ class Arguments(argparse.ArgumentParser):
         option = strange.partition("=")[0]
         close = get_close_matches(option, self._option_string_actions, n=1)
         return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+class _ShortHelp(argparse.Action):
+    """Prints the help without what is not usual, and ends the process."""
+
+    def __init__(self, option_strings, dest, *, usual: Collection[str], epilog: str | None, help: str):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+        self._usual, self._epilog = usual, epilog
+
+    def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
+        for action in parser._actions:
+            if self._usual.isdisjoint(action.option_strings):
+                action.help = argparse.SUPPRESS
+        parser.epilog = self._epilog
+        parser.print_help()
+        parser.exit()
 
 
 def add_log_level(parser: Arguments, what: str) -> None:

@@ -144,7 +144,7 @@ class Children:
 
     def tell_exit(self, label: str, cause: str) -> None:
         """Tell every capture here that a worker's process has ended; those elsewhere hear of it from its next life."""
-        self._ended[label].append([self._incarnations[label], cause])
+        self._ended[label].append((self._incarnations[label], cause))
         member, host = self._starts[label].member, self._settings[label].host
         ended = WorkerExit(member.stage, host, member.replica, self._incarnations[label], cause)
         for other in self._starts:

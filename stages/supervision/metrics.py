@@ -11,12 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+
+from msgspec import to_builtins
 
 from ..errors import FacepipeError, reason
 from ..project import IMPORT_ROOT
 from ..protocol.control import SourceOpened
-from ..protocol.histogram import BOUNDS_S, Histogram
+from ..protocol.durations import BOUNDS_S, Histogram
 from ..protocol.stats import CaptureReport, RenderReport
 
 Labels = tuple[str, ...]
@@ -116,7 +117,7 @@ class Metrics:
             for key, histogram in (item for said in self._now.values() for item in said.items()):
                 histograms[key] = histograms.get(key, Histogram()) + histogram
         told = [[name, list(labels), number] for (name, labels), number in counts.items()]
-        told += [[name, list(labels), asdict(histogram)] for (name, labels), histogram in histograms.items()]
+        told += [[name, list(labels), to_builtins(histogram)] for (name, labels), histogram in histograms.items()]
         return told + [["waiting", list(labels), count] for labels, count in waiting.items()]
 
     def collect(self) -> Iterator:

@@ -1,8 +1,8 @@
 """The stage's side of the pipe to its launcher: how a launched stage speaks, is stopped and ends.
 
 The launcher's lines come on the standard input: first the settings, then messages of `stages.protocol.control`; the
-end of the input means that it is gone. The stage's messages go to its standard output. Only the standard library is
-imported at the top: every stage process pays for what stands there.
+end of the input means that it is gone. The stage's messages go to its standard output. Beside the standard library only
+msgspec is imported at the top: every stage process pays for what stands there.
 """
 
 from __future__ import annotations

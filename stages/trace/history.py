@@ -7,9 +7,10 @@ decisions once more: a proof that this is so, and a way to look at a run that we
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+from msgspec import Struct
 
 from ..delivery import events, joiner
 from ..delivery.dispatcher import Dispatcher
@@ -44,8 +45,8 @@ def plain(value: object) -> object:
             return [type(value).__name__, *map(plain, value)]
         case np.ndarray():
             return ["array", *value.shape]
-        case _ if is_dataclass(value) and type(value).__name__ in _CLASSES:
-            return [type(value).__name__, *(plain(getattr(value, f.name)) for f in fields(value))]
+        case _ if type(value).__name__ in _CLASSES:
+            return [type(value).__name__, *(plain(getattr(value, name)) for name in _field_names(type(value)))]
         case _:
             raise TypeError(f"{type(value).__name__} is in no history")
 
@@ -88,11 +89,16 @@ def restored(value: object) -> object:
     if kind in _MADE_BY:
         return _MADE_BY[kind](members)
     known = _CLASSES.get(kind)
-    if known is None or len(members) != len(fields(known)):
+    if known is None or len(members) != len(_field_names(known)):
         raise HistoryError(
             f"The history has a {short(kind)} that is not of this version; replay it with the one that made it."
         )
-    return known(**dict(zip((f.name for f in fields(known)), members, strict=True)))
+    return known(**dict(zip(_field_names(known), members, strict=True)))
+
+
+def _field_names(known: type) -> tuple[str, ...]:
+    """Of a message, or of a dataclass that is none."""
+    return known.__struct_fields__ if issubclass(known, Struct) else tuple(f.name for f in fields(known))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ import msgpack
 
 from ..errors import FacepipeError, reason, way_out
 from ..names import short
+from ..project import command
 from ..protocol import limits
 from ..protocol.messages import Attribute, Crops, Faces, Frame, Message, Refused, kinds, pack, unpack
 from ..transport.images import decoded
@@ -192,7 +193,7 @@ class TraceReader:
 
     def _foreign(self) -> TraceError:
         return TraceError(
-            f"{self._path} is not a record of this version, or is damaged; make one with run_pipeline.py --record."
+            f"{self._path} is not a record of this version, or is damaged; make one with {command('run')} --record."
         )
 
 

@@ -14,9 +14,9 @@ import os
 import secrets
 import stat
 import struct
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..protocol.messages import SHARED, Encoded, Message, Refused
 
@@ -45,9 +45,9 @@ class Ring:
                 self._file = os.memfd_create("facepipe")
 
     @property
-    def address(self) -> list | None:
+    def address(self) -> tuple[int, int, str] | None:
         """Where others find it: process, descriptor, token; None where memory cannot be shared."""
-        return None if self._file < 0 else [os.getpid(), self._file, self._token.hex()]
+        return None if self._file < 0 else (os.getpid(), self._file, self._token.hex())
 
     def shared(self, message: Message) -> Message:
         """The message with its large pictures in shared memory, as far as there is room for them."""
@@ -101,11 +101,11 @@ class RingReader:
     def __init__(self):
         self._files: dict[bytes, tuple[int, int]] = {}  # by token: descriptor and capacity (0: not known yet)
 
-    def open(self, address: list | None) -> bool:
+    def open(self, address: tuple[int, int, str] | None) -> bool:
         """Open the ring that a process of this machine has named; whether it can be read."""
         if address is None:
             return False
-        pid, descriptor, token = address[0], address[1], bytes.fromhex(address[2])
+        pid, descriptor, token = *address[:2], bytes.fromhex(address[2])
         if token in self._files:
             return True
         try:

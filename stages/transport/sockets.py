@@ -20,7 +20,7 @@ import zmq
 
 from ..errors import FacepipeError
 from ..protocol import limits
-from ..protocol.messages import Message, Refused, pack, unpack
+from ..protocol.messages import Kinds, Message, Refused, pack, unpack
 from .addresses import IPC, TCP, resolved
 from .curve import FAILED_HANDSHAKES, Security, ZapAuthenticator, failed_handshakes
 from .images import decoded
@@ -53,7 +53,8 @@ class SocketError(FacepipeError):
 class Socket:
     """What a bound and a connecting socket have in common: sending, receiving and counting what is refused."""
 
-    def __init__(self, listens_to: dict[str, type[Message]]):
+    def __init__(self, listens_to: Kinds | None):
+        """`listens_to`: what it receives; None: it only sends."""
         self.refused: Counter[str] = Counter()  # messages and peers not taken, by reason
         self.zmq_sockets: list[zmq.Socket] = []
         self._malformed: deque[tuple[dict, str]] = deque(maxlen=REASONS)
@@ -137,7 +138,7 @@ class RouterSocket(Socket):
 
     def __init__(
         self,
-        listens_to: dict[str, type[Message]],
+        listens_to: Kinds | None,
         security: Security | None,
         authenticator: ZapAuthenticator | None,
         say: Callable[[str], None],
@@ -182,7 +183,7 @@ class RouterSocket(Socket):
             self._reading.clear()  # Their pictures travel through the socket.
         (self._reading.add if reads else self._reading.discard)(connection)
 
-    def open_ring(self, connection: str, address: list | None) -> bool:
+    def open_ring(self, connection: str, address: tuple[int, int, str] | None) -> bool:
         """Open the ring that this peer has named; whether it can be read. One of another machine cannot."""
         return not self.is_beyond(connection) and self._rings.open(address)
 
@@ -252,7 +253,7 @@ class PubSocket(RouterSocket):
     remedy = "change render.publish"
 
     def __init__(self, security: Security | None, authenticator: ZapAuthenticator | None, say: Callable[[str], None]):
-        super().__init__({}, security, authenticator, say)
+        super().__init__(None, security, authenticator, say)
 
     def open(self, context: zmq.Context, address: str) -> None:
         socket = self._open(context, zmq.PUB, address)
@@ -274,7 +275,7 @@ class PubSocket(RouterSocket):
 class DealerSocket(Socket):
     """A socket connected to the bound one of a capture or of render."""
 
-    def __init__(self, listens_to: dict[str, type[Message]], security: Security | None, say: Callable[[str], None]):
+    def __init__(self, listens_to: Kinds, security: Security | None, say: Callable[[str], None]):
         super().__init__(listens_to)
         self._security, self._say = security, say
         self._socket: zmq.Socket | None = None
@@ -324,7 +325,7 @@ class DealerSocket(Socket):
         """The peer has said whether it can read our ring."""
         self._is_read = reads
 
-    def open_ring(self, address: list | None) -> bool:
+    def open_ring(self, address: tuple[int, int, str] | None) -> bool:
         """Open the ring that the peer has named; whether it can be read. One of another machine cannot."""
         is_beyond = self._address.startswith(TCP) and self._security is not None
         return not is_beyond and self._rings.open(address)
@@ -340,7 +341,7 @@ class Transport:
         self._sockets: list[Socket | Waker] = []
         self._security, self._say = security, say
 
-    def bind(self, addresses: Iterable[str], listens_to: dict[str, type[Message]]) -> RouterSocket:
+    def bind(self, addresses: Iterable[str], listens_to: Kinds) -> RouterSocket:
         """Bind these addresses; raises `SocketError`, `CurveError`, and `RunDirectoryError` for an unknown name."""
         addresses = tuple(addresses)
         needs_authenticator = self._security is not None and any(address.startswith(TCP) for address in addresses)
@@ -352,7 +353,7 @@ class Transport:
         authenticator = self._security.start_authenticator(self._context) if self._security is not None else None
         return self._add(PubSocket(self._security, authenticator, self._say), [address])
 
-    def connect(self, address: str, listens_to: dict[str, type[Message]]) -> DealerSocket:
+    def connect(self, address: str, listens_to: Kinds) -> DealerSocket:
         """Connect to an address, whether or not somebody is there yet; raises `SocketError`."""
         return self._add(DealerSocket(listens_to, self._security, self._say), [address])
 

@@ -62,7 +62,7 @@ class PostProcessor:
     def replay(self, line: Line) -> None:
         """Remember what a line of results.jsonl says of its frame."""
         if self._follower:
-            self._follower.replay(line.file, line.time, line.faces)
+            self._follower.replay(line.file, line.time, line.faces, line.cut)
 
     def note(self, source: str) -> str | None:
         """What a person should know of it, in a sentence."""

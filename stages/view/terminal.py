@@ -7,8 +7,9 @@ import os
 import select
 import shutil
 import time
-from dataclasses import replace
 from typing import TextIO
+
+from msgspec.structs import replace
 
 from ..errors import reason
 from ..names import printable

@@ -44,19 +44,22 @@ class Follower:
         if frame.picture.rate is None:
             self._come_to(frame.picture.file)
             return frame
-        return replace(frame, faces=self._followed(frame.picture.file, frame.picture.time, frame.faces))
+        picture = frame.picture
+        return replace(frame, faces=self._followed(picture.file, picture.time, frame.faces, picture.cut))
 
-    def replay(self, file: str | None, time_s: float, faces: Sequence[Face]) -> None:
+    def replay(self, file: str | None, time_s: float, faces: Sequence[Face], cut: bool = False) -> None:
         """Take a frame from a line of the file: what `follow` knew after it is known again."""
         # Of a frame without faces the line does not tell whether it is a picture. Nor need it: with either another file
         # begins, and the faces of the one before are forgotten.
         if all(face.id is not None for face in faces):
-            self._followed(file, time_s, faces)
+            self._followed(file, time_s, faces, cut)
         else:
             self._come_to(file)
 
-    def _followed(self, file: str | None, time_s: float, faces: Sequence[Face]) -> list[Face]:
+    def _followed(self, file: str | None, time_s: float, faces: Sequence[Face], cut: bool) -> list[Face]:
         self._come_to(file)
+        if cut:  # A face in the place of another one is somebody else now.
+            self._tracker.forget()
         ids = self._tracker.update(time_s, [face.box for face in faces])
         known = {number: self._smoothers.get(number) for number in self._tracker.ids}
         self._smoothers = {number: s or Smoother(self._over_s, self._coast_s) for number, s in known.items()}

@@ -20,17 +20,17 @@ class Person:
     """Stands for the launcher; asks for the end once it has been told so many heartbeats."""
 
     def __init__(self, stops_after: int | None = None):
-        self.said, self._beats, self._stops_after = [], 0, stops_after
+        self.said, self.beats, self._stops_after = [], 0, stops_after
 
     @property
     def stop_requested(self) -> bool:
-        return self._stops_after is not None and self._beats >= self._stops_after
+        return self._stops_after is not None and self.beats >= self._stops_after
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
 
     def heartbeat(self) -> None:
-        self._beats += 1
+        self.beats += 1
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_it_is_waited_for_with_one_line_and_with_signs_of_life(monkeypatch, cloc
     ]
     assert specs == [3] * 4
     assert 3 < clock.s - 100 < 4  # 0.5, 1 and 2 s: looked for soon, and later less often.
-    assert person._beats > 30
+    assert person.beats > 30
 
 
 def test_one_that_stays_away_is_said_when_the_time_is_over(monkeypatch, clock):

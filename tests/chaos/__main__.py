@@ -12,8 +12,9 @@ from pathlib import Path
 import av
 
 from stages.supervision.command import alive
-from tests.chaos.killing import compare, frames_of
+from tests.chaos.killing import compare
 from tests.end_to_end.command import somewhere
+from tests.sinks.clips import frames_in
 
 CLIP_FRAMES = 2000
 
@@ -51,7 +52,7 @@ def one_round(clip: Path, folder: Path, seed: int, arguments: argparse.Namespace
             timeout_s=3600,
         )
     lines, videos = came.disturbed.results.count(b"\n"), ("annotated/clip.mp4", came.calm, came.disturbed)
-    shown = [frames_of(ran.output / videos[0]) for ran in videos[1:]]
+    shown = [frames_in(ran.output / videos[0]) for ran in videos[1:]]
     differences = came.differences + (shown[0] != shown[1]) + came.disturbed.status
     print(
         f"seed {seed}: {lines} frames, {sum(came.kills.values())} kills"

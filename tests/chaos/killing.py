@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
 import psutil
 
 from tests.end_to_end.command import Ran, Running, Workplace
@@ -71,12 +70,6 @@ def compare(
     disturb(run, comparison, seed, kills, every_s, stops)
     comparison.disturbed = run.end(timeout_s)
     return comparison
-
-
-def frames_of(video: Path) -> int:
-    """How many frames a player shows."""
-    with av.open(str(video)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def _process_of(run: Running, stage: str, draw: random.Random) -> psutil.Process | None:

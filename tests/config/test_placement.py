@@ -110,5 +110,5 @@ def test_a_host_is_heard_for_its_own_stages_only(host, message, heard):
 def test_everything_that_capture_and_render_listen_to_names_a_stage_or_a_source_or_is_known_to_be_a_workers():
     known = {"hello", "heartbeat", "crops", "isolated", "failed", "faces", "attribute"}
     others = [kind for kind in {*TO_CAPTURE, *TO_RENDER} if kind.kind not in known]
-    assert others and all("source" in kind.__dataclass_fields__ for kind in others)
+    assert others and all("source" in kind.__struct_fields__ for kind in others)
     assert {*TO_CAPTURE, *TO_RENDER} <= set(ALL)

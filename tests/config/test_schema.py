@@ -234,6 +234,7 @@ MISTAKES = [  # texts, the line and the key, what is allowed
     (["zones: {a: [[0, 0], [1, 1]]}"], "1: zones.a has 2 points", "three or more"),
     (["zones:\n  a: [[0, 0], [1, 0], [1, 1]]\n  a: []"], "3: a stands here and already in line 2", "keep one"),
     (["zones: {'a b': [[0, 0], [1, 0], [1, 1]]}"], "1: 'a b' is no name", "1 to 32 of the characters"),
+    (["zones: {a.b: [[0, 0], [1, 0], [1, 1]]}"], "1: 'a.b' is no name", "1 to 32 of the characters"),
     (["lines: {a: [[0, 0]]}"], "1: lines.a has one point", "write two"),
     (["zones: {a: [[0, 0], [1, 0], [1, 1]]}\nlines: {A: [[0, 0], [1, 0]]}"], "2: lines.A", "the name of zones.a"),
     (["sources: {b: 0}\nzones: {a: [[0, 0], [1, 0], [1, 1]]}"], "2: zones.a has points", "below zones.b"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.events import (
     AnswerRefused,
@@ -23,8 +25,10 @@ from stages.delivery.events import (
     StopReading,
     Tick,
     WorkerDisconnected,
+    WorkerExited,
 )
 from stages.delivery.rules import Rules
+from stages.protocol import limits
 from stages.protocol.messages import Drop, GivenUp
 from tests.delivery.said import acked, crops, dropped, end, given_up, heartbeat, hello
 
@@ -84,6 +88,29 @@ def test_a_worker_gets_no_more_than_its_credit():
         SendFrame("d", 2, 3, 1, ()),
         SendPicture(2),
     ]
+
+
+def test_a_worker_gets_no_more_than_any_may_whatever_credit_it_states():
+    dispatcher = dispatching(window=64)
+    dispatcher.step(heartbeat("d", credit=2**53, finished=0), 0.0)
+    assert sum(isinstance(action, SendFrame) for action in read(dispatcher, 40)) == limits.MAX_CREDIT
+
+
+def test_what_is_kept_about_peers_that_come_and_go_without_end_is_bounded(monkeypatch):
+    monkeypatch.setattr(limits, "WORKERS", 4)
+    monkeypatch.setattr(limits, "GREETED", 4)
+    dispatcher = dispatching()
+    sizes = []
+    for number in range(1000, 1300):
+        taken, refused, greeted = f"taken{number}", f"refused{number}", f"greeted{number}"
+        dispatcher.step(heartbeat(greeted), 0.0)
+        dispatcher.step(hello(refused, "age", ("desk", number), 1, "another card"), 0.0)
+        dispatcher.step(hello(taken, "age", ("desk", number), 1, ended=((0, "exit"),)), 0.0)
+        dispatcher.step(WorkerExited("age", ("shed", number), 1, "exit"), 0.0)
+        if number % 3:
+            dispatcher.step(WorkerDisconnected(taken), 0.0)
+        sizes.append(len(pickle.dumps(dispatcher)))
+    assert max(sizes[100:]) < 1.2 * max(sizes[:100])
 
 
 def test_crops_free_the_credit_of_their_task_without_a_heartbeat():

@@ -72,7 +72,7 @@ def test_what_comes_twice_or_too_late_changes_nothing_and_is_counted():
     say(joiner, 0), say(joiner, 0)
     assert frames(answer(joiner, 0, value=31)) == [0]
     assert answer(joiner, 0, value=99) == []
-    assert joiner.open_count == 0
+    assert joiner.missing_parts() == []
     assert joiner.ignored.total() == 3
 
 
@@ -170,7 +170,7 @@ def test_a_peer_that_opens_frames_without_end_is_bounded():
     joiner = Joiner(("age",), most_open=3)
     for frame in range(10):
         joiner.step(picture(frame))
-    assert joiner.open_count == 3
+    assert len(joiner.missing_parts()) == 3
 
 
 def test_the_highest_frame_heard_of_counts_drops_too_and_outlives_the_capture_that_said_it():

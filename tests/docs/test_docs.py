@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import re
@@ -21,6 +22,7 @@ from docs.example import with_example
 from docs.figures import table, with_figures
 from docs.make_pictures import first_configuration
 from stages.answers import Age, Classes
+from stages.commands.facepipe import COMMANDS
 from stages.config.keys import keys_of
 from stages.config.load import read_config
 from stages.config.schema import Attribute, Detect, Render
@@ -57,7 +59,7 @@ def without_blocks(text: str) -> str:
 def commands(text: str) -> list[str]:
     """Every command of a page: the lines of its shell blocks without their comments, and spans that hold one."""
     lines = [line for block in blocks(text, "sh") for line in block.splitlines()]
-    lines += [span for span in spans(text) if re.search(r"python|run_pipeline|^make |^--", span)]
+    lines += [span for span in spans(text) if re.search(r"python|run_pipeline|^facepipe |^make |^--", span)]
     return [line for line in (re.sub(r"(^|\s)#\s.*", "", line).strip(" &") for line in lines) if line]
 
 
@@ -102,6 +104,10 @@ def _reason(holds: Callable[[str, str], object], page: str, what: str) -> str:
 
 def options_of(command: str) -> set[str]:
     """The options that the program of a command has."""
+    if called := re.match(r"facepipe(?: ([a-z]+))?\b", command):
+        name = called[1] if called[1] in COMMANDS else "run"
+        parser = importlib.import_module(COMMANDS[name].module, "stages.commands").parser()
+        return set(re.findall(r"--[a-z][a-z-]*", parser.format_help())) | {"--help-all", "--version"}
     module = re.search(r"python -m ([\w.]+)", command)
     if module is None:
         own = set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
@@ -109,7 +115,7 @@ def options_of(command: str) -> set[str]:
         return own | options_of("python -m stages.report") if command.startswith("--") else own
     name = (
         "stages.program"
-        if module[1].startswith("stages.") and not re.search("measure|people|replay|report", module[1])
+        if module[1].startswith("stages.") and not re.search("card|measure|people|replay|report", module[1])
         else module[1]
     )
     same = name.partition(".")[0] == "bench" and name != "bench.scenes"  # which measures nothing
@@ -121,13 +127,13 @@ def options_of(command: str) -> set[str]:
 def help_of_the_command() -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
-        run_pipeline.main(["--help"])
+        run_pipeline.main(["--help-all"])
     return printed.getvalue()
 
 
 def ours(text: str) -> list[str]:
     """The commands whose options are ours to check."""
-    begins = r"(\S*python run_pipeline\.py|run_pipeline\.py|\S*python -m|ExecStart=\S*python -m|--[a-z])"
+    begins = r"(facepipe |\S*python run_pipeline\.py|run_pipeline\.py|\S*python -m|ExecStart=\S*python -m|--[a-z])"
     return [c for c in commands(text) if re.match(begins, c) and "docker" not in c and "--device" not in c]
 
 

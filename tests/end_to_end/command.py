@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.conftest import PROJECT
+
 EACH_FRAME = ("--set=stages.gender.every=1", "--set=stages.age.every=1")  # has every answer of its own
 SUBTITLES = "--set=render.subtitles=true"
 LONGEST_S = 60.0  # for what a quiet machine does in seconds
@@ -32,6 +33,11 @@ class Ran:
     err: str  # standard error
     output: Path
     took_s: float  # from the last signal, or from the start
+
+    def succeeded(self) -> Ran:
+        """This, with status 0; otherwise the test fails with what the run has said."""
+        assert self.status == 0, self.err
+        return self
 
     @property
     def results(self) -> bytes:

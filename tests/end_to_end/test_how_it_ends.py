@@ -27,7 +27,9 @@ def assert_whole(ran: Ran, fewest: int) -> None:
     assert len(watch(videos[0]).times) in (len(lines), len(lines) - 1)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
+)
 def test_a_signal_in_the_middle_ends_it_in_order_within_five_seconds(place, slow_film, number, status):
     run = place.start(slow_film, PACED, ONE_DETECT).until_lines(6)
     assert {stage: len(processes) for stage, processes in run.stages().items()} == dict.fromkeys(SIX, 1)
@@ -52,6 +54,7 @@ def test_ctrl_c_twice_while_the_stages_are_starting(place, slow_film):
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.long
 def test_ctrl_c_while_all_wait_for_a_stage_leaves_what_an_earlier_run_has_left(place, film, shown: Ran):
     shutil.copytree(shown.output, place.folder / "out")
     left = {

@@ -18,9 +18,10 @@ import pytest
 from stages.protocol.messages import FaceCrops, Faces
 from stages.trace.history import CoreStep, restored
 from stages.trace.recorder import TraceReader
-from tests.chaos.killing import STAGES, Comparison, compare, disturb, frames_of
+from tests.chaos.killing import STAGES, Comparison, compare, disturb
 from tests.end_to_end.command import SUBTITLES, Ran, eventually, raw
 from tests.end_to_end.material import FACES, scene, write_clip, write_picture
+from tests.sinks.clips import frames_in
 
 PACED = "--set=pace=true"
 QUICKLY = "--set=hang=2"
@@ -30,7 +31,7 @@ def assert_same(ran: Ran, calm: Ran) -> None:
     assert ran.status == 0, ran.err
     assert ran.results == calm.results
     assert ran.events == calm.events
-    assert frames_of(ran.output / "annotated/slow.mp4") == len(FACES)
+    assert frames_in(ran.output / "annotated/slow.mp4") == len(FACES)
     assert {path.name for path in (ran.output / "annotated").iterdir()} - {"slow.vtt"} == {"slow.mp4"}
 
 
@@ -43,7 +44,7 @@ def test_kills_of_every_stage_and_a_hang_change_nothing(place, astronaut, tmp_pa
     assert came.disturbed.status == 0, came.disturbed.err
     assert came.differences == 0
     assert came.disturbed.events == came.calm.events
-    assert frames_of(came.disturbed.output / "annotated/slow.mp4") == 220
+    assert frames_in(came.disturbed.output / "annotated/slow.mp4") == 220
     assert sum(came.kills.values()) >= 7 and set(came.kills | came.stops) == set(STAGES)
     assert came.restarts >= 8
     [source] = came.disturbed.summary["sources"]
@@ -88,8 +89,7 @@ def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_fi
 def test_detect_killed_between_its_two_answers_changes_nothing(place, film, shown: Ran):
     trace = place.folder / "trace"
     chaos = "--set=chaos={detect: {crash_between: [6], once: true}}"
-    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace))
-    assert ran.status == 0, ran.err
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1", "--record", str(trace)).succeeded()
     assert ran.results == shown.results
     assert came(trace, "capture", FaceCrops, 6) == [1, 2]  # the tries: the crops of the first one had been sent,
     assert came(trace, "render", Faces, 6) == [2]  # its faces had not.
@@ -124,15 +124,18 @@ def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
 
 def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
     chaos = "--set=chaos={age: {crash_at: [9]}, detect: {fail_at: [20, 21]}}"
-    ran = place.run(film, chaos, "--set=stages.detect.replicas=1")
-    assert ran.status == 0, ran.err
-    marked = [(n, line.get("missing"), line.get("error")) for n, line in enumerate(ran.lines) if len(line) > 6]
+    ran = place.run(film, chaos, "--set=stages.detect.replicas=1").succeeded()
+    marked = [
+        (n, line.get("missing"), line.get("error"))
+        for n, line in enumerate(ran.lines)
+        if {"missing", "error"} & line.keys()
+    ]
     reason = "detect failed 3 times at this frame: RuntimeError: chaos asks for a failure at this frame"
     assert marked == [(9, ["age"], None), (20, None, reason), (21, None, reason)]
     said = [raw(line) for line in ran.lines], [raw(line) for line in shown.lines]
     clean = [(a, b) for n, (a, b) in enumerate(zip(*said, strict=True)) if n not in (9, 20, 21)]
     assert all(a == b for a, b in clean)
-    assert frames_of(ran.output / "annotated/film.mp4") == len(FACES)
+    assert frames_in(ran.output / "annotated/film.mp4") == len(FACES)
     account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
     assert {loss["what"] for loss in account} == {"given up"}
     assert sorted((loss["first"], loss["stage"]) for loss in account) == [(9, "age"), (20, "detect"), (21, "detect")]
@@ -211,6 +214,7 @@ def test_a_damaged_folder_is_replaced_if_that_is_asked_for_and_what_was_changed_
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.long
 def test_a_damaged_line_is_refused_by_resume_without_a_restart_and_stays(place, slow_film):
     place.start(slow_film, PACED).until_lines(9).signal(signal.SIGINT).end()
     results = place.folder / "out/results.jsonl"
@@ -235,8 +239,7 @@ def test_results_that_are_removed_while_a_run_writes_them_are_noticed(place, slo
 
 @pytest.mark.long
 def test_a_frame_that_hangs_a_stage_is_given_up_too(place, film):
-    ran = place.run(film, "--set=chaos={gender: {hang_at: [6]}}", QUICKLY)
-    assert ran.status == 0, ran.err
+    ran = place.run(film, "--set=chaos={gender: {hang_at: [6]}}", QUICKLY).succeeded()
     assert [line["frame"] for line in ran.lines if "missing" in line] == [6]
 
 
@@ -263,8 +266,7 @@ def test_memory_descriptors_and_threads_stay_as_they_are_however_often_stages_di
         assert now[0] < before[0] + 10_000_000, f"the launcher grew from {before[0]} to {now[0]} bytes"
         # A thread that hears a process that has just died may still be there.
         assert now[1] <= before[1] + 4 and now[2] <= before[2] + 4, (before, now)
-    ran = run.end(300)
-    assert ran.status == 0, ran.err
+    ran = run.end(300).succeeded()
     assert len(ran.lines) == 1500
 
 

@@ -29,8 +29,7 @@ def by_file(ran: Ran) -> dict[str, list[dict]]:
 
 def test_one_picture(place, astronaut):
     picture = write_picture(place.folder / "face.jpg", astronaut)
-    ran = place.run(picture)
-    assert ran.status == 0, ran.err
+    ran = place.run(picture).succeeded()
     [line] = ran.lines
     assert (line["source"], line["frame"], line["time"], line["width"]) == ("face.jpg", 0, 0.0, 512)
     [face] = line["faces"]
@@ -199,8 +198,7 @@ def test_pictures_of_48_megapixels_go_one_at_a_time(place, astronaut):
         return run.line_count >= 2
 
     run.until(over, "two lines")
-    ended = run.end()
-    assert ended.status == 0, ended.err
+    ended = run.end().succeeded()
     assert [(line["width"], line["height"], len(line["faces"])) for line in ended.lines] == [(8000, 6000, 1)] * 2
     assert peak < 2_500_000_000  # A picture has 144 MB, and no process needs more than a few of them.
 
@@ -213,8 +211,7 @@ def test_a_folder_with_a_name_that_is_no_text_is_read_and_known_again(place, ast
         shutil.copy(picture, folder / "caf\udce9.jpg")  # The byte E9 alone, as Latin-1 has it.
     except OSError:
         pytest.skip("this file system has names in Unicode only")
-    ran = place.run(f"{folder}/*.jpg")
-    assert ran.status == 0, ran.err
+    ran = place.run(f"{folder}/*.jpg").succeeded()
     assert [(line["file"], len(line["faces"])) for line in ran.lines] == [(r"caf\udce9.jpg", 1)]
     again = place.run(f"{folder}/*.jpg", "--resume")
     assert again.status == 0
@@ -226,8 +223,7 @@ def test_of_a_crowd_beyond_the_limit_the_surest_faces_are_kept_and_it_is_said(pl
     face = cv2.resize(astronaut[40:200, 150:310], (96, 96), interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(place.folder / "crowd.png"), np.tile(face, (14, 20, 1)))
     fine = ("stages.detect.longest_side=1920", "stages.detect.smallest_face=0.03", "hang=60")
-    ran = place.run(place.folder / "crowd.png", *(f"--set={setting}" for setting in fine))
-    assert ran.status == 0, ran.err
+    ran = place.run(place.folder / "crowd.png", *(f"--set={setting}" for setting in fine)).succeeded()
     assert len(ran.faces) == 256
     assert all(face.keys() >= {"gender", "emotion", "age"} for face in ran.faces)
     assert "faces beyond 256 in a frame were left out" in ran.out + ran.err

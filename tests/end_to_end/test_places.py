@@ -12,8 +12,7 @@ from tests.end_to_end.command import Ran
 
 def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(place, endless_film, film, shown: Ran):
     first = place.start(endless_film, "--set=pace=true").until_lines(3)
-    second = place.start(film, output="second").end(alone=False)
-    assert second.status == 0, second.err
+    second = place.start(film, output="second").end(alone=False).succeeded()
     assert second.results == shown.results
     assert second.err.startswith(
         "facepipe: another run is using port 5600, so this one uses 5601; only stages that you start yourself to help"
@@ -25,10 +24,6 @@ def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(plac
     assert same_folder.complaint == (
         f"{first.output} is being written to by another run (process {first.pid}); choose another one with --output."
     )
-
-    same_stage = place.stage("render", "--config", "pipeline.yaml", "--set=render.display=none").end(alone=False)
-    assert same_stage.status == 2
-    assert "port 5600 is taken by another run" in same_stage.err
 
     part = place.start(film, "--only", "render", output="third").end(alone=False)  # where the others look for it
     assert (part.status, part.out) == (2, "")

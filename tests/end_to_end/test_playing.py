@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import run_pipeline
-from tests.chaos.killing import frames_of
 from tests.end_to_end.command import Ran
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH, watch, write_picture
+from tests.sinks.clips import frames_in
 
 PART = ("--start", "0:00.4", "--end", "1.2", "--fps", "12.5")  # of 25 frames a second every other one
 
@@ -21,8 +21,7 @@ def times_ms(ran) -> list[int]:
 
 
 def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_part(place, film):
-    ran = place.run(film, *PART)
-    assert ran.status == 0, ran.err
+    ran = place.run(film, *PART).succeeded()
     assert "from 0.4 s to 1.2 s, 12.5 of each second" in ran.err
     assert times_ms(ran) == list(range(400, 1200, 80))
     assert [line["frame"] for line in ran.lines] == list(range(10))
@@ -32,6 +31,7 @@ def test_a_part_of_a_video_is_read_and_its_annotated_video_and_sound_are_that_pa
     assert 30 <= shown.sound_packets <= 45  # 0.8 s of 48 kHz in packets of 1024
 
 
+@pytest.mark.long
 def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as_the_same_part_only(place, slow_film):
     part = ("--start", "1", "--end", "7.6", "--fps", "2")
     calm = place.run(slow_film, *part, output="calm")
@@ -44,10 +44,9 @@ def test_a_part_is_the_same_after_kills_and_when_it_is_resumed_and_is_resumed_as
         refused = place.run(slow_film, *other, "--resume")
         assert refused.status == 2
         assert refused.complaint.startswith(f"{name} is not what the run in ")
-    ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume")
-    assert ran.status == 0, ran.err
+    ran = place.run(slow_film, "--start", "0:01", "--end", "7.6", "--fps", "2", "--resume").succeeded()
     assert ran.results == calm.results
-    assert frames_of(ran.output / "annotated/slow.mp4") == 14
+    assert frames_in(ran.output / "annotated/slow.mp4") == 14
 
 
 def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(place, film):
@@ -60,8 +59,7 @@ def test_a_loop_goes_on_until_it_is_ended_over_kills_too_and_says_what_it_costs(
     assert [len(line["faces"]) for line in ran.lines[:20]] == FACES[:10] * 2
     assert not (ran.output / "annotated").exists()
     count = len(ran.lines)
-    more = place.run(film, "--loop", "--end", "0.4", "--resume", "--seconds", "1")
-    assert more.status == 0, more.err
+    more = place.run(film, "--loop", "--end", "0.4", "--resume", "--seconds", "1").succeeded()
     assert times_ms(more) == [40 * number for number in range(len(more.lines))]
     assert len(more.lines) > count
 

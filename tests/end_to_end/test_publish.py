@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import zmq
 
+from tests.browser import free_port
 from tests.end_to_end.command import PROJECT, eventually
 from tests.end_to_end.material import FACES, HEIGHT, WIDTH
 
@@ -51,13 +52,6 @@ def options(place, **more) -> dict:
     return {"config": PROJECT / "pipeline.yaml", "cwd": place.folder, **more}
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
-
-
 def test_the_subscriber_of_the_documentation_hears_what_is_written(place, slow_film):
     with socket.socket(socket.AF_UNIX) as dead:  # of a process that is no more
         dead.bind(str(place.folder / "faces.sock"))
@@ -76,6 +70,7 @@ def test_the_subscriber_of_the_documentation_hears_what_is_written(place, slow_f
     assert not (place.folder / "faces.sock").exists()
 
 
+@pytest.mark.long
 def test_a_killed_render_is_found_again_and_who_listens_can_tell(place, slow_film):
     frames = zmq.Context.instance().socket(zmq.SUB)
     frames.connect(f"ipc://{place.folder}/faces.sock")
@@ -135,18 +130,19 @@ def test_a_subscriber_that_stands_still_holds_nobody_up_and_learns_what_it_lost(
     assert received == sorted(set(received)) and len(received) < received[-1] + 1 - received[0]
 
 
-def test_beyond_the_machine_only_who_has_a_key_hears_anything(place, slow_film, free_port):
+@pytest.mark.long
+def test_beyond_the_machine_only_who_has_a_key_hears_anything(place, slow_film):
+    port = free_port()
     config = place.folder / "house.yaml"
     config.write_text(
         "hosts: {desk: {address: 127.0.0.1}, wall: {address: 127.0.0.2}}\n"
-        f"render: {{publish: 'tcp://0.0.0.0:{free_port}'}}\nkeys: keys\npace: true\n"
+        f"render: {{publish: 'tcp://0.0.0.0:{port}'}}\nkeys: keys\npace: true\n"
     )
-    made = place.run(None, "--make-keys", "keys", display=None, **options(place, config=config))
-    assert made.status == 0, made.err
-    connect = f"{LOCKED.replace('192.168.7.10:5700', f'127.0.0.1:{free_port}')}"
+    place.run(None, "--make-keys", "keys", display=None, **options(place, config=config)).succeeded()
+    connect = f"{LOCKED.replace('192.168.7.10:5700', f'127.0.0.1:{port}')}"
     program = SUBSCRIBER.replace('frames.connect("ipc://faces.sock")\n', connect)
     unknown_peers = zmq.Context.instance().socket(zmq.SUB)
-    unknown_peers.connect(f"tcp://127.0.0.1:{free_port}")
+    unknown_peers.connect(f"tcp://127.0.0.1:{port}")
     unknown_peers.subscribe("")
     with Listener(program, place.folder) as listener:
         ran = place.run(slow_film, "--host", "desk", **options(place, config=config))

@@ -18,8 +18,7 @@ pytestmark = pytest.mark.timeout(300)  # A run in which three processes begin an
 def record(film, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recorded")
     with somewhere(folder) as here:
-        ran = here.run(film, "--record", str(folder / "trace"))
-        assert ran.status == 0, ran.err
+        here.run(film, "--record", str(folder / "trace")).succeeded()
         again = here.run(film, "--record", str(folder / "trace"))
         assert (again.status, "this file is there already" in again.complaint) == (2, True)
     return folder / "trace"

@@ -71,8 +71,7 @@ def test_the_keys_of_the_window_work_while_it_runs(on_screen, slow_film):
     held_at = run.line_count
     run.until_lines(held_at + 2)  # The display pauses, the work does not.
     keys.press("q")
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     assert ran.took_s > LOOK_AGAIN_S
     assert 10 <= len(ran.lines) < len(FACES)
     assert ran.summary["status"] == 0
@@ -97,8 +96,7 @@ def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_swit
     [without] = saved(run, 1)
     assert not run.is_over
     keys.press("Escape")
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     assert found.removeprefix("facepipe: ") in ran.out
     changed = [(abs(p.astype(int) - astronaut) > 30).any(axis=2).mean() for p in (with_labels, without)]
     assert changed[0] > changed[1] > 0  # The box is drawn in both, the words in one.
@@ -163,8 +161,7 @@ def test_pictures_wait_for_a_person_who_goes_back_and_on_and_the_run_waits_with_
     keys.go("Left", lambda: shown_picture(keys) == 2)
     assert run.line_count == 8
     keys.press("q")
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     assert [line["frame"] for line in ran.lines] == list(range(len(ran.lines)))
     [source] = ran.summary["sources"]
     assert (source["captured"], source["unaccounted"]) == (source["rendered"], 0)
@@ -179,8 +176,7 @@ def test_pictures_come_one_after_the_other_and_the_last_one_stays(on_screen, sho
     keys.go("Left", lambda: shown_picture(keys) == 28)
     assert not run.is_over
     keys.press("q")
-    ran = run.end()
-    assert ran.status == 0, ran.err
+    ran = run.end().succeeded()
     assert len(ran.lines) == 30
 
 
@@ -196,6 +192,5 @@ def test_a_kill_of_render_or_a_stop_while_pictures_wait_costs_no_line(on_screen,
     [source] = ran.summary["sources"]
     assert (source["captured"], source["unaccounted"]) == (source["rendered"], 0)
     assert calm.results.startswith(ran.results)
-    more = on_screen.run(shots, "--resume")
-    assert more.status == 0, more.err
+    more = on_screen.run(shots, "--resume").succeeded()
     assert more.results == calm.results

@@ -12,7 +12,6 @@ from tests.end_to_end.command import Workplace, asked, labels
 from tests.end_to_end.material import FACES
 
 HEARTBEAT = {
-    "v": 1,
     "kind": "heartbeat",
     "run": "",
     "stage": "gender",
@@ -21,22 +20,27 @@ HEARTBEAT = {
     "credit": 2,
     "finished": 0,
 }
-ACK = {"v": 1, "kind": "ack", "run": "x", "source": "slow.mp4", "epoch": 0, "incarnation": 2**50, "number": 2**50}
+ACK = {"kind": "ack", "run": "x", "source": "slow.mp4", "epoch": 0, "incarnation": 2**50, "number": 2**50}
 DONE = {**ACK, "acked_up_to": 2**50, "missing_parts": [], "clean": True}
+
+
+def pack(said: object) -> bytes:
+    """The header of a message that says this."""
+    return msgpack.packb([1, said])
 
 
 def noise() -> list[list[bytes]]:
     """Messages that are none: of random bytes, of the wrong shape, too large, too deep."""
     rng = random.Random(7)
-    pack = msgpack.packb
-    picture = {"v": 1, "kind": "picture", "run": "x", "epoch": 1, "source": "slow.mp4", "frame": 0, "time": 0.0}
+    picture = {"kind": "picture", "run": "x", "epoch": 1, "source": "slow.mp4", "frame": 0, "time": 0.0}
     return [
         *([rng.randbytes(rng.randrange(400)) for _ in range(rng.randrange(1, 6))] for _ in range(200)),
         [b""],
         [b"", b""],
         [b"x"] * 500,
         [pack(HEARTBEAT), b"a buffer that no heartbeat has"],
-        [pack({**HEARTBEAT, "v": 2})],
+        [msgpack.packb([2, HEARTBEAT])],
+        [msgpack.packb(HEARTBEAT)],
         [pack({**HEARTBEAT, "kind": "no such"})],
         [pack({**HEARTBEAT, "credit": -1})],
         [pack({**HEARTBEAT, "credit": 2**63})],
@@ -44,6 +48,7 @@ def noise() -> list[list[bytes]]:
         [pack({**HEARTBEAT, "more": 1})],
         [pack({**HEARTBEAT, "run": None})],
         [pack({1: 2})],
+        [msgpack.packb({1: 2})],
         [pack([HEARTBEAT])],
         [b"\x91" * 100_000],  # A list in a list in a list.
         [b"\xdf\xff\xff\xff\xff"],  # A map that says it has four billion keys.
@@ -69,16 +74,16 @@ def throw(place: Workplace, messages: list[list[bytes]]) -> None:
 def test_noise_is_refused_and_counted_and_neither_it_nor_messages_of_other_runs_change_anything(place, slow_film):
     run = place.start(slow_film, "--set=pace=true").until_lines(4)
     for _ in range(30):  # One that keeps connecting and leaving.
-        throw(place, [[msgpack.packb({**HEARTBEAT, "stage": "nobody"})]])
-    drop = {"v": 1, "kind": "drop", "run": "x", "epoch": 1, "source": "slow.mp4", "first": 0, "last": 99}
+        throw(place, [[pack({**HEARTBEAT, "stage": "nobody"})]])
+    drop = {"kind": "drop", "run": "x", "epoch": 1, "source": "slow.mp4", "first": 0, "last": 99}
     well_formed = [
         {**drop, "stage": "detect", "reason": "spite"},
-        {"v": 1, "kind": "end", "run": "x", "epoch": 1, "source": "slow.mp4", "frames": 1},
+        {"kind": "end", "run": "x", "epoch": 1, "source": "slow.mp4", "frames": 1},
         HEARTBEAT,
-        {"v": 1, "kind": "hello", "run": "x", "epoch": 0, "source": "other", "live": False},
+        {"kind": "hello", "run": "x", "epoch": 0, "source": "other", "live": False},
     ]
     messages = noise()
-    throw(place, [*([msgpack.packb(message)] for message in well_formed), *messages])
+    throw(place, [*([pack(message)] for message in well_formed), *messages])
     run.until_lines(12)
     ran = run.signal(signal.SIGINT).end()
     assert ran.status == 130, ran.err

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import msgpack
 import numpy as np
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from stages.protocol import limits
+from stages.protocol import messages as m
 from stages.protocol.messages import Message, pack
 
 names = st.sampled_from(["s", "detect", "gender", "age", "picture", "x" * limits.NAME_CHARACTERS, "\0", "é"])
@@ -22,37 +22,36 @@ positive = st.floats(0, allow_infinity=False, allow_nan=False)
 
 # A strategy for every type that a field of a message has; each gives only what passes its check.
 TYPES = {
-    "Name": names,
-    "MaybeName": st.none() | names,
-    "Names": st.lists(names, max_size=4),
-    "Text": st.text(max_size=40) | st.just("x" * limits.TEXT_CHARACTERS),
-    "Digest": st.sampled_from(["", "ab", "f" * 64]),
-    "Grant": st.just("") | st.just("x" * limits.NAME_CHARACTERS),
-    "Refusals": st.lists(st.tuples(counts, names, counts, st.text(max_size=9)).map(list), max_size=3),
-    "FaceCount": st.integers(0, limits.FACES),
-    "Count": small | counts,
-    "Attempt": st.integers(1, 5) | st.just(limits.COUNT),
-    "MaybeCount": st.none() | counts,
-    "Flag": st.booleans(),
-    "Seconds": finite,
-    "MaybeSeconds": st.none() | positive,
-    "MaybeRate": st.none() | positive,
-    "Spent": st.dictionaries(names, positive, max_size=3),
-    "Boxes": st.lists(st.lists(finite, min_size=4, max_size=4), max_size=4),
-    "Scores": st.lists(finite, max_size=4),
-    "Landmarks": st.lists(st.lists(finite, min_size=10, max_size=10) | st.just([]), max_size=4),
-    "Poses": st.lists(st.lists(finite, min_size=3, max_size=3) | st.just([]), max_size=4),
-    "Qualities": st.lists(st.none() | st.floats(0, 1), max_size=4),
-    "Answers": st.lists(st.lists(finite, max_size=8), max_size=4),
-    "MissingParts": st.lists(st.tuples(counts, st.lists(names, max_size=3)).map(list), max_size=3),
-    "Ends": st.lists(st.tuples(counts, st.sampled_from(["exit", "hang", "killed"])).map(list), max_size=3),
-    "Works": st.lists(st.tuples(counts, positive).map(list), max_size=3),
-    "Ring": st.none() | st.tuples(st.integers(1, 2**53), counts, st.just("00" * 16)).map(list),
-    "Geometries": st.lists(
-        st.tuples(sides, sides, st.sampled_from([1, 3]), st.floats(0.01, 1e9), st.just(["age"])).map(list), max_size=3
+    m.Name: names,
+    m.Name | None: st.none() | names,
+    m.Names: st.lists(names, max_size=4),
+    m.RunName: st.just("r"),
+    m.FileName | None: st.none() | st.sampled_from(["a.jpg", "../../b", "\0"]),
+    m.Text: st.text(max_size=40) | st.just("x" * limits.TEXT_CHARACTERS),
+    m.Digest: st.sampled_from(["", "ab", "f" * 64]),
+    m.Grant: st.just("") | st.just("x" * limits.NAME_CHARACTERS),
+    m.Refusals: st.lists(st.tuples(counts, names, counts, st.text(max_size=9)), max_size=3),
+    m.FaceCount: st.integers(0, limits.FACES),
+    m.Count: small | counts,
+    m.FromOne: st.integers(1, 5) | st.just(limits.COUNT),
+    m.Count | None: st.none() | counts,
+    bool: st.booleans(),
+    m.Number: finite,
+    m.NotNegative | None: st.none() | positive,
+    m.Spent: st.dictionaries(names, positive, max_size=3),
+    m.Boxes: st.lists(st.lists(finite, min_size=4, max_size=4), max_size=4),
+    m.Scores: st.lists(finite, max_size=4),
+    m.Landmarks: st.lists(st.lists(finite, min_size=10, max_size=10) | st.just([]), max_size=4),
+    m.Poses: st.lists(st.lists(finite, min_size=3, max_size=3) | st.just([]), max_size=4),
+    m.Qualities: st.lists(st.none() | st.floats(0, 1), max_size=4),
+    m.Answers: st.lists(st.lists(finite, max_size=8), max_size=4),
+    m.MissingParts: st.lists(st.tuples(counts, st.lists(names, max_size=3)), max_size=3),
+    m.Ends: st.lists(st.tuples(counts, st.sampled_from(["exit", "hang", "killed"])), max_size=3),
+    m.Works: st.lists(st.tuples(counts, positive), max_size=3),
+    m.RingAddress | None: st.none() | st.tuples(st.integers(1, 2**53), counts, st.just("00" * 16)),
+    m.Geometries: st.lists(
+        st.tuples(sides, sides, st.sampled_from([1, 3]), st.floats(0.01, 1e9), st.just(["age"])), max_size=3
     ),
-    "Annotated[str, _text(limits.NAME_CHARACTERS)]": st.just("r"),  # the run
-    "Annotated[str | None, _or_none(_text(4096, shortest=1))]": st.none() | st.sampled_from(["a.jpg", "../../b", "\0"]),
 }
 
 
@@ -91,8 +90,8 @@ trees = st.recursive(
 def damaged(draw, messages: tuple[type[Message], ...]) -> list[bytes]:
     """Parts that were those of a message, until something happened to them."""
     parts = [bytes(part) for part in pack(draw(well_formed(messages)))]
-    header = msgpack.unpackb(parts[0])
-    match draw(st.integers(0, 5)):
+    version, header = msgpack.unpackb(parts[0])
+    match draw(st.integers(0, 6)):
         case 0:  # another value somewhere
             header[draw(st.sampled_from(sorted(header)))] = draw(trees)
         case 1:  # a key too few
@@ -109,7 +108,9 @@ def damaged(draw, messages: tuple[type[Message], ...]) -> list[bytes]:
                 {"encoding": st.sampled_from(["raw", "jpeg", "png", "", 5]), "shape": shape, "dtype": scalars}
             )
             header["parts"] = draw(st.lists(part | trees, max_size=3))
-    return [msgpack.packb(header), *parts[1:]]
+        case 6:  # another version
+            version = draw(trees)
+    return [msgpack.packb([version, header]), *parts[1:]]
 
 
 anything = st.lists(st.binary(max_size=300), min_size=1, max_size=6)

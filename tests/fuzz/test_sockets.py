@@ -37,7 +37,7 @@ def bad(messages: tuple) -> st.SearchStrategy:
     return st.lists(anything | damaged(messages) | monsters, min_size=1, max_size=8)
 
 
-def how_many_are_refused(multiparts: list[list[bytes]], listens_to: dict) -> int:
+def how_many_are_refused(multiparts: list[list[bytes]], listens_to) -> int:
     count = 0
     for parts in multiparts:
         try:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.attribute import are_crops_for
-from stages.capture import _Capture
+from stages.capture import Capture
 from stages.config.schema import Attribute as AttributeStage
 from stages.config.schema import Detect, Pipeline
 from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
-from stages.detect import _answer, is_frame, most_faces
+from stages.detect import _answer, is_frame
 from stages.frames import CropGeometry, Picture
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -26,6 +26,7 @@ from stages.protocol.messages import (
     TO_WORKER,
     Ack,
     Attribute,
+    Boxes,
     Crops,
     FaceCrops,
     Faces,
@@ -44,11 +45,13 @@ from stages.results.jsonl import record
 from stages.sinks.recovery import Restored
 from stages.supervision.worker import Identity
 from stages.view.postprocess import PostProcessor
-from stages.vision.detectors import make_detector, settings_hash
+from stages.vision.detectors import make_detector
+from stages.vision.finding import most_faces
 from tests.fuzz.strategies import TYPES, small, well_formed
 
 SAME = {"run": st.just("r"), "source": st.just("s"), "epoch": st.just(7)}
 KEY = "5ecret"
+WINDOW = 4
 # Of a worker that was given one of the first frames and may say anything about it.
 any_grant = st.builds(
     lambda *assignment: granted(*assignment),
@@ -143,7 +146,7 @@ def granted(stage: str, frame: int, faces: int = 0, boxes: str = "", attempt: in
 wholes = st.builds(
     whole,
     st.integers(0, 5),
-    TYPES["Boxes"],
+    TYPES[Boxes],
     st.builds(np.zeros, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), st.just(np.uint8)),
     st.none() | st.floats(0, 1),
 )
@@ -184,10 +187,10 @@ class Pictures:
     name, description, chosen, frames, live, skipped, notes = "s", "ten pictures", None, 10, False, 0, ()
     cut_short = 0
 
-    is_reading = True
+    is_reading, taken = True, False
 
     def __init__(self):
-        self._picture, self._next = Picture(np.zeros((4, 4, 3), np.uint8), 0.0, None), 0
+        self._picture, self._next, self._forgotten = Picture(np.zeros((4, 4, 3), np.uint8), 0.0, None), 0, 0
 
     @property
     def ended(self) -> bool:
@@ -203,8 +206,11 @@ class Pictures:
     def has_first(self) -> bool:
         return True
 
-    def forget(self, acked_up_to: int) -> None:
+    def clear_wakes(self) -> None:
         pass
+
+    def forget(self, acked_up_to: int) -> None:
+        self._forgotten = acked_up_to
 
     def has_stood_still(self, for_s: float) -> bool:
         return False
@@ -212,20 +218,57 @@ class Pictures:
     def take(self) -> Picture | None:
         if self.ended:
             return None
+        assert self._next - self._forgotten < WINDOW
         self._next += 1
+        self.taken = True
         return self._picture
 
 
-class NoTransport:
-    def bind(self, *_):
-        return Peers()
+class Over(Exception):
+    """Everything is said."""
 
-    def connect(self, *_):
-        return Peers()
+
+class Inbox(Peers):
+    """A socket on which a message is there for the next who looks."""
+
+    def __init__(self):
+        self.messages: list = []
+
+    def receive(self) -> list:
+        came, self.messages = self.messages, []
+        return came
+
+    def malformed(self) -> list:
+        return []
+
+
+class Script:
+    """A transport that brings one message a turn, (connection, message) or, of render, (None, message)."""
+
+    def __init__(self, said: list):
+        self._said, self._workers, self._render = iter(said), Inbox(), Inbox()
+
+    def bind(self, *_) -> Inbox:
+        return self._workers
+
+    def connect(self, *_) -> Inbox:
+        return self._render
+
+    def wait(self, timeout_s: float) -> None:
+        connection, message = next(self._said, (None, None))
+        if message is None:
+            raise Over
+        if connection is None:
+            self._render.messages.append(message)
+        else:
+            self._workers.messages.append((connection, message))
 
 
 class Quiet:
     stop_requested = False
+
+    def gone(self) -> list:
+        return []
 
     def __getattr__(self, name):
         return lambda *said, **known: None
@@ -244,7 +287,7 @@ to_capture = crops | of_workers | well_formed(FROM_RENDER, **SAME, acked_up_to=s
 SETTINGS = Settings(
     stage="capture",
     replica=0,
-    pipeline=Pipeline(stages={"detect": Detect(), "age": AttributeStage(model="age.yaml")}, window=4),
+    pipeline=Pipeline(stages={"detect": Detect(), "age": AttributeStage(model="age.yaml")}, window=WINDOW),
     render="ipc:///r",
     captures=("ipc:///c",),
     sources=(SourceSettings("s", None, False),),
@@ -252,33 +295,25 @@ SETTINGS = Settings(
     cards={"age": CardSettings("ab", 8, 8, 1, 1.0, "age", "age", ("years", "low", "high"), ())},
     output="/out",
     binds=("ipc:///c",),
+    incarnation=7,
+    detector_hash="D",
 )
 
 
 @given(st.lists(st.tuples(st.sampled_from(["0-aa", "0-bb", "0-cc"]), to_capture), max_size=40))
-def test_capture_keeps_within_its_window_whatever_it_is_told(said):
-    pictures = Pictures()
-    capture = _Capture(SETTINGS, Quiet(), pictures, pictures, NoTransport())
-    capture._run, capture._epoch, capture._grants = "r", 7, Grants(KEY, 7)
+def test_capture_reads_no_more_than_its_window_whatever_it_is_told(said):
     known = {"run": "r", "replica": 0, "incarnation": 1}
-    detect = settings_hash(SETTINGS.detector)
-    for connection, stage, card in (("0-aa", "detect", detect), ("0-bb", "age", "ab")):
-        capture._hear(connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known))
-        capture._hear(connection, Heartbeat(stage=stage, credit=2, **known))
-    capture._step(
-        Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False)
-    )
-    for connection, message in said:
-        if isinstance(message, Ack):
-            capture._step(message)
-        elif not isinstance(message, Welcome):
-            capture._hear(connection, message)
-        capture._read()
-        capture._speak()
-        assert (
-            len(capture._in_flight.pictures) <= 4
-            and capture._in_flight.crops.keys() <= capture._in_flight.pictures.keys()
-        )
+    script: list = [(None, Welcome(run="r", epoch=7, source="s"))]
+    for connection, stage, card in (("0-aa", "detect", "D"), ("0-bb", "age", "ab")):
+        script.append((connection, WorkerHello(stage=stage, host="here", card=card, epoch=7, **known)))
+        script.append((connection, Heartbeat(stage=stage, credit=2, **known)))
+    first = Ack(run="r", source="s", epoch=7, incarnation=0, number=1, acked_up_to=0, missing_parts=[], clean=False)
+    script += [(None, first), *((None if isinstance(message, Ack) else who, message) for who, message in said)]
+    pictures = Pictures()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Over):
+        patch.setattr("secrets.token_hex", lambda size: KEY)
+        Capture(SETTINGS, Quiet(), pictures, pictures, Script(script)).run()
+    assert pictures.taken
 
 
 @pytest.fixture(scope="module")
@@ -316,5 +351,5 @@ def test_crops_that_the_model_cannot_take_are_told_from_those_that_it_can():
 
 def test_very_large_crops_are_cut_for_fewer_faces():
     side = limits.CROP_SIDE
-    assert most_faces([]) == most_faces([[64, 64, 1, 1.0, ["age"]]]) == limits.FACES
-    assert most_faces([[side, side, 3, 1.0, ["age"]]] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)
+    assert most_faces([]) == most_faces([CropGeometry(64, 64, 1, 1.0)]) == limits.FACES
+    assert most_faces([CropGeometry(side, side, 3, 1.0)] * 64) == limits.CROP_BYTES // (side * side * 3 * 64)

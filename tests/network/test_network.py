@@ -29,6 +29,11 @@ def alone(slow_film, tmp_path_factory) -> Ran:
         return here.run(slow_film)
 
 
+def assert_undisturbed(ran: Ran, helped: list[Ran], alone: Ran) -> None:
+    assert (ran.status, [helper.status for helper in helped]) == (0, [0, 0]), [ran.err, *(h.err for h in helped)]
+    assert ran.results == alone.results
+
+
 def pause(seconds: float) -> None:
     """Let the others go on: what is waited for here is that nothing happens."""
     threading.Event().wait(seconds)
@@ -45,8 +50,7 @@ def test_a_run_over_three_machines_is_that_on_one_although_a_cable_is_pulled(tmp
         net.plug_in("fast")
         ran = run.end(alone=False)
         ended = [helper.end() for helper in helpers]
-    assert (ran.status, [helper.status for helper in ended]) == (0, [0, 0]), [ran.err, *(h.err for h in ended)]
-    assert ran.results == alone.results
+    assert_undisturbed(ran, ended, alone)
     assert ran.summary["refused"] == {}
 
 
@@ -70,8 +74,7 @@ def test_a_cable_cut_for_a_minute_stalls_the_run_with_bounded_memory_and_costs_n
         print(f"went on {time.monotonic() - back_s:.1f} s after the cable was plugged in")
         ran = run.end(alone=False, timeout_s=120)
         ended = [helper.end() for helper in helpers]
-    assert (ran.status, [helper.status for helper in ended]) == (0, [0, 0]), [ran.err, *(h.err for h in ended)]
-    assert ran.results == alone.results
+    assert_undisturbed(ran, ended, alone)
 
 
 @pytest.mark.long
@@ -89,8 +92,7 @@ def test_a_machine_that_vanishes_and_returns_costs_nothing(tmp_path, slow_film, 
         helpers[gone] = machines[gone].run("--once")
         ran = run.end(alone=False, timeout_s=120)
         ended = [helper.end() for helper in helpers.values()]
-    assert (ran.status, [helper.status for helper in ended]) == (0, [0, 0]), [ran.err, *(h.err for h in ended)]
-    assert ran.results == alone.results
+    assert_undisturbed(ran, ended, alone)
 
 
 @pytest.mark.long
@@ -102,8 +104,7 @@ def test_a_slow_line_that_loses_packets_costs_time_only(tmp_path, slow_film, alo
         helpers = [machines[name].run("--once") for name in ("fast", "nets")]
         ran = machines["desk"].run(source=slow_film).end(alone=False, timeout_s=200)
         ended = [helper.end() for helper in helpers]
-    assert (ran.status, [helper.status for helper in ended]) == (0, [0, 0]), [ran.err, *(h.err for h in ended)]
-    assert ran.results == alone.results
+    assert_undisturbed(ran, ended, alone)
 
 
 @pytest.mark.long
@@ -160,6 +161,6 @@ def test_a_stopped_run_ends_on_its_own_machine_and_the_others_wait_for_the_next(
         first = machines["desk"].run("--set=pace=true", source=slow_film).until_lines(6).signal(signal.SIGINT)
         assert first.end().status == 130
         assert not any(helper.is_over for helper in helpers)
-        ran = machines["desk"].run(source=slow_film).end(alone=False)
+        ran = machines["desk"].run("--resume", source=slow_film).end(alone=False)
         assert (ran.status, ran.results) == (0, alone.results), ran.err
         assert [helper.signal(signal.SIGTERM).end().status for helper in helpers] == [143, 143]

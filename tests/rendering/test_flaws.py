@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from stages.delivery.grants import Assignment
 from stages.protocol.messages import Faces, hash_of_boxes

@@ -33,7 +33,8 @@ def flat(width: int, height: int, grey: int = 128) -> np.ndarray:
 
 
 def frame(number: int = 0, pixels: np.ndarray | None = None, faces: list[Face] | None = None, **more) -> FinishedFrame:
-    """A frame of clip.mp4 at 25 frames a second; time, rate and file may be given."""
+    """A frame of clip.mp4 at 25 frames a second; time, rate, file and cut may be given."""
     pixels = flat(64, 48) if pixels is None else pixels
-    picture = Picture(pixels, more.pop("time", number / 25), more.pop("rate", 25.0), more.pop("file", None))
+    time_s, rate = more.pop("time", number / 25), more.pop("rate", 25.0)
+    picture = Picture(pixels, time_s, rate, more.pop("file", None), more.pop("cut", False))
     return FinishedFrame(more.pop("source", "clip.mp4"), number, picture, faces or [], **more)

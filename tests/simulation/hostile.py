@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from stages.delivery import events
 from stages.protocol.messages import (
@@ -124,8 +124,8 @@ class Hostile:
             self.world.after(0.1, self._heartbeat_regularly)
         else:  # Its machine is switched off.
             self.world.hostile.pop(self.connection, None)
-            self.world._deliver(
-                (self.name, "capture"), self.world._dispatch_and_read, events.WorkerDisconnected(self.connection)
+            self.world.deliver(
+                (self.name, "capture"), self.world.dispatch_and_read, events.WorkerDisconnected(self.connection)
             )
 
     def _heartbeat(self) -> None:
@@ -148,9 +148,9 @@ class Hostile:
                 attempt = draw.choice((1, 2**53))
                 near = {"frame": frame, "attempt": attempt, "grant": grant, "seq": 0, "skip": [], "geometries": []}
                 task = Frame(**near, **simulated.about(world.epoch))
-                world._deliver((self.name, "render"), world.answer_came, simulated.found_in(task, "b", 1))
+                world.deliver((self.name, "render"), world.answer_came, simulated.found_in(task, "b", 1))
             crops = simulated.cut_from(replace(task, attempt=2**53, grant=""), "b", 1)
-            world._deliver((self.name, "capture"), world.crops_came, self.connection, crops)
+            world.deliver((self.name, "capture"), world.crops_came, self.connection, crops)
             self._fail(frame, world.epoch)
             self._to_capture(Isolated(incarnation=1, **simulated.about(world.epoch)), world.epoch)
         newcomer = f"s{draw.randrange(10**9)}"
@@ -164,12 +164,12 @@ class Hostile:
 
     def _crops(self, crops: FaceCrops, flaw: str | None) -> None:
         if crops.epoch == self.world.epoch:
-            self.world._deliver((self.name, "capture"), self.world.crops_came, self.connection, crops, flaw)
+            self.world.deliver((self.name, "capture"), self.world.crops_came, self.connection, crops, flaw)
 
     def _say(self, answer: Faces | Attribute, is_wrong: bool) -> None:
-        self.world._deliver((self.name, "render"), self.world.answer_came, answer, is_wrong)
+        self.world.deliver((self.name, "render"), self.world.answer_came, answer, is_wrong)
 
     def _to_capture(self, message: Message, epoch: int | None = None, connection: str | None = None) -> None:
         if not self.world.finished:
             event = events.FromWorker(connection or self.connection, message)
-            self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)
+            self.world.deliver((self.name, "capture"), self.world.dispatch_and_read, event, epoch)

@@ -48,6 +48,8 @@ SEEN_IN = {
     (FrameState.QUEUED, FrameEvent.DETECT_GIVEN_UP): ("only hostile", 2),
     (FrameState.CROPPED, FrameEvent.DETECT_GIVEN_UP): ("only hostile", 8),
     (FrameState.CROPPED, FrameEvent.NO_FACES): ("only hostile", 4),
+    (FrameState.FACELESS, FrameEvent.NO_FACES): ("hostile camera", 5),
+    (FrameState.FACELESS, FrameEvent.DROP): ("hostile camera", 6),
     (FrameState.UNANALYSED, FrameEvent.DROP): ("camera of poison", 11),
     (WorkerState.DRAINING, WorkerEvent.EVICT): ("only hostile", 2),
     (SourceState.WAITING, SourceEvent.END): ("stop at once", 2),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from stages.delivery import states
 from stages.delivery.dispatcher import RESTART, Dispatcher

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.delivery import dispatcher, events, joiner, refusals
-from stages.delivery.cadence import asked
-from stages.delivery.grants import Assignment, Grants
-from stages.delivery.rules import Rules
+from stages.delivery import dispatcher, events, joiner
+from stages.delivery.grants import Assignment, Grants, Refusals
+from stages.delivery.rules import Rules, asked
 from stages.delivery.session import WorkerSession
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -121,7 +120,7 @@ class World:
     def __init__(self, plan: Plan, seed: int):
         self.plan, self.random, self.now_s = plan, random.Random(seed), 0.0
         self._queue: list = []
-        self._order = self._checks = 0
+        self._order = 0
         self._wire_free_s: Counter = Counter()  # a link delivers in order
         self.rules = Rules(
             attributes=plan.attributes,
@@ -137,7 +136,7 @@ class World:
         self.epoch = EPOCH
         self.dispatcher = dispatcher.Dispatcher(self.rules)
         self.joiner = joiner.Joiner(plan.attributes)
-        self.refusals = refusals.Refusals()
+        self.refusals = Refusals()
         self.ignored = 0  # answers to what their senders were not given
         self.hostile: dict[str, Hostile] = {}
         self.evicted: list[events.Evict] = []
@@ -220,8 +219,8 @@ class World:
             raise Broken(f"{self.dispatcher.bytes_in_flight} bytes in flight")
         if len(self.pictures_at_capture) != self.dispatcher.in_flight:
             raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
-        if self.joiner.open_count > 2 * most:
-            raise Broken(f"{self.joiner.open_count} frames open at render")
+        if len(missing := self.joiner.missing_parts()) > 2 * most:
+            raise Broken(f"{len(missing)} frames open at render")
         self._checks += 1
         if self._checks % 50 == 0:  # What grows without end is too large the next time, too.
             self._check_bounds()
@@ -229,11 +228,6 @@ class World:
     def _check_bounds(self) -> None:
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
-        workers = self.dispatcher._workers
-        known = (workers.here, workers._lost, workers._ended, self.dispatcher.evicted)
-        heard = (workers._refused, workers._session_ids)
-        if max(map(len, known)) > limits.WORKERS or max(map(len, heard)) > limits.GREETED:
-            raise Broken("capture keeps more and more about workers")
 
     def _check_end(self) -> None:
         if not self.finished:
@@ -250,7 +244,12 @@ class World:
             raise Broken(f"captured {self.dispatcher.read}, rendered {len(self.emitted)}, dropped {dropped}")
         if not self.plan.live and dropped:
             raise Broken(f"{dropped} frames of a file were dropped")
-        if self.dispatcher.in_flight or self.pictures_at_capture or self.crops_at_capture or self.joiner.open_count:
+        if (
+            self.dispatcher.in_flight
+            or self.pictures_at_capture
+            or self.crops_at_capture
+            or self.joiner.missing_parts()
+        ):
             raise Broken("something is kept after the end")
         for emit in self.emitted:
             self._check_frame(emit)
@@ -276,7 +275,7 @@ class World:
 
     # --- The network ---
 
-    def _deliver(self, link: tuple[str, str], do, *arguments, may_overtake: bool = False) -> None:
+    def deliver(self, link: tuple[str, str], do, *arguments, may_overtake: bool = False) -> None:
         """Hand a message over after a random delay, in order within its link; lost if either end dies meanwhile."""
         lives = {end: self._lives[end] for end in link}
         if self.random.random() < self.plan.lose:
@@ -393,15 +392,15 @@ class World:
                 self.crops_at_capture[crops.frame] = crops
             case events.SendPicture(frame):
                 self._check_kept(frame)
-                self._deliver(render, self._join, self._picture(frame), self.epoch)
+                self.deliver(render, self._join, self._picture(frame), self.epoch)
             case events.AskInstead(frame, stages):
                 self._check_asked_instead(frame, stages)
                 self.isolation_requested[frame] = stages
             case events.SendPreview(frame):
                 self._check_kept(frame)
-                self._deliver(render, self.previews.append, frame)
+                self.deliver(render, self.previews.append, frame)
             case Drop() | GivenUp() | End():
-                self._deliver(render, self._join, action, self.epoch)
+                self.deliver(render, self._join, action, self.epoch)
             case events.Forget(frame):
                 self.pictures_at_capture.remove(frame)
                 self.crops_at_capture.pop(frame, None)
@@ -431,12 +430,10 @@ class World:
         worker = self.workers.get(connection) or self.hostile.get(connection)
         if worker is not None and isinstance(task, (Frame, Crops)):
             self.sent[worker.stage] += 1
-            if len(self.dispatcher._workers.here[connection].under_way) > limits.MAX_CREDIT:
-                raise Broken("a worker holds more than any may")
         if worker is None:
             self._to_capture_now(events.WorkerDisconnected(connection))  # As a send that fails says.
         else:
-            self._deliver(("capture", worker.name), worker.receive, task)
+            self.deliver(("capture", worker.name), worker.receive, task)
 
     @property
     def grants(self) -> Grants:
@@ -453,7 +450,7 @@ class World:
             whose = (assignment.frame, assignment.stage, assignment.worker)
             self._dispatch(events.AnswerRefused(*whose, flaw or "is for another frame"))
         else:
-            self._dispatch_and_read(events.FromWorker(connection, came))
+            self.dispatch_and_read(events.FromWorker(connection, came))
 
     def answer_came(self, came: Faces | Attribute, is_wrong: bool = False) -> None:
         """As render hears an answer; `is_wrong`: in itself."""
@@ -480,7 +477,7 @@ class World:
     def _hello(self, epoch: int = EPOCH) -> None:
         """Repeated, for a render that is started again knows nobody."""
         if epoch == self.epoch:
-            self._deliver(("capture", "render"), self._join, SourceHello(live=self.plan.live, **about(epoch)), None)
+            self.deliver(("capture", "render"), self._join, SourceHello(live=self.plan.live, **about(epoch)), None)
             self.after(0.1, self._hello, epoch)
 
     def _kill_render(self) -> None:
@@ -502,7 +499,7 @@ class World:
         if epoch is not None and epoch != self.joiner.epoch:
             return
         if isinstance(event, SourceHello) and event.epoch > (self.joiner.epoch or 0):
-            self.refusals = refusals.Refusals()
+            self.refusals = Refusals()
         if isinstance(event, FramePicture):
             self._seen = max(self._seen, event.frame + 1)
         actions = self.joiner.step(event)
@@ -543,9 +540,9 @@ class World:
             **about(self.joiner.epoch),
         )
         to = ("render", "capture")
-        self._deliver(to, self._dispatch_and_read, ack, self.joiner.epoch, may_overtake=self.plan.shuffle)
+        self.deliver(to, self.dispatch_and_read, ack, self.joiner.epoch, may_overtake=self.plan.shuffle)
 
-    def _dispatch_and_read(self, event: events.Event, epoch: int | None = None) -> None:
+    def dispatch_and_read(self, event: events.Event, epoch: int | None = None) -> None:
         """Acks, crops and what else carries an epoch mean nothing in another one."""
         if epoch is None or epoch == self.epoch:
             self._dispatch(event)
@@ -699,7 +696,7 @@ class Worker:
         world, faces, to_render = self.world, faces_in(task.frame), (self.name, "render")
         is_frame = isinstance(task, Frame)
         answer = found_in(task, self._boxes(task), faces) if is_frame else answered(task, self.stage, faces)
-        world._deliver(to_render, world.answer_came, answer)
+        world.deliver(to_render, world.answer_came, answer)
 
     def _boxes(self, task: Frame) -> str:
         return f"boxes-of-{task.frame}" + (f"-by-{self.replica}" if self.world.plan.differing_boxes else "")
@@ -721,12 +718,12 @@ class Worker:
 
     def _say_crops(self, crops: FaceCrops) -> None:
         if not self.session.served:
-            self.world._deliver((self.name, "capture"), self.world.crops_came, self.connection, crops)
+            self.world.deliver((self.name, "capture"), self.world.crops_came, self.connection, crops)
 
     def _say(self, message: Message, is_of_epoch: bool = True) -> None:
         if not self.session.served:
             event, epoch = events.FromWorker(self.connection, message), message.epoch if is_of_epoch else None
-            self.world._deliver((self.name, "capture"), self.world._dispatch_and_read, event, epoch)
+            self.world.deliver((self.name, "capture"), self.world.dispatch_and_read, event, epoch)
 
 
 def ended(plan: Plan, seed: int, longest_s: float = 200.0, most_events: int = 200_000) -> World:

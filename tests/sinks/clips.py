@@ -31,6 +31,12 @@ def watch(path: Path) -> Film:
         )
 
 
+def frames_in(path: Path) -> int:
+    """How many frames a player shows."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
 def sound_packets(path: Path) -> list[tuple[float, bytes]]:
     """Time in seconds and content of each packet of the sound."""
     with av.open(str(path)) as container:

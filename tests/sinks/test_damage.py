@@ -21,6 +21,7 @@ from stages.sinks.recorder import Recorder
 from stages.sinks.recovery import restore, survey
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, frame
+from tests.sinks.clips import frames_in
 from tests.sinks.recording import recording
 from tests.sinks.test_recovery import killed
 
@@ -70,11 +71,6 @@ def resumed(folder: Path, files: list = VIDEO) -> Recorder:
     write(recorder, range(recorder.restored.position, len(files)), files)
     recorder.close()
     return recorder
-
-
-def frames_in(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def everything_in(folder: Path) -> dict[str, bytes | str]:
@@ -190,7 +186,7 @@ def test_a_folder_that_was_stopped_and_damaged_is_refused_or_made_whole(tmp_path
         assert is_whole(folder, FILES)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(5, 20))])
 def test_a_video_zeroed_anywhere_is_never_taken_for_whole(tmp_path, seed):
     folder = broken_off(tmp_path / "out", VIDEO, 27)
     draw = random.Random(seed)

@@ -21,18 +21,13 @@ from stages.results.run_file import RunFile
 from stages.sinks.recorder import Recorder
 from stages.sinks.segments import segments_folder
 from tests.results.frames import face, flat, frame
-from tests.sinks.clips import sine_clip
+from tests.sinks.clips import frames_in, sine_clip
 from tests.sinks.recording import recording
 from tests.sinks.test_recovery import killed
 
 
 def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
-
-
-def frames_in(path: Path) -> int:
-    with av.open(str(path)) as container:
-        return sum(1 for _ in container.decode(video=0))
 
 
 def test_a_folder_of_pictures_and_videos_gets_its_like_in_one_order(tmp_path):

@@ -21,16 +21,25 @@ from stages.results.errors import OutputError
 from stages.results.manifest import Manifest
 from stages.sinks.segments import segments_folder
 from stages.sinks.video import VideoWriter, encoded_size
+from tests.conftest import PROJECT
 from tests.results.frames import flat, frame
 from tests.sinks.clips import sine_clip, sound_packets, watch
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(writer: VideoWriter, times: list[float], pixels=None) -> None:
     for number, time in enumerate(times):
         picture = flat(64, 48, 10 * number % 250) if pixels is None else pixels
         writer.write(frame(number, picture, time=time), picture)
+
+
+def written(
+    folder: Path, times: list[float], pixels=None, rate: float | None = 25, source: Path | None = None, sound=None
+) -> VideoWriter:
+    """Write clip.mp4 with these frames, and say what became of the sound of `source`."""
+    writer = VideoWriter(folder / "clip.mp4", rate)
+    write(writer, times, pixels)
+    assert writer.close(source) == sound
+    return writer
 
 
 def greys(pictures: list[np.ndarray]) -> list[int]:
@@ -63,9 +72,7 @@ def test_colours_come_back_as_they_were(tmp_path: Path):
     pixels[:32, :32], pixels[:32, 32:], pixels[32:, :32], pixels[32:, 32:] = (
         (0, 0, 255), (0, 255, 0), (255, 0, 0), (200, 100, 50),
     )  # fmt: skip
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0], pixels)
-    writer.close()
+    written(tmp_path, [0], pixels)
     back = watch(tmp_path / "clip.mp4").pictures[0].astype(int)
     for row, column in ((16, 16), (16, 48), (48, 16), (48, 48)):
         assert np.abs(back[row, column] - pixels[row, column]).max() < 12
@@ -73,9 +80,7 @@ def test_colours_come_back_as_they_were(tmp_path: Path):
 
 def test_a_variable_frame_rate_is_kept_and_the_last_frame_lasts_one_nominal_frame(tmp_path: Path):
     times = [0, 0.04, 0.1, 0.50001, 0.6, 2.0]
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, times)
-    writer.close()
+    writer = written(tmp_path, times)
     film = watch(tmp_path / "clip.mp4")
     assert film.times == pytest.approx(times, abs=1e-5)
     assert film.duration == pytest.approx(2.04, abs=1e-4)
@@ -95,9 +100,7 @@ HALF_A_DAY_S = 43_200.0
     ],
 )
 def test_gaps_of_hours_and_days_are_kept(tmp_path: Path, times):
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, times)
-    writer.close()
+    writer = written(tmp_path, times)
     film = watch(tmp_path / "clip.mp4")
     assert film.times == pytest.approx(times, abs=1e-3)
     assert film.duration == pytest.approx(times[-1] + 0.04, abs=1e-2)
@@ -112,15 +115,13 @@ def test_a_restart_within_a_time_lapse_keeps_its_gaps(tmp_path: Path):
         for number in range(first, min(first + 4, 6)):
             writer.write(frame(number, time=HALF_A_DAY_S * number), flat(64, 48, 10 * number))
         if first < 4:
-            writer._end_segment()
+            writer.finish()
     writer.close()
     assert watch(path).times == pytest.approx([HALF_A_DAY_S * number for number in range(6)])
 
 
 def test_a_gap_beyond_what_mp4_holds_is_shortened_and_said(tmp_path: Path):
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0, 4e9, 4e9 + 1])
-    writer.close()
+    writer = written(tmp_path, [0, 4e9, 4e9 + 1])
     assert watch(tmp_path / "clip.mp4").times == pytest.approx([0, 2**31 - 2, 2**31 - 1])
     said = "clip.mp4 has at most 68 years between two frames, the most that mp4 holds; there are more before frame 1"
     assert writer.notes == [said]
@@ -128,26 +129,20 @@ def test_a_gap_beyond_what_mp4_holds_is_shortened_and_said(tmp_path: Path):
 
 def test_two_thousand_frames_a_second_have_their_times(tmp_path: Path):
     times = [number / 2000 for number in range(40)]
-    writer = VideoWriter(tmp_path / "clip.mp4", 2000)
-    write(writer, times)
-    writer.close()
+    written(tmp_path, times, rate=2000)
     film = watch(tmp_path / "clip.mp4")
     assert film.times == pytest.approx(times, abs=1e-5)
     assert film.duration == pytest.approx(0.02, abs=1e-4)
 
 
 def test_times_that_stand_still_or_go_back_are_moved_on_and_no_frame_is_lost(tmp_path: Path):
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0, 0.04, 0.04, 0.02, 0.2])
-    writer.close()
+    written(tmp_path, [0, 0.04, 0.04, 0.02, 0.2])
     times = watch(tmp_path / "clip.mp4").times
     assert times == pytest.approx([0, 0.04, 0.04, 0.04, 0.2], abs=1e-4) and times == sorted(set(times))
 
 
 def test_a_camera_that_was_opened_earlier_begins_at_zero(tmp_path: Path):
-    writer = VideoWriter(tmp_path / "clip.mp4", None)
-    write(writer, [7.0, 7.1, 7.3])
-    writer.close()
+    written(tmp_path, [7.0, 7.1, 7.3], rate=None)
     assert watch(tmp_path / "clip.mp4").times == pytest.approx([0, 0.1, 0.3], abs=1e-5)
 
 
@@ -164,9 +159,7 @@ def test_a_camera_that_was_opened_earlier_begins_at_zero(tmp_path: Path):
 def test_sizes_are_padded_by_repeating_the_last_column_and_row(tmp_path: Path, size, expected):
     pixels = flat(*size, 60)
     pixels[:, -1] = pixels[-1, :] = 200
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0, 0.04], pixels)
-    writer.close()
+    writer = written(tmp_path, [0, 0.04], pixels)
     film = watch(tmp_path / "clip.mp4")
     high, wide, _ = film.pictures[1].shape
     assert (wide, high) == expected == encoded_size(*size)
@@ -176,9 +169,7 @@ def test_sizes_are_padded_by_repeating_the_last_column_and_row(tmp_path: Path, s
 
 
 def test_a_picture_beyond_what_players_take_is_scaled_down_and_it_is_said(tmp_path: Path):
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0], flat(8000, 6000, 90))
-    writer.close()
+    writer = written(tmp_path, [0], flat(8000, 6000, 90))
     high, wide, _ = watch(tmp_path / "clip.mp4").pictures[0].shape
     assert (wide, high) == (3546, 2660) and wide * high <= 36_864 * 256
     assert writer.notes == ["clip.mp4 is scaled from 8000 x 6000 to 3546 x 2660, the most that players take"]
@@ -203,9 +194,7 @@ def test_without_a_frame_there_is_no_video_and_nothing_else(tmp_path: Path):
 
 
 def test_closing_twice_changes_nothing(tmp_path: Path):
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [0])
-    writer.close()
+    writer = written(tmp_path, [0])
     before = (tmp_path / "clip.mp4").read_bytes()
     assert writer.close() is None
     assert (tmp_path / "clip.mp4").read_bytes() == before
@@ -226,7 +215,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def write_and_be_killed(path: Path, first: int, count: int) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(first), str(count)], cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(first), str(count)], cwd=PROJECT)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -291,9 +280,7 @@ def test_a_segment_cut_at_any_byte_gives_every_frame_that_is_whole(tmp_path: Pat
 
 def test_sound_is_copied_packet_by_packet(tmp_path: Path):
     source = sine_clip(tmp_path / "source.mp4", "aac")
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(50)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(50)], sound="sound copied", source=source)
     before, after = sound_packets(source), sound_packets(tmp_path / "clip.mp4")
     inside = [(time, content) for time, content in before if time < 2.0]
     assert [content for _, content in after] == [content for _, content in inside]
@@ -303,9 +290,7 @@ def test_sound_is_copied_packet_by_packet(tmp_path: Path):
 
 def test_sound_stays_with_the_picture_when_it_began_earlier_and_ends_with_the_video(tmp_path: Path):
     source = sine_clip(tmp_path / "source.mkv", "aac", seconds=2.0, video_starts_s=1.0)
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(25)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(25)], sound="sound copied", source=source)
     before, after = dict(map(reversed, sound_packets(source))), sound_packets(tmp_path / "clip.mp4")
     assert [before[content] - time for time, content in after] == pytest.approx([1.0] * len(after), abs=2e-3)
     assert -0.05 < after[0][0] <= 0 and 0.95 < after[-1][0] < 1.0
@@ -316,9 +301,7 @@ def test_sound_stays_with_the_picture_when_it_began_earlier_and_ends_with_the_vi
 )
 def test_other_kinds_of_sound_that_mp4_holds_are_copied(tmp_path: Path, codec, suffix):
     source = sine_clip(tmp_path / f"source{suffix}", codec, seconds=0.5)
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(12)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(12)], sound="sound copied", source=source)
     with av.open(str(tmp_path / "clip.mp4")) as container:
         assert sum(block.samples for block in container.decode(audio=0)) > 15_000
 
@@ -365,9 +348,7 @@ def test_the_sound_of_concatenated_files_goes_on_with_the_pictures_of_each(tmp_p
     parts = [sine_clip(tmp_path / f"{n}{suffix}", "mp2", seconds=0.6, video="mpeg2video") for n in range(3)]
     source = tmp_path / f"source{suffix}"
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(45)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(45)], sound="sound copied", source=source)
     times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
     assert_without_a_hole(times, ends_s=1.8)
 
@@ -445,9 +426,7 @@ def test_of_two_sound_tracks_the_one_that_players_take_is_copied(tmp_path: Path)
                     packet.stream = copy
                     out.mux(packet)
             stream.container.seek(0)
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(12)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(12)], sound="sound copied", source=source)
     with av.open(str(tmp_path / "clip.mp4")) as container:
         assert container.streams.audio[0].codec.name == "aac"
 
@@ -482,9 +461,7 @@ def test_sound_counts_from_the_stream_whose_pictures_are_read(tmp_path: Path):
             if packet.size:
                 packet.stream = copies[packet.stream]
                 out.mux(packet)
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(25)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(25)], sound="sound copied", source=source)
     times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
     assert -0.05 < times[0] <= 0 and 0.95 < times[-1] < 1.0
 
@@ -495,8 +472,6 @@ def test_the_sound_of_an_older_recording_behind_a_newer_one_stays_with_its_pictu
     older = sine_clip(tmp_path / "older.ts", "mp2", seconds=0.6, video="mpeg2video")
     source = tmp_path / "source.ts"
     source.write_bytes(newer.read_bytes() + older.read_bytes())
-    writer = VideoWriter(tmp_path / "clip.mp4", 25)
-    write(writer, [n / 25 for n in range(30)])
-    assert writer.close(source) == "sound copied"
+    written(tmp_path, [n / 25 for n in range(30)], sound="sound copied", source=source)
     times = [time for time, _ in sound_packets(tmp_path / "clip.mp4")]
     assert_without_a_hole(times, ends_s=1.2)

@@ -121,9 +121,3 @@ def write_picture(path: Path, pixels: np.ndarray) -> Path:
 def exif(orientation: int) -> bytes:
     """A TIFF directory with the orientation alone, as EXIF holds it."""
     return b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + orientation.to_bytes(2, "little") + b"\0\0\0\0\0\0"
-
-
-def jpeg_with_exif(pixels: np.ndarray, orientation: int) -> bytes:
-    file = cv2.imencode(".jpg", pixels)[1].tobytes()
-    segment = b"Exif\0\0" + exif(orientation)
-    return file[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + file[2:]

@@ -36,24 +36,8 @@ def test_a_missing_file_is_named_with_the_nearest_name_beside_it(tmp_path):
     )
 
 
-def test_a_missing_folder_is_named_where_the_path_goes_wrong(tmp_path):
-    assert f"({tmp_path} has no nowhere)" in refusal(str(tmp_path / "nowhere" / "at" / "all.mp4"))
-
-
 def test_an_empty_source_is_refused():
     assert refusal("").startswith("The source is empty")
-
-
-def test_the_home_folder_may_be_a_tilde(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    write_picture(tmp_path / "a.png", numbered(1, (8, 8)))
-    assert open_source("~/a.png").name == "a.png"
-    assert open_source("~/*.png").description == "1 picture"
-
-
-def test_a_file_url_is_a_path(tmp_path):
-    assert open_source(f"file://{write_video(tmp_path / 'clip.mp4')}").name == "clip.mp4"
 
 
 def test_a_file_called_demo_is_read_by_its_path(tmp_path, monkeypatch):
@@ -81,12 +65,6 @@ def test_auto_without_a_camera_is_the_demo_and_says_so(no_camera):
 def test_a_camera_that_is_not_there_is_one_sentence(no_camera, capfd, spec):
     assert refusal(spec) == ("There is no camera 0; no camera was found; a file, a folder, a URL or demo will do.")
     assert capfd.readouterr().err == ""
-
-
-def test_an_unknown_kind_of_url_is_refused_without_showing_it():
-    said = refusal("gopher://anna:secret@example.org/clip")
-    assert "begins with gopher://" in said and "rtsp" in said
-    assert "secret" not in said
 
 
 def test_a_file_needs_neither_the_demo_s_packages_nor_the_network(tmp_path):

@@ -13,8 +13,6 @@ import pytest
 from stages.sources.refusal import SourceError, refuse
 from tests.sources.material import numbered, write_picture, write_video
 
-PROJECT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch) -> Path:

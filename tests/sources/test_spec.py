@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,8 @@ from stages.sources.base import SourceError
 from stages.sources.opening import open_source
 from stages.sources.spec import camera_of, expanded, path_of
 from stages.sources.urls import public
+from tests.conftest import PROJECT
 from tests.sources.material import write_video
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +142,3 @@ def test_a_secret_in_an_address_is_not_shown(url, shown):
 def test_names_of_files_are_shown_as_they_are():
     for name in ("clip.mp4", "10:30.mp4", "anna@home.mp4", "C:\\x.mp4", "shots/*.jpg", "0"):
         assert public(name) == name
-
-
-def test_a_password_with_reserved_characters_is_refused_with_how_to_write_it():
-    with pytest.raises(SourceError, match="%2F for /, %3A for :, %40 for @, %23 for # and %3F for"):
-        open_source("rtsp://admin:Se@cr/et@door/1")

@@ -153,17 +153,6 @@ def test_a_size_that_changes_is_scaled_back_to_the_first(tmp_path):
     assert source.notes == ["clip.mjpeg: the size changes from 64 x 48 to 128 x 96 at frame 3 and is scaled back."]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [(b"", "is empty"), (b"Dear diary, this is no video.\n" * 50, "is not a video that can be read")],
-    ids=["zero-byte", "text"],
-)
-def test_what_is_no_video_is_refused_in_one_sentence(tmp_path, content, said):
-    (tmp_path / "clip.mp4").write_bytes(content)
-    with pytest.raises(SourceError, match=f"clip.mp4 {said}"):
-        open_source(str(tmp_path / "clip.mp4"))
-
-
 def test_a_list_of_files_that_calls_itself_a_video_is_refused(tmp_path):
     write_video(tmp_path / "private.mp4", frames=3)
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile private.mp4\n")

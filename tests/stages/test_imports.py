@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.conftest import PROJECT
+
 WATCHED = {"ai_edge_litert", "asyncio", "av", "cv2", "dlib", "tensorflow", "websockets", "yaml"}
 
 

@@ -19,8 +19,7 @@ from stages.protocol.stats import CaptureReport, RenderReport
 from stages.supervision.child import Start
 from stages.supervision.events import Member
 from stages.supervision.launcher import Outcome, launch
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.conftest import PROJECT
 
 HEAD = """
 import os, signal, subprocess, sys, time
@@ -28,6 +27,7 @@ from stages.errors import FacepipeError
 from stages.supervision import stage as process
 from stages.program import run_stage
 from stages.protocol.stats import CaptureReport, RenderReport, SourceReport
+from tests.conftest import PROJECT
 
 def serve(control):
     while not control.stop_requested:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 from stages.supervision.account import account, last_line, limit_sentence, lines, of_all_lives

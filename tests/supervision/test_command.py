@@ -14,9 +14,8 @@ import pytest
 
 from stages.supervision.command import alive
 from stages.trace.recorder import TraceRecorder
+from tests.conftest import PROJECT
 from tests.report.material import film, followed, written
-
-PROJECT = Path(__file__).parents[2]
 
 
 def started(*command: object, **options) -> subprocess.Popen:

@@ -62,7 +62,8 @@ def first(deed: str, then: str = "") -> str:
         "  l.ready(); mark = sys.argv[0] + '.lived'; lived = os.path.exists(mark); open(mark, 'w').close()\n"
         f"  if not lived: {deed}\n"
         f"  {then or 'pass'}\n"
-        "  l.say('back'); serve(l); l.report(RenderReport(notes=['second life']))\n"
+        "  l.say('back'); open(sys.argv[0] + '.back', 'w').close(); serve(l)\n"
+        "  l.report(RenderReport(notes=['second life']))\n"
     )
 
 
@@ -72,7 +73,8 @@ def main(s, l):
     while not (gone := list(l.gone())):
         l.heartbeat(); time.sleep(0.01)
     l.say(f"{gone[0].stage} {gone[0].replica} {gone[0].cause}")
-    for _ in range(200):
+    here = os.path.dirname(sys.argv[0])
+    while not any(name.endswith(".back") for name in os.listdir(here)):
         l.heartbeat(); time.sleep(0.01)
     l.report(CaptureReport(source="clip.mp4", captured=3))
 """
@@ -146,25 +148,6 @@ def test_a_stage_that_refuses_what_it_was_told_ends_the_run_with_2_and_its_sente
     refuses = "def main(s, l): raise FacepipeError('emotion.yaml:3: there is no such file.')"
     outcome = run(tmp_path, render=SERVES, capture=SERVES, emotion=refuses)
     assert (outcome.status, outcome.sentence) == (2, "emotion.yaml:3: there is no such file.")
-
-
-def test_the_same_error_after_it_was_ready_is_a_failure(tmp_path):
-    fails = "def main(s, l): l.ready(); raise FacepipeError('the disk is full.')"
-    outcome = run(tmp_path, render=fails, capture=SERVES)
-    assert (outcome.status, outcome.sentence) == (1, "the disk is full.")
-
-
-def test_a_stage_that_the_run_does_not_take_is_refused_although_it_was_ready(tmp_path):
-    refused = (
-        "def main(s, l):\n"
-        "  from stages.errors import StartupRejected\n"
-        "  l.ready(); raise StartupRejected('glasses is refused by capture: this run has no stage glasses.')"
-    )
-    outcome = run(tmp_path, glasses=refused)
-    assert (outcome.status, outcome.sentence) == (
-        2,
-        "glasses is refused by capture: this run has no stage glasses.",
-    )
 
 
 def test_a_stage_that_is_deaf_to_stop_and_to_sigterm_is_killed_and_its_children_with_it(tmp_path):
@@ -247,6 +230,7 @@ def main(s, l):
         DEED
         [].pop()
     l.say("back")
+    open(sys.argv[0] + ".back", "w").close()
     serve(l)
 """
 
@@ -254,10 +238,9 @@ def main(s, l):
 @pytest.mark.parametrize(
     "deed",
     [
-        "os.remove(LOG)",
         "shutil.rmtree(os.path.dirname(LOG))",
-        "os.rename(os.path.dirname(LOG), os.path.dirname(LOG) + '-moved')",
-        "os.remove(LOG); os.mkdir(LOG)",
+        pytest.param("os.rename(os.path.dirname(LOG), os.path.dirname(LOG) + '-moved')", marks=pytest.mark.long),
+        pytest.param("os.remove(LOG); os.mkdir(LOG)", marks=pytest.mark.long),
         "os.remove(LOG); os.mkfifo(LOG)",
         "os.chmod(os.path.dirname(LOG), 0)",
     ],
@@ -397,7 +380,7 @@ def test_no_stage_outlives_a_launcher_that_was_killed_not_even_one_that_is_stopp
 
 
 def test_without_the_help_of_the_kernel_the_end_of_the_pipe_ends_a_stage(tmp_path):
-    portable = "process._die_with_the_launcher = lambda: None\n" + DEAF_SAYS
+    portable = "sys.platform = 'freebsd14'\n" + DEAF_SAYS
     launcher = LauncherProcess(tmp_path, render=portable)
     launcher.wait_for("render")
     children = launcher.children()

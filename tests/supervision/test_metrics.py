@@ -9,16 +9,15 @@ import threading
 import time
 import urllib.request
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
-from stages.protocol.histogram import Histogram
+from stages.protocol.durations import Histogram
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
 from stages.supervision.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, Metrics, MetricsError, served
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.browser import free_port
+from tests.conftest import PROJECT
 
 
 def counted(*seconds: float) -> Histogram:
@@ -121,12 +120,6 @@ def address():
     metrics.progress("capture", capture(40))
     with served(metrics, "127.0.0.1", free_port()) as address:
         yield address
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
 
 
 def asked(address: str) -> str:

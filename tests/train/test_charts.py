@@ -1,4 +1,4 @@
-"""Names, legends and numbers of the charts stand where the data is; asked of matplotlib before it saves."""
+"""Names and numbers of the charts stand where the data is; asked of matplotlib before it saves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 from matplotlib.figure import Figure  # noqa: E402
 
 from docs.model_pictures import draw_groups  # noqa: E402
-from train.report import draw_calibration, draw_confusion, draw_curves  # noqa: E402
+from train.report import draw_confusion  # noqa: E402
 
 
 @pytest.fixture
@@ -52,32 +52,3 @@ def test_in_the_chart_by_group_each_bar_has_its_own_name(drawn):
     middles = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in axes.patches}
     names = dict(zip(axes.get_yticks(), words(axes.get_yticklabels()), strict=True))
     assert {names[place]: width for place, width in middles.items()} == {"race Black": 60, "race White": 100}
-
-
-def lines_by_name(axes):
-    """The line that the legend shows in the colour of each name."""
-    legend = axes.get_legend()
-    by_colour = {line.get_color(): line for line in axes.get_lines()}
-    return {
-        text.get_text(): by_colour[handle.get_color()]
-        for text, handle in zip(legend.get_texts(), legend.get_lines(), strict=True)
-    }
-
-
-def test_the_legend_of_a_calibration_names_the_right_line(drawn):
-    sure = np.full(10, 0.8)
-    measured = {"emotion": (sure, np.arange(10) < 8), "gender": (sure, np.arange(10) < 3)}
-    (axes,) = drawn(draw_calibration, measured).axes
-    lines = lines_by_name(axes)
-    assert max(lines["emotion"].get_ydata()) == pytest.approx(80)
-    assert max(lines["gender"].get_ydata()) == pytest.approx(30)
-    assert axes.get_xlabel().startswith("confidence") and axes.get_ylabel().startswith("right")
-
-
-def test_the_legend_of_the_curves_names_the_right_line(drawn):
-    history = [
-        {"epoch": n, "loss": 1.0, "learning_rate": 0.1, "gender on utkface": 0.2, "gender on web": 0.4} for n in (1, 2)
-    ]
-    lines = lines_by_name(drawn(draw_curves, history, "gender").axes[1])
-    assert lines["gender on utkface"].get_ydata().tolist() == [20, 20]
-    assert lines["gender on web"].get_ydata().tolist() == [40, 40]

@@ -48,8 +48,10 @@ class Server:
         self.heard: list = []
         self.visitors: list[Transport] = []
 
-    def security(self, host: str, keys: Path | None = None) -> Security:
-        return Security(read_keys(keys or self.keys, host, HOSTS), {self.address: "desk"}, Placement.of(PIPELINE))
+    def security(self, host: str, keys: Path | None = None, **owners: str) -> Security:
+        """Of a process on a host; `owners`: address -> host, for this server `desk` unless it is named."""
+        keyring = read_keys(keys or self.keys, host, HOSTS)
+        return Security(keyring, {self.address: "desk", **owners}, Placement.of(PIPELINE))
 
     def visit(self, security: Security | None, say=lambda sentence: None) -> DealerSocket:
         transport = Transport(security, say)
@@ -117,14 +119,14 @@ def test_who_is_refused_is_told_so(server, tmp_path):
 
 
 def test_a_key_that_was_replaced_is_no_longer_known(server, tmp_path):
-    old = server.security("shed")
+    (server.keys / "old").mkdir(mode=0o700)
     for name in ("shed.secret", "shed.public"):
-        (server.keys / name).unlink()
+        (server.keys / name).rename(server.keys / "old" / name)
+    (server.keys / "old/desk.public").write_bytes((server.keys / "desk.public").read_bytes())
     make_keys(server.keys, HOSTS, new_pair)
     newer = Server(server.keys)
     try:
-        old._owners = {newer.address: "desk"}
-        visitor = newer.visit(old)
+        visitor = newer.visit(newer.security("shed", server.keys / "old"))
         newer.until(lambda: newer.bound.refused["a peer without a known key"] >= 1, visitor)
         assert newer.heard == []
         assert_open_for_the_others(newer)
@@ -162,9 +164,7 @@ def test_hundreds_that_connect_and_say_nothing_do_not_keep_a_host_out(server):
 
 
 def test_who_takes_this_machine_for_another_one_does_not_speak_with_it(server):
-    visitor = server.security("shed")
-    visitor._owners = {server.address: "shed"}
-    server.visit(visitor)
+    server.visit(server.security("shed", **{server.address: "shed"}))
     server.until(lambda: server.bound.refused["a peer that could not show a key"] >= 1)
     assert server.heard == []
 
@@ -218,14 +218,12 @@ def test_an_authenticator_that_lets_anybody_in_is_noticed_before_a_port_is_opene
 
 
 def test_without_an_authenticator_nobody_gets_in(server, keys):
-    security = server.security("desk")
     with zmq.Context() as context, context.socket(zmq.ROUTER) as bound, context.socket(zmq.DEALER) as friend:
-        security.secure_server(bound)
+        server.security("desk").secure_server(bound)
         bound.bind("tcp://127.0.0.1:*")
         friend.setsockopt(zmq.LINGER, 0)
         address = bound.last_endpoint.decode()
-        security._owners = {address: "desk"}
-        security.secure_client(friend, address)
+        server.security("desk", **{address: "desk"}).secure_client(friend, address)
         friend.connect(address)
         friend.send(b"hello")
         assert not bound.poll(500)

@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.protocol.messages import SHARED, Encoded, FramePicture, Refused, pack, unpack
+from stages.protocol.messages import SHARED, Encoded, FramePicture, Refused, kinds, pack, unpack
 from stages.transport.images import decoded
 from stages.transport.ring import Ring, RingReader
 
@@ -48,7 +48,7 @@ def message(pixels: np.ndarray | Encoded, frame: int = 0) -> FramePicture:
 def arrived(said: FramePicture, reader: RingReader) -> np.ndarray:
     """What the receiver of this message sees."""
     parts = [bytes(part) for part in pack(said)]
-    return decoded(unpack(parts, {FramePicture.kind: FramePicture}), reader.read).arrays[0]
+    return decoded(unpack(parts, kinds(FramePicture)), reader.read).arrays[0]
 
 
 def test_what_is_read_is_what_was_written_round_after_round(ring, reader):
@@ -117,7 +117,6 @@ def test_a_file_under_another_name_is_not_opened(reader, tmp_path):
         assert not reader.open([os.getpid(), pipe.fileno(), "00" * 16])
 
 
-@settings(max_examples=200)
 @given(st.binary(max_size=40), st.integers(0, 2**64 - 1))
 def test_nonsense_for_a_place_is_refused(nonsense, position):
     ring, reader = Ring(4, PLENTY), RingReader()

@@ -62,20 +62,17 @@ def shown(tmp_path, monkeypatch):
     return display, KeptWindow.opened[0], said
 
 
-def test_a_key_takes_a_label_off_the_picture_that_stands_there(shown):
-    display, window, _ = shown
-    window.press("e")
-    display.poll()
-    assert len(window.shown) == 2 and not np.array_equal(*window.shown)
-    window.press("e")
-    display.poll()
-    assert np.array_equal(window.shown[0], window.shown[2])
-
-
-def test_nothing_is_drawn_again_while_nothing_changes(shown):
+@pytest.mark.parametrize("key", "eh")
+def test_a_key_takes_a_label_off_the_picture_that_stands_there_or_shows_the_keys_and_again_undoes_it(shown, key):
     display, window, _ = shown
     display.poll(), display.poll()
     assert len(window.shown) == 1
+    window.press(key)
+    display.poll(), display.poll()
+    assert len(window.shown) == 2 and not np.array_equal(*window.shown)
+    window.press(key)
+    display.poll()
+    assert np.array_equal(window.shown[0], window.shown[2])
 
 
 def test_a_live_picture_says_how_old_it_is_until_the_next_one_comes(shown, monkeypatch):
@@ -240,16 +237,6 @@ def test_where_there_is_no_screen_auto_says_so_and_window_is_an_error(tmp_path, 
 
 
 LINES = numbers(Snapshot(24.96, 0.0712, (Load("detect", 0.93, 4), Load("age", 0.08, 0))), {})
-
-
-def test_h_shows_the_keys_over_the_picture_and_takes_them_away(shown):
-    display, window, _ = shown
-    window.press("h")
-    display.poll()
-    assert len(window.shown) == 2 and not np.array_equal(*window.shown)
-    window.press("h")
-    display.poll()
-    assert np.array_equal(window.shown[0], window.shown[2])
 
 
 def test_d_shows_how_the_run_goes_and_what_is_new_of_it(shown):

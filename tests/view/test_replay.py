@@ -58,7 +58,13 @@ def histories(draw) -> list[FinishedFrame]:
         error = draw(st.sampled_from([None, None, "detect gave it up"])) if not found else None
         frames.append(
             frame(
-                number, faces=found, file=file, time=0.0 if still else time_s, rate=None if still else 30.0, error=error
+                number,
+                faces=found,
+                file=file,
+                time=0.0 if still else time_s,
+                rate=None if still else 30.0,
+                cut=not still and draw(st.integers(0, 4)) == 0,
+                error=error,
             )
         )
     return frames
@@ -72,7 +78,7 @@ def restored(lines: list[bytes]) -> Follower:
     """A new one that has read what another one's frames were written as."""
     new = follower()
     for said in map(parsed, lines):
-        new.replay(said.file, said.time, said.faces)
+        new.replay(said.file, said.time, said.faces, said.cut)
     return new
 
 

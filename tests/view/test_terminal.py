@@ -6,7 +6,8 @@ import io
 import os
 import time
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from stages.protocol.control import SourceOpened
 from stages.protocol.stats import CaptureReport, RenderReport, SourceReport

@@ -99,14 +99,6 @@ def test_terminal_subtitles_page_and_report_say_the_same_word(tmp_path):
     assert (number, answers, unsure) == (1, {}, True)
 
 
-def test_a_person_who_was_never_seen_well_is_unsure_in_the_report(tmp_path):
-    by = postprocessor()
-    (tmp_path / "results.jsonl").write_bytes(b"".join(line(finished(by, n, POOR, n / 25)) for n in range(25)))
-    assert main([str(tmp_path), "--html"]) == 0
-    report = (tmp_path / "report.html").read_text()
-    assert "<p>unsure</p>" in report and "woman" not in report
-
-
 def test_the_mark_is_by_the_quality_as_it_is_written():
     [one] = postprocessor(unsure_below=0.5).finish(frame(0, flat(96, 64), [seen(face(1, 1, 9), 0.49999)])).faces
     assert one.quality == 0.5 and not one.unsure

@@ -18,14 +18,16 @@ FOUR = 0.45  # probability of a crop that is made of four, half as large: more a
 LARGEST_ZOOM = 2.5
 LEAST_SHARE = (0.65, 0.95, 1.0)  # of the picture's shorter side and the crop's: at least, one of them
 WITHOUT_AIM = 0.12  # probability of a crop that is cut anywhere
-TURNED = 0.35  # probability of a crop that is turned
+TURNED = 0.35  # probability of a crop that is turned, where none is given
 TURN = 25.0  # standard deviation, degrees
 MIRRORED = (1, 0, 2, 4, 3)  # the points in a mirrored picture
 
 
-def cut(pixels: np.ndarray, labels: Labels, side: int, rng) -> tuple[np.ndarray, Labels]:
-    """A crop uint8 (side, side, 3), and the faces in it."""
-    matrix, scale, angle = placed(pixels.shape[:2], labels, side, rng)
+def cut(
+    pixels: np.ndarray, labels: Labels, side: int, rng, turning: float = TURNED, points_from: float = 0.0
+) -> tuple[np.ndarray, Labels]:
+    """A crop uint8 (side, side, 3), and the faces in it; `turning` and `points_from` as in `made`."""
+    matrix, scale, angle = placed(pixels.shape[:2], labels, side, rng, turning)
     mirrored = rng.random() < 0.5
     if mirrored:
         matrix = np.array([[-1.0, 0, side], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
@@ -34,10 +36,10 @@ def cut(pixels: np.ndarray, labels: Labels, side: int, rng) -> tuple[np.ndarray,
     if mirrored:
         points = points[:, MIRRORED]
     boxes = turned(labels.boxes, matrix, scale, angle)
-    return crop, visible(Labels(boxes, labels.ignored, points.astype(np.float32)), side)
+    return crop, visible(Labels(boxes, labels.ignored, points.astype(np.float32)), side, points_from)
 
 
-def placed(size: tuple[int, int], labels: Labels, side: int, rng) -> tuple[np.ndarray, float, float]:
+def placed(size: tuple[int, int], labels: Labels, side: int, rng, turning: float) -> tuple[np.ndarray, float, float]:
     """From picture to crop: the matrix (2, 3), its scale and its angle in degrees."""
     height, width = size
     real = np.flatnonzero(~labels.ignored)
@@ -54,7 +56,7 @@ def placed(size: tuple[int, int], labels: Labels, side: int, rng) -> tuple[np.nd
         scale = float(np.exp(rng.uniform(np.log(least), np.log(max(1.5 * least, 1.6)))))
         middle = np.array([rng.uniform(0, width), rng.uniform(0, height)])
         target = np.full(2, side / 2)
-    angle = float(rng.normal(0, TURN)) if rng.random() < TURNED else 0.0
+    angle = float(rng.normal(0, TURN)) if rng.random() < turning else 0.0
     # Mostly picture, little border: as far as it goes, the crop is pushed back into the picture.
     for axis, length in enumerate((width, height)):
         low, high = sorted((side - (length - middle[axis]) * scale, middle[axis] * scale))
@@ -87,15 +89,19 @@ def turned(boxes: np.ndarray, matrix: np.ndarray, scale: float, angle: float) ->
     return np.concatenate([middle - size / 2, size], axis=1).astype(np.float32)
 
 
-def visible(labels: Labels, side: int) -> Labels:
-    """The faces that a crop shows, cut off at its edges; tiny ones, and those of which little is left, are ignored."""
+def visible(labels: Labels, side: int, points_from: float = 0.0) -> Labels:
+    """The faces that a crop shows, cut off at its edges; tiny ones, and those of which little is left, are ignored.
+
+    Of faces below `points_from`, in pixels, the points are not known well enough to be learned.
+    """
     low = np.clip(labels.boxes[:, :2], 0, side)
     high = np.clip(labels.boxes[:, :2] + labels.boxes[:, 2:], 0, side)
     boxes = np.concatenate([low, high - low], axis=1)
     shown = boxes[:, 2:].prod(axis=1) / np.maximum(labels.boxes[:, 2:].prod(axis=1), 1e-6)
-    small = np.sqrt(labels.boxes[:, 2:].prod(axis=1)) < SMALLEST_SIDE
-    ignored = labels.ignored | (shown < 0.5) | small
-    points = np.where((shown < 0.95)[:, None, None], np.nan, labels.points)
+    sides = np.sqrt(labels.boxes[:, 2:].prod(axis=1))
+    ignored = labels.ignored | (shown < 0.5) | (sides < SMALLEST_SIDE)
+    unknown = (shown < 0.95) | (sides < points_from)
+    points = np.where(unknown[:, None, None], np.nan, labels.points)
     return Labels(boxes, ignored, points.astype(np.float32)).where(shown > 0)
 
 
@@ -129,10 +135,21 @@ def within(cells: np.ndarray, box: np.ndarray, reach: float) -> np.ndarray:
     return inside & (cells[:, 1] >= y - more) & (cells[:, 1] <= y + h + more)
 
 
-def made(pictures: list[tuple[np.ndarray, Labels]], side: int, rng, strength: float = 1.0) -> tuple[np.ndarray, Labels]:
-    """One crop of one picture, or of four side by side, as a camera might have seen it."""
+def made(
+    pictures: list[tuple[np.ndarray, Labels]],
+    side: int,
+    rng,
+    strength: float = 1.0,
+    turning: float = TURNED,
+    points_from: float = 0.0,
+) -> tuple[np.ndarray, Labels]:
+    """One crop of one picture, or of four side by side, as a camera might have seen it.
+
+    `turning`: probability of a crop that is turned; `points_from`: side of the faces whose points are learned, in
+    pixels of the crop.
+    """
     half = side // 2
-    parts = [cut(*picture, side if len(pictures) == 1 else half, rng) for picture in pictures]
+    parts = [cut(*picture, side if len(pictures) == 1 else half, rng, turning, points_from) for picture in pictures]
     parts = [(lit(crop, rng), labels) for crop, labels in parts]
     crop, labels = parts[0] if len(parts) == 1 else together(parts, half)
     for effect, probability in ((blurred, 0.1), (darkened, 0.05), (noisy, 0.06), (compressed, 0.12)):

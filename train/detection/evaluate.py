@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,8 @@ from train.corruptions import CORRUPTIONS
 from train.detection.crops import turned
 from train.detection.data import Labels, Photographs, load
 from train.detection.score import BANDS, PRECISION, SMALLEST, Matches, matched
+from train.detection.yaw import PRECISION as PRECISION_OF_YAW
+from train.detection.yaw import by_yaw, kinds_of
 
 USUAL = 640  # pixels of the longest side in which sizes of faces are told
 SIDES = (320, 640)  # pixels of the longest side at which a net is measured
@@ -63,17 +65,33 @@ def evaluate(options: argparse.Namespace) -> Iterator[str]:
     faces = sum(int((~labels.ignored).sum()) for labels in photographs.labels)
     yield f"{options.dataset} {options.part}: {len(photographs)} pictures, {faces} faces marked"
     yield f"(faces of at least {SMALLEST:.0f} pixels count, in pictures whose longest side is {USUAL})"
-    first = True
+    table = {}
     for title, find in rows(net, options.yunet, options.dlib_cnn):
-        figures = answered(find, photographs).figures()
-        if first:
-            yield "| detector and settings | " + " | ".join(figures) + " |"
-            yield "| --- |" + " --- |" * len(figures)
-            first = False
+        table[title] = answered(find, photographs)
+        figures = table[title].figures()
+        if len(table) == 1:
+            yield from heading(figures)
         yield f"| {title} | " + " | ".join(map(cell, figures, figures.values())) + " |"
+    if options.yunet:
+        yield from yaw_table(table, kinds_of(photographs, options.yunet))
     if options.corrupted:
         for kind, figures in corrupted_figures(net, photographs):
             yield f"  {kind}: average precision {figures['average precision']:.3f}, recall {figures['recall']:.3f}"
+
+
+def heading(columns: Iterable[str]) -> Iterator[str]:
+    yield "| detector and settings | " + " | ".join(columns) + " |"
+    yield "| --- |" + " --- |" * len(list(columns))
+
+
+def yaw_table(table: dict[str, Answered], kinds: list[np.ndarray]) -> Iterator[str]:
+    """Recall by the yaw of the faces, of every row of the first table."""
+    yield f"recall where {PRECISION_OF_YAW:.0%} of the boxes are faces, by the yaw of the face:"
+    for number, (title, answers) in enumerate(table.items()):
+        found = by_yaw(answers.answers, answers.labels, kinds)
+        if not number:
+            yield from heading([f"{kind}, {faces} faces" for kind, (faces, _) in found.items()])
+        yield f"| {title} | " + " | ".join(cell(kind, recall) for kind, (_, recall) in found.items()) + " |"
 
 
 def cell(name: str, value: float) -> str:

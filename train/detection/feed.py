@@ -56,7 +56,7 @@ def make(sets: list[Photographs], recipe: Recipe, rows: np.ndarray, seed: list[i
     for k, row in enumerate(rows):
         others = rows[rng.integers(0, len(rows), 3)] if rng.random() < crops.FOUR else rows[:0]
         shown = [(sets[number].picture(i), sets[number].labels[i]) for number, i in [row, *others]]
-        crop, labels = crops.made(shown, side, rng, recipe.strength)
+        crop, labels = crops.made(shown, side, rng, recipe.strength, recipe.turned, recipe.points_from)
         pixels[k] = crop[:, :, ::-1]
         wanted.append(crops.packed(labels, cells))
     return pixels, np.stack(wanted)

@@ -43,7 +43,9 @@ def fit(recipe: Recipe, progress: Progress, feed: Feed, say: Callable[[str], Non
         f"{recipe.task}: {len(feed)} pictures to train on, {sum(map(len, validation.values()))} to validate, "
         f"{net.count_params():,} parameters -> {progress.run}"
     )
-    net.compile(optimizer_of(recipe, feed.steps * recipe.epochs), loss_for(recipe.side), jit_compile=False)
+    net.compile(
+        optimizer_of(recipe, feed.steps * recipe.epochs), loss_for(recipe.side, recipe.head_weights), jit_compile=False
+    )
     net.optimizer.build(net.trainable_variables)
     progress.restore(net, net.optimizer)
     callbacks = [Rate(recipe, progress), Last(progress, net)]

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from stages.vision.detectors.cells import STRIDES, USUAL, cell_table
+from train.data import DataError
 from train.detection.crops import FACE
 
 NEIGHBOURS = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)], np.float32)
@@ -21,8 +22,15 @@ MOST_CELLS = 10
 BOX_WEIGHT, POINTS_WEIGHT = 2.0, 0.5
 
 
-def loss_for(side: int):
-    """The loss of answers (N, cells, 15) for square pictures of `side` pixels against what `packed` made."""
+def loss_for(side: int, head_weights: dict[str, float] | None = None):
+    """The loss of answers (N, cells, 15) for square pictures of `side` pixels against what `packed` made.
+
+    `head_weights`: "points", how much the landmarks count; 1 if it is not there. Raises `DataError` for another name.
+    """
+    head_weights = head_weights or {}
+    if unknown := head_weights.keys() - {"points"}:
+        raise DataError(f"head_weights: there is no head {min(unknown)}; write points.")
+    points_weight = POINTS_WEIGHT * head_weights.get("points", 1.0)
     strides, grids = level_table(side)
     centres = ops.convert_to_tensor(cell_table(side, side))  # x, y, stride of every cell
     count = len(centres)
@@ -46,7 +54,7 @@ def loss_for(side: int):
         known = chosen * faces[:, :, None, 15]
         size = ops.sqrt(faces[:, :, None, 3:4] * faces[:, :, None, 4:5]) + 1e-3
         misplaced = ops.mean(smooth((points - faces[:, :, None, 5:15]) / size), axis=-1)
-        return (score + BOX_WEIGHT * place + POINTS_WEIGHT * ops.sum(misplaced * known)) / positives
+        return (score + BOX_WEIGHT * place + points_weight * ops.sum(misplaced * known)) / positives
 
     return loss
 

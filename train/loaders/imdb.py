@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.dependencies import installs
 from train.data import DataError, part_by_name
 from train.loaders.reading import Read, add_face, picture_in
 
@@ -51,7 +52,7 @@ def _table(mat: Path) -> tuple[str, dict[str, np.ndarray]]:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise DataError("IMDB-WIKI's .mat files need scipy; install it with make install-train.") from error
+        raise DataError(f"IMDB-WIKI's .mat files need scipy; install it with {installs('train')}.") from error
     try:
         content = loadmat(mat)
         name = next(key for key in ("imdb", "wiki") if key in content)

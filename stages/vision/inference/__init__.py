@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # A new runtime is one module with `open_net(card, device) -> Net`, and its line here.
 RUNTIMES = {
     ".tflite": ".litert",
+    ".onnx": ".onnx",
     ".keras": ".keras",
     ".h5": ".keras",
     ".hdf5": ".keras",
@@ -31,6 +32,21 @@ def load_model(card: Card, device: str = "cpu") -> Model:
     model = Model(card, net)
     check_model(model, net)
     return model
+
+
+def check_unopened(card: Card) -> None:
+    """Check all that can be checked of a card and its file without a runtime; CardError if something is not so."""
+    from .model import check_file, check_kind
+
+    check_file(card)
+    if runtime_of(card) == ".onnx":  # It has no bytes to be known by, but says what it takes and gives.
+        from .onnx_file import inspect
+        from .onnx_runtime import require_runtime
+
+        require_runtime(card)
+        inspect(card)
+    else:
+        check_kind(card)
 
 
 def open_net(card: Card, device: str = "cpu") -> Net:

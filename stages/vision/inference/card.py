@@ -1,23 +1,25 @@
 """The model card: all that is known about a model, so that no preprocessing constant lives anywhere else.
 
     name: emotion
-    file: emotion.tflite         # beside the card: .tflite, .keras, .h5, .hdf5, or a SavedModel folder
+    file: emotion.tflite         # beside the card: .tflite, .onnx, .keras, .h5, .hdf5, or a SavedModel folder
     sha256: 9f2c…                # of the file; of a folder: `file_sha256`
     task: classes                # classes | age | regression
     input: {width: 64, height: 64, channels: 1, dtype: float32, range: [-1, 1]}
     crop: {scale: 1.3}
+    output_name: emotion         # which output, of a net with several
     outputs: logits              # logits | probabilities (default); two labels: also one sigmoid, for the second
     labels: [angry, happy, …]    # in the order of the net's outputs; age: the centres of its bins in years, ascending
     keep: [angry, happy]         # shown and renormalised over these
     groups: {child: 0, young: 13}    # age: names of ages in place of years, and the year in which each begins
     temperature: 1.18
     golden: {scores: [0.9, …], tolerance: 0.01}    # what `Model.answers` gives for `golden.picture`
+    runtime: auto                # of a .onnx: auto | onnxruntime | opencv
     trained: {…}                 # for the reader, as are figures and limits
 
 Of `input`: `range` is where pixels 0 to 255 are mapped to; in its place `mean` and `std` give (pixel - mean) / std, in
 pixel values 0 to 255, one number or one for each channel in the order of the net. `order: rgb` turns the crop's BGR
 around; the default is bgr. uint8 nets get the pixels as they are, int8 nets the pixels minus 128, as quantised nets for
-pictures have it. Rows first, channels last: `layout: nhwc`.
+pictures have it. `layout` is the order of the net's axes: nhwc, the channels last, or nchw, the channels first.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from pathlib import Path
 from ...answers import KINDS
 from ...frames import CropGeometry
 from ...protocol import limits
-from .fields import Fields, between, list_of, number, one_of, positive, read_card, sha256, text, whole
+from .fields import CardError, Fields, between, list_of, number, one_of, positive, read_card, sha256, text, whole
 
 OUTPUTS = ("probabilities", "logits")
 DTYPES = ("float32", "uint8", "int8")
 ORDERS = ("bgr", "rgb")
+LAYOUTS = ("nhwc", "nchw")
+ONNX_RUNTIMES = ("auto", "onnxruntime", "opencv")
 LARGEST_SIDE = limits.CROP_SIDE
 MOST_LABELS = 1024
 MOST_SHOWN = 64  # what the header of a message has room for
@@ -47,6 +51,7 @@ class Input:
     order: str  # bgr | rgb
     scale: tuple[float, ...]  # one per channel, in the order of the net
     offset: tuple[float, ...]
+    layout: str = "nhwc"  # nhwc | nchw: the order of the net's axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class Card:
     golden: Golden | None
     runs_code: bool = False  # whether program code in the file may run: Lambda layers
     groups: tuple[tuple[str, float], ...] = ()  # age: names of ages with the year in which each begins; () for years
+    output_name: str | None = None  # of the net's outputs; None: it has one
+    runtime: str = "auto"  # of a .onnx: one of `ONNX_RUNTIMES`
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ def load_card(path: Path) -> Card:
     fields, task = read_card(
         path,
         ("name", "file", "sha256", "task", "input", "crop", "outputs", "labels", "keep", "groups", "temperature")
-        + ("golden", "trained", "figures", "limits", "runs_code"),
+        + ("golden", "trained", "figures", "limits", "runs_code", "output_name", "runtime"),
         tuple(KINDS),
         " or ".join(KINDS),
     )
@@ -117,7 +124,11 @@ def load_card(path: Path) -> Card:
         groups=fields.get(
             "groups", _groups, "names with the year in which each begins, such as {child: 0, adult: 18}", ()
         ),
+        output_name=fields.get("output_name", text, "the name of one of the net's outputs, or leave it out", None),
+        runtime=fields.get("runtime", one_of(ONNX_RUNTIMES), " or ".join(ONNX_RUNTIMES), "auto"),
     )
+    if card.file.suffix.lower() != ".onnx":
+        fields.refuse(["runtime"], f"file: {card.file.name}; only a .onnx has more than one")
     if card.runs_code and card.sha256 is None:
         raise fields.error("runs_code", "is true, but the file may be any; write its sha256 too")
     if len(card.shown) > MOST_SHOWN:
@@ -126,6 +137,31 @@ def load_card(path: Path) -> Card:
         found = f"has {len(card.golden.scores)} numbers; write {len(card.shown)}, for {_few(card.shown)}"
         raise fields.error("golden.scores", found)
     return card
+
+
+def input_shape(card: Card) -> tuple[int, ...]:
+    """What the net of a card is given for one face: (1, H, W, C), or (1, C, H, W) with layout nchw."""
+    crop = card.geometry
+    if card.input.layout == "nchw":
+        return (1, crop.channels, crop.height, crop.width)
+    return (1, crop.height, crop.width, crop.channels)
+
+
+def chosen_output(card: Card, names: list[str]) -> int:
+    """Which of the outputs of a net the card means; CardError if it names none of several, or one that is not there."""
+    if card.output_name is None and len(names) == 1:
+        return 0
+    if card.output_name in names:
+        return names.index(card.output_name)
+    several = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    if card.output_name is None:
+        raise CardError(
+            f"{card.path}: {card.file.name} has {len(names)} outputs; write output_name: one of {several or 'none'}."
+        )
+    raise CardError(
+        f"{card.path}: output_name is {card.output_name!r}, but {card.file.name} has the outputs {several or 'none'};"
+        " write one of them."
+    )
 
 
 def unchecked(card: Card) -> str | None:
@@ -147,14 +183,14 @@ def _input(fields: Fields) -> tuple[Input, CropGeometry]:
     width, height = given.get("width", side, pixels), given.get("height", side, pixels)
     channels = given.get("channels", one_of((1, 3)), "1 for grey or 3 for colour")
     dtype = given.get("dtype", one_of(DTYPES), " or ".join(DTYPES), "float32")
-    given.get("layout", one_of(("nhwc",)), "nhwc, the only one there is", "nhwc")
+    layout = given.get("layout", one_of(LAYOUTS), " or ".join(LAYOUTS), "nhwc")
     if channels == 1:
         given.refuse(["order"], "channels: 1")
     order = given.get("order", one_of(ORDERS), " or ".join(ORDERS), "bgr")
     scale, offset = _scaling(given, channels, dtype)
     crop = fields.section("crop", ["scale"], "{scale: 1.3}", {})
     wide = crop.get("scale", between(0.1, 10), "a number from 0.1 to 10", 1.0)
-    return Input(dtype, order, scale, offset), CropGeometry(width, height, channels, wide)
+    return Input(dtype, order, scale, offset, layout), CropGeometry(width, height, channels, wide)
 
 
 def _scaling(given: Fields, channels: int, dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...errors import way_out
 from .card import Card
 from .fields import CardError, require_file
+from .onnx_runtime import chosen_runtime
 
 LARGEST_BYTES = 2_000_000_000  # what a .tflite can have at most; a net for faces has a hundredth
 
@@ -28,8 +29,15 @@ def card_hash(card: Card) -> str:
         "keep": card.keep,
         "temperature": card.temperature,
     }
-    if card.groups:  # Only then: the hashes of all other cards stay what they are.
+    # Each only where a card has it: the hashes of all other cards stay what they are.
+    if card.groups:
         meaning["groups"] = card.groups
+    if card.input.layout != "nhwc":
+        meaning["layout"] = card.input.layout
+    if card.output_name is not None:
+        meaning["output_name"] = card.output_name
+    if card.file.suffix.lower() == ".onnx":
+        meaning["runtime"] = chosen_runtime(card)  # They differ in the last digits.
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .card import Card
+from ...dependencies import installs
+from .card import Card, chosen_output, input_shape
 from .fields import CardError
 from .keras_file import Stored, inspect, refusal
 
@@ -20,8 +21,8 @@ def open_net(card: Card, device: str = "cpu") -> KerasNet:
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise CardError(
-            f"{card.path}: {card.file.name} is a Keras model, which needs TensorFlow; install it with make"
-            " install-keras (or pip install tensorflow)."
+            f"{card.path}: {card.file.name} is a Keras model, which needs TensorFlow; install it with"
+            f" {installs('keras')}."
         )
     if card.file.is_dir():
         tf = _tensorflow(device)
@@ -36,7 +37,7 @@ def open_net(card: Card, device: str = "cpu") -> KerasNet:
 
 
 class KerasNet:
-    """A net of one picture in and one row of numbers out, compiled for one face a call.
+    """A net of one picture in and one of its outputs out, compiled for one face a call.
 
     A compiled function, and never `predict`, which takes thirty times as long for one face.
     """
@@ -59,12 +60,18 @@ def _of_keras(card: Card, stored: Stored, tf) -> KerasNet:
         raise CardError(f"{card.path}: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow.")
     try:
         model = keras.saving.load_model(card.file, compile=False, safe_mode=not card.runs_code)
-        inputs, outputs = model.inputs, model.outputs
+        inputs = model.inputs
+        names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
     except Exception as error:  # noqa: BLE001  Keras raises whatever its layers raise; all of it is about this file.
         raise refusal(card, stored, keras.__version__, error) from error
-    _check_single(card, len(inputs), len(outputs))
+    _check_single(card, len(inputs))
+    chosen = chosen_output(card, list(names))
     shape, dtype = tuple(inputs[0].shape), inputs[0].dtype
-    return KerasNet(shape, dtype, _compiled(card, tf, lambda values: model(values, training=False), shape, dtype))
+
+    def function(values):
+        return keras.tree.flatten(model(values, training=False))[chosen]
+
+    return KerasNet(shape, dtype, _compiled(card, tf, function, shape, dtype))
 
 
 def _of_saved_model(card: Card, tf) -> KerasNet:
@@ -81,8 +88,9 @@ def _of_saved_model(card: Card, tf) -> KerasNet:
             f"{card.path}: {card.file} has no signature serving_default; save it with model.export, or give it one."
         )
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
-    _check_single(card, len(inputs), len(outputs))
-    (name, spec), (output,) = next(iter(inputs.items())), outputs
+    _check_single(card, len(inputs))
+    (name, spec), names = next(iter(inputs.items())), list(outputs)
+    output = names[chosen_output(card, names)]
     shape = tuple(spec.shape) if spec.shape.rank is not None else (None,) * 4
 
     def function(values):
@@ -93,8 +101,7 @@ def _of_saved_model(card: Card, tf) -> KerasNet:
 
 def _compiled(card: Card, tf, function: Callable, shape: tuple, dtype: str) -> Callable:
     """The function traced once, for one face; where the file leaves its size open, the card says it."""
-    geometry = card.geometry
-    of_the_card = (1, geometry.height, geometry.width, geometry.channels)
+    of_the_card = input_shape(card)
     if len(shape) == 4:
         shape = tuple(card_side if side is None else side for side, card_side in zip(shape, of_the_card, strict=True))
     try:
@@ -102,16 +109,14 @@ def _compiled(card: Card, tf, function: Callable, shape: tuple, dtype: str) -> C
         return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise CardError(
-            f"{card.path}: {card.file.name} cannot take crops of {' x '.join(map(str, of_the_card[1:]))} (height,"
-            f" width, channels): {' '.join(str(error).split())[:200]}; write the input that it takes."
+            f"{card.path}: {card.file.name} cannot take crops of {' x '.join(map(str, of_the_card[1:]))}"
+            f" ({card.input.layout[1:]}): {' '.join(str(error).split())[:200]}; write the input that it takes."
         ) from error
 
 
-def _check_single(card: Card, inputs: int, outputs: int) -> None:
-    if (inputs, outputs) != (1, 1):
-        raise CardError(
-            f"{card.path}: {card.file.name} has {inputs} inputs and {outputs} outputs; export a model with one of each."
-        )
+def _check_single(card: Card, inputs: int) -> None:
+    if inputs != 1:
+        raise CardError(f"{card.path}: {card.file.name} has {inputs} inputs; export a model with one, a picture.")
 
 
 def _tensorflow(device: str):

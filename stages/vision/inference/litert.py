@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from .card import Card
+from .card import Card, chosen_output
 from .fields import CardError
 
 
@@ -68,18 +68,18 @@ def without_greeting() -> Iterator[None]:
 
 
 class LiteRtNet:
-    """A net of one picture in and one row of numbers out."""
+    """A net of one picture in and one of its outputs out."""
 
     gpu: str | None = None
     no_gpu: str | None = None
 
     def __init__(self, card: Card, interpreter: Interpreter):
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1:
             raise CardError(
-                f"{card.path}: {card.file.name} has {len(inputs)} inputs and {len(outputs)} outputs; export a model"
-                " with one of each."
+                f"{card.path}: {card.file.name} has {len(inputs)} inputs; export a model with one, a picture."
             )
+        outputs = [outputs[chosen_output(card, [one["name"] for one in outputs])]]
         self.input_shape = tuple(int(side) for side in inputs[0]["shape"])
         self.input_dtype = np.dtype(inputs[0]["dtype"]).name
         self._interpreter, self._input, self._output = interpreter, inputs[0]["index"], outputs[0]["index"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
+from ...protocol import limits
 from .answers import row_of
-from .card import Card
+from .card import Card, input_shape
 from .digest import cannot_read, file_sha256
 from .fields import CardError
 from .golden import picture
@@ -20,13 +22,13 @@ _BEGINNINGS = {".tflite": [(b"TFL3", 4)], ".keras": [(b"PK", 0)], ".h5": _HDF5, 
 class Net(Protocol):
     """What a runtime's adapter makes of a file."""
 
-    input_shape: tuple[int | None, ...]  # (N, H, W, C) as the file has it; None where it takes any
+    input_shape: tuple[int | None, ...]  # (N, H, W, C) or (N, C, H, W), as the file has it; None where it takes any
     input_dtype: str
     gpu: str | None  # the GPU that it runs on, in words; None: on the processor
     no_gpu: str | None  # why not, where a GPU was asked for
 
     def run(self, values: np.ndarray) -> np.ndarray:
-        """The outputs, float32 (L,), for one preprocessed face (1, H, W, C)."""
+        """The outputs, float32 (L,), for one preprocessed face, as `preprocess` gives it."""
 
 
 class Model:
@@ -51,13 +53,28 @@ class Model:
         return rows
 
     def outputs(self, values: np.ndarray) -> np.ndarray:
-        """What the net itself says, float32 (L,), about one preprocessed face (1, H, W, C)."""
+        """What the net itself says, float32 (L,), about one preprocessed face, as `preprocess` gives it."""
         outputs = self._net.run(values)
         if not np.isfinite(outputs).all():
             raise CardError(
                 f"{self.card.path}: {self.card.file} gives numbers that are not finite; train or export it again."
             )
         return outputs
+
+
+def rows_of(model: Model, crops: np.ndarray, heartbeat: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Answers float32 (N, K), in the meaning of the card, about crops uint8 (N, H, W, C), N at least 1.
+
+    In between it calls `heartbeat`.
+    """
+    parts = []
+    for first in range(0, len(crops), limits.BATCH_FACES):
+        heartbeat()  # One frame may have hundreds of faces.
+        parts.append(model.answers(crops[first : first + limits.BATCH_FACES]))
+    rows = np.concatenate(parts)
+    if not np.isfinite(rows).all():  # Render would refuse it, and this process with it.
+        raise ValueError("the model answered with something that is not a number")
+    return rows
 
 
 def check_file(card: Card) -> None:
@@ -89,26 +106,25 @@ def check_kind(card: Card) -> None:
 def check_model(model: Model, net: Net) -> None:
     """That the net is what the card says, and answers the test picture as it should; CardError if not."""
     card = model.card
-    _check_input(card, net)
+    check_input(card, net.input_shape, net.input_dtype)
     crop = picture(card.geometry)[None]
     _check_outputs(card, model.outputs(preprocess(card, crop)))
     if card.golden is not None:
         _check_golden(card, model.answers(crop)[0])
 
 
-def _check_input(card: Card, net: Net) -> None:
-    expected = (1, card.geometry.height, card.geometry.width, card.geometry.channels)
-    matches = len(net.input_shape) == 4 and all(
-        found in (None, wanted) for found, wanted in zip(net.input_shape, expected, strict=True)
-    )
-    if not matches:
+def check_input(card: Card, shape: tuple[int | None, ...], dtype: str) -> None:
+    """That a net with this input, in `Net`'s words, takes what the card gives it; CardError if not."""
+    expected = input_shape(card)
+    axes = "channels, height, width" if card.input.layout == "nchw" else "height, width, channels"
+    if len(shape) != 4 or any(found not in (None, due) for found, due in zip(shape, expected, strict=True)):
         raise CardError(
-            f"{card.path}: input is {_shape(expected)}, but {card.file.name} takes {_shape(net.input_shape)}"
-            " (faces at a time, height, width, channels); write what it takes, or export it so."
+            f"{card.path}: input is {_shape(expected)}, but {card.file.name} takes {_shape(shape)} (faces at a time,"
+            f" {axes}); write what it takes, or export it so."
         )
-    if net.input_dtype != card.input.dtype:
+    if dtype != card.input.dtype:
         raise CardError(
-            f"{card.path}: input.dtype is {card.input.dtype}, but {card.file.name} takes {net.input_dtype}; write that."
+            f"{card.path}: input.dtype is {card.input.dtype}, but {card.file.name} takes {dtype}; write that."
         )
 
 
@@ -151,7 +167,10 @@ def _shape(shape: tuple[int | None, ...]) -> str:
 
 
 def preprocess(card: Card, crops: np.ndarray) -> np.ndarray:
-    """uint8 (N, H, W, C) BGR or grey crops of the card's geometry -> its dtype (N, H, W, C), colours in its order."""
+    """uint8 (N, H, W, C) BGR or grey crops of the card's geometry -> what its net takes.
+
+    That is of its dtype, with colours in its order, (N, H, W, C) or, with layout nchw, (N, C, H, W).
+    """
     expected = (card.geometry.height, card.geometry.width, card.geometry.channels)
     if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != expected:
         raise ValueError(
@@ -159,8 +178,13 @@ def preprocess(card: Card, crops: np.ndarray) -> np.ndarray:
         )
     if card.input.order == "rgb":
         crops = crops[..., ::-1]
+    values = _scaled(card, crops)
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if card.input.layout == "nchw" else values)
+
+
+def _scaled(card: Card, crops: np.ndarray) -> np.ndarray:
     if card.input.dtype == "uint8":
-        return np.ascontiguousarray(crops)
+        return crops
     if card.input.dtype == "int8":
         return (crops.astype(np.int16) - 128).astype(np.int8)
     scale, offset = np.array([card.input.scale, card.input.offset], dtype=np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.vision.detectors.cells import cell_table
-from train.detection.crops import FACE, MOST_FACES, cut, made, packed, turned, visible
+from train.detection.crops import FACE, MOST_FACES, cut, made, packed, placed, turned, visible
 from train.detection.data import Labels
 
 from .conftest import photograph
@@ -67,6 +67,23 @@ def test_the_points_of_a_face_that_is_cut_off_are_not_learned():
     points = np.full((1, 5, 2), 20.0)
     told = visible(face([-10, 60, 40, 40], points=points), 96)
     assert np.isnan(told.points).all()
+
+
+def test_the_points_of_faces_too_small_for_them_are_not_learned():
+    points = np.float32([[20, 70], [30, 70], [25, 80], [20, 90], [30, 90]])
+    for side, known in ((30, True), (15, False)):
+        told = visible(face([10, 60, side, side], points=points), 96, points_from=20.0)
+        assert told.ignored.tolist() == [False]
+        assert np.isfinite(told.points).all() == known
+
+
+def test_crops_are_turned_as_often_as_asked():
+    pixels, labels = photograph(np.random.default_rng(3), 1)
+    angles = {
+        share: [placed(pixels.shape[:2], labels, 64, np.random.default_rng(n), share)[2] for n in range(40)]
+        for share in (0.0, 1.0)
+    }
+    assert not any(angles[0.0]) and all(angles[1.0])
 
 
 def test_a_round_face_has_the_same_box_however_it_is_turned():

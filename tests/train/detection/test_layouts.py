@@ -164,21 +164,16 @@ def part_is_there(data, part):
 
 
 WIDER_LIST = "wider_face_split/wider_face_train_bbx_gt.txt"
-ALIEN = '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 9, "bbox": [1]}]}'
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        (
-            "labels/one.txt",
-            "0 0.5 0.5\n",
-            r"one\.txt:1: is not a box of YOLO \(3 numbers\); write class x y w h\.",
-        ),
+        ("labels/one.txt", "0 0.5 0.5\n", r"one\.txt:1: is not a box of YOLO \(3 numbers\); write class x y w h\."),
         ("one.json", "[1, 2]", r"one\.json: is not COCO's"),
         (
             "one.json",
-            '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 9, "bbox": [1]}]}',
+            '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 9, "bbox": [1]}]}',
             "COCO",
         ),
         ("one.xml", "<annotation>", r"one\.xml: is not VOC's"),
@@ -186,11 +181,7 @@ ALIEN = '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_i
         ("boxes.csv", "part,file,x,y,width,height\ntrain,a.png,1,2,x,4\n", r"boxes\.csv:2: is not a box"),
         ("boxes.csv", "part,file,x,y,width,height\nrest,a.png,1,2,3,4\n", "the part of a.png is 'rest'"),
         ("boxes.csv", "file,box\na.png,1\n", r"boxes\.csv:2: is not a box \('part'\)"),
-        (
-            "wider_face_split/wider_face_train_bbx_gt.txt",
-            "a.jpg\n2\n1 2 3 4\n",
-            r"bbx_gt\.txt:2: is not WIDER FACE's list",
-        ),
+        (WIDER_LIST, "a.jpg\n2\n1 2 3 4\n", r"bbx_gt\.txt:2: is not WIDER FACE's list"),
         (WIDER_LIST, "a.jpg\nmany\n", r"bbx_gt\.txt:2: is not WIDER FACE's list"),
         ("readme.md", "", "is none of boxes.csv, WIDER FACE, YOLO, COCO, VOC"),
     ],

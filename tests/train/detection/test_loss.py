@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("keras")
 
 from stages.vision.detectors.cells import ANSWERS, cell_table, found  # noqa: E402
+from train.data import DataError  # noqa: E402
 from train.detection.crops import packed  # noqa: E402
 from train.detection.data import Labels  # noqa: E402
 from train.detection.loss import loss_for  # noqa: E402
@@ -42,8 +43,8 @@ def saying(answers, cell, box, logit=6.0, points=None):
     return answers
 
 
-def loss(told, answers):
-    return float(loss_for(SIDE)(wanted(told), answers[None]))
+def loss(told, answers, **head_weights):
+    return float(loss_for(SIDE, head_weights)(wanted(told), answers[None]))
 
 
 FACE = [8, 6, 24, 30]
@@ -76,6 +77,18 @@ def test_misplaced_points_cost_only_where_they_are_known():
     moved = saying(silent(), AT, FACE, 9.0, POINTS[0] + 6)
     assert loss(labels(FACE, points=POINTS), moved) > 0.05
     assert loss(labels(FACE), moved) < 0.01
+
+
+def test_points_count_as_much_as_the_recipe_says():
+    moved = saying(silent(), AT, FACE, 9.0, POINTS[0] + 6)
+    right = loss(labels(FACE), moved)
+    once, often = (loss(labels(FACE, points=POINTS), moved, points=weight) - right for weight in (1, 16))
+    assert often == pytest.approx(16 * once, rel=1e-3)
+
+
+def test_a_weight_of_something_else_is_one_sentence():
+    with pytest.raises(DataError, match="there is no head eyes; write points"):
+        loss(labels(FACE), silent(), eyes=2.0)
 
 
 def test_of_two_faces_each_has_cells_of_its_own():

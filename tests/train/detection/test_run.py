@@ -110,6 +110,16 @@ def test_every_detector_that_is_there_has_a_row_in_one_table(models, photographs
     assert any(line.startswith("  rolled by 45 degrees: average precision 0.") for line in lines)
 
 
+def test_with_yunet_a_second_table_has_the_recall_of_each_by_yaw(models, photographs, peers, capsys):
+    yunet = str(peers / "face_detection_yunet_2023mar.onnx")
+    words = [str(models / "faces.yaml"), "drawn", "--part", "validation", "--data", str(photographs)]
+    assert evaluate([*words, "--yunet", yunet]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    second = lines[lines.index("recall where 90% of the boxes are faces, by the yaw of the face:") + 1 :]
+    assert second[0].count(" faces |") == 4
+    assert {"fast", "haar", "dlib", "yunet"} <= {line.split("|")[1].strip() for line in second}
+
+
 def test_a_net_of_another_width_cannot_start_from_this_one(run, photographs, tmp_path, capsys):
     assert trained(photographs, tmp_path / "run", "--from", str(run), "--recipe", "width=0.5") == 2
     assert "does not fit this net" in capsys.readouterr().err

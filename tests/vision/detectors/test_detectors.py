@@ -15,6 +15,7 @@ import stages.vision.detectors
 from stages.config.schema import Detect, Haar
 from stages.vision.detectors import DETECTORS, DetectorError, make_detector, settings_hash
 from stages.vision.detectors.detector import overlap
+from tests.conftest import PROJECT
 
 SETTINGS = {"longest_side": 640, "smallest_face": 0.1, "threshold": None}
 
@@ -25,7 +26,6 @@ def wanted(name: str, **changed) -> Detect:
 
 BUILT_IN = ("haar", "dlib")
 YUNET, MMOD = "face_detection_yunet_2023mar.onnx", "mmod_human_face_detector.dat"
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def detect(name: str, pixels: np.ndarray, model: Path | None = None, **changed):
@@ -159,7 +159,7 @@ def test_the_same_picture_gives_the_same_bits_in_whatever_process(name, astronau
         f"found = make_detector(Detect(detector={name!r}, **{SETTINGS})).detect(picture)\n"
         "print((found.boxes.tobytes() + found.scores.tobytes()).hex())"
     )
-    elsewhere = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    elsewhere = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     bits = (first.boxes.tobytes() + first.scores.tobytes()).hex()
     assert (again.boxes.tobytes() + again.scores.tobytes()).hex() == bits
     assert elsewhere.stdout.strip() == bits
@@ -195,7 +195,7 @@ def test_dlib_is_imported_for_dlib_alone():
         f"settings_hash(Detect(detector='dlib', **{SETTINGS})); print('dlib' in sys.modules)\n"
         f"make_detector(Detect(detector='dlib', **{SETTINGS})); print('dlib' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
 
 

@@ -36,7 +36,10 @@ def write_card(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def nets(tmp_path_factory) -> SimpleNamespace:
-    """One small net (24 x 24 grey to 3 logits) as .tflite, .keras, .h5 and SavedModel; a quantised and a colour one."""
+    """One small net (24 x 24 grey to 3 logits) as .tflite, .keras, .h5 and SavedModel; a quantised and a colour one.
+
+    `two`: kind -> a net with two outputs, the second of which is the first with the opposite sign.
+    """
     tf = pytest.importorskip("tensorflow")
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "tensorflow":
@@ -62,10 +65,16 @@ def nets(tmp_path_factory) -> SimpleNamespace:
         saved_model=folder / "grey",
         quantised=folder / "quantised.tflite",
         colour=folder / "colour.tflite",
+        two={"tflite": folder / "two.tflite", "keras": folder / "two.keras", "saved_model": folder / "two"},
     )
     grey.save(found.keras)
     grey.save(found.h5)
     grey.export(found.saved_model, verbose=False)
+    first = grey(picture := keras.Input((24, 24, 1)))
+    two = keras.Model(picture, [first, layers.Rescaling(-1, name="opposite")(first)])
+    two.save(found.two["keras"])
+    two.export(found.two["saved_model"], verbose=False)
+    found.two["tflite"].write_bytes(tf.lite.TFLiteConverter.from_keras_model(two).convert())
     found.tflite.write_bytes(tf.lite.TFLiteConverter.from_keras_model(grey).convert())
     found.colour.write_bytes(tf.lite.TFLiteConverter.from_keras_model(colour).convert())
     converter = tf.lite.TFLiteConverter.from_keras_model(quantised)

@@ -97,7 +97,10 @@ def test_labels_that_other_yaml_readers_take_for_true_and_false_stay_words(write
         ({"input": INPUT | {"dtype": "uint8"}}, "input.range does not go with dtype: uint8", "delete it"),
         ({"input": INPUT | {"mean": 127.5, "std": 58}}, "input.range does not go with mean and std", "delete it"),
         ({"input": INPUT | {"order": "rgb"}}, "input.order does not go with channels: 1", "delete it"),
-        ({"input": INPUT | {"layout": "nchw"}}, "input.layout is 'nchw'", "nhwc"),
+        ({"input": INPUT | {"layout": "chw"}}, "input.layout is 'chw'", "nhwc or nchw"),
+        ({"output_name": 7}, "output_name is 7", "the name of one of the net's outputs"),
+        ({"file": "e.onnx", "runtime": "dnn"}, "runtime is 'dnn'", "auto or onnxruntime or opencv"),
+        ({"runtime": "opencv"}, "runtime does not go with file: emotion.tflite", "delete it"),
         ({"input": {"width": 24, "height": 24, "channels": 1}}, "input.range is missing", "mean and std"),
         ({"input": {"width": 8, "height": 8, "channels": 3, "mean": [1, 2], "std": 1}}, "input.mean is [1, 2]", "or 3"),
         ({"input": {"width": 8, "height": 8, "channels": 3, "mean": 1, "std": [1, 0, 1]}}, "input.std is", "above 0"),
@@ -226,6 +229,8 @@ def test_the_hash_of_a_card_is_that_of_its_meaning(write_card, tmp_path):
         {"input": INPUT | {"range": [0, 1]}},
         {"input": INPUT | {"range": [-1, 2]}},
         {"input": INPUT | {"height": 25}},
+        {"input": INPUT | {"layout": "nchw"}},
+        {"output_name": "emotion"},
         {"sha256": "00" * 32},
     ],
 )
@@ -257,10 +262,10 @@ def test_the_hash_of_a_folder_covers_names_and_contents(write_card, tmp_path):
     assert len({first, renamed, file_sha256(card)}) == 3
 
 
-def test_a_folder_that_is_no_saved_model_is_refused_before_it_is_read(write_card, tmp_path, monkeypatch):
+def test_a_folder_that_is_no_saved_model_is_refused_before_it_is_read(write_card, tmp_path):
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "film.mkv").write_bytes(b"hours of it")
-    monkeypatch.setattr("stages.vision.inference.digest._digest", lambda path: pytest.fail(f"reads {path}"))
+    (tmp_path / "home" / "film.mkv").touch()
+    os.truncate(tmp_path / "home" / "film.mkv", 2**42)  # Reading it would take an hour.
     with pytest.raises(CardError, match=r"file names .*home, a folder that is no SavedModel; put the right"):
         file_sha256(load_card(write_card(file="home")))
 

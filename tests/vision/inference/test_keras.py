@@ -14,6 +14,7 @@ from stages.vision.inference import load_model
 from stages.vision.inference.answers import answer
 from stages.vision.inference.card import load_card
 from stages.vision.inference.fields import CardError
+from stages.vision.inference.golden import picture
 from tests.vision.inference.test_litert import assert_independent_of_batches
 
 FER2013 = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -27,6 +28,23 @@ def test_every_kind_of_keras_file_answers_as_the_tflite_file_does(write_card, ne
     gc.collect()  # What TensorFlow holds by weak references only is gone now, as it would be after a while.
     crops = np.random.default_rng(5).integers(0, 256, (4, 24, 24, 1), dtype=np.uint8)
     assert model.answers(crops) == pytest.approx(lite.answers(crops), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "keras", "saved_model"])
+def test_one_of_several_outputs_is_chosen_by_its_name(write_card, nets, kind):
+    file = str(nets.two[kind])
+    with pytest.raises(CardError, match="has 2 outputs; write output_name: one of ") as raised:
+        load_model(load_card(write_card(file=file)))
+    names = str(raised.value).partition("one of ")[2].rstrip(".").split(", ")
+    crop = picture(load_card(write_card()).geometry)[None]
+    first = load_model(load_card(write_card(file=str(nets.tflite)))).answers(crop)[0]
+    opposite = 1 / first / (1 / first).sum()
+    found = [load_model(load_card(write_card(file=file, output_name=name))).answers(crop)[0] for name in names]
+    assert sorted(map(tuple, found)) == [
+        pytest.approx(row, abs=1e-4) for row in sorted([tuple(first), tuple(opposite)])
+    ]
+    with pytest.raises(CardError, match=r"output_name is 'q', but .* has the outputs .*; write one of them\."):
+        load_model(load_card(write_card(file=file, output_name="q")))
 
 
 def test_an_answer_of_keras_is_the_same_to_the_last_bit_in_every_batch(write_card, nets):

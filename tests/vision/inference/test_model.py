@@ -66,6 +66,14 @@ def test_a_size_that_the_net_leaves_open_is_the_cards(write_card):
     checked(write_card(), FakeNet([0, 0, 2], (None, None, None, 1)))
 
 
+def test_with_layout_nchw_the_channels_come_first(write_card):
+    nchw = write_card(input=EMOTION["input"] | {"height": 20, "layout": "nchw"})
+    checked(nchw, FakeNet([0, 0, 2], (1, 1, 20, 24)))
+    says = r"input is 1 x 1 x 20 x 24, but .* takes 1 x 20 x 24 x 1 \(faces at a time, channels, height, width\)"
+    with pytest.raises(CardError, match=says):
+        checked(nchw, FakeNet([0, 0, 2], (1, 20, 24, 1)))
+
+
 def test_a_quantised_net_behind_a_card_of_floats_is_said_at_start(write_card):
     with pytest.raises(CardError, match=r"input\.dtype is float32, but emotion\.tflite takes int8"):
         checked(write_card(), FakeNet([0, 0, 2], input_dtype="int8"))
@@ -139,9 +147,9 @@ def test_a_file_with_another_hash_is_not_opened(write_card, tmp_path):
 def test_a_missing_file_and_an_unknown_kind_are_one_sentence_each(write_card, tmp_path):
     with pytest.raises(CardError, match=r"emotion\.tflite, which does not exist; put the model there"):
         load_model(load_card(write_card()))
-    (tmp_path / "emotion.onnx").write_bytes(b"x")
-    with pytest.raises(CardError, match=r"emotion\.onnx, of no known kind; .*\.tflite, \.keras"):
-        load_model(load_card(write_card(file="emotion.onnx")))
+    (tmp_path / "emotion.pt").write_bytes(b"x")
+    with pytest.raises(CardError, match=r"emotion\.pt, of no known kind; .*\.tflite, \.onnx, \.keras"):
+        load_model(load_card(write_card(file="emotion.pt")))
     (tmp_path / "folder").mkdir()
     with pytest.raises(CardError, match="folder, a folder that is no SavedModel; put the right file there"):
         load_model(load_card(write_card(file="folder")))

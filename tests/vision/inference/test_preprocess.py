@@ -27,6 +27,13 @@ def test_mean_and_std_are_in_pixel_values_in_the_order_of_the_net(write_card):
     assert values[0, 0] == pytest.approx(np.array([[245, 40, -7.5], [20, 0, -5]]), abs=1e-5)
 
 
+def test_with_layout_nchw_every_channel_is_a_picture_of_its_own(write_card):
+    card = {"width": 2, "height": 1, "channels": 3, "range": [0, 255], "order": "rgb", "layout": "nchw"}
+    values = preprocess(load_card(write_card(input=card)), PIXELS)
+    assert values.flags.c_contiguous
+    assert values.tolist() == [[[[255, 30]], [[100, 20]], [[0, 10]]]]
+
+
 def test_one_mean_serves_all_channels(write_card):
     assert numbers(write_card, mean=100, std=10)[0, 0, 1] == pytest.approx([-9, -8, -7], abs=1e-5)
 

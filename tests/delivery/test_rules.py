@@ -7,7 +7,7 @@ import pytest
 
 from stages.answers import Value
 from stages.config.load import read_config
-from stages.delivery.cadence import asked
+from stages.delivery.rules import asked
 from stages.frames import Face, FinishedFrame, Picture
 from stages.vision.following import Follower
 

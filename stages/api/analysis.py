@@ -1,0 +1,123 @@
+"""Faces of single pictures in this process, by the functions that the stages call."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..config.schema import Pipeline
+from ..frames import Face, FinishedFrame, Picture
+from ..plan import DEFAULT_CONFIG, find_models, read_cards
+from ..view.overlay.draw import annotate as draw
+from ..view.postprocess import PostProcessor
+from ..vision.detectors import make_detector
+from ..vision.faces import faces_of
+from ..vision.finding import find_faces
+from ..vision.inference import load_model
+from ..vision.inference.model import rows_of
+from .configuration import Overrides, PathLike, overrides_of, read
+from .pictures import Colour, NotAPicture, PictureLike, in_order, pixels_of
+
+KEPT = 4  # configurations whose models stay in memory; a fifth takes the place of the one that was used longest ago
+STYLES = ("full", "plain", "none")
+
+# One picture at a time. The nets hold their tensors, so two threads cannot use one; and the answers are those of the
+# pipeline only while OpenCV computes on one thread, which is set for the whole process.
+_LOCK = threading.Lock()
+_loaded: dict[tuple, Analyzer] = {}  # by what it was made of; the one that was used last comes last
+
+
+def analyze(
+    picture: PictureLike,
+    *,
+    colour: Colour = "bgr",
+    config: PathLike | None = None,
+    detector: str | None = None,
+    overrides: Overrides | None = None,
+) -> list[Face]:
+    """Find the faces of one picture, with gender, emotion and age of each: what a run over it writes, bit for bit.
+
+    `picture`: a path, the bytes of a file, or an array uint8: (H, W, 3), (H, W, 4) with alpha, or (H, W) grey.
+    `colour`: the order of the channels of an array, "bgr" or "rgb"; files are read right whatever it is.
+    `config`: the path of a configuration, by default the project's; `detector`: another detector than it names;
+    `overrides`: other keys of it, such as {"stages.detect.threshold": 0.7}.
+
+    Returns the faces from left to right, with boxes in pixels of the upright picture. Models are loaded by the first
+    call and kept. May be called from several threads, which take turns. Raises a `FacepipeError`: `NotAPicture`,
+    `SourceError` for a file that cannot be read, `ConfigError`, `CardError` or `DetectorError`.
+    """
+    pixels = pixels_of(picture, colour)
+    with _LOCK, _one_thread():
+        return _analyzer(config, overrides_of(detector, overrides)).faces(pixels)
+
+
+def annotate(picture: PictureLike, faces: Sequence[Face], *, colour: Colour = "bgr", style: str = "full") -> np.ndarray:
+    """A copy of a picture with the faces drawn in it, as in the annotated pictures of a run.
+
+    `picture`, `colour`: as for `analyze`. `style`: "full"; "plain", without bars; "none", nothing. Returns uint8
+    (H, W, 3) in the order of `colour`. Equal arguments give equal pixels. Raises as `analyze` does.
+    """
+    if style not in STYLES:
+        raise NotAPicture(f"style is {style!r}; write one of {', '.join(STYLES)}.")
+    return in_order(draw(pixels_of(picture, colour), list(faces), style=style), colour)
+
+
+class Analyzer:
+    """The detector and the nets of one configuration, loaded. Not for several threads at once."""
+
+    def __init__(self, pipeline: Pipeline, folder: Path):
+        """`folder`: what the paths of its models count from. Raises `ConfigError`, `CardError`, `DetectorError`."""
+        models = find_models(pipeline, folder)
+        self._pipeline = pipeline
+        self._cards = read_cards(pipeline, models)
+        self._detector = make_detector(pipeline.detect.resolved(models.get("detect")))
+        attributes = pipeline.attributes()
+        self._models = {stage: load_model(card, attributes[stage].device) for stage, card in self._cards.items()}
+        # Equal crops are cut once, as for the stages.
+        self._geometries = list(dict.fromkeys(card.geometry for card in self._cards.values()))
+
+    def faces(self, pixels: np.ndarray) -> list[Face]:
+        """The faces of one picture, uint8 (H, W, 3) BGR, rounded as they are written."""
+        found = find_faces(self._detector, pixels, self._geometries)
+        crops = dict(zip(self._geometries, found.crops, strict=False))  # There are none of no face.
+        asked = self._cards if crops else {}
+        rows = {stage: rows_of(self._models[stage], crops[card.geometry]).tolist() for stage, card in asked.items()}
+        boxes, scores = found.faces.boxes.tolist(), found.faces.scores.tolist()
+        faces = faces_of(boxes, scores, found.marks, rows, self._cards)
+        frame = FinishedFrame("", 0, Picture(pixels, 0.0, None), faces)
+        return PostProcessor(self._pipeline).finish(frame).faces
+
+
+def _analyzer(config: PathLike | None, given: Mapping[str, object]) -> Analyzer:
+    """The one of this configuration, loaded where it is not there or the file has been changed since."""
+    path = DEFAULT_CONFIG if config is None else Path(os.path.abspath(config))
+    changed = (found.st_mtime_ns, found.st_size) if (found := _stat(path)) else None
+    key = (path, changed, repr(sorted(given.items())))
+    _loaded[key] = analyzer = _loaded.pop(key, None) or Analyzer(*read(config, given))
+    while len(_loaded) > KEPT:
+        del _loaded[next(iter(_loaded))]
+    return analyzer
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None  # Reading it says why.
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """OpenCV computes on one thread within, as in the stages; then on as many as the caller had."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -1,0 +1,38 @@
+"""One frame of a run, as a program is given it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..frames import Face
+from ..results.jsonl import Line
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # eq: arrays do not compare to one bool
+class Frame:
+    """One picture, or one frame of a video, camera or stream, with its faces."""
+
+    source: str  # the name of the source
+    frame: int  # counts from 0 within the source
+    file: str | None  # of a folder: which file, relative to it; None where the source is one file or live
+    time: float  # seconds from the start of its video, or since the camera was opened; 0.0 for a picture
+    width: int  # pixels
+    height: int  # pixels
+    faces: list[Face]  # from left to right
+    missing: list[str]  # stages whose answers were given up
+    error: str | None  # why the frame could not be analysed
+    cut: bool = False  # it begins a shot of its video
+    image: np.ndarray | None = None  # uint8 (H, W, 3) BGR as it was read; of `stream` with `images=True`
+
+    @classmethod
+    def of(cls, line: Line, image: np.ndarray | None = None) -> Frame:
+        """From what a line of results.jsonl says."""
+        place = line.source, line.frame, line.file, line.time, line.width, line.height
+        return cls(*place, line.faces, line.missing, line.error, line.cut, image)
+
+    def to_json(self) -> dict:
+        """The object that is its line in results.jsonl."""
+        place = self.source, self.frame, self.file, self.time, self.width, self.height
+        return Line(*place, self.faces, self.missing, self.error, self.cut).to_json()

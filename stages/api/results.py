@@ -1,0 +1,137 @@
+"""The results of a run, as a program reads them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FacepipeError
+from ..frames import Face
+from ..layout import SUMMARY
+from ..report.lines import NoFrames, Results, results_in, summary_in
+from ..report.tables import arrow_table, columns_of, rows
+from ..results.run_file import run_in
+from ..sources.spec import expanded
+from .frame import Frame
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_PANDAS = {str: "string", int: "Int64", float: "float64", bool: "boolean"}  # types that have a place for no value
+
+
+class NotInstalled(FacepipeError):
+    """An optional package is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A face that was followed, in one video or before one camera."""
+
+    source: str
+    file: str | None  # of a folder: which video
+    id: int  # counts from 1 within its source
+    first: float  # seconds: the time of the first frame with this face
+    last: float  # and of the last one
+    frames: int  # how many frames it is in
+
+
+def read(folder: str | os.PathLike[str]) -> Run:
+    """Open what a run has left in its output folder, such as "out/clip"; raises `ResultsError` where that is none.
+
+    Nothing is read yet, and nothing changed. The run may be under way: then its frames so far are there.
+    """
+    return Run(Path(expanded(os.fspath(folder))))
+
+
+class Run:
+    """The results of one run. They are read anew by each call, and never held as a whole."""
+
+    def __init__(self, path: Path):
+        self.path = path  # the output folder
+        self._results = results_in(path)
+
+    def __repr__(self) -> str:
+        return f"facepipe.read({str(self.path)!r})"
+
+    @property
+    def ended(self) -> str | None:
+        """ "finished", "stopped" by a person, or None: it is under way, or was broken off."""
+        run = run_in(self.path)
+        return run.ended if run else None
+
+    @property
+    def summary(self) -> dict:
+        """What summary.json says, see docs/results.md; empty until the run has ended."""
+        return summary_in(self.path / SUMMARY)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame, in order; one source after the other where there are several.
+
+        A last line that a killed process has cut off is left out. Raises `ResultsError` at a line that facepipe has not
+        written.
+        """
+        for results in self._results:
+            with suppress(NoFrames):  # Of a run that has just begun.
+                yield from map(Frame.of, results)
+
+    def people(self) -> list[Person]:
+        """Every face that was followed, in the order in which they came; none for pictures, or without `render.track`.
+
+        Raises `ResultsError`.
+        """
+        people: dict[tuple, Person] = {}
+        for frame in self.frames():
+            for face in frame.faces:
+                if face.id is not None:
+                    key = (frame.source, frame.file, face.id)
+                    people[key] = _seen_again(people.get(key), frame, face)
+        return list(people.values())
+
+    def to_arrow(self) -> pyarrow.Table:
+        """One row for each face in each frame, with the columns of docs/results.md; needs pyarrow.
+
+        Raises `NotInstalled` and `ResultsError`.
+        """
+        try:
+            return arrow_table(self._with_frames())
+        except ModuleNotFoundError as error:
+            raise _not_installed(error, "pyarrow") from None
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The same as a data frame; needs pandas."""
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise _not_installed(error, "pandas") from None
+        results = self._with_frames()
+        columns = columns_of(results)
+        table = pandas.DataFrame.from_records(list(rows(results)), columns=list(columns))
+        return table.astype({name: _PANDAS[kind] for name, kind in columns.items()})
+
+    def _with_frames(self) -> list[Results]:
+        return [results for results in self._results if _has_frames(results)]
+
+
+def _has_frames(results: Results) -> bool:
+    try:
+        return next(iter(results), None) is not None
+    except NoFrames:
+        return False
+
+
+def _seen_again(person: Person | None, frame: Frame, face: Face) -> Person:
+    first, frames = (person.first, person.frames) if person else (frame.time, 0)
+    return Person(frame.source, frame.file, face.id, first, frame.time, frames + 1)
+
+
+def _not_installed(error: ModuleNotFoundError, package: str) -> Exception:
+    """The sentence for an optional package that is not there; anything else that is missing is a defect of ours."""
+    if (error.name or "").partition(".")[0] != package:
+        return error
+    return NotInstalled(f"{package} is not installed; install it with: pip install {package}.")

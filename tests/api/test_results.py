@@ -1,0 +1,92 @@
+"""The results of a run, read back."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import shutil
+
+import pytest
+
+from stages import api
+from stages.errors import FacepipeError
+from stages.report.__main__ import main as report
+
+
+def test_every_frame_is_read_back_as_it_was_written(shown, album):
+    for folder in (shown, album):
+        written = (folder / "results.jsonl").read_text().splitlines()
+        assert [json.dumps(frame.to_json()) for frame in api.read(folder).frames()] == written
+
+
+def test_how_the_run_ended(shown):
+    run = api.read(str(shown))
+    assert run.ended == "finished" and run.summary["sources"][0]["rendered"] == len(list(run.frames()))
+
+
+def test_people_are_the_faces_that_were_followed(shown, album):
+    first, second = api.read(shown).people()
+    frames = [frame for frame in api.read(shown).frames() if any(face.id == first.id for face in frame.faces)]
+    assert (first.source, first.file, first.id) == ("film.mp4", None, 1) and second.id == 2
+    assert (first.first, first.last, first.frames) == (frames[0].time, frames[-1].time, len(frames))
+    assert api.read(album).people() == []
+
+
+def test_the_table_is_that_of_the_report(album, shown, tmp_path):
+    pytest.importorskip("pyarrow")
+    for name, folder in (("album", album), ("shown", shown)):
+        shutil.copytree(folder, tmp_path / name)
+        assert report([str(tmp_path / name), "--csv"]) == 0
+        with (tmp_path / name / "faces.csv").open(newline="") as file:
+            expected = list(csv.DictReader(file))
+        table = api.read(folder).to_arrow()
+        assert table.column_names == list(expected[0])
+        rows = [{key: "" if cell is None else str(cell) for key, cell in row.items()} for row in table.to_pylist()]
+        assert rows == expected
+
+
+def test_a_data_frame_has_the_same_rows_or_says_what_to_install(shown):
+    if importlib.util.find_spec("pandas"):
+        table = api.read(shown).to_pandas()
+        assert len(table) == sum(len(frame.faces) for frame in api.read(shown).frames())
+        assert table["id"].dtype == "Int64" and set(table["gender"].dropna()) <= {"woman", "man"}
+    else:
+        with pytest.raises(FacepipeError, match="pip install pandas"):
+            api.read(shown).to_pandas()
+
+
+def test_a_run_under_way_has_its_frames_so_far(shown, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    said = json.loads((shown / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(said | {"ended": None}))
+    lines = (shown / "results.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "results.jsonl").write_bytes(b"")
+    run = api.read(folder)
+    assert list(run.frames()) == [] and run.people() == [] and run.ended is None and run.summary == {}
+    (folder / "results.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:50])  # As a kill may leave it.
+    assert [frame.frame for frame in run.frames()] == [0, 1, 2]
+
+
+def test_a_table_of_no_frames_is_empty(shown, tmp_path):
+    pytest.importorskip("pyarrow")
+    shutil.copy(shown / "run.json", tmp_path)
+    (tmp_path / "results.jsonl").write_bytes(b"")
+    assert api.read(tmp_path).to_arrow().num_rows == 0
+
+
+@pytest.mark.parametrize("what", ["missing", "a file", "a folder", "a folder of runs", "other lines"])
+def test_what_is_no_run_is_refused_in_a_sentence(what, shown, tmp_path):
+    folder = tmp_path / "out"
+    if what == "a file":
+        folder.write_text("a letter")
+    elif what != "missing":
+        folder.mkdir()
+    if what == "a folder of runs":
+        shutil.copytree(shown, folder / "clip")
+    if what == "other lines":
+        (folder / "results.jsonl").write_text('{"name": "somebody else\'s"}\n')
+    with pytest.raises(FacepipeError, match="out") as refused:
+        list(api.read(folder).frames())
+    assert str(refused.value).endswith(".")

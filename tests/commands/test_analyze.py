@@ -1,0 +1,48 @@
+"""`facepipe analyze`: photographs in, JSON out, and one bad photograph does not cost the others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+
+from stages.api import analyze
+from stages.commands import facepipe
+
+
+def test_every_photograph_is_a_line_with_the_faces_of_the_library(astronaut, capsys):
+    cv2.imwrite("a.png", astronaut)
+    cv2.imwrite("b.png", astronaut[:300])
+    assert facepipe.main(["analyze", "a.png", "b.png"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [{"file": name, "faces": [face.to_json() for face in analyze(name)]} for name in ("a.png", "b.png")]
+    assert lines[0]["faces"] and list(Path().glob("out*")) == []
+
+
+def test_a_photograph_that_is_refused_has_a_sentence_and_the_others_are_printed(astronaut, capsys):
+    cv2.imwrite("good.png", astronaut)
+    Path("text.jpg").write_text("no picture")
+    Path("folder").mkdir()
+    assert facepipe.main(["analyze", "nosuch.jpg", "text.jpg", "folder", "good.png"]) == 2
+    said = capsys.readouterr()
+    assert [json.loads(line)["file"] for line in said.out.splitlines()] == ["good.png"]
+    assert [
+        name in line for name, line in zip(("nosuch.jpg", "text.jpg", "folder"), said.err.splitlines(), strict=True)
+    ]
+
+
+def test_a_mistake_in_the_options_is_told_once_and_before_any_photograph(astronaut, capsys):
+    cv2.imwrite("a.png", astronaut)
+    for wrong in (["--set", "stages.foo=1"], ["--config", "nosuch.yaml"], ["--detector", "harr"]):
+        assert facepipe.main(["analyze", "a.png", "a.png", *wrong]) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_photograph_may_come_on_the_standard_input(astronaut):
+    picture = cv2.imencode(".png", astronaut)[1].tobytes()
+    ran = subprocess.run([sys.executable, "-m", "facepipe", "analyze", "-"], input=picture, capture_output=True)
+    assert json.loads(ran.stdout)["faces"]
