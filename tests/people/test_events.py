@@ -101,6 +101,11 @@ def test_the_next_video_of_a_folder_shows_other_people():
     assert happened([*first, *second]) == ["0.3 appeared #1", "0.4 left #1", "0.3 appeared #2", "0.4 left #2"]
 
 
+def test_a_cut_ends_whoever_was_there_although_the_tracker_would_wait():
+    before, after = walk(1, *[20] * 5), [seen(n, at(2, 20), cut=n == 5) for n in range(5, 10)]
+    assert happened([*before, *after]) == ["0.3 appeared #1", "0.4 left #1", "0.8 appeared #2", "0.9 left #2"]
+
+
 def test_an_event_says_what_is_displayed_about_the_person_and_the_time_of_day_of_a_camera():
     lines = [seen(n, at(1, 20), clock=f"2026-11-29T09:00:0{n}.000+01:00") for n in range(5)]
     said = json.loads(next(iter(events_of(lines, 1.0))).to_line())
