@@ -14,6 +14,7 @@ IS_CHECKOUT = (PROJECT / "Makefile").is_file()
 _IN_A_CHECKOUT = {
     "run": "run_pipeline.py",
     "check": "run_pipeline.py --check",
+    "card": "python -m stages.card",
     "report": "python -m stages.report",
 }
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "analyze": Command(".analyze", "print the faces of photographs as JSON"),
     "report": Command("..report.__main__", "make a page, tables or subtitles from the results of a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
+    "card": Command("..card", "write the card of a model in ONNX"),
     "cameras": Command(".cameras", "list the cameras"),
     "card": Command("..card", "write a card for a model in ONNX"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
