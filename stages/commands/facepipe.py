@@ -37,7 +37,6 @@ COMMANDS = {
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "card": Command("..card", "write the card of a model in ONNX"),
     "cameras": Command(".cameras", "list the cameras"),
-    "card": Command("..card", "write a card for a model in ONNX"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
     "service": Command(".service", "run for systemd and the like"),
     "completion": Command(".completion", "complete commands and options in your shell"),
