@@ -11,9 +11,6 @@ if __name__ == "__main__":  # While the modules below, `ExitStatus` among them, 
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0 if "--service" in sys.argv else 143))
-    from stages.dependencies import say_what_is_missing
-
-    say_what_is_missing()
 
     from stages.dependencies import say_what_is_missing
 

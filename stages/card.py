@@ -137,7 +137,12 @@ def drafted(file: OnnxFile, path: Path, card: Path, draft: Draft) -> Draft:
 
 def parser() -> Arguments:
     """The options of the command."""
-    options = Arguments(prog=command("card"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    prog = command("card")
+    options = Arguments(
+        prog=prog,
+        description=__doc__.replace("python -m stages.card", prog).replace("run_pipeline.py --check", command("check")),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     options.add_argument("file", type=Path, metavar="FILE.onnx", help="the model")
     options.add_argument("--card", type=Path, metavar="FILE", help="the card to write (default: FILE.yaml)")
     for item in (_NAME, _TASK, _OUTPUT_NAME, _LAYOUT, _SIZE, _CHANNELS, _ORDER, _SCALING, _CROP_SCALE, _OUTPUTS):

@@ -17,9 +17,8 @@ WITHOUT_A_SCREEN = (
     " pip install opencv-python-headless."
 )
 EXTRAS = {  # top-level module -> the extra that installs it, "" for what everything needs
-    **dict.fromkeys(
-        ("ai_edge_litert", "av", "cv2", "dlib", "msgpack", "msgspec", "numpy", "shtab", "websockets", "yaml", "zmq"), ""
-    ),
+    **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "google", "msgpack", "msgspec", "numpy", "shtab"), ""),
+    **dict.fromkeys(("websockets", "yaml", "zmq"), ""),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
     "psutil": "dev",
     "onnxruntime": "onnx",

@@ -11,9 +11,14 @@ PROJECT = Path(__file__).resolve().parents[1]  # what holds models/ and pipeline
 IMPORT_ROOT = Path(sys.modules[PACKAGE.partition(".")[0]].__path__[0]).resolve().parent  # what sys.path needs
 IS_CHECKOUT = (PROJECT / "Makefile").is_file()
 
+_IN_A_CHECKOUT = {
+    "run": "run_pipeline.py",
+    "check": "run_pipeline.py --check",
+    "card": "python -m stages.card",
+    "report": "python -m stages.report",
+}
+
 
 def command(name: str) -> str:
     """How a command is called as this one was: `facepipe report`, or `python -m stages.report`."""
-    if "." in PACKAGE:
-        return f"facepipe {name}"
-    return "run_pipeline.py" if name == "run" else f"python -m {PACKAGE}.{name}"
+    return f"facepipe {name}" if "." in PACKAGE else _IN_A_CHECKOUT.get(name, f"facepipe {name}")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from stages import dependencies
 from stages.dependencies import missing
 from tests.conftest import PROJECT
 
@@ -37,6 +38,25 @@ def test_what_training_and_benchmarks_need_has_commands_of_its_own():
         "psutil is not installed here",
     ]
     assert "make install-train" in said[0] and "make install-dev" in said[1]
+
+
+def test_an_installed_facepipe_names_pip_and_the_extra(monkeypatch):
+    monkeypatch.setattr(dependencies, "IS_CHECKOUT", False)
+    assert "run pip install 'facepipe[tables]'." in missing(ModuleNotFoundError(name="pyarrow.parquet"))
+    assert "run pip install --upgrade facepipe." in missing(ModuleNotFoundError(name="zmq"))
+
+
+def test_where_tensorflow_is_not_made_for_this_python_the_sentence_names_one(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert "Python 3.13" in missing(ModuleNotFoundError(name="tensorflow"))
+    assert "Python 3.13" not in missing(ModuleNotFoundError(name="pyarrow"))
+
+
+def test_a_library_of_the_screen_that_is_not_there_is_a_sentence_with_both_ways_out():
+    error = ImportError("libGL.so.1: cannot open shared object file: No such file or directory", name="cv2")
+    sentence = missing(error)
+    assert sentence.startswith("libGL.so.1 ")
+    assert "apt install libgl1" in sentence and "opencv-python-headless" in sentence
 
 
 @pytest.mark.parametrize("error", [ModuleNotFoundError(name="mine"), ModuleNotFoundError(), ImportError(name="cv2")])

@@ -12,7 +12,7 @@ from ..supervision.command import say
 
 # Written once, so that TAB starts no Python: argcomplete would start this program for every TAB.
 SHELLS = ("bash", "zsh", "tcsh")
-FILES = {"FILE", "DIR", "OUT"}  # the metavars of what is a path
+FILES = {"FILE", "FILE.onnx", "DIR", "OUT"}  # the metavars of what is a path
 
 EXAMPLES = """\
 bash   facepipe completion bash > ~/.local/share/bash-completion/completions/facepipe

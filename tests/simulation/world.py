@@ -221,11 +221,6 @@ class World:
             raise Broken("capture keeps pictures that the dispatcher has forgotten, or has lost some that it needs")
         if len(missing := self.joiner.missing_parts()) > 2 * most:
             raise Broken(f"{len(missing)} frames open at render")
-        self._checks += 1
-        if self._checks % 50 == 0:  # What grows without end is too large the next time, too.
-            self._check_bounds()
-
-    def _check_bounds(self) -> None:
         if len(self.refusals.listed()) > limits.REFUSALS:
             raise Broken("more refusals than an acknowledgement may have")
 

@@ -70,7 +70,7 @@ def test_haar_finds_the_faces_that_the_demo_shows(pictures):
 def test_nothing_jumps_from_frame_to_frame(film):
     """What moves or fades changes as much from one frame to the next as it did before, or will afterwards."""
     _, differences = film
-    for before, now, after in zip(differences, differences[1:], differences[2:], strict=False):
+    for before, now, after in zip([0.0, *differences], differences, [*differences[1:], 0.0], strict=False):
         assert now < 1.05 * (max(before, after) + 1)
 
 
