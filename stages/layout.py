@@ -5,13 +5,20 @@ from __future__ import annotations
 MANIFEST, LOCK = ".facepipe.manifest", ".facepipe.lock"
 RUN, RUN_PART = "run.json", ".run.json.part"  # how the run stands; the next such file, until it has its name
 RESULTS, DROP_LOG, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
+CONNECT = ".facepipe.connect"  # the folder for what was sent of the events, and for the picture that is sent
 ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 EVENTS = "events.jsonl"
 REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
 PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stages.people`, with .csv and .parquet
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
-_OF_A_RUN = (MANIFEST, LOCK, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS)
+_OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS)
 ALL = (*_OF_A_RUN, REPORT, CSV, PARQUET, *_TABLES)
+
+
+def picture_name(folder: str) -> str:
+    """The file in `CONNECT` with the last picture of a source; `folder`: of its results, "" for that of the run."""
+    return f"{folder}.jpg" if folder else "_.jpg"
+
 
 LINE_BYTES = 10_000_000  # of results.jsonl at most: the largest frame that is allowed, with 256 faces, takes a tenth

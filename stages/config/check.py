@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, is_dataclass, replace
@@ -10,7 +11,8 @@ from dataclasses import dataclass, is_dataclass, replace
 from .. import layout
 from ..areas import EXAMPLE_LINE, EXAMPLE_ZONE, flaw_of_line, flaw_of_zone
 from ..names import described, short
-from .keys import NotAllowed, is_allowed, keys_of
+from .connections import Mqtt, Webhook
+from .keys import NotAllowed, hides, is_allowed, keys_of
 from .keys import checked as checked_value
 from .schema import (
     AREA_NAME,
@@ -36,7 +38,8 @@ KeyPath = tuple[str, ...]  # ("stages", "detect", "detector")
 
 DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect", "model")
 
-MOST_HOSTS = 64
+MOST_HOSTS, MOST_WEBHOOKS = 64, 16
+_MOST = {"hosts": MOST_HOSTS, "webhooks": MOST_WEBHOOKS}
 EXAMPLE = "tcp://127.0.0.1:5700"
 _NEED_A_MODEL = ("dlib-cnn", "yunet")
 _TAKES_A_CARD, _CARDS = "fast", (".yaml", ".yml")
@@ -64,15 +67,16 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
         document["window_memory"] = _bytes(memory)
-    given = {key: document.pop(key, None) for key in ("stages", "hosts", "chaos")}
+    given = {key: document.pop(key, None) for key in ("stages", "hosts", "webhooks", "chaos")}
     top = _section(Pipeline, document, (), problems)
     named = {key: _names(key, value, problems) for key, value in given.items()}
     stages = {name: _stage(name, keys, problems) for name, keys in ({"detect": {}} | named["stages"]).items()}
     hosts = {name: _host(name, keys, problems) for name, keys in named["hosts"].items()}
+    webhooks = {name: _webhook(name, keys, problems) for name, keys in named["webhooks"].items()}
     chaos = {name: _chaos(name, keys, stages, problems) for name, keys in named["chaos"].items()}
     if problems:
         return None, problems
-    pipeline = replace(top, stages=stages, hosts=hosts, chaos=chaos)
+    pipeline = replace(top, stages=stages, hosts=hosts, webhooks=webhooks, chaos=chaos)
     return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
 
 
@@ -86,7 +90,7 @@ def _names(key: str, given: object, problems: list[Problem]) -> dict[str, object
     """The names that stand below a key, each with what stands below it."""
     if given is None:
         return {}
-    if not isinstance(given, dict) or (key == "hosts" and len(given) > MOST_HOSTS):
+    if not isinstance(given, dict) or len(given) > _MOST.get(key, math.inf):
         problems.append(_wrong_value(Pipeline, (key,), given))
         return {}
     return {name: {} if keys is None else keys for name, keys in given.items()}
@@ -130,6 +134,18 @@ def _host(name: str, keys: object, problems: list[Problem]) -> Host | None:
         problems.append(Problem((*path, "address"), says))
         return None
     return _section(Host, keys, path, problems)
+
+
+def _webhook(name: str, keys: object, problems: list[Problem]) -> Webhook | None:
+    path = ("webhooks", name)
+    if not re.fullmatch(HOST_NAME.pattern, name):
+        says = "write 1 to 64 of the characters A-Z a-z 0-9 _ -, no _ or - first"
+        problems.append(Problem(path, f"{short(repr(name))} is no name for a webhook; {says}"))
+        return None
+    if isinstance(keys, dict) and keys.get("url") is None:
+        problems.append(Problem(path, f"{dotted(path)} needs a url, such as {{url: https://example.org/hook}}"))
+        return None
+    return _section(Webhook, keys, path, problems)
 
 
 def _bad_stage_name(name: str) -> str:
@@ -180,7 +196,8 @@ def _unknown_key(section: type, path: KeyPath) -> Problem:
 def _wrong_value(section: type, path: KeyPath, found: object) -> Problem:
     key = keys_of(section)[path[-1]]
     guess = _nearest(found, key.choices) if isinstance(found, str) and len(key.choices) > 1 else ""
-    return Problem(path, f"{dotted(path)} is {described(found)}; write {key.allowed}{guess}")
+    shown = "a text that is not shown here" if isinstance(found, str) and hides(key.kind) else described(found)
+    return Problem(path, f"{dotted(path)} is {shown}; write {key.allowed}{guess}")
 
 
 def _wrong_sources(given: object) -> list[Problem]:
@@ -298,6 +315,7 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
     yield from _misplaced_areas(pipeline)
     yield from _wrong_model(pipeline.detect)
+    yield from _wrong_connections(pipeline)
 
 
 def _wrong_model(detect: Detect) -> Iterator[Problem]:
@@ -314,6 +332,30 @@ def _wrong_model(detect: Detect) -> Iterator[Problem]:
     elif not detect.model.lower().endswith(_CARDS):
         says = f"{key} is {short(repr(detect.model))}, but the detector {detector} takes a card, NAME.yaml"
         yield Problem(DETECTOR_MODEL, f"{says}; write one, or choose the detector {others}")
+
+
+def _wrong_connections(pipeline: Pipeline) -> Iterator[Problem]:
+    """Keys of a broker without a broker, or of TLS without TLS."""
+    mqtt = pipeline.mqtt
+    if mqtt.broker is None:
+        if mqtt != Mqtt():
+            yield Problem(("mqtt",), "mqtt has keys but no broker; write mqtt.broker, such as mqtt://localhost")
+        return
+    for key in ("ca", "certificate", "key"):
+        if getattr(mqtt, key) is not None and not mqtt.broker.startswith("mqtts:"):
+            yield Problem(("mqtt", key), f"mqtt.{key} is for TLS, and mqtt.broker has none; begin it with mqtts://")
+    if mqtt.key is not None and mqtt.certificate is None:
+        yield Problem(("mqtt", "key"), "mqtt.key is given without mqtt.certificate; write both")
+    if mqtt.password is not None and mqtt.user is None:
+        yield Problem(("mqtt", "password"), "mqtt.password is given without mqtt.user; write both")
+    seen: dict[str, str] = {}
+    for name, webhook in pipeline.webhooks.items():
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:  # How far each is sent is kept in files of these names.
+            yield Problem(("webhooks", name), f"the webhooks {twin} and {name} differ only in case; rename one of them")
+        if webhook.ca is not None and webhook.url.startswith("http:"):
+            says = f"webhooks.{name}.ca is for TLS, and the url has none; begin it with https://"
+            yield Problem(("webhooks", name, "ca"), says)
 
 
 def _misplaced(pipeline: Pipeline) -> Iterator[Problem]:

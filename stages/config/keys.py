@@ -45,6 +45,7 @@ class Matching:
     pattern: str | None = None
     fewest: int = 0
     most: int | None = None
+    hides: bool = False  # what is given instead may hold a password, and no error shows it
 
     def allows(self, value: str | list | dict) -> bool:
         """Whether a text fits the pattern, and how long it, the list or the mapping is."""
@@ -78,6 +79,13 @@ class Key:
 
 class NotAllowed(Exception):
     """A value that a type with its marks does not allow."""
+
+
+def hides(kind: object) -> bool:
+    """Whether a value that this type does not allow may hold a password."""
+    parts = typing.get_args(kind)
+    marks = getattr(kind, "__metadata__", ())
+    return any(isinstance(mark, Matching) and mark.hides for mark in marks) or any(map(hides, parts))
 
 
 @cache

@@ -48,13 +48,15 @@ def _default(key: Key) -> str:
             return "none"
         case dict() | list() if not key.default:
             return "none"
+        case list():
+            return ", ".join(f"`{item}`" for item in key.default)
         case dict() if all(isinstance(value, float) for value in key.default.values()):
             return "`{" + ", ".join(f"{name}: {value:g}" for name, value in key.default.items()) + "}`"
         case dict():
             return ", ".join(f"`{name}`" for name in key.default)
         case default if is_dataclass(default):
             return "see below"
-        case _ if key.name == "address":
+        case _ if key.name in ("address", "url"):
             return "none: required"
         case _ if key.default is MISSING:
             return "`models/NAME.yaml`"

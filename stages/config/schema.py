@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError
 from ..protocol.limits import ASKED_PER_S
+from .connections import Mqtt, Webhook
 from .keys import Between, Faultless, Matching
 
 
@@ -535,6 +536,16 @@ class Pipeline:
         "The folder with the keys of this machine, if there are several machines; `--make-keys`"
         " creates it. A relative path is relative to the folder of the configuration file.",
     ] = "~/.config/facepipe/keys"
+    mqtt: Annotated[
+        Mqtt,
+        Matching("the keys of mqtt, such as {broker: mqtt://localhost}"),
+        "The MQTT broker for events, counts and pictures.",
+    ] = field(default_factory=Mqtt)
+    webhooks: Annotated[
+        dict[str, Webhook],
+        Matching("names of webhooks, each with its keys, such as {door: {url: https://example.org/hook}}"),
+        "The servers that events are posted to.",
+    ] = field(default_factory=dict)
     chaos: Annotated[
         dict[str, Chaos],
         Matching("names of stages, `capture` or `render`, each with its keys, such as {age: {drop: 0.01}}"),
@@ -549,6 +560,11 @@ class Pipeline:
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""
         return {name: stage for name, stage in self.stages.items() if name != "detect"}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events are sent to a broker or to webhooks."""
+        return self.mqtt.broker is not None or bool(self.webhooks)
 
     @property
     def writes_annotated(self) -> bool:
@@ -603,5 +619,7 @@ SECTIONS = (
     ("Reading: `capture`", "capture.", Capture),
     ("Picture encoding: `frames`", "frames.", Frames),
     ("Machines: `hosts.NAME`", "hosts.NAME.", Host),
+    ("MQTT: `mqtt`", "mqtt.", Mqtt),
+    ("Webhooks: `webhooks.NAME`", "webhooks.NAME.", Webhook),
     ("Fault injection: `chaos.STAGE`", "chaos.STAGE.", Chaos),
 )

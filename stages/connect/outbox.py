@@ -1,0 +1,176 @@
+"""The events of a run that one destination has not confirmed yet. The queue is the file, so that memory stays flat."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import reason, way_out
+from ..layout import CONNECT
+from .counts import Counts
+from .event_file import Event, EventFile
+from .position import Confirmed, Position
+from .run_folder import RunFolder
+
+SAVE_S = 1.0  # between two saves: what was confirmed since is sent again after a kill
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event on its way."""
+
+    event_id: str  # the same whenever and however often this event is sent
+    source: str
+    body: dict  # what is sent
+    folder: str
+    event: Event
+
+
+class Outbox:
+    """Gives out events in their order, and keeps durably which of them are confirmed."""
+
+    def __init__(self, folder: RunFolder, name: str, say: Callable[[str], None], kinds: Iterable[str] | None = None):
+        """`name`: of the destination, and of the file for its position; `kinds`: the events that it wants, if not all.
+
+        `say` is told what a person should know.
+        """
+        self._folder, self._name, self._say = folder, name, say
+        self._kinds = None if kinds is None else frozenset(kinds)
+        self._position: Position | None = None
+        self._files: dict[str, EventFile] = {}
+        self._again: deque[Message] = deque()  # given out and taken back
+        self._out: deque[Message] = deque()  # given out
+        self._saved_s, self._is_saved, self._is_full = float("-inf"), True, False
+
+    @property
+    def sent(self) -> int:
+        return self._position.sent if self._position else 0
+
+    @property
+    def refused(self) -> int:
+        return self._position.refused if self._position else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run is, as far as was seen before the last `take`."""
+        return self._folder.is_over
+
+    def take(self, most: int, now_s: float) -> list[Message]:
+        """The next events, at most so many; none where there are none yet. `now_s`: a monotonic clock."""
+        self._folder.look()
+        if self._folder.run is None:
+            return []
+        if self._position is None or self._position.run != self._folder.run:
+            self._begin(self._folder.run)
+        taken = [self._again.popleft() for _ in range(min(most, len(self._again)))]
+        for folder in self._folder.sources:
+            if len(taken) >= most:
+                break
+            taken += self._read(folder, most - len(taken), now_s)
+        self._out += taken
+        return taken
+
+    def confirm(self, message: Message, refused: bool = False) -> None:
+        """The oldest event that was given out has arrived, or was `refused` for good and set aside."""
+        if not self._out or self._out[0] is not message:
+            return  # It is of a run that another one has replaced meanwhile.
+        self._out.popleft()
+        confirmed = self._position.sources.setdefault(message.folder, Confirmed())
+        confirmed.place = message.event.after
+        confirmed.counts.step(message.event.fields)
+        self._position.sent += not refused
+        self._position.refused += refused
+        self._is_saved = False
+
+    def rewind(self) -> None:
+        """Nothing more will be heard of what was given out: `take` gives it again."""
+        self._again = self._out + self._again
+        self._out = deque()
+
+    def counts(self) -> dict[str, Counts]:
+        """The people of each source, by its name, as of the last confirmed event."""
+        if self._position is None:
+            return {}
+        known = self._position.sources
+        return {name: known.setdefault(folder, Confirmed()).counts for folder, name in self._folder.sources.items()}
+
+    def folders(self) -> dict[str, str]:
+        """The names of the sources by the folders of their results."""
+        return self._folder.sources
+
+    def waiting(self) -> int:
+        """How many events there are that are not confirmed."""
+        return len(self._again) + len(self._out) + sum(file.waiting() for file in self._files.values())
+
+    def save(self, now_s: float, at_once: bool = False) -> None:
+        """Make what was confirmed durable, now and then or at once. On a full disk it goes on without."""
+        if self._is_saved or not (at_once or now_s - self._saved_s >= SAVE_S):
+            return
+        self._saved_s = now_s
+        try:
+            self._position.write(self._path(".json"))
+        except OSError as error:
+            if not self._is_full:
+                self._say(
+                    f"{self._name}: which events have arrived cannot be written to {self._folder.path / CONNECT}:"
+                    f" {reason(error)}; {way_out(error, 'until then a restart sends them again')}."
+                )
+            self._is_full = True
+        else:
+            self._is_saved, self._is_full = True, False
+
+    def set_aside(self, line: bytes) -> Path:
+        """Append what a destination has refused to a file, and return its path; raises `OSError`."""
+        path = self._path(".refused.jsonl")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return path
+
+    def _path(self, ending: str) -> Path:
+        folder = self._folder.path / CONNECT
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{self._name}{ending}"
+
+    def _begin(self, run: str) -> None:
+        self._position = Position.read(self._folder.path / CONNECT / f"{self._name}.json", run)
+        self._files.clear()
+        self._again.clear()
+        self._out.clear()
+
+    def _read(self, folder: str, most: int, now_s: float) -> list[Message]:
+        confirmed = self._position.sources.setdefault(folder, Confirmed())
+        file = self._files.get(folder)
+        if file is None:
+            file = self._files[folder] = EventFile(self._folder.events_of(folder), confirmed.place)
+        before = file.began_again
+        try:
+            events = file.read(most, now_s)
+        except OSError:
+            return []  # It is asked for again soon; render says what is wrong with a disk.
+        if file.began_again > before:
+            confirmed.counts = Counts()
+            self._say(
+                f"{self._name}: {file.path} is not the file that was read before; it is sent from its beginning, and"
+                " what was sent before has the same event_id."
+            )
+        wanted = [self._message(folder, event) for event in events if self._kinds is None or event.kind in self._kinds]
+        is_idle = not any(message.folder == folder for message in (*self._out, *self._again))
+        if is_idle and not wanted and events:
+            confirmed.place, self._is_saved = file.place, False
+        return wanted
+
+    def _message(self, folder: str, event: Event) -> Message:
+        source = self._folder.sources[folder]
+        said = "\0".join([self._position.run, source, str(event.number), event.digest])
+        event_id = hashlib.blake2b(said.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+        body = {"event_id": event_id, "run": self._position.run, "source": source, **event.fields}
+        return Message(event_id, source, body, folder, event)
