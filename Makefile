@@ -21,6 +21,7 @@ help:
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
 	@echo 'make install-onnx    and onnxruntime, for models in .onnx'
 	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
+	@echo 'make install-mqtt    and what events to an MQTT broker take, 0.7 MB'
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
@@ -40,7 +41,7 @@ test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # What the tests press, look at and cut: without one of them, the tests that need it are skipped and say so.
-SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd
+SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd mosquitto
 .PHONY: system-packages
 system-packages:
 	@missing=$$(for name in $(SYSTEM_PACKAGES); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done); \
@@ -105,6 +106,7 @@ install-demo: $(VENV)/.demo
 install-keras: $(VENV)/.keras
 install-onnx: $(VENV)/.onnx
 install-tables: $(VENV)/.tables
+install-mqtt: $(VENV)/.mqtt
 install-train: $(VENV)/.train
 install-dev: $(VENV)/.dev
 
@@ -113,13 +115,13 @@ EXTRA = $(BIN)/python -c 'import sys, tomllib; \
     print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
 
 # One stamp for each extra: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.keras $(VENV)/.onnx $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
+$(VENV)/.demo $(VENV)/.keras $(VENV)/.onnx $(VENV)/.mqtt $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
 	@$(EXTRA) $* >$(VENV)/$*.txt
 	@$(INSTALL) --requirement $(VENV)/$*.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx
+$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.mqtt
 	@echo 'Installing into $(VENV): dev.'
 	@$(INSTALL) --group dev
 	@touch $@

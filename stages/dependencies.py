@@ -20,6 +20,7 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
     **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "google", "msgpack", "msgspec", "numpy", "shtab"), ""),
     **dict.fromkeys(("websockets", "yaml", "zmq"), ""),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
+    "paho": "mqtt",
     "psutil": "dev",
     "onnxruntime": "onnx",
     "pyarrow": "tables",

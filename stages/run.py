@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .config.schema import Pipeline
 from .config.settings import Settings
@@ -17,6 +20,12 @@ from .supervision.child import Start, stage_command
 from .supervision.events import Member
 from .supervision.launcher import Outcome, RunView, launch
 from .view.terminal import TerminalView, Views
+
+if TYPE_CHECKING:
+    from .connect.process import ConnectProcess
+
+SENT_S = 10.0  # for the last events, after a run that has ended by itself
+STOPPED_SENT_S = 3.6  # after a person has asked for the end: five seconds are promised, and the account comes after it
 
 
 def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
@@ -40,15 +49,17 @@ def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
             window=job.pipeline.window,
         )
         views = _with_metrics(view, options.metrics, held)
+        sending = _connected(job, target, view, views, held)
         _announce(job, view, named_port)
         if target.results.results:
             target.results.manifest.remove_temporaries(target.results.path)
             target.results.remove_logs(keep=job.processes)
         try:
             outcome = _launch(job, target, view, views)
+            delivered = _finish(sending, outcome, target, view) if sending else None
         finally:
             view.close()
-        return conclude(job, target, outcome)
+        return conclude(job, target, outcome, delivered)
 
 
 def _nothing_to_resume(job: Job, target: Target) -> int:
@@ -67,6 +78,36 @@ def _with_metrics(view: TerminalView, metrics: tuple[str, int] | None, held: Exi
     counted = Metrics()
     view.say(f"metrics at {held.enter_context(served(counted, *metrics, say=view.say))}")
     return Views(view, counted)
+
+
+def _connected(job: Job, target: Target, view: TerminalView, views: RunView, held: ExitStack) -> ConnectProcess | None:
+    """The process that sends events, where the configuration asks for it; raises `ConfigError`."""
+    if not job.pipeline.is_connected or "render" not in job.stages:
+        return None
+    from .connect.endpoints import Endpoints
+    from .connect.process import connected
+
+    endpoints = Endpoints.of(job.pipeline, job.folder, os.environ)
+    place = Path(os.path.abspath(target.results.path))
+    return held.enter_context(connected(place, target.name, endpoints, view.say, views.delivered))
+
+
+def _finish(sending: ConnectProcess, outcome: Outcome, target: Target, view: TerminalView) -> dict[str, dict]:
+    """Let the last events be sent; returns what has become of all of them."""
+    within_s = SENT_S
+    if outcome.stopped_s is not None:
+        within_s = max(0.2, outcome.stopped_s + STOPPED_SENT_S - time.monotonic())
+    try:
+        delivered = sending.finish(within_s)
+    except KeyboardInterrupt:  # The run itself is over, and its account follows.
+        delivered = sending.report
+    for name, said in delivered.items():
+        if waiting := said.get("waiting"):
+            view.say(
+                f"{name}: {waiting} event{'s' if waiting > 1 else ''} not sent yet;"
+                f" python -m stages.connect {target.shown} sends them, or a run that goes on."
+            )
+    return delivered
 
 
 def _announce(job: Job, view: TerminalView, named_port: int) -> None:

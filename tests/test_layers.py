@@ -28,7 +28,7 @@ LAYERS = (
     "people",
     "rendering",
     "plan",
-    "program",
+    "connect program",
     "attribute capture card detect render",
     "age emotion gender",
     "running",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..config.placement import Placement
@@ -66,10 +67,23 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
             f"output {shown(plan.output) if pipeline.render.output else 'in a new folder below ' + shown(plan.output)}"
         )
         left.append("the output can be written")
+        if pipeline.is_connected:
+            looked_at += _check_destinations(pipeline, folder)
+            left.append("brokers and webhooks can be reached")
         left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
         left += ["the page's port is free"] if pipeline.render.web_port else []
     print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
     return ExitStatus.DONE
+
+
+def _check_destinations(pipeline: Pipeline, folder: Path) -> list[str]:
+    """Read the secrets and certificates for where events are sent; returns what was looked at."""
+    from ..connect.endpoints import Endpoints
+
+    endpoints = Endpoints.of(pipeline, folder, os.environ)
+    for place in filter(None, (endpoints.broker, *endpoints.hooks)):
+        print(f"events are sent to {place.shown}")
+    return ["secrets"]
 
 
 def make_keys(pipeline: Pipeline, folder: Path) -> int:

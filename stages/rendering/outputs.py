@@ -194,7 +194,7 @@ class SourceOutputs:
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
-        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.draws else None
+        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.wants_drawn else None
         self.recorder.write(frame, drawn)
         return drawn
 

@@ -1,4 +1,4 @@
-"""The viewers of a run: windows on the screen, the page in the browser, and subscribers to finished frames.
+"""The viewers of a run: windows on the screen, the page in the browser, subscribers to finished frames, and a broker.
 
 Render and its sources show everything to all of them, and need not know which of them there are.
 """
@@ -20,6 +20,7 @@ from ..frames import FinishedFrame
 from ..layout import SAVED
 from ..protocol.rates import Snapshot
 from ..sinks.images import SavedPictures
+from ..sinks.last_picture import LastPictures
 from ..sinks.publish import Publication
 from ..supervision.stage import ControlChannel, Settings
 from ..transport.publisher import Publisher
@@ -76,7 +77,15 @@ def open_screens(
         is_first,
         say,
     )
-    return Screens(display, web, published, processes)
+    pictures = Extra.opened("the picture for the broker", lambda: _last_pictures(settings), is_first, say)
+    return Screens(display, web, published, processes, pictures)
+
+
+def _last_pictures(settings: Settings) -> LastPictures | None:
+    pipeline = settings.pipeline
+    if pipeline.mqtt.picture is None:
+        return None
+    return LastPictures(Path(settings.output), pipeline.mqtt.picture, pipeline.sources)
 
 
 def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, control: ControlChannel) -> Web:
@@ -129,10 +138,12 @@ class Screens:
         web: Extra[Web] | Web | None = None,
         published: Extra[_Published] | _Published | None = None,
         processes: Mapping[str, int] | None = None,  # of each worker stage
+        pictures: Extra[LastPictures] | None = None,
     ):
         self._display = display if isinstance(display, Extra) else Extra("the window", display)
         self._web = web if isinstance(web, Extra) else Extra("the page in the browser", web)
         self._published = published if isinstance(published, Extra) else Extra("the publication", published)
+        self._pictures = pictures or Extra("the picture for the broker", None)
         self._processes = processes or {}
         self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
 
@@ -149,11 +160,15 @@ class Screens:
     @property
     def notes(self) -> list[str]:
         """What was left out, and why."""
-        return [extra.note for extra in (self._display, self._web, self._published) if extra.note]
+        return [extra.note for extra in self._all if extra.note]
+
+    @property
+    def _all(self) -> tuple[Extra, ...]:
+        return self._web, self._display, self._published, self._pictures
 
     def of(self, source: str, previews: bool) -> SourceScreens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
-        return SourceScreens(source, previews, self._display, self._web, self._published)
+        return SourceScreens(source, previews, self._display, self._web, self._published, self._pictures)
 
     def turn(self, sources: Mapping[str, Measured], control: ControlChannel) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
@@ -186,7 +201,7 @@ class Screens:
     def close(self) -> None:
         """Close all of them, also when one cannot be closed."""
         with ExitStack() as opened:
-            for shown in (self._web, self._display, self._published):
+            for shown in self._all:
                 opened.callback(shown.close)
 
 
@@ -200,14 +215,21 @@ class SourceScreens:
         display: Extra[Display],
         web: Extra[Web],
         published: Extra[_Published],
+        pictures: Extra[LastPictures],
     ):
         self._source, self._display, self._web, self._published = source, display, web, published
+        self._pictures = pictures
         self.previews = previews and bool(display or web)  # whether any may ever be wanted
 
     @property
     def draws(self) -> bool:
-        """Whether anybody wants the annotated picture of a finished frame."""
+        """Whether the annotated picture of every finished frame is wanted."""
         return bool(self._display) and not self.previews
+
+    @property
+    def wants_drawn(self) -> bool:
+        """Whether that of the next one is."""
+        return self.draws or self._pictures.do(lambda pictures: pictures.wants(self._source), False)
 
     @property
     def wants_previews(self) -> bool:
@@ -234,7 +256,7 @@ class SourceScreens:
         to_anonymize: Callable[[], list[Box] | None],
         live: bool,
     ) -> None:
-        """Show a frame that is in the outputs; `drawn`: its annotated picture, uint8 (H, W, 3) BGR, if `draws`.
+        """Show a frame that is in the outputs; `drawn`: its annotated picture, uint8 (H, W, 3) BGR, if `wants_drawn`.
 
         `to_anonymize` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
         """
@@ -242,6 +264,8 @@ class SourceScreens:
         if self.draws:
             self._display.do(lambda display: display.show(frame, drawn, live))
         self._web.do(lambda web: web.finished(frame, drawn, to_anonymize(), live))
+        if drawn is not None:
+            self._pictures.do(lambda pictures: pictures.take(self._source, drawn))
 
     def preview(self, frame: FinishedFrame) -> None:
         """Show the newest picture, with the faces of the newest that has been analysed."""

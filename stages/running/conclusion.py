@@ -26,8 +26,11 @@ from .job import Job, Target, shown
 STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
 
-def conclude(job: Job, target: Target, outcome: Outcome) -> int:
-    """Say what came of the run, leave its summary, clear away what nothing has come of; returns the exit status."""
+def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, dict] | None = None) -> int:
+    """Say what came of the run, leave its summary, clear away what nothing has come of; returns the exit status.
+
+    `delivered`: by destination, what has become of the events, where they are sent.
+    """
     options, results = job.options, target.results
     if outcome.stopped_s is not None:
         _leave_a_dead_disk(outcome, target)
@@ -35,7 +38,7 @@ def conclude(job: Job, target: Target, outcome: Outcome) -> int:
         _remove_logs(job, results)  # A helper that had nothing to complain of leaves nothing behind.
     results.close_logs(job.processes)
     came = _account(job, outcome)
-    _leave_summary(came, outcome, target)
+    _leave_summary(came, outcome, target, delivered)
     _tell(came, outcome, results, options.quiet)
     was_refused = outcome.status == ExitStatus.REFUSED
     has_read_nothing = bool(results.results) and _has_read_nothing(came, outcome)  # Helpers never read anything.
@@ -81,7 +84,7 @@ def _has_read_nothing(came: RunAccount, outcome: Outcome) -> bool:
     return outcome.stopped and not has_read and not came.outputs
 
 
-def _leave_summary(came: RunAccount, outcome: Outcome, target: Target) -> None:
+def _leave_summary(came: RunAccount, outcome: Outcome, target: Target, delivered: dict[str, dict] | None) -> None:
     """Write summary.json and how the run ended, where it has begun; what goes wrong with that is the outcome."""
     results = target.results
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier
@@ -98,8 +101,9 @@ def _leave_summary(came: RunAccount, outcome: Outcome, target: Target) -> None:
     inside = [os.path.relpath(path, results.path).replace(os.sep, "/") for path in came.outputs]
     started = {"started": here.started} if here and here.started else {}
     ended = {**started, "status": outcome.status, "failure": outcome.sentence}
+    sent = {} if delivered is None else {"connect": delivered}
     try:
-        results.write_summary({**ended, **came.to_json(), "outputs": inside})
+        results.write_summary({**ended, **came.to_json(), "outputs": inside, **sent})
     except OutputFolderError as error:  # A run whose account is lost has failed, whatever it was before.
         _fail(outcome, error)
 

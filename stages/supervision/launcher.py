@@ -51,6 +51,9 @@ class RunView(Protocol):
     def started_again(self, label: str, stage: str) -> None:
         """A process that has ended is started again; its progress begins anew."""
 
+    def delivered(self, report: dict[str, dict]) -> None:
+        """What has become of the events that are sent, by destination: `sent`, `refused`, `connected`."""
+
 
 @dataclass(slots=True)
 class Outcome:

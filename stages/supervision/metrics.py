@@ -31,13 +31,18 @@ COUNTERS = {
     "faces": (("source",), "Faces in rendered frames."),
     "answers_missing": (("source",), "Answers about a frame that were given up."),
     "restarts": (("stage",), "Processes that ended and were started again."),
+    "events_sent": (("destination",), "Events that a broker or webhook has confirmed."),
+    "events_refused": (("destination",), "Events that it has refused for good, and that were set aside."),
 }
 HISTOGRAMS = {
     "latency_seconds": (("source",), "From reading a frame to having it in the outputs."),
     "queue_seconds": (("source", "stage"), "From a task being there to its being handed to a process."),
     "service_seconds": (("source", "stage"), "Work of a stage on one frame."),
 }
-GAUGES = {"waiting": (("source", "stage"), "Tasks that wait to be handed to a process.")}
+GAUGES = {
+    "waiting": (("source", "stage"), "Tasks that wait to be handed to a process."),
+    "connected": (("destination",), "1 while a broker or webhook takes events, else 0."),
+}
 PREFIX = "facepipe_"
 READY = "ready"  # what the process says that answers
 FED_S = 0.5  # between two looks at the numbers
@@ -61,6 +66,7 @@ class Metrics:
         self._earlier: dict[tuple[str, Labels], Histogram] = {}  # histograms of lives that have ended
         self._now: dict[str, dict[tuple[str, Labels], Histogram]] = {}  # label -> those of its present life
         self._waiting: dict[Labels, int] = {}
+        self._connected: dict[Labels, int] = {}
 
     # --- What the launcher says ---
 
@@ -83,6 +89,13 @@ class Metrics:
             self._highest["restarts", (stage,)] += 1
             for key, histogram in self._now.pop(label, {}).items():
                 self._earlier[key] = self._earlier.get(key, Histogram()) + histogram
+
+    def delivered(self, report: dict[str, dict]) -> None:
+        with self._lock:
+            for destination, said in report.items():
+                self._reach("events_sent", (destination,), said["sent"])
+                self._reach("events_refused", (destination,), said["refused"])
+                self._connected[(destination,)] = int(said["connected"])
 
     def _capture(self, label: str, report: CaptureReport) -> None:
         source = report.source
@@ -113,12 +126,13 @@ class Metrics:
     def now(self) -> list[list]:
         """All numbers of this moment, as JSON takes them: [name, labels, number or histogram]."""
         with self._lock:
-            counts, histograms, waiting = dict(self._highest), dict(self._earlier), dict(self._waiting)
+            counts, histograms = dict(self._highest), dict(self._earlier)
+            gauges = {"waiting": dict(self._waiting), "connected": dict(self._connected)}
             for key, histogram in (item for said in self._now.values() for item in said.items()):
                 histograms[key] = histograms.get(key, Histogram()) + histogram
         told = [[name, list(labels), number] for (name, labels), number in counts.items()]
         told += [[name, list(labels), to_builtins(histogram)] for (name, labels), histogram in histograms.items()]
-        return told + [["waiting", list(labels), count] for labels, count in waiting.items()]
+        return told + [[name, list(labels), n] for name, gauge in gauges.items() for labels, n in gauge.items()]
 
     def collect(self) -> Iterator:
         """The same as prometheus_client's families."""

@@ -77,6 +77,9 @@ class TerminalView:
     def started_again(self, label: str, stage: str) -> None:
         """A sentence of the supervision says so."""
 
+    def delivered(self, report: dict[str, dict]) -> None:
+        """Sentences say what a person should know of it."""
+
     def close(self) -> None:
         """Take the live line away."""
         self._write(self._cleared())
@@ -114,6 +117,9 @@ class Views:
 
     def started_again(self, label: str, stage: str) -> None:
         self._tell("started_again", label, stage)
+
+    def delivered(self, report: dict[str, dict]) -> None:
+        self._tell("delivered", report)
 
     def _tell(self, what: str, *said: object) -> None:
         getattr(self._view, what)(*said)

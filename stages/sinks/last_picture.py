@@ -1,0 +1,74 @@
+"""The last annotated picture of each source, left now and then for the process that sends it to a broker."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import reason, way_out
+from ..layout import CONNECT, picture_name
+from ..results.atomic import BINARY, NO_LINK, write_all
+from ..results.errors import OutputError
+
+LONGEST_SIDE = 1280  # pixels: what a phone shows; a broker may refuse more than some hundred kilobytes
+JPEG_QUALITY = 85
+
+
+class LastPictures:
+    """Keeps one JPEG for each source. It is no result, so the manifest does not know it, and it need not be durable."""
+
+    def __init__(self, folder: Path, every_s: float, sources: Iterable[str]):
+        """`folder`: that of the run; `every_s`: between two pictures; `sources`: their names, if there are several.
+
+        What an earlier run has left is removed.
+        """
+        self._folder, self._every_s, self._apart = folder / CONNECT, every_s, len(tuple(sources)) > 1
+        self._due_s: dict[str, float] = {}  # monotonic
+        for old in self._folder.glob("*.jpg"):
+            with suppress(OSError):
+                old.unlink()
+
+    def wants(self, source: str) -> bool:
+        """Whether it is time for another picture."""
+        return time.monotonic() >= self._due_s.get(source, 0.0)
+
+    def take(self, source: str, drawn: np.ndarray) -> None:
+        """Keep this picture, uint8 (H, W, 3) BGR, if it is time; raises `OutputError`."""
+        if not self.wants(source):
+            return
+        self._due_s[source] = time.monotonic() + self._every_s
+        try:
+            self._write(picture_name(source if self._apart else ""), _encoded(drawn))
+        except OSError as error:
+            raise OutputError(
+                f"a picture for the broker cannot be written to {self._folder}: {reason(error)}; {way_out(error)}"
+            ) from error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _write(self, name: str, jpeg: bytes) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        part = self._folder / f".{name}.part"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | BINARY, 0o600)
+        try:
+            write_all(descriptor, jpeg)
+        finally:
+            os.close(descriptor)
+        os.replace(part, self._folder / name)
+
+
+def _encoded(drawn: np.ndarray) -> bytes:
+    height, width = drawn.shape[:2]
+    scale = LONGEST_SIDE / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        drawn = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return jpeg.tobytes()
