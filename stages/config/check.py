@@ -315,7 +315,8 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
     yield from _misplaced_areas(pipeline)
     yield from _wrong_model(pipeline.detect)
-    yield from _wrong_connections(pipeline)
+    yield from _wrong_mqtt(pipeline.mqtt)
+    yield from _wrong_webhooks(pipeline.webhooks)
 
 
 def _wrong_model(detect: Detect) -> Iterator[Problem]:
@@ -334,9 +335,8 @@ def _wrong_model(detect: Detect) -> Iterator[Problem]:
         yield Problem(DETECTOR_MODEL, f"{says}; write one, or choose the detector {others}")
 
 
-def _wrong_connections(pipeline: Pipeline) -> Iterator[Problem]:
+def _wrong_mqtt(mqtt: Mqtt) -> Iterator[Problem]:
     """Keys of a broker without a broker, or of TLS without TLS."""
-    mqtt = pipeline.mqtt
     if mqtt.broker is None:
         if mqtt != Mqtt():
             yield Problem(("mqtt",), "mqtt has keys but no broker; write mqtt.broker, such as mqtt://localhost")
@@ -348,8 +348,12 @@ def _wrong_connections(pipeline: Pipeline) -> Iterator[Problem]:
         yield Problem(("mqtt", "key"), "mqtt.key is given without mqtt.certificate; write both")
     if mqtt.password is not None and mqtt.user is None:
         yield Problem(("mqtt", "password"), "mqtt.password is given without mqtt.user; write both")
+
+
+def _wrong_webhooks(webhooks: dict[str, Webhook]) -> Iterator[Problem]:
+    """Two of one name where case does not count, or keys of TLS without TLS."""
     seen: dict[str, str] = {}
-    for name, webhook in pipeline.webhooks.items():
+    for name, webhook in webhooks.items():
         twin = seen.setdefault(name.lower(), name)
         if twin != name:  # How far each is sent is kept in files of these names.
             yield Problem(("webhooks", name), f"the webhooks {twin} and {name} differ only in case; rename one of them")

@@ -12,10 +12,11 @@ from pathlib import Path
 from ..errors import reason, way_out
 from ..layout import CONNECT
 from .counts import Counts
-from .event_file import Event, EventFile
+from .event_file import Event, EventFile, Place
 from .position import Confirmed, Position
 from .run_folder import RunFolder
 
+BLOCK = 100  # events that are read at once
 SAVE_S = 1.0  # between two saves: what was confirmed since is sent again after a kill
 
 
@@ -66,11 +67,10 @@ class Outbox:
             return []
         if self._position is None or self._position.run != self._folder.run:
             self._begin(self._folder.run)
-        taken = [self._again.popleft() for _ in range(min(most, len(self._again)))]
         for folder in self._folder.sources:
-            if len(taken) >= most:
-                break
-            taken += self._read(folder, most - len(taken), now_s)
+            if len(self._again) < most:
+                self._again += self._read(folder, now_s)
+        taken = [self._again.popleft() for _ in range(min(most, len(self._again)))]
         self._out += taken
         return taken
 
@@ -146,27 +146,38 @@ class Outbox:
         self._again.clear()
         self._out.clear()
 
-    def _read(self, folder: str, most: int, now_s: float) -> list[Message]:
-        confirmed = self._position.sources.setdefault(folder, Confirmed())
-        file = self._files.get(folder)
-        if file is None:
-            file = self._files[folder] = EventFile(self._folder.events_of(folder), confirmed.place)
+    def _read(self, folder: str, now_s: float) -> list[Message]:
+        """The next events of a source, or none where there are no more at the moment."""
+        file = self._file(folder)
         before = file.began_again
         try:
-            events = file.read(most, now_s)
+            events = file.read(BLOCK, now_s)
+            while events and not (wanted := [event for event in events if self._wants(event)]):
+                self._pass_over(folder, file.place)
+                events = file.read(BLOCK, now_s)
         except OSError:
             return []  # It is asked for again soon; render says what is wrong with a disk.
         if file.began_again > before:
-            confirmed.counts = Counts()
+            self._position.sources[folder].counts = Counts()
             self._say(
                 f"{self._name}: {file.path} is not the file that was read before; it is sent from its beginning, and"
                 " what was sent before has the same event_id."
             )
-        wanted = [self._message(folder, event) for event in events if self._kinds is None or event.kind in self._kinds]
-        is_idle = not any(message.folder == folder for message in (*self._out, *self._again))
-        if is_idle and not wanted and events:
-            confirmed.place, self._is_saved = file.place, False
-        return wanted
+        return [self._message(folder, event) for event in wanted] if events else []
+
+    def _file(self, folder: str) -> EventFile:
+        if folder not in self._files:
+            confirmed = self._position.sources.setdefault(folder, Confirmed())
+            self._files[folder] = EventFile(self._folder.events_of(folder), confirmed.place)
+        return self._files[folder]
+
+    def _wants(self, event: Event) -> bool:
+        return self._kinds is None or event.kind in self._kinds
+
+    def _pass_over(self, folder: str, place: Place) -> None:
+        """Events up to this place are not wanted; they count as confirmed unless one before them is not."""
+        if not any(message.folder == folder for message in (*self._out, *self._again)):
+            self._position.sources[folder].place, self._is_saved = place, False
 
     def _message(self, folder: str, event: Event) -> Message:
         source = self._folder.sources[folder]

@@ -18,7 +18,7 @@ from stages.config.schema import Attribute, Capture, ConfigError, Detect, Frames
 PROJECT = Path(__file__).resolve().parents[2]
 TOP = (
     "source, sources, port, window, window_memory, pace, deadline, give_up_after, reconnect, resend_after, hang, tries,"
-    " stages, render, capture, frames, zones, lines, hosts, keys, chaos"
+    " stages, render, capture, frames, zones, lines, hosts, keys, mqtt, webhooks, chaos"
 )
 
 

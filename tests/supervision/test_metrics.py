@@ -92,6 +92,15 @@ def test_no_counter_goes_back_when_processes_die_and_begin_anew():
     assert after["facepipe_service_seconds_count{door, age}"] == 4
 
 
+def test_what_has_become_of_the_events_is_told_by_destination():
+    metrics = Metrics()
+    metrics.delivered({"mqtt": {"sent": 5, "refused": 0, "connected": True}})
+    metrics.delivered({"mqtt": {"sent": 7, "refused": 1, "connected": False, "waiting": 3}})
+    said = values(metrics)
+    assert said["facepipe_events_sent_total{mqtt}"] == 7 and said["facepipe_events_refused_total{mqtt}"] == 1
+    assert said["facepipe_connected{mqtt}"] == 0
+
+
 def test_before_anything_is_said_there_is_an_answer_without_numbers():
     assert values(Metrics()) == {}
 
