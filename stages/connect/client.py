@@ -78,7 +78,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connection, in whichever state it is."""
-        self._mqtt.on_disconnect = None
+        # Without the cycle its own sockets are closed now, and not when memory is collected.
+        self._mqtt.on_connect = self._mqtt.on_publish = self._mqtt.on_disconnect = None
         if sock := self._mqtt.socket():
             sock.close()
 

@@ -196,7 +196,7 @@ def test_a_picture_that_a_broker_does_not_take_holds_up_no_event(tmp_path, run):
 
 
 @contextmanager
-def answering(answer: bytes):
+def answering(answer: bytes, heard_bytes: list[bytes] | None = None):
     """Something that is no broker: it says this to everybody who connects."""
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -204,7 +204,9 @@ def answering(answer: bytes):
         while True:
             try:
                 visitor, _ = server.accept()
-                visitor.recv(1000)
+                asked = visitor.recv(1000)
+                if heard_bytes is not None:
+                    heard_bytes.append(asked)
                 visitor.sendall(answer)
             except OSError:
                 return
@@ -238,6 +240,15 @@ def test_what_is_no_broker_is_said_and_harms_nothing(tmp_path, run, answer):
     with answering(answer) as url, Sending(run.path, to(url)) as sending:
         sending.says("events wait in events.jsonl")
         assert sending.process.poll() is None and "Traceback" not in sending.said
+
+
+def test_a_broker_that_does_not_know_mqtt_5_is_spoken_to_in_3_1_1(run):
+    asked: list[bytes] = []
+    unknown_version = b"\x20\x02\x00\x01"
+    with answering(unknown_version, asked) as url, Sending(run.path, to(url)):
+        until(lambda: len(asked) >= 3, "three attempts")
+    versions = [packet[packet.index(b"MQTT") + 4] for packet in asked[:3]]
+    assert versions == [5, 4, 5]
 
 
 def test_a_name_that_nobody_knows_and_a_port_that_nobody_has(run):

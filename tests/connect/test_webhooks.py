@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import ssl
 import threading
@@ -22,6 +23,8 @@ from stages.connect.webhook import signature
 from tests.browser import until
 from tests.connect.broker import certificates
 from tests.connect.run_folder import Sending, WrittenRun, appeared, left
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -117,6 +120,20 @@ def test_a_request_is_signed_as_standard_webhooks_has_it(tmp_path, run):
     expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+
+
+def test_the_example_of_the_documentation_verifies_a_request_and_refuses_a_changed_one():
+    page = (PROJECT / "docs/connect.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    exec(example, names := {})
+    now = int(time.time())
+    headers = {"webhook-id": "1", "webhook-timestamp": str(now), "webhook-signature": signature("key", "1", now, b"{}")}
+    names["verify"](b"key", headers, b"{}")
+    for secret, body in ((b"key", b"{ }"), (b"another", b"{}")):
+        with pytest.raises(ValueError):
+            names["verify"](secret, headers, body)
+    with pytest.raises(ValueError):
+        names["verify"](b"key", {**headers, "webhook-timestamp": str(now - 600)}, b"{}")
 
 
 def test_the_signature_of_the_example_in_the_specification():
