@@ -104,7 +104,7 @@ class Outbox:
 
     def waiting(self) -> int:
         """How many events there are that are not confirmed."""
-        return len(self._again) + len(self._out) + sum(file.waiting() for file in self._files.values())
+        return len(self._again) + len(self._out) + sum(file.waiting() for file in list(self._files.values()))
 
     def save(self, now_s: float, at_once: bool = False) -> None:
         """Make what was confirmed durable, now and then or at once. On a full disk it goes on without."""

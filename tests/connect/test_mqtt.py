@@ -29,9 +29,14 @@ def to(url: str, more: str = "") -> str:
     return f"mqtt: {{broker: '{url}'{more}}}\n"
 
 
-def test_events_arrive_in_their_order_with_an_id_each(tmp_path, run):
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_events_arrive_in_their_order_with_an_id_each(tmp_path, run, qos):
     run.appends(appeared(1), left(1))
-    with mosquitto(tmp_path) as broker, heard(broker.port) as subscriber, Sending(run.path, to(broker.url)) as sending:
+    with (
+        mosquitto(tmp_path) as broker,
+        heard(broker.port) as subscriber,
+        Sending(run.path, to(broker.url, f", qos: {qos}")) as sending,
+    ):
         subscriber.until(lambda s: len(s.events()) == 2, "what was there")
         run.appends(appeared(2))
         run.ends()
