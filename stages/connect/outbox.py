@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import reason, way_out
 from ..layout import CONNECT
+from ..results.atomic import BINARY, NO_LINK, make_private_folder, write_all
 from .counts import Counts
 from .event_file import Event, EventFile, Place
 from .position import Confirmed, Position
@@ -126,10 +127,9 @@ class Outbox:
     def set_aside(self, line: bytes) -> Path:
         """Append what a destination has refused to a file, and return its path; raises `OSError`."""
         path = self._path(".refused.jsonl")
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_LINK | BINARY, 0o600)
         try:
-            os.write(descriptor, line)
+            write_all(descriptor, line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -137,7 +137,7 @@ class Outbox:
 
     def _path(self, ending: str) -> Path:
         folder = self._folder.path / CONNECT
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(folder)
         return folder / f"{self._name}{ending}"
 
     def _begin(self, run: str) -> None:

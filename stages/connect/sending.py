@@ -6,13 +6,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import FacepipeError
+from ..errors import FacepipeError, reason, way_out
 from ..exit_status import ExitStatus
 from ..layout import CONNECT
 from ..locks import Taken, locked
+from ..results.atomic import make_private_folder
 from .ending import Ending
 from .endpoints import Endpoints
 from .outbox import Outbox
@@ -69,16 +70,16 @@ def _is_there(folder: RunFolder, ending: Ending) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    try:
-        (folder / CONNECT).mkdir(mode=0o700, exist_ok=True)
-        with locked(folder / CONNECT / "lock"):
-            yield
-    except Taken as taken:
-        raise SendingError(f"{taken.holder} sends the events in {folder} already; end it first.") from None
-    except OSError as error:
-        raise SendingError(
-            f"{folder / CONNECT} cannot be used: {error.strerror}; look after its file system."
-        ) from None
+    with ExitStack() as held:
+        try:
+            make_private_folder(folder / CONNECT)
+            held.enter_context(locked(folder / CONNECT / "lock"))
+        except Taken as taken:
+            raise SendingError(f"{taken.holder} sends the events in {folder} already; end it first.") from None
+        except OSError as error:
+            remedy = way_out(error) or "move it away"
+            raise SendingError(f"{folder / CONNECT} cannot be used: {reason(error)}; {remedy}.") from None
+        yield
 
 
 def _senders(

@@ -42,6 +42,13 @@ def create(path: Path, mode: int = 0o666) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | NO_LINK | BINARY, mode)
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder that its owner alone may enter, if it is not there; raises `OSError`, also for a link."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
+
+
 def temporary_beside(path: Path) -> Path:
     """A name that nothing has, in the same folder; names that are as long as a file system allows are shortened."""
     return path.with_name(f".{path.name[:60]}.{uuid.uuid4().hex[:12]}.part")

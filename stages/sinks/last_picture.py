@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import reason, way_out
 from ..layout import CONNECT, picture_name
-from ..results.atomic import BINARY, NO_LINK, write_all
+from ..results.atomic import BINARY, NO_LINK, make_private_folder, write_all
 from ..results.errors import OutputError
 
 LONGEST_SIDE = 1280  # pixels: what a phone shows; a broker may refuse more than some hundred kilobytes
@@ -54,7 +54,7 @@ class LastPictures:
         """Nothing is open."""
 
     def _write(self, name: str, jpeg: bytes) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        make_private_folder(self._folder)
         part = self._folder / f".{name}.part"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | BINARY, 0o600)
         try:

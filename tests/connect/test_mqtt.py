@@ -280,6 +280,15 @@ def test_a_folder_without_a_run_and_a_configuration_without_a_destination_are_re
         assert sending.ends() == 2 and "neither mqtt.broker nor webhooks" in sending.said
 
 
+def test_a_link_in_place_of_its_own_folder_is_refused(tmp_path, run):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (run.path / ".facepipe.connect").symlink_to(elsewhere)
+    with Sending(run.path, to("mqtt://localhost")) as sending:
+        assert sending.ends() == 2 and "it is a symbolic link" in sending.said
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_another_run_in_the_folder_is_sent_from_its_beginning(tmp_path, run):
     run.appends(appeared(1))
     with mosquitto(tmp_path) as broker, heard(broker.port) as subscriber, Sending(run.path, to(broker.url)):
