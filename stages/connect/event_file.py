@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..results.atomic import open_plain
 
 LINE_BYTES = 1_000_000  # a longer line is no event
+BLOCK = 100  # events that are read at once
 TAIL_BYTES = 256  # before a place: they tell whether the file is still the one that was read
 SHORT_S = 10.0  # a file that is shorter than what was read may be written again by a render that was killed
 
@@ -66,14 +68,15 @@ class EventFile:
                 self._begin_again()
             return self._events(file, most)
 
-    def waiting(self) -> int:
-        """How many lines there are behind the place."""
+    def waiting(self, wanted: Callable[[Event], bool]) -> int:
+        """How many events there are behind the place that are `wanted`."""
+        ahead, count = EventFile(self.path, self.place), 0
         try:
-            with open_plain(self.path) as file:
-                file.seek(self.place.bytes)
-                return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+            while events := ahead.read(BLOCK, 0.0):
+                count += sum(map(wanted, events))
         except OSError:
-            return 0
+            pass  # It cannot be read at the moment, and what was counted is what can be told.
+        return count
 
     def _is_given_up(self, now_s: float) -> bool:
         """Whether a file that is too short will not grow to its former size any more."""

@@ -13,11 +13,10 @@ from ..errors import reason, way_out
 from ..layout import CONNECT
 from ..results.atomic import BINARY, NO_LINK, make_private_folder, write_all
 from .counts import Counts
-from .event_file import Event, EventFile, Place
+from .event_file import BLOCK, Event, EventFile, Place
 from .position import Confirmed, Position
 from .run_folder import RunFolder
 
-BLOCK = 100  # events that are read at once
 SAVE_S = 1.0  # between two saves: what was confirmed since is sent again after a kill
 
 
@@ -63,11 +62,8 @@ class Outbox:
 
     def take(self, most: int, now_s: float) -> list[Message]:
         """The next events, at most so many; none where there are none yet. `now_s`: a monotonic clock."""
-        self._folder.look()
-        if self._folder.run is None:
+        if not self._has_begun():
             return []
-        if self._position is None or self._position.run != self._folder.run:
-            self._begin(self._folder.run)
         for folder in self._folder.sources:
             if len(self._again) < most:
                 self._again += self._read(folder, now_s)
@@ -104,8 +100,11 @@ class Outbox:
         return self._folder.sources
 
     def waiting(self) -> int:
-        """How many events there are that are not confirmed."""
-        return len(self._again) + len(self._out) + sum(file.waiting() for file in list(self._files.values()))
+        """How many events there are that are not confirmed, whether or not they were read."""
+        if not self._has_begun():
+            return 0
+        unread = sum(self._file(folder).waiting(self._wants) for folder in self._folder.sources)
+        return len(self._again) + len(self._out) + unread
 
     def save(self, now_s: float, at_once: bool = False) -> None:
         """Make what was confirmed durable, now and then or at once. On a full disk it goes on without."""
@@ -139,6 +138,15 @@ class Outbox:
         folder = self._folder.path / CONNECT
         make_private_folder(folder)
         return folder / f"{self._name}{ending}"
+
+    def _has_begun(self) -> bool:
+        """Look at the folder; whether the run is there. Of a new one, read what is confirmed of it."""
+        self._folder.look()
+        if self._folder.run is None:
+            return False
+        if self._position is None or self._position.run != self._folder.run:
+            self._begin(self._folder.run)
+        return True
 
     def _begin(self, run: str) -> None:
         self._position = Position.read(self._folder.path / CONNECT / f"{self._name}.json", run)

@@ -111,6 +111,16 @@ def test_unwanted_events_are_passed_over(tmp_path):
     assert [message.body["event"] for message in box.take(1, 0.0)] == ["left"]
 
 
+def test_what_waits_is_known_also_before_anything_was_read(tmp_path):
+    run = WrittenRun(tmp_path / "run")
+    run.appends(*map(appeared, range(150)), left(7), left(8))
+    assert outbox(run.path).waiting() == 152 and outbox(run.path, kinds=["left"]).waiting() == 2
+    box = outbox(run.path)
+    box.confirm(box.take(10, 0.0)[0])
+    assert box.waiting() == 151
+    assert outbox(tmp_path / "no run").waiting() == 0
+
+
 def test_each_of_several_sources_has_a_place_of_its_own(tmp_path):
     path = tmp_path / "run"
     path.mkdir()
