@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .config.schema import Pipeline
 from .config.settings import Settings
 from .exit_status import ExitStatus
+from .project import command
 from .results.preconditions import refuse_sources
 from .running.conclusion import conclude, print_lines
 from .running.job import Job, RunOptions, Target, shown
@@ -105,7 +106,7 @@ def _finish(sending: ConnectProcess, outcome: Outcome, target: Target, view: Ter
         if waiting := said.get("waiting"):
             view.say(
                 f"{name}: {waiting} event{'s' if waiting > 1 else ''} not sent yet;"
-                f" python -m stages.connect {target.shown} sends them, or a run that goes on."
+                f" {command('connect')} {target.shown} sends them, or a run that goes on."
             )
     return delivered
 

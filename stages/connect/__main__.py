@@ -16,15 +16,20 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FacepipeError
 from ..exit_status import ExitStatus, after_signal
 from ..layout import RUN
 from ..names import printable
+from ..project import command
 from ..results.run_file import RunFile
 from .ending import Ending
 from .endpoints import Endpoints
 from .sending import SendingError, send
+
+if TYPE_CHECKING:
+    from ..supervision.arguments import Arguments
 
 STOPPED_S = 1.0  # for what is under way, after Ctrl-C
 
@@ -33,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     """Send what is there and what comes; returns the exit status: 0 when the run is over and everything has arrived."""
     if "--launched" in sys.argv[1:]:
         return _launched()
-    options = _options(argv)
+    options = parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=options.log_level.upper())
     try:
         return _by_hand(Path(options.folder), options)
@@ -45,19 +50,23 @@ def main(argv: list[str] | None = None) -> int:
 # --- By hand ---
 
 
-def _options(argv: list[str] | None) -> argparse.Namespace:
+def parser() -> Arguments:
+    """The options of the command."""
     from ..supervision.arguments import Arguments, add_log_level
 
-    parser = Arguments(
-        prog="python -m stages.connect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    prog = command("connect")
+    options = Arguments(
+        prog=prog,
+        description=__doc__.replace("python -m stages.connect", prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", metavar="FOLDER", help="the output folder of the run")
-    parser.add_argument("--config", metavar="FILE", help="the configuration (default: the project's pipeline.yaml)")
-    parser.add_argument(
+    options.add_argument("folder", metavar="FOLDER", help="the output folder of the run")
+    options.add_argument("--config", metavar="FILE", help="the configuration (default: the project's pipeline.yaml)")
+    options.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set a key of the configuration"
     )
-    add_log_level(parser, "how much is logged on the standard error")
-    return parser.parse_args(argv)
+    add_log_level(options, "how much is logged on the standard error")
+    return options
 
 
 def _by_hand(folder: Path, options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..config.connections import MQTT_PORT, MQTTS_PORT, Mqtt, Webhook
 from ..config.schema import ConfigError, Pipeline
+from ..dependencies import installs
 from ..errors import reason
 from ..sources.spec import expanded
 
@@ -151,7 +152,7 @@ class _Store:
 
 def _broker(mqtt: Mqtt, store: _Store) -> Broker:
     if importlib.util.find_spec("paho") is None:
-        raise ConfigError("mqtt.broker: the package paho-mqtt is not installed here; run make install-mqtt.")
+        raise ConfigError(f"mqtt.broker: the package paho-mqtt is not installed here; run {installs('mqtt')}.")
     address = urlsplit(mqtt.broker)
     tls = address.scheme == "mqtts"
     files = {name: store.path(f"mqtt.{name}", getattr(mqtt, name)) for name in ("ca", "certificate", "key")}
