@@ -12,10 +12,14 @@ from tests.connect.broker import heard, mosquitto
 from tests.connect.test_webhooks import server
 from tests.end_to_end.command import eventually
 
-pytest.importorskip("stages.people", reason="there are no events without it")
+
+@pytest.fixture
+def events() -> None:
+    """Render writes events."""
+    pytest.importorskip("stages.people", reason="there are no events without it")
 
 
-def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_film, tmp_path):
+def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_film, tmp_path, events):
     with mosquitto(tmp_path) as broker, heard(broker.port) as subscriber, server() as there:
         run = place.start(
             slow_film,
@@ -34,8 +38,8 @@ def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_fi
         eventually(lambda: subscriber.last("facepipe/status") == b"offline", "the good-bye")
         picture = cv2.imdecode(np.frombuffer(subscriber.last("facepipe/slow_mp4/picture"), np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
-        for events in (subscriber.events("slow_mp4"), there.events):
-            by_id = {event.pop("event_id"): event for event in events}
+        for told in (subscriber.events("slow_mp4"), there.events):
+            by_id = {event.pop("event_id"): event for event in told}
             assert [{key: said for key, said in event.items() if key != "run"} for event in by_id.values()] == written
         counts = json.loads(subscriber.last("facepipe/slow_mp4/people"))
         assert counts["now"] == 0 and counts["total"] == sum(event["event"] == "appeared" for event in written) > 0
@@ -43,7 +47,7 @@ def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_fi
     assert "very-secret" not in ran.err + ran.out
 
 
-def test_a_broker_that_is_away_holds_nothing_up_and_its_events_are_sent_later(place, slow_film, tmp_path):
+def test_a_broker_that_is_away_holds_nothing_up_and_its_events_are_sent_later(place, slow_film, tmp_path, events):
     with mosquitto(tmp_path) as broker:
         broker.kill()
         ran = place.run(slow_film, f"--set=mqtt.broker={broker.url}")
