@@ -315,6 +315,10 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
     yield from _misplaced_areas(pipeline)
     yield from _wrong_model(pipeline.detect)
+    if pipeline.is_connected and not (pipeline.render.events and pipeline.render.track):
+        path = ("mqtt", "broker") if pipeline.mqtt.broker else ("webhooks",)
+        says = "events are to be sent, and render.events or render.track is false; write true there"
+        yield Problem(path, f"{dotted(path)} is given: {says}")
     yield from _wrong_mqtt(pipeline.mqtt)
     yield from _wrong_webhooks(pipeline.webhooks)
 

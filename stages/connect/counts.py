@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -13,6 +14,11 @@ class Counts:
     present: set[int] = field(default_factory=set)
     zones: dict[str, set[int]] = field(default_factory=dict)  # who is in each zone that somebody has entered
     lines: dict[str, dict[str, int]] = field(default_factory=dict)  # how often each line was crossed, by direction
+
+    @classmethod
+    def before_any(cls, zones: Iterable[str], lines: Iterable[str]) -> Counts:
+        """Those of a source with these zones and lines before its first event."""
+        return cls(zones={zone: set() for zone in zones}, lines={line: {"in": 0, "out": 0} for line in lines})
 
     def step(self, event: dict) -> None:
         """Take the next event; what it does not say is left as it was."""

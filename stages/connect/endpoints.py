@@ -11,7 +11,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,6 +72,8 @@ class Endpoints:
 
     broker: Broker | None
     hooks: list[Hook]
+    # Of each source by its name, and of an only one by "": the names of its zones and of its lines.
+    areas: dict[str, list[list[str]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pipeline: Pipeline, folder: Path, environment: Mapping[str, str]) -> Endpoints:
@@ -82,7 +84,8 @@ class Endpoints:
         mqtt = pipeline.mqtt
         broker = None if mqtt.broker is None else _broker(mqtt, _Store(folder, environment))
         hooks = [_hook(name, hook, _Store(folder, environment)) for name, hook in pipeline.webhooks.items()]
-        return cls(broker, hooks)
+        areas = {name or "": pipeline.areas_of(name) for name in pipeline.all_sources()}
+        return cls(broker, hooks, {name: [list(of.zones), list(of.lines)] for name, of in areas.items()})
 
     def to_json(self) -> dict:
         """Everything as plain dicts, lists, texts and numbers, secrets included."""
@@ -91,7 +94,9 @@ class Endpoints:
     @classmethod
     def from_json(cls, said: dict) -> Endpoints:
         broker = said["broker"]
-        return cls(None if broker is None else Broker(**broker), [Hook(**hook) for hook in said["hooks"]])
+        return cls(
+            None if broker is None else Broker(**broker), [Hook(**hook) for hook in said["hooks"]], said["areas"]
+        )
 
 
 def verified(ca: str | None, certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +34,19 @@ class Message:
 class Outbox:
     """Gives out events in their order, and keeps durably which of them are confirmed."""
 
-    def __init__(self, folder: RunFolder, name: str, say: Callable[[str], None], kinds: Iterable[str] | None = None):
+    def __init__(
+        self,
+        folder: RunFolder,
+        name: str,
+        say: Callable[[str], None],
+        kinds: Iterable[str] | None = None,
+        areas: Mapping[str, list[list[str]]] | None = None,
+    ):
         """`name`: of the destination, and of the file for its position; `kinds`: the events that it wants, if not all.
 
-        `say` is told what a person should know.
+        `say` is told what a person should know; `areas` as in `Endpoints`.
         """
+        self._areas = areas or {}
         self._folder, self._name, self._say = folder, name, say
         self._kinds = None if kinds is None else frozenset(kinds)
         self._position: Position | None = None
@@ -76,7 +84,7 @@ class Outbox:
         if not self._out or self._out[0] is not message:
             return  # It is of a run that another one has replaced meanwhile.
         self._out.popleft()
-        confirmed = self._position.sources.setdefault(message.folder, Confirmed())
+        confirmed = self._confirmed(message.folder)
         confirmed.place = message.event.after
         confirmed.counts.step(message.event.fields)
         self._position.sent += not refused
@@ -92,8 +100,7 @@ class Outbox:
         """The people of each source, by its name, as of the last confirmed event."""
         if self._position is None:
             return {}
-        known = self._position.sources
-        return {name: known.setdefault(folder, Confirmed()).counts for folder, name in self._folder.sources.items()}
+        return {name: self._confirmed(folder).counts for folder, name in self._folder.sources.items()}
 
     def folders(self) -> dict[str, str]:
         """The names of the sources by the folders of their results."""
@@ -166,7 +173,7 @@ class Outbox:
         except OSError:
             return []  # It is asked for again soon; render says what is wrong with a disk.
         if file.began_again > before:
-            self._position.sources[folder].counts = Counts()
+            self._confirmed(folder).counts = self._before_any(folder)
             self._say(
                 f"{self._name}: {file.path} is not the file that was read before; it is sent from its beginning, and"
                 " what was sent before has the same event_id."
@@ -175,9 +182,18 @@ class Outbox:
 
     def _file(self, folder: str) -> EventFile:
         if folder not in self._files:
-            confirmed = self._position.sources.setdefault(folder, Confirmed())
+            confirmed = self._confirmed(folder)
             self._files[folder] = EventFile(self._folder.events_of(folder), confirmed.place)
         return self._files[folder]
+
+    def _confirmed(self, folder: str) -> Confirmed:
+        known = self._position.sources
+        if folder not in known:
+            known[folder] = Confirmed(counts=self._before_any(folder))
+        return known[folder]
+
+    def _before_any(self, folder: str) -> Counts:
+        return Counts.before_any(*self._areas.get(folder, ([], [])))
 
     def _wants(self, event: Event) -> bool:
         return self._kinds is None or event.kind in self._kinds

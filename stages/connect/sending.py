@@ -89,7 +89,7 @@ def _senders(
         from .mqtt import NAME, MqttSender  # The one module that needs paho-mqtt, which may not be installed.
 
         pictures = Pictures(endpoints.broker.picture_s, folder, say)
-        outbox = Outbox(RunFolder(folder, run), NAME, say)
+        outbox = Outbox(RunFolder(folder, run), NAME, say, areas=endpoints.areas)
         yield NAME, MqttSender(endpoints.broker, outbox, pictures, say)
     if endpoints.hooks:
         from .webhook import WebhookSender

@@ -23,6 +23,14 @@ def test_secrets_come_from_the_environment_or_from_files_beside_the_configuratio
     assert Endpoints.from_json(found.to_json()) == found
 
 
+def test_the_zones_and_lines_of_each_source_are_known_before_anybody_comes(tmp_path):
+    line, zone = "[[0, 0], [1, 1]]", "[[0, 0], [1, 0], [1, 1]]"
+    alone = f"mqtt: {{broker: mqtt://h}}\nzones: {{hall: {zone}}}\nlines: {{gate: {line}}}\n"
+    assert endpoints(tmp_path, alone).areas == {"": [["hall"], ["gate"]]}
+    several = f"sources: {{door: 0, yard: 1}}\nzones: {{yard: {{bench: {zone}}}}}\n"
+    assert endpoints(tmp_path, several).areas == {"door": [[], []], "yard": [["bench"], []]}
+
+
 @pytest.mark.parametrize(
     "text, complaint",
     [
@@ -63,6 +71,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(text):
     "text, complaint",
     [
         ("mqtt: {user: anna}", "no broker"),
+        ("mqtt: {broker: mqtt://h}\nrender: {events: false}", "render.events or render.track is false"),
         ("mqtt: {broker: mqtt://h, password: env:P}", "without mqtt.user"),
         ("mqtt: {broker: mqtt://h, ca: x}", "begin it with mqtts://"),
         ("mqtt: {broker: mqtts://h, key: x}", "without mqtt.certificate"),

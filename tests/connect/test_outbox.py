@@ -174,6 +174,15 @@ def test_the_counts_survive_being_written_and_are_never_below_zero(history):
     assert 0 <= counts.published()["now"] <= 4 and all(0 <= n <= 4 for n in counts.published()["zones"].values())
 
 
+def test_zones_and_lines_are_counted_from_the_beginning(tmp_path):
+    run = WrittenRun(tmp_path / "run")
+    box = Outbox(RunFolder(run.path), "mqtt", print, areas={"": [["hall"], ["gate"]]})
+    assert box.take(1, 0.0) == []
+    assert box.counts()["door"].published() == {
+        "now": 0, "total": 0, "zones": {"hall": 0}, "lines": {"gate": {"in": 0, "out": 0}}
+    }  # fmt: skip
+
+
 def test_who_leaves_is_in_no_zone_any_more():
     counts = Counts()
     for event in (appeared(1), {"event": "entered", "id": 1, "zone": "hall"}, left(1)):

@@ -6,20 +6,13 @@ import json
 
 import cv2
 import numpy as np
-import pytest
 
 from tests.connect.broker import heard, mosquitto
 from tests.connect.test_webhooks import server
 from tests.end_to_end.command import eventually
 
 
-@pytest.fixture
-def events() -> None:
-    """Render writes events."""
-    pytest.importorskip("stages.people", reason="there are no events without it")
-
-
-def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_film, tmp_path, events):
+def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_film, tmp_path):
     with mosquitto(tmp_path) as broker, heard(broker.port) as subscriber, server() as there:
         run = place.start(
             slow_film,
@@ -47,7 +40,7 @@ def test_a_broker_and_a_server_get_every_event_whatever_is_killed(place, slow_fi
     assert "very-secret" not in ran.err + ran.out
 
 
-def test_a_broker_that_is_away_holds_nothing_up_and_its_events_are_sent_later(place, slow_film, tmp_path, events):
+def test_a_broker_that_is_away_holds_nothing_up_and_its_events_are_sent_later(place, slow_film, tmp_path):
     with mosquitto(tmp_path) as broker:
         broker.kill()
         ran = place.run(slow_film, f"--set=mqtt.broker={broker.url}")
