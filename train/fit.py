@@ -108,8 +108,10 @@ def fix(net: keras.Model, count: int) -> None:
     places = [place for place, layer in enumerate(net.layers) if isinstance(layer, kinds)]
     if count > len(places):
         raise DataError(f"fixed is {count}, the net has {len(places)} convolutions; write a smaller number.")
+    if not count:  # The convolutions of a pretrained part are none of this net's own layers.
+        return
     end = places[count] if count < len(places) else places[-1] + 1
-    for layer in net.layers[:end] if count else []:
+    for layer in net.layers[:end]:
         layer.trainable = False
 
 
