@@ -37,7 +37,19 @@ DECIDES = {
 DECIDES_NOTHING = {
     "detect": {"haar", "replicas", "host"},
     "gender": {"kind", "replicas", "host"},
-    "render": {"display", "web", "web_host", "show", "delay", "output", "publish", "events", "subtitles", "host"},
+    "render": {
+        "display",
+        "web",
+        "web_host",
+        "show",
+        "delay",
+        "output",
+        "publish",
+        "events",
+        "subtitles",
+        "encoder",
+        "host",
+    },
     "capture": {"host"},
 }
 SECTIONS = {"detect": Detect, "gender": Attribute, "render": Render, "capture": Capture}
