@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stages.connect.client import Client, ConnectionTrouble
+from stages.connect.endpoints import Broker
 from tests.browser import free_port, until
 from tests.connect.broker import certificates, heard, mosquitto, slow
 from tests.connect.run_folder import Sending, WrittenRun, appeared, left
@@ -201,8 +205,8 @@ def test_a_picture_that_a_broker_does_not_take_holds_up_no_event(tmp_path, run):
 
 
 @contextmanager
-def answering(answer: bytes, heard_bytes: list[bytes] | None = None):
-    """Something that is no broker: it says this to everybody who connects."""
+def answering(answer: bytes, heard_bytes: list[bytes] | None = None, closes: bool = False):
+    """Something that is no broker: it says this to everybody who connects; `closes`: and then no more."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -213,6 +217,8 @@ def answering(answer: bytes, heard_bytes: list[bytes] | None = None):
                 if heard_bytes is not None:
                     heard_bytes.append(asked)
                 visitor.sendall(answer)
+                if closes:
+                    visitor.shutdown(socket.SHUT_WR)
             except OSError:
                 return
             kept.append(visitor)
@@ -237,7 +243,6 @@ WELCOME = b"\x20\x03\x00\x00\x00"
         WELCOME + b"\x00" * 50,
         WELCOME + b"\x40\x02\xff\xff" + b"\x30\x03\x00\x09\xff",  # about a message that was never sent; a torn topic
         WELCOME + b"\x30\xff\xff\xff\xff\xff",
-        WELCOME + random.Random(7).randbytes(4000),
     ],
 )
 def test_what_is_no_broker_is_said_and_harms_nothing(tmp_path, run, answer):
@@ -245,6 +250,20 @@ def test_what_is_no_broker_is_said_and_harms_nothing(tmp_path, run, answer):
     with answering(answer) as url, Sending(run.path, to(url)) as sending:
         sending.says("events wait in events.jsonl")
         assert sending.process.poll() is None and "Traceback" not in sending.said
+
+
+@given(nonsense=st.binary(min_size=1, max_size=300))
+def test_whatever_bytes_follow_its_welcome_are_at_most_the_end_of_the_connection(nonsense):
+    broker = Broker("127.0.0.1", 0, False, None, None, None, None, None, "facepipe", 1, None, None)
+    with (
+        answering(WELCOME + nonsense, closes=True) as url,
+        pytest.raises(ConnectionTrouble),
+        closing(Client(replace(broker, port=int(url.rpartition(":")[2])))) as client,
+    ):
+        client.publish("facepipe/door/event", "{}")
+        while True:
+            client.turn(0.1)
+            list(client.acknowledged())
 
 
 def test_a_broker_that_does_not_know_mqtt_5_is_spoken_to_in_3_1_1(run):
