@@ -46,7 +46,7 @@ def test_a_broker_that_is_away_holds_nothing_up_and_its_events_are_sent_later(pl
         ran = place.run(slow_film, f"--set=mqtt.broker={broker.url}")
         assert ran.status == 0 and "cannot be reached: Connection refused" in ran.err
         waiting = ran.summary["connect"]["mqtt"]["waiting"]
-        assert waiting > 0 and f"mqtt: {waiting} events not sent yet; python -m stages.connect" in ran.err
+        assert waiting > 0 and f"mqtt: {waiting} events not sent yet;" in ran.err
         broker.start()
         with heard(broker.port) as subscriber:
             later = place.stage("connect", str(ran.output), f"--set=mqtt.broker={broker.url}").end()
