@@ -18,21 +18,23 @@ class Frame:
     frame: int  # counts from 0 within the source
     file: str | None  # of a folder: which file, relative to it; None where the source is one file or live
     time: float  # seconds from the start of its video, or since the camera was opened; 0.0 for a picture
+    clock: str | None  # of a live source: the time of day, ISO 8601 with its zone
     width: int  # pixels
     height: int  # pixels
+    cut: bool  # it begins a shot of its video
     faces: list[Face]  # from left to right
     missing: list[str]  # stages whose answers were given up
     error: str | None  # why the frame could not be analysed
-    cut: bool = False  # it begins a shot of its video
     image: np.ndarray | None = None  # uint8 (H, W, 3) BGR as it was read; of `stream` with `images=True`
 
     @classmethod
     def of(cls, line: Line, image: np.ndarray | None = None) -> Frame:
         """From what a line of results.jsonl says."""
-        place = line.source, line.frame, line.file, line.time, line.width, line.height
-        return cls(*place, line.faces, line.missing, line.error, line.cut, image)
+        return cls(**{name: getattr(line, name) for name in _SAID}, image=image)
 
     def to_json(self) -> dict:
         """The object that is its line in results.jsonl."""
-        place = self.source, self.frame, self.file, self.time, self.width, self.height
-        return Line(*place, self.faces, self.missing, self.error, self.cut).to_json()
+        return Line(**{name: getattr(self, name) for name in _SAID}).to_json()
+
+
+_SAID = tuple(name for name in Frame.__dataclass_fields__ if name != "image")
