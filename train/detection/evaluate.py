@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from stages.config.schema import Detect
-from stages.vision.detectors import make_detector
+from stages.vision.detectors import backend_class, make_detector
 from stages.vision.detectors.card import load_detector_card
+from stages.vision.detectors.detector import Detector, DetectorBackend
 from stages.vision.detectors.face_net import FaceNet
 from train.corruptions import CORRUPTIONS
 from train.detection.crops import turned
@@ -112,7 +113,7 @@ def rows(net: FaceNet, yunet: str | None, dlib_cnn: str | None) -> Iterator[tupl
             continue
         for changes in WAYS:
             title = ", ".join([name, *(f"{key} {value:g}" for key, value in changes.items())])
-            yield title, by_pipeline(make_detector(Detect(detector=name, model=model, **changes)))
+            yield title, by_pipeline(Detect(detector=name, model=model, **changes))
 
 
 def by_net(net: FaceNet, side: int, score: float) -> Find:
@@ -137,12 +138,37 @@ def by_yunet(file: str, side: int) -> Find:
     return find
 
 
-def by_pipeline(detector) -> Find:
+def by_pipeline(settings: Detect) -> Find:
+    resolved = settings.resolved()
+    return by_level_squares(backend_class(settings.detector)(resolved), resolved)
+
+
+def by_level_squares(backend: DetectorBackend, settings: Detect) -> Find:
+    """By the squares of its boxes, whether or not it gives landmarks.
+
+    Those by landmarks follow a head that turns to its front, and people draw boxes around all of it: from a yaw of 45
+    degrees on, many of them overlap such a box by less than a half, the more the better the landmarks are.
+    """
+    detector = Detector(_WithoutLandmarks(backend), settings)
+
     def find(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = detector.detect(pixels)
         return as_drawn(found.boxes), found.scores
 
     return find
+
+
+class _WithoutLandmarks:
+    """A backend, of whose answers only boxes and scores are left."""
+
+    def __init__(self, backend: DetectorBackend) -> None:
+        self._backend = backend
+        self.colour, self.min_face = backend.colour, backend.min_face
+        self.box_normalization = backend.box_normalization
+
+    def find(self, pixels: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
+        boxes, scores, *_ = self._backend.find(pixels, smallest)
+        return boxes, scores
 
 
 def as_drawn(boxes: np.ndarray) -> np.ndarray:
