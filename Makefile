@@ -8,7 +8,7 @@ TEST_OPTIONS ?=
 # Three for two cores: many tests wait for other processes most of their time.
 TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
 
-.PHONY: help install install-demo install-keras install-onnx install-train install-dev demo test lint clean
+.PHONY: help install install-demo install-heif install-keras install-onnx install-train install-dev demo test lint clean
 
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/demo/'
@@ -19,6 +19,7 @@ help:
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
+	@echo 'make install-heif    and pillow-heif, for photographs in HEIC'
 	@echo 'make install-onnx    and onnxruntime, for models in .onnx'
 	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
 	@echo 'make install-mqtt    and what events to an MQTT broker take, 0.7 MB'
@@ -103,6 +104,7 @@ clean:
 
 install: $(VENV)/.runtime
 install-demo: $(VENV)/.demo
+install-heif: $(VENV)/.heif
 install-keras: $(VENV)/.keras
 install-onnx: $(VENV)/.onnx
 install-tables: $(VENV)/.tables
@@ -115,13 +117,13 @@ EXTRA = $(BIN)/python -c 'import sys, tomllib; \
     print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
 
 # One stamp for each extra: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.keras $(VENV)/.onnx $(VENV)/.mqtt $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
+$(VENV)/.demo $(VENV)/.heif $(VENV)/.keras $(VENV)/.onnx $(VENV)/.mqtt $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
 	@$(EXTRA) $* >$(VENV)/$*.txt
 	@$(INSTALL) --requirement $(VENV)/$*.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.mqtt
+$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.heif $(VENV)/.mqtt
 	@echo 'Installing into $(VENV): dev.'
 	@$(INSTALL) --group dev
 	@touch $@

@@ -23,6 +23,7 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
     "paho": "mqtt",
     "psutil": "dev",
     "onnxruntime": "onnx",
+    "pillow_heif": "heif",
     "pyarrow": "tables",
 }
 

@@ -13,6 +13,7 @@ from ..frames import Picture
 from ..kinds import PICTURES
 from ..protocol.limits import PICTURE_PIXELS
 from .base import Source, SourceError, name_of, size_and_rate
+from .heic import decode_heic
 from .part import Part
 from .picture_header import Header, may_be_picture, may_be_video, read_header
 from .pixels import over_white, silent_opencv, to_8_bits
@@ -98,11 +99,12 @@ def decode_picture(file: bytes, label: str) -> tuple[np.ndarray, str | None]:
         )
     try:
         with silent_opencv():
-            pixels = _decode(np.frombuffer(file, np.uint8), header)
+            read = np.frombuffer(file, np.uint8)
+            pixels = decode_heic(file, label) if header.is_heic else _decode(read, header)
     except cv2.error:  # Such as a header that the decoder finds absurd.
         pixels = None
     if pixels is None:
-        raise SourceError(f"{label} cannot be decoded: it is damaged, cut off, or coded as OpenCV cannot read it.")
+        raise SourceError(f"{label} cannot be decoded: it is damaged, cut off, or coded in a way that is not read.")
     return pixels, f"{label} {header.remark}." if header.remark else None
 
 

@@ -1,8 +1,8 @@
 """What the header of a picture says, before a pixel is decoded: a file of 1 kB can claim to hold 400 megapixels.
 
-Own code and not Pillow, which does not tell that a PNG or AVIF is HDR, how deep an AVIF is, or that a file is HEIC or
-begins with a preview: the sentences about these would be lost. It is 22 MB to install, takes seven times as long for a
-header, and loading it costs a capture 0.1 s and more.
+Own code and not Pillow, which does not tell that a PNG or AVIF is HDR, how deep an AVIF is, or that a file begins with
+a preview: the sentences about these would be lost. It is 22 MB to install, takes seven times as long for a header, and
+loading it costs a capture 0.1 s and more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from ..protocol.limits import PICTURE_PIXELS
 
 # Tags of TIFF, and so of EXIF.
 _SUBFILE, _WIDTH, _HEIGHT, _COLOURS, _ORIENTATION, _SAMPLES, _INNER = 254, 256, 257, 262, 274, 277, 330
@@ -36,9 +38,11 @@ class Header:
     height: int
     has_alpha: bool = False  # or may have
     # What leads from the stored pixels to the upright ones, in this order, each an orientation of EXIF, 2 to 8. None
-    # for TIFF, where OpenCV sees to it; of the others it turns only those without alpha, and no AVIF.
+    # for TIFF, where OpenCV sees to it; of the others it turns only those without alpha, and no AVIF. Empty for HEIC,
+    # where libheif sees to it.
     turns: tuple[int, ...] | None = ()
     brightest: int | None = None  # value of white, where the file names it
+    is_heic: bool = False  # OpenCV cannot decode it
     plays: bool = False  # moving pictures, all of which FFmpeg reads
     remark: str | None = None  # what a person should know of the picture; the rest of a sentence behind its name
     refused: str | None = None  # why it is not read; likewise
@@ -201,34 +205,54 @@ def _chunks(file: bytes, at: int, head: str, size_first: bool, trailer: int = 0,
 
 def _heif(file: bytes) -> Header | None:
     """AVIF, HEIC and their kin; None for a video, which has no main picture."""
-    if re.match(_HEIC, file[8:12]):
-        return _unread("HEIC")
     boxes = dict(_boxes(file))
     if b"meta" not in boxes:
-        return None
+        cut_off = re.match(_HEIC, file[8:12]) and b"moov" not in boxes
+        return Header(0, 0, refused="is a HEIC picture that is cut off: copy it again") if cut_off else None
     meta = dict(_boxes(boxes[b"meta"][4:]))
     item = _number(meta[b"pitm"], 4, wide=meta[b"pitm"][0] > 0)
-    kinds = _item_kinds(meta[b"iinf"])
-    parts = _parts_of(meta[b"iref"], item) if kinds[item] == b"grid" else [item]
-    if any(kinds.get(part) != b"av01" for part in parts):
-        return _unread("HEIC" if b"hvc1" in kinds.values() else "HEIF")
+    kinds, hidden = _items(meta[b"iinf"])
+    references = list(_references(meta[b"iref"])) if b"iref" in meta else []
+    made_of = {maker: parts for name, maker, parts in references if name == b"dimg"}
+    parts = made_of[item] if kinds[item] in (b"grid", b"iden") else [item]
+    codings = {kinds.get(part) for part in parts}
+    if codings not in ({b"av01"}, {b"hvc1"}):
+        return Header(0, 0, refused="is a HEIF picture of a coding that is not read; save it as JPEG or PNG")
+    if largest := _beyond_the_limit(meta[b"iprp"], [made_of[one] for one in made_of if kinds.get(one) == b"grid"]):
+        return Header(*largest)
     properties = _properties_of(meta[b"iprp"], item)
-    named = dict(properties)
-    width, height = struct.unpack_from(">II", named[b"ispe"], 4)
-    deep = _av1_depth(_properties_of(meta[b"iprp"], parts[0]))
-    transfer = struct.unpack_from(">H", named[b"colr"], 6)[0] if named.get(b"colr", b"")[:4] == b"nclx" else 0
+    width, height = struct.unpack_from(">II", dict(properties)[b"ispe"], 4)
+    is_heic = codings == {b"hvc1"}
+    deep = 8 if is_heic else _av1_depth(_properties_of(meta[b"iprp"], parts[0]))
+    transfers = (struct.unpack_from(">H", value, 6)[0] for name, value in properties if value[:4] == b"nclx")
+    # Neither tiles nor thumbnails, depth, alpha and gain maps.
+    pictures = kinds.keys() - hidden - {part for parts in made_of.values() for part in parts} | {item}
+    pictures -= {maker for name, maker, _ in references if name in (b"thmb", b"auxl")}
+    count = sum(kinds[picture] in (b"av01", b"hvc1", b"grid", b"iden") for picture in pictures)
+    several = f"holds {count} pictures; only its main one is read" if count > 1 else None
     return Header(
         width,
         height,
-        has_alpha=b"auxl" in dict(_boxes(meta.get(b"iref", b"")[4:])),
-        turns=tuple(turn for name, value in properties if (turn := _heif_turn(name, value)) > 1),
+        has_alpha=any(name == b"auxl" for name, _, _ in references),
+        turns=() if is_heic else tuple(turn for name, value in properties if (turn := _heif_turn(name, value)) > 1),
         brightest=2**deep - 1 if deep > 8 else None,
-        remark=_ANIMATION if b"moov" in boxes else _hdr(transfer),
+        is_heic=is_heic,
+        remark=_ANIMATION if b"moov" in boxes else _hdr(next(transfers, 0)) or several,
     )
 
 
-def _unread(coding: str) -> Header:
-    return Header(0, 0, refused=f"is a {coding} picture, which is not read; save it as JPEG or PNG")
+def _beyond_the_limit(iprp: bytes, grids: list[list[int]]) -> tuple[int, int] | None:
+    """The size of an image in the file that has too many pixels, be it what another one is made of.
+
+    Decoders hold the coded images to the sizes in their properties, and the size of a grid to that of its tiles. Tiles
+    reach beyond the edges of what they are laid out to, but by less than one row and one column.
+    """
+    sizes = [struct.unpack_from(">II", value, 4) for name, value in _all_properties(iprp) if name == b"ispe"]
+    for parts in grids:
+        width, height = struct.unpack_from(">II", dict(_properties_of(iprp, parts[0]))[b"ispe"], 4)
+        if width * height * len(parts) > 2 * PICTURE_PIXELS:
+            sizes.append((width, height * len(parts)))
+    return next(((width, height) for width, height in sizes if width * height > PICTURE_PIXELS), None)
 
 
 def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
@@ -245,31 +269,34 @@ def _boxes(content: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _item_kinds(iinf: bytes) -> dict[int, bytes]:
-    """The coding of every item: av01, hvc1, grid, Exif."""
-    kinds = {}
+def _items(iinf: bytes) -> tuple[dict[int, bytes], set[int]]:
+    """The coding of every item, such as av01, hvc1, grid or Exif, and the items that are not to be shown."""
+    kinds, hidden = {}, set()
     for name, entry in _boxes(iinf, 8 if iinf[0] else 6):
         wide = entry[0] > 2
         if name == b"infe" and entry[0] >= 2:
-            kinds[_number(entry, 4, wide)] = entry[10:14] if wide else entry[8:12]
-    return kinds
+            item = _number(entry, 4, wide)
+            kinds[item] = entry[10:14] if wide else entry[8:12]
+            if entry[3] & 1:
+                hidden.add(item)
+    return kinds, hidden
 
 
-def _parts_of(iref: bytes, item: int) -> list[int]:
-    """The tiles that an item is laid out of."""
+def _references(iref: bytes) -> Iterator[tuple[bytes, int, list[int]]]:
+    """The kind of every reference, the item that has it and those that it leads to.
+
+    dimg: to the tiles that it is laid out of; thmb, auxl: to the picture that it is a thumbnail or map of.
+    """
     wide = iref[0] > 0
     step = 4 if wide else 2
     for name, entry in _boxes(iref, 4):
-        if name == b"dimg" and _number(entry, 0, wide) == item:
-            (count,) = struct.unpack_from(">H", entry, step)
-            return [_number(entry, step + 2 + step * place, wide) for place in range(count)]
-    raise ValueError("a grid without tiles")
+        (count,) = struct.unpack_from(">H", entry, step)
+        yield name, _number(entry, 0, wide), [_number(entry, step + 2 + step * at, wide) for at in range(count)]
 
 
 def _properties_of(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
     """Name and content of an item's properties, in the order in which they apply."""
-    boxes = dict(_boxes(iprp))
-    all_of_them, links = list(_boxes(boxes[b"ipco"])), boxes[b"ipma"]
+    all_of_them, links = _all_properties(iprp), dict(_boxes(iprp))[b"ipma"]
     is_wide, is_long = links[0] > 0, links[3] & 1
     (items,) = struct.unpack_from(">I", links, 4)
     at = 8
@@ -282,6 +309,10 @@ def _properties_of(iprp: bytes, item: int) -> list[tuple[bytes, bytes]]:
             numbers = [place & (0x7FFF if is_long else 0x7F) for place in places]
             return [all_of_them[number - 1] for number in numbers if number]
     raise ValueError("an item without properties")
+
+
+def _all_properties(iprp: bytes) -> list[tuple[bytes, bytes]]:
+    return list(_boxes(dict(_boxes(iprp))[b"ipco"]))
 
 
 def _heif_turn(name: bytes, value: bytes) -> int:

@@ -21,7 +21,7 @@ from .spec import camera_of, is_pattern, path_of
 from .urls import public, split
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
-NO_PICTURE = "is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture"
+NO_PICTURE = "is not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or PNM picture"
 _START_BYTES = 512
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 

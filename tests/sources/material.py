@@ -89,11 +89,16 @@ _STORED = {
 }
 
 
+def as_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright pixels as a camera that was held so stores them."""
+    return np.ascontiguousarray(_STORED[orientation](pixels))
+
+
 def encoded(kind: str, orientation: int = 1, mode: str = "RGB", pixels: np.ndarray = CORNERED, **options) -> bytes:
     """A file by Pillow: `pixels` as a camera that was held so stores them, with what turns them upright again."""
     turned, file = Image.Exif(), io.BytesIO()
     turned[274] = orientation
-    stored = Image.fromarray(np.ascontiguousarray(_STORED[orientation](pixels)))
+    stored = Image.fromarray(as_stored(pixels, orientation))
     stored = stored.convert(mode) if mode != "RGB" else stored
     quality = {"JPEG": {"quality": 95}, "AVIF": {"quality": 95}, "WEBP": {"lossless": True}}.get(kind, {})
     stored.save(file, kind, exif=turned.tobytes() if orientation > 1 else b"", **quality, **options)

@@ -39,11 +39,15 @@ def test_what_can_be_read_is_let_through_and_so_is_what_may_still_come(here):
     ("name", "content", "said"),
     [
         ("empty.mp4", b"", "empty.mp4 is empty."),
-        ("letter.jpg", b"Dear diary", "letter.jpg is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture, whatever"),
+        (
+            "letter.jpg",
+            b"Dear diary",
+            "letter.jpg is not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or PNM picture, wh",
+        ),
         (
             "noise.png",
             bytes(range(256)),
-            "noise.png is not a JPEG, PNG, WebP, AVIF, TIFF, BMP or PNM picture, whatever",
+            "noise.png is not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or PNM picture, whatever",
         ),
         ("letter.mp4", b"Dear diary,\n" * 90, "letter.mp4 is not a video that can be read: its content is of no known"),
         ("Brief", "Grüße\n".encode("latin-1"), "Brief is not a video that can be read: its content is of no known"),
