@@ -8,12 +8,13 @@ RESULTS, DROP_LOG, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
 CONNECT = ".facepipe.connect"  # the folder for what was sent of the events, and for the picture that is sent
 ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 EVENTS = "events.jsonl"
-REPORT, CSV, PARQUET = "report.html", "faces.csv", "faces.parquet"  # what `python -m stages.report` makes of them
+# What `python -m stages.report` makes of them.
+REPORT, CSV, PARQUET, CONTACT_SHEET = "report.html", "faces.csv", "faces.parquet", "contact-sheet.jpg"
 PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stages.people`, with .csv and .parquet
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
 _OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS)
-ALL = (*_OF_A_RUN, REPORT, CSV, PARQUET, *_TABLES)
+ALL = (*_OF_A_RUN, REPORT, CSV, PARQUET, CONTACT_SHEET, *_TABLES)
 
 
 def picture_name(folder: str) -> str:

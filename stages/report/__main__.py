@@ -1,10 +1,12 @@
-"""Make a report page, tables or subtitles from the results of a run.
+"""Make a report page, tables, contact sheets or subtitles from the results of a run.
 
 python -m stages.report                          report.html of the newest run in out/
 python -m stages.report out/clip                 out/clip/report.html
 python -m stages.report out/clip --blur          with unrecognisable faces
 python -m stages.report out/clip --source clip.mp4    takes the faces from the source; without an annotated video
 python -m stages.report out/clip --csv --parquet      out/clip/faces.csv, .parquet: a row for each face and frame
+python -m stages.report out/shots --contact-sheet     contact-sheet.jpg, or pages of it: every face with its labels
+python -m stages.report out/shots --csv --contact-sheet --html --sort gender,age:desc    all of them sorted
 python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
 """
 
@@ -25,33 +27,35 @@ from pathlib import Path
 
 from ..dependencies import installs
 from ..errors import FacepipeError
-from ..layout import CSV, PARQUET, REPORT, RESULTS, RUN, SUMMARY
+from ..layout import CSV, PARQUET, REPORT, RESULTS, SUMMARY
 from ..project import command
 from ..results.manifest import Manifest
-from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
 from ..sources.base import SourceError
-from ..sources.stamps import apart_in
 from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
+from .contact_sheet import write_contact_sheet
+from .cut import cut_faces, place_of
 from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (
     Results,
     cannot_be_written,
     chosen_folder,
-    inputs_of,
     losses_of,
     results_in,
     summary_in,
 )
+from .links import links_to
+from .order import By, read_order, sort_by
 from .page import SourceSection, page
 from .tables import need_pyarrow, write_csv, write_parquet
-from .thumbnails import Thumbnails
+from .thumbnails import MANY, SIDE, SIDE_OF_MANY
 from .words import counted
 
 PEOPLE = 40  # of a video, shown each
+TORN = "The last line is torn: the run was broken off while it wrote. Everything before it is here."
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -86,11 +90,20 @@ def parser() -> Arguments:
         nargs="?",
         help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
     )
-    options.add_argument("--html", action="store_true", help="write the page in addition to tables or subtitles")
+    options.add_argument("--html", action="store_true", help="write the page in addition to others")
     options.add_argument("--csv", action="store_true", help="write a table as CSV")
     options.add_argument("--parquet", action="store_true", help=f"write a table as Parquet; needs {installs('tables')}")
     options.add_argument("--vtt", action="store_true", help="write subtitles")
-    options.add_argument("--blur", action="store_true", help="anonymise the faces of the page")
+    options.add_argument("--contact-sheet", action="store_true", help="write the faces into pictures, 100 in each")
+    options.add_argument(
+        "--sort",
+        type=_order,
+        default=[],
+        metavar="COLUMN",
+        help="sort tables, contact sheets and the faces of pictures in the page by a column of the table, such as age,"
+        " or by several: gender,age:desc; :desc is descending",
+    )
+    options.add_argument("--blur", action="store_true", help="anonymise the faces of page and contact sheets")
     options.add_argument("--source", metavar="FILE", help="the source of the run, to take the faces from")
     options.add_argument(
         "--people", type=_count, default=PEOPLE, metavar="N", help=f"show at most N people of each video ({PEOPLE})"
@@ -104,6 +117,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _order(text: str) -> list[By]:
+    try:
+        return read_order(text)
+    except ValueError:
+        says = f"{text!r} names no column; write for example age, or gender,age:desc"
+        raise argparse.ArgumentTypeError(says) from None
+
+
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
     manifest = Manifest.over(options.folder / RESULTS)
@@ -111,11 +132,17 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
         need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):
         if wanted_it:
-            rows = write(options.folder / name, results, manifest)
+            rows = write(options.folder / name, results, manifest, options.sort)
             yield f"Wrote {options.folder / name}: {counted(rows, 'row', 'rows')}."
     if options.vtt:
         yield from _subtitles(results, manifest)
-    if options.html or not (options.csv or options.parquet or options.vtt):
+    wants_page = options.html or not (options.csv or options.parquet or options.vtt or options.contact_sheet)
+    if options.source is not None and (wants_page or options.contact_sheet):
+        _refuse_live(options.source, len(results))
+    if options.contact_sheet:
+        given = options.sort, options.people, options.source, options.blur
+        yield from write_contact_sheet(options.folder, results, manifest, *given)
+    if wants_page:
         yield from _report(options, results, manifest)
     for one in results:
         if one.is_torn:
@@ -124,7 +151,7 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in results:
-        has_film, place = False, _place(one.folder, manifest)
+        has_film, place = False, place_of(one.folder, manifest)
         for is_film, lines in files(one):
             if not is_film:
                 continue
@@ -140,26 +167,24 @@ def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
 def _report(options: argparse.Namespace, results: list[Results], manifest: Manifest) -> Iterator[str]:
     """Write the page."""
     summary = summary_in(options.folder / SUMMARY)
-    if options.source is not None:
-        _refuse_live(options.source, len(results))
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
-    sources = []
+    path, sources = options.folder / REPORT, []
     for one in results:
         gathered = gather(one, options.people)
+        gathered.stills = sort_by(options.sort, gathered.stills, lambda still: still.cells)
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
-        moments += [moment for still in gathered.stills for _, moment in still.faces]
-        hidden = _was_hidden(one.folder)
-        hide = options.blur or hidden is not False
-        thumbnails = Thumbnails(_place(one.folder, manifest), gathered.source, options.source, hide)
-        pictures = thumbnails.cut(moments)
-        yield from thumbnails.notes
-        if hidden is None and pictures and not options.blur:
-            yield f"{one.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
+        moments += [still.moment for still in gathered.stills]
+        side = SIDE if len(moments) <= MANY else SIDE_OF_MANY
+        cut = cut_faces(one, gathered.source, moments, manifest, options.source, options.blur, side)
+        yield from cut.said
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
-        notes = [*_notes(one, moments, pictures or thumbnails.notes), *thumbnails.notes]
-        sources.append(SourceSection(gathered, pictures, losses, account, notes))
+        links = {}
+        if cut.may_link:
+            place = place_of(one.folder, manifest)
+            links = links_to(gathered.stills, path, place, gathered.source, options.source)
+        notes = [TORN, *cut.notes] if one.is_torn else cut.notes
+        sources.append(SourceSection(gathered, cut.pictures, losses, account, notes, links))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
-    path = options.folder / REPORT
     _write(path, page(sources, summary, day), manifest)
     yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(sources)}."
 
@@ -181,34 +206,12 @@ def _found(sources: list[SourceSection]) -> str:
     return ", ".join(said)
 
 
-def _was_hidden(folder: Path) -> bool | None:
-    """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
-    blur = inputs_of(folder).get("render.blur")
-    return None if blur is None else blur != "none"
-
-
-def _place(folder: Path, manifest: Manifest) -> SourceFolder:
-    return SourceFolder(folder, manifest, apart=apart_in(inputs_of(folder), folder.name))
-
-
 def _refuse_live(spec: str, sources: int) -> None:
     """What is not there any more cannot be looked at again; and no camera must be opened by mistake."""
     if re.fullmatch(r"(/dev/video)?\d{1,4}|auto|.*://.*", spec):
         raise SourceError(f"--source is {public(spec)}, but faces are cut out of files only; leave it out.")
     if sources > 1:
         raise SourceError("--source is for one source, and this run had several; write the folder of one of them.")
-
-
-def _notes(results: Results, moments: list, pictures: dict | list) -> list[str]:
-    notes = []
-    if results.is_torn:
-        notes.append("The last line is torn: the run was broken off while it wrote. Everything before it is here.")
-    if moments and not pictures:
-        notes.append(
-            "There are no pictures of the faces: there is no annotated video, and there are no annotated pictures."
-            " With --source they are cut out of what the run was given."
-        )
-    return notes
 
 
 def _write(path: Path, parts: Iterable[str], manifest: Manifest) -> None:

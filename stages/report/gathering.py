@@ -9,7 +9,9 @@ from itertools import chain, groupby, islice
 
 from ..frames import Face
 from .lines import DropEntry, Line
+from .order import Cell
 from .person import Moment, Person
+from .tables import cells_of
 from .timeline import Scale, Strip
 
 HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
@@ -17,7 +19,8 @@ FIRST_S = 0.04  # how long the only frame of a video counts
 BRIEF_S = 0.3  # a face seen for less is mostly a false detection: it is only counted
 GONE_S = 61.0  # after so long no face comes back under the same number: `render.coast` is at most 60
 CROWD = 2048  # people kept before those who are gone and were seen least are dropped
-FILMS, PICTURES = 24, 240  # of a folder, shown in full
+FILMS = 24  # of a folder, shown in full
+FACES = 20_000  # of pictures, shown: a page of 60 MB
 UNFOLLOWED = 0  # the number under which all faces go that have none: `render.track: false`
 REASONS = 50  # kinds of losses that are counted apart
 
@@ -75,11 +78,18 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A picture and its faces."""
+    """A face in a picture."""
 
-    file: str | None
-    frame: int
-    faces: list[tuple[Face, Moment]]
+    face: Face
+    moment: Moment
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """What it is sorted by: the columns of tables, as far as they are displayed."""
+        cells = {"file": self.moment.file, "quality": self.face.quality, "score": self.face.score}
+        for stage, answer in self.face.shown.items():
+            cells |= cells_of(stage, answer)
+        return cells
 
 
 @dataclass(slots=True)
@@ -90,9 +100,10 @@ class Gathered:
     frames: int = 0
     faces: int = 0
     films: list[Film] = field(default_factory=list)
-    stills: list[Still] = field(default_factory=list)
+    stills: list[Still] = field(default_factory=list)  # at most `FACES`
     film_count: int = 0
-    still_count: int = 0
+    still_count: int = 0  # pictures
+    still_faces: int = 0
     empty_stills: int = 0  # pictures without a face
     people: int = 0
     seconds: float = 0.0
@@ -154,9 +165,9 @@ def _stage_with_colours(faces: list[Face]) -> str | None:
 def _add_still(gathered: Gathered, line: Line) -> None:
     gathered.still_count += 1
     gathered.empty_stills += not line.faces
-    if line.faces and len(gathered.stills) < PICTURES:
-        faces = [(face, _moment(line, face, 0.0)) for face in line.faces]
-        gathered.stills.append(Still(line.file, line.frame, faces))
+    gathered.still_faces += len(line.faces)
+    for face in line.faces[: max(0, FACES - len(gathered.stills))]:
+        gathered.stills.append(Still(face, _moment(line, face, 0.0)))
 
 
 def _film(gathered: Gathered, lines: Iterator[Line], most_people: int) -> Film:

@@ -7,16 +7,16 @@ Whatever stands in the results passes `escape`; `tests/report/test_page.py` read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from ..frames import UNSURE
 from ..names import printable
 from .film import cards, timeline
-from .gathering import BRIEF_S, FILMS, PICTURES, Film, Gathered, Still
-from .words import NARROW, Pictures, counted, duration, image, percent, sentence
+from .gallery import gallery
+from .gathering import BRIEF_S, FILMS, Film, Gathered
+from .words import NARROW, Pictures, counted, duration, percent
 
 PLACES = {"capture": 0, "detect": 1, "render": 3}  # in the pipeline; attributes are between, in their own order
 HERE = Path(__file__).parent
@@ -31,6 +31,7 @@ class SourceSection:
     losses: Counter = field(default_factory=Counter)  # as `losses_by_reason` gives them
     account: dict = field(default_factory=dict)  # of this source, from summary.json
     notes: list[str] = field(default_factory=list)  # sentences
+    links: Mapping[str | None, str] = field(default_factory=dict)  # to pictures, by file, from the page
 
 
 def page(sources: list[SourceSection], summary: dict, day: str) -> Iterator[str]:
@@ -106,7 +107,7 @@ def _source(one: SourceSection) -> Iterator[str]:
         rest = gathered.film_count - len(gathered.films)
         yield f'<p class="note">The first {FILMS} videos are shown; {rest:,} others are in the numbers above only.</p>'
     if gathered.still_count:
-        yield from _gallery(gathered, one.pictures)
+        yield from gallery(gathered, one.pictures, one.links)
     yield from _losses(one)
 
 
@@ -137,29 +138,6 @@ def _left_out(film: Film) -> str:
         briefly = f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s{' each' * (film.brief != 1)}"
         said.append(f"{briefly}, and {are} left out: what is seen so briefly is mostly no face.")
     return " ".join(said)
-
-
-def _gallery(gathered: Gathered, pictures: Pictures) -> Iterator[str]:
-    """The faces of the pictures."""
-    count, empty = gathered.still_count, gathered.empty_stills
-    of = counted(count, "picture", "pictures") + (f", {empty:,} of them without a face" if empty else "")
-    yield f'<section><h3>Faces</h3><p class="quiet">{of}</p><div class="gallery">'
-    for still in gathered.stills:
-        yield "".join(_still(still, pictures))
-    yield "</div>"
-    if others := count - empty - len(gathered.stills):
-        yield f'<p class="note">The first {PICTURES} are shown; {others:,} pictures with faces are not.</p>'
-    yield "</section>"
-
-
-def _still(still: Still, pictures: Pictures) -> Iterator[str]:
-    for face, moment in still.faces:
-        name = still.file or ""
-        look = image(pictures, moment, name) or "<span>no picture</span>"
-        said = "".join(f"<p>{sentence(stage, answer)}</p>" for stage, answer in face.shown.items())
-        said = f"<p>{UNSURE}</p>" if face.says_unsure else said
-        title = f'<p class="quiet file" title="{escape(printable(name))}">{escape(printable(name))}</p>' if name else ""
-        yield f'<article><div class="face">{look}</div>{said}{title}</article>'
 
 
 def _losses(one: SourceSection) -> Iterator[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..answers import Answer
 from ..frames import Face
 from ..results.manifest import Manifest
-from .lines import Line, Results, cannot_be_written
+from .lines import Line, Results, ResultsError, cannot_be_written
+from .order import By, cells_to_sort, in_order, refuse_unknown
 
 if TYPE_CHECKING:
     import pyarrow
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 ROWS = 20_000  # written to a Parquet file at once: what is held in memory
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
 SMOOTHED = "smoothed_"  # before the names of columns of answers over time
+SORTED_ROWS = 1_000_000  # held to be sorted, 0.5 kB each; no more fit into a spreadsheet either
 PLACE = {
     "source": str, "file": str, "frame": int, "time": float, "clock": str, "id": int,
     "box_x": float, "box_y": float, "box_width": float, "box_height": float, "score": float,
@@ -36,9 +40,13 @@ Columns = dict[str, type]  # in the order of the table
 Row = dict[str, object]  # by column; what is not known is None or not there
 
 
-def write_csv(path: Path, sources: list[Results], manifest: Manifest) -> int:
-    """One table of all faces of all sources; returns the number of rows. Raises `ResultsError`."""
-    return write_csv_rows(path, columns_of(sources), rows(sources), manifest)
+def write_csv(path: Path, sources: list[Results], manifest: Manifest, order: Sequence[By] = ()) -> int:
+    """One table of all faces of all sources; returns the number of rows. Raises `ResultsError`.
+
+    `order`: empty for that of the frames, in which no rows are held in memory.
+    """
+    columns = columns_of(sources)
+    return write_csv_rows(path, columns, _ordered(sources, columns, order), manifest)
 
 
 def write_csv_rows(path: Path, columns: Columns, rows: Iterable[Row], manifest: Manifest) -> int:
@@ -61,9 +69,10 @@ def need_pyarrow() -> None:
     from pyarrow import parquet  # noqa: F401
 
 
-def write_parquet(path: Path, sources: list[Results], manifest: Manifest) -> int:
+def write_parquet(path: Path, sources: list[Results], manifest: Manifest, order: Sequence[By] = ()) -> int:
     """The same in Apache Parquet, with types. Needs pyarrow."""
-    return write_parquet_rows(path, columns_of(sources), rows(sources), manifest)
+    columns = columns_of(sources)
+    return write_parquet_rows(path, columns, _ordered(sources, columns, order), manifest)
 
 
 def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manifest: Manifest) -> int:
@@ -126,6 +135,19 @@ def rows(sources: list[Results]) -> Iterator[Row]:
             yield _row(line, face)
 
 
+def _ordered(sources: list[Results], columns: Columns, order: Sequence[By]) -> Iterable[dict[str, object]]:
+    """The rows as `order` says."""
+    if not order:
+        return rows(sources)
+    refuse_unknown(order, columns)
+    held = []
+    for row in rows(sources):
+        if len(held) == SORTED_ROWS:
+            raise ResultsError(f"There are more than {SORTED_ROWS:,} rows, which are not sorted; leave out --sort.")
+        held.append((cells_to_sort(order, row), msgspec.msgpack.encode(row)))  # A dictionary takes five times as much.
+    return map(msgspec.msgpack.decode, in_order(order, held))
+
+
 def _lines(sources: list[Results]) -> Iterator[Line]:
     return (line for source in sources for line in source)
 
@@ -147,19 +169,20 @@ def _row(line: Line, face: Face) -> Row:
         numbers = *map(_known, (*numbers, face.pose.roll, face.quality)), face.unsure
         row |= zip(LANDMARKS, numbers, strict=True)
     for stage, answer in face.answers.items():
-        row |= _cells(stage, answer)
+        row |= cells_of(stage, answer)
     for stage, answer in face.smoothed.items():
-        row |= {SMOOTHED + name: value for name, value in _cells(stage, answer).items()}
+        row |= {SMOOTHED + name: value for name, value in cells_of(stage, answer).items()}
     return row
 
 
-def _cells(stage: str, answer: Answer) -> Row:
+def cells_of(stage: str, answer: Answer) -> Row:
+    """What a stage said about a face, by the names of the columns."""
     name = f"{stage}_answer" if stage in PLACE or stage in LANDMARKS else stage
     return {name + after: cell if isinstance(cell, str) else _known(cell) for after, cell in answer.columns().items()}
 
 
 def _columns(stage: str, answer: Answer) -> Columns:
-    return {name: str if isinstance(cell, str) else float for name, cell in _cells(stage, answer).items()}
+    return {name: str if isinstance(cell, str) else float for name, cell in cells_of(stage, answer).items()}
 
 
 def _as_text(cell: object) -> object:

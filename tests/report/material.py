@@ -61,5 +61,11 @@ def picture_of(one: FinishedFrame) -> np.ndarray:
     return pixels
 
 
+def still(number: int, file: str | None = None, **answers) -> FinishedFrame:
+    """A picture of a folder, with one face."""
+    file = f"{number}.png" if file is None else file
+    return frame(number, flat(96, 64), [face(30, 10, 40, **answers)], rate=None, time=0.0, file=file, source="shots")
+
+
 def film(number_of_frames: int, *faces: Face, **more) -> list[FinishedFrame]:
     return [frame(number, flat(96, 64), list(faces), **more) for number in range(number_of_frames)]

@@ -6,7 +6,7 @@ import pytest
 
 from stages.answers import Age, Value
 from stages.report import gathering
-from stages.report.gathering import FILMS, GONE_S, PICTURES, UNFOLLOWED, Film, files, gather, losses_by_reason
+from stages.report.gathering import FACES, FILMS, GONE_S, UNFOLLOWED, Film, files, gather, losses_by_reason
 from stages.report.lines import DropEntry, Line
 from tests.report.material import between, followed
 from tests.results.frames import face
@@ -96,15 +96,15 @@ def test_pictures_and_videos_of_a_folder_are_told_apart():
     lines = [line(0, face(1, 1, 20), file="a.jpg", time=0.0), line(1, file="b.jpg", time=0.0)]
     lines += [line(2 + n, followed(1), file="c.mp4", time=n / 25) for n in range(5)]
     gathered = gather(lines, 10)
-    assert [still.file for still in gathered.stills] == ["a.jpg"]
+    assert [still.moment.file for still in gathered.stills] == ["a.jpg"]
     assert (gathered.still_count, gathered.empty_stills, gathered.film_count) == (2, 1, 1)
     assert [person.best[1].time for person in gathered.films[0].shown] == [0.0]
     assert [is_film for is_film, _ in files(lines)] == [False, False, True]
 
 
 def test_of_a_large_folder_the_first_are_shown_and_all_are_counted():
-    stills = (line(n, face(1, 1, 20), file=f"{n}.jpg", time=0.0) for n in range(PICTURES + 7))
-    assert (len((gathered := gather(stills, 10)).stills), gathered.still_count) == (PICTURES, PICTURES + 7)
+    stills = (line(n, face(1, 1, 20), file=f"{n}.jpg", time=0.0) for n in range(FACES + 7))
+    assert (len((gathered := gather(stills, 10)).stills), gathered.still_faces) == (FACES, FACES + 7)
     films = [line(2 * n + k, followed(1), file=f"{n}.mp4", time=k / 25) for n in range(FILMS + 3) for k in range(2)]
     assert (len((gathered := gather(films, 10)).films), gathered.film_count) == (FILMS, FILMS + 3)
 

@@ -1,15 +1,17 @@
-"""The report in a real browser: nothing is refused or fetched, and the line follows the pointer."""
+"""The report in a real browser: nothing is refused or fetched, the line follows the pointer, and faces are found."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from stages.answers import Age, Classes
 from stages.report.__main__ import main
-from tests.report.material import film, followed, recorded
+from tests.report.material import film, followed, recorded, still
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Only what stands in the page is wanted of it, and nothing of a network.
@@ -25,16 +27,60 @@ document.title = [...document.images].every((image) => image.complete && image.n
 </script></body>"""
 
 
+FIND = """<script>
+const finder = document.querySelector(".finder"), told = [];
+const files = () => [...document.querySelectorAll(".gallery .file")].map((file) => file.textContent);
+const tell = () => told.push(files().join(" "));
+const put = (name, value) => {
+  const field = finder.querySelector(name);
+  field[field.type === "checkbox" ? "checked" : "value"] = value;
+  finder.dispatchEvent(new Event("input"));
+};
+put("[name=sort]", "age"); tell();
+put("[name=down]", true); tell();
+put("select[data-column=gender]", "woman"); tell();
+put("[data-column=age][data-end=to]", 50); tell();
+put("[data-column=file]", "IMG"); tell();
+told.push(finder.querySelector("output").value, finder.hidden);
+document.title = told.join("|");
+</script></body>"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
 def test_the_page_runs_in_a_browser_and_shows_the_time_at_the_pointer(tmp_path):
-    folder = recorded(tmp_path / "out", film(100, followed(1, x=30.0, side=40.0)))
+    shown = opened(recorded(tmp_path / "out", film(100, followed(1, x=30.0, side=40.0))), POINTER, tmp_path)
+    assert "<title>pictures</title>" in shown
+    [cursor] = re.findall(r'<div class="cursor"[^>]*><span>([^<]*)</span>', shown)
+    assert cursor == "0:01.0"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
+def test_faces_of_pictures_are_sorted_and_filtered_in_a_browser(tmp_path):
+    people = [("woman", 30.0), ("man", 64.0), ("woman", 7.0), ("woman", 80.0)]
+    frames = [
+        still(number, f"img{number}.png", gender=Classes(label, 0.9, {label: 0.9}), age=Age(age, age, age, ""))
+        for number, (label, age) in enumerate(people)
+    ]
+    shown = opened(recorded(tmp_path / "out", frames), FIND, tmp_path)
+    [told] = re.findall("<title>(.*)</title>", shown)
+    assert told.split("|") == [
+        "img2.png img0.png img1.png img3.png",
+        "img3.png img1.png img0.png img2.png",
+        "img3.png img0.png img2.png",
+        "img0.png img2.png",
+        "img0.png img2.png",
+        "2 of 4 faces",
+        "false",
+    ]
+
+
+def opened(folder: Path, script: str, tmp_path: Path) -> str:
+    """The page of a run, in which a script has run too, as it stands in the browser; nothing was refused."""
     assert main([str(folder)]) == 0
     page = folder / "moved.html"
-    page.write_text((folder / "report.html").read_text(encoding="utf-8").replace("</body>", POINTER), encoding="utf-8")
+    page.write_text((folder / "report.html").read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [CHROMIUM, *FLAGS, profile, "--window-size=1000,900", page.as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     assert not re.search(r"CONSOLE|Refused|Uncaught", shown.stderr), shown.stderr
-    assert "<title>pictures</title>" in shown.stdout
-    [cursor] = re.findall(r'<div class="cursor"[^>]*><span>([^<]*)</span>', shown.stdout)
-    assert cursor == "0:01.0"
+    return shown.stdout

@@ -11,16 +11,18 @@ import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
 import pytest
 
+from stages.answers import Age
 from stages.layout import MANIFEST
 from stages.report.__main__ import main
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
-from tests.report.material import film, followed, recorded, said, written
+from tests.report.material import film, followed, recorded, said, still, written
 from tests.results.frames import face, flat, frame
 
 
@@ -32,6 +34,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.texts: list[str] = []
         self.sources: list[str] = []
+        self.links: list[str] = []
         self.tags: list[str] = []
         self.feed(text)
         self.close()
@@ -39,8 +42,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data")]
-        if tag not in ("meta", "img", "br"):
+        self.links += [value for name, value in attrs if tag == "a" and name == "href"]
+        self.sources += [value for name, value in attrs if tag != "a" and name in ("src", "href", "srcset", "data")]
+        if tag not in ("meta", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -130,8 +134,11 @@ class Seen:
     picture: Path
 
     def is_hidden(self, *options: str) -> bool:
-        [shown] = report(self.folder, "--source", str(self.picture), *options).pictures
-        return detail(shown) < 25
+        page = report(self.folder, "--source", str(self.picture), *options)
+        [shown] = page.pictures
+        is_hidden = detail(shown) < 25
+        assert page.links == ([] if is_hidden else ["../../clip.png"] * 2)  # Nobody is led to what is hidden here.
+        return is_hidden
 
 
 @pytest.fixture
@@ -206,6 +213,29 @@ def test_pictures_are_a_gallery(tmp_path):
     page = report(recorded(tmp_path, frames))
     assert "2 pictures, 1 of them without a face" in page.text and "a <b>.png" in page.text
     assert len(page.pictures) == 1 and "timeline" not in page.tags
+
+
+def test_faces_of_pictures_lead_to_their_annotated_pictures_whatever_these_are_called(tmp_path):
+    [link, same] = report(recorded(tmp_path, [still(0, 'javascript:a "b" <c>&#%?é.png')])).links
+    assert link == same and link.startswith("annotated/")
+    assert (tmp_path / unquote(link)).is_file()
+
+
+@pytest.mark.parametrize("run", ["pixelate", None])
+def test_a_page_of_a_run_with_blur_leads_to_pictures_in_which_faces_are_hidden_and_to_no_others(tmp_path, run):
+    folder = recorded(tmp_path, [still(0)])
+    if run is None:
+        (folder / "run.json").unlink()
+    else:
+        said(folder, run)
+    assert report(folder).links == (["annotated/0.png"] * 2 if run else [])
+
+
+def test_the_faces_of_pictures_are_sorted_as_asked_for(tmp_path):
+    folder = written(tmp_path, [still(n, age=Age(a, a, a, "")) for n, a in enumerate((40.0, 10.0, 90.0))])
+    for order, files in ((), "0 1 2"), (("--sort", "age"), "1 0 2"), (("--sort", "age:desc"), "2 0 1"):
+        shown = re.findall(r"\b\d\.png", report(folder, *order).text)
+        assert " ".join(name[0] for name in shown) == files
 
 
 def test_of_pictures_the_terminal_and_the_page_count_pictures_and_of_videos_frames(tmp_path, capsys):

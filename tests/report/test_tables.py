@@ -65,6 +65,21 @@ def test_the_time_of_day_has_a_column_where_the_source_was_live(tmp_path):
     assert "clock" not in table(tmp_path / "file")[0]
 
 
+def test_a_table_is_sorted_by_any_of_its_columns_and_holds_the_same_rows(tmp_path):
+    faces = [face(10.0 * n, 1, 9, emotion=Classes(said, 0.6, {said: 0.6})) for n, said in enumerate(("sad", "happy"))]
+    folder = written(tmp_path, [frame(n, flat(96, 64), faces, file=f"{n}.png") for n in (0, 1)])
+    main([str(folder), "--csv"])
+    plain = table(folder)
+    main([str(folder), "--csv", "--sort", "emotion,file:desc"])
+    assert [(row["emotion"], row["file"]) for row in table(folder)] == [
+        ("happy", "1.png"),
+        ("happy", "0.png"),
+        ("sad", "1.png"),
+        ("sad", "0.png"),
+    ]
+    assert sorted(map(str, table(folder))) == sorted(map(str, plain))
+
+
 def test_columns_are_there_although_only_the_last_face_needs_them_and_what_was_not_said_is_empty(tmp_path):
     one = frame(0, flat(96, 64), [face(1, 1, 9)])
     other = frame(1, flat(96, 64), [face(1, 1, 9, height=Value(float("nan"))), face(20, 1, 9, height=Value(1.5))])
