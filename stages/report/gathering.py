@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 
 from ..frames import Face
 from .lines import DropEntry, Line
 from .order import Cell
 from .person import Moment, Person
-from .tables import cells_of
+from .tables import row_of
 from .timeline import Scale, Strip
 
 HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
@@ -80,16 +80,15 @@ class Film:
 class Still:
     """A face in a picture."""
 
+    source: str
     face: Face
     moment: Moment
 
     @property
     def cells(self) -> dict[str, Cell]:
-        """What it is sorted by: the columns of tables, as far as they are displayed."""
-        cells = {"file": self.moment.file, "quality": self.face.quality, "score": self.face.score}
-        for stage, answer in self.face.shown.items():
-            cells |= cells_of(stage, answer)
-        return cells
+        """What it is sorted by: its row in a table, with the answers that are displayed."""
+        moment, shown = self.moment, replace(self.face, answers=self.face.shown, smoothed={})
+        return row_of(self.source, moment.file, moment.frame, moment.time, shown)
 
 
 @dataclass(slots=True)
@@ -167,7 +166,7 @@ def _add_still(gathered: Gathered, line: Line) -> None:
     gathered.empty_stills += not line.faces
     gathered.still_faces += len(line.faces)
     for face in line.faces[: max(0, FACES - len(gathered.stills))]:
-        gathered.stills.append(Still(face, _moment(line, face, 0.0)))
+        gathered.stills.append(Still(line.source, face, _moment(line, face, 0.0)))
 
 
 def _film(gathered: Gathered, lines: Iterator[Line], most_people: int) -> Film:

@@ -14,7 +14,7 @@ from ..names import printable
 from ..view.overlay.text import line_height, text_mask
 from .gathering import Gathered
 from .order import Cell
-from .person import Moment
+from .person import Moment, Person
 from .tables import cells_of
 
 COLUMNS, ROWS = 10, 10  # faces of a page
@@ -32,28 +32,30 @@ class Shot:
 
     moment: Moment
     lines: tuple[str, ...]
-    cells: dict[str, Cell]  # what it is sorted by: the columns of tables
-
-    @classmethod
-    def of(cls, moment: Moment, answers: dict[str, Answer], about: str, quality: float | None, score: float) -> Shot:
-        """`about`: what is told of a face without answers, and of a person before them."""
-        cells = {"file": moment.file, "quality": quality, "score": score}
-        for stage, answer in answers.items():
-            cells |= cells_of(stage, answer)
-        said = [answer.text(stage) for stage, answer in answers.items()][: _LINES - 2]
-        return cls(moment, tuple(filter(None, (about, *said, printable(moment.file or "")))), cells)
+    cells: dict[str, Cell]  # what it is sorted by: columns of tables
 
 
 def shots(gathered: Gathered) -> Iterator[Shot]:
     """Of everything that the page shows, in its order."""
     for film in gathered.films:
-        for person in film.shown:
-            if person.best is not None:
-                answers = {stage: told.mean for stage, told in person.answers.items() if told.seconds > 0}
-                yield Shot.of(person.best[1], answers, f"#{person.number}", None, float("nan"))
+        yield from (_of_person(gathered.source, person) for person in film.shown if person.best is not None)
     for still in gathered.stills:
         about = UNSURE if still.face.says_unsure else ""
-        yield Shot.of(still.moment, still.face.shown, about, still.face.quality, still.face.score)
+        yield Shot(still.moment, _lines(about, still.face.shown, still.moment.file), still.cells)
+
+
+def _of_person(source: str, person: Person) -> Shot:
+    _, moment = person.best
+    answers = {stage: told.mean for stage, told in person.answers.items() if told.seconds > 0}
+    cells = {"source": source, "file": moment.file, "frame": moment.frame, "time": moment.time, "id": person.number}
+    for stage, answer in answers.items():
+        cells |= cells_of(stage, answer)
+    return Shot(moment, _lines(f"#{person.number}", answers, moment.file), cells)
+
+
+def _lines(about: str, answers: dict[str, Answer], file: str | None) -> tuple[str, ...]:
+    said = [answer.text(stage) for stage, answer in answers.items()][: _LINES - 2]
+    return tuple(filter(None, (about, *said, printable(file or ""))))
 
 
 def page_count(faces: int) -> int:

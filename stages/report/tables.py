@@ -132,7 +132,7 @@ def rows(sources: list[Results]) -> Iterator[Row]:
     """Every face of every frame; what was not said is not there."""
     for line in _lines(sources):
         for face in line.faces:
-            yield _row(line, face)
+            yield row_of(line.source, line.file, line.frame, line.time, face, line.clock)
 
 
 def _ordered(sources: list[Results], columns: Columns, order: Sequence[By]) -> Iterable[dict[str, object]]:
@@ -152,17 +152,9 @@ def _lines(sources: list[Results]) -> Iterator[Line]:
     return (line for source in sources for line in source)
 
 
-def _row(line: Line, face: Face) -> Row:
-    place = (
-        line.source,
-        line.file,
-        line.frame,
-        line.time,
-        line.clock,
-        face.id,
-        *map(_known, face.box),
-        _known(face.score),
-    )
+def row_of(source: str, file: str | None, frame: int, time: float, face: Face, clock: str | None = None) -> Row:
+    """A row of the table, by the names of its columns."""
+    place = (source, file, frame, time, clock, face.id, *map(_known, face.box), _known(face.score))
     row = dict(zip(PLACE, place, strict=True))
     if face.landmarks is not None:
         numbers = *(number for point in face.landmarks for number in point), face.pose.yaw, face.pose.pitch

@@ -105,3 +105,9 @@ def test_a_file_of_someone_else_in_the_place_of_the_sheet_stays(tmp_path, capsys
 def test_an_unknown_column_is_refused(tmp_path, capsys, option):
     assert main([str(recorded(tmp_path, [aged(0, 30)])), option, "--sort", "aeg"]) == 2
     assert "no column aeg to sort by" in capsys.readouterr().err
+
+
+def test_any_column_of_the_table_sorts_table_sheet_and_page_alike(tmp_path, capsys):
+    folder = coloured(tmp_path, 40, 10)
+    assert main([str(folder), "--csv", "--contact-sheet", "--html", "--sort", "source,frame:desc,box_x"]) == 0
+    assert brightness(cv2.imread(str(folder / "contact-sheet.jpg")), 2) == [10, 40]
