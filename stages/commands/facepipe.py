@@ -33,7 +33,7 @@ class Command:
 COMMANDS = {
     "run": Command(".run", "find the faces in photographs, videos, cameras and streams, and label them"),
     "analyze": Command(".analyze", "print the faces of photographs as JSON"),
-    "report": Command("..report.__main__", "make a page, tables or subtitles from the results of a run"),
+    "report": Command("..report.__main__", "make a page, tables, contact sheets or subtitles from the results"),
     "people": Command("..people.__main__", "make tables of people and visitors, or events, from the results of a run"),
     "connect": Command("..connect.__main__", "send events of a run to an MQTT broker and to webhooks, later"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),

@@ -1,1 +1,1 @@
-"""What can be made of the results of a run: a page, tables, subtitles."""
+"""What can be made of the results of a run: a page, tables, contact sheets, subtitles."""

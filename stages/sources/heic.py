@@ -25,7 +25,7 @@ def decode_heic(file: bytes, label: str) -> np.ndarray | None:
     try:
         picture = pillow_heif.open_heif(BytesIO(file), convert_hdr_to_8bit=False, bgr_mode=True, hdr_to_16bit=False)
         coded = np.asarray(picture)
-    except (ValueError, RuntimeError, EOFError):  # What libheif says about damaged files.
+    except (EOFError, IndexError, RuntimeError, SyntaxError, ValueError):  # What it says about damaged files.
         return None
     pixels = to_8_bits(coded, 2 ** picture.info["bit_depth"] - 1)
     if pixels.ndim == 2:

@@ -11,6 +11,7 @@ import pytest
 
 from stages.sources.base import SourceError
 from stages.sources.opening import open_source
+from stages.sources.picture import decode_picture
 from tests.sources.material import COLOURS, CORNERED, as_stored, corners, encoded, exif
 
 pillow_heif = pytest.importorskip("pillow_heif")
@@ -123,6 +124,18 @@ def test_a_heic_that_is_damaged_or_a_bomb_is_one_sentence(tmp_path, monkeypatch,
     with pytest.raises(SourceError) as error:
         open_source(str(tmp_path / "a.heic"))
     assert f"{tmp_path / 'a.heic'} {said}" in str(error.value)
+
+
+def test_whatever_byte_is_another_one_a_heic_is_read_or_refused_in_one_sentence():
+    """Only its boxes: what is wrong with pixels is libheif's own matter."""
+    file = heic(GREEN[:16, :16])
+    for place in range(file.index(b"mdat")):
+        for value in {0, 1, 255, file[place] ^ 0x40} - {file[place]}:
+            changed = file[:place] + bytes([value]) + file[place + 1 :]
+            try:
+                decode_picture(changed, "a.heic")
+            except SourceError as error:
+                assert "\n" not in str(error)
 
 
 def test_without_pillow_heif_the_sentence_names_the_extra(tmp_path, monkeypatch):
