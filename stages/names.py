@@ -11,6 +11,7 @@ from zlib import crc32
 from .kinds import PICTURES, VIDEOS
 
 _PICTURES_KEPT = {".jpg", ".jpeg", ".png"}
+_PHOTOGRAPHS = {".heic", ".heif", ".hif"}  # as JPEG, for as PNG one from a phone has 20 MB
 # What an annotated video may be of, and a picture: a video of one frame is one, too.
 _VIDEOS = VIDEOS | {".webp"}
 _PICTURES = PICTURES | VIDEOS | {".jp2"}
@@ -83,9 +84,9 @@ def names_apart(files: Iterable[str]) -> frozenset[str]:
 def output_name(source: str, file: str | None, still: bool, apart: Container[str] = ()) -> PurePosixPath:
     """The path, relative to the folder of annotated outputs, for a picture (`still`) or video of a source.
 
-    JPEG and PNG pictures and mp4 videos keep their name; others get '.png' or '.mp4' after it, so that clip.gif and
-    clip.mp4 do not meet. `file` keeps its sub-folders. Those that are `apart`, by `names_apart`, get a mark. No result
-    is absolute or leads out of the folder.
+    JPEG and PNG pictures and mp4 videos keep their name; others get '.png', '.mp4' or, after HEIC, '.jpg' after it, so
+    that clip.gif and clip.mp4 do not meet. `file` keeps its sub-folders. Those that are `apart`, by `names_apart`, get
+    a mark. No result is absolute or leads out of the folder.
     """
     if file is None:
         parts = [safe_name(source)]
@@ -127,4 +128,6 @@ def _with_suffix(name: str, still: bool) -> str:
     looks_appended = PurePosixPath(path.stem).suffix.lower() in (_PICTURES if still else _VIDEOS)
     if kept and not looks_appended:
         return name
-    return f"{name}.png" if still else f"{name}.mp4"
+    if still:
+        return f"{name}.jpg" if suffix in _PHOTOGRAPHS else f"{name}.png"
+    return f"{name}.mp4"

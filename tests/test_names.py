@@ -25,6 +25,8 @@ from stages.names import names_apart, output_name, printable
         ("folder", "deep/er/b.JPEG", True, "deep/er/b.JPEG"),
         ("folder", "./a//b.jpg", True, "a/b.jpg"),
         ("folder", "c.bmp", True, "c.bmp.png"),
+        ("folder", "IMG_1.HEIC", True, "IMG_1.HEIC.jpg"),
+        ("folder", "IMG_1.HEIC.jpg", True, "IMG_1.HEIC.jpg.png"),
         ("folder", "männer/男.webp", True, "männer/男.webp.png"),
         ("folder", "clip.mov", False, "clip.mov.mp4"),
     ],
