@@ -9,7 +9,7 @@ import sys
 from ..api import NotAPicture, analyze
 from ..config.load import Override
 from ..exit_status import ExitStatus
-from ..names import printable
+from ..names import as_text, printable
 from ..plan import read_pipeline
 from ..project import command
 from ..sources.base import SourceError
@@ -54,4 +54,5 @@ def _line(photo: str, *, overrides: list[Override], **chosen: str | None) -> str
         raise SourceError(f"{photo} is a folder; write {command('run')} {photo}, or give its pictures one by one.")
     picture = sys.stdin.buffer.read(FILE_BYTES + 1) if photo == "-" else photo
     faces = analyze(picture, overrides={override.key: override.value for override in overrides}, **chosen)
-    return json.dumps({"file": photo, "faces": [face.to_json() for face in faces]}, ensure_ascii=False)
+    text = json.dumps({"file": as_text(photo), "faces": [face.to_json() for face in faces]})
+    return text.replace("\x7f", "\\u007f")  # The one that JSON may have as it is and a terminal may not.

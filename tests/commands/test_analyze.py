@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import pytest
 
 from stages.api import analyze
 from stages.commands import facepipe
@@ -20,6 +21,16 @@ def test_every_photograph_is_a_line_with_the_faces_of_the_library(astronaut, cap
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines == [{"file": name, "faces": [face.to_json() for face in analyze(name)]} for name in ("a.png", "b.png")]
     assert lines[0]["faces"] and list(Path().glob("out*")) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("name", ["é", "\x1b[31m", "\x7f", "\x85", "\u202e", "\U0001f600", "\U000e0041", "\udcff"])
+def test_a_line_is_json_whatever_the_photograph_is_called(astronaut, capsys, name):
+    Path(name).write_bytes(cv2.imencode(".png", astronaut[:40, :40])[1].tobytes())
+    assert facepipe.main(["analyze", name]) == 0
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["file"].encode() == name.encode("utf-8", "backslashreplace")
+    assert printed.isascii() and printed.rstrip("\n").isprintable()
 
 
 def test_a_photograph_that_is_refused_has_a_sentence_and_the_others_are_printed(astronaut, capsys):
