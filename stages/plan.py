@@ -301,8 +301,19 @@ def _find(stage: str, model: str, folder: Path) -> str:
         bases.append(Path.cwd())
     # Without repeats: for the project's own configuration the first two are one.
     places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in bases))
-    found = next((place for place in places if place.exists()), None)
+    found = next((place for place in places if _is_there(place)), None)
     if found is None:
         where = " nor ".join(str(place) for place in places)
         raise ConfigError(f"stages.{stage}.model is {model!r}, but there is no {where}; write the path of its file.")
     return str(found)
+
+
+def _is_there(place: Path) -> bool:
+    """Also where this process may not look: reading it says why."""
+    try:
+        os.stat(place)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True

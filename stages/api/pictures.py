@@ -9,7 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ..errors import FacepipeError
+from ..errors import FacepipeError, reason, way_out
 from ..protocol.limits import PICTURE_PIXELS
 from ..sources.picture import decode_picture, is_still, read_picture
 from ..sources.pixels import over_white
@@ -83,8 +83,8 @@ def _of_file(name: str | bytes) -> np.ndarray:
             f"{name.partition('://')[0]}:// is the address of a stream; use stream for it, or download"
             " the picture and give its bytes."
         )
-    path = Path(expanded(name)) if "\0" not in name else Path()
-    if not name or "\0" in name or not path.exists():
+    path = Path(expanded(name))
+    if not name or not _is_there(path, name):
         raise NotAPicture(f"There is no file {name!r}; write the path of a picture.")
     if path.is_dir():
         raise NotAPicture(f"{name} is a folder; use stream for it, or give its pictures one by one.")
@@ -93,3 +93,15 @@ def _of_file(name: str | bytes) -> np.ndarray:
     if not is_still(path):
         raise NotAPicture(f"{name} is no picture that can be read; use stream for a video.")
     return read_picture(path, name)[0]
+
+
+def _is_there(path: Path, name: str) -> bool:
+    """Raises `NotAPicture` where the system does not tell."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        way = way_out(error) or "write the path of a picture"
+        raise NotAPicture(f"{name} cannot be read: {reason(error)}; {way}.") from None
+    return True

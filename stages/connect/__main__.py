@@ -18,11 +18,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import FacepipeError
+from ..errors import FacepipeError, reason, way_out
 from ..exit_status import ExitStatus, after_signal
 from ..layout import RUN
 from ..names import printable
 from ..project import command
+from ..results.atomic import look_into
 from ..results.run_file import RunFile
 from .ending import Ending
 from .endpoints import Endpoints
@@ -77,6 +78,13 @@ def _by_hand(folder: Path, options: argparse.Namespace) -> int:
     if not pipeline.is_connected:
         raise ConfigError("this configuration has neither mqtt.broker nor webhooks; write one of them.")
     endpoints = Endpoints.of(pipeline, base, os.environ)
+    try:
+        look_into(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # Then there is no run either.
+    except OSError as error:
+        way = way_out(error, "name the output folder of a run")
+        raise SendingError(f"{folder} cannot be read: {reason(error)}; {way}.") from None
     if RunFile.read(folder) is None:
         raise SendingError(f"{folder} holds no {RUN}, and so no run; name the output folder of one.")
     ending, stopped_by, reports = Ending(with_run=True), [], {}

@@ -14,7 +14,7 @@ import msgspec
 from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError, way_out
 from ..layout import DROP_LOG, RESULTS, RUN
-from ..results.atomic import open_plain
+from ..results.atomic import look_into, open_plain
 from ..results.counting import FOLDERS
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import NotALine
@@ -69,6 +69,7 @@ class Results:
 
 def results_in(folder: Path) -> list[Results]:
     """Of every source in the folder of a run; raises `ResultsError` where there are none."""
+    _refuse_hidden(folder)
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
         raise ResultsError(f"{folder} {what}; write the folder that a run has left, such as out/clip.")
@@ -93,10 +94,21 @@ def chosen_folder(named: Path | None, command: str, say: Callable[[str], None]) 
             raise ResultsError(f"there is no run below out/; name the folder of one: {command} FOLDER.")
         say(f"The newest run is in {newest}.")
         return newest
+    _refuse_hidden(named)
     if runs_in(named) and (newest := newest_run(named)):
         say(f"{named} holds runs and is none itself; the newest of them is in {newest}.")
         return newest
     return named
+
+
+def _refuse_hidden(folder: Path) -> None:
+    """Raise `ResultsError` for a folder that the system does not let anybody look for."""
+    try:
+        look_into(folder)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass  # Whoever reads it says so.
+    except OSError as error:
+        raise cannot_be_read(folder, error) from error
 
 
 def inputs_of(folder: Path) -> dict:

@@ -26,6 +26,15 @@ def open_plain(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def look_into(folder: Path) -> None:
+    """Raise `OSError` where this is no folder, or one whose files this process may not look at.
+
+    `Path.exists` and `Path.is_dir` do not tell these apart: for what is not there they return False, and for what may
+    not be looked at they raise.
+    """
+    os.stat(os.path.join(folder, "."))
+
+
 def is_plain(path: Path) -> bool:
     """Whether a regular file is there, and no link to one."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,43 @@ def test_a_line_is_json_whatever_the_photograph_is_called(astronaut, capsys, nam
     printed = capsys.readouterr().out
     assert json.loads(printed)["file"].encode() == name.encode("utf-8", "backslashreplace")
     assert printed.isascii() and printed.rstrip("\n").isprintable()
+
+
+def test_a_name_that_the_system_refuses_is_a_sentence(capsys):
+    """For the commands that read results as well, and for a model."""
+    long = "x" * 5000
+    for words in (
+        ["analyze", long],
+        ["report", long],
+        ["people", long],
+        ["connect", long, "--set", "mqtt.broker=mqtt://127.0.0.1"],
+    ):
+        assert facepipe.main(words) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are others on this system")
+def test_a_folder_that_may_not_be_entered_is_a_sentence(astronaut, capsys, request):
+    Path("hidden/run").mkdir(parents=True)
+    cv2.imwrite("hidden/a.png", astronaut)
+    cv2.imwrite("a.png", astronaut)
+    Path("hidden").chmod(0)
+    request.addfinalizer(lambda: Path("hidden").chmod(0o700))
+    if os.geteuid() == 0:
+        facepipe.main(["analyze", "a.png"])  # What is imported lies in folders of root.
+        request.addfinalizer(lambda: os.seteuid(0))
+        os.seteuid(54321)
+        capsys.readouterr()
+    for words in (
+        ["analyze", "hidden/a.png"],
+        ["analyze", "a.png", "--set", f"stages.emotion.model={os.path.abspath('hidden/a.yaml')}"],
+        ["report", "hidden/run"],
+        ["people", "hidden/run"],
+        ["connect", "hidden/run", "--set", "mqtt.broker=mqtt://127.0.0.1"],
+    ):
+        assert facepipe.main(words) == 2
+        said = capsys.readouterr()
+        assert "Permission denied" in said.err and said.err.count("\n") == 1
 
 
 def test_a_photograph_that_is_refused_has_a_sentence_and_the_others_are_printed(astronaut, capsys):

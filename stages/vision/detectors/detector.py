@@ -159,7 +159,7 @@ def users_file(model: str | None, detector: str, where: str) -> Path:
     if model is None:
         raise DetectorError(f"detector {detector} needs a model file: get {where} and set stages.detect.model to it.")
     file = Path(os.path.expanduser(model))
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise DetectorError(
             f"stages.detect.model is {model!r}, where there is no file; detector {detector} needs {where}."
         )
