@@ -50,7 +50,8 @@ class Extra(Generic[Of]):
             of, self._of = self._of, None
             with suppress(Exception):  # It is broken already, and that is said.
                 of.close()
-            self._leave_out(f"{type(error).__name__}: {reason(error)}")
+            why = reason(error)
+            self._leave_out(why if isinstance(error, FacepipeError) else f"{type(error).__name__}: {why}")
             return otherwise
 
     def close(self) -> None:

@@ -30,7 +30,8 @@ class LastPictures:
         """
         self._folder, self._every_s, self._apart = folder / CONNECT, every_s, len(tuple(sources)) > 1
         self._due_s: dict[str, float] = {}  # monotonic
-        for old in self._folder.glob("*.jpg"):
+        # Behind a link lie pictures of somebody else. `take` refuses it.
+        for old in () if self._folder.is_symlink() else self._folder.glob("*.jpg"):
             with suppress(OSError):
                 old.unlink()
 
@@ -47,7 +48,8 @@ class LastPictures:
             self._write(picture_name(source if self._apart else ""), _encoded(drawn))
         except OSError as error:
             raise OutputError(
-                f"a picture for the broker cannot be written to {self._folder}: {reason(error)}; {way_out(error)}"
+                f"a picture for the broker cannot be written to {self._folder}: {reason(error)};"
+                f" {way_out(error) or 'move it away'}."
             ) from error
 
     def close(self) -> None:

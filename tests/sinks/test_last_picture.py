@@ -35,6 +35,16 @@ def test_between_two_there_is_the_time_that_was_asked_for(tmp_path):
     assert first.read_bytes() != before
 
 
+def test_what_lies_behind_a_link_is_not_its_own(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    (mine := tmp_path / "photographs" / "mine.jpg").write_bytes(b"a picture")
+    (tmp_path / ".facepipe.connect").symlink_to("photographs")
+    pictures = LastPictures(tmp_path, 1, [])
+    with pytest.raises(OutputError, match="symbolic link; move it away"):
+        pictures.take("clip.mp4", GREY)
+    assert list((tmp_path / "photographs").iterdir()) == [mine]
+
+
 def test_where_it_cannot_be_written_there_is_a_sentence(tmp_path):
     (tmp_path / ".facepipe.connect").write_text("a file of somebody's")
     with pytest.raises(OutputError, match="a picture for the broker cannot be written"):
