@@ -39,7 +39,7 @@ class Counts:
                 self.zones.setdefault(zone, set()).discard(person)
             case "crossed" if isinstance(line, str):
                 directions, way = self.lines.setdefault(line, {"in": 0, "out": 0}), event.get("direction")
-                if way in directions:
+                if isinstance(way, str) and way in directions:
                     directions[way] += 1
 
     def published(self) -> dict:

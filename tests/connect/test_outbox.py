@@ -186,6 +186,15 @@ def test_zones_and_lines_are_counted_from_the_beginning(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("odd", [None, 5, [1], {"a": 1}, "\ud800"])
+def test_a_line_that_somebody_else_has_written_is_counted_as_far_as_it_says_something(odd):
+    counts = Counts()
+    for event in ("appeared", "entered", "exited", "crossed", "left", odd):
+        counts.step({"event": event, "id": odd, "zone": odd, "line": odd, "direction": odd})
+        counts.step({"event": event, "id": 1, "zone": "hall", "line": "gate", "direction": odd})
+    assert (counts.published()["now"], counts.published()["lines"]) == (0, {"gate": {"in": 0, "out": 0}})
+
+
 def test_who_leaves_is_in_no_zone_any_more():
     counts = Counts()
     for event in (appeared(1), {"event": "entered", "id": 1, "zone": "hall"}, left(1)):
