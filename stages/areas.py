@@ -46,7 +46,7 @@ def flaw_of_zone(points: object) -> str | None:
         return f"has {_counted(len(points))}; write three or more, such as {EXAMPLE_ZONE}"
     if len(points) > MOST_POINTS:
         return f"has {len(points)} points; write at most {MOST_POINTS}"
-    if repeated := next((one for one, other in _sides(points) if one == other), None):
+    if repeated := next((one for one, other in _sides(points) if _is_one_place(one, other)), None):
         return f"has the point {_said(repeated)} twice in a row; write it once: the last is joined to the first anyway"
     if crossing := _crossing_sides(_sides(points)):
         one, other = (f"from {_said(a)} to {_said(b)}" for a, b in crossing)
@@ -62,7 +62,7 @@ def flaw_of_line(points: object) -> str | None:
         return flaw
     if len(points) != 2:
         return f"has {_counted(len(points))}; write two, such as {EXAMPLE_LINE}"
-    if tuple(points[0]) == tuple(points[1]):
+    if _is_one_place(*points):
         return f"begins where it ends; write two points, such as {EXAMPLE_LINE}"
     return None
 
@@ -157,6 +157,11 @@ def _distance(point: Point, a: Point, b: Point) -> float:
     along = ((point[0] - a[0]) * wide + (point[1] - a[1]) * high) / (wide * wide + high * high)
     share = min(max(along, 0.0), 1.0)
     return math.hypot(point[0] - a[0] - share * wide, point[1] - a[1] - share * high)
+
+
+def _is_one_place(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two points are less than a pixel apart in any picture: the square of a tiny distance is 0."""
+    return math.dist(one, other) < 1e-6
 
 
 def _counted(count: int) -> str:

@@ -20,6 +20,7 @@ points = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(list)
         ([[0, 0], [1, 0], [0.5, 0]], "crosses itself"),
         ([[0, 0], [1, 0], [1, 1], [0.5, 0], [0, 1]], "crosses itself"),
         ([[0, 0], [0.5, 0], [1, 1], [0, 0]], "has the point [0, 0] twice in a row"),
+        ([[0, 0], [1e-170, 0], [1, 1], [0, 1]], "has the point [0, 0] twice in a row"),
         ([[0, 0], [1, 1]], "has 2 points"),
         ([], "has no points"),
         ([[0.5, 0.5]] * 65, "has 65 points"),
@@ -43,6 +44,7 @@ def test_zones_of_any_shape_that_do_not_cross_themselves_are_taken():
 def test_a_line_has_two_points():
     assert flaw_of_line([[0, 0], [0, 1]]) is None
     assert "begins where it ends" in flaw_of_line([[0.5, 0.5], [0.5, 0.5]])
+    assert "begins where it ends" in flaw_of_line([[0, 0], [0, 1e-320]])
     assert "has 3 points" in flaw_of_line([[0, 0], [0, 1], [1, 1]])
 
 
