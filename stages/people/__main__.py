@@ -197,7 +197,10 @@ def _tables(
         for source in sources:
             yield from seconds(source.results, source.coast_s, source.areas)
 
-    visitors = list(days(_of_one_video(everybody()) if begins else everybody(), begins))
+    try:
+        visitors = list(days(_of_one_video(everybody()) if begins else everybody(), begins))
+    except OverflowError:
+        raise ResultsError(f"--begins {begins} is so late that the video goes on after the year 9999.") from None
     for suffix, write in writers.items():
         for name, rows in ((PEOPLE, everybody), (SECONDS, every_second), (DAYS, lambda: iter(visitors))):
             if name == DAYS and not visitors:

@@ -19,7 +19,7 @@ from stages.people.events import events_of
 from stages.people.rows import columns_of, days, people, seconds
 from tests.people.material import at, seen, walk
 from tests.report.material import film, followed, written
-from tests.results.frames import ANSWERS
+from tests.results.frames import ANSWERS, frame
 
 AREAS = Areas({"left": ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))}, {"middle": ((0.5, 1.0), (0.5, 0.0))})
 
@@ -189,6 +189,12 @@ def test_one_time_of_day_is_not_that_of_several_videos(tmp_path, capsys):
     assert main([str(folder), "--begins", "2026-11-29T09:00+01:00"]) == 2
     assert "this run has several" in capsys.readouterr().err
     assert main([str(folder)]) == 0
+
+
+def test_a_video_ends_before_the_calendar_does(tmp_path, capsys):
+    folder = written(tmp_path, [frame(number, faces=[followed(1)], time=number / 25 + 5) for number in range(10)])
+    assert main([str(folder), "--begins", "9999-12-31T23:59:59+00:00"]) == 2
+    assert "after the year 9999" in capsys.readouterr().err and not (folder / "people.csv").exists()
 
 
 @pytest.mark.parametrize("zones", [5, [], {"left": [[0, 0], [9, 9], [1, 1]]}, {"left": None}, {"left": {"a": []}}])
