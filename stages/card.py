@@ -167,7 +167,8 @@ def _count(file: OnnxFile, output: str) -> int | None:
 
 
 def _task(draft: Draft, file: OnnxFile, output: str, count: int | None) -> str:
-    guess = "regression" if count == 1 and file.made_by.get(output) != "Sigmoid" else "classes"
+    is_a_number = count == 1 and file.made_by.get(output) != "Sigmoid" and "--labels" not in draft.given
+    guess = "regression" if is_a_number else "classes"
     task = draft.find(_TASK, guess)
     draft.set("task", task, "" if "--task" in draft.given else f"a guess; {' or '.join(KINDS)}")
     return task
@@ -230,10 +231,23 @@ def _labels_said(file: OnnxFile, task: str, count: int | None) -> list | None:
             found = ast.literal_eval(text) if text[:1] in ("[", "{", "(") else text.replace("\n", ",").split(",")
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        words = [str(word).strip() for word in (found.values() if isinstance(found, dict) else found)]
+        words = [str(word).strip() for word in _by_output(found)]
         if task == "classes" and len(words) == count and len(words) <= MOST_LABELS and "" not in words:
             return words if len(set(words)) == len(words) else None
     return None
+
+
+def _by_output(found: object) -> list:
+    """The names in the order of the outputs; of a mapping from numbers to names or, as torchvision has it, back.
+
+    Empty where that is not said, as by a set.
+    """
+    if isinstance(found, dict):
+        if not all(isinstance(name, str) for name in found.values()):
+            found = {number: name for name, number in found.items()}
+        numbers = {str(number): name for number, name in found.items()}
+        found = [numbers.get(str(number)) for number in range(len(numbers))]
+    return list(found) if isinstance(found, list | tuple) and None not in found else []
 
 
 def _in_order(count: int | None) -> str:

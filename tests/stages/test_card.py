@@ -125,6 +125,12 @@ LAST = (("Transpose", "picture", "x", {"perm": [0, 3, 1, 2]}), *LINEAR)
         ),
         (lambda: model(**TWO_OUTPUTS), {"output_name": "TODO", "labels": "TODO"}),
         (lambda: with_metadata(names="{0: 'on', 1: 'off', 2: 'yes'}"), {"labels": ["on", "off", "yes"]}),
+        (lambda: with_metadata(names="{2: 'yes', 0: 'on', 1: 'off'}"), {"labels": ["on", "off", "yes"]}),
+        (lambda: with_metadata(names='{"0": "on", "1": "off", "2": "yes"}'), {"labels": ["on", "off", "yes"]}),
+        (lambda: with_metadata(classes="{'off': 1, 'on': 0, 'yes': 2}"), {"labels": ["on", "off", "yes"]}),
+        (lambda: with_metadata(classes="{1: 'on', 2: 'off', 3: 'yes'}"), {"labels": "TODO"}),
+        (lambda: with_metadata(classes="{'on', 'off', 'yes'}"), {"labels": "TODO"}),
+        (lambda: with_metadata(classes="(5)"), {"labels": "TODO"}),
         (lambda: with_metadata(labels='["a", "b", "c"]'), {"labels": ["a", "b", "c"]}),
         (lambda: with_metadata(classes="a\nb\nc"), {"labels": ["a", "b", "c"]}),
         (lambda: with_metadata(classes="a,b"), {"labels": "TODO"}),
@@ -137,6 +143,13 @@ def test_what_the_file_says_is_filled_in(write, make, keys):
     card = yaml.safe_load(path.read_text())
     found = card | card["input"]
     assert {key: found.get(key) for key in keys} == keys
+
+
+def test_a_single_output_with_labels_is_classes(write):
+    net = model([("Neg", "x", "y")], outputs={"y": ("FLOAT", ["N", 1])})
+    status, path = write(net, "--labels", "no,yes")
+    card = yaml.safe_load(path.read_text())
+    assert (status, card["task"], card["labels"]) == (0, "classes", ["no", "yes"])
 
 
 def test_names_from_a_file_cannot_write_into_the_card(write):
