@@ -207,5 +207,8 @@ class Outbox:
         source = self._folder.sources[folder]
         said = "\0".join([self._position.run, source, str(event.number), event.digest])
         event_id = hashlib.blake2b(said.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
-        body = {"event_id": event_id, "run": self._position.run, "source": source, **event.fields}
+        ours = {"event_id": event_id, "run": self._position.run}
+        # A stage may be called like one of them, as in `people.events.named`.
+        fields = {f"{key}_answer" if key in ours else key: value for key, value in event.fields.items()}
+        body = {**ours, "source": source, **fields}
         return Message(event_id, source, body, folder, event)

@@ -107,6 +107,14 @@ def test_a_file_that_stays_cut_is_read_from_its_beginning(tmp_path):
     assert [event.fields["id"] for event in file.read(10, 1.1 + SHORT_S)] == [3]
 
 
+def test_a_stage_of_your_own_does_not_take_the_place_of_the_id(tmp_path):
+    run = WrittenRun(tmp_path / "run")
+    run.appends(appeared(1) | {"event_id": {"label": "a"}, "run": {"label": "b"}})
+    [message] = Outbox(RunFolder(run.path), "mqtt", print).take(1, 0.0)
+    assert (message.body["event_id"], message.body["run"]) == (message.event_id, "run-1")
+    assert (message.body["event_id_answer"], message.body["run_answer"]) == ({"label": "a"}, {"label": "b"})
+
+
 def test_unwanted_events_are_passed_over(tmp_path):
     run = WrittenRun(tmp_path / "run")
     run.appends(*map(appeared, range(500)), left(7))
