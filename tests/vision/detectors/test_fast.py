@@ -60,6 +60,15 @@ def test_it_finds_the_face_of_a_portrait_without_any_setting_and_puts_it_upright
     np.testing.assert_allclose(found.landmarks[surest(found), :2], [(209, 103), (246, 101)], atol=0.08 * side)
 
 
+@pytest.mark.parametrize("tilt", [-45, -30, 30, 45])
+def test_the_square_of_a_tilted_head_is_tilted_with_it(astronaut, tilt):
+    """A detector whose landmarks stay level reports 0 here, and boxes look right. Tilted clockwise, about the face."""
+    turn = cv2.getRotationMatrix2D((227, 120), -tilt, 1.0)
+    tilted = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    found = detector().detect(tilted)
+    assert found.rolls[surest(found)] == pytest.approx(tilt, abs=8)
+
+
 def test_its_box_alone_frames_a_face_as_its_points_do(astronaut):
     """The card's framing is that from its box to the normalised one: it is needed where points are of no use."""
     read = load_detector_card(CARD)
