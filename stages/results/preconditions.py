@@ -112,7 +112,7 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
         refuse_unknown(folder.path, folder.results)
         raise OutputFolderError(
             f"{folder.path} holds what an earlier run has made, but no {RUN}, so that it cannot be gone on with;"
-            " --replace replaces it, --output leaves it there."
+            " --replace replaces it, another --output keeps it."
         )
     if changed and not (resume and changed.name in (RESULTS, DROP_LOG, EVENTS)):  # Render says which line it is.
         raise DamagedState(
@@ -124,7 +124,7 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
         return
     what = "a run that was broken off" if before.ended is None else f"a run that is {before.ended}"
     on = "" if before.ended == "finished" else "--resume goes on with it, "
-    raise OutputFolderError(f"{folder.path} holds {what}; {on}--replace replaces it, --output leaves it there.")
+    raise OutputFolderError(f"{folder.path} holds {what}; {on}--replace replaces it, another --output keeps it.")
 
 
 def _files_of(source: str | int) -> tuple[Path | None, list[Path]]:

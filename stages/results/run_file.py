@@ -93,7 +93,7 @@ def damaged(folder: Path, how: str) -> DamagedState:
     """The sentence for a folder whose run.json does not tell to which run its results belong."""
     return DamagedState(
         f"{folder / RUN} {how}, so it is not known how the run in {folder} stands; {what_is_whole(folder, RESULTS)};"
-        f" put {RUN} back, --replace replaces all of it, --output leaves it there."
+        f" put {RUN} back, --replace replaces all of it, another --output keeps it."
     )
 
 

@@ -191,7 +191,12 @@ def refuse_damaged(job: Job, target: Target) -> None:
 def refuse_other_inputs(target: Target, plan: Plan) -> None:
     """Raise `ConfigError` where the run that is gone on with was begun with other inputs than these."""
     if difference := target.before.difference(plan.going_on(target.before.inputs).inputs):
+        if target.before.ended == "finished":
+            raise ConfigError(
+                f"the run in {target.shown} is finished, and {difference} is not what it was begun with; without"
+                " --resume a run gets a folder of its own."
+            )
         raise ConfigError(
             f"{difference} is not what the run in {target.shown} was begun with;"
-            " --replace begins it anew, --output another one."
+            " --replace begins it anew, another --output keeps it."
         )

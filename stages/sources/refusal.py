@@ -75,7 +75,7 @@ def refuse_file(spec: str, path: Path) -> None:
     if path.suffix.lower() in PICTURES and not is_known(start):
         raise SourceError(f"{path} {NO_PICTURE}, whatever its name says.")
     if _is_text(start) and not is_known(start):
-        raise SourceError(f"{path} is not a video that can be read: its content is of no known format but a text.")
+        raise SourceError(f"{path} is not a video that can be read: it is a text file.")
 
 
 def address_of(url: str) -> SplitResult:

@@ -67,7 +67,7 @@ def test_folders_that_are_empty_then_go_as_well(tmp_path):
 @pytest.mark.parametrize("ended", ["finished", "stopped", None])
 def test_a_folder_that_holds_a_run_is_refused_without_replace(tmp_path, ended):
     before = files(finished(tmp_path, ended))
-    refused = pytest.raises(OutputFolderError, match="--replace replaces it, --output leaves it there")
+    refused = pytest.raises(OutputFolderError, match="--replace replaces it, another --output keeps it")
     with refused, output_folder(tmp_path, ()):
         pass
     assert files(tmp_path) == before
@@ -155,7 +155,7 @@ def test_damaged_state_is_refused_with_what_is_whole_and_stays(tmp_path, name, c
         pass
     assert said in str(refused.value)
     assert "results.jsonl holds 1 whole line; put " in str(refused.value)
-    assert "--replace replaces all of it, --output leaves it there" in str(refused.value)
+    assert "--replace replaces all of it, another --output keeps it" in str(refused.value)
     assert (tmp_path / name).read_bytes() == content and files(tmp_path) == {*OURS, "run.json"}
 
 
