@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.answers import Classes
+from stages.answers import Age, Classes
 from stages.sinks.subtitles import MOST, subtitles, subtitles_path
 from tests.results.frames import face
 
@@ -46,6 +46,15 @@ def someone(number: int, emotion: str = "happy", side: float = 20.0):
 def test_who_is_seen_is_said_for_as_long_as_it_stays_the_same():
     frames = [(n / 25, [someone(4)] if n < 30 else [someone(4, "sad")]) for n in range(50)]
     assert cues(*frames) == [(0.0, 1.0, "#4 woman, happy, 31"), (1.0, 2.0, "#4 woman, sad, 31")]
+
+
+def test_an_answer_that_changes_for_less_than_a_slice_is_not_said():
+    def at(n: int) -> list:
+        years = 31.2 + 0.9 * (n % 2)
+        blink = someone(4, "sad") if n == 37 else someone(4)
+        return [] if 75 <= n < 87 else [replace(blink, answers=blink.answers | {"age": Age(years, 25, 38, "30-39")})]
+
+    assert cues(*((n / 25, at(n)) for n in range(125))) == [(0.0, 5.0, "#4 woman, happy, 31")]
 
 
 def test_nothing_is_said_while_nobody_is_seen():
