@@ -10,11 +10,12 @@ ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 EVENTS = "events.jsonl"
 # What `python -m stages.report` makes of them.
 REPORT, CSV, PARQUET, CONTACT_SHEET = "report.html", "faces.csv", "faces.parquet", "contact-sheet.jpg"
+EXPORT = "export"  # the folder of what `python -m stages.export` makes
 PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stages.people`, with .csv and .parquet
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
 _OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS)
-ALL = (*_OF_A_RUN, REPORT, CSV, PARQUET, CONTACT_SHEET, *_TABLES)
+ALL = (*_OF_A_RUN, REPORT, CSV, PARQUET, CONTACT_SHEET, EXPORT, *_TABLES)
 
 
 def picture_name(folder: str) -> str:

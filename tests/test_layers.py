@@ -26,7 +26,7 @@ LAYERS = (
     "sinks supervision trace view",
     "capturing report",
     "people",
-    "rendering",
+    "export rendering",
     "plan",
     "connect program",
     "attribute capture card detect render",

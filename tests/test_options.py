@@ -11,6 +11,7 @@ COMMANDS = {
     "stages.commands.facepipe": ["x.mp4", "--sourc=y.mp4"],
     "stages.commands.keys": ["keys", "--conf=house.yaml"],
     "stages.report.__main__": ["out", "--vt"],
+    "stages.export.__main__": ["out", "--ed"],
     "stages.card": ["x.onnx", "--label=a,b"],
     "stages.replay": ["trace", "--onl=capture"],
     "bench.scenes": ["--outp", "x"],

@@ -35,6 +35,7 @@ COMMANDS = {
     "analyze": Command(".analyze", "print the faces of photographs as JSON"),
     "report": Command("..report.__main__", "make a page, tables, contact sheets or subtitles from the results"),
     "people": Command("..people.__main__", "make tables of people and visitors, or events, from the results of a run"),
+    "export": Command("..export.__main__", "make markers, chapters, subtitles and tiers for editors and ELAN"),
     "connect": Command("..connect.__main__", "send events of a run to an MQTT broker and to webhooks, later"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "card": Command("..card", "write the card of a model in ONNX"),

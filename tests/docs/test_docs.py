@@ -115,7 +115,7 @@ def options_of(command: str) -> set[str]:
         return own | options_of("python -m stages.report") if command.startswith("--") else own
     name = (
         "stages.program"
-        if module[1].startswith("stages.") and not re.search("card|measure|people|replay|report", module[1])
+        if module[1].startswith("stages.") and not re.search("card|export|measure|people|replay|report", module[1])
         else module[1]
     )
     same = name.partition(".")[0] == "bench" and name != "bench.scenes"  # which measures nothing

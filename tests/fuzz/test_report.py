@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.export.__main__ import main as export
 from stages.report.__main__ import main
 from stages.results.jsonl import line
 from tests.report.material import followed
@@ -45,6 +46,7 @@ def test_whatever_stands_in_a_line_it_is_told_or_refused(number, place, what):
         text = "".join(json.dumps(one) + "\n" for one in lines)
         (Path(folder) / "results.jsonl").write_text(text, encoding="utf-8", errors="backslashreplace")
         assert main([folder, "--html", "--csv", "--vtt"]) in (0, 2)
+        assert export([folder]) in (0, 2)
 
 
 @given(st.binary(max_size=300))

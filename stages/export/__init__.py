@@ -1,0 +1,1 @@
+"""Files for editors and researchers, made from the results of a finished run: markers, chapters, subtitles, tiers."""
