@@ -39,6 +39,7 @@ from .film import Film, films_in
 from .timecode import NoTimecode, Rate, rate_named
 
 FORMATS = ("edl", "xml", "chapters", "eaf", "srt")  # and the options by which they are asked for
+CHAPTERED = "chaptered"  # is made only where it is asked for: it is as large as the video
 BEGINS = "01:00:00:00"  # where a timeline of Resolve begins unless it is told otherwise
 
 
@@ -76,6 +77,9 @@ def parser() -> Arguments:
         "--xml", action="store_true", help="write a sequence with markers for Premiere Pro (Final Cut Pro 7 XML)"
     )
     options.add_argument("--chapters", action="store_true", help="write chapters for FFmpeg and web pages (WebVTT)")
+    options.add_argument(
+        "--chaptered", action="store_true", help="write a copy of the annotated video with its chapters in it"
+    )
     options.add_argument("--eaf", action="store_true", help="write tiers for ELAN (EAF 3.0)")
     options.add_argument(
         "--rate",
@@ -103,7 +107,7 @@ def _rate(text: str) -> Rate:
 def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
     manifest = Manifest.over(folder / RESULTS)
-    wanted = [name for name in FORMATS if getattr(options, name)] or [*FORMATS]
+    wanted = [name for name in (*FORMATS, CHAPTERED) if getattr(options, name)] or [*FORMATS]
     made = 0
     for one in results:
         place = SourceFolder(one.folder, manifest, apart=apart_in(inputs_of(one.folder), one.folder.name))
@@ -143,12 +147,25 @@ def _files_of(
             path = path_of(place, film.source, film.file, suffix)
             _write(path, make(), place.manifest)
             yield f"Wrote {path}."
+    if CHAPTERED in wanted:
+        yield _chaptered(film, place)
     if not film.people:
         yield f"{film.name} shows nobody for long enough, or its faces have no id: there are no markers and no tiers."
     if not options.rate and not film.is_steady and {"edl", "xml"} & set(wanted):
         yield f"{film.name} has no constant rate of frames: time codes count {rate} a second; --rate sets another."
     if "edl" in wanted and len(film.people) > EVENTS_MOST:
         yield f"{film.name} has {len(film.people)} markers; some programs read only {EVENTS_MOST} of an EDL."
+
+
+def _chaptered(film: Film, place: SourceFolder) -> str:
+    from .chaptered import copy_with_chapters  # PyAV: the other files need none.
+
+    path = path_of(place, film.source, film.file, ".mp4")
+    try:
+        copy_with_chapters(place.video(film.source, film.file), path, film, place.manifest)
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+    return f"Wrote {path}."
 
 
 def _subtitles(results: Results, place: SourceFolder) -> Iterator[Path]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import av
 import pytest
 
 from tests.export.material import exported, film, main, shot, written
-from tests.report.material import followed
+from tests.report.material import followed, recorded
 from tests.results.frames import flat, frame
 
 ALL = {"clip.chapters.vtt", "clip.eaf", "clip.edl", "clip.ffmetadata", "clip.srt", "clip.xml"}
@@ -57,10 +58,23 @@ def test_a_name_leads_nowhere_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_the_annotated_video_is_copied_with_its_chapters(tmp_path):
+    frames = [one for one in shot(500, lambda n: [followed(1 if n < 300 else 2)]) if one.picture.time >= 4]
+    recorded(tmp_path, frames)
+    assert main([str(tmp_path), "--chaptered"]) == 0
+    with av.open(str(tmp_path / "annotated/clip.mp4")) as original, av.open(str(tmp_path / "export/clip.mp4")) as copy:
+        chapters = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in copy.chapters()]
+        assert chapters == [(0, 8), (8, 16)] and original.chapters() == []
+        assert [(p.pts * p.time_base, bytes(p)) for p in copy.demux(video=0) if p.size] == [
+            (p.pts * p.time_base, bytes(p)) for p in original.demux(video=0) if p.size
+        ]
+
+
 @pytest.mark.parametrize(
     ("frames", "options", "said"),
     [
         ([frame(0, flat(96, 64), [])], [], "holds no video"),
+        (film(30, followed(1)), ["--chaptered"], "--chapters"),
         (film(30, followed(1)), ["--edl", "--begins", "1h"], "--begins"),
         (film(30, followed(1)), ["--xml", "--rate", "29.97", "--begins", "00:01:00;01"], "drop frame"),
     ],
