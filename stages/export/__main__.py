@@ -21,12 +21,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..config.schema import Render
 from ..errors import FacepipeError
 from ..layout import EXPORT, RESULTS
 from ..project import command
 from ..report.gathering import files
-from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, inputs_of, results_in
+from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, coast_of, inputs_of, results_in
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import write_parts
@@ -112,7 +111,7 @@ def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> 
     for one in results:
         place = SourceFolder(one.folder, manifest, apart=apart_in(inputs_of(one.folder), one.folder.name))
         if wanted != ["srt"]:
-            for film in films_in(one, _coast_of(one.folder)):
+            for film in films_in(one, coast_of(one.folder)):
                 made += 1
                 yield from _files_of(film, options, wanted, place, _date_of(one.path))
         if "srt" in wanted:
@@ -181,12 +180,6 @@ def _subtitles(results: Results, place: SourceFolder) -> Iterator[Path]:
 def path_of(place: SourceFolder, source: str, file: str | None, suffix: str) -> Path:
     """Where the file about a video of a source is: named as its annotated video."""
     return (place.path / EXPORT / place.video(source, file).relative_to(place.annotated)).with_suffix(suffix)
-
-
-def _coast_of(folder: Path) -> float:
-    coast_s = inputs_of(folder).get("render.coast")
-    is_number = isinstance(coast_s, int | float) and not isinstance(coast_s, bool) and 0 <= coast_s <= 60
-    return coast_s if is_number else Render().coast
 
 
 def _date_of(results: Path) -> str:

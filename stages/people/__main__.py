@@ -24,7 +24,7 @@ from pathlib import Path
 
 from .. import time_of_day
 from ..areas import Areas
-from ..config.schema import ConfigError, Pipeline, Render
+from ..config.schema import ConfigError, Pipeline
 from ..dependencies import installs
 from ..errors import FacepipeError
 from ..layout import DAYS, LOCK, PEOPLE, RESULTS, RUN, SECONDS
@@ -36,6 +36,7 @@ from ..report.lines import (
     areas_of,
     cannot_be_written,
     chosen_folder,
+    coast_of,
     inputs_of,
     results_in,
     said_in,
@@ -168,12 +169,9 @@ def _areas_given(config: str) -> Pipeline:
 
 
 def _source(results: Results, given: Pipeline | None, of_several: bool) -> _Source:
-    inputs = inputs_of(results.folder)
-    coast_s = inputs.get("render.coast")
-    is_number = isinstance(coast_s, int | float) and not isinstance(coast_s, bool) and 0 <= coast_s <= 60
     areas = areas_of(results.folder) if given is None else given.areas_of(results.folder.name if of_several else None)
     ended = said_in(_run_file(results.folder)).get("ended")
-    return _Source(results, coast_s if is_number else Render().coast, areas, ended == "finished")
+    return _Source(results, coast_of(results.folder), areas, ended == "finished")
 
 
 def _run_file(folder: Path) -> Path:

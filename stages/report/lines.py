@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from ..areas import Areas, flaw_of_line, flaw_of_zone
+from ..config.schema import Render
 from ..errors import FacepipeError, way_out
 from ..layout import DROP_LOG, RESULTS, RUN
 from ..results.atomic import look_into, open_plain
@@ -114,6 +115,13 @@ def _refuse_hidden(folder: Path) -> None:
 def inputs_of(folder: Path) -> dict:
     """What the run that left the folder of a source was begun with; nothing where nothing says so."""
     return _inputs_in(folder)[0]
+
+
+def coast_of(folder: Path) -> float:
+    """`render.coast` of the run that left the folder of a source, in seconds; the default where nothing says so."""
+    coast_s = inputs_of(folder).get("render.coast")
+    is_number = isinstance(coast_s, int | float) and not isinstance(coast_s, bool) and 0 <= coast_s <= 60
+    return coast_s if is_number else Render().coast
 
 
 def areas_of(folder: Path) -> Areas:
