@@ -107,7 +107,8 @@ def test_a_render_that_is_told_a_folder_with_a_finished_run_says_what_helps_a_st
     ("of_a_run", "of_a_stage"),
     [
         (
-            "x holds a run that is stopped; --resume goes on with it, --replace replaces it, another --output keeps it.",
+            "x holds a run that is stopped; --resume goes on with it, --replace replaces it, another --output keeps"
+            " it.",
             "x holds a run that is stopped; choose another folder with --set render.output=DIR.",
         ),
         (
