@@ -22,6 +22,7 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
     "paho": "mqtt",
     "psutil": "dev",
+    **dict.fromkeys(("python_multipart", "starlette", "uvicorn"), "serve"),
     "onnxruntime": "onnx",
     "pillow_heif": "heif",
     "pyarrow": "tables",

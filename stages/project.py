@@ -16,6 +16,7 @@ _IN_A_CHECKOUT = {
     "check": "run_pipeline.py --check",
     "card": "python -m stages.card",
     "report": "python -m stages.report",
+    "serve": "python -m stages.serve",
 }
 
 

@@ -35,6 +35,8 @@ LAYERS = (
     "replay run",
     "embedded service",
     "api",
+    "serving",
+    "serve",
     "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}

@@ -82,8 +82,8 @@ class Endpoints:
         Raises `ConfigError` for what is not there, with the key.
         """
         mqtt = pipeline.mqtt
-        broker = None if mqtt.broker is None else _broker(mqtt, _Store(folder, environment))
-        hooks = [_hook(name, hook, _Store(folder, environment)) for name, hook in pipeline.webhooks.items()]
+        broker = None if mqtt.broker is None else _broker(mqtt, Store(folder, environment))
+        hooks = [_hook(name, hook, Store(folder, environment)) for name, hook in pipeline.webhooks.items()]
         areas = {name or "": pipeline.areas_of(name) for name in pipeline.all_sources()}
         return cls(broker, hooks, {name: [list(of.zones), list(of.lines)] for name, of in areas.items()})
 
@@ -107,7 +107,7 @@ def verified(ca: str | None, certificate: str | None = None, key: str | None = N
     return context
 
 
-class _Store:
+class Store:
     """Where secrets and certificates are."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]):
@@ -155,7 +155,7 @@ class _Store:
             raise ConfigError(f"{key}: {absolute} is no text in UTF-8; put the secret alone there.") from None
 
 
-def _broker(mqtt: Mqtt, store: _Store) -> Broker:
+def _broker(mqtt: Mqtt, store: Store) -> Broker:
     if importlib.util.find_spec("paho") is None:
         raise ConfigError(f"mqtt.broker: the package paho-mqtt is not installed here; run {installs('mqtt')}.")
     address = urlsplit(mqtt.broker)
@@ -177,7 +177,7 @@ def _broker(mqtt: Mqtt, store: _Store) -> Broker:
     )
 
 
-def _hook(name: str, hook: Webhook, store: _Store) -> Hook:
+def _hook(name: str, hook: Webhook, store: Store) -> Hook:
     key = f"webhooks.{name}"
     url = store.secret(f"{key}.url", hook.url) if hook.url.startswith(("env:", "file:")) else hook.url
     if not _is_address(url):
