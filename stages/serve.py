@@ -1,6 +1,7 @@
 """Answer over HTTP: faces of pictures that are posted, and what a run has seen.
 
 python -m stages.serve                                      at http://127.0.0.1:8040, for this machine alone
+python -m stages.serve out/door                             and the pictures and events of the run in out/door
 python -m stages.serve --host 0.0.0.0 --token file:token    for other machines too, if they know the token
 
 curl -F picture=@photo.jpg http://127.0.0.1:8040/v1/analyze
@@ -25,6 +26,7 @@ from .exit_status import ExitStatus
 from .names import printable
 from .plan import read_pipeline
 from .project import command
+from .results.runs import OUT
 from .serving.limits import Limits
 from .supervision.arguments import Arguments
 from .supervision.command import run, say
@@ -54,6 +56,14 @@ def parser() -> Arguments:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Limits()
+    options.add_argument(
+        "folder",
+        metavar="OUT",
+        nargs="?",
+        type=Path,
+        default=OUT,
+        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
+    )
     options.add_argument(
         "--host", metavar="ADDRESS", default="127.0.0.1", help="where to serve (default: this machine alone)"
     )
@@ -97,6 +107,7 @@ def _serve(options: argparse.Namespace) -> None:
     try:  # Here: Starlette and uvicorn take 0.3 s, and may not be installed.
         from .serving.analysis import Analysis
         from .serving.app import App
+        from .serving.runs import Runs
         from .serving.server import listening, serve
     except ModuleNotFoundError as error:
         if sentence := missing(error):
@@ -108,7 +119,7 @@ def _serve(options: argparse.Namespace) -> None:
         analysis.load()
         host, port = listener.getsockname()[:2]
         say(f"Serving at http://{f'[{host}]' if ':' in host else host}:{port}/docs; end it with Ctrl-C.")
-        serve(App(analysis, limits, token), limits, listener)
+        serve(App(analysis, Runs(options.folder), limits, token), limits, listener)
 
 
 def _limits(options: argparse.Namespace) -> Limits:

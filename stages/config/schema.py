@@ -362,6 +362,10 @@ class Render:
         " machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`. The others:"
         " NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
     ] = "software"
+    snapshot: Annotated[
+        Annotated[float, Between(0.1, 86400)] | None,
+        "The number of seconds between two annotated pictures of each source that are left for `facepipe serve`.",
+    ] = None
     subtitles: Annotated[
         bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
     ] = False

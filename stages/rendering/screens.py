@@ -77,15 +77,14 @@ def open_screens(
         is_first,
         say,
     )
-    pictures = Extra.opened("the picture for the broker", lambda: _last_pictures(settings), is_first, say)
+    pictures = Extra.opened("the snapshot", lambda: _last_pictures(settings), is_first, say)
     return Screens(display, web, published, processes, pictures)
 
 
 def _last_pictures(settings: Settings) -> LastPictures | None:
     pipeline = settings.pipeline
-    if pipeline.mqtt.picture is None:
-        return None
-    return LastPictures(Path(settings.output), pipeline.mqtt.picture, pipeline.sources)
+    wanted = [every_s for every_s in (pipeline.mqtt.picture, pipeline.render.snapshot) if every_s is not None]
+    return LastPictures(Path(settings.output), min(wanted), pipeline.sources) if wanted else None
 
 
 def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, control: ControlChannel) -> Web:
@@ -143,7 +142,7 @@ class Screens:
         self._display = display if isinstance(display, Extra) else Extra("the window", display)
         self._web = web if isinstance(web, Extra) else Extra("the page in the browser", web)
         self._published = published if isinstance(published, Extra) else Extra("the publication", published)
-        self._pictures = pictures or Extra("the picture for the broker", None)
+        self._pictures = pictures or Extra("the snapshot", None)
         self._processes = processes or {}
         self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
 

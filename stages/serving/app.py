@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -23,6 +24,8 @@ from .body import picture_in
 from .description import description, page
 from .limits import Limits
 from .rate import RateLimit
+from .runs import Runs, Snapshot, SourceOfRun
+from .streams import Streams
 
 _HEADERS = {
     # The page of this server has no script; nothing is loaded from elsewhere, and no other page may embed anything.
@@ -38,15 +41,20 @@ _HEADERS = {
 class App:
     """The handlers, with what they share."""
 
-    def __init__(self, analysis: Analysis, limits: Limits, token: str | None):
+    def __init__(self, analysis: Analysis, runs: Runs, limits: Limits, token: str | None):
         """`token`: what clients have to send; None where only this machine reaches the server."""
-        self._analysis, self._limits = analysis, limits
+        self._analysis, self._runs, self._limits = analysis, runs, limits
+        self._streams = Streams()
         self._queue = AnalysisQueue(limits)
         self._described = description(limits, has_token=token is not None)
         self._page = page(self._described)
         self.asgi = Starlette(
             routes=[
                 Route("/v1/analyze", self._analyze, methods=["POST"]),
+                Route("/v1/sources", self._sources),
+                Route("/v1/sources/{name}/snapshot.jpg", self._snapshot),
+                Route("/v1/sources/{name}/stream.mjpg", self._moving),
+                Route("/v1/sources/{name}/events", self._events),
                 Route("/healthz", _healthy),
                 Route("/readyz", self._ready),
                 Route("/openapi.json", lambda _: JSONResponse(self._described)),
@@ -75,6 +83,36 @@ class App:
         await _while_connected(request, work)
         return Response(work.result(), media_type=kind)
 
+    async def _sources(self, request: Request) -> Response:
+        run = await asyncio.to_thread(self._runs.current)
+        if run is None:
+            return JSONResponse({"run": None, "over": True, "sources": []})
+        return JSONResponse({"run": run.run, "over": run.is_over, "sources": list(run.sources.values())})
+
+    async def _snapshot(self, request: Request) -> Response:
+        shown = await _picture_of(await self._source(request))
+        return Response(
+            shown.jpeg, media_type=JPEG, headers={"Last-Modified": formatdate(shown.stamp / 1e9, usegmt=True)}
+        )
+
+    async def _moving(self, request: Request) -> Response:
+        source = await self._source(request)
+        return self._streams.pictures(source, await _picture_of(source))
+
+    async def _events(self, request: Request) -> Response:
+        source = await self._source(request)
+        last = _number_in(request.headers.get("last-event-id", ""), source.run)
+        first = await asyncio.to_thread(source.events_after, last)
+        if not first and source.is_over and last >= 0:
+            return Response(status_code=HTTPStatus.NO_CONTENT)  # So that a browser does not come back for ever.
+        return self._streams.events(source, first, last)
+
+    async def _source(self, request: Request) -> SourceOfRun:
+        source = await asyncio.to_thread(self._runs.source, request.path_params["name"])
+        if source is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "There is no source of this name; /v1/sources has the names.")
+        return source
+
     async def _ready(self, request: Request) -> Response:
         """The models are loaded before anything is served, so that only the queue can stand in the way."""
         if self._queue.is_full:
@@ -84,6 +122,21 @@ class App:
 
 async def _healthy(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _picture_of(source: SourceOfRun) -> Snapshot:
+    if (shown := await asyncio.to_thread(source.snapshot)) is None:
+        raise Refused(
+            HTTPStatus.NOT_FOUND, "This source has no picture yet; a run leaves some with --set render.snapshot=1."
+        )
+    return shown
+
+
+def _number_in(event_id: str, run: str) -> int:
+    """The number of the last event that a client of this run has; -1 where it has none."""
+    begins, _, number = event_id.rpartition(":")
+    is_known = begins == run and number.isascii() and number.isdigit() and len(number) < 16
+    return int(number) if is_known else -1
 
 
 async def _while_connected(request: Request, work: asyncio.Future) -> None:

@@ -8,8 +8,12 @@ from http import HTTPStatus
 from ..project import VERSION
 from .limits import Limits
 
-_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-_STATUS = {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}}
+
+def _of(schema: str) -> dict:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+_ERROR, _STATUS = _of("Error"), _of("Status")
 _FILE = {"type": "string", "format": "binary"}
 _FACE = {
     "type": "object",
@@ -42,6 +46,30 @@ def description(limits: Limits, *, has_token: bool) -> dict:
         "security": [{"token": []}] if has_token else [],
         "paths": {
             "/v1/analyze": {"post": _analyze(limits, has_token)},
+            "/v1/sources": {
+                "get": {
+                    "summary": "The sources of the run",
+                    "responses": _responses({200: ("Their names", _of("Sources"))}, {}, has_token),
+                }
+            },
+            "/v1/sources/{name}/snapshot.jpg": {
+                "get": _of_source(
+                    "The newest picture of a source, with boxes and labels",
+                    {200: ("The picture", {"image/jpeg": {"schema": _FILE}})},
+                    has_token,
+                )
+            },
+            "/v1/sources/{name}/stream.mjpg": {
+                "get": _of_source(
+                    "The same as moving pictures, until the run is over",
+                    {
+                        200: ("Pictures", {"multipart/x-mixed-replace": {"schema": _FILE}}),
+                        503: ("Too many streams.", _ERROR),
+                    },
+                    has_token,
+                )
+            },
+            "/v1/sources/{name}/events": {"get": _events(has_token)},
             "/healthz": {"get": _open("Whether the server runs", {200: ("It runs.", _STATUS)})},
             "/readyz": {
                 "get": _open(
@@ -72,6 +100,15 @@ _SCHEMAS = {
         "properties": {"error": {"type": "string", "description": "what is wrong, and what to do, in one sentence"}},
     },
     "Status": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+    "Sources": {
+        "type": "object",
+        "required": ["run", "over", "sources"],
+        "properties": {
+            "run": {"type": ["string", "null"], "description": "its name in run.json; null: there is no run"},
+            "over": {"type": "boolean", "description": "whether nothing comes any more"},
+            "sources": {"type": "array", "items": {"type": "string"}},
+        },
+    },
     "Faces": {
         "type": "object",
         "required": ["width", "height", "faces"],
@@ -95,7 +132,7 @@ def _analyze(limits: Limits, has_token: bool) -> dict:
         503: "Too many pictures wait; the header Retry-After says when to come back.",
     }
     form = {"type": "object", "required": ["picture"], "properties": {"picture": _FILE}}
-    found = {"application/json": {"schema": {"$ref": "#/components/schemas/Faces"}}, "image/jpeg": {"schema": _FILE}}
+    found = {**_of("Faces"), "image/jpeg": {"schema": _FILE}}
     return {
         "summary": "Find the faces of one picture",
         "description": "The answer is JSON, or the picture with labels where the header Accept asks for image/jpeg.",
@@ -110,6 +147,29 @@ def _analyze(limits: Limits, has_token: bool) -> dict:
         },
         "responses": _responses({200: ("The faces", found)}, refused, has_token),
     }
+
+
+def _of_source(summary: str, answers: dict[int, tuple[str, dict]], has_token: bool) -> dict:
+    refused = {404: "There is no such source, or it has no picture yet."}
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"summary": summary, "parameters": [name], "responses": _responses(answers, refused, has_token)}
+
+
+def _events(has_token: bool) -> dict:
+    answers = {
+        200: ("Events, each as JSON: see docs/people.md", {"text/event-stream": {"schema": {"type": "string"}}}),
+        204: ("The run is over, and the client has all events.", {}),
+        503: ("Too many streams.", _ERROR),
+    }
+    described = _of_source("The events of a source: all so far, and then as they happen", answers, has_token)
+    header = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "the id of the last event that is known; browsers send it by themselves",
+        "schema": {"type": "string"},
+    }
+    described["parameters"].append(header)
+    return described
 
 
 def _open(summary: str, answers: dict[int, tuple[str, dict]]) -> dict:

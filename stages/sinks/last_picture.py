@@ -1,4 +1,4 @@
-"""The last annotated picture of each source, left now and then for the process that sends it to a broker."""
+"""The last annotated picture of each source, left now and then for `stages.connect` and `stages.serving`."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class LastPictures:
             return
         self._due_s[source] = time.monotonic() + self._every_s
         try:
-            self._write(picture_name(source if self._apart else ""), _encoded(drawn))
+            self._write(picture_name(source if self._apart else ""), encoded(drawn))
         except OSError as error:
             raise OutputError(
-                f"a picture for the broker cannot be written to {self._folder}: {reason(error)};"
+                f"a snapshot cannot be written to {self._folder}: {reason(error)};"
                 f" {way_out(error) or 'move it away'}."
             ) from error
 
@@ -66,7 +66,8 @@ class LastPictures:
         os.replace(part, self._folder / name)
 
 
-def _encoded(drawn: np.ndarray) -> bytes:
+def encoded(drawn: np.ndarray) -> bytes:
+    """A JPEG of pixels uint8 (H, W, 3) BGR, scaled down to `LONGEST_SIDE`."""
     height, width = drawn.shape[:2]
     scale = LONGEST_SIDE / max(height, width)
     if scale < 1:

@@ -47,5 +47,5 @@ def test_what_lies_behind_a_link_is_not_its_own(tmp_path):
 
 def test_where_it_cannot_be_written_there_is_a_sentence(tmp_path):
     (tmp_path / ".facepipe.connect").write_text("a file of somebody's")
-    with pytest.raises(OutputError, match="a picture for the broker cannot be written"):
+    with pytest.raises(OutputError, match="a snapshot cannot be written"):
         LastPictures(tmp_path, 1, []).take("clip.mp4", GREY)

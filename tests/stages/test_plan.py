@@ -46,6 +46,7 @@ DECIDES_NOTHING = {
         "output",
         "publish",
         "events",
+        "snapshot",
         "subtitles",
         "encoder",
         "host",

@@ -1,0 +1,175 @@
+"""What the server tells of a run that is under way, of one that is over, and of none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.browser import until
+from tests.connect.run_folder import WrittenRun, appeared, left
+from tests.serving.server import Server
+
+pytest.importorskip("starlette", reason="the extra serve is not installed")
+pytest.importorskip("uvicorn", reason="the extra serve is not installed")
+
+GREY = np.full((48, 64, 3), 128, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where the server looks for a run."""
+    return tmp_path_factory.mktemp("served") / "run"
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path):
+    with Server(folder.parent, str(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def run(folder: Path) -> WrittenRun:
+    shutil.rmtree(folder, ignore_errors=True)
+    return WrittenRun(folder)
+
+
+class Events:
+    """A client that is sent events, as a browser's EventSource is."""
+
+    def __init__(self, server: Server, last: str = ""):
+        self._connection = server.connect()
+        self._connection.request("GET", "/v1/sources/door/events", headers={"Last-Event-ID": last} if last else {})
+        self._answer = self._connection.getresponse()
+        self.status = self._answer.status
+        self.last = last
+
+    def __next__(self) -> dict:
+        """The next event; waits for it."""
+        for line in iter(self._answer.readline, b""):
+            name, _, value = line.decode().strip().partition(": ")
+            if name == "id":
+                self.last = value
+            if name == "data":
+                return json.loads(value)
+        raise StopIteration
+
+    def __iter__(self) -> Events:
+        return self
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
+def leaves_a_picture(run: WrittenRun, brightness: int) -> bytes:
+    jpeg = cv2.imencode(".jpg", GREY // 128 * brightness)[1].tobytes()
+    folder = run.path / ".facepipe.connect"
+    folder.mkdir(exist_ok=True)
+    (folder / "part").write_bytes(jpeg)
+    os.replace(folder / "part", folder / "_.jpg")
+    return jpeg
+
+
+def test_the_sources_of_the_run_are_listed_while_it_goes_on_and_afterwards(server, run):
+    assert server.get("/v1/sources").json == {"run": "run-1", "over": False, "sources": ["door"]}
+    run.ends()
+    assert server.get("/v1/sources").json["over"] is True
+
+
+def test_events_are_sent_as_they_happen_until_the_run_is_over(server, run):
+    run.appends(appeared(1))
+    events = Events(server)
+    assert next(events) == appeared(1)
+    run.appends(left(1), appeared(2))
+    assert [next(events), next(events)] == [left(1), appeared(2)]
+    run.ends()
+    assert list(events) == []
+    events.close()
+
+
+def test_a_client_that_comes_back_is_sent_what_it_has_missed(server, run):
+    run.appends(appeared(1), left(1))
+    first = Events(server)
+    next(first)
+    first.close()
+    again = Events(server, first.last)
+    assert next(again) == left(1)
+    run.ends()
+    assert list(again) == []
+    assert Events(server, again.last).status == 204
+
+
+def test_the_events_of_another_run_are_all_new_to_a_client(server, run):
+    run.appends(appeared(1))
+    events = Events(server)
+    next(events)
+    run.events.unlink()
+    run.begins("run-2")
+    run.appends(appeared(5))
+    assert list(events) in ([], [appeared(5)])
+    assert next(Events(server, events.last)) == appeared(5)
+
+
+def test_the_newest_picture_is_the_one_that_the_run_has_left_last(server, run):
+    assert "render.snapshot" in server.get("/v1/sources/door/snapshot.jpg").error
+    for brightness in (50, 100):
+        jpeg = leaves_a_picture(run, brightness)
+        answer = server.get("/v1/sources/door/snapshot.jpg")
+        assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "image/jpeg", jpeg)
+
+
+def test_of_a_run_without_snapshots_it_is_the_last_annotated_picture(server, run):
+    folder = run.path / "annotated"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "photo.png"), GREY)
+    shown = cv2.imdecode(np.frombuffer(server.get("/v1/sources/door/snapshot.jpg").body, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == GREY.shape
+    assert abs(shown.mean() - 128) < 2
+
+
+def test_pictures_move_as_they_are_left_until_the_run_is_over(server, run):
+    pictures = [leaves_a_picture(run, 10)]
+    connection = server.connect()
+    connection.request("GET", "/v1/sources/door/stream.mjpg")
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=facepipe"
+    received = b""
+    for brightness in (50, 100):
+        while pictures[-1] not in received:
+            received += answer.read1()
+        pictures.append(leaves_a_picture(run, brightness))
+    while pictures[-1] not in received:
+        received += answer.read1()
+    run.ends()
+    received += answer.read()
+    parts = received.split(b"--facepipe\r\n")
+    assert [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts[1:-1]] == pictures
+
+
+def test_only_names_of_sources_lead_somewhere(server, run):
+    for name in ("nobody", "..", "%2e%2e", "..%2frun", "door%00", "%ff"):
+        assert server.get(f"/v1/sources/{name}/events").status == 404
+
+
+def test_without_a_run_there_are_no_sources_and_pictures_are_analysed_all_the_same(tmp_path, media):
+    with Server(tmp_path, str(tmp_path / "nothing")) as server:
+        assert server.get("/v1/sources").json == {"run": None, "over": True, "sources": []}
+        assert server.get("/v1/sources/door/events").status == 404
+        assert server.analyze((media / "obama.jpg").read_bytes()).status == 200
+
+
+def test_too_many_streams_are_refused_until_one_ends(server, run):
+    run.appends(appeared(1))
+    open_ones = [Events(server) for _ in range(16)]
+    assert {events.status for events in open_ones} == {200}
+    assert server.get("/v1/sources/door/events").status == 503
+    for events in open_ones:
+        events.close()
+    run.ends()
+    until(lambda: server.get("/v1/sources/door/events").status == 200, "room for another stream")
