@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,19 @@ def server(folder: Path):
 def run(folder: Path) -> WrittenRun:
     shutil.rmtree(folder, ignore_errors=True)
     return WrittenRun(folder)
+
+
+@pytest.fixture
+def listen(server):
+    """Opens connections that are sent events, and closes them in the end."""
+    with ExitStack() as opened:
+
+        def to(server: Server, last: str = "") -> Events:
+            events = Events(server, last)
+            opened.callback(events.close)
+            return events
+
+        yield to
 
 
 class Events:
@@ -82,38 +96,37 @@ def test_the_sources_of_the_run_are_listed_while_it_goes_on_and_afterwards(serve
     assert server.get("/v1/sources").json["over"] is True
 
 
-def test_events_are_sent_as_they_happen_until_the_run_is_over(server, run):
+def test_events_are_sent_as_they_happen_until_the_run_is_over(server, run, listen):
     run.appends(appeared(1))
-    events = Events(server)
+    events = listen(server)
     assert next(events) == appeared(1)
     run.appends(left(1), appeared(2))
     assert [next(events), next(events)] == [left(1), appeared(2)]
     run.ends()
     assert list(events) == []
-    events.close()
 
 
-def test_a_client_that_comes_back_is_sent_what_it_has_missed(server, run):
+def test_a_client_that_comes_back_is_sent_what_it_has_missed(server, run, listen):
     run.appends(appeared(1), left(1))
-    first = Events(server)
+    first = listen(server)
     next(first)
     first.close()
-    again = Events(server, first.last)
+    again = listen(server, first.last)
     assert next(again) == left(1)
     run.ends()
     assert list(again) == []
-    assert Events(server, again.last).status == 204
+    assert listen(server, again.last).status == 204
 
 
-def test_the_events_of_another_run_are_all_new_to_a_client(server, run):
+def test_the_events_of_another_run_are_all_new_to_a_client(server, run, listen):
     run.appends(appeared(1))
-    events = Events(server)
+    events = listen(server)
     next(events)
     run.events.unlink()
     run.begins("run-2")
     run.appends(appeared(5))
     assert list(events) in ([], [appeared(5)])
-    assert next(Events(server, events.last)) == appeared(5)
+    assert next(listen(server, events.last)) == appeared(5)
 
 
 def test_the_newest_picture_is_the_one_that_the_run_has_left_last(server, run):
@@ -148,6 +161,7 @@ def test_pictures_move_as_they_are_left_until_the_run_is_over(server, run):
         received += answer.read1()
     run.ends()
     received += answer.read()
+    connection.close()
     parts = received.split(b"--facepipe\r\n")
     assert [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts[1:-1]] == pictures
 
@@ -164,9 +178,9 @@ def test_without_a_run_there_are_no_sources_and_pictures_are_analysed_all_the_sa
         assert server.analyze((media / "obama.jpg").read_bytes()).status == 200
 
 
-def test_too_many_streams_are_refused_until_one_ends(server, run):
+def test_too_many_streams_are_refused_until_one_ends(server, run, listen):
     run.appends(appeared(1))
-    open_ones = [Events(server) for _ in range(16)]
+    open_ones = [listen(server) for _ in range(16)]
     assert {events.status for events in open_ones} == {200}
     assert server.get("/v1/sources/door/events").status == 503
     for events in open_ones:
