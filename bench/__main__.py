@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import before, delivery, detectors, latency, memory, messages, start, steps, throughput
+from bench import before, delivery, detectors, latency, memory, messages, serving, start, steps, throughput
 from bench.options import commands
 
 MEASUREMENTS = {
@@ -16,6 +16,7 @@ MEASUREMENTS = {
     latency.TITLE: latency.measure,
     latency.TITLE_LARGE: latency.measure_large,
     start.TITLE: start.measure,
+    serving.TITLE: serving.measure,
     memory.TITLE: memory.measure,
     delivery.TITLE: delivery.measure,
 }
