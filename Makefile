@@ -23,7 +23,7 @@ help:
 	@echo 'make install-onnx    and onnxruntime, for models in .onnx'
 	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
 	@echo 'make install-mqtt    and what events to an MQTT broker take, 0.7 MB'
-	@echo 'make install-serve   and what answering over HTTP takes, 1 MB'
+	@echo 'make install-serve   and what answering over HTTP takes, 5 MB'
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'

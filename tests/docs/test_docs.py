@@ -111,12 +111,13 @@ def options_of(command: str) -> set[str]:
     module = re.search(r"python -m ([\w.]+)", command)
     if module is None:
         own = set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
-        # One that stands alone in a sentence may be that of a command that reads results.
-        others = options_of("python -m stages.report") | options_of("python -m stages.export")
-        return own | others if command.startswith("--") else own
+        # One that stands alone in a sentence may be that of a command that reads results, or of the server.
+        others = ("python -m stages.report", "python -m stages.export", "python -m stages.serve")
+        return own.union(*map(options_of, others)) if command.startswith("--") else own
     name = (
         "stages.program"
-        if module[1].startswith("stages.") and not re.search("card|export|measure|people|replay|report", module[1])
+        if module[1].startswith("stages.")
+        and not re.search("card|export|measure|people|replay|report|serve", module[1])
         else module[1]
     )
     same = name.partition(".")[0] == "bench" and name != "bench.scenes"  # which measures nothing
