@@ -96,10 +96,12 @@ class App:
         )
 
     async def _moving(self, request: Request) -> Response:
+        _refuse_head(request)
         source = await self._source(request)
         return self._streams.pictures(source, await _picture_of(source))
 
     async def _events(self, request: Request) -> Response:
+        _refuse_head(request)
         source = await self._source(request)
         last = _number_in(request.headers.get("last-event-id", ""), source.run)
         first = await asyncio.to_thread(source.events_after, last)
@@ -124,12 +126,23 @@ async def _healthy(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _picture_of(source: SourceOfRun) -> Snapshot:
     if (shown := await asyncio.to_thread(source.snapshot)) is None:
         raise Refused(
             HTTPStatus.NOT_FOUND, "This source has no picture yet; a run leaves some with --set render.snapshot=1."
         )
     return shown
+
+
+def _refuse_head(request: Request) -> None:
+    """Starlette takes HEAD for GET, and of an answer that goes on there is no end to wait for."""
+    if request.method == "HEAD":
+        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "A stream has no HEAD; send GET.", {"Allow": "GET"})
 
 
 def _number_in(event_id: str, run: str) -> int:
@@ -141,7 +154,7 @@ def _number_in(event_id: str, run: str) -> int:
 
 async def _while_connected(request: Request, work: asyncio.Future) -> None:
     """Wait for work, and cancel it where the client goes: nobody would get the answer."""
-    gone = asyncio.ensure_future(request.receive())
+    gone = asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -166,6 +167,15 @@ def test_too_many_requests_a_second_get_429_and_when_to_come_back(tmp_path):
         refused = next(answer for answer in answers if answer.status == 429)
         assert int(refused.headers["Retry-After"]) >= 1
         assert refused.json["error"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_server_though_clients_are_there(tmp_path, number, status):
+    with Server(tmp_path) as server, server.raw(b"GET /healthz"):
+        assert server.get("/healthz").status == 200
+        server.process.send_signal(number)
+        assert server.process.wait(30) == status
+        assert "Traceback" not in server.said
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.api import stream
 from tests.browser import until
 from tests.connect.run_folder import WrittenRun, appeared, left
 from tests.serving.server import Server
@@ -164,6 +165,27 @@ def test_pictures_move_as_they_are_left_until_the_run_is_over(server, run):
     connection.close()
     parts = received.split(b"--facepipe\r\n")
     assert [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts[1:-1]] == pictures
+
+
+def test_of_a_stream_only_the_beginning_cannot_be_had(server, run):
+    leaves_a_picture(run, 10)
+    for path in ("events", "stream.mjpg"):
+        assert server.ask("HEAD", f"/v1/sources/door/{path}").status == 405
+    assert server.ask("HEAD", "/v1/sources/door/snapshot.jpg").status == 200
+
+
+def test_a_real_run_leaves_pictures_and_events(tmp_path, media):
+    overrides = {"render.snapshot": 0.1, "capture.end": 1.0}
+    for output, given in (("with", overrides), ("without", {"capture.end": 1.0})):
+        with stream(media / "hamilton.mp4", output=tmp_path / output, overrides=given) as frames:
+            height, width = next((frame.height, frame.width) for frame in frames)
+            assert list(frames)
+        with Server(tmp_path, str(tmp_path / output)) as server:
+            snapshot = server.get("/v1/sources/hamilton.mp4/snapshot.jpg").body
+            events = server.get("/v1/sources/hamilton.mp4/events").body
+        shown = cv2.imdecode(np.frombuffer(snapshot, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.shape[0] / shown.shape[1] == pytest.approx(height / width, abs=0.01)
+        assert events.count(b"data: ") == len((tmp_path / output / "events.jsonl").read_bytes().splitlines())
 
 
 def test_only_names_of_sources_lead_somewhere(server, run):
