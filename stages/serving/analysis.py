@@ -1,4 +1,4 @@
-"""Pictures are analysed in threads, never by the event loop, and only so many wait."""
+"""Pictures are analysed in a thread, never by the event loop, and only so many wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..vision.anonymize import anonymize
 from .access import Refused
 from .limits import JPEG_SIDE, Limits
 
-THREADS = 2  # one reads and draws pictures while the nets of the other compute: they compute for one at a time
+THREADS = 1  # `analyze` is for one picture at a time; a second thread, to decode meanwhile, gained nothing measurable
 JPEG_QUALITY = 90
 JSON, JPEG = "application/json", "image/jpeg"
 
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """One configuration, and what is done to pictures by it. For several threads."""
+    """One configuration, and what is done to pictures by it."""
 
     pipeline: Pipeline  # what `config` and `overrides` say
     config: str | None
@@ -79,7 +79,7 @@ def _decoded(file: bytes, pixels_at_most: int) -> np.ndarray:
 
 
 class AnalysisQueue:
-    """Calls that wait for a thread, in order."""
+    """Calls that wait for the thread, in order."""
 
     def __init__(self, limits: Limits):
         self._limits = limits
