@@ -48,8 +48,7 @@ class LastPictures:
             self._write(picture_name(source if self._apart else ""), encoded(drawn))
         except OSError as error:
             raise OutputError(
-                f"a snapshot cannot be written to {self._folder}: {reason(error)};"
-                f" {way_out(error) or 'move it away'}."
+                f"a snapshot cannot be written to {self._folder}: {reason(error)}; {way_out(error) or 'move it away'}."
             ) from error
 
     def close(self) -> None:
