@@ -117,8 +117,8 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
     if changed and not (resume and changed.name in (RESULTS, DROP_LOG, EVENTS)):  # Render says which line it is.
         raise DamagedState(
             f"{changed} was changed since it was written, so it is not known how the run in {folder.path} stands;"
-            f" {what_is_whole(folder.path, RESULTS)}; put back what was there, --replace replaces all of it, another --output"
-            " keeps it."
+            f" {what_is_whole(folder.path, RESULTS)}; put back what was there, --replace replaces all of it, another"
+            " --output keeps it."
         )
     if resume:
         return
