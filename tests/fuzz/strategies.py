@@ -38,6 +38,7 @@ TYPES = {
     bool: st.booleans(),
     m.Number: finite,
     m.NotNegative | None: st.none() | positive,
+    m.Clock | None: st.none() | st.floats(0, limits.CLOCK_S),
     m.Spent: st.dictionaries(names, positive, max_size=3),
     m.Boxes: st.lists(st.lists(finite, min_size=4, max_size=4), max_size=4),
     m.Scores: st.lists(finite, max_size=4),

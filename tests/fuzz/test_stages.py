@@ -18,6 +18,7 @@ from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
 from stages.detect import _answer, is_frame
 from stages.frames import CropGeometry, Picture
+from stages.people.events import EventMachine
 from stages.protocol import limits
 from stages.protocol.messages import (
     FROM_RENDER,
@@ -38,6 +39,7 @@ from stages.protocol.messages import (
     WorkerHello,
     hash_of_boxes,
 )
+from stages.rendering.extra import Extra
 from stages.rendering.outputs import SourceOutputs
 from stages.rendering.screens import Screens
 from stages.rendering.source import RenderedSource
@@ -162,12 +164,27 @@ frames_near = {
 }
 
 
+class Events:
+    """The events of the frames, written nowhere."""
+
+    def __init__(self):
+        self._machine = EventMachine(1.0)
+
+    def take(self, line, plays: bool) -> None:
+        if plays:
+            self._machine.step(line)
+
+    def close(self, *_) -> None:
+        pass
+
+
 @given(st.lists(wholes, max_size=8), st.lists(well_formed(TO_RENDER, **SAME, **frames_near), max_size=20), st.randoms())
 def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, frames, others, random):
     said = [*(message for frame in frames for message in frame), *others]
     random.shuffle(said)
     paper = Paper()
-    outputs = SourceOutputs(paper, PostProcessor(Pipeline()), Screens().of("s", previews=False))
+    events = Extra("events", Events())
+    outputs = SourceOutputs(paper, PostProcessor(Pipeline()), Screens().of("s", previews=False), events)
     source = RenderedSource("s", "r", 1, cards, outputs, Peers())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:
@@ -176,7 +193,7 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
         elif hasattr(message, "epoch"):
             source.hear(message)
         source.acknowledge()
-    assert paper.frames == sorted(set(paper.frames))
+    assert paper.frames == sorted(set(paper.frames)) and events.note is None
     source.close()
     source.report()
 
