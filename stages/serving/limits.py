@@ -13,7 +13,7 @@ class Limits:
     pixels: int = 25_000_000  # of one picture, as its header says, before it is decoded; beyond: 413
     clients: int = 64  # connections; beyond: one that has no request under way is closed, or the new one gets 503
     queue: int = 8  # pictures that are analysed or wait for it; beyond: 503
-    rate: float = 50.0  # requests a second from one address, on average; beyond: 429
+    rate: float = 200.0  # requests a second from one address, on average; beyond: 429
     timeout_s: float = 30.0  # for sending the body, and again for the answer; beyond: 408 and 503
 
 

@@ -159,6 +159,18 @@ def test_a_client_that_never_reads_is_cut_off_and_holds_up_nobody(server):
     assert server.get("/healthz").status == 200
 
 
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(server):
+    """With Nagle's algorithm each answer but the first takes the 40 ms of a delayed acknowledgement."""
+    connection, took_s = server.connect(), []
+    for _ in range(20):
+        began_s = time.monotonic()
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        took_s.append(time.monotonic() - began_s)
+    connection.close()
+    assert min(took_s[5:]) < 0.03
+
+
 def test_too_many_requests_a_second_get_429_and_when_to_come_back(tmp_path):
     pytest.importorskip("uvicorn", reason="the extra serve is not installed")
     with Server(tmp_path, "--rate", "1") as server:
