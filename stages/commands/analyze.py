@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
         try:
             say(_line(photo, config=given.config, detector=given.detector, overrides=overrides))
         except (NotAPicture, SourceError) as error:
-            print(f"facepipe: {printable(str(error))}", file=sys.stderr)
+            said = str(error).replace("use stream for", f"use {command('run')} for")  # What the library calls it.
+            print(f"facepipe: {printable(said)}", file=sys.stderr)
             status = ExitStatus.REFUSED
     return status
 

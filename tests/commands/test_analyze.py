@@ -13,6 +13,7 @@ import pytest
 
 from stages.api import analyze
 from stages.commands import facepipe
+from stages.project import command
 
 
 def test_every_photograph_is_a_line_with_the_faces_of_the_library(astronaut, capsys):
@@ -81,6 +82,13 @@ def test_a_photograph_that_is_refused_has_a_sentence_and_the_others_are_printed(
     assert [
         name in line for name, line in zip(("nosuch.jpg", "text.jpg", "folder"), said.err.splitlines(), strict=True)
     ]
+
+
+def test_what_is_for_a_run_is_sent_to_it(capsys):
+    Path("clip.mp4").write_bytes(b"a film")
+    for name in ("clip.mp4", "http://example.org/a.jpg"):
+        assert facepipe.main(["analyze", name]) == 2
+        assert f"use {command('run')} for" in capsys.readouterr().err
 
 
 def test_a_mistake_in_the_options_is_told_once_and_before_any_photograph(astronaut, capsys):
