@@ -18,6 +18,7 @@ from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
 from .config.strict_yaml import MOST_BYTES
+from .errors import reason
 from .project import IS_CHECKOUT, PROJECT
 from .results.atomic import BINARY, NO_WAIT
 from .results.runs import OUT
@@ -47,9 +48,9 @@ def read_pipeline(config: str | None, overrides: Iterable[str | Override] = ()) 
         raise ConfigError(f"{path} does not exist; name the configuration with --config FILE.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not a text in UTF-8; name the configuration with --config FILE.") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have.
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}; name the configuration with --config FILE."
+            f"{path} cannot be read: {reason(error)}; name the configuration with --config FILE."
         ) from None
     return read_config(text, path.name if config is None else config, overrides), path.parent
 

@@ -86,7 +86,12 @@ class Stream:
 
     def __init__(self, config: PathLike | None, given: Mapping[str, object], *, replace: bool, images: bool):
         """`given`: keys of the configuration with their values; without `render.output` the results are temporary."""
-        own = Path(tempfile.mkdtemp(prefix="facepipe-"))
+        try:
+            own = Path(tempfile.mkdtemp(prefix="facepipe-"))
+        except OSError as error:
+            way = way_out(error, "name another folder in TMPDIR")
+            sentence = f"no temporary folder can be made: {reason(error)}; {way}."
+            raise RunFailed(sentence, ExitStatus.REFUSED) from error
         try:
             if "render.output" not in given:
                 given = given | {

@@ -135,6 +135,9 @@ def test_a_choice_that_is_none_is_refused(astronaut):
         api.analyze(astronaut, overrides={"stages.detect.treshold": 0.5})
     with pytest.raises(ConfigError, match="overrides"):
         api.analyze(astronaut, overrides=[("window", 3)])
+    for name in ("a\0b", "\ud800.yaml"):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            api.analyze(astronaut, config=name)
     with pytest.raises(ConfigError, match="missing.yaml"):
         api.analyze(astronaut, config="missing.yaml")
 

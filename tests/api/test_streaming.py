@@ -194,6 +194,12 @@ def test_what_cannot_be_run_is_a_sentence(source, options, place):
     assert place.left() == []
 
 
+def test_without_a_place_for_temporary_files_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/nosuch")
+    with pytest.raises(api.RunFailed, match="no temporary folder can be made.*TMPDIR"):
+        api.stream("demo")
+
+
 def test_a_mistake_in_the_configuration_is_raised_before_anything_is_started(place):
     with pytest.raises(ConfigError, match="windw"):
         api.stream("demo", overrides={"windw": 3})
