@@ -215,6 +215,21 @@ def test_samples_are_kept_once_on_the_browser_s_clock_also_those_of_a_new_render
 
 
 @needs_chromium
+def test_a_message_that_was_delayed_does_not_fold_the_charts_back_in_time(watched: Watched):
+    times = in_store(
+        watched.tab,
+        """
+        const sample = t => ({t, frame: 0, faces: []});
+        store.take({life: 1, count: 3, now: 100, samples: [sample(98), sample(99), sample(100)]}, 1003);
+        store.take({life: 1, count: 4, now: 101, samples: [sample(101)]}, 1001);
+        store.take({life: 2, count: 1, now: 1, samples: [sample(0.5)]}, 1001);
+        return store.faces.map(one => one.t);
+        """,
+    )
+    assert times == [998, 999, 1000, 1001, 1001]
+
+
+@needs_chromium
 def test_people_keep_their_lane_and_one_that_is_free_goes_to_the_next(watched: Watched):
     lanes = in_store(
         watched.tab,

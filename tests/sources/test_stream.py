@@ -133,7 +133,7 @@ def test_a_picture_that_is_gone_at_the_second_reading_is_one_sentence_without_th
 
 
 def test_motion_jpeg_is_live_and_ends_with_a_note(server, monkeypatch):
-    monkeypatch.setattr(stream, "time", SimpleNamespace(monotonic=itertools.count(700).__next__))
+    monkeypatch.setattr(stream, "time", SimpleNamespace(monotonic=itertools.count(700).__next__, time=lambda: 0.0))
     source = open_source(f"http://{server.address}/live")
     assert (source.name, source.live, source.frames) == ("127.0.0.1/live", True, None)
     pictures = list(source.pictures())

@@ -25,11 +25,14 @@ export class Store {
     }
     // The least delay so far is nearest to none; but two clocks never go at quite the same speed.
     const offset = clock - now;
-    this.offset = this.offset === null ? offset : Math.min(this.offset + DRIFT_S, offset);
+    const before = this.offset;
+    this.offset = before === null ? offset : Math.min(before + DRIFT_S, offset);
+    if (before !== null && this.offset < before) this.shift(this.offset - before); // What came late was later than it was.
     const fresh = samples.slice(Math.max(0, samples.length - (count - this.count)));
     this.count = count;
     for (const sample of fresh) {
-      const t = sample.t + this.offset;
+      const list = "faces" in sample ? this.faces : this.numbers;
+      const t = Math.max(sample.t + this.offset, list.at(-1)?.t ?? 0); // Of two lives of render, too, in their order.
       if ("faces" in sample) {
         const faces = sample.faces.map(([id, colour, score, answers, unsure]) => ({ id, colour, score, answers, unsure }));
         this.faces.push({ t, frame: sample.frame, faces });
@@ -37,6 +40,11 @@ export class Store {
     }
     for (const list of [this.faces, this.numbers])
       while (list.length && list[0].t < clock - OVER_S - 5) list.shift();
+  }
+
+  // Every sample was so many seconds later, or earlier where it is negative.
+  shift(by_s) {
+    for (const sample of [...this.faces, ...this.numbers]) sample.t += by_s;
   }
 
   get newest() {
