@@ -206,7 +206,9 @@ def _tables(
             path = folder / f"{name}{suffix}"
             count = write(path, columns_of(rows()), rows(), manifest)
             yield f"Wrote {path}: {counted(count, 'row', 'rows')}."
-    if not visitors and next(everybody(), None) is not None:
+    if next(everybody(), None) is None:
+        yield "Nobody has a number in these results: they are of pictures, or of a run with render.track: false."
+    elif not visitors:
         yield "No table of days: a video has no time of day; --begins says when its first frame was recorded."
 
 
@@ -229,6 +231,11 @@ def _place(folder: Path, manifest: Manifest) -> SourceFolder:
 
 
 def _events(sources: list[_Source], folder: Path, manifest: Manifest) -> Iterator[str]:
+    for source in sources:  # Without it nobody would be known to have left, and no zone would be known.
+        if not inputs_of(source.results.folder):
+            raise ResultsError(
+                f"{source.results.folder} has no {RUN} that can be read; events need it, so put it back."
+            )
     try:
         with locked(folder / LOCK):  # A run that is under way writes them itself.
             for source in sources:

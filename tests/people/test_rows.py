@@ -19,7 +19,7 @@ from stages.people.events import events_of
 from stages.people.rows import columns_of, days, people, seconds
 from tests.people.material import at, seen, walk
 from tests.report.material import film, followed, written
-from tests.results.frames import ANSWERS, frame
+from tests.results.frames import ANSWERS, face, frame
 
 AREAS = Areas({"left": ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))}, {"middle": ((0.5, 1.0), (0.5, 0.0))})
 
@@ -143,6 +143,18 @@ def test_the_command_writes_the_tables_with_the_zones_of_the_run(run, capsys):
 def test_without_a_time_of_day_there_is_no_table_of_days_and_that_is_said(run, capsys):
     assert main([str(run)]) == 0
     assert "No table of days" in capsys.readouterr().out and not (run / "days.csv").exists()
+
+
+def test_events_are_not_written_without_what_the_run_was_begun_with(run, capsys):
+    (run / "run.json").write_text("[1]")
+    assert main([str(run), "--events"]) == 2
+    assert "run.json" in capsys.readouterr().err and not (run / "events.jsonl").exists()
+
+
+def test_that_nobody_has_a_number_is_said(tmp_path, capsys):
+    photo = written(tmp_path / "photo", [frame(0, faces=[face(10, 10, 50)], rate=None)])
+    assert main([str(photo)]) == 0
+    assert "Nobody has a number" in capsys.readouterr().out
 
 
 def test_other_zones_are_taken_from_another_configuration(run, tmp_path):
