@@ -11,6 +11,7 @@ import multiprocessing
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -83,7 +84,7 @@ class Workers:
         self._count, self._make, self._shared = count, make, shared
         can_fork = sys.platform == "linux" and "keras" not in sys.modules
         context = multiprocessing.get_context("fork" if can_fork else "spawn")
-        self._pool = context.Pool(count, _start, (make, shared)) if count else None
+        self._pool = ProcessPoolExecutor(count, context, _start, (make, shared)) if count else None
 
     def results(self, jobs: Iterator[tuple]) -> Iterator:
         """What `make` returns for each job, in the order of the jobs."""
@@ -93,16 +94,15 @@ class Workers:
             return
         waiting = deque()
         for job in jobs:
-            waiting.append(self._pool.apply_async(_made, job))
+            waiting.append(self._pool.submit(_made, *job))
             if len(waiting) > self._count * AHEAD:
-                yield waiting.popleft().get()
+                yield waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().get()
+            yield waiting.popleft().result()
 
     def close(self) -> None:
         if self._pool:
-            self._pool.terminate()
-            self._pool.join()
+            self._pool.shutdown(cancel_futures=True)
 
 
 def training_sets(recipe: Recipe) -> tuple[list[Faces], list[float]]:

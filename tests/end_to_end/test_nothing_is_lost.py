@@ -68,7 +68,7 @@ def test_render_killed_at_the_end_while_it_joins_the_video_or_just_after(place, 
     subtitles = "annotated/slow.vtt"
     assert subtitles in calm.summary["outputs"]
     assert (ran.output / subtitles).read_bytes() == (calm.output / subtitles).read_bytes()
-    assert (ran.output / subtitles).read_text().count(" --> ") > 2
+    assert (ran.output / subtitles).read_text().count(" --> ") >= 2
 
 
 def test_a_source_that_is_replaced_while_it_is_read_stops_the_run(place, slow_film, tmp_path):

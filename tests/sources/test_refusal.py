@@ -49,9 +49,9 @@ def test_what_can_be_read_is_let_through_and_so_is_what_may_still_come(here):
             bytes(range(256)),
             "noise.png is not a JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP or PNM picture, whatever",
         ),
-        ("letter.mp4", b"Dear diary,\n" * 90, "letter.mp4 is not a video that can be read: its content is of no known"),
-        ("Brief", "Grüße\n".encode("latin-1"), "Brief is not a video that can be read: its content is of no known"),
-        ("list.m3u8", b"#EXTM3U\na.ts\n", "list.m3u8 is not a video that can be read: its content is of no known"),
+        ("letter.mp4", b"Dear diary,\n" * 90, "letter.mp4 is not a video that can be read: it is a text file"),
+        ("Brief", "Grüße\n".encode("latin-1"), "Brief is not a video that can be read: it is a text file"),
+        ("list.m3u8", b"#EXTM3U\na.ts\n", "list.m3u8 is not a video that can be read: it is a text file"),
     ],
 )
 def test_a_file_that_is_no_picture_and_no_video_is_told_by_its_beginning(here, name, content, said):

@@ -156,7 +156,7 @@ def test_a_size_that_changes_is_scaled_back_to_the_first(tmp_path):
 def test_a_list_of_files_that_calls_itself_a_video_is_refused(tmp_path):
     write_video(tmp_path / "private.mp4", frames=3)
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile private.mp4\n")
-    with pytest.raises(SourceError, match="is not a video that can be read: its content is of no known format"):
+    with pytest.raises(SourceError, match="is not a video that can be read: it is a text file"):
         open_source(str(tmp_path / "list.mp4"))
 
 
