@@ -19,7 +19,7 @@ from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
 from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
 from .config.strict_yaml import MOST_BYTES
 from .errors import reason
-from .project import IS_CHECKOUT, PROJECT
+from .project import PROJECT
 from .results.atomic import BINARY, NO_WAIT
 from .results.runs import OUT
 from .sources.spec import expanded
@@ -296,9 +296,9 @@ def will_show(display: str, environment: Mapping[str, str], platform: str) -> bo
 
 def _find(stage: str, model: str, folder: Path) -> str:
     bases = [folder, PROJECT]
-    if not IS_CHECKOUT and folder == PROJECT:
-        # Nobody has named a configuration, and nobody keeps models inside an installed package. It still comes first:
-        # a folder models/ where the command happens to be given must not take the place of the included ones.
+    if folder == PROJECT:
+        # Nobody has named a configuration, and few keep models inside the project. It still comes first: a folder
+        # models/ where the command happens to be given must not take the place of the included ones.
         bases.append(Path.cwd())
     # Without repeats: for the project's own configuration the first two are one.
     places = list(dict.fromkeys(Path(os.path.abspath(base / os.path.expanduser(model))) for base in bases))
