@@ -26,6 +26,7 @@ from ..layout import EXPORT, RESULTS
 from ..project import command
 from ..report.gathering import files
 from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, coast_of, inputs_of, results_in
+from ..report.options import options_of
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import write_parts
@@ -57,19 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Arguments:
     """The options of the command."""
-    prog = command("export")
-    options = Arguments(
-        prog=prog,
-        description=__doc__.replace("python -m stages.export", prog),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "folder",
-        type=Path,
-        metavar="OUT",
-        nargs="?",
-        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
-    )
+    options = options_of("export", __doc__)
     options.add_argument("--srt", action="store_true", help="write subtitles in SubRip")
     options.add_argument("--edl", action="store_true", help="write markers for DaVinci Resolve (CMX 3600)")
     options.add_argument(

@@ -41,6 +41,7 @@ from ..report.lines import (
     results_in,
     said_in,
 )
+from ..report.options import options_of
 from ..report.tables import Row, need_pyarrow, write_csv_rows, write_parquet_rows
 from ..report.words import counted
 from ..results.atomic import open_plain
@@ -73,19 +74,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 def parser() -> Arguments:
     """The options of the command."""
-    prog = command("people")
-    options = Arguments(
-        prog=prog,
-        description=__doc__.replace("python -m stages.people", prog),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "folder",
-        type=Path,
-        metavar="OUT",
-        nargs="?",
-        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
-    )
+    options = options_of("people", __doc__)
     options.add_argument("--csv", action="store_true", help="write the tables as CSV, which is the default")
     options.add_argument(
         "--parquet", action="store_true", help=f"write the tables as Parquet; needs {installs('tables')}"

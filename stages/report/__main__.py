@@ -48,6 +48,7 @@ from .lines import (
     summary_in,
 )
 from .links import links_to
+from .options import options_of
 from .order import By, read_order, sort_by
 from .page import SourceSection, page
 from .tables import need_pyarrow, write_csv, write_parquet
@@ -77,19 +78,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 def parser() -> Arguments:
     """The options of the command."""
-    prog = command("report")
-    options = Arguments(
-        prog=prog,
-        description=__doc__.replace("python -m stages.report", prog),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "folder",
-        type=Path,
-        metavar="OUT",
-        nargs="?",
-        help="the output folder of a run, or a folder of runs: then the newest one (default: out)",
-    )
+    options = options_of("report", __doc__)
     options.add_argument("--html", action="store_true", help="write the page in addition to others")
     options.add_argument("--csv", action="store_true", help="write a table as CSV")
     options.add_argument("--parquet", action="store_true", help=f"write a table as Parquet; needs {installs('tables')}")
