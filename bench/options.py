@@ -70,6 +70,8 @@ def commands(measurements: dict[str, Measurement], argv: Sequence[str] | None = 
     """
     try:
         with _options(argv, "; ".join(measurements)) as (options, page):
+            if page is not None:
+                _read(page)  # What cannot be renewed is said before half an hour of measuring.
             print(measured := f"{MEASURED} {date.today()}; {machine()}; {settings(options)}", flush=True)
             found: dict[str, list[Figure]] = {}
             tables: dict[str, str] = {}
@@ -100,7 +102,7 @@ def renew(page: Path, measured: str, tables: dict[str, str]) -> None:
     A table that the page has not is not added: which ones it shows is decided there.
     """
     try:
-        text = page.read_text(encoding="utf-8")
+        text = _read(page)
         for title, renewed in tables.items():
             old = rf"^\| {re.escape(title)} +\|.*\n(?:\|.*(?:\n|\Z))*"
             text = re.sub(old, lambda _, new=renewed: new + "\n", text, flags=re.MULTILINE)
@@ -108,6 +110,13 @@ def renew(page: Path, measured: str, tables: dict[str, str]) -> None:
         page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BenchError(f"the page {page} cannot be renewed: {error}.") from None
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BenchError(f"the page {page} cannot be read: {error}; name one that has the tables.") from None
 
 
 def machine() -> str:

@@ -310,6 +310,7 @@ def test_a_page_gets_the_tables_that_it_has_anew_and_keeps_the_rest(tmp_path):
         (memory, ["--clip", "nowhere.mp4"], "There is no file or folder nowhere.mp4"),
         (memory, ["--set", "stages.emotion.model=nowhere.yaml"], "stages.emotion.model is 'nowhere.yaml'"),
         (memory, ["--set", "windw=3"], "windw"),
+        (memory, ["--page", "nowhere.md"], "the page nowhere.md cannot be read"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_a_sentence(measurement, given, sentence, capsys):
