@@ -43,8 +43,8 @@ def measure(options: Options) -> list[Figure]:
     shares, heartbeats, acks, fragments, writes, whole = zip(*rounds, strict=True)
     return [
         figure("frames a second, sure / without heartbeats, fragments, flushes", _ratios(pairs, _SPEED), "x", "0.97"),
-        figure("sure", [_SPEED(pair[False]) for pair in pairs], "frames/s"),
-        figure("without", [_SPEED(pair[True]) for pair in pairs], "frames/s"),
+        figure("pipeline, delivery sure", [_SPEED(pair[False]) for pair in pairs], "frames/s"),
+        figure("pipeline, without that", [_SPEED(pair[True]) for pair in pairs], "frames/s"),
         figure("processor time, sure / without", _ratios(pairs, attrgetter("cpu_ms_a_frame")), "x"),
         figure("delivery of all processor time", shares, "%", "3"),
         figure(
