@@ -66,6 +66,15 @@ class ControlBlock:
         present = self.workers.stages
         return [stage for stage in self.tasks.stages if stage not in present]
 
+    def gone(self, now_s: float) -> set[str]:
+        """The stages without a worker for longer than one is waited for; of a file, without one that takes tasks, once
+        there is anybody to blame: until then a file waits."""
+        if self.rules.live:
+            return set(self.absence.gone(self.workers.stages, now_s))
+        if not self.health.has_cause:
+            return set()
+        return set(self.absence.gone({w.stage for w in self.workers.here.values() if w.is_able or w.under_way}, now_s))
+
     def finish_frame(self, number: int, event: FrameEvent, latency_s: float | None = None) -> Iterator[Action]:
         """A frame is acknowledged, dropped or withdrawn: nothing is kept of it."""
         self.tasks.forget(number, event)

@@ -171,11 +171,13 @@ class Dispatcher:
         """What is to be done by now, whatever has happened."""
         for connection in self._workers.silent(now_s, self._rules.hang_s):
             self._block.lose_worker(connection)  # Its machine has gone: it says nothing, and nobody says it for it.
+        gone = self._block.gone(now_s)
+        self._go_on_without(gone)
         if self._live is not None:
-            yield from self._live.give_up_late(now_s)
+            yield from self._live.give_up_late(gone, now_s)
             self._live.shed()
         else:
-            yield from self._failures.give_up_without_workers(now_s)
+            yield from self._failures.give_up_without_workers(gone)
         yield from self._stalls.check(now_s)
         yield from self._assigner.hand_out(now_s)
         if self._workers.some_are_stuck:
@@ -317,6 +319,12 @@ class Dispatcher:
                 return f"{limits.WORKERS} workers are here already"
             self._block.lose_worker(oldest)
         return None
+
+    def _go_on_without(self, gone: set[str]) -> None:
+        """Of an earlier dispatcher it may be known that no worker of a stage can be relied on: nobody else may come."""
+        if not self._are_all_heard and gone & self._block.health.stages >= set(self.awaited):
+            self._are_all_heard = True
+            self._start_if_complete()
 
     def _start_if_complete(self) -> None:
         if self.started and self._block.state is SourceState.WAITING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from .control_block import ControlBlock
 from .events import Action, AnswerRefused, WorkerExited
@@ -58,14 +58,10 @@ class Failures:
                 self._tasks.make_due(refused.frame, worker.stage)
         yield from self._block.evict(connection, f"its answer for frame {refused.frame} {refused.reason}")
 
-    def give_up_without_workers(self, now_s: float) -> Iterator[Action]:
-        """Of a file: a stage is not waited for whose every worker gave answers that could not be taken."""
-        if not self._health.has_cause:
-            return
-        evicted = self._health.stages
-        here = self._workers.here.values()
-        able = {s for s in self._tasks.stages if any(w.stage == s and (w.is_able or w.under_way) for w in here)}
-        for stage in [stage for stage in self._block.absence.gone(able, now_s) if stage in evicted]:
+    def give_up_without_workers(self, gone: Set[str]) -> Iterator[Action]:
+        """Of a file: a stage that is gone is not waited for if its every worker gave answers that could not be taken."""
+        distrusted = self._health.stages
+        for stage in [stage for stage in self._tasks.stages if stage in gone and stage in distrusted]:
             reason = f"no process of {stage} is left whose answers can be taken"
             for number, frame in self._tasks.frames.items():
                 if frame.state is FrameState.UNANALYSED or number not in self._tasks.due[stage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from .control_block import ControlBlock
 from .events import Action, SendPreview
@@ -41,9 +41,8 @@ class LivePolicy:
             self._previewed, self._previewed_s = frame, now_s
             yield SendPreview(frame)
 
-    def give_up_late(self, now_s: float) -> Iterator[Action]:
+    def give_up_late(self, gone: Set[str], now_s: float) -> Iterator[Action]:
         """After the deadline answers are given up, and frames without faces dropped; so for a stage that is gone."""
-        gone = set(self._block.absence.gone(self._workers.stages, now_s))
         for number, frame in list(self._tasks.frames.items()):
             age_s = now_s - frame.read_s
             is_late = age_s >= self._rules.deadline_s

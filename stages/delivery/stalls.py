@@ -16,7 +16,7 @@ from .tasks import DETECT, PICTURE
 
 LONGEST_RESEND = 16  # times `resend_after_s`, however often nothing has come of it
 STALLS = 3  # after so many stalls what a worker holds is taken for lost too
-HEARD_S = 2.0  # with two acknowledgements within so long, render lives and says what it is missing
+HEARD_S = 2.0  # with two acknowledgements within so long, since the timer ran, render lives and says what it is missing
 
 
 class Stalls:
@@ -41,6 +41,8 @@ class Stalls:
         """Send again what render is missing, if it has made no progress for long."""
         if not self._tasks.frames or now_s - self._since_s < self._resend_after_s or self._is_somebody_awaited:
             return
+        # Twice, because the first acknowledgement may have been on its way when render died.
+        is_render_heard = self._block.acked_s[0] > max(self._since_s, now_s - HEARD_S)
         self._since_s = now_s
         self._resend_after_s = min(2 * self._resend_after_s, LONGEST_RESEND * self._block.rules.resend_after_s)
         self._count += 1
@@ -49,7 +51,7 @@ class Stalls:
                 worker.under_way.clear()
         yield from self._lose_isolated()
         # Else it is render that is silent, and what it is missing is not known.
-        if now_s - self._block.acked_s[0] <= HEARD_S:
+        if is_render_heard:
             yield from self._blame()
         for number, frame in self._tasks.frames.items():
             if PICTURE in self._tasks.missing_parts(number) and frame.state is not FrameState.QUEUED:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from stages.delivery.dispatcher import Dispatcher
-from stages.delivery.events import Evict, Tick
+from stages.delivery.events import Evict, Refuse, Tick
+from stages.delivery.rules import Rules
 from stages.delivery.stalls import LONGEST_RESEND
 from stages.protocol.messages import GivenUp
-from tests.delivery.said import heartbeat
+from tests.delivery.said import heartbeat, hello
 from tests.delivery.test_dispatcher import ack, cut, dispatching, read
 
 EVERY = range(1, 7)
@@ -63,6 +66,34 @@ def test_nobody_is_blamed_while_render_is_silent():
     dispatcher.step(heartbeat("a", credit=16, finished=6), 0.0)
     actions = [action for now_s in (10.0, 30.0, 70.0, 150.0, 310.0) for action in dispatcher.step(Tick(), now_s)]
     assert (evicted(actions), given_up(actions)) == ([], {})
+
+
+def test_nobody_is_blamed_while_render_is_killed_and_comes_again():
+    """What was on its way to it is lost, and its last acknowledgement may be newer than the stall."""
+    dispatcher = dispatching(resend_after_s=0.5)
+    for connection in ("d", "a"):
+        dispatcher.step(heartbeat(connection, credit=16, finished=0), 0.0)
+    read(dispatcher, 7)
+    for frame in range(7):
+        cut(dispatcher, frame, faces=frame)
+    for now_s in (-0.3, -0.1):
+        ack(dispatcher, 1, missing(EVERY), now_s)
+    dispatcher.step(heartbeat("a", credit=16, finished=6), 0.1)
+    assert evicted(dispatcher.step(Tick(), 0.6)) == []
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_after_a_new_render_a_stage_is_not_waited_for_without_end_that_has_nobody_to_rely_on(live):
+    rules = Rules(attributes=("age",), cards={"detect": "D", "age": "A"}, live=live)
+    dispatcher = Dispatcher(rules, evicted=(("age", ("desk", 0), 1),), answering=(("age", "desk"),))
+    assert any(isinstance(action, Refuse) for action in dispatcher.step(hello("a", "age"), 0.0))
+    dispatcher.step(hello("d", "detect"), 0.0)
+    ack(dispatcher)
+    for now_s in (0.1, rules.give_up_after_s - 0.1):
+        dispatcher.step(Tick(), now_s)
+        assert not dispatcher.started
+    dispatcher.step(Tick(), rules.give_up_after_s + 0.2)
+    assert dispatcher.started
 
 
 def test_a_task_that_its_worker_keeps_back_is_given_up_the_fifth_time_and_the_worker_is_named():
