@@ -255,6 +255,8 @@ def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
     shown = ("annotated", "track", "coast", "style", "blur", "unsure_below")
     render = {f"render.{key}": getattr(pipeline.render, key) for key in shown}
     render["render.smooth"] = pipeline.smooth_s()
+    if pipeline.render.rotate is not None:
+        render["render.rotate"] = pipeline.render.rotate_s
     # `every` last: what it is by itself follows from `track` and `coast`, and the first difference is the one named.
     return {**sources, **part, **stages, **devices, **frames, **areas, **render, **every}
 

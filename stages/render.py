@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2  # noqa: F401  (first: once PyAV's X libraries are loaded, OpenCV's window hangs as it opens)
 
 from .errors import FacepipeError
-from .layout import RESULTS
 from .program import run_stage
 from .protocol import limits
 from .protocol.messages import TO_RENDER, Attribute, Faces, Message, SourceHello, Welcome, WorkerRefused, kinds
@@ -19,6 +18,7 @@ from .rendering.outputs import RunOutputs
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError
+from .results.pieces import results_in_pieces
 from .supervision.stage import ControlChannel, Settings
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
@@ -109,7 +109,7 @@ class _Render:
     def _say_what_is_waited_for(self) -> None:
         """A run that waits for a person says so, and what it has found, which is said at its end otherwise."""
         if any(source.is_looked_at for source in self._sources.values()):
-            for sentence in (*found_in(Path(self._settings.output) / RESULTS), self._screens.finish()):
+            for sentence in (*found_in(results_in_pieces(Path(self._settings.output))[-1]), self._screens.finish()):
                 self._control.say(sentence)
 
     def _close_sources(self, failures: list[FacepipeError]) -> None:

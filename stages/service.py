@@ -22,6 +22,7 @@ from .names import printable
 from .plan import Plan, processes_of
 from .results.errors import DamagedState
 from .results.output_folder import OutputFolder
+from .results.pieces import newest_of, results_in_pieces
 from .results.preconditions import refuse_what_is_there
 from .results.run_file import RunFile
 from .results.runs import OUT, name_of
@@ -94,7 +95,8 @@ def _is_spoilt(path: Path, pipeline: Pipeline, labels: Iterable[str]) -> bool:
     try:
         refuse_what_is_there(results, labels, resume=True, replace=False)
         for file in results.results[1:] or results.results:
-            survey(SourceFolder(file.parent, results.manifest, pipeline.writes_annotated))
+            whole = SourceFolder(file.parent, results.manifest, pipeline.writes_annotated)
+            survey(newest_of(whole, pipeline.render.rotate is not None))
     except FacepipeError:
         return True
     return False
@@ -147,4 +149,5 @@ def _is_live(spec: str | int) -> bool:
 def _sizes(folder: Path, pipeline: Pipeline) -> list[int | None]:
     """How much is in each results.jsonl: a run that goes on with them adds to it, or takes off what is torn."""
     results = OutputFolder.at(folder, pipeline.sources).results
-    return [path.stat().st_size if path.is_file() else None for path in results]
+    there = [[one for one in results_in_pieces(path.parent) if one.is_file()] for path in results]
+    return [sum(path.stat().st_size for path in paths) if paths else None for paths in there]

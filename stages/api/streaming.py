@@ -27,6 +27,7 @@ from ..project import IMPORT_ROOT, PACKAGE
 from ..results.atomic import open_plain
 from ..results.errors import NotALine
 from ..results.jsonl import parsed
+from ..results.pieces import results_in_pieces
 from ..results.run_file import run_in
 from ..sources.base import Source
 from ..sources.opening import open_source
@@ -104,7 +105,7 @@ class Stream:
             before = run_in(self.output)
             self._before = before.run if before else None  # the run that is replaced
             self._has_begun = False
-            self._tails = [_Tail(path) for path in _results_in(self.output, list(pipeline.all_sources()))]
+            self._tails = [_Tail(path) for path in _folders_in(self.output, list(pipeline.all_sources()))]
             self._ready: deque[Frame] = deque()
             self._pictures = _pictures_of(pipeline) if images else None
             self._said = own / "said"
@@ -186,17 +187,27 @@ class Stream:
 
 
 class _Tail:
-    """The lines of a results.jsonl as they come.
+    """The lines of the results.jsonl of one source as they come, with `render.rotate` piece by piece.
 
     A render that was killed and started again cuts the file back to where all outputs are whole, and writes the same
     bytes again; those that were given already are not given twice.
     """
 
-    def __init__(self, path: Path):
-        self._path, self._offset, self._lines = path, 0, 0
+    def __init__(self, folder: Path):
+        self._folder, self._path, self._offset, self._lines = folder, folder / RESULTS, 0, 0
 
     def read(self) -> Iterator[Frame]:
-        """The frames whose lines are whole by now."""
+        """The next frames whose lines are whole by now."""
+        paths = results_in_pieces(self._folder)
+        for path in paths[paths.index(self._path) if self._path in paths else 0 :]:
+            if path != self._path:
+                self._path, self._offset, self._lines = path, 0, 0
+            before = self._offset
+            yield from self._read()
+            if self._offset > before:
+                return  # There may be more in this piece.
+
+    def _read(self) -> Iterator[Frame]:
         try:
             with open_plain(self._path) as file:
                 file.seek(self._offset)
@@ -212,9 +223,9 @@ class _Tail:
                 raise NotALine(self._path, self._lines, "no line of results") from None
 
 
-def _results_in(output: Path, sources: list[str | None]) -> list[Path]:
-    """The results.jsonl of each source; `sources`: their names, None for a single one."""
-    return [output / (name or "") / RESULTS for name in sources]
+def _folders_in(output: Path, sources: list[str | None]) -> list[Path]:
+    """The folder of each source; `sources`: their names, None for a single one."""
+    return [output / (name or "") for name in sources]
 
 
 def _pictures_of(pipeline: Pipeline) -> dict[str, tuple[Source, Iterator[tuple[int, Picture]]]]:

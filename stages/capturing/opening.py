@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import RESULTS
 from ..results.counting import count_frames
+from ..results.pieces import results_in_pieces
 from ..sources.base import PAUSE_MOST_S, PAUSE_S, Source, SourceAway, SourceError, so_long
 from ..sources.listing import Pinned
 from ..sources.opening import open_source
@@ -85,7 +85,7 @@ def _frames_in_results(settings: Settings, file: str, below: int) -> int | None:
     if settings.machines is not None:
         return None  # They may be on another machine.
     try:
-        return count_frames(Path(settings.output, settings.source.name or "", RESULTS), file, below)
+        return count_frames(results_in_pieces(Path(settings.output, settings.source.name or ""))[-1], file, below)
     except (OSError, ValueError, KeyError, TypeError):  # What render has not written is not to be counted by.
         return None
 

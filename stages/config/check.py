@@ -11,6 +11,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from .. import layout
 from ..areas import EXAMPLE_LINE, EXAMPLE_ZONE, flaw_of_line, flaw_of_zone
 from ..names import described, short
+from .amounts import bytes_of
 from .connections import Mqtt, Webhook
 from .keys import NotAllowed, hides, is_allowed, keys_of
 from .keys import checked as checked_value
@@ -45,8 +46,6 @@ _NEED_A_MODEL = ("dlib-cnn", "yunet")
 _TAKES_A_CARD, _CARDS = "fast", (".yaml", ".yml")
 # Keys that have moved, with where to.
 _MOVED = {("stages", "detect", key): ("stages", "detect", "haar", key) for key in ("step", "neighbours")}
-_UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_SIZE = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(_UNITS)})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,8 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
     """Make a pipeline of a document whose `stages` are there; None if there are problems with single keys."""
     problems: list[Problem] = []
     if isinstance(memory := document.get("window_memory"), str):
-        document["window_memory"] = _bytes(memory)
+        size = bytes_of(memory.strip())
+        document["window_memory"] = memory if size is None else size  # What is none is for the schema to refuse.
     given = {key: document.pop(key, None) for key in ("stages", "hosts", "webhooks", "chaos")}
     top = _section(Pipeline, document, (), problems)
     named = {key: _names(key, value, problems) for key, value in given.items()}
@@ -78,12 +78,6 @@ def checked(document: dict) -> tuple[Pipeline | None, list[Problem]]:
         return None, problems
     pipeline = replace(top, stages=stages, hosts=hosts, webhooks=webhooks, chaos=chaos)
     return pipeline, [*_contradictions(pipeline, document), *_misplaced(pipeline)]
-
-
-def _bytes(text: str) -> int | str:
-    """'256 MB' as a number; anything else stays as it is, for the schema to refuse."""
-    found = _SIZE.fullmatch(text.strip())
-    return round(float(found[1]) * _UNITS[found[2].lower()]) if found else text
 
 
 def _names(key: str, given: object, problems: list[Problem]) -> dict[str, object]:
@@ -313,6 +307,7 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
     if pipeline.capture.end_s <= pipeline.capture.start_s:
         begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
+    yield from _wrong_rotation(pipeline)
     yield from _misplaced_areas(pipeline)
     yield from _wrong_model(pipeline.detect)
     if pipeline.is_connected and not (pipeline.render.events and pipeline.render.track):
@@ -321,6 +316,21 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         yield Problem(path, f"{dotted(path)} is given: {says}")
     yield from _wrong_mqtt(pipeline.mqtt)
     yield from _wrong_webhooks(pipeline.webhooks)
+
+
+def _wrong_rotation(pipeline: Pipeline) -> Iterator[Problem]:
+    """What is to be deleted is in pieces, and the newest of them is not deleted."""
+    render = pipeline.render
+    if render.keep is None:
+        return
+    if render.rotate is None:
+        says = f"render.keep is {render.keep}, and results are in one piece; write render.rotate too, such as 1h"
+        yield Problem(("render", "keep"), says)
+    elif render.keep_bytes == 0:
+        yield Problem(("render", "keep"), f"render.keep is {render.keep}, which keeps nothing; write a larger size")
+    elif render.keep_s is not None and render.keep_s < render.rotate_s:
+        says = f"render.keep, {render.keep}, is shorter than render.rotate, {render.rotate}; write a longer time"
+        yield Problem(("render", "keep"), says)
 
 
 def _wrong_model(detect: Detect) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError
 from ..protocol.limits import ASKED_PER_S
+from .amounts import DURATION, SIZE, bytes_of, duration_s
 from .connections import Mqtt, Webhook
 from .keys import Between, Faultless, Matching
 
@@ -70,6 +71,9 @@ TimeInVideo = (
     Annotated[float, Between(0, 1_000_000, words="seconds from 0 on")]
     | Annotated[str, Matching("a time such as 1:30 or 1:02:30.5", r"(\d{1,3}:)?\d{1,2}:[0-5]?\d(\.\d{1,6})?")]
 )
+
+Duration = Annotated[str, Matching("a duration such as 30m, 1h or 7d", DURATION)]
+Size = Annotated[str, Matching("a size such as 500 MB or 20GB", SIZE)]
 
 PublishAddress = Annotated[
     str,
@@ -362,6 +366,17 @@ class Render:
         " machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`. The others:"
         " NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
     ] = "software"
+    rotate: Annotated[
+        Duration | None,
+        "After this time a new piece of the results, the events and the annotated video is begun, in a folder of its"
+        " own: `pieces/000001`, …. Cameras and streams: at the full hour for `1h`, by the time of day of the frames."
+        " Pictures, and the videos of a folder, are not divided. Default: one piece.",
+    ] = None
+    keep: Annotated[
+        Duration | Size | None,
+        "With `rotate`: how long a finished piece is kept, or how much all of them may take. Older ones are deleted"
+        " when a new piece is begun. Default: all are kept.",
+    ] = None
     snapshot: Annotated[
         Annotated[float, Between(0.1, 86400)] | None,
         "The number of seconds between two annotated pictures of each source that are left for `facepipe serve`.",
@@ -370,6 +385,21 @@ class Render:
         bool, "Whether each annotated video gets a `.vtt` file with subtitles: the visible people with their labels."
     ] = False
     host: Annotated[HostName | None, "The machine that displays and writes. Default: the first of `hosts`."] = None
+
+    @property
+    def rotate_s(self) -> int | None:
+        """How long a piece of the results is, in seconds; None: there is one."""
+        return None if self.rotate is None else duration_s(self.rotate)
+
+    @property
+    def keep_s(self) -> int | None:
+        """How long a finished piece is kept, in seconds."""
+        return None if self.keep is None else duration_s(self.keep)
+
+    @property
+    def keep_bytes(self) -> int | None:
+        """How much all pieces may take, in bytes."""
+        return None if self.keep is None else bytes_of(self.keep)
 
     @property
     def publication(self) -> tuple[str, bool] | None:

@@ -42,6 +42,12 @@ class Counts:
                 if isinstance(way, str) and way in directions:
                     directions[way] += 1
 
+    def forget_present(self) -> None:
+        """Events are missing: who is there, and in which zone, is not known. Who comes is counted from here on."""
+        self.present.clear()
+        for people in self.zones.values():
+            people.clear()
+
     def published(self) -> dict:
         """The numbers, as they are sent."""
         zones = {zone: len(people) for zone, people in sorted(self.zones.items())}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ..errors import reason, way_out
 from ..layout import CONNECT
+from ..people.event_file import BLOCK, Event, EventFile, Place
 from ..results.atomic import BINARY, NO_LINK, make_private_folder, write_all
 from .counts import Counts
-from .event_file import BLOCK, Event, EventFile, Place
 from .position import Confirmed, Position
 from .run_folder import RunFolder
 
@@ -62,6 +62,11 @@ class Outbox:
     @property
     def refused(self) -> int:
         return self._position.refused if self._position else 0
+
+    @property
+    def deleted(self) -> int:
+        """Events that were deleted with an old piece of the results before they were read."""
+        return self._position.deleted if self._position else 0
 
     @property
     def is_over(self) -> bool:
@@ -164,7 +169,7 @@ class Outbox:
     def _read(self, folder: str, now_s: float) -> list[Message]:
         """The next events of a source, or none where there are no more at the moment."""
         file = self._file(folder)
-        before = file.began_again
+        before, deleted = file.began_again, file.deleted
         try:
             events = file.read(BLOCK, now_s)
             while events and not (wanted := [event for event in events if self._wants(event)]):
@@ -172,6 +177,14 @@ class Outbox:
                 events = file.read(BLOCK, now_s)
         except OSError:
             return []  # It is asked for again soon; render says what is wrong with a disk.
+        if file.deleted > deleted:
+            self._position.deleted += file.deleted - deleted
+            self._confirmed(folder).counts.forget_present()
+            self._pass_over(folder, file.went_on_at)
+            self._say(
+                f"{self._name}: {file.deleted - deleted} events of {self._folder.sources[folder]} were deleted before"
+                " they were sent, as render.keep says."
+            )
         if file.began_again > before:
             self._confirmed(folder).counts = self._before_any(folder)
             self._say(
@@ -183,7 +196,7 @@ class Outbox:
     def _file(self, folder: str) -> EventFile:
         if folder not in self._files:
             confirmed = self._confirmed(folder)
-            self._files[folder] = EventFile(self._folder.events_of(folder), confirmed.place)
+            self._files[folder] = EventFile(self._folder.folder_of(folder), confirmed.place)
         return self._files[folder]
 
     def _confirmed(self, folder: str) -> Confirmed:

@@ -7,9 +7,10 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..people.event_file import Place
 from ..results.atomic import BINARY, NO_LINK, open_plain, sync_folder, write_all
+from ..results.pieces import is_piece
 from .counts import Counts
-from .event_file import Place
 
 LARGEST_BYTES = 10_000_000
 
@@ -29,6 +30,7 @@ class Position:
     run: str
     sent: int = 0  # events that were confirmed, all lives of this process together
     refused: int = 0  # events that the destination will never take, and that were set aside
+    deleted: int = 0  # events that were deleted with an old piece of the results before they were read
     sources: dict[str, Confirmed] = field(default_factory=dict)  # by folder, "" for the folder of the run itself
 
     @classmethod
@@ -42,7 +44,7 @@ class Position:
                 said = json.loads(file.read(LARGEST_BYTES))
             if said["run"] == run:
                 sources = {name: _confirmed(entry) for name, entry in said["sources"].items()}
-                return cls(run, int(said["sent"]), int(said["refused"]), sources)
+                return cls(run, int(said["sent"]), int(said["refused"]), int(said.get("deleted", 0)), sources)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass  # A kill leaves the old file or the new one. This one is missing or was damaged by somebody else.
         return cls(run)
@@ -53,7 +55,13 @@ class Position:
             name: {"place": asdict(entry.place), "counts": entry.counts.to_json()}
             for name, entry in self.sources.items()
         }
-        said = {"run": self.run, "sent": self.sent, "refused": self.refused, "sources": sources}
+        said = {
+            "run": self.run,
+            "sent": self.sent,
+            "refused": self.refused,
+            "deleted": self.deleted,
+            "sources": sources,
+        }
         part = path.with_name(f".{path.name}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK | BINARY, 0o600)
         try:
@@ -69,4 +77,8 @@ def _confirmed(said: dict) -> Confirmed:
     place = said["place"]
     if not (isinstance(place["bytes"], int) and place["bytes"] >= 0 and isinstance(place["tail"], str)):
         raise ValueError("no place")
-    return Confirmed(Place(place["bytes"], int(place["lines"]), place["tail"]), Counts.from_json(said["counts"]))
+    piece = place.get("piece", "")
+    if piece and not is_piece(piece):
+        raise ValueError("no piece")
+    where = Place(place["bytes"], int(place["lines"]), place["tail"], piece)
+    return Confirmed(where, Counts.from_json(said["counts"]))

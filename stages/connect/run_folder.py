@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import EVENTS, LINE_BYTES, RESULTS, RUN
+from ..layout import LINE_BYTES, RUN
 from ..results.atomic import open_plain
+from ..results.pieces import results_in_pieces
 from ..results.run_file import RunFile
 
 
@@ -35,9 +36,9 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 self._look_for_sources()
 
-    def events_of(self, folder: str) -> Path:
-        """Where the events of a source are."""
-        return self.path / folder / EVENTS
+    def folder_of(self, folder: str) -> Path:
+        """That of the results and events of a source."""
+        return self.path / folder
 
     def _take(self, run: RunFile | None) -> None:
         if run is None or self._expected not in (None, run.run):
@@ -48,22 +49,21 @@ class RunFolder:
         self.run, self.is_over = run.run, run.ended is not None
 
     def _look_for_sources(self) -> None:
-        if not self.sources and (name := _source_in(self.path / RESULTS)):
+        if not self.sources and (name := _source_in(self.path)):
             self.sources[""] = name
         if "" in self.sources:
             return  # A run of one source; whatever else is in its folder is not of this run.
         for entry in os.scandir(self.path):
             if entry.name in self.sources or not entry.is_dir(follow_symlinks=False):
                 continue
-            if not (self.path / entry.name / RUN).exists() and (name := _source_in(Path(entry.path, RESULTS))):
+            if not (self.path / entry.name / RUN).exists() and (name := _source_in(Path(entry.path))):
                 self.sources[entry.name] = name
 
 
-def _source_in(results: Path) -> str | None:
-    """The name of the source that the first line of results.jsonl is about; None where there is no whole line yet."""
-    try:
-        with open_plain(results) as file:
+def _source_in(folder: Path) -> str | None:
+    """The name of the source that the first line of the results is about; None where there is no whole line yet."""
+    for results in results_in_pieces(folder):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError), open_plain(results) as file:
             name = json.loads(file.readline(LINE_BYTES))["source"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return name if isinstance(name, str) else None
+            return name if isinstance(name, str) else None
+    return None

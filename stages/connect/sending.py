@@ -108,4 +108,6 @@ def _run(sender, ending: Ending) -> None:
 
 
 def _report(sender) -> dict:
-    return {"sent": sender.outbox.sent, "refused": sender.outbox.refused, "connected": sender.link.is_up}
+    box = sender.outbox
+    deleted = {"deleted": box.deleted} if box.deleted else {}
+    return {"sent": box.sent, "refused": box.refused, **deleted, "connected": sender.link.is_up}

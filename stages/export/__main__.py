@@ -25,12 +25,11 @@ from ..errors import FacepipeError
 from ..layout import EXPORT, RESULTS
 from ..project import command
 from ..report.gathering import files
-from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, coast_of, inputs_of, results_in
+from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, coast_of, place_of, results_in
 from ..report.options import options_of
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import write_parts
-from ..sources.stamps import apart_in
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
 from .editing import EVENTS_MOST, chapters_vtt, edl, ffmetadata, final_cut_xml, subrip
@@ -98,7 +97,7 @@ def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> 
     wanted = [name for name in (*FORMATS, CHAPTERED) if getattr(options, name)] or [*FORMATS]
     made = 0
     for one in results:
-        place = SourceFolder(one.folder, manifest, apart=apart_in(inputs_of(one.folder), one.folder.name))
+        place = place_of(one.folder, manifest)
         if wanted != ["srt"]:
             for film in films_in(one, coast_of(one.folder)):
                 made += 1

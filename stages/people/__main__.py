@@ -18,6 +18,7 @@ if __name__ == "__main__":  # Ctrl-C while the modules below are read: nothing w
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from ..layout import DAYS, LOCK, PEOPLE, RESULTS, RUN, SECONDS
 from ..locks import Taken, locked
 from ..project import command
 from ..report.lines import (
+    NoFrames,
     Results,
     ResultsError,
     areas_of,
@@ -38,6 +40,7 @@ from ..report.lines import (
     chosen_folder,
     coast_of,
     inputs_of,
+    place_of,
     results_in,
     said_in,
 )
@@ -47,8 +50,8 @@ from ..report.words import counted
 from ..results.atomic import open_plain
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
+from ..results.pieces import OF_PEOPLE, Before, pieces_of, whole_of
 from ..results.source_folder import SourceFolder
-from ..sources.stamps import apart_in
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
 from .events import EventMachine
@@ -106,23 +109,37 @@ class _Source:
     coast_s: float
     areas: Areas
     has_ended: bool  # who is there at its end has left with it
+    is_as_run: bool  # the zones and lines are those that the run had
 
     def people(self, place: SourceFolder, folder: Path) -> Iterator[Row]:
         """Rows of people; pictures by their paths in the folder of the run."""
 
+        pieces = [(Before.of(piece).frame, piece) for piece in pieces_of(place)]
+
         def picture_of(line: Line) -> str | None:
-            path = place.video(line.source, line.file)
+            piece = next((piece for first, piece in reversed(pieces) if first <= line.frame), place)
+            path = piece.video(line.source, line.file)
             return path.relative_to(folder).as_posix() if path.is_file() else None
 
         return people(self.results, self.coast_s, self.areas, picture_of)
 
-    def events(self) -> Iterator[bytes]:
-        """The lines of events.jsonl."""
-        machine = EventMachine(self.coast_s, self.areas)
-        for line in self.results:
+    def events(self, manifest: Manifest) -> Iterator[tuple[Path, Iterator[bytes]]]:
+        """Where each events.jsonl is to be, one for each piece, and its lines; to be read in this order."""
+        machine, parts = EventMachine(self.coast_s, self.areas), self.results.parts()
+        before = Before.of(place_of(parts[0].folder, manifest))
+        if self.is_as_run and OF_PEOPLE in before.state:  # Older pieces are deleted; who was there then is known.
+            machine.take_up(before.state[OF_PEOPLE])
+        for number, part in enumerate(parts, 1):
+            ends_here = self.has_ended and number == len(parts)
+            yield place_of(part.folder, manifest).events, _events_of(part, machine, ends_here)
+
+
+def _events_of(part: Results, machine: EventMachine, ends_here: bool) -> Iterator[bytes]:
+    with suppress(NoFrames):  # A piece that was just begun.
+        for line in part:
             yield from (event.to_line() for event in machine.step(line))
-        if self.has_ended:
-            yield from (event.to_line() for event in machine.end())
+    if ends_here:
+        yield from (event.to_line() for event in machine.end())
 
 
 def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> Iterator[str]:
@@ -160,12 +177,13 @@ def _areas_given(config: str) -> Pipeline:
 def _source(results: Results, given: Pipeline | None, of_several: bool) -> _Source:
     areas = areas_of(results.folder) if given is None else given.areas_of(results.folder.name if of_several else None)
     ended = said_in(_run_file(results.folder)).get("ended")
-    return _Source(results, coast_of(results.folder), areas, ended == "finished")
+    return _Source(results, coast_of(results.folder), areas, ended == "finished", given is None)
 
 
 def _run_file(folder: Path) -> Path:
     """Of several sources it lies in the folder above."""
-    return folder / RUN if os.path.lexists(folder / RUN) else folder.resolve().parent / RUN
+    folder = whole_of(folder.resolve())
+    return folder / RUN if os.path.lexists(folder / RUN) else folder.parent / RUN
 
 
 Writer = Callable[[Path, dict, Iterable[Row], Manifest], int]
@@ -174,7 +192,7 @@ Writer = Callable[[Path, dict, Iterable[Row], Manifest], int]
 def _tables(
     sources: list[_Source], folder: Path, manifest: Manifest, begins: datetime | None, writers: dict[str, Writer]
 ) -> Iterator[str]:
-    places = [_place(source.results.folder, manifest) for source in sources]
+    places = [place_of(source.results.folder, manifest) for source in sources]
 
     def everybody() -> Iterator[Row]:
         for source, place in zip(sources, places, strict=True):
@@ -215,10 +233,6 @@ def _of_one_video(rows: Iterable[Row]) -> Iterator[Row]:
         yield row
 
 
-def _place(folder: Path, manifest: Manifest) -> SourceFolder:
-    return SourceFolder(folder, manifest, apart=apart_in(inputs_of(folder), folder.name))
-
-
 def _events(sources: list[_Source], folder: Path, manifest: Manifest) -> Iterator[str]:
     for source in sources:  # Without it nobody would be known to have left, and no zone would be known.
         if not inputs_of(source.results.folder):
@@ -228,10 +242,10 @@ def _events(sources: list[_Source], folder: Path, manifest: Manifest) -> Iterato
     try:
         with locked(folder / LOCK):  # A run that is under way writes them itself.
             for source in sources:
-                path = _place(source.results.folder, manifest).events
-                with manifest.replacing(path) as temporary, temporary.open("wb") as file:
-                    count = sum(1 for text in source.events() if file.write(text))
-                yield f"Wrote {path}: {counted(count, 'event', 'events')}."
+                for path, lines in source.events(manifest):
+                    with manifest.replacing(path) as temporary, temporary.open("wb") as file:
+                        count = sum(1 for text in lines if file.write(text))
+                    yield f"Wrote {path}: {counted(count, 'event', 'events')}."
     except Taken as error:
         raise ResultsError(
             f"the run in {folder} is under way ({error.holder}) and writes its events itself; wait for its end."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..answers import Answer
 from ..areas import Areas
@@ -122,6 +122,24 @@ class EventMachine:
     def lowest_id(self) -> int | None:
         """Of those who are there, or may come back."""
         return min(self._people, default=None)
+
+    def to_json(self) -> dict:
+        """All that it knows of the lines so far, for `take_up` of another one."""
+        before = None if self._before is None else replace(self._before, faces=[]).to_json()
+        people = [
+            person.to_json() | {"is_in_view": person.seen is self._before} for _, person in sorted(self._people.items())
+        ]
+        return {"before": before, "held_s": self._held_s, "people": people}
+
+    def take_up(self, said: dict) -> None:
+        """Go on from what another one knew; raises `KeyError`, `TypeError` and `ValueError` for nothing such."""
+        self._before = None if said["before"] is None else Line.of_json(said["before"])
+        self._held_s = float(said["held_s"])
+        for one in said["people"]:
+            person = Presence.of_json(one)
+            if one["is_in_view"]:
+                person.seen = self._before
+            self._people[person.id] = person
 
     def _in_pixels(self, width: int, height: int) -> Areas:
         if (width, height) != self._size:

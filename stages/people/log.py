@@ -1,25 +1,18 @@
-"""events.jsonl: a line of JSON for each event of one source, written with its results and read by other programs."""
+"""events.jsonl: a line of JSON for each event of one source, written with its results; `event_file` reads it."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import FacepipeError
-from ..layout import LINE_BYTES
-from ..project import command
 from ..results.atomic import open_plain, write_all
 from ..results.errors import cannot_write
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
+from ..results.pieces import NOTHING, Extent
+from .event_file import NotAnEvent, follow  # noqa: F401  (programs import them from here, docs/people.md)
 from .events import Event, EventMachine
-
-
-class NotAnEvent(FacepipeError):
-    """A line of events.jsonl that facepipe has not written."""
 
 
 class EventLog:
@@ -29,10 +22,19 @@ class EventLog:
     are by `replay`: what the file says already is left as it is, what a killed process has not written is written.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, machine: EventMachine):
-        """The file is made with the first frame of a video; raises `ForeignFile` where another one has its name."""
-        manifest.refuse_foreign(path)
-        self._path, self._manifest, self._machine = path, manifest, machine
+    def __init__(self, path: Path, manifest: Manifest, machine: EventMachine, before: Extent = NOTHING):
+        """The file is made with the first frame of a video; raises `ForeignFile` where another one has its name.
+
+        `before`: how much there is in earlier pieces of the log.
+        """
+        self.extent = before  # how much there is in all pieces
+        self._manifest, self._machine = manifest, machine
+        self.go_on_in(path)
+
+    def go_on_in(self, path: Path) -> None:
+        """What happens from here on is written to this file; the one before it is closed. Raises as `__init__`."""
+        self._manifest.refuse_foreign(path)
+        self._path = path
         self._descriptor: int | None = None
         self._is_closed = False
         self._size = 0  # bytes that are known to follow from the lines
@@ -55,6 +57,10 @@ class EventLog:
         if plays:
             self._open()
         self._write(self._machine.step(line))
+
+    def known(self) -> dict:
+        """What is known of the frames so far, as `EventMachine.to_json` says it."""
+        return self._machine.to_json()
 
     def close(self, has_ended: bool = False) -> None:
         """Complete the file; raises `OutputError` and `ForeignFile`.
@@ -88,6 +94,7 @@ class EventLog:
                 self._open()
                 self._append(text)
             self._size += len(text)
+            self.extent = Extent(self.extent.lines + 1, self.extent.bytes + len(text))
 
     def _open(self) -> None:
         """Open the file for writing, and cut off what does not follow from the lines."""
@@ -107,36 +114,3 @@ class EventLog:
             write_all(self._descriptor, text)
         except OSError as error:
             raise cannot_write(self._path, error) from error
-
-
-def follow(path: Path, position: int = 0) -> Iterator[tuple[int, dict]]:
-    """The events that stand in an events.jsonl behind a position, each with the position behind it, both in bytes.
-
-    It ends where the file does: to follow one that grows, ask again with the last position. A line that is still
-    being written is left for the next time; a file that is not there yet holds nothing. Positions stay valid while a
-    run goes on, is killed and resumed: what was written is never changed, and written again where it was cut off.
-    Raises `OSError`, and `NotAnEvent`.
-    """
-    try:
-        lines = open_plain(path)
-    except FileNotFoundError:
-        return
-    with lines:
-        lines.seek(position)
-        while (text := lines.readline(LINE_BYTES)).endswith(b"\n"):
-            event = _parsed(text)
-            if event is None:
-                raise NotAnEvent(
-                    f"{path} has a line at byte {position} that is no event; {command('people')} --events writes the"
-                    " file anew."
-                )
-            position += len(text)
-            yield position, event
-
-
-def _parsed(text: bytes) -> dict | None:
-    try:
-        event = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None

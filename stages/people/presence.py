@@ -6,9 +6,9 @@ Pure: positions and times are those that stand in results.jsonl.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ..answers import Answer
+from ..answers import Answer, answer_from
 from ..areas import Areas, Point, beyond, contains, distance_to_border, meet
 from ..frames import Face
 from ..results.jsonl import Line
@@ -112,6 +112,35 @@ class Presence:
                     self.crossings[name, direction] += 1
                     crossed.append((name, direction))
         return crossed
+
+    def to_json(self) -> dict:
+        """All that is known of them, for `of_json`."""
+        zones = {name: [stay.since_s, stay.seconds, stay.visits] for name, stay in self.zones.items()}
+        return {
+            "id": self.id,
+            "first": replace(self.first, faces=[]).to_json(),
+            "seen": replace(self.seen, faces=[self.face]).to_json(),
+            "seconds": self.seconds,
+            "until": self.until_s,
+            "known": self.is_known,
+            "answers": {stage: answer.to_json() for stage, answer in self.answers.items()},
+            "zones": zones,
+            "crossings": [[*crossed, count] for crossed, count in self.crossings.items()],
+            "settled": {name: [*point, is_right] for name, (point, is_right) in self._settled.items()},
+        }
+
+    @classmethod
+    def of_json(cls, said: dict) -> Presence:
+        """The inverse of `to_json`; raises `KeyError`, `TypeError` and `ValueError` for what is nothing such."""
+        person = cls(int(said["id"]), Line.of_json(said["first"]))
+        person.seen = Line.of_json(said["seen"])
+        [person.face] = person.seen.faces
+        person.seconds, person.until_s, person.is_known = said["seconds"], said["until"], said["known"]
+        person.answers = {stage: answer_from(answer) for stage, answer in said["answers"].items()}
+        person.zones = {name: ZoneStay(*stay) for name, stay in said["zones"].items()}
+        person.crossings = Counter({(line, direction): count for line, direction, count in said["crossings"]})
+        person._settled = {name: ((x, y), is_right) for name, (x, y, is_right) in said["settled"].items()}
+        return person
 
 
 def _centre(face: Face) -> Point:

@@ -12,14 +12,15 @@ import numpy as np
 
 from .. import time_of_day
 from ..frames import FinishedFrame
-from ..layout import EVENTS
+from ..layout import EVENTS, PIECE
 from ..people.events import EventMachine
 from ..people.log import EventLog
 from ..protocol.messages import SourceHello
-from ..results.errors import DamagedState, cannot_write
+from ..results.errors import REPLACE, DamagedState, cannot_write
 from ..results.jsonl import as_line, lines_of
 from ..results.manifest import Manifest
 from ..results.output_folder import OutputFolder
+from ..results.pieces import OF_FACES, OF_PEOPLE, Before, Extent, newest_of
 from ..results.run_file import RunFile, refuse_unknown
 from ..results.source_folder import SourceFolder
 from ..sinks.encoders import refuse_encoder
@@ -29,6 +30,7 @@ from ..sources.stamps import apart_in
 from ..supervision.stage import ControlChannel, Settings
 from ..view.postprocess import PostProcessor
 from .extra import Extra
+from .rotation import Rotation
 from .screens import Screens, SourceScreens
 
 LARGE_BYTES = 30_000_000  # of a picture: ten megapixels
@@ -62,34 +64,47 @@ class RunOutputs:
             self._has_begun = True
             self._begin()
         pipeline, place = self._settings.pipeline, self._place(hello.source)
-        keep_alive, restored = self._control.run_with_heartbeat, None
+        keep_alive, restored, before = self._control.run_with_heartbeat, None, Before()
         if self._continues:
             found = self._found.pop(place.path, None)
-            restored = keep_alive(lambda: restore(found or survey(place), hello.source, hello.live))
+            restored = keep_alive(lambda: restore(found or survey(self._newest(place)), hello.source, hello.live))
+            before = restored.before
+        rotation = Rotation.of(pipeline, place, hello.live)
+        piece = place if rotation is None else rotation.piece
         specs = {source.name or hello.source: source.spec for source in self._settings.sources}
-        recorder = Recorder(
-            place,
-            restored,
+        open_recorder = partial(
+            Recorder,
             spec=specs.get(hello.source),
             live=hello.live,
             subtitles=pipeline.render.subtitles,
             encoder=pipeline.render.encoder,
             run_with_heartbeat=keep_alive,
         )
+        recorder = open_recorder(piece, restored)
         postprocessor = PostProcessor(pipeline, hello.source)
-        events = self._events(hello, place) if pipeline.render.events and pipeline.render.track else Extra(EVENTS, None)
+        machine = EventMachine(pipeline.render.coast, pipeline.areas_of(hello.source))
+        _take_up(piece, before, postprocessor, machine)
+        events = self._events(piece, machine, before.events)
         if restored is not None:
             self._say_where(hello.source, recorder)
-            keep_alive(lambda: _replay(place.results, postprocessor, events))
+            keep_alive(lambda: _replay(piece.results, postprocessor, events, rotation))
         previews = hello.live and pipeline.render.shows_latest
-        return SourceOutputs(recorder, postprocessor, screens.of(hello.source, previews), events, keep_alive)
+        return SourceOutputs(
+            recorder,
+            postprocessor,
+            screens.of(hello.source, previews),
+            events,
+            keep_alive,
+            rotation=rotation,
+            open_recorder=open_recorder,
+        )
 
-    def _events(self, hello: SourceHello, place: SourceFolder) -> Extra[EventLog]:
-        pipeline = self._settings.pipeline
-        machine = EventMachine(pipeline.render.coast, pipeline.areas_of(hello.source))
+    def _events(self, piece: SourceFolder, machine: EventMachine, before: Extent) -> Extra[EventLog]:
+        if not (self._settings.pipeline.render.events and self._settings.pipeline.render.track):
+            return Extra(EVENTS, None)
         return Extra.opened(
             EVENTS,
-            lambda: EventLog(place.events, place.manifest, machine),
+            lambda: EventLog(piece.events, piece.manifest, machine, before),
             is_first=not self._settings.life,
             say=self._control.say,
         )
@@ -122,7 +137,7 @@ class RunOutputs:
         # By hand, or after a death: others may have taken what was written, and wait for what comes.
         everything = bool(self._settings.run) and not self._settings.life
         names = [source.name for source in self._settings.sources] if len(self._settings.captures) > 1 else [None]
-        places = map(self._place, names)
+        places = [self._newest(self._place(name)) for name in names]
         keep_alive = self._control.run_with_heartbeat
         return {place.path: keep_alive(partial(survey, place, everything)) for place in places}
 
@@ -132,6 +147,9 @@ class RunOutputs:
             path = path / str(source)
         apart = apart_in(self._settings.inputs, source)
         return SourceFolder(path, Manifest(self._folder.path), self._settings.pipeline.writes_annotated, apart)
+
+    def _newest(self, place: SourceFolder) -> SourceFolder:
+        return newest_of(place, self._settings.pipeline.render.rotate is not None)
 
     def _begin(self) -> None:
         """Make room for this run. Before its source was opened it could fail, and results be lost for nothing."""
@@ -164,21 +182,32 @@ class SourceOutputs:
         screens: SourceScreens,
         events: Extra[EventLog],
         run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
+        *,
+        rotation: Rotation | None = None,
+        open_recorder: Callable[[SourceFolder], Recorder] = Recorder,
     ):
-        """`run_with_heartbeat` runs what may take longer than a stage may be silent."""
+        """`run_with_heartbeat` runs what may take longer than a stage may be silent.
+
+        `rotation`: what divides the outputs into pieces, if anything does; `open_recorder` opens that of another piece.
+        """
         self.recorder, self.screens = recorder, screens
         self._postprocessor, self._events, self._run_with_heartbeat = postprocessor, events, run_with_heartbeat
+        self._rotation, self._open_recorder = rotation, open_recorder
 
     def take(self, frame: FinishedFrame, all_known: bool, live: bool) -> FinishedFrame:
         """Write and show the next frame, and return it as it was written; raises `OutputError`.
 
         `all_known`: whether it has every face that was found in its picture.
         """
+        if self._rotation is not None and self._rotation.is_border(frame):
+            self._begin_piece(frame)
         frame = self._postprocessor.finish(frame, all_known)
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
         self._events.do(lambda events: events.take(as_line(frame), plays=frame.picture.rate is not None))
+        if self._rotation is not None:
+            self._rotation.step(frame)
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
         return frame
 
@@ -192,6 +221,24 @@ class SourceOutputs:
         self._events.do(lambda events: events.close(has_ended))
         self.recorder.close()
 
+    def _begin_piece(self, frame: FinishedFrame) -> None:
+        """Complete the outputs, and begin the next piece of them with this frame; raises `OutputError`.
+
+        The next piece is begun when all of this one is whole: killed before, render comes here again.
+        """
+        before = self.recorder
+        self._events.do(lambda events: events.close())
+        self.recorder.close()
+        extent = self._events.do(lambda events: events.extent, Extent())
+        state = {OF_FACES: self._postprocessor.to_json()}
+        state |= self._events.do(lambda events: {OF_PEOPLE: events.known()}, {})
+        piece = self._run_with_heartbeat(lambda: self._rotation.begin(frame, before.counts, extent, state))
+        self._events.do(lambda events: events.go_on_in(piece.events))
+        self.recorder = self._open_recorder(piece)
+        self.recorder.counts.update(before.counts)
+        self.recorder.notes += dict.fromkeys(before.notes)
+        self.recorder.failures += before.failures
+
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
         drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.wants_drawn else None
@@ -199,11 +246,23 @@ class SourceOutputs:
         return drawn
 
 
-def _replay(results: Path, postprocessor: PostProcessor, events: Extra[EventLog]) -> None:
-    """Let both remember what the lines of a results.jsonl say of the frames; raises `OutputError` and `NotALine`."""
+def _take_up(piece: SourceFolder, before: Before, postprocessor: PostProcessor, machine: EventMachine) -> None:
+    """Let both remember what was known before a piece; raises `DamagedState`."""
+    try:
+        postprocessor.take_up(before.state.get(OF_FACES, {}))
+        if OF_PEOPLE in before.state:
+            machine.take_up(before.state[OF_PEOPLE])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedState(f"{piece.own / PIECE} is damaged; put it back, or {REPLACE}.") from error
+
+
+def _replay(results: Path, postprocessor: PostProcessor, events: Extra[EventLog], rotation: Rotation | None) -> None:
+    """Let all remember what the lines of a results.jsonl say of the frames; raises `OutputError` and `NotALine`."""
     try:
         for line in lines_of(results):
             postprocessor.replay(line)
             events.do(lambda log, line=line: log.replay(line))
+            if rotation is not None:
+                rotation.replay(line)
     except OSError as error:
         raise cannot_write(results, error) from error

@@ -31,7 +31,7 @@ from ..protocol.messages import (
 )
 from ..protocol.rates import Snapshot
 from ..protocol.stats import SourceReport
-from ..results.jsonl import last_time
+from ..sinks.recorder import Recorder
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
 from ..transport.sockets import RouterSocket
@@ -60,7 +60,7 @@ class RenderedSource:
         trace: TraceRecorder | None = None,
     ):
         """`on_frame` is called with each frame before it is drawn."""
-        self.recorder, self._screens = outputs.recorder, outputs.screens
+        self._screens = outputs.screens
         self._outputs, self._on_frame, self._trace = outputs, on_frame, trace
         self._has_finished = False  # its capture has said that it has heard all
         self._lost_s: float | None = None  # since when its capture cannot be reached
@@ -81,7 +81,12 @@ class RenderedSource:
         self._newest: FinishedFrame | None = None
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_up_to = before.position
-        self._time = last_time(self.recorder.paths[0]) if before.position else None  # of the last frame in the outputs
+        self._time = before.time  # of the last frame in the outputs
+
+    @property
+    def recorder(self) -> Recorder:
+        """What writes its results: another one for each piece of them."""
+        return self._outputs.recorder
 
     def start(self, connection: str, hello: SourceHello) -> str | None:
         """Take a capture's hello; returns why it is refused: another one holds its lease."""
@@ -221,7 +226,7 @@ class RenderedSource:
         capped = self._stats.capped
         beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
         notes = [*self.recorder.notes, *self.failures, *([beyond] if capped else [])]
-        return notes + self._outputs.notes(self._name)
+        return list(dict.fromkeys(notes + self._outputs.notes(self._name)))
 
     @property
     def failures(self) -> list[str]:

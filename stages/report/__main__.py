@@ -36,7 +36,7 @@ from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
 from .contact_sheet import write_contact_sheet
-from .cut import cut_faces, place_of
+from .cut import cut_faces
 from .film import wanted
 from .gathering import files, gather, losses_by_reason
 from .lines import (
@@ -44,6 +44,7 @@ from .lines import (
     cannot_be_written,
     chosen_folder,
     losses_of,
+    place_of,
     results_in,
     summary_in,
 )
@@ -139,7 +140,7 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
 
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
-    for one in results:
+    for one in (part for whole in results for part in whole.parts()):  # Each piece has a video of its own.
         has_film, place = False, place_of(one.folder, manifest)
         for is_film, lines in files(one):
             if not is_film:

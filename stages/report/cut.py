@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from ..layout import RUN
+from ..results.jsonl import Line
 from ..results.manifest import Manifest
-from ..results.source_folder import SourceFolder
-from ..sources.stamps import apart_in
-from .lines import Results, inputs_of
+from .lines import NoFrames, Results, inputs_of, place_of
 from .person import Moment
 from .thumbnails import SIDE, Thumbnails
 from .words import Pictures
@@ -46,9 +47,15 @@ def cut_faces(
     """
     hidden = _was_hidden(results.folder)
     hide = blur or hidden is not False
-    thumbnails = Thumbnails(place_of(results.folder, manifest), source, spec, hide, side)
-    pictures = thumbnails.cut(moments)
-    notes, said = list(thumbnails.notes), list(thumbnails.notes)
+    pictures: dict[Moment, bytes] = {}
+    notes: list[str] = []
+    parts = [(results, {moment: moment for moment in moments})] if spec is not None else _by_part(results, moments)
+    for part, of_part in parts:
+        thumbnails = Thumbnails(place_of(part.folder, manifest), source, spec, hide, side)
+        cut = thumbnails.cut(of_part)
+        pictures |= {moment: cut[there] for moment, there in of_part.items() if there in cut}
+        notes += thumbnails.notes
+    said = list(notes)
     if moments and not pictures and not notes:
         notes.append(NO_PICTURES)
     if hidden is None and pictures and not blur:
@@ -58,9 +65,21 @@ def cut_faces(
     return Cut(pictures, notes, said, may_link=not hide or (hidden is True and spec is None))
 
 
-def place_of(folder: Path, manifest: Manifest) -> SourceFolder:
-    """The outputs of the source whose results are in a folder."""
-    return SourceFolder(folder, manifest, apart=apart_in(inputs_of(folder), folder.name))
+def _by_part(results: Results, moments: Sequence[Moment]) -> Iterator[tuple[Results, dict[Moment, Moment]]]:
+    """The pieces that moments are in, with each moment as the piece has it: its video begins with its first frame."""
+    begun = [(part, first) for part in results.parts() if (first := _first_line(part)) is not None]
+    if len(begun) < 2:
+        yield results, {moment: moment for moment in moments}
+        return
+    for (part, first), (_, later) in zip_longest(begun, begun[1:], fillvalue=(None, None)):
+        inside = [m for m in moments if first.frame <= m.frame and (later is None or m.frame < later.frame)]
+        yield part, {moment: replace(moment, time_s=moment.time - first.time) for moment in inside}
+
+
+def _first_line(results: Results) -> Line | None:
+    with suppress(NoFrames):  # A piece that has just been begun.
+        return next(iter(results), None)
+    return None
 
 
 def _was_hidden(folder: Path) -> bool | None:

@@ -14,14 +14,18 @@ import msgspec
 from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..config.schema import Render
 from ..errors import FacepipeError, way_out
-from ..layout import DROP_LOG, RESULTS, RUN
+from ..layout import DROP_LOG, PIECES, RESULTS, RUN
 from ..results.atomic import look_into, open_plain
 from ..results.counting import FOLDERS
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import NotALine
 from ..results.jsonl import Line, lines_of
+from ..results.manifest import Manifest
+from ..results.pieces import pieces_of, results_in_pieces, whole_of
 from ..results.run_file import LARGEST_BYTES
 from ..results.runs import newest_run
+from ..results.source_folder import SourceFolder
+from ..sources.stamps import apart_in
 
 
 class ResultsError(FacepipeError):
@@ -46,24 +50,32 @@ def cannot_be_read(path: Path, error: OSError) -> ResultsError:
 
 
 class Results:
-    """The lines of one source. They may be read any number of times, and are never held."""
+    """The lines of one source, of all its pieces. They may be read any number of times, and are never held."""
 
     def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / RESULTS
+        self.folder, self.path = folder, results_in_pieces(folder)[-1]
         self.is_torn = False  # found out by reading: the last line breaks off
         if not self.path.is_file():
             raise ResultsError(f"{folder} has no {RESULTS}; write the folder that a run has left, such as out/clip.")
-        self._real = self.path.resolve()  # A person may read through a link.
+
+    def parts(self) -> list[Results]:
+        """The same by the pieces that it is in: one, this, where it is in none."""
+        return [Results(path.parent) for path in results_in_pieces(self.folder)]
 
     def __iter__(self) -> Iterator[Line]:
         """Every whole line; raises `ResultsError` at one that is not what facepipe writes, and where there is none."""
-        try:
-            count, self.is_torn = yield from lines_of(self._real)
-        except NotALine as error:
-            where = f"{self.path}:{error.number}"
-            raise ResultsError(f"{where} is {error.what}; write a folder that facepipe has left.") from None
-        except OSError as error:
-            raise cannot_be_read(self.path, error) from error
+        count = 0
+        for path in results_in_pieces(self.folder):
+            try:
+                of_piece, self.is_torn = yield from lines_of(path.resolve())  # A person may read through a link.
+                count += of_piece
+            except NotALine as error:
+                where = f"{path}:{error.number}"
+                raise ResultsError(f"{where} is {error.what}; write a folder that facepipe has left.") from None
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and path != self.path:
+                    continue  # A run that is under way has deleted an old piece.
+                raise cannot_be_read(path, error) from error
         if count == 0:
             raise NoFrames(f"{self.path} holds no frame: the run ended before its first one; run it again.")
 
@@ -74,14 +86,14 @@ def results_in(folder: Path) -> list[Results]:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
         raise ResultsError(f"{folder} {what}; write the folder that a run has left, such as out/clip.")
-    if (folder / RESULTS).is_file():
+    if results_in_pieces(folder)[-1].is_file():
         return [Results(folder)]
     if runs := runs_in(folder):
         raise ResultsError(
             f"{folder} holds {len(runs)} run{'s' * (len(runs) != 1)} and is none itself; write the folder of one, such"
             f" as {runs[0]}."
         )
-    each = sorted(path.parent for path in folder.glob(f"*/{RESULTS}"))[:FOLDERS]
+    each = sorted({path.parent for name in (RESULTS, PIECES) for path in folder.glob(f"*/{name}")})[:FOLDERS]
     return [Results(path) for path in each] or [Results(folder)]
 
 
@@ -127,10 +139,10 @@ def coast_of(folder: Path) -> float:
 def areas_of(folder: Path) -> Areas:
     """The zones and lines of the source whose folder it is, as its run was begun; raises `ResultsError`."""
     inputs, of_several = _inputs_in(folder)
-    kinds = []
+    name, kinds = whole_of(folder).name, []
     for key, flaw_of in (("zones", flaw_of_zone), ("lines", flaw_of_line)):
         areas = inputs.get(key, {})
-        areas = areas.get(folder.name, {}) if of_several and isinstance(areas, dict) else areas
+        areas = areas.get(name, {}) if of_several and isinstance(areas, dict) else areas
         if not isinstance(areas, dict) or any(map(flaw_of, areas.values())):
             raise ResultsError(f"{folder} belongs to a run whose {RUN} is damaged at {key}; put it back.")
         kinds.append(areas)
@@ -138,11 +150,20 @@ def areas_of(folder: Path) -> Areas:
 
 
 def _inputs_in(folder: Path) -> tuple[dict, bool]:
-    """What a run was begun with, and whether the folder is that of one of its several sources."""
-    above = folder.resolve().parent  # Of several sources run.json lies there, and results lie in their folders only.
+    """What a run was begun with, and whether the folder is that of one of its several sources, or of a piece of it."""
+    folder = whole_of(folder.resolve())
+    above = folder.parent  # Of several sources run.json lies there, and results lie in their folders only.
     of_several = not os.path.lexists(folder / RUN) and not os.path.lexists(above / RESULTS)
     inputs = said_in((above if of_several else folder) / RUN).get("inputs")
     return (inputs if isinstance(inputs, dict) else {}), of_several
+
+
+def place_of(folder: Path, manifest: Manifest) -> SourceFolder:
+    """The outputs of the source, or of the piece, whose results are in a folder."""
+    whole = whole_of(folder)
+    place = SourceFolder(whole, manifest, apart=apart_in(inputs_of(folder), whole.name))
+    pieces = [one for one in pieces_of(place) if folder in (whole, one.own)]
+    return pieces[0] if len(pieces) == 1 else place
 
 
 def runs_in(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..layout import LINE_BYTES
+from ..layout import LINE_BYTES, PIECES
 from .atomic import is_plain, open_plain
 
 FOLDERS = 1000  # of sources in a folder of results
@@ -24,7 +24,8 @@ def count_frames(path: Path, file: str, below: int) -> int:
 
 def what_is_whole(folder: Path, results: str) -> str:
     """What is left of the results of a run, in a few words: "results.jsonl holds 78 whole lines"."""
-    paths = [folder / results, *sorted(folder.glob(f"*/{results}"))[:FOLDERS]]
+    below = sorted(path for glob in ("*", f"{PIECES}/*", f"*/{PIECES}/*") for path in folder.glob(f"{glob}/{results}"))
+    paths = [folder / results, *below[:FOLDERS]]
     held = [(path.relative_to(folder), _whole_lines(path)) for path in paths if is_plain(path)]
     return " and ".join(f"{name} holds {counted_lines(count)}" for name, count in held) or f"there is no {results}"
 

@@ -43,6 +43,11 @@ class Line:
     ends: int = 0
     clock: str | None = None  # of a live source: the time of day, as in `time_of_day`
 
+    @classmethod
+    def of_json(cls, written: dict) -> Line:
+        """The inverse of `to_json`; raises `KeyError`, `TypeError` and `ValueError` for what is no line."""
+        return _checked(written, 0, 0)
+
     def to_json(self) -> dict:
         """The object that the line is; floats are rounded to four decimals, for the reader."""
         written = {"source": self.source, "frame": self.frame}
@@ -183,17 +188,6 @@ def parsed(text: bytes, begins: int = 0) -> Line:
         return _checked(json.loads(text, parse_constant=_refuse), begins, begins + len(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError("no line of results") from error
-
-
-def last_time(results: Path) -> float | None:
-    """The time that the last whole line says; None where there is none. Raises OutputError."""
-    try:
-        with results.open("rb") as lines:
-            lines.seek(-min(LINE_BYTES, lines.seek(0, os.SEEK_END)), os.SEEK_CUR)
-            whole = lines.read().rpartition(b"\n")[0]
-    except OSError as error:
-        raise cannot_write(results, error) from error
-    return json.loads(whole.rpartition(b"\n")[2])["time"] if whole else None
 
 
 def _is_torn(text: bytes) -> bool:

@@ -126,10 +126,12 @@ class Manifest:
         self._journal.append({"moves": self._name(folder), "to": self._name(to)})
         os.rename(folder, to)
 
-    def remove_folders(self) -> None:
-        """Remove the folders that were made here and are empty."""
+    def remove_folders(self, within: Path | None = None) -> None:
+        """Remove the folders that were made here and are empty; `within`: only this one and those below it."""
         self._journal.refresh()
         for name in sorted(self._journal.folders, key=lambda name: -name.count("/")):
+            if within is not None and not (self.folder / name).is_relative_to(within):
+                continue
             with contextlib.suppress(OSError):  # It holds something else, or is gone.
                 os.rmdir(self.folder / name)
 

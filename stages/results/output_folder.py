@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import DROP_LOG, EVENTS, LOCK, LOGS, MANIFEST, RESULTS, RUN, SAVED, SUMMARY
+from ..layout import DROP_LOG, EVENTS, LOCK, LOGS, MANIFEST, PIECES, RESULTS, RUN, SAVED, SUMMARY
 from ..locks import Taken
 from .errors import ForeignFile
 from .manifest import Manifest
@@ -141,7 +141,9 @@ def absent(folder: Path) -> tuple[Path, ...]:
 
 
 def _has_content(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+    """Whether there is a line in it, or in a piece of these results."""
+    every = (path, *path.parent.glob(f"{PIECES}/*/{RESULTS}"))
+    return any(one.is_file() and one.stat().st_size > 0 for one in every)
 
 
 @contextmanager

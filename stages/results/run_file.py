@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from .. import time_of_day
-from ..layout import DROP_LOG, RESULTS, RUN, RUN_PART, SUMMARY
+from ..layout import DROP_LOG, PIECES, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
 from .atomic import open_plain, sync_folder
 from .counting import what_is_whole
@@ -102,6 +102,7 @@ def refuse_unknown(folder: Path, results: Iterable[Path]) -> None:
     for path in results:
         parts = (part for part in path.parent.glob("annotated/**/.*.parts") if part.is_dir())
         left = [one for one in (path, path.with_name(DROP_LOG)) if os.path.lexists(one)]
+        left += path.parent.glob(f"{PIECES}/*/{RESULTS}")
         if left or next(parts, None):
             raise damaged(folder, "is missing")
 

@@ -12,11 +12,11 @@ from typing import TextIO
 from ..config.placement import Placement
 from ..config.settings import cores
 from ..exit_status import ExitStatus
-from ..layout import RESULTS
 from ..names import printable
 from ..results.disk import can_be_changed
 from ..results.errors import DamagedState
 from ..results.output_folder import OutputFolder, OutputFolderError
+from ..results.pieces import results_in_pieces
 from ..results.run_file import RunFile
 from ..supervision.account import RunAccount, account, last_line, lines, of_all_lives
 from ..supervision.launcher import Outcome
@@ -143,7 +143,7 @@ def _found(came: RunAccount, results: OutputFolder) -> list[str]:
         return []
     from ..view.found import found_in  # NumPy: no other run has to wait for it here.
 
-    return found_in(results.path / RESULTS)
+    return found_in(results_in_pieces(results.path)[-1])
 
 
 def print_lines(stream: TextIO, *lines: str, within_s: float | None = None) -> None:

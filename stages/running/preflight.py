@@ -15,6 +15,7 @@ from ..results.disk import can_be_changed
 from ..results.errors import DamagedState
 from ..results.manifest import Manifest
 from ..results.output_folder import OutputFolder, OutputFolderError, absent, logs_only
+from ..results.pieces import newest_of
 from ..results.run_file import RunFile, refuse_unknown, rendered_in
 from ..results.runs import OUT, new_folder, output_folder, refuse_damaged_run, run_to_go_on_with, run_to_replace
 from ..results.source_folder import SourceFolder
@@ -176,11 +177,12 @@ def refuse_damaged(job: Job, target: Target) -> None:
     results, rendered = target.results, rendered_in(target.results.path)
     for path in results.results[1:] or results.results:
         apart = apart_in(target.before.inputs, path.parent.name)
-        found = survey(SourceFolder(path.parent, Manifest(results.path), job.pipeline.writes_annotated, apart))
-        written = rendered.get(found.source or path.parent.name, found.count)
+        whole = SourceFolder(path.parent, Manifest(results.path), job.pipeline.writes_annotated, apart)
+        found = survey(newest_of(whole, job.pipeline.render.rotate is not None))
+        written = rendered.get(found.source or path.parent.name, found.rendered)
         missing = found.missing.sentences()
-        if found.count != written:
-            missing.insert(0, f"{RESULTS} holds {found.count} of the {written} lines that it had")
+        if found.rendered != written:
+            missing.insert(0, f"{RESULTS} holds {found.rendered} of the {written} lines that it had")
         if missing:
             raise DamagedState(
                 f"the run in {shown(str(path.parent))} is finished, but {'; '.join(missing)}; put back what is missing,"

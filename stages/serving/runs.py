@@ -13,11 +13,12 @@ import av
 import cv2
 import numpy as np
 
-from ..connect.event_file import BLOCK, Event, EventFile, Place
 from ..connect.run_folder import RunFolder
 from ..errors import FacepipeError
 from ..layout import ANNOTATED, CONNECT, RUN, picture_name
+from ..people.event_file import BLOCK, Event, EventFile, Place
 from ..results.atomic import open_plain
+from ..results.pieces import pieces_in
 from ..results.runs import newest_run
 from ..sinks.last_picture import encoded
 from ..sources.picture import is_still, read_picture
@@ -62,7 +63,7 @@ class SourceOfRun:
         """`below`: the folder of its results in that of the run, "" for that itself."""
         self.run = run.run
         self._folder, self._below = run, below
-        self._events = EventFile(run.events_of(below), Place())
+        self._events = EventFile(run.folder_of(below), Place())
 
     @property
     def is_over(self) -> bool:
@@ -110,7 +111,8 @@ class SourceOfRun:
     def _annotated(self) -> Iterator[Path]:
         """The finished files of annotated pictures, the newest first."""
         with suppress(OSError):
-            files = [path for path in (self._folder.path / self._below / ANNOTATED).rglob("*") if _is_plain(path)]
+            pieces = pieces_in(self._folder.path / self._below)
+            files = [path for piece in pieces for path in (piece / ANNOTATED).rglob("*") if _is_plain(path)]
             yield from sorted(files, key=lambda path: -path.stat().st_mtime_ns)
 
 

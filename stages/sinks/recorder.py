@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,6 +59,8 @@ class Recorder:
         # What a person should know of it, in sentences.
         self.notes: list[str] = list(self.restored.missing) if live else []
         self.failures: list[str] = []  # what of the outputs is missing although it was written, in sentences
+        # What became of the frames that are written, those of earlier lives and pieces included, as in `Restored`.
+        self.counts = Counter(self.restored.counts)
         self._place, self._manifest = place, place.manifest
         self._source, self._live = self.restored.source, live
         self._lines = JsonLines(place.results, restored is not None, place.manifest)
@@ -88,6 +91,8 @@ class Recorder:
             self._end_video()  # Before the line: only the file of the last line may have a video that is not whole.
         begins, self._source = self._lines.size, frame.source
         self._lines.write(frame)
+        self.counts.update(rendered=1, faces=len(frame.faces), missing=len(frame.missing))
+        self.counts.update(errors=int(frame.error is not None))
         if not self._place.is_annotated:
             return
         if still:

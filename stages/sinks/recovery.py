@@ -22,6 +22,7 @@ from ..results.counting import counted_lines
 from ..results.drops import DropEntry, drops_in
 from ..results.errors import REPLACE, DamagedState, NotALine, cannot_write
 from ..results.jsonl import Line, lines_of
+from ..results.pieces import Before
 from ..results.run_file import rendered_in
 from ..results.source_folder import SourceFolder
 from .comparing import Missing, missing_in
@@ -48,6 +49,8 @@ class Restored:
     first_s: float = 0.0  # the time of the first of these lines
     missing: list[str] = field(default_factory=list)  # what of the annotated outputs is missing, in sentences
     missing_frames: int = 0
+    time: float | None = None  # of the last frame that they hold, in seconds of the source
+    before: Before = field(default_factory=Before)  # what earlier pieces hold; counts and position include it
 
 
 @dataclass(slots=True)
@@ -70,11 +73,18 @@ class Survey:
     count: int = 0  # lines
     end: int = 0  # bytes
     position: int = 0  # one more than the number of the last frame
+    time: float | None = None  # of the last frame
     counts: Counter[str] = field(default_factory=Counter)
     files: dict[str | None, None] = field(default_factory=dict)  # of the source, in order
     last: _File | None = None
     dropped_to: int = 0  # one more than the last frame that was dropped behind the last line, with all before it
     missing: Missing = field(default_factory=Missing)  # what of the annotated outputs is missing
+    before: Before = field(default_factory=Before)  # what earlier pieces hold; only `position` counts on from it
+
+    @property
+    def rendered(self) -> int:
+        """How many frames the results hold, those of earlier pieces included."""
+        return self.before.counts.get("rendered", 0) + self.count
 
     def annotated(self, file: str | None) -> tuple[Path, Path]:
         """Where the annotated picture of one of its files is, and the video."""
@@ -85,9 +95,11 @@ def survey(place: SourceFolder, everything: bool = True) -> Survey:
     """Look at what is written about one source, and change nothing.
 
     `everything`: look for every annotated picture and video, and not only for that of the last file. Raises
-    `DamagedState` where results or account are not what a run has left.
+    `DamagedState` where results or account are not what a run has left. Pieces before the newest are not looked at:
+    they are whole, and may have been moved away.
     """
-    found = Survey(place)
+    before = Before.of(place)
+    found = Survey(place, source=before.source, position=before.frame, time=before.time, before=before)
     try:
         _read_lines(found)
         if place.is_annotated and found.last is not None:
@@ -120,7 +132,7 @@ def restore(found: Survey, source: str | None = None, live: bool = False) -> Res
 
 def _cut_back(found: Survey, live: bool) -> Restored:
     place, manifest = found.place, found.place.manifest
-    restored = Restored(found.position, found.source, found.counts)
+    restored = Restored(found.position, found.source, found.counts, before=found.before)
     restored.missing = [] if found.missing.is_usual else found.missing.sentences()
     restored.missing_frames = found.missing.frames
     if not live and found.missing.first is not None:
@@ -135,23 +147,27 @@ def _cut_back(found: Survey, live: bool) -> Restored:
         _take_up(found, restored)
         restored.paths = _paths(found)
     _cut_losses(place, restored)
+    restored.time = found.time
+    restored.counts = Counter(found.counts)
+    restored.counts.update(found.before.counts)
     return restored
 
 
 def _go_back(found: Survey, first: Line, restored: Restored) -> None:
     """Let the results end before the first frame that is not whole."""
-    counts, found.files, found.last = Counter(found.counts), {}, None
+    counts, found.files, found.last, found.time = Counter(found.counts), {}, None, found.before.time
     for line in lines_of(found.place.results):
         if line.begins < first.begins:
             _note_file(found, line)
+            found.time = line.time
         else:
             counts.subtract(_counts(line))
-    found.counts = restored.counts = counts
+    found.counts = counts
     found.count, found.end, restored.position = counts["rendered"], first.begins, first.frame
     _, video = found.annotated(first.file)
     if segments_folder(video).is_dir():
         delete_from(segments_folder(video), first.frame, found.place.manifest)
-    if not found.count:  # What it tells of is begun anew: results without a line are not to be doubted for it.
+    if not found.rendered:  # What it tells of is begun anew: results without a line are not to be doubted for it.
         found.place.manifest.remove(found.place.path / SUMMARY)
 
 
@@ -181,7 +197,7 @@ def _read_lines(found: Survey) -> None:
             raise NotALine(results, number, f"about {line.source}, and the lines before it about {found.source}")
         found.source = line.source
         _note_file(found, line)
-        found.count, found.end, found.position = number, line.ends, line.frame + 1
+        found.count, found.end, found.position, found.time = number, line.ends, line.frame + 1, line.time
         found.counts.update(_counts(line))
     found.dropped_to = gaps.to_the_end(found.position)
     if not found.count:
@@ -197,6 +213,8 @@ def _out_of_order(due: int, frame: int) -> str:
 
 def _refuse_without_lines(found: Survey, how: str) -> None:
     """Results that are gone are noticed by what was written after them."""
+    if found.before.frame:
+        return  # A piece that was begun and has no frame yet.
     place, summary = found.place, found.place.path / SUMMARY
     parts = next(
         (p for p in place.annotated.rglob(".*.parts") if p.is_dir() and next(times_in(p), None) is not None), None

@@ -64,6 +64,15 @@ class PostProcessor:
         if self._follower:
             self._follower.replay(line.file, line.time, line.faces, line.cut)
 
+    def to_json(self) -> dict:
+        """What it remembers of the frames so far, for `take_up` of another one."""
+        return self._follower.to_json() if self._follower else {}
+
+    def take_up(self, said: dict) -> None:
+        """Go on from what another one remembered; raises `KeyError`, `TypeError` and `ValueError` for nothing such."""
+        if self._follower and said:
+            self._follower.take_up(said)
+
     def note(self, source: str) -> str | None:
         """What a person should know of it, in a sentence."""
         forgotten = self._follower.forgotten if self._follower else 0

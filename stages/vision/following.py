@@ -56,6 +56,18 @@ class Follower:
         else:
             self._come_to(file)
 
+    def to_json(self) -> dict:
+        """All that it knows, for `take_up` of another one."""
+        smoothers = {number: smoother.to_json() for number, smoother in self._smoothers.items()}
+        return {"file": self._file, "tracker": self._tracker.to_json(), "smoothers": smoothers}
+
+    def take_up(self, said: dict) -> None:
+        """Go on from what another one knew, before the first frame."""
+        self._file = said["file"]
+        self._tracker.take_up(said["tracker"])
+        known = {int(number): smoother for number, smoother in said["smoothers"].items()}
+        self._smoothers = {n: Smoother(self._over_s, self._coast_s).take_up(one) for n, one in known.items()}
+
     def _followed(self, file: str | None, time_s: float, faces: Sequence[Face], cut: bool) -> list[Face]:
         self._come_to(file)
         if cut:  # A face in the place of another one is somebody else now.

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..answers import Answer
+from ..answers import Answer, answer_from
 
 _FIRST_S = 0.04  # what the first answer counts as, for nothing came before it
 _LONGEST_S = 0.2  # an answer after a gap is one look at a face, and does not stand for all the time before it
@@ -46,6 +46,15 @@ class Smoother:
                 mean.add(answer, numbers, answer.weight * max(counts, _LEAST_COUNTS), time_s, self._over_s[stage])
         held = {stage: m for stage in self._over_s if (m := self._means.get(stage)) and m.is_held(time_s, self._hold_s)}
         return {s: m.last.from_average(m.numbers, s in _MOMENTARY).rounded() for s, m in held.items()}
+
+    def to_json(self) -> dict:
+        """All that it knows, for `take_up` of another one."""
+        return {stage: [m.last.to_json(), m.numbers, m.weight, m.time_s] for stage, m in self._means.items()}
+
+    def take_up(self, said: dict) -> Smoother:
+        """Go on from what another one knew; returns itself."""
+        self._means = {stage: _Mean(answer_from(last), *known) for stage, (last, *known) in said.items()}
+        return self
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from ..protocol import limits
 
@@ -73,6 +73,18 @@ class Tracker:
         """Where those who were not found in the last frame should be by now, a third wider than they were."""
         hidden = [track for track in self._tracks if track.seen_s < self._now_s]
         return [track.around(self._now_s, _WIDER) for track in hidden]
+
+    def to_json(self) -> dict:
+        """All that it knows, for `take_up` of another one."""
+        tracks = [astuple(track) for track in self._tracks]
+        now_s = self._now_s if math.isfinite(self._now_s) else None
+        return {"next_id": self._next_id, "now_s": now_s, "forgotten": self.forgotten, "tracks": tracks}
+
+    def take_up(self, said: dict) -> None:
+        """Go on from what another one knew."""
+        self._next_id, self.forgotten = int(said["next_id"]), int(said["forgotten"])
+        self._now_s = -math.inf if said["now_s"] is None else float(said["now_s"])
+        self._tracks = [_Track(*track) for track in said["tracks"]]
 
     def _forget_beyond_the_limit(self) -> None:
         if (excess := len(self._tracks) - self._most) > 0:

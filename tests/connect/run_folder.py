@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stages.results.borders import Moment
+from stages.results.manifest import Manifest
+from stages.results.pieces import Before, Extent, Pieces
+from stages.results.source_folder import SourceFolder
 from tests.browser import until
 
 
@@ -34,6 +38,21 @@ class WrittenRun:
     def appends(self, *events: dict) -> None:
         with (self.path / "events.jsonl").open("a") as file:
             file.writelines(json.dumps(event) + "\n" for event in events)
+
+    def in_pieces(self, *pieces: list[dict]) -> list[Path]:
+        """The results are in pieces with these events; returns their folders."""
+        (self.path / "results.jsonl").unlink()
+        place, extent, made = SourceFolder(self.path, Manifest(self.path)), Extent(), []
+        for events in pieces:
+            begins = Before(frame=len(made) + 1, begins=Moment(float(len(made))), events=extent)
+            piece = Pieces(place).begin(begins) if made else Pieces(place).first(None)
+            piece.own.mkdir(parents=True, exist_ok=True)
+            content = "".join(json.dumps(event) + "\n" for event in events)
+            piece.events.write_text(content)
+            piece.results.write_text(json.dumps({"source": "door", "frame": len(made)}) + "\n")
+            extent = Extent(extent.lines + len(events), extent.bytes + len(content))
+            made.append(piece.own)
+        return made
 
     @property
     def events(self) -> Path:

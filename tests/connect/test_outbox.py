@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 
 from stages.connect.backoff import Backoff
 from stages.connect.counts import Counts
-from stages.connect.event_file import SHORT_S, EventFile, Place
 from stages.connect.outbox import Message, Outbox
 from stages.connect.position import Position
 from stages.connect.run_folder import RunFolder
+from stages.people.event_file import SHORT_S, EventFile, Place
 from tests.connect.run_folder import WrittenRun, appeared, left
 
 
@@ -89,7 +90,7 @@ def test_a_file_that_a_killed_render_cut_and_writes_again_is_not_sent_again(tmp_
     run = WrittenRun(tmp_path / "run")
     run.appends(appeared(1), appeared(2))
     whole = run.events.read_bytes()
-    file = EventFile(run.events, Place())
+    file = EventFile(run.path, Place())
     assert len(file.read(10, 0.0)) == 2
     run.events.write_bytes(whole[:30])
     assert file.read(10, 1.0) == []
@@ -100,7 +101,7 @@ def test_a_file_that_a_killed_render_cut_and_writes_again_is_not_sent_again(tmp_
 def test_a_file_that_stays_cut_is_read_from_its_beginning(tmp_path):
     run = WrittenRun(tmp_path / "run")
     run.appends(appeared(1), appeared(2))
-    file = EventFile(run.events, Place())
+    file = EventFile(run.path, Place())
     assert len(file.read(10, 0.0)) == 2
     run.events.write_text(json.dumps(appeared(3)) + "\n")
     assert file.read(10, 1.0) == []
@@ -218,3 +219,24 @@ def test_the_time_between_attempts_doubles_up_to_a_minute_and_is_never_the_same_
     assert backoff.failed(asked_s=300) == 300 and backoff.failed(asked_s=1e9) == 3600
     backoff.succeeded()
     assert backoff.failed() < 2
+
+
+def test_events_that_were_deleted_unsent_are_counted_once_and_said(tmp_path):
+    run, said = WrittenRun(tmp_path / "run"), []
+    pieces = run.in_pieces([appeared(1), appeared(2)], [left(1)], [left(2), appeared(3)])
+    box = outbox(run.path, said)
+    [first] = box.take(1, 0.0)
+    box.confirm(first)
+    box.save(0.0, at_once=True)
+    for piece in pieces[:2]:
+        shutil.rmtree(piece)
+    again = outbox(run.path, said)
+    assert people(again.take(10, 0.0)) == [2, 3]
+    assert again.deleted == 2 and said == [
+        "yard: 2 events of door were deleted before they were sent, as render.keep says."
+    ]
+    assert again.counts()["door"].present == set()  # Who has left meanwhile is not known.
+    again.rewind()
+    again.save(1.0, at_once=True)
+    third = outbox(run.path, said)
+    assert people(third.take(10, 0.0)) == [2, 3] and third.deleted == 2
