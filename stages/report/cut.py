@@ -52,7 +52,7 @@ def cut_faces(
     parts = [(results, {moment: moment for moment in moments})] if spec is not None else _by_part(results, moments)
     for part, of_part in parts:
         thumbnails = Thumbnails(place_of(part.folder, manifest), source, spec, hide, side)
-        cut = thumbnails.cut(of_part)
+        cut = thumbnails.cut(of_part.values())
         pictures |= {moment: cut[there] for moment, there in of_part.items() if there in cut}
         notes += thumbnails.notes
     said = list(notes)
