@@ -59,6 +59,13 @@ def test_the_report_of_a_run_in_pieces_has_its_faces_from_the_videos_of_the_piec
     assert pieces == whole > 0
 
 
+def test_a_stream_gives_the_frames_of_all_pieces(slow_film, tmp_path):
+    overrides = {"render.rotate": "1s", "stages.detect.detector": "haar"}
+    with facepipe.stream(slow_film, output=tmp_path / "out", overrides=overrides) as frames:
+        assert [frame.frame for frame in frames] == list(range(32))
+    assert len(pieces_in(tmp_path / "out")) == 8
+
+
 def test_a_finished_run_in_pieces_is_not_run_again(rotated, slow_film):
     with somewhere(rotated.output.parent) as here:
         again = here.run(slow_film, ROTATE, "--resume", output=rotated.output.name)
