@@ -109,10 +109,7 @@ class EventFile:
         """The next events, at most so many; `now_s`: a monotonic clock. Raises `OSError`, not for a missing file."""
         pieces = _pieces_in(self.folder)
         if pieces and self.place.piece not in pieces:
-            before = self.place.lines
             self._go_on_in(next((name for name in pieces if self._is_later(name)), pieces[-1]))
-            self.deleted += max(0, self.place.lines - before)
-            self.went_on_at = self.place
         while not (events := self._read(most, now_s)) and pieces and self.place.piece != pieces[-1]:
             self._go_on_in(pieces[pieces.index(self.place.piece) + 1])  # Nothing is added to the one before any more.
         return events
@@ -164,7 +161,11 @@ class EventFile:
     def _go_on_in(self, piece: str) -> None:
         """Read a piece from its beginning."""
         before = events_before(self.folder / PIECES / piece) if piece else NOTHING
-        self.place = Place(lines=self.place.lines if before is None else before.lines, piece=piece)
+        lines = self.place.lines if before is None else before.lines
+        gone, self.place = lines - self.place.lines, Place(lines=lines, piece=piece)
+        if gone > 0:
+            self.deleted += gone
+            self.went_on_at = self.place
 
     def _events(self, file, most: int) -> list[Event]:
         begins = max(0, self.place.bytes - TAIL_BYTES)
