@@ -33,6 +33,10 @@ COUNTERS = {
     "restarts": (("stage",), "Processes that ended and were started again."),
     "events_sent": (("destination",), "Events that a broker or webhook has confirmed."),
     "events_refused": (("destination",), "Events that it has refused for good, and that were set aside."),
+    "events_deleted": (
+        ("destination",),
+        "Events that were deleted with an old piece of the results before they were sent.",
+    ),
 }
 HISTOGRAMS = {
     "latency_seconds": (("source",), "From reading a frame to having it in the outputs."),
@@ -95,6 +99,7 @@ class Metrics:
             for destination, said in report.items():
                 self._reach("events_sent", (destination,), said["sent"])
                 self._reach("events_refused", (destination,), said["refused"])
+                self._reach("events_deleted", (destination,), said.get("deleted", 0))
                 self._connected[(destination,)] = int(said["connected"])
 
     def _capture(self, label: str, report: CaptureReport) -> None:
