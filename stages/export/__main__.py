@@ -22,10 +22,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import FacepipeError
-from ..layout import EXPORT, RESULTS
+from ..layout import EXPORT
 from ..project import command
 from ..report.gathering import files
-from ..report.lines import Results, ResultsError, cannot_be_written, chosen_folder, coast_of, place_of, results_in
+from ..report.lines import (
+    Results,
+    ResultsError,
+    cannot_be_written,
+    chosen_folder,
+    coast_of,
+    manifest_of,
+    place_of,
+    results_in,
+)
 from ..report.options import options_of
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
@@ -93,7 +102,7 @@ def _rate(text: str) -> Rate:
 
 def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
-    manifest = Manifest.over(folder / RESULTS)
+    manifest = manifest_of(folder)
     wanted = [name for name in (*FORMATS, CHAPTERED) if getattr(options, name)] or [*FORMATS]
     made = 0
     for one in results:

@@ -28,7 +28,7 @@ from ..areas import Areas
 from ..config.schema import ConfigError, Pipeline
 from ..dependencies import installs
 from ..errors import FacepipeError
-from ..layout import DAYS, LOCK, PEOPLE, RESULTS, RUN, SECONDS
+from ..layout import DAYS, LOCK, PEOPLE, RUN, SECONDS
 from ..locks import Taken, locked
 from ..project import command
 from ..report.lines import (
@@ -40,6 +40,7 @@ from ..report.lines import (
     chosen_folder,
     coast_of,
     inputs_of,
+    manifest_of,
     place_of,
     results_in,
     said_in,
@@ -144,7 +145,7 @@ def _events_of(part: Results, machine: EventMachine, ends_here: bool) -> Iterato
 
 def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
-    manifest = Manifest.over(folder / RESULTS)
+    manifest = manifest_of(folder)
     given = _areas_given(options.config) if options.config is not None else None
     sources = [_source(one, given, len(results) > 1) for one in results]
     if options.parquet:

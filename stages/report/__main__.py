@@ -27,7 +27,7 @@ from pathlib import Path
 
 from ..dependencies import installs
 from ..errors import FacepipeError
-from ..layout import CSV, PARQUET, REPORT, RESULTS, SUMMARY
+from ..layout import CSV, PARQUET, REPORT, SUMMARY
 from ..project import command
 from ..results.manifest import Manifest
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
@@ -44,6 +44,7 @@ from .lines import (
     cannot_be_written,
     chosen_folder,
     losses_of,
+    manifest_of,
     place_of,
     results_in,
     summary_in,
@@ -117,7 +118,7 @@ def _order(text: str) -> list[By]:
 
 def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
     """Write what is asked for; says of each thing what was written."""
-    manifest = Manifest.over(options.folder / RESULTS)
+    manifest = manifest_of(options.folder)
     if options.parquet:
         need_pyarrow()
     for wanted_it, name, write in ((options.csv, CSV, write_csv), (options.parquet, PARQUET, write_parquet)):

@@ -158,6 +158,11 @@ def _inputs_in(folder: Path) -> tuple[dict, bool]:
     return (inputs if isinstance(inputs, dict) else {}), of_several
 
 
+def manifest_of(folder: Path) -> Manifest:
+    """That of the run whose results, or whose source's, or a piece of them, are in a folder."""
+    return Manifest.over(results_in_pieces(folder)[-1])
+
+
 def place_of(folder: Path, manifest: Manifest) -> SourceFolder:
     """The outputs of the source, or of the piece, whose results are in a folder."""
     whole = whole_of(folder)

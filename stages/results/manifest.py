@@ -12,6 +12,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+from ..layout import PIECES
 from .atomic import BINARY, NO_LINK, create, is_temporary, sync_file, sync_folder, temporary_beside, write_all
 from .errors import ForeignFile
 from .journal import Journal, identity_of
@@ -26,9 +27,14 @@ class Manifest:
 
     @classmethod
     def over(cls, results: Path) -> Manifest:
-        """The one that knows this file: of its folder, or of the one above, where a run had several sources."""
-        above = cls(results.parent.parent)
-        return above if not cls(results.parent).exists() and above.is_ours(results) else cls(results.parent)
+        """The one that knows this file: of its folder, or of one above.
+
+        Above it is where a run had several sources, and for a piece of the results.
+        """
+        own, folder = cls(results.parent), os.path.abspath(results.parent)
+        in_pieces = os.path.basename(os.path.dirname(folder)) == PIECES
+        above = [cls(one) for one in Path(folder).parents[: 3 if in_pieces else 1]]
+        return next((one for one in above if not own.exists() and one.is_ours(results)), own)
 
     def exists(self) -> bool:
         return self._journal.exists()
