@@ -13,6 +13,11 @@ from .. import time_of_day
 from ..decimals import rounded
 
 
+# Periods of the source's time, after which a piece ends also where the clock was set back. One would be too few: where
+# the clock is a little slower than the time, the rest of its hour would be a piece.
+LONGEST = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a frame was, as its line says it."""
@@ -44,14 +49,14 @@ class Borders:
     def __init__(self, every_s: float):
         self._every_s = every_s
         self._period: int | None = None  # of the frame that began the piece; None: it has no frame
-        self._elapsed_s = 0.0  # since then: the clock may be set, and a loop begins again
+        self._elapsed_s = 0.0  # since then, in time of the source
         self._last: Moment | None = None
 
     def is_border(self, moment: Moment, file: str | None) -> bool:
         """Whether the next frame, at this moment, belongs to another piece than the frames before it."""
         if self._period is None or file is not None:
             return False
-        return moment.period(self._every_s) > self._period or self._elapsed(moment) >= self._every_s
+        return moment.period(self._every_s) > self._period or self._elapsed(moment) >= LONGEST * self._every_s
 
     def step(self, moment: Moment, file: str | None) -> None:
         """Take the next frame."""

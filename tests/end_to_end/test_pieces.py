@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
 import facepipe
 from stages.people.__main__ import main as people
 from stages.report.__main__ import main as report
-from stages.results.pieces import pieces_in
+from stages.results.jsonl import lines_of
+from stages.results.pieces import number_of, pieces_in
 from tests.end_to_end.command import Ran, Workplace, somewhere
+from tests.end_to_end.material import scene
+from tests.end_to_end.server import camera
 from tests.sinks.clips import frames_in
 
 ROTATE, PACED = "--set=render.rotate=2s", "--set=pace=true"
@@ -70,6 +74,30 @@ def test_a_finished_run_in_pieces_is_not_run_again(rotated, slow_film):
     with somewhere(rotated.output.parent) as here:
         again = here.run(slow_film, ROTATE, "--resume", output=rotated.output.name)
     assert again.status == 0 and "finished" in again.err + again.out
+
+
+def test_a_camera_in_pieces_keeps_the_newest_of_them_and_counts_every_frame(place, astronaut):
+    with camera(lambda number: scene(astronaut, number), rate=15) as live:
+        run = place.start(live.url, "--set=render.rotate=1s", "--set=render.keep=2s", "--set=reconnect=1")
+        run.until(lambda: _newest(run.output) >= 3, "a third piece").stages()["render"][0].kill()
+        run.until(lambda: _newest(run.output) >= 7, "a seventh piece")
+        live.ended.set()
+        ran = run.end().succeeded()
+    pieces = pieces_in(ran.output)
+    assert number_of(pieces[0].name) > 1 and 3 <= len(pieces) <= 4
+    frames = [line.frame for path in pieces for line in lines_of(path / "results.jsonl")]
+    assert frames == sorted(set(frames))
+    [source] = ran.summary["sources"]
+    dropped = sum(drop["count"] for drop in source["dropped"])
+    assert source["captured"] == source["rendered"] + dropped + source["unaccounted"]
+    assert source["rendered"] > len(frames)  # Those of the pieces that are deleted count.
+    for path in pieces:
+        first = next(lines_of(path / "results.jsonl"))
+        assert path.name.endswith(first.clock[:19].replace(":", "-"))
+
+
+def _newest(output: Path) -> int:
+    return max((number_of(path.name) for path in pieces_in(output) if path != output), default=0)
 
 
 def _pieces(here: Workplace) -> int:

@@ -41,12 +41,16 @@ def test_a_day_begins_at_midnight_where_the_camera_is(zone):
 
 def test_a_clock_that_is_set_back_makes_no_border_and_no_piece_that_never_ends():
     back = [at("10:00:00", 0.0), at("09:59:59", 1.0), at("10:00:01", 3.0)]
-    years = [Moment(t, "2020-01-01T00:00:00.000+01:00") for t in (10.0, 3599.0, 3600.0)]
-    assert borders(*back, *years) == [5]
+    years = [Moment(t, "2020-01-01T00:00:00.000+01:00") for t in (10.0, 3600.0, 7199.0, 7200.0)]
+    assert borders(*back, *years) == [6]
+
+
+def test_a_clock_that_is_slower_than_the_time_leaves_no_rest_of_an_hour():
+    assert borders(at("10:00:00", 0.0), at("10:59:59", 3601.0), at("11:00:00", 3602.0), at("11:00:01", 3603.0)) == [2]
 
 
 def test_a_loop_is_divided_although_its_time_begins_again():
-    assert borders(*(Moment(t) for _ in range(4) for t in (0.0, 1000.0, 2000.0))) == [5, 11]
+    assert borders(*(Moment(t) for _ in range(4) for t in (0.0, 1000.0, 2000.0))) == [11]
 
 
 def test_a_video_of_a_folder_is_not_divided():
