@@ -6,12 +6,11 @@ So a process that was killed anywhere and goes on finds the same borders.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .. import time_of_day
 from ..decimals import rounded
-
 
 # Periods of the source's time, after which a piece ends also where the clock was set back. One would be too few: where
 # the clock is a little slower than the time, the rest of its hour would be a piece.
@@ -71,18 +70,18 @@ class Borders:
 
 
 def expired(
-    ends_s: Sequence[float], sizes: Sequence[int], now_s: float, keep_s: float | None, keep_bytes: int | None
+    ends_s: Iterable[float], sizes: Sequence[int], now_s: float, keep_s: float | None, keep_bytes: int | None
 ) -> int:
     """How many of the finished pieces go, the oldest first; the newest of them always stays.
 
-    `ends_s`: when each of them ended, in seconds as `now_s`, the moment of the frame that begins the next piece;
-    `sizes`: their bytes.
+    `ends_s`: when each of them ended, in seconds as `now_s`, the moment of the frame that begins the next piece; no
+    more of them are taken than are needed. `sizes`: their bytes.
     """
-    left = sum(sizes)
-    for gone in range(len(ends_s) - 1):
-        is_old = keep_s is not None and now_s - ends_s[gone] > keep_s
+    gone, left = 0, sum(sizes)
+    for size, end_s in zip(sizes[:-1], ends_s, strict=False):
+        is_old = keep_s is not None and now_s - end_s > keep_s
         is_beyond = keep_bytes is not None and left > keep_bytes
         if not (is_old or is_beyond):
-            return gone
-        left -= sizes[gone]
-    return max(0, len(ends_s) - 1)
+            break
+        gone, left = gone + 1, left - size
+    return gone

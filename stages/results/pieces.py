@@ -13,7 +13,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,8 +124,8 @@ class Pieces:
         to be sent somewhere: they are kept longer, the newest `UNREAD_BYTES` of them. Raises `OSError`.
         """
         pieces = [self._piece(path.name) for path in _held(self._whole.path)]
-        files = {piece.piece: self._files(piece) for piece in pieces}
-        sizes = [sum(os.lstat(path).st_size for path in ours) for ours in files.values()]
+        files = self._files()
+        sizes = [sum(os.lstat(path).st_size for path in files[piece.piece]) for piece in pieces]
         left = UNREAD_BYTES
         for piece in reversed(pieces[: expired(_ends_s(pieces, now), sizes, now.seconds, keep_s, keep_bytes)]):
             ours = files[piece.piece]
@@ -136,10 +137,13 @@ class Pieces:
                 self._manifest.remove(path)
             self._manifest.remove_folders(piece.own)
 
-    def _files(self, piece: SourceFolder) -> list[Path]:
-        """What is ours in a piece; its piece.json, which says when it began, is the last to be deleted."""
-        files = [path for path in self._manifest.files() if path.is_relative_to(piece.own)]
-        return sorted(files, key=lambda path: path.name == PIECE)
+    def _files(self) -> dict[str, list[Path]]:
+        """What is ours in each piece; its piece.json, which says when it began, is the last to be deleted."""
+        files, pieces = defaultdict(list), self._whole.path / PIECES
+        for path in sorted(self._manifest.files(), key=lambda path: path.name == PIECE):
+            if path.is_relative_to(pieces):
+                files[path.relative_to(pieces).parts[0]].append(path)
+        return files
 
     def _piece(self, name: str) -> SourceFolder:
         return replace(self._whole, piece=name)
@@ -216,12 +220,16 @@ def _held(folder: Path) -> list[Path]:
     return [path for path in paths if any(os.path.lexists(path / name) for name in (RESULTS, EVENTS, PIECE))]
 
 
-def _ends_s(pieces: list[SourceFolder], now: Moment) -> list[float]:
+def _ends_s(pieces: list[SourceFolder], now: Moment) -> Iterator[float]:
     """When each of them ended: where the next one begins of which that can be read."""
-    ends_s, end_s = [], now.seconds
-    for piece in reversed(pieces):
-        ends_s.append(end_s)
-        with suppress(DamagedState):
-            begins = Before.of(piece).begins
-            end_s = end_s if begins is None else begins.seconds
-    return ends_s[::-1]
+    for number in range(len(pieces)):
+        begins_s = (_begins_s(later) for later in pieces[number + 1 :])
+        yield next((begin_s for begin_s in begins_s if begin_s is not None), now.seconds)
+
+
+def _begins_s(piece: SourceFolder) -> float | None:
+    """When a piece begins; None where that cannot be read."""
+    with suppress(DamagedState):
+        begins = Before.of(piece).begins
+        return None if begins is None else begins.seconds
+    return None
