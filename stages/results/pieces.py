@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -126,15 +127,12 @@ class Pieces:
         pieces = [self._piece(path.name) for path in _held(self._whole.path)]
         files = self._files()
         sizes = [sum(os.lstat(path).st_size for path in files[piece.piece]) for piece in pieces]
-        left = UNREAD_BYTES
-        for piece in reversed(pieces[: expired(_ends_s(pieces, now), sizes, now.seconds, keep_s, keep_bytes)]):
-            ours = files[piece.piece]
-            if piece.events in ours and is_unread(piece):
-                left -= os.lstat(piece.events).st_size
-                if left >= 0:
-                    ours = [path for path in ours if path.name not in (EVENTS, PIECE)]
-            for path in ours:
-                self._manifest.remove(path)
+        old = pieces[: expired(_ends_s(pieces, now), sizes, now.seconds, keep_s, keep_bytes)]
+        unread = _newest_events([piece for piece in old if piece.events in files[piece.piece] and is_unread(piece)])
+        for piece in old:
+            for path in files[piece.piece]:
+                if piece not in unread or path.name not in (EVENTS, PIECE):
+                    self._manifest.remove(path)
             self._manifest.remove_folders(piece.own)
 
     def _files(self) -> dict[str, list[Path]]:
@@ -218,6 +216,12 @@ def _held(folder: Path) -> list[Path]:
     """The folders of pieces that are not deleted: another file than ours may keep one."""
     paths = (folder / PIECES / name for name in _names(folder))
     return [path for path in paths if any(os.path.lexists(path / name) for name in (RESULTS, EVENTS, PIECE))]
+
+
+def _newest_events(pieces: list[SourceFolder]) -> list[SourceFolder]:
+    """The newest of these pieces, whose events together take no more than `UNREAD_BYTES`."""
+    sizes = accumulate(os.lstat(piece.events).st_size for piece in reversed(pieces))
+    return pieces[len(pieces) - sum(size <= UNREAD_BYTES for size in sizes) :]
 
 
 def _ends_s(pieces: list[SourceFolder], now: Moment) -> Iterator[float]:

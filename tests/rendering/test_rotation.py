@@ -271,10 +271,20 @@ def test_videos_of_a_folder_and_pictures_are_not_divided(tmp_path):
     assert list(held(made(tmp_path / "run", frames=filed))) == ["000001"]
 
 
+SENT = "annotated: false, rotate: 1s, keep: 1s}\nwebhooks: {shop: {url: https://shop.example.org/hook}"
+
+
+def test_no_more_than_so_many_events_that_were_not_sent_are_kept(tmp_path, monkeypatch):
+    folder = made(tmp_path / "all", SENT)
+    assert len(pieces_in(folder)) == 4
+    size = (folder / "pieces/000001/events.jsonl").stat().st_size
+    monkeypatch.setattr("stages.results.pieces.UNREAD_BYTES", size - 1)
+    assert [path.name for path in pieces_in(made(tmp_path / "few", SENT))] == ["000002", "000003", "000004"]
+
+
 def test_events_that_were_not_sent_are_kept_longer_than_their_piece(tmp_path):
     folder = tmp_path / "run"
-    sent_to = "annotated: false, rotate: 1s, keep: 1s}\nwebhooks: {shop: {url: https://shop.example.org/hook}"
-    with opened(folder, sent_to) as outputs:
+    with opened(folder, SENT) as outputs:
         write(outputs, end=13)
         first = folder / "pieces/000001"
         assert sorted(os.listdir(first)) == ["events.jsonl"] and list(held(folder)) == ["000002", "000003", "000004"]
@@ -282,6 +292,6 @@ def test_events_that_were_not_sent_are_kept_longer_than_their_piece(tmp_path):
         place = {"piece": "000002", "bytes": 0, "lines": 1, "tail": ""}
         said = {"sources": {"": {"place": place}}}
         (folder / ".facepipe.connect/webhook-shop.json").write_text(json.dumps(said))
-    with opened(folder, sent_to, life=1) as outputs:
+    with opened(folder, SENT, life=1) as outputs:
         write(outputs, end=17)
     assert not first.exists()
