@@ -140,6 +140,13 @@ def test_memory_is_written_with_its_unit_or_in_bytes(written, size):
     assert read_config(f"window_memory: {written}", "p").window_memory == size
 
 
+def test_pieces_have_a_duration_and_are_kept_for_a_time_or_by_their_size():
+    kept = read_config("render: {rotate: 90 m, keep: 2w}", "p").render
+    assert (kept.rotate_s, kept.keep_s, kept.keep_bytes) == (5400, 1_209_600, None)
+    kept = read_config("render: {rotate: 1d, keep: 1.5TB}", "p").render
+    assert (kept.rotate_s, kept.keep_s, kept.keep_bytes) == (86_400, None, 1_500_000_000_000)
+
+
 def test_only_the_stages_that_are_named_run_and_detect_always_does():
     assert list(read_config("stages: {age: , gender: {}}", "p").stages) == ["detect", "age", "gender"]
     assert list(read_config("stages: {age: {}, detect: {}}", "p").attributes()) == ["age"]
@@ -288,6 +295,11 @@ MISTAKES = [  # texts, the line and the key, what is allowed
     (["render: {annotated: yes}"], "1: render.annotated is 'yes'", "true or false"),
     (["render: {show: lates}"], "1: render.show is 'lates'", "latest or exact"),
     (["render: {output: 5}"], "1: render.output is 5", "the path of a folder, or null"),
+    ([f"render: {{rotate: {value}}}" for value in ("3600", "0h", "1 hour", "-1h")], "1: render.rotate is ", "30m, 1h"),
+    (["render: {rotate: 1h, keep: 7 apples}"], "1: render.keep is '7 apples'", "7d, or a size such as 500 MB or 20GB"),
+    (["render: {keep: 7d}"], "1: render.keep is 7d", "write render.rotate too"),
+    (["render: {rotate: 1h, keep: 30m}"], "1: render.keep, 30m, is shorter", "write a longer time"),
+    (["render: {rotate: 1h, keep: 0 GB}"], "1: render.keep is 0 GB", "write a larger size"),
 ]  # fmt: skip
 
 
