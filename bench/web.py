@@ -90,7 +90,7 @@ def look_at(address: str) -> None:
                 said = json.loads(message[4 : 4 + length])
                 pictures += "picture" in said
                 for source in said.get("about", {}).get("sources", ())[:1]:
-                    look = {"do": "look", "source": source["name"], "hide": [], "blur": False, "paused": False}
+                    look = {"do": "look", "source": source["name"], "blur": False, "paused": False}
                     live.send(json.dumps(look))
                 live.send('{"do": "ready"}')
         time.sleep(_AGAIN_S)  # The run has not begun yet, or is over.

@@ -301,6 +301,11 @@ class Render:
         "The address at which the page is served. With an address that other machines can reach,"
         " the URL contains a random token, which is printed at the start.",
     ] = "127.0.0.1"
+    web_record: Annotated[
+        Literal["local", "always", "never"],
+        "Who may start and stop recordings on the page, which go to the folder `saved` of the run: `local`, only"
+        " browsers of this machine, with a page that no other machine reaches.",
+    ] = "local"
     show: Annotated[
         Literal["latest", "exact"],
         "A live source in the window: `latest` is the newest picture with the newest labels,"

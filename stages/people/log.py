@@ -49,14 +49,16 @@ class EventLog:
         """Take a line that was there before; raises `OutputError`."""
         self._write(self._machine.step(line))
 
-    def take(self, line: Line, plays: bool = True) -> None:
-        """Write what has happened up to a new frame; raises `OutputError`.
+    def take(self, line: Line, plays: bool = True) -> list[Event]:
+        """Write what has happened up to a new frame, and return it; raises `OutputError`.
 
         `plays`: it is one of a video or camera. For pictures alone there is no file: nobody comes or goes in them.
         """
         if plays:
             self._open()
-        self._write(self._machine.step(line))
+        events = self._machine.step(line)
+        self._write(events)
+        return events if plays else []
 
     def known(self) -> dict:
         """What is known of the frames so far, as `EventMachine.to_json` says it."""

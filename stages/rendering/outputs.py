@@ -13,7 +13,7 @@ import numpy as np
 from .. import time_of_day
 from ..frames import FinishedFrame
 from ..layout import EVENTS, PIECE
-from ..people.events import EventMachine
+from ..people.events import Event, EventMachine
 from ..people.log import EventLog
 from ..protocol.messages import SourceHello
 from ..results.errors import REPLACE, DamagedState, cannot_write
@@ -205,7 +205,9 @@ class SourceOutputs:
         # Drawing and encoding a picture of a hundred megapixels takes longer than a stage may be silent.
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
-        self._events.do(lambda events: events.take(as_line(frame), plays=frame.picture.rate is not None))
+        happened = self._events.do(lambda events: events.take(as_line(frame), plays=frame.picture.rate is not None), [])
+        for event in happened:
+            self.screens.happened(event.to_json(), _in_words(event), frame)
         if self._rotation is not None:
             self._rotation.step(frame)
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
@@ -219,6 +221,7 @@ class SourceOutputs:
     def close(self, has_ended: bool = False) -> None:
         """Bring all outputs in order; `has_ended`: the source has, nothing follows. Raises `OutputError`."""
         self._events.do(lambda events: events.close(has_ended))
+        self.screens.close()
         self.recorder.close()
 
     def _begin_piece(self, frame: FinishedFrame) -> None:
@@ -244,6 +247,11 @@ class SourceOutputs:
         drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.wants_drawn else None
         self.recorder.write(frame, drawn)
         return drawn
+
+
+def _in_words(event: Event) -> str:
+    """What is displayed about the person, such as "woman, happy, 31 years"."""
+    return ", ".join(answer.brief(stage) for stage, answer in event.answers.items())
 
 
 def _take_up(piece: SourceFolder, before: Before, postprocessor: PostProcessor, machine: EventMachine) -> None:

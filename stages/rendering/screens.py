@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,8 +28,10 @@ from ..transport.publisher import Publisher
 from ..view.display import Display, open_display
 from ..view.overlay.panels import numbers
 from ..view.web import open_web
+from ..view.web.access import is_loopback
 from ..vision.tracking import Box
 from .extra import Extra
+from .recording import PageRecording, complete_recordings
 
 if TYPE_CHECKING:
     from ..view.web.server import Web
@@ -78,7 +81,11 @@ def open_screens(
         say,
     )
     pictures = Extra.opened("the snapshot", lambda: _last_pictures(settings), is_first, say)
-    return Screens(display, web, published, processes, pictures)
+    recording = None
+    if web:
+        complete_recordings(Path(settings.output))
+        recording = partial(PageRecording, folder=Path(settings.output), encoder=shown.encoder, web=web)
+    return Screens(display, web, published, processes, pictures, recording)
 
 
 def _last_pictures(settings: Settings) -> LastPictures | None:
@@ -99,6 +106,7 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
         blur=shown.blur,
         life=incarnation,
         stays=shown.display == "web" and settings.waits,
+        records=shown.web_record == "always" or (shown.web_record == "local" and is_loopback(shown.web_host)),
     )
     if not settings.life:
         control.page(web.port)
@@ -138,12 +146,13 @@ class Screens:
         published: Extra[_Published] | _Published | None = None,
         processes: Mapping[str, int] | None = None,  # of each worker stage
         pictures: Extra[LastPictures] | None = None,
+        recording: Callable[[str], PageRecording] | None = None,  # that of a source, by its name
     ):
         self._display = display if isinstance(display, Extra) else Extra("the window", display)
         self._web = web if isinstance(web, Extra) else Extra("the page in the browser", web)
         self._published = published if isinstance(published, Extra) else Extra("the publication", published)
         self._pictures = pictures or Extra("the snapshot", None)
-        self._processes = processes or {}
+        self._processes, self._recording = processes or {}, recording
         self._told_s = self._told_web_s = float("-inf")  # when display and page were told how the run goes
 
     @property
@@ -167,7 +176,8 @@ class Screens:
 
     def of(self, source: str, previews: bool) -> SourceScreens:
         """What a source is shown on; `previews`: also its pictures that are not analysed yet, if anybody sees them."""
-        return SourceScreens(source, previews, self._display, self._web, self._published, self._pictures)
+        recording = self._recording(source) if self._recording else None
+        return SourceScreens(source, previews, self._display, self._web, self._published, self._pictures, recording)
 
     def turn(self, sources: Mapping[str, Measured], control: ControlChannel) -> None:
         """Say how the run goes, let the windows work, and do what the person at them asks for."""
@@ -215,9 +225,11 @@ class SourceScreens:
         web: Extra[Web],
         published: Extra[_Published],
         pictures: Extra[LastPictures],
+        recording: PageRecording | None = None,
     ):
         self._source, self._display, self._web, self._published = source, display, web, published
         self._pictures = pictures
+        self._recording = Extra("the recording", recording)
         self.previews = previews and bool(display or web)  # whether any may ever be wanted
 
     @property
@@ -228,7 +240,8 @@ class SourceScreens:
     @property
     def wants_drawn(self) -> bool:
         """Whether that of the next one is."""
-        return self.draws or self._pictures.do(lambda pictures: pictures.wants(self._source), False)
+        is_kept = self._pictures.do(lambda pictures: pictures.wants(self._source), False)
+        return self.draws or is_kept or self._recording.do(lambda recording: recording.wants_drawn, False)
 
     @property
     def wants_previews(self) -> bool:
@@ -262,9 +275,18 @@ class SourceScreens:
         self._published.do(lambda published: published.send(frame))
         if self.draws:
             self._display.do(lambda display: display.show(frame, drawn, live))
-        self._web.do(lambda web: web.finished(frame, drawn, to_anonymize(), live))
+        self._web.do(lambda web: web.finished(frame, to_anonymize(), live))
+        self._recording.do(lambda recording: recording.take(frame, drawn))
         if drawn is not None:
             self._pictures.do(lambda pictures: pictures.take(self._source, drawn))
+
+    def happened(self, event: dict, said: str, frame: FinishedFrame) -> None:
+        """Show an event: its line in events.jsonl, its answers in words, and the frame in which it is known."""
+        self._web.do(lambda web: web.happened(event, said, frame))
+
+    def close(self) -> None:
+        """Nothing follows from this source."""
+        self._recording.close()
 
     def preview(self, frame: FinishedFrame) -> None:
         """Show the newest picture, with the faces of the newest that has been analysed."""

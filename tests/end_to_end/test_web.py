@@ -96,7 +96,7 @@ def watched(browsers, astronaut, endless_film, tmp_path_factory) -> Iterator[Wat
         sources = f"--set=sources={{door: '{door.url}', yard: {endless_film}}}"
         run = here.start(None, sources, "--set=deadline=20", f"--web={free_port()}", display="web")
         tab = browsers()
-        tab.open(address_of(run))
+        tab.open(f"{address_of(run)}#door")
         tab.until("facepipe.pictures > 2", "pictures")
         yield Watched(run, tab, address_of(run))
 
@@ -148,22 +148,30 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_wider_than_a_phone(watched:
 
 
 @needs_chromium
-def test_switches_act_on_the_picture_also_while_it_is_held(watched: Watched):
+def test_switches_act_at_once_also_while_the_picture_is_held(watched: Watched):
     tab = watched.tab
     tab.until("document.querySelectorAll('#faces article').length > 0", "a face")
     tab.click("#pause")
-    held = settled(tab)
-    for name in ("gender", "emotion", "age", "blur"):
-        switch = f"#switches button:nth-child({['gender', 'emotion', 'age', 'blur'].index(name) + 1})"
-        tab.click(switch)
-        until(lambda: pixels(tab) != held, f"{name} is switched")
-        tab.click(switch)
-        until(lambda: pixels(tab) == held, f"{name} is switched back")
+    held, labels = settled(tab), drawn(tab)
+    for place, name in enumerate(("gender", "emotion", "age"), 1):
+        tab.click(f"#switches button:nth-child({place})")
+        assert drawn(tab) != labels, name
+        tab.click(f"#switches button:nth-child({place})")
+        assert drawn(tab) == labels and pixels(tab) == held, name
+    tab.click("#switches button:last-child")
+    until(lambda: pixels(tab) != held, "the faces are hidden")
+    tab.click("#switches button:last-child")
+    until(lambda: pixels(tab) == held, "and shown again")
     before = watched.line_count
     until(lambda: watched.line_count > before, "the work goes on")
     assert pixels(tab) == held
     tab.click("#pause")
     until(lambda: pixels(tab) != held, "the picture moves again")
+
+
+def drawn(tab: Tab) -> str:
+    """The boxes and labels over the picture."""
+    return tab.run("document.getElementById('overlay').innerHTML")
 
 
 def settled(tab: Tab) -> str:
@@ -205,9 +213,9 @@ def test_samples_are_kept_once_on_the_browser_s_clock_also_those_of_a_new_render
         watched.tab,
         """
         const sample = t => ({t, frame: 0, faces: []});
-        store.take({life: 1, count: 2, now: 10, samples: [sample(9), sample(10)]}, 110);
-        store.take({life: 1, count: 3, now: 11, samples: [sample(9), sample(10), sample(11)]}, 111);
-        store.take({life: 2, count: 1, now: 5, samples: [sample(5)]}, 115);
+        store.take({life: 1, known: [2, 0, 0], now: 10, samples: [sample(9), sample(10)]}, 110);
+        store.take({life: 1, known: [3, 0, 0], now: 11, samples: [sample(9), sample(10), sample(11)]}, 111);
+        store.take({life: 2, known: [1, 0, 0], now: 5, samples: [sample(5)]}, 115);
         return store.faces.map(one => one.t);
         """,
     )
@@ -220,9 +228,9 @@ def test_a_message_that_was_delayed_does_not_fold_the_charts_back_in_time(watche
         watched.tab,
         """
         const sample = t => ({t, frame: 0, faces: []});
-        store.take({life: 1, count: 3, now: 100, samples: [sample(98), sample(99), sample(100)]}, 1003);
-        store.take({life: 1, count: 4, now: 101, samples: [sample(101)]}, 1001);
-        store.take({life: 2, count: 1, now: 1, samples: [sample(0.5)]}, 1001);
+        store.take({life: 1, known: [3, 0, 0], now: 100, samples: [sample(98), sample(99), sample(100)]}, 1003);
+        store.take({life: 1, known: [4, 0, 0], now: 101, samples: [sample(101)]}, 1001);
+        store.take({life: 2, known: [1, 0, 0], now: 1, samples: [sample(0.5)]}, 1001);
         return store.faces.map(one => one.t);
         """,
     )
@@ -252,7 +260,7 @@ def test_who_was_there_for_a_moment_only_has_no_line(watched: Watched):
         """
         const seen = (t, ...ids) => ({t, frame: 0, faces: ids.map(id => [id, '#ffffff', 1, {age: [1, 1, 1]}])});
         const samples = [seen(0, 1, 2), seen(0.5, 1, 2), seen(1, 1), seen(1.5, 1, 3, -1)];
-        store.take({life: 1, count: 4, now: 2, samples}, 2);
+        store.take({life: 1, known: [4, 0, 0], now: 2, samples}, 2);
         return store.people('age').map(person => person.id);
         """,
     )
@@ -269,13 +277,52 @@ def test_a_picture_is_saved_in_its_full_size(watched: Watched):
 
 
 @needs_chromium
-def test_each_source_has_its_tab(watched: Watched):
+def test_each_source_has_its_tab_and_all_of_them_are_a_wall_of_which_one_is_enlarged(watched: Watched):
     tab = watched.tab
-    assert tab.run("[...document.querySelectorAll('#sources button')].map(b => b.textContent)") == ["door", "yard"]
-    tab.click("#sources button:nth-child(2)")
+    assert tab.run("[...document.querySelectorAll('#sources button')].map(b => b.textContent)") == [
+        "all",
+        "door",
+        "yard",
+    ]
+    tab.click("#sources button:nth-child(3)")
     tab.until("facepipe.source === 'yard' && facepipe.pictures > 0", "a picture of the other source")
     tab.click("#sources button:nth-child(1)")
-    tab.until("facepipe.source === 'door' && facepipe.pictures > 0", "and of the first again")
+    tab.until("facepipe.source === null && facepipe.pictures > 1", "pictures of both")
+    tiles = "[...document.querySelectorAll('.tile')].map(tile => tile.textContent)"
+    tab.until(f"{tiles}.every(text => /faces?$/.test(text))", "both are seen")
+    tab.click(".tile")
+    tab.until("facepipe.source === 'door' && facepipe.pictures > 0", "one is enlarged")
+    tab.tell("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+    tab.until("facepipe.source === null", "all of them again")
+    tab.click("#sources button:nth-child(2)")
+    tab.until("facepipe.source === 'door' && facepipe.pictures > 0", "and the first one")
+
+
+@needs_chromium
+def test_the_page_begins_and_ends_a_recording(watched: Watched):
+    tab = watched.tab
+    tab.click("#record")
+    tab.until("/^recording, [1-9]/.test(document.getElementById('recording').textContent)", "it is recorded")
+    tab.click("#record")
+    said = tab.until(
+        "(t => t.startsWith('recorded: ') && t)(document.getElementById('recording').textContent)", "the end"
+    )
+    name = said.removeprefix("recorded: ")
+    assert re.fullmatch(r"saved/door-\d+\.mp4", name)
+    video = cv2.VideoCapture(str(watched.run.output / name))
+    assert video.read()[1].shape == (270, 480, 3)
+
+
+@needs_chromium
+def test_what_has_happened_stands_on_the_page_with_faces(watched: Watched):
+    tab = watched.tab
+    tab.until("document.querySelectorAll('.event').length > 2", "events")
+    said = tab.run("[...document.querySelectorAll('.event b')].map(b => b.textContent)")
+    assert all(re.fullmatch(r"#\d+ (appeared|left after \d+ s)", text) for text in said)
+    assert tab.run(
+        "[...document.querySelectorAll('.event time')].every(t => /^\\d\\d:\\d\\d:\\d\\d$/.test(t.textContent))"
+    )
+    tab.until("[...document.querySelectorAll('.event img')].some(image => image.naturalWidth > 20)", "a face")
 
 
 @needs_chromium

@@ -30,7 +30,7 @@ class Watched:
     def show(self, frame, drawn, live=False) -> None:
         self.shown.append((frame.frame, drawn is not None))
 
-    def finished(self, frame, drawn, to_anonymize, live) -> None:
+    def finished(self, frame, to_anonymize, live) -> None:
         self.shown.append((frame.frame, to_anonymize))
 
     def preview(self, frame) -> None:

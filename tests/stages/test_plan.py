@@ -41,6 +41,7 @@ DECIDES_NOTHING = {
         "display",
         "web",
         "web_host",
+        "web_record",
         "show",
         "delay",
         "output",

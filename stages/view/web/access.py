@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -29,9 +29,10 @@ def is_loopback(address: str) -> bool:
         return address.lower() == "localhost"
 
 
-def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozenset[str]) -> str:
-    """What a request is for: one of `names`, `LIVE`, or `MOVED` where only a slash is missing. Raises `RequestRefused`.
+def asked_for(path: str, headers: Mapping[str, str], token: str, has: Callable[[str], bool]) -> str:
+    """What a request is for: a name, `LIVE`, or `MOVED` where only a slash is missing. Raises `RequestRefused`.
 
+    has: whether there is something of this name. It looks it up in a table: no name is a path of the file system.
     token: what the path must begin with; empty where the page is for this machine alone. Then it is the name in the
     address that must be one of this machine's: a page from elsewhere that has itself resolved to 127.0.0.1 comes with a
     name of its own.
@@ -46,9 +47,11 @@ def asked_for(path: str, headers: Mapping[str, str], token: str, names: frozense
     elif not is_loopback(_host(headers)):
         raise RequestRefused(HTTPStatus.FORBIDDEN, "a request by another name than this machine's")
     name = place or _START
+    if place and headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise RequestRefused(HTTPStatus.FORBIDDEN, "a request of another page")
     if name == LIVE:
         _refuse_foreign(headers)
-    elif name not in names:  # A lookup and no path: there is nothing that could be climbed out of.
+    elif not has(name):
         raise RequestRefused(HTTPStatus.NOT_FOUND, "a request for what is not there")
     return name
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from ...answers import Answer
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
-from ..overlay.labels import LABEL_COLOURS, NEUTRAL, css_colour, id_colour
+from .said import Labels, largest
 
 OVER_S = 60.0  # what a browser that comes later is still told of
 _APART_S = 0.1  # between two samples of the faces: charts show no more
@@ -19,7 +18,7 @@ class ChartSamples:
     """Collects samples as frames are finished. Each has a number; a browser asks for those that it does not know."""
 
     def __init__(self) -> None:
-        self.labels: dict[str, list] = {}  # by stage: [label, colour] for each class, or what the numbers are
+        self.labels = Labels()
         self._samples: deque[tuple[int, float, dict]] = deque()
         self._count = 0  # of samples so far
         self._sampled_s = float("-inf")  # when the faces were
@@ -37,13 +36,7 @@ class ChartSamples:
         if now_s - self._sampled_s < _APART_S:
             return
         self._sampled_s = now_s
-        largest = sorted(enumerate(frame.faces), key=lambda item: -item[1].box[2] * item[1].box[3])[:_MOST_FACES]
-        said = []
-        for place, face in sorted(largest, key=lambda item: item[0]):
-            # A face that is not tracked has a number for this sample alone.
-            number = face.id if face.id is not None else -1 - place
-            answers = {stage: self._numbers(stage, answer) for stage, answer in face.shown.items()}
-            said.append([number, css_colour(id_colour(abs(number))), _plain(face.score, 3), answers, face.says_unsure])
+        said = [self.labels.face(face, place) for place, face in largest(frame.faces, _MOST_FACES)]
         self._add(now_s, {"frame": frame.frame, "faces": said})
 
     def told(self, snapshot: Snapshot, dropped: Mapping[tuple[str, str], int], now_s: float) -> None:
@@ -66,15 +59,3 @@ class ChartSamples:
         self._samples.append((self._count, now_s, {"t": round(now_s, 3), **sample}))
         while now_s - self._samples[0][1] > OVER_S:
             self._samples.popleft()
-
-    def _numbers(self, stage: str, answer: Answer) -> list[float | None]:
-        """An answer as numbers, in the order of `labels`."""
-        if stage not in self.labels:
-            colours = [[label, css_colour(LABEL_COLOURS.get(label, NEUTRAL))] for label in answer.shares]
-            self.labels[stage] = colours or list(answer.numbers)
-        return [_plain(number, answer.chart_decimals) for number in answer.numbers.values()]
-
-
-def _plain(number: float, decimals: int) -> float | None:
-    """What JSON can say: it has no word for what is no number."""
-    return round(number, decimals) if number == number else None

@@ -1,4 +1,4 @@
-"""A picture on its way to browsers: drawn and encoded once for each set of switches, and only for a viewer."""
+"""A picture on its way to browsers: encoded once for all viewers alike, and only for a viewer. Browsers draw labels."""
 
 from __future__ import annotations
 
@@ -14,17 +14,9 @@ from ...vision.anonymize import anonymize
 from ..overlay.draw import annotate
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture
+TILE_SIDE = 640  # of one of several pictures beside each other
 _LONGEST_OF_JPEG = 65_000
-_ENCODINGS = 16  # of one picture that are kept
 _QUALITY, _SAVED_QUALITY = 85, 95
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """What is drawn, and how: equal switches, equal pictures."""
-
-    hidden: frozenset[str] = frozenset()  # stages whose labels are switched off
-    blurred: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -33,44 +25,41 @@ class EncodedFrame:
 
     number: int  # higher for a newer one
     frame: FinishedFrame
-    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR, with all labels, where it was drawn already
     # boxes x, y, width, height for a viewer who wants faces hidden; None: everything
     to_anonymize: Sequence | None = ()
-    jpegs: dict[Switches, bytes] = field(default_factory=dict)
+    jpegs: dict[tuple[bool, int], bytes] = field(default_factory=dict)
 
-    def jpeg(self, switches: Switches, stages: frozenset[str], style: str) -> bytes:
-        """The picture for these switches, small enough to be watched."""
-        if switches not in self.jpegs:
-            if len(self.jpegs) >= _ENCODINGS:  # A viewer tries all switches on a picture that is held.
-                self.jpegs.clear()
-            self.jpegs[switches] = _encoded(_no_larger(self._picture(switches, stages, style), LONGEST_SIDE), _QUALITY)
-        return self.jpegs[switches]
+    def jpeg(self, blurred: bool, longest_side: int = LONGEST_SIDE) -> bytes:
+        """The plain picture, with the faces hidden where that is wanted, no larger than this on its longer side."""
+        wanted = blurred, longest_side
+        if wanted not in self.jpegs:
+            self.jpegs[wanted] = encoded(no_larger(self._pixels(blurred), longest_side), _QUALITY)
+        return self.jpegs[wanted]
 
-    def saved(self, switches: Switches, stages: frozenset[str], style: str) -> bytes:
-        """The same in its full size."""
-        return _encoded(_no_larger(self._picture(switches, stages, style), _LONGEST_OF_JPEG), _SAVED_QUALITY)
+    def saved(self, blurred: bool, show: frozenset[str] | None, style: str) -> bytes:
+        """The picture in its full size, with the labels of the stages in `show`, None for all."""
+        frame = self.frame
+        said = {"missing": frame.missing, "error": frame.error, "areas": frame.areas}
+        drawn = annotate(self._pixels(blurred), frame.faces, show, style=style, **said)
+        return encoded(no_larger(drawn, _LONGEST_OF_JPEG), _SAVED_QUALITY)
 
     @property
     def file_name(self) -> str:
         """What a saved one is called."""
         return f"{output_name(self.frame.source, self.frame.picture.file, still=True).stem}-{self.frame.frame}.jpg"
 
-    def _picture(self, switches: Switches, stages: frozenset[str], style: str) -> np.ndarray:
-        if self.drawn is not None and switches == Switches():
-            return self.drawn
-        frame, pixels = self.frame, self.frame.picture.pixels
-        if switches.blurred:
-            pixels = anonymize(pixels, self.to_anonymize, "pixelate")
-        show = stages - switches.hidden if switches.hidden else None
-        said = {"missing": frame.missing, "error": frame.error, "areas": frame.areas}
-        return annotate(pixels, frame.faces, show, style=style, **said)
+    def _pixels(self, blurred: bool) -> np.ndarray:
+        pixels = self.frame.picture.pixels
+        return anonymize(pixels, self.to_anonymize, "pixelate") if blurred else pixels
 
 
-def _encoded(picture: np.ndarray, quality: int) -> bytes:
+def encoded(picture: np.ndarray, quality: int) -> bytes:
+    """A picture, uint8 (H, W, 3) BGR, as JPEG."""
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def _no_larger(picture: np.ndarray, side: int) -> np.ndarray:
+def no_larger(picture: np.ndarray, side: int) -> np.ndarray:
+    """The picture, scaled down where its longer side is longer than `side` pixels."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:

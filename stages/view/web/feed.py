@@ -1,65 +1,113 @@
 """What there is to be told about a run, and to each browser what it does not know yet.
 
 A message is the length of a JSON text in four bytes, that text, and a JPEG or nothing. The methods that tell something
-are for render's thread, `message` is for the server's: it draws and encodes, and only then.
+are for render's thread, `message` is for the server's: it encodes, and only then.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
-
-from ...frames import FinishedFrame
+from ...areas import Areas
+from ...frames import NO_AREAS, FinishedFrame
 from ...protocol.rates import Snapshot
 from .charts import ChartSamples
-from .encoded import EncodedFrame
-from .viewer import Viewer
+from .encoded import LONGEST_SIDE, TILE_SIDE, EncodedFrame
+from .kept import KeptPictures
+from .moments import Gallery, Timeline
+from .viewer import Known, Viewer
+
+KEPT = "kept/"  # what the names of kept pictures begin with
+_KEPT_NAME = re.compile(rf"{KEPT}([1-9]\d{{0,11}})(-small)?(-blurred)?\.jpg", re.ASCII)
 
 
-@dataclass(slots=True)
 class _Source:
     """What there is of one source."""
 
-    charts: ChartSamples = field(default_factory=ChartSamples)
-    finished: EncodedFrame | None = None  # the newest analysed picture
-    preview: EncodedFrame | None = None  # a live source's newest, which may be newer
-    is_live: bool = False
+    def __init__(self, kept: KeptPictures):
+        self.charts = ChartSamples()
+        self.gallery, self.timeline = Gallery(kept), Timeline(kept)
+        self.finished: EncodedFrame | None = None  # the newest analysed picture
+        self.preview: EncodedFrame | None = None  # a live source's newest, which may be newer
+        self.is_live = False
+        self.areas: Areas = NO_AREAS
+        self.recording: dict | None = None  # what is told about a recording that is under way, or has ended
 
     def newest(self, blurred: bool) -> EncodedFrame | None:
         """What a browser is shown: with faces hidden, only pictures in which faces were detected."""
         return self.finished if blurred or self.preview is None else self.preview
 
+    @property
+    def kind(self) -> str | None:
+        """What it consists of: a `camera`, a `video`, or `pictures`; None as long as nothing has come of it."""
+        if self.finished is None:
+            return None
+        if self.is_live:
+            return "camera"
+        return "pictures" if self.finished.frame.picture.rate is None else "video"
+
+    @property
+    def known(self) -> Known:
+        """What a browser has that has everything."""
+        return Known(self.charts.count, self.timeline.count, self.gallery.count)
+
+    def about(self, name: str) -> dict:
+        """What changes seldom."""
+        said = {"name": name, "live": self.is_live, "kind": self.kind, "labels": dict(self.charts.labels)}
+        said |= {"zones": self.areas.zones, "lines": self.areas.lines} if self.areas else {}
+        return said | ({"recording": self.recording} if self.recording else {})
+
+    def since(self, known: Known) -> dict:
+        """What is new to a browser."""
+        new = {
+            "samples": self.charts.since(known.samples),
+            "events": self.timeline.since(known.events),
+            "pictures": self.gallery.since(known.pictures),
+        }
+        return {key: items for key, items in new.items() if items}
+
 
 class ViewerFeed:
-    """The newest pictures and samples of all sources."""
+    """The newest pictures and samples of all sources, and what has happened."""
 
-    def __init__(self, sources: Sequence[str], stages: Mapping[str, int], style: str, blur: str, life: int):
+    def __init__(
+        self, sources: Sequence[str], stages: Mapping[str, int], style: str, blur: str, life: int, records: bool = False
+    ):
         """The arguments are those of `Web`."""
         self.attributes = frozenset(stages) - {"detect"}
-        self.sources = {name: _Source() for name in sources}
-        self._stages, self._style, self._blur, self._life = dict(stages), style, blur, life
+        self._kept = KeptPictures()
+        self.sources = {name: _Source(self._kept) for name in sources}
+        self._run = {"stages": dict(stages), "blur": blur, "style": style, "records": records}
+        self._style, self._life = style, life
         self._restarts: dict[str, int] = {}
-        self._pictures = 0
-        self._lock = threading.Lock()  # around pages, which grow while they are read
+        self._frames = 0
+        self._changes = 0  # of what is told about the run
+        self._lock = threading.Lock()  # around lists, which grow while they are read
 
-    def finished(
-        self, frame: FinishedFrame, drawn: np.ndarray | None, to_anonymize: Sequence | None, live: bool
-    ) -> None:
+    def finished(self, frame: FinishedFrame, to_anonymize: Sequence | None, live: bool) -> None:
         """A frame is in the outputs; see `Web`."""
         source = self._source(frame.source)
-        source.is_live = live
         with self._lock:
+            before = source.kind, len(source.charts.labels), source.areas
+            source.is_live, source.areas = live, frame.areas
             source.charts.finished(frame, time.monotonic())
-        source.finished = self._shown(frame, drawn, to_anonymize)
+            source.finished = self._shown(frame, to_anonymize)
+            if source.kind == "pictures":
+                source.gallery.finished(frame, to_anonymize, source.charts.labels)
+            self._changes += before != (source.kind, len(source.charts.labels), source.areas)
 
     def preview(self, frame: FinishedFrame) -> None:
         """A live source has a newer picture."""
-        self._source(frame.source).preview = self._shown(frame, None, None)
+        self._source(frame.source).preview = self._shown(frame, None)
+
+    def happened(self, event: dict, said: str, frame: FinishedFrame) -> None:
+        """Somebody did something; see `Web`."""
+        with self._lock:
+            self._source(frame.source).timeline.happened(event, said, frame, time.monotonic())
 
     def told(
         self, source: str, snapshot: Snapshot, dropped: Mapping[tuple[str, str], int], restarts: dict[str, int]
@@ -69,54 +117,86 @@ class ViewerFeed:
         with self._lock:
             self._source(source).charts.told(snapshot, dropped, time.monotonic())
 
+    def recorded(self, source: str, recording: dict | None) -> None:
+        """A recording has begun or ended; see `Web`."""
+        with self._lock:
+            self._source(source).recording = recording
+            self._changes += 1
+
     def is_still(self, source: str) -> bool:
         """Whether the newest picture of a source is no frame of a video or camera."""
         known = self.sources.get(source)
-        has_picture = known is not None and known.finished is not None and not known.is_live
-        return has_picture and known.finished.frame.picture.rate is None
+        return known is not None and known.kind == "pictures"
+
+    def kept(self, name: str) -> bytes | None:
+        """The JPEG of this name, such as kept/17.jpg or kept/17-small-blurred.jpg; None where there is none."""
+        if not (asked := _KEPT_NAME.fullmatch(name)):
+            return None
+        return self._kept.jpeg(int(asked[1]), is_thumbnail=bool(asked[2]), blurred=bool(asked[3]))
 
     def message(self, viewer: Viewer) -> bytes | None:
         """The next message for a browser: what it has not been sent yet; None if there is nothing."""
         said: dict = {}
-        known = list(self.sources.values())  # A copy, made in one go: render adds to it.
-        version = len(known), sum(s.is_live for s in known), sum(len(s.charts.labels) for s in known)
-        if viewer.version != version:
-            viewer.version = version
-            said["about"] = self._about()
+        with self._lock:
+            if viewer.version != (version := (self._changes, len(self.sources))):
+                viewer.version = version
+                said["about"] = self._about()
+        name = self._next_of_all(viewer) if viewer.looks_at_all else viewer.source
         jpeg = b""
-        if (source := self.sources.get(viewer.source)) and (shown := viewer.choose(source.newest)):
-            look = viewer.switches, self.attributes, self._style
-            if viewer.saves:
-                viewer.saves, said["saved"], jpeg = False, shown.file_name, shown.saved(*look)
-            elif viewer.drawn != (shown.number, viewer.switches):
-                viewer.drawn, jpeg = (shown.number, viewer.switches), shown.jpeg(*look)
-                said["picture"] = {"frame": shown.frame.frame, "file": shown.frame.picture.file}
-        if source:
-            life, count = viewer.known
-            with self._lock:
-                samples, viewer.known = source.charts.since(count if life == self._life else 0), self._known(source)
-            if samples:
-                said["samples"] = samples
+        if source := self.sources.get(name):
+            jpeg = self._picture(viewer, name, source, said)
+            if not viewer.looks_at_all:
+                self._lists(viewer, source, said)
         if not said:
             return None
-        said |= {"source": viewer.source, "now": round(time.monotonic(), 3), "count": viewer.known[1]}
-        header = json.dumps({**said, "life": self._life, "restarts": self._restarts}, separators=(",", ":")).encode()
+        said |= {"source": name, "now": round(time.monotonic(), 3), "clock": round(time.time(), 3)}
+        said |= {"life": self._life, "restarts": self._restarts}
+        header = json.dumps(said, separators=(",", ":")).encode()
         return len(header).to_bytes(4, "big") + header + jpeg
 
-    def _known(self, source: _Source) -> tuple[int, int]:
-        return self._life, source.charts.count
+    def _picture(self, viewer: Viewer, name: str, source: _Source, said: dict) -> bytes:
+        """The picture that this browser has not got yet, as JPEG; nothing where there is none."""
+        if (shown := viewer.choose(source.newest)) is None:
+            return b""
+        if viewer.saves is not None:
+            show = self.attributes - viewer.saves if viewer.saves else None
+            said["saved"], viewer.saves = shown.file_name, None
+            return shown.saved(viewer.blurred, show, self._style)
+        drawn = shown.number, viewer.blurred
+        if viewer.drawn.get(name) == drawn:
+            return b""
+        viewer.drawn[name] = drawn
+        with self._lock:
+            said["picture"] = source.charts.labels.picture(shown.frame)
+        return shown.jpeg(viewer.blurred, TILE_SIDE if viewer.looks_at_all else LONGEST_SIDE)
+
+    def _next_of_all(self, viewer: Viewer) -> str | None:
+        """The source after that of the last message which has a picture that this browser does not have."""
+        names = list(self.sources)
+        last = next(reversed(viewer.drawn), None)
+        after = names.index(last) + 1 if last in names else 0
+        for name in names[after:] + names[:after]:
+            newest = self.sources[name].newest(viewer.blurred)
+            if newest is not None and viewer.drawn.get(name) != (newest.number, viewer.blurred):
+                viewer.drawn.pop(name, None)  # So that it is the last in their order when it is sent.
+                return name
+        return None
+
+    def _lists(self, viewer: Viewer, source: _Source, said: dict) -> None:
+        with self._lock:
+            new = source.since(viewer.known if viewer.life == self._life else Known())
+            viewer.life, viewer.known = self._life, source.known
+        said.update(new)
+        if new:
+            known = viewer.known
+            said["known"] = [known.samples, known.events, known.pictures]
 
     def _about(self) -> dict:
-        with self._lock:
-            sources = [
-                {"name": name, "live": source.is_live, "labels": dict(source.charts.labels)}
-                for name, source in list(self.sources.items())
-            ]
-        return {"sources": sources, "stages": self._stages, "blur": self._blur, "style": self._style}
+        return {"sources": [source.about(name) for name, source in list(self.sources.items())], **self._run}
 
     def _source(self, name: str) -> _Source:
-        return self.sources.setdefault(name, _Source())
+        return self.sources.setdefault(name, _Source(self._kept))
 
-    def _shown(self, frame: FinishedFrame, drawn: np.ndarray | None, to_anonymize: Sequence | None) -> EncodedFrame:
-        self._pictures += 1
-        return EncodedFrame(self._pictures, frame, drawn, to_anonymize)
+    def _shown(self, frame: FinishedFrame, to_anonymize: Sequence | None) -> EncodedFrame:
+        self._frames += 1
+        return EncodedFrame(self._frames, frame, to_anonymize)

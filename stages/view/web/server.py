@@ -18,7 +18,6 @@ from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 
-import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -27,7 +26,7 @@ from websockets.http11 import Request, Response
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
 from .access import LIVE, MOVED, RequestRefused, asked_for, is_loopback
-from .feed import ViewerFeed
+from .feed import KEPT, ViewerFeed
 from .listening import WebError, listening, own_address
 from .viewer import MESSAGE_BYTES, NotUnderstood, Viewer
 
@@ -48,6 +47,7 @@ _HEADERS = {
     # Nothing is loaded from elsewhere, and no other page may embed this one.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -69,6 +69,7 @@ class Web:
         blur: str,
         life: int,
         stays: bool,
+        records: bool = False,
     ):
         """Bind and serve; raises `WebError` where that cannot be.
 
@@ -76,15 +77,16 @@ class Web:
         this machine reach it. sources: the names that are known already; they have their tabs from the beginning.
         stages: how many processes each has, in order, `detect` first. style: of `annotate`. blur: what is done to
         faces already. life: number of this incarnation of render, higher than those before. stays: whether the last
-        of still pictures is waited at.
+        of still pictures is waited at. records: whether a browser may begin and end recordings.
         """
         self._socket = listening(host, ports)
         own = self._socket.getsockname()[0]
         self._token = "" if is_loopback(own) else token
         self._port = self._socket.getsockname()[1]
         self._host = own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
-        self._feed = ViewerFeed(sources, stages, style, blur, life)
-        self._stays = stays
+        self._feed = ViewerFeed(sources, stages, style, blur, life, records)
+        self._stays, self._records = stays, records
+        self._recorded: frozenset[str] = frozenset()  # the sources of which a recording is wanted
         self._refused: Counter[str] = Counter()
         self._connections: dict[_Connection, None] = {}  # in the order of their coming
         self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
@@ -122,14 +124,12 @@ class Web:
         somebody = bool(self._viewers) or time.monotonic() < self._may_come_until_s
         return self._stays and somebody and self._feed.is_still(source)
 
-    def finished(
-        self, frame: FinishedFrame, drawn: np.ndarray | None, to_anonymize: Sequence | None, live: bool = False
-    ) -> None:
-        """A frame is in the outputs. `drawn`: its picture with all labels, where it was drawn.
+    def finished(self, frame: FinishedFrame, to_anonymize: Sequence | None, live: bool = False) -> None:
+        """A frame is in the outputs.
 
         to_anonymize: boxes of faces, where a viewer wants them hidden; None: unknown.
         """
-        self._feed.finished(frame, drawn, to_anonymize, live)
+        self._feed.finished(frame, to_anonymize, live)
         self._wake()
 
     def preview(self, frame: FinishedFrame) -> None:
@@ -147,6 +147,24 @@ class Web:
         if not self._thread.is_alive():
             raise WebError("its server has ended; the log of render says why")
         self._feed.told(source, snapshot, dropped, restarts)
+        self._wake()
+
+    def happened(self, event: dict, said: str, frame: FinishedFrame) -> None:
+        """Something happened that is in events.jsonl: its line there, its answers in words, and the frame.
+
+        To be called before `finished` with this frame.
+        """
+        self._feed.happened(event, said, frame)
+
+    def wants_recorded(self, source: str) -> bool:
+        """Whether somebody has asked for a recording of a source that has not been ended."""
+        return source in self._recorded
+
+    def recorded(self, source: str, file: str | None, since: float, failure: str | None = None) -> None:
+        """A recording goes on since a time, in seconds since 1970; or it is complete, in `file`; or it failed."""
+        if file or failure:
+            self._recorded -= {source}
+        self._feed.recorded(source, {"since": since, "file": file, "failure": failure})
         self._wake()
 
     def close(self) -> None:
@@ -190,7 +208,7 @@ class Web:
         try:
             if request.method != "GET":
                 raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, "a request that is no GET")
-            name = asked_for(request.path, _once(request.headers), self._token, frozenset(self._static))
+            name = asked_for(request.path, _once(request.headers), self._token, self._has)
             if name == LIVE and len(self._viewers) >= VIEWERS:
                 raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "one too many at once")
         except RequestRefused as refused:
@@ -198,11 +216,22 @@ class Web:
             return _response(refused.status, "text/plain", f"{refused.status.phrase}\n".encode())
         if name == LIVE:
             return None
+        if name.startswith(KEPT):
+            return self._kept(name)
         if name == MOVED:
             moved = _response(HTTPStatus.PERMANENT_REDIRECT, "text/plain", b"")
             moved.headers["Location"] = f"/{self._token}/"
             return moved
         return _response(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], self._static[name])
+
+    def _has(self, name: str) -> bool:
+        return name in self._static or name.startswith(KEPT)
+
+    def _kept(self, name: str) -> Response:
+        if (jpeg := self._feed.kept(name)) is not None:
+            return _response(HTTPStatus.OK, "image/jpeg", jpeg)
+        # Not counted: the oldest are gone, and a page may still list them.
+        return _response(HTTPStatus.NOT_FOUND, "text/plain", b"Not Found\n")
 
     async def _talk(self, connection: ServerConnection) -> None:
         viewer, waking = Viewer(ready=True), asyncio.Event()
@@ -213,6 +242,7 @@ class Web:
             async for message in connection:
                 try:
                     viewer.receive(message, self._feed.attributes, self._feed.sources)
+                    self._record(viewer)
                 except NotUnderstood as reason:
                     _count(self._refused, str(reason))
                     if viewer.is_beyond_hope:
@@ -226,6 +256,15 @@ class Web:
             del self._viewers[id(viewer)]
             self._may_come_until_s = time.monotonic() + _COMES_BACK_S
             sending.cancel()
+
+    def _record(self, viewer: Viewer) -> None:
+        """Begin or end the recording that a browser has asked for."""
+        wanted, viewer.records = viewer.records, None
+        if wanted is None or viewer.source is None:
+            return
+        if not self._records:
+            raise NotUnderstood("a recording, which is not allowed")
+        self._recorded = self._recorded | {viewer.source} if wanted else self._recorded - {viewer.source}
 
     async def _send(self, connection: ServerConnection, viewer: Viewer, waking: asyncio.Event) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -287,10 +326,11 @@ def _count(refused: Counter[str], reason: str) -> None:
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
-    plain = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(body)), "Connection": "close"}
+    encoding = "" if kind == "image/jpeg" else "; charset=utf-8"
+    plain = {"Content-Type": f"{kind}{encoding}", "Content-Length": str(len(body)), "Connection": "close"}
     return Response(status.value, status.phrase, Headers({**plain, **_HEADERS}), body)
 
 
 def _once(headers: Headers) -> dict[str, str]:
     """The headers that decide, with what is said twice as one text that fits nothing."""
-    return {name: ", ".join(headers.get_all(name)) for name in ("Host", "Origin") if name in headers}
+    return {name: ", ".join(headers.get_all(name)) for name in ("Host", "Origin", "Sec-Fetch-Site") if name in headers}

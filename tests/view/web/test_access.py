@@ -14,7 +14,7 @@ THERE = {"Host": "192.168.7.10:8600"}
 
 
 def asked(path: str, headers: dict[str, str] = HERE, token: str = "") -> str:
-    return asked_for(path, headers, token, NAMES)
+    return asked_for(path, headers, token, NAMES.__contains__)
 
 
 def refusal(path: str, headers: dict[str, str] = HERE, token: str = "") -> tuple[HTTPStatus, str]:
@@ -61,6 +61,16 @@ def test_a_page_of_somebody_else_cannot_open_a_connection():
     )
     for origin in ("http://evil.example", "http://127.0.0.1:9999", "null", "http://[", "", *others):
         assert refusal("/live", HERE | {"Origin": origin})[1] == "a connection of another page"
+
+
+def test_a_page_of_somebody_else_cannot_show_what_belongs_to_this_one():
+    for site, status in (("same-origin", None), ("none", None), ("cross-site", 403), ("same-site", 403)):
+        headers = HERE | {"Sec-Fetch-Site": site}
+        if status is None:
+            assert asked("/app.js", headers) == "app.js"
+        else:
+            assert refusal("/app.js", headers) == (status, "a request of another page")
+    assert asked("/", HERE | {"Sec-Fetch-Site": "cross-site"}) == "index.html"  # A link that somebody follows.
 
 
 def test_where_others_reach_it_the_address_must_hold_the_token():

@@ -24,8 +24,8 @@ def looked_at(browsers, *sources: str) -> tuple:
     """A page that shows pictures of 640 x 360 of these sources, and the browser that looks at it."""
     web, tab = opened(), browsers()
     for source in sources:
-        web.finished(frame(0, flat(640, 360), [face(60, 60, 90)], source=source), None, [])
-    tab.open(web.address)
+        web.finished(frame(0, flat(640, 360), [face(60, 60, 90)], source=source), [])
+    tab.open(f"{web.address}#{sources[0]}")
     tab.until("facepipe.pictures > 0", "a picture")
     return web, tab
 

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from stages.areas import Areas
 from stages.protocol.rates import Load, Snapshot
 from stages.view.web import WebError, open_web, server
 from stages.view.web.encoded import EncodedFrame
@@ -49,7 +51,7 @@ def web() -> Iterator[Web]:
 
 
 def show(web: Web, number: int = 0, grey: int = 128, **more) -> None:
-    web.finished(frame(number, flat(320, 240, grey), [face(60, 60, 90)], **more), None, [])
+    web.finished(frame(number, flat(320, 240, grey), [face(60, 60, 90)], **more), [])
 
 
 class Browser:
@@ -62,8 +64,8 @@ class Browser:
     def say(self, **message: object) -> None:
         self.socket.send(json.dumps(message))
 
-    def look(self, source: str = "clip.mp4", **more: object) -> None:
-        self.say(do="look", source=source, **{"hide": [], "blur": False, "paused": False} | more)
+    def look(self, source: str | None = "clip.mp4", **more: object) -> None:
+        self.say(do="look", source=source, **{"blur": False, "paused": False} | more)
 
     def hear(self, timeout_s: float = 5.0) -> tuple[dict, bytes]:
         """The next message, which may be long in coming on a busy machine; TimeoutError where there is none."""
@@ -114,9 +116,14 @@ def test_a_browser_is_told_about_the_run_then_gets_picture_and_samples_together(
         browser.look()
         browser.say(do="ready")
         said, jpeg = browser.hear()
-    assert said["picture"] == {"frame": 7, "file": None}
+    assert {key: said["picture"][key] for key in ("frame", "file", "width", "height")} == {
+        "frame": 7,
+        "file": None,
+        "width": 320,
+        "height": 240,
+    }
     assert [set(sample) & {"faces", "rate"} for sample in said["samples"]] == [{"faces"}, {"rate"}]
-    assert said["restarts"] == {"age": 1} and said["life"] == 1700 and said["count"] == 2
+    assert said["restarts"] == {"age": 1} and said["life"] == 1700 and said["known"] == [2, 0, 0]
     assert jpeg[:2] == b"\xff\xd8"
 
 
@@ -150,15 +157,27 @@ def test_what_a_browser_has_seen_is_not_sent_again(web):
             browser.hear(timeout_s=0.3)
 
 
-def test_a_switch_changes_the_picture_that_stands_there_for_this_browser_alone(web):
+def test_faces_come_with_their_boxes_and_the_picture_below_them_is_plain(web):
     show(web)
+    with meet(web) as browser:
+        said, jpeg = browser.hear()
+    [[number, colour, score, answers, unsure, box]] = said["picture"]["faces"]
+    assert (number, score, unsure, box) == (-1, 0.98, False, [60, 60, 90, 90])
+    assert set(answers) == {"gender", "emotion", "age"} and colour.startswith("#")
+    plain = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert np.ptp(plain) <= 2
+
+
+def test_one_who_hides_faces_gets_another_picture_and_nobody_else_does(web):
+    noise = np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8)
+    web.finished(frame(0, noise, [face(60, 60, 90)]), [(60, 60, 90, 90)])
     with meet(web) as one, meet(web) as other:
-        (_, all_labels), (_, same) = one.hear(), other.hear()
-        assert all_labels == same
-        one.look(hide=["emotion"])
+        (_, plain), (_, same) = one.hear(), other.hear()
+        assert plain == same
+        one.look(blur=True)
         one.say(do="ready")
         other.say(do="ready")
-        assert one.hear()[1] != all_labels
+        assert one.hear()[1] != plain
         with pytest.raises(TimeoutError):
             other.hear(timeout_s=0.3)
 
@@ -168,7 +187,7 @@ def test_a_browser_that_pauses_keeps_its_picture_and_its_charts_go_on(web):
     with meet(web) as browser:
         browser.hear()
         browser.look(paused=True)
-        browser.say(do="save")
+        browser.say(do="save", hide=[])
         browser.say(do="ready")
         assert browser.hear()[0]["saved"]  # So the pause has been heard.
         browser.say(do="ready")
@@ -176,7 +195,7 @@ def test_a_browser_that_pauses_keeps_its_picture_and_its_charts_go_on(web):
         web.told("clip.mp4", HEARTBEAT, {}, {})
         said, jpeg = browser.hear()
         assert said["samples"] and "picture" not in said and jpeg == b""
-        browser.look(paused=True, hide=["age"])
+        browser.look(paused=True, blur=True)
         browser.say(do="ready")
         said, jpeg = browser.hear()
         assert said["picture"]["frame"] == 0 and grey_of(jpeg) == 128
@@ -186,10 +205,10 @@ def test_a_browser_that_pauses_keeps_its_picture_and_its_charts_go_on(web):
 
 
 def test_saving_gives_the_whole_picture_as_it_is_drawn(web):
-    web.finished(frame(4, flat(3000, 100)), None, [])
+    web.finished(frame(4, flat(3000, 100)), [])
     with meet(web) as browser:
         browser.hear()
-        browser.say(do="save")
+        browser.say(do="save", hide=[])
         browser.say(do="ready")
         said, jpeg = browser.hear()
     assert said["saved"] == "clip.mp4-4.jpg"
@@ -202,13 +221,13 @@ def test_a_browser_that_comes_back_is_told_only_what_it_does_not_know(web):
     for life, unknown in ((1700, 1), (1699, 2)):
         with Browser(web) as browser:
             browser.hear()
-            browser.look(known=[life, 1])
+            browser.look(life=life, known=[1, 0, 0])
             browser.say(do="ready")
             assert len(browser.hear()[0]["samples"]) == unknown
 
 
 def test_a_live_source_shows_its_newest_picture_but_not_to_who_wants_faces_hidden(web):
-    web.finished(frame(3, flat(320, 240, 40)), None, [], live=True)
+    web.finished(frame(3, flat(320, 240, 40)), [], live=True)
     web.preview(frame(9, flat(320, 240, 90)))
     for blur, seen in ((False, 9), (True, 3)):
         with Browser(web) as browser:
@@ -232,6 +251,119 @@ def test_each_source_has_its_own_pictures_and_samples():
             browser.say(do="ready")
 
 
+def test_who_looks_at_all_sources_gets_small_pictures_of_each_in_turn():
+    web = opened(sources=["door", "yard", "hall"])
+    for name in ("door", "yard", "hall"):
+        web.finished(frame(1, flat(1280, 720), source=name), [], live=True)
+    with contextlib.closing(web), Browser(web) as browser:
+        browser.hear()
+        browser.look(None)
+        heard = []
+        for number in (2, 3):
+            for _ in range(3):
+                browser.say(do="ready")
+                said, jpeg = browser.hear()
+                heard.append((said["source"], said["picture"]["frame"]))
+                assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (360, 640, 3)
+                assert "samples" not in said
+            for name in ("door", "yard", "hall"):
+                web.finished(frame(number, flat(1280, 720), source=name), [], live=True)
+    assert heard == [(name, number) for number in (1, 2) for name in ("door", "yard", "hall")]
+
+
+def test_zones_and_lines_of_the_configuration_are_told_and_times_of_cameras(web):
+    areas = Areas({"step": ((0, 0.5), (1, 0.5), (1, 1))}, {"door": ((0.5, 1), (0.5, 0))})
+    shown = frame(0, flat(320, 240), areas=areas)
+    web.finished(replace(shown, picture=replace(shown.picture, clock=1_790_000_000.5)), [], live=True)
+    with Browser(web) as browser:
+        [source] = browser.hear()[0]["about"]["sources"]
+        assert (source["kind"], source["lines"]) == ("camera", {"door": [[0.5, 1], [0.5, 0]]})
+        assert source["zones"] == {"step": [[0, 0.5], [1, 0.5], [1, 1]]}
+        browser.look()
+        browser.say(do="ready")
+        assert browser.hear()[0]["picture"]["clock"] == 1_790_000_000.5
+
+
+# --- What can be looked back at ---
+
+
+def fetched(web: Web, name: str) -> np.ndarray:
+    with urllib.request.urlopen(web.address + name) as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        return cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_all_pictures_of_a_folder_are_listed_and_can_be_had_small_and_with_faces_hidden(web):
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (960, 1280, 3), np.uint8)
+        web.finished(frame(number, noise, [face(0, 0, 300)], rate=None, file=f"{number}.jpg"), [(0, 0, 300, 300)])
+    with meet(web) as browser:
+        said, _ = browser.hear()
+        assert [(one["file"], one["of"]) for one in said["pictures"]] == [("0.jpg", 1), ("1.jpg", 1), ("2.jpg", 1)]
+        assert said["about"]["sources"][0]["kind"] == "pictures" if "about" in said else True
+        browser.say(do="ready")
+        web.finished(frame(3, flat(64, 48), rate=None, file="3.jpg"), [])
+        assert [one["file"] for one in browser.hear()[0]["pictures"]] == ["3.jpg"]
+    kept = said["pictures"][1]["kept"]
+    assert fetched(web, f"kept/{kept}.jpg").shape == (960, 1280, 3)
+    assert fetched(web, f"kept/{kept}-small.jpg").shape == (240, 320, 3)
+    plain, hidden = (fetched(web, f"kept/{kept}{end}.jpg")[50:250, 50:250] for end in ("", "-blurred"))
+    assert plain.std() > 2 * hidden.std()
+
+
+def test_what_has_happened_is_told_with_the_face_of_the_person_also_when_they_have_left(web):
+    somebody = replace(face(100, 60, 60), id=4)
+    seen, empty = frame(5, flat(320, 240), [somebody]), frame(40, flat(320, 240))
+    web.happened({"event": "appeared", "id": 4, "frame": 5, "time": 0.2}, "woman, happy, 31", seen)
+    web.finished(seen, [somebody.box])
+    web.happened({"event": "left", "id": 4, "frame": 40, "time": 1.6, "dwell": 0.4}, "woman", empty)
+    web.finished(empty, [])
+    with meet(web) as browser:
+        appeared, left = browser.hear()[0]["events"]
+    assert (appeared["event"], appeared["said"], left["event"], left["dwell"]) == (
+        "appeared",
+        "woman, happy, 31",
+        "left",
+        0.4,
+    )
+    assert appeared["kept"] == left["kept"]
+    assert fetched(web, f"kept/{left['kept']}.jpg").shape == (96, 96, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["kept/9.jpg", "kept/0.jpg", "kept/-1.jpg", "kept/1/../2.jpg", "kept/", "kept/%31.jpg"]
+)
+def test_a_picture_that_is_not_kept_is_not_found(web, name):
+    assert refused(web, name) == 404
+
+
+# --- Recordings ---
+
+
+def test_a_recording_is_begun_and_ended_by_a_browser_where_that_is_allowed():
+    web = opened(records=True)
+    show(web)
+    with contextlib.closing(web), meet(web) as browser:
+        browser.hear()
+        browser.say(do="record", on=True)
+        until(lambda: web.wants_recorded("clip.mp4"), "it is wanted")
+        web.recorded("clip.mp4", None, since=1000.0)
+        browser.say(do="ready")
+        [source] = browser.hear()[0]["about"]["sources"]
+        assert source["recording"] == {"since": 1000.0, "file": None, "failure": None}
+        browser.say(do="record", on=False)
+        until(lambda: not web.wants_recorded("clip.mp4"), "it is not wanted any more")
+
+
+def test_where_it_is_not_allowed_nothing_is_recorded_and_the_wish_is_counted(web):
+    show(web)
+    with meet(web) as browser:
+        browser.hear()
+        browser.say(do="record", on=True)
+        until(lambda: counted(web) == {"a recording, which is not allowed"}, "it is counted")
+    assert not web.wants_recorded("clip.mp4")
+
+
 # --- What it costs render ---
 
 
@@ -245,7 +377,7 @@ def test_nothing_is_drawn_or_encoded_while_nobody_looks(web, monkeypatch):
 
 def test_a_browser_that_reads_nothing_holds_up_neither_render_nor_another_browser(web):
     noise = np.random.default_rng(1).integers(0, 256, (900, 1600, 3), np.uint8)  # a JPEG larger than socket buffers
-    web.finished(frame(0, noise), None, [])
+    web.finished(frame(0, noise), [])
     with socket.create_connection(("127.0.0.1", web.port)) as frozen, meet(web) as browser:
         frozen.sendall(
             f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -253,7 +385,7 @@ def test_a_browser_that_reads_nothing_holds_up_neither_render_nor_another_browse
         )
         assert b" 101 " in frozen.recv(1000)
         for message in (
-            {"do": "look", "source": "clip.mp4", "hide": [], "blur": False, "paused": False},
+            {"do": "look", "source": "clip.mp4", "blur": False, "paused": False},
             {"do": "ready"},
         ):
             frozen.sendall(_masked(json.dumps(message).encode()))
@@ -261,7 +393,7 @@ def test_a_browser_that_reads_nothing_holds_up_neither_render_nor_another_browse
         longest_s = 0.0
         for number in range(1, 20):
             began_s = time.perf_counter()
-            web.finished(frame(number, noise), None, [])
+            web.finished(frame(number, noise), [])
             longest_s = max(longest_s, time.perf_counter() - began_s)
             browser.look()
             seen.add(browser.hear()[0].get("picture", {}).get("frame"))
@@ -368,7 +500,7 @@ def test_who_talks_without_end_is_heard_now_and_then(web):
         began_s = time.monotonic()
         for _ in range(80):
             browser.say(do="ready")
-        browser.say(do="save")
+        browser.say(do="save", hide=[])
         assert browser.hear()[0]["saved"] and time.monotonic() - began_s > 0.35
 
 

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from stages.view.web.encoded import Switches
-from stages.view.web.viewer import NotUnderstood, Viewer
+from stages.view.web.viewer import Known, NotUnderstood, Viewer
 
 STAGES, SOURCES = {"gender", "emotion", "age"}, {"door", "yard"}
 
@@ -17,14 +16,22 @@ def said(viewer: Viewer, message: object) -> Viewer:
     return viewer
 
 
-def look(source: str = "door", **more: object) -> dict:
-    return {"do": "look", "source": source, "hide": [], "blur": False, "paused": False} | more
+def look(source: str | None = "door", **more: object) -> dict:
+    return {"do": "look", "source": source, "blur": False, "paused": False} | more
 
 
 def test_a_browser_says_what_it_looks_at_and_how():
-    viewer = said(Viewer(), look(hide=["age", "gender"], blur=True))
-    assert viewer.source == "door"
-    assert viewer.switches == Switches(frozenset({"age", "gender"}), blurred=True)
+    viewer = said(Viewer(), look(blur=True))
+    assert (viewer.source, viewer.looks_at_all, viewer.blurred) == ("door", False, True)
+
+
+def test_it_may_look_at_all_sources_of_which_none_is_held():
+    viewer = said(Viewer(), look(None, paused=True))
+    assert (viewer.source, viewer.looks_at_all, viewer.paused) == (None, True, False)
+
+
+def test_it_asks_for_the_picture_without_the_labels_that_it_has_switched_off():
+    assert said(Viewer(), {"do": "save", "hide": ["age"]}).saves == {"age"}
 
 
 def test_it_is_sent_something_when_it_has_drawn_what_came_before():
@@ -33,18 +40,19 @@ def test_it_is_sent_something_when_it_has_drawn_what_came_before():
 
 
 def test_one_that_comes_back_says_what_it_knows_already():
-    assert said(Viewer(), look(known=[1700, 41])).known == (1700, 41)
+    viewer = said(Viewer(), look(life=1700, known=[41, 2, 0]))
+    assert (viewer.life, viewer.known) == (1700, Known(41, 2, 0))
 
 
 def test_a_switch_changes_nothing_of_what_it_knows():
-    viewer = said(Viewer(), look(known=[1700, 41]))
-    assert said(viewer, look(hide=["age"])).known == (1700, 41)
+    viewer = said(Viewer(), look(life=1700, known=[41, 0, 0]))
+    assert said(viewer, look(blur=True)).known == Known(41)
 
 
 def test_of_another_source_it_knows_nothing():
-    viewer = said(Viewer(), look(known=[1700, 41]))
-    viewer.drawn = (7, viewer.switches)
-    assert (said(viewer, look("yard")).known, viewer.drawn) == ((0, 0), None)
+    viewer = said(Viewer(), look(life=1700, known=[41, 0, 0]))
+    viewer.drawn["door"] = 7, False
+    assert (said(viewer, look("yard")).known, viewer.drawn) == (Known(), {})
 
 
 def test_one_that_pauses_keeps_the_picture_of_that_moment_until_it_goes_on():
@@ -83,9 +91,11 @@ def test_who_wants_faces_hidden_or_pauses_is_shown_analysed_pictures():
         {"do": "quit"},
         {"do": ["ready"]},
         look("cellar"),
-        look(hide=["detect"]),
-        look(hide=[["age"]]),
-        look(hide="age"),
+        look(["door"]),
+        {"do": "save", "hide": ["detect"]},
+        {"do": "save", "hide": [["age"]]},
+        {"do": "save", "hide": "age"},
+        {"do": "record", "on": 1},
         look(blur=1),
         look(paused="no"),
         {"do": "look", "source": "door"},
@@ -93,10 +103,10 @@ def test_who_wants_faces_hidden_or_pauses_is_shown_analysed_pictures():
     ids=repr,
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(message):
-    viewer = said(Viewer(), look(hide=["age"]))
+    viewer = said(Viewer(), look())
     with pytest.raises(NotUnderstood):
         viewer.receive(message if isinstance(message, bytes | str) else json.dumps(message), STAGES, SOURCES)
-    assert (viewer.source, viewer.switches, viewer.ready) == ("door", Switches(frozenset({"age"})), False)
+    assert (viewer.source, viewer.saves, viewer.records, viewer.ready) == ("door", None, None, False)
 
 
 def test_who_talks_nonsense_all_along_is_no_longer_listened_to():

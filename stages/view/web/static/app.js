@@ -1,148 +1,113 @@
-// The page: talks with the server, and hands what comes to picture, cards, charts and drawing.
+// The page: what comes from the server goes to its parts, and what the person presses to the server.
 
 import { Areas } from "./areas.js";
-import { Chart, colours, drawLines, drawStacks, inked } from "./charts.js";
+import { Bar } from "./bar.js";
+import { Chart } from "./charts.js";
+import { Connection } from "./connection.js";
+import { $, write } from "./dom.js";
 import { Faces } from "./faces.js";
+import { foldable } from "./folding.js";
+import { addressOf, Gallery } from "./gallery.js";
+import { PictureView } from "./picture.js";
 import { Pipeline } from "./pipeline.js";
-import { nearest, OVER_S, Store } from "./store.js";
+import { faceOf, Store } from "./store.js";
+import { Tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
+import { Trends } from "./trends.js";
+import { Wall } from "./wall.js";
 
-const RETRY_S = 0.5; // after a connection was lost; doubles up to
-const RETRY_MOST_S = 4;
-const OLD_S = 2; // a live picture that is older says so
 const REDRAW_MS = 50;
 const KEYS = { g: "gender", e: "emotion", a: "age" };
-
-const $ = (id) => document.getElementById(id);
 const seconds = () => performance.now() / 1000;
 
 const page = {
-  socket: null,
   state: "waiting", // live, lost, over
   about: null, // sources, stages, style, whether faces are blurred in any case
-  source: null,
+  isMet: false, // whether the server that is there now has said so
+  source: null, // null: all of them, beside each other
   hidden: new Set(),
   blur: false,
   paused: false,
+  isFull: null, // whether labels say everything; null: as the configuration says
   stores: new Map(), // by source
   restarts: {},
-  retry_s: RETRY_S,
   pictures: 0, // drawn so far
-  drawn_s: 0, // when the last one was
+  clock: 0, // of the machine that renders, minus this browser's
 };
 window.facepipe = page; // For whoever is curious, and for the tests.
 
+const picture = new PictureView();
 const faces = new Faces($("faces"));
+const trends = new Trends($("stacks"), $("lines"), $("speeds"));
+const timeline = new Timeline($("events"), $("timeline"), $("happened"));
+const gallery = new Gallery($("gallery"), $("pictures"), $("finished"), showChosen);
+const wall = new Wall($("wall"), (name) => tabs.go(name));
 const pipeline = new Pipeline($("pipeline"));
-const canvas = $("picture");
+const tabs = new Tabs($("sources"), choose);
+const bar = new Bar({ toggle, pause, save, record, detail });
 const [names, yaml] = $("areas").children;
 const areas = new Areas($("drawn"), names, yaml, { zone: $("zone"), line: $("line") }, $("areas"));
 
-// --- With the server ---
+// --- What the server says ---
 
-function connect() {
-  const address = new URL("live", location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  socket.onmessage = ({ data }) => receive(socket, data).catch(console.error);
-  socket.onclose = ({ code, reason }) => {
-    const isOver = code === 1001 && reason === "over";
-    page.about = null;
-    // One that could not be made anew after the end is no news.
-    become(isOver || page.state === "over" ? "over" : "lost");
-    setTimeout(connect, 1000 * page.retry_s);
-    page.retry_s = Math.min(RETRY_MOST_S, 2 * page.retry_s);
-  };
-  page.socket = socket;
-}
-
-async function receive(socket, data) {
-  try {
-    await take(data);
-    // A page in the background needs nothing until it is looked at again.
-    if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
-  } finally {
-    say(socket, { do: "ready" });
-  }
-}
-
-async function take(data) {
-  const length = new DataView(data).getUint32(0);
-  const said = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-  const jpeg = new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" });
-  become("live");
-  page.retry_s = RETRY_S;
+async function take(said, jpeg) {
   page.restarts = said.restarts;
+  page.clock = said.clock - seconds();
   if (said.about) meet(said.about);
-  if (said.source) store(said.source).take(said, seconds());
+  const { source, picture: drawn } = said;
+  for (const each of [...(drawn ? [drawn] : []), ...(said.pictures ?? [])]) each.faces = each.faces.map(faceOf);
+  if (source) {
+    store(source).take(said, seconds());
+    timeline.take(source, said.events ?? [], said.life, said.now, page.blur);
+    gallery.take(source, said.pictures ?? [], page.blur);
+  }
   if (said.saved) download(jpeg, said.saved);
-  else if (said.picture && said.source === page.source) await draw(jpeg, said.picture);
+  else if (drawn && page.source === null) await wall.show(source, jpeg, drawn, lookAt(source));
+  else if (drawn && source === page.source && !gallery.chosen) await show(jpeg, drawn);
+  else return;
+  page.pictures += 1;
 }
 
-function say(socket, message) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+async function show(jpeg, said) {
+  await picture.show(jpeg, said, lookAt(page.source));
+  areas.fit(page.source, page.about?.sources.length > 1, said.width, said.height);
+  faces.show(said.faces, store(page.source).labels ?? {});
+  write($("count"), `${said.of}`);
 }
 
-// Tell the server what this page wants to see; with `again`, also which samples it has.
-function look(again = false) {
-  const { source, hidden, blur, paused } = page;
-  if (!page.about?.sources.some(({ name }) => name === source)) return;
-  const known = again ? { known: [store(source).life, store(source).count] } : {};
-  say(page.socket, { do: "look", source, hide: [...hidden], blur, paused, ...known });
+// Show the picture of the gallery that was chosen; the newest again where none is.
+async function showChosen() {
+  const { chosen, newest } = gallery;
+  const answer = await fetch(addressOf(chosen ?? newest, page.blur));
+  if (answer.ok && gallery.chosen === chosen) await show(await answer.blob(), chosen ?? newest);
 }
+
+function meet(about) {
+  // A render that has just begun does not know its sources yet: it is told what is looked at when it does.
+  const known = about.sources.map(({ name }) => name);
+  const wasKnown = page.isMet && (page.source === null || sourceOf(page.source));
+  Object.assign(page, { about, isMet: true });
+  for (const { name } of about.sources) store(name).labels = labelsOf(name);
+  const before = page.source;
+  page.source = tabs.wanted(known, page.source);
+  for (const stage of page.hidden) if (!(stage in about.stages)) page.hidden.delete(stage);
+  layOut();
+  if (!wasKnown || before !== page.source) look(true);
+}
+
+const sourceOf = (name) => page.about?.sources.find((source) => source.name === name);
+const labelsOf = (name) => sourceOf(name)?.labels ?? {};
 
 function store(source) {
   if (!page.stores.has(source)) page.stores.set(source, new Store());
   return page.stores.get(source);
 }
 
-function meet(about) {
-  // A render that has just begun does not know its sources yet: it is told what is looked at when it does.
-  const wasKnown = page.about?.sources.some(({ name }) => name === page.source);
-  page.about = about;
-  for (const { name, labels } of about.sources) store(name).labels = labels;
-  const names = about.sources.map(({ name }) => name);
-  const before = page.source;
-  if (!names.includes(page.source)) page.source = names[0] ?? page.source;
-  for (const stage of page.hidden) if (!(stage in about.stages)) page.hidden.delete(stage);
-  document.title = `${page.source ?? "waiting"} – facepipe`;
-  layTabs(names);
-  layOut();
-  if (!wasKnown || before !== page.source) look(true);
-}
-
 function become(state) {
+  if (state !== "live") page.isMet = false;
   page.state = state;
   $("state").dataset.state = state;
-  $("state").textContent = { live: "live", lost: "reconnecting", over: "the run is over" }[state];
-}
-
-// --- The picture ---
-
-async function draw(jpeg, { frame, file }) {
-  const picture = await createImageBitmap(jpeg);
-  if (canvas.width !== picture.width || canvas.height !== picture.height) {
-    canvas.width = picture.width;
-    canvas.height = picture.height;
-  }
-  canvas.getContext("2d").drawImage(picture, 0, 0);
-  picture.close();
-  areas.fit(page.source, page.about?.sources.length > 1, canvas.width, canvas.height);
-  page.pictures += 1;
-  page.drawn_s = seconds();
-  canvas.dataset.frame = frame;
-  $("which").textContent = file ?? `frame ${frame}`;
-}
-
-function notice() {
-  const old_s = Math.floor(seconds() - page.drawn_s);
-  const isLive = page.about?.sources.find(({ name }) => name === page.source)?.live;
-  let words = "";
-  if (!page.pictures) words = page.state === "live" ? "Waiting for the first picture" : "Waiting for the run";
-  else if (page.state === "lost") words = "Reconnecting";
-  else if (page.paused) words = "Held";
-  else if (isLive && old_s >= OLD_S && page.state === "live") words = `This picture is ${old_s} s old`;
-  if ($("notice").textContent !== words) $("notice").textContent = words;
+  write($("state"), { live: "live", lost: "reconnecting", over: "the run is over" }[state]);
 }
 
 function download(blob, name) {
@@ -156,176 +121,102 @@ function download(blob, name) {
 
 // --- What the person can press ---
 
-function layTabs(names) {
-  const tabs = $("sources");
-  if (tabs.dataset.names !== names.join("\n")) {
-    tabs.dataset.names = names.join("\n");
-    tabs.replaceChildren(...names.map((name) => button(name, () => choose(name))));
-  }
-  for (const tab of tabs.children) tab.setAttribute("aria-pressed", tab.textContent === page.source);
+// Tell the server what this page wants to see; with `again`, also what of it is here.
+function look(again = false) {
+  const { source, blur, paused } = page;
+  if (!page.isMet || (source !== null && !sourceOf(source))) return;
+  // Events and pictures are asked for anew: those that are here already are known by their numbers.
+  const known = again && source !== null ? { life: store(source).life, known: [store(source).count, 0, 0] } : {};
+  connection.say({ do: "look", source, blur, paused, ...known });
 }
 
+// Show another source; null: all of them.
 function choose(name) {
-  page.source = name;
-  page.pictures = 0;
-  page.drawn_s = seconds();
-  document.title = `${name} – facepipe`;
-  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-  layTabs(page.about?.sources.map((source) => source.name) ?? [name]);
+  if (name === page.source) return;
+  Object.assign(page, { source: name, pictures: 0, paused: false });
+  picture.clear();
+  faces.show([], {});
   layOut();
   look(true);
 }
 
-function button(words, press) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = words;
-  made.addEventListener("click", press);
-  return made;
+// How labels are drawn on the pictures of a source.
+function lookAt(name) {
+  const { zones, lines, labels = {} } = sourceOf(name) ?? {};
+  const style = page.isFull === null ? page.about?.style : page.isFull ? "full" : "plain";
+  return { labels, hidden: page.hidden, style, areas: { zones, lines } };
 }
 
 function layOut() {
-  const { about } = page;
-  const attributes = Object.keys(about.stages).slice(1);
-  if ($("switches").dataset.stages !== attributes.join()) {
-    $("switches").dataset.stages = attributes.join();
-    $("switches").replaceChildren(...[...attributes, "blur"].map((name) => button(name, () => toggle(name))));
-  }
-  for (const [name, one] of [...$("switches").children].map((one) => [one.textContent, one])) {
-    const isForced = name === "blur" && about.blur !== "none";
-    one.disabled = isForced;
-    one.title = isForced ? "The configuration hides the faces" : name === "blur" ? "Hide the faces, for this page (B)" : "";
-    one.setAttribute("aria-pressed", name === "blur" ? page.blur || isForced : !page.hidden.has(name));
-  }
+  const { about, source } = page;
+  document.title = `${source ?? "all sources"} – facepipe`;
+  document.body.dataset.view = source === null ? "wall" : (sourceOf(source)?.kind ?? "video");
+  tabs.lay(about?.sources.map(({ name }) => name) ?? [], source);
+  if (!about) return;
+  bar.lay(page, sourceOf(source));
+  wall.lay(source === null ? about.sources.map(({ name }) => name) : []);
   pipeline.lay(about);
-  layCharts();
+  trends.lay(Object.keys(about.stages), source === null ? {} : (store(source).labels ?? {}));
+  if (source !== null && timeline.source !== source) timeline.show(source);
+  if (source !== null && gallery.source !== source) gallery.show(source);
+  redrawLabels();
+}
+
+// What is drawn follows at once: the picture below stays the same.
+function redrawLabels() {
+  if (page.source === null) wall.look(lookAt);
+  else picture.look(lookAt(page.source));
 }
 
 function toggle(name) {
-  if (name === "blur") page.blur = !page.blur;
-  else if (!page.hidden.delete(name)) page.hidden.add(name);
+  if (name === "blur") {
+    page.blur = !page.blur;
+    timeline.hide(page.blur);
+    gallery.hide(page.blur);
+    if (gallery.chosen) showChosen();
+    look();
+  } else if (!page.hidden.delete(name)) page.hidden.add(name);
+  layOut();
+}
+
+function detail() {
+  page.isFull = lookAt(page.source).style !== "full";
+  layOut();
+}
+
+function pause() {
+  if (page.source === null) return;
+  page.paused = !page.paused;
   layOut();
   look();
 }
 
-function pause() {
-  page.paused = !page.paused;
-  $("pause").setAttribute("aria-pressed", page.paused);
-  look();
+function save() {
+  if (page.source !== null) connection.say({ do: "save", hide: [...page.hidden] });
 }
 
-$("pause").addEventListener("click", pause);
-$("save").addEventListener("click", () => say(page.socket, { do: "save" }));
+function record(on) {
+  connection.say({ do: "record", on });
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !page.about || event.target.tagName === "INPUT") return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
+  if (!page.about) return;
   const key = event.key.toLowerCase();
+  const isGallery = document.body.dataset.view === "pictures";
   if (key === " " && event.target.tagName !== "BUTTON") pause();
-  else if (key === "s") say(page.socket, { do: "save" });
+  else if (key === "s") save();
+  else if (key === "d") detail();
   else if (key === "b" && page.about.blur === "none") toggle("blur");
+  else if (key === "escape" && gallery.chosen) gallery.pick(null);
+  else if (key === "escape" && page.about.sources.length > 1) tabs.go(null);
+  else if (isGallery && (key === "arrowleft" || key === "arrowright")) gallery.step(key === "arrowleft" ? -1 : 1);
   else if (KEYS[key] in page.about.stages) toggle(KEYS[key]);
   else return;
   event.preventDefault();
 });
 
-// --- Charts ---
-
-const speed = new Chart("Frames a second", 104);
-const latency = new Chart("Latency", 104);
-$("speeds").append(speed.element, latency.element);
-let charts = new Map(); // by stage
-
-function layCharts() {
-  const labels = store(page.source).labels ?? {};
-  const wanted = Object.keys(page.about.stages).filter((stage) => stage in labels);
-  const kept = new Map();
-  for (const stage of wanted) {
-    const isStack = labels[stage].length > 2 && Array.isArray(labels[stage][0]);
-    const chart = charts.get(stage) ?? new Chart(capital(stage), ...(isStack ? [306, 0] : [132]));
-    kept.set(stage, chart);
-    if (!chart.element.isConnected) {
-      $(isStack ? "stacks" : "lines").append(chart.element);
-      if (isStack) chart.element.append(legend(labels[stage]));
-    }
-  }
-  for (const [stage, chart] of charts) if (!kept.has(stage)) chart.element.remove();
-  charts = kept;
-}
-
-function legend(labels) {
-  const list = document.createElement("ul");
-  list.className = "legend";
-  for (const [name, shade] of labels) {
-    const entry = document.createElement("li");
-    entry.textContent = name;
-    entry.style.setProperty("--shade", shade);
-    list.append(entry);
-  }
-  return list;
-}
-
-const capital = (word) => word[0].toUpperCase() + word.slice(1);
-const percent = (share) => `${Math.round(100 * share)} %`;
-
-function drawCharts(known, now) {
-  const at = Chart.ago === null ? known.newest : nearest(known.faces, now - Chart.ago);
-  for (const [stage, chart] of charts) {
-    const labels = known.labels[stage];
-    const people = known.people(stage).filter(({ runs }) => runs.at(-1).at(-1).t > now - OVER_S);
-    const read = (at?.faces ?? []).filter(({ id, answers }) => id > 0 && answers[stage]);
-    chart.read.replaceChildren(...read.slice(0, 6).map((face) => reading(face, words(labels, face.answers[stage]))));
-    if (labels.length > 2 && Array.isArray(labels[0])) drawStacks(chart, now, known.inLanes(people), labels.map(([, shade]) => shade));
-    else drawLines(chart, now, people.map((person) => lineOf(person, labels)), scaleOf(people, labels));
-  }
-  const then = Chart.ago === null ? known.latest : nearest(known.numbers, now - Chart.ago);
-  drawNumbers(speed, known, now, "rate", then ? then.rate.toFixed(1) : "", colours().accent);
-  drawNumbers(latency, known, now, "latency", then?.latency != null ? `${Math.round(then.latency)} ms` : "", colours().second);
-}
-
-function reading({ id, colour }, said) {
-  const span = document.createElement("span");
-  span.textContent = `#${id} ${said}`;
-  span.style.color = inked(colour);
-  return span;
-}
-
-// What an answer says, in a word and a number.
-function words(labels, numbers) {
-  if (labels[0] === "years") return `${Math.max(0, Math.round(numbers[0] ?? 0))}`;
-  if (labels[0] === "value") return `${numbers[0] ?? "–"}`;
-  const best = numbers.reduce((b, n, i) => ((n ?? -1) > (numbers[b] ?? -1) ? i : b), 0);
-  return `${labels[best][0]} ${percent(numbers[best] ?? 0)}`;
-}
-
-function lineOf({ colour, runs }, labels) {
-  const point = ({ t, numbers: [first, ...more] }) =>
-    labels[0] === "years" ? { t, value: first, low: more[0], high: more[1] } : { t, value: labels[0] === "value" ? first : more[0] };
-  return { colour: inked(colour), runs: runs.map((run) => run.map(point)) };
-}
-
-function scaleOf(people, labels) {
-  if (Array.isArray(labels[0])) {
-    const [none, all] = [labels[0][0], labels.at(-1)[0]];
-    return { low: -0.06, high: 1.06, levels: [[0, none], [0.5, ""], [1, all]] };
-  }
-  const values = people.flatMap(({ runs }) => runs.flatMap((run) => run.flatMap(({ numbers }) => numbers)));
-  if (labels[0] === "years") {
-    const high = Math.max(60, 20 * Math.ceil(Math.max(0, ...values) / 20));
-    return { low: 0, high, levels: [0, high / 2, high].map((year) => [year, `${Math.round(year)}`]) };
-  }
-  const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
-  const room = (high - low || 1) * 0.1;
-  return { low: low - room, high: high + room, levels: [[low, low.toPrecision(3)], [high, high.toPrecision(3)]] };
-}
-
-function drawNumbers(chart, known, now, name, said, colour) {
-  chart.read.textContent = said;
-  const run = known.numbers.filter((sample) => sample[name] !== null).map((sample) => ({ t: sample.t, value: sample[name] }));
-  const most = Math.max(1, ...run.map(({ value }) => value));
-  const step = 10 ** Math.floor(Math.log10(most));
-  const high = [1, 2, 3, 4, 5, 6, 8, 10].map((times) => times * step).find((level) => level >= most) ?? most;
-  const levels = [0, high / 2, high].map((level) => [level, name === "rate" ? `${+level.toFixed(1)}` : `${+level.toFixed(1)} ms`]);
-  drawLines(chart, now, run.length ? [{ colour, runs: [run] }] : [], { low: 0, high: high * 1.08, levels, fill: true });
-}
+// --- What goes on by itself ---
 
 let redrawn_ms = 0;
 
@@ -333,19 +224,25 @@ function redraw(ms) {
   requestAnimationFrame(redraw);
   if (ms - redrawn_ms < REDRAW_MS) return;
   redrawn_ms = ms;
-  notice();
+  const about = sourceOf(page.source);
+  write($("notice"), picture.notice(page.state, page.paused, about?.live));
+  bar.turn(about);
   const known = page.stores.get(page.source);
   if (!known?.labels) return;
-  drawCharts(known, page.state === "live" ? Math.max(seconds(), known.end) : known.end);
-  const { newest, latest } = known;
-  faces.show(newest?.faces ?? [], known.labels);
-  $("count").textContent = newest ? `${newest.faces.length}` : "";
+  const now = page.state === "live" ? Math.max(seconds(), known.end) : known.end;
+  Chart.clock = about?.live ? now + page.clock : null;
+  trends.draw(known, now);
+  const { latest } = known;
   pipeline.show(latest, page.restarts);
   if (!latest) return;
-  $("speed").textContent = `${latest.rate.toFixed(1)} frames/s${latest.latency === null ? "" : ` · ${Math.round(latest.latency)} ms`}`;
+  write($("speed"), `${latest.rate.toFixed(1)} frames/s${latest.latency === null ? "" : ` · ${Math.round(latest.latency)} ms`}`);
   const dropped = Object.values(latest.drops).reduce((sum, count) => sum + count, 0);
-  $("totals").textContent = `${latest.frames} frames, ${latest.seen} faces, ${dropped ? `${dropped} dropped` : "none dropped"}`;
+  write($("totals"), `${latest.frames} frames, ${latest.seen} faces, ${dropped ? `${dropped} dropped` : "none dropped"}`);
 }
 
-connect();
+const connection = new Connection(take, become);
+foldable(document.querySelector(".faces"), "faces", true);
+foldable($("events"), "events", true);
+foldable(document.querySelector(".pipeline"), "pipeline");
+connection.connect();
 requestAnimationFrame(redraw);

@@ -162,7 +162,7 @@ export class Areas {
 }
 
 // From the middle of a line to its right, which is in.
-function arrowOf([[x1, y1], [x2, y2]], width, height) {
+export function arrowOf([[x1, y1], [x2, y2]], width, height) {
   const [wide, high] = [(x2 - x1) * width, (y2 - y1) * height];
   const length = (0.05 * Math.min(width, height)) / (Math.hypot(wide, high) || 1);
   const at = (right, on) => [

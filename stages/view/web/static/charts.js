@@ -1,6 +1,8 @@
 // Charts of the last minute, on canvases. All share one axis of time, and one line at which values are read.
 
+import { make } from "./dom.js";
 import { OVER_S } from "./store.js";
+import { timeOfDay } from "./words.js";
 
 const LEFT = 52;
 const RIGHT = 10;
@@ -33,31 +35,43 @@ export function inked(hex) {
 export class Chart {
   // left: room for the names of levels, in pixels.
   constructor(title, height, left = LEFT) {
-    this.element = document.createElement("section");
-    this.element.className = "panel chart";
-    this.element.dataset.chart = title;
-    const heading = document.createElement("h2");
-    heading.textContent = title;
-    this.read = document.createElement("output");
-    heading.append(" ", this.read);
-    this.canvas = document.createElement("canvas");
-    this.element.append(heading, this.canvas);
-    Object.assign(this, { height, left });
+    this.read = make("output", { ariaLive: "off" }); // It changes all the time.
+    this.canvas = make("canvas", { tabIndex: 0, role: "slider", ariaLabel: `${title}, over the last minute` });
+    const limits = { orientation: "horizontal", valuemin: -OVER_S, valuemax: 0, valuenow: 0 };
+    for (const [name, value] of Object.entries(limits)) this.canvas.setAttribute(`aria-${name}`, value);
+    this.element = make("section", { className: "panel chart", data: { chart: title }, ariaLabel: title });
+    this.element.append(make("h2", {}, title, " ", this.read), this.canvas);
+    Object.assign(this, { title, height, left });
     for (const kind of ["pointermove", "pointerdown"])
       this.canvas.addEventListener(kind, (event) => Chart.point(this, event.offsetX));
-    for (const kind of ["pointerleave", "pointercancel"]) this.canvas.addEventListener(kind, () => (Chart.ago = null));
+    for (const kind of ["pointerleave", "pointercancel", "blur"])
+      this.canvas.addEventListener(kind, () => (Chart.ago = null));
+    this.canvas.addEventListener("keydown", (event) => this.step(event));
   }
 
   static ago = null; // how many seconds ago the line stands, in every chart; null: there is none
+  static clock = null; // the time of day at which charts end, in seconds since 1970; null: they say how long ago
 
   static point(chart, x) {
     const share = (x - chart.left) / (chart.width - chart.left - RIGHT);
     Chart.ago = OVER_S * (1 - Math.min(1, Math.max(0, share)));
   }
 
+  // Move the line with the keys of a slider.
+  step(event) {
+    const by = { ArrowLeft: 1, ArrowDown: 1, ArrowRight: -1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: OVER_S, End: -OVER_S }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    Chart.ago = Math.min(OVER_S, Math.max(0, (Chart.ago ?? 0) + by));
+    this.canvas.setAttribute("aria-valuenow", -Chart.ago);
+    // The values are written with the next drawing.
+    setTimeout(() => this.canvas.setAttribute("aria-valuetext", `${Chart.ago} s ago: ${this.read.textContent || "nothing"}`), 100);
+  }
+
   // Begin a drawing that ends at the time `now`; returns the context, or null where nobody would see it.
   begin(now, height = this.height) {
-    const width = this.canvas.clientWidth || this.element.clientWidth - 32;
+    const width = this.canvas.clientWidth;
     if (width <= this.left + RIGHT) return null;
     const ratio = window.devicePixelRatio || 1;
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -85,9 +99,11 @@ export class Chart {
     const { context, width, drawn } = this;
     context.fillStyle = colours().quiet;
     context.textBaseline = "bottom";
-    for (const ago of [60, 45, 30, 15, 0]) {
+    const isNarrow = Chart.clock !== null && width < 420; // Times of day are longer.
+    for (const ago of isNarrow ? [60, 30, 0] : [60, 45, 30, 15, 0]) {
       context.textAlign = ago === 0 ? "right" : ago === 60 ? "left" : "center";
-      context.fillText(ago === 0 ? "now" : `${ago} s`, ago === 0 ? width - RIGHT : this.x(this.now - ago), drawn);
+      const words = Chart.clock !== null ? timeOfDay(Chart.clock - ago) : ago === 0 ? "now" : `${ago} s`;
+      context.fillText(words, ago === 0 ? width - RIGHT : this.x(this.now - ago), drawn);
     }
   }
 

@@ -1,82 +1,86 @@
-// A card for each face of the newest picture: what is said about it, in words and bars.
+// A card for each face of the picture: a line of words, and all numbers where it is unfolded.
 
 import { inked } from "./charts.js";
+import { arrange, button, make, write } from "./dom.js";
+import { areSeveral, areClasses, bestOf, inShort, percent, who, word, years } from "./words.js";
 
-const percent = (share) => `${Math.round(100 * (share ?? 0))} %`;
+const MOST_CARDS = 24; // more cannot be read
+const OPEN_CARDS = 2; // so many faces have all their numbers at first, where there is room
+const narrow = matchMedia("(max-width: 900px)");
 
 export class Faces {
   constructor(element) {
     this.element = element;
-    this.cards = new Map();
+    this.cards = new Map(); // by number of the face
+    this.folded = new Map(); // by number: what the person has chosen
   }
 
   // Show these faces: [{id, colour, score, answers, unsure}]. labels: by stage, as the server says them.
   show(faces, labels) {
+    const shown = faces.slice(0, MOST_CARDS);
+    const isOpen = shown.length <= OPEN_CARDS && !narrow.matches;
     const kept = new Map();
-    for (const face of faces) {
-      const card = this.cards.get(face.id) ?? newCard(face.id);
+    for (const face of shown) {
+      const card = this.cards.get(face.id) ?? this.newCard(face.id);
       fill(card, face, labels);
+      fold(card, this.folded.get(face.id) ?? !isOpen);
       kept.set(face.id, card);
     }
-    for (const [id, card] of this.cards) if (!kept.has(id)) card.remove();
     this.cards = kept;
-    [...kept.values()].forEach((card, place) => {
-      if (this.element.children[place] !== card) this.element.insertBefore(card, this.element.children[place] ?? null);
+    arrange(this.element, [...kept.values()]);
+    const more = faces.length - shown.length;
+    this.element.dataset.note = faces.length ? (more > 0 ? `and ${more} more` : "") : "Nobody";
+  }
+
+  newCard(id) {
+    const press = button("", () => {
+      this.folded.set(id, !card.classList.contains("folded"));
+      fold(card, this.folded.get(id));
     });
-    this.element.dataset.empty = faces.length ? "" : "Nobody";
+    const heading = make("h3", {}, press);
+    press.append(make("b"), make("span"), make("small"));
+    const said = make("div", { className: "said" }, make("dl"), make("div", { className: "bars" }));
+    const card = make("article", {}, heading, said);
+    return card;
   }
 }
 
-function newCard(id) {
-  const card = document.createElement("article");
-  card.innerHTML = `<h3><b></b><span></span></h3><div class="said"><dl></dl><div class="bars"></div></div>`;
-  card.querySelector("b").textContent = id > 0 ? `#${id}` : "face";
-  return card;
+function fold(card, isFolded) {
+  card.classList.toggle("folded", isFolded);
+  card.querySelector("button").setAttribute("aria-expanded", !isFolded);
 }
 
-function fill(card, { colour, score, answers, unsure }, labels) {
-  card.style.setProperty("--own", inked(colour));
+function fill(card, face, labels) {
+  const { id, colour, score, answers, unsure } = face;
   const said = [];
   const bars = [];
   for (const [stage, numbers] of Object.entries(answers)) {
     const names = labels[stage];
     if (!names) continue;
-    if (names[0] === "years") said.push([stage, `${years(numbers[0])}`, `${years(numbers[1])}–${years(numbers[2])}`]);
-    else if (names[0] === "value") said.push([stage, `${numbers[0] ?? "–"}`, ""]);
-    else {
-      const best = numbers.reduce((b, n, i) => ((n ?? -1) > (numbers[b] ?? -1) ? i : b), 0);
-      said.push([stage, names[best][0], percent(numbers[best])]);
-      if (names.length > 2)
-        names.forEach(([name, shade], i) => bars.push([name, shade, numbers[i] ?? 0, i === best]));
-    }
+    const number = names[0] === "years" ? `${years(numbers[1])}–${years(numbers[2])}` : areClasses(names) ? percent(numbers[bestOf(numbers)]) : "";
+    said.push([stage, word(names, numbers), number]);
+    if (areSeveral(names)) names.forEach(([name, shade], i) => bars.push([name, shade, numbers[i] ?? 0, i === bestOf(numbers)]));
   }
-  card.querySelector("span").textContent = unsure ? `face ${percent(score)}, unsure` : `face ${percent(score)}`;
-  write(card.querySelector("dl"), said, (row) => {
-    for (const tag of ["dt", "dd", "dd"]) row.append(document.createElement(tag));
-  }, (row, parts) => parts.forEach((part, i) => (row.children[i].textContent = part)));
-  write(card.querySelector(".bars"), bars, (row) => {
-    row.append(document.createElement("span"), document.createElement("i"), document.createElement("em"));
-  }, (row, [name, shade, share, best]) => {
-    row.className = best ? "best" : "";
-    row.children[0].textContent = name;
+  card.style.setProperty("--own", inked(colour));
+  const [name, words, sure] = card.querySelector("button").children;
+  write(name, who(id) || "face");
+  write(words, inShort({ ...face, id: 0 }, labels).join(", "));
+  write(sure, unsure ? `face ${percent(score)}, unsure` : `face ${percent(score)}`);
+  rows(card.querySelector("dl"), said, ["dt", "dd", "dd"], (row, parts) => parts.forEach((part, i) => write(row.children[i], part)));
+  rows(card.querySelector(".bars"), bars, ["span", "i", "em"], (row, [name, shade, share, isBest]) => {
+    row.className = isBest ? "best" : "";
+    write(row.children[0], name);
     row.children[1].style.setProperty("--share", share);
     row.children[1].style.setProperty("--shade", shade);
-    row.children[2].textContent = percent(share);
+    write(row.children[2], percent(share));
   });
 }
 
-const years = (number) => (number === null ? "–" : Math.max(0, Math.round(number)));
-
 // As many rows as there are entries, made once and filled often.
-function write(parent, entries, make, put) {
+function rows(parent, entries, tags, put) {
   while (parent.children.length > entries.length) parent.lastChild.remove();
   entries.forEach((entry, place) => {
-    let row = parent.children[place];
-    if (!row) {
-      row = document.createElement("div");
-      make(row);
-      parent.append(row);
-    }
-    put(row, entry);
+    if (!parent.children[place]) parent.append(make("div", {}, ...tags.map((tag) => make(tag))));
+    put(parent.children[place], entry);
   });
 }

@@ -21,6 +21,7 @@ export class Pipeline {
     this.columns = columns;
     this.stages = stages;
     this.lines = document.createElementNS(SVG, "svg");
+    this.lines.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.lines);
     for (const column of columns) {
       const box = document.createElement("div");

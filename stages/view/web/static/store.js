@@ -17,7 +17,8 @@ export class Store {
   }
 
   // Take the samples of a message; `clock` is this browser's, in seconds.
-  take({ life, count, now, samples = [] }, clock) {
+  take({ life, known, now, samples = [] }, clock) {
+    const count = known?.[0] ?? (life === this.life ? this.count : 0);
     if (life !== this.life) {
       this.life = life;
       this.count = 0;
@@ -34,8 +35,7 @@ export class Store {
       const list = "faces" in sample ? this.faces : this.numbers;
       const t = Math.max(sample.t + this.offset, list.at(-1)?.t ?? 0); // Of two lives of render, too, in their order.
       if ("faces" in sample) {
-        const faces = sample.faces.map(([id, colour, score, answers, unsure]) => ({ id, colour, score, answers, unsure }));
-        this.faces.push({ t, frame: sample.frame, faces });
+        this.faces.push({ t, frame: sample.frame, faces: sample.faces.map(faceOf) });
       } else this.numbers.push({ ...sample, t });
     }
     for (const list of [this.faces, this.numbers])
@@ -94,6 +94,9 @@ export class Store {
     return people.map((person) => ({ ...person, lane: this.lanes.get(person.id) }));
   }
 }
+
+// A face as the server says it: in a list, with its box in pixels where it is that of a picture.
+export const faceOf = ([id, colour, score, answers, unsure, box]) => ({ id, colour, score, answers, unsure, box });
 
 // The sample of a list that is nearest to a time; null where none is near.
 export function nearest(list, t) {

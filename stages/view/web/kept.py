@@ -1,0 +1,70 @@
+"""Pictures that browsers may ask for later: those of a folder, and the faces of events. Small, and few enough."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import cv2
+import numpy as np
+
+from ...vision.anonymize import anonymize
+from .encoded import encoded, no_larger
+
+MOST_BYTES = 64_000_000  # of all that are kept of a run: some 500 pictures
+_QUALITY = 82
+_THUMBNAIL_SIDE = 320  # pixels: twice the width on a page, for dense screens
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    jpeg: bytes
+    thumbnail: bytes
+    to_anonymize: Sequence | None  # boxes x, y, width, height in pixels of the JPEG; None: everything
+
+
+class KeptPictures:
+    """Keeps JPEGs by number, and lets the oldest go where they take too much room. Any thread may use it."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES):
+        self._most_bytes, self._bytes = most_bytes, 0
+        self._numbers = count(1)
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, pixels: np.ndarray, to_anonymize: Sequence | None, longest_side: int) -> int:
+        """Keep a picture, uint8 (H, W, 3) BGR, and return its number. `to_anonymize`: as of `EncodedFrame`."""
+        small = no_larger(pixels, longest_side)
+        scale = small.shape[1] / pixels.shape[1]
+        boxes = None if to_anonymize is None else [[scale * value for value in box] for box in to_anonymize]
+        thumbnail = b"" if longest_side <= _THUMBNAIL_SIDE else encoded(no_larger(small, _THUMBNAIL_SIDE), _QUALITY)
+        kept = _Kept(encoded(small, _QUALITY), thumbnail, boxes)
+        with self._lock:
+            number = next(self._numbers)
+            self._kept[number] = kept
+            self._bytes += len(kept.jpeg) + len(kept.thumbnail)
+            while self._bytes > self._most_bytes and len(self._kept) > 1:
+                _, gone = self._kept.popitem(last=False)
+                self._bytes -= len(gone.jpeg) + len(gone.thumbnail)
+            return number
+
+    @property
+    def first(self) -> int:
+        """The lowest number that is still here."""
+        with self._lock:
+            return next(iter(self._kept), 1)
+
+    def jpeg(self, number: int, is_thumbnail: bool, blurred: bool) -> bytes | None:
+        """A picture or its thumbnail, with the faces hidden where that is wanted; None where it is not here."""
+        with self._lock:
+            kept = self._kept.get(number)
+        if kept is None:
+            return None
+        if not blurred:
+            return (is_thumbnail and kept.thumbnail) or kept.jpeg
+        pixels = cv2.imdecode(np.frombuffer(kept.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        hidden = anonymize(pixels, kept.to_anonymize, "pixelate")
+        return encoded(no_larger(hidden, _THUMBNAIL_SIDE) if is_thumbnail else hidden, _QUALITY)

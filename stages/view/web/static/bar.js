@@ -1,0 +1,44 @@
+// The buttons below the picture.
+
+import { $, button, write } from "./dom.js";
+
+export class Bar {
+  // does: what each button does: toggle(name), detail(), pause(), save(), record(on).
+  constructor(does) {
+    this.does = does;
+    $("details").addEventListener("click", () => does.detail());
+    $("pause").addEventListener("click", () => does.pause());
+    $("save").addEventListener("click", () => does.save());
+    $("record").addEventListener("click", () => does.record($("record").getAttribute("aria-pressed") !== "true"));
+  }
+
+  // source: what is said of the one that is looked at; undefined where all are.
+  lay(page, source) {
+    const { about, hidden, blur, isFull, paused } = page;
+    const attributes = Object.keys(about.stages).slice(1);
+    if ($("switches").dataset.stages !== attributes.join()) {
+      $("switches").dataset.stages = attributes.join();
+      $("switches").replaceChildren(...[...attributes, "blur"].map((name) => button(name, () => this.does.toggle(name))));
+    }
+    for (const one of $("switches").children) {
+      const name = one.textContent;
+      const isForced = name === "blur" && about.blur !== "none";
+      one.disabled = isForced;
+      one.title = isForced ? "The configuration hides the faces" : name === "blur" ? "Hide the faces, for this page (B)" : "";
+      one.setAttribute("aria-pressed", name === "blur" ? blur || isForced : !hidden.has(name));
+    }
+    $("details").setAttribute("aria-pressed", isFull ?? about.style === "full");
+    $("pause").setAttribute("aria-pressed", paused);
+    $("pause").hidden = source?.kind === "pictures";
+    $("record").hidden = !about.records || !source || source.kind === "pictures";
+  }
+
+  // Say how a recording goes.
+  turn(source) {
+    const { since, file, failure } = source?.recording ?? {};
+    const isOn = since !== undefined && !file && !failure;
+    $("record").setAttribute("aria-pressed", isOn);
+    const lasts_s = isOn ? Math.max(0, Math.round(Date.now() / 1000 - since)) : 0;
+    write($("recording"), isOn ? `recording, ${lasts_s} s` : failure ? `not recorded: ${failure}` : file ? `recorded: ${file}` : "");
+  }
+}
