@@ -140,10 +140,11 @@ function choose(name) {
   look(true);
 }
 
-// How labels are drawn on the pictures of a source.
+// How labels are drawn on the pictures of a source: in short where all of them are shown, unless details are asked for.
 function lookAt(name) {
   const { zones, lines, labels = {} } = sourceOf(name) ?? {};
-  const style = page.isFull === null ? page.about?.style : page.isFull ? "full" : "plain";
+  const usual = page.source === null && page.about?.style === "full" ? "plain" : page.about?.style;
+  const style = page.isFull === null ? usual : page.isFull ? "full" : "plain";
   return { labels, hidden: page.hidden, style, areas: { zones, lines } };
 }
 
@@ -153,7 +154,7 @@ function layOut() {
   document.body.dataset.view = source === null ? "wall" : (sourceOf(source)?.kind ?? "video");
   tabs.lay(about?.sources.map(({ name }) => name) ?? [], source);
   if (!about) return;
-  bar.lay(page, sourceOf(source));
+  bar.lay(page, sourceOf(source), lookAt(source).style === "full");
   wall.lay(source === null ? about.sources.map(({ name }) => name) : []);
   pipeline.lay(about);
   trends.lay(Object.keys(about.stages), source === null ? {} : (store(source).labels ?? {}));

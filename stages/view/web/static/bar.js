@@ -12,9 +12,9 @@ export class Bar {
     $("record").addEventListener("click", () => does.record($("record").getAttribute("aria-pressed") !== "true"));
   }
 
-  // source: what is said of the one that is looked at; undefined where all are.
-  lay(page, source) {
-    const { about, hidden, blur, isFull, paused } = page;
+  // source: what is said of the one that is looked at; undefined where all are. isFull: whether labels say everything.
+  lay(page, source, isFull) {
+    const { about, hidden, blur, paused } = page;
     const attributes = Object.keys(about.stages).slice(1);
     if ($("switches").dataset.stages !== attributes.join()) {
       $("switches").dataset.stages = attributes.join();
@@ -27,7 +27,7 @@ export class Bar {
       one.title = isForced ? "The configuration hides the faces" : name === "blur" ? "Hide the faces, for this page (B)" : "";
       one.setAttribute("aria-pressed", name === "blur" ? blur || isForced : !hidden.has(name));
     }
-    $("details").setAttribute("aria-pressed", isFull ?? about.style === "full");
+    $("details").setAttribute("aria-pressed", isFull);
     $("pause").setAttribute("aria-pressed", paused);
     $("pause").hidden = source?.kind === "pictures";
     $("record").hidden = !about.records || !source || source.kind === "pictures";

@@ -63,8 +63,9 @@ function fill(card, face, labels) {
   }
   card.style.setProperty("--own", inked(colour));
   const [name, words, sure] = card.querySelector("button").children;
-  write(name, who(id) || "face");
-  write(words, inShort({ ...face, id: 0 }, labels).join(", "));
+  const short = inShort({ ...face, id: 0 }, labels).join(", ");
+  write(name, who(id) || short || "face"); // Where nobody is followed, nobody has a number.
+  write(words, id > 0 ? short : "");
   write(sure, unsure ? `face ${percent(score)}, unsure` : `face ${percent(score)}`);
   rows(card.querySelector("dl"), said, ["dt", "dd", "dd"], (row, parts) => parts.forEach((part, i) => write(row.children[i], part)));
   rows(card.querySelector(".bars"), bars, ["span", "i", "em"], (row, [name, shade, share, isBest]) => {
