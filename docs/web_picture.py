@@ -24,7 +24,7 @@ from stages.project import PROJECT
 from tests.browser import chromium, free_port
 
 SECONDS = 58  # the charts show a minute
-WIDTH, HEIGHT = 1360, 1352  # pixels of the page
+WIDTH, HEIGHT = 1360, 900  # pixels of the window; the picture is of the whole page
 SHOWN_WIDTH = 1020  # of the picture: pages show it no larger
 
 
@@ -33,7 +33,7 @@ def main() -> int:
         clip = Path(folder) / "crossing.mp4"
         write_scene(clip, crossing())
         page = photographed(clip, Path(folder) / "out")
-    height = round(HEIGHT * SHOWN_WIDTH / WIDTH)
+    height = round(page.shape[0] * SHOWN_WIDTH / page.shape[1])
     small = cv2.resize(page, (SHOWN_WIDTH, height), interpolation=cv2.INTER_AREA)
     write_small(small, PROJECT / "docs" / "web.png")
     return 0
@@ -64,7 +64,7 @@ def photographed(clip: Path, output: Path) -> np.ndarray:
             [age] = [p for p in psutil.Process(run.pid).children() if "stages.age" in p.cmdline()]
             age.kill()
             time.sleep(4)
-            return cv2.imdecode(np.frombuffer(tab.picture(), np.uint8), cv2.IMREAD_COLOR)
+            return cv2.imdecode(np.frombuffer(tab.picture(whole=True), np.uint8), cv2.IMREAD_COLOR)
     finally:
         run.send_signal(signal.SIGINT)
         run.wait()

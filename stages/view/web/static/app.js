@@ -10,7 +10,7 @@ import { foldable } from "./folding.js";
 import { addressOf, Gallery } from "./gallery.js";
 import { PictureView } from "./picture.js";
 import { Pipeline } from "./pipeline.js";
-import { faceOf, Store } from "./store.js";
+import { facesOf, Store } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 import { Trends } from "./trends.js";
@@ -55,7 +55,7 @@ async function take(said, jpeg) {
   page.clock = said.clock - seconds();
   if (said.about) meet(said.about);
   const { source, picture: drawn } = said;
-  for (const each of [...(drawn ? [drawn] : []), ...(said.pictures ?? [])]) each.faces = each.faces.map(faceOf);
+  for (const each of [...(drawn ? [drawn] : []), ...(said.pictures ?? [])]) each.faces = facesOf(each.faces);
   if (source) {
     store(source).take(said, seconds());
     timeline.take(source, said.events ?? [], said.life, said.now, page.blur);

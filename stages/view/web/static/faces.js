@@ -2,7 +2,7 @@
 
 import { inked } from "./charts.js";
 import { arrange, button, make, write } from "./dom.js";
-import { areSeveral, areClasses, bestOf, inShort, percent, who, word, years } from "./words.js";
+import { areSeveral, areClasses, bestOf, inShort, percent, word, years } from "./words.js";
 
 const MOST_CARDS = 24; // more cannot be read
 const OPEN_CARDS = 2; // so many faces have all their numbers at first, where there is room
@@ -51,7 +51,7 @@ function fold(card, isFolded) {
 }
 
 function fill(card, face, labels) {
-  const { id, colour, score, answers, unsure } = face;
+  const { colour, score, answers, unsure } = face;
   const said = [];
   const bars = [];
   for (const [stage, numbers] of Object.entries(answers)) {
@@ -63,9 +63,9 @@ function fill(card, face, labels) {
   }
   card.style.setProperty("--own", inked(colour));
   const [name, words, sure] = card.querySelector("button").children;
-  const short = inShort({ ...face, id: 0 }, labels).join(", ");
-  write(name, who(id) || short || "face"); // Where nobody is followed, nobody has a number.
-  write(words, id > 0 ? short : "");
+  const short = inShort({ ...face, name: "" }, labels).join(", ");
+  write(name, face.name || short || "face"); // One face alone needs no number.
+  write(words, face.name ? short : "");
   write(sure, unsure ? `face ${percent(score)}, unsure` : `face ${percent(score)}`);
   rows(card.querySelector("dl"), said, ["dt", "dd", "dd"], (row, parts) => parts.forEach((part, i) => write(row.children[i], part)));
   rows(card.querySelector(".bars"), bars, ["span", "i", "em"], (row, [name, shade, share, isBest]) => {

@@ -3,7 +3,7 @@
 import { arrowOf } from "./areas.js";
 import { draw } from "./dom.js";
 import { place } from "./placement.js";
-import { areSeveral, bestOf, inShort, isFirst, percent, sentence, who } from "./words.js";
+import { areSeveral, bestOf, inShort, isFirst, percent, sentence } from "./words.js";
 
 const PAD = 7;
 const NARROW_PAD = 3; // of a label with the number alone
@@ -94,7 +94,7 @@ function frameOf({ box: { x, y, w, h }, colour, id }) {
 // The labels that a face could have, the preferred first: [{w, h, draw}].
 function labelsFor(face, { labels, hidden, style }, count) {
   const said = inShort(face, labels, hidden);
-  const number = { text: who(face.id), colour: face.colour };
+  const number = { text: face.name, colour: face.colour };
   const least = number.text ? [label([number], FONTS.small, SMALL_LINE, NARROW_PAD)] : [];
   if (!said.length || (said.length === 1 && said[0] === number.text && hidden.size)) return least;
   const short = label(linesInShort(face, labels, hidden), FONTS.usual, LINE);
@@ -118,7 +118,7 @@ function linesInShort(face, labels, hidden) {
 }
 
 function linesInFull(face, labels, hidden) {
-  const lines = [{ text: [who(face.id), `face ${percent(face.score)}`].filter(Boolean).join("  "), colour: face.colour }];
+  const lines = [{ text: [face.name, `face ${percent(face.score)}`].filter(Boolean).join("  "), colour: face.colour }];
   if (face.unsure) return [...lines, { text: "unsure", colour: face.colour }];
   for (const [stage, numbers] of Object.entries(face.answers)) {
     if (!labels[stage] || hidden.has(stage)) continue;

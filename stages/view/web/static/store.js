@@ -35,7 +35,7 @@ export class Store {
       const list = "faces" in sample ? this.faces : this.numbers;
       const t = Math.max(sample.t + this.offset, list.at(-1)?.t ?? 0); // Of two lives of render, too, in their order.
       if ("faces" in sample) {
-        this.faces.push({ t, frame: sample.frame, faces: sample.faces.map(faceOf) });
+        this.faces.push({ t, frame: sample.frame, faces: facesOf(sample.faces) });
       } else this.numbers.push({ ...sample, t });
     }
     for (const list of [this.faces, this.numbers])
@@ -95,8 +95,13 @@ export class Store {
   }
 }
 
-// A face as the server says it: in a list, with its box in pixels where it is that of a picture.
-export const faceOf = ([id, colour, score, answers, unsure, box]) => ({ id, colour, score, answers, unsure, box });
+// The faces of a frame, which the server says as lists; with boxes in pixels where they are those of a picture. A name
+// is the number of a person, or where nobody is followed the place from the left: of one face alone there is none.
+export const facesOf = (lists) =>
+  lists.map(([id, colour, score, answers, unsure, box]) => {
+    const name = id > 0 ? `#${id}` : lists.length > 1 ? `${-id}` : "";
+    return { id, name, colour, score, answers, unsure, box };
+  });
 
 // The sample of a list that is nearest to a time; null where none is near.
 export function nearest(list, t) {

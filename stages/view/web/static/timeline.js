@@ -1,7 +1,7 @@
 // What has happened in the last hour, newest first: who appeared, left, crossed a line or was in a zone.
 
 import { make, write } from "./dom.js";
-import { position, timeOfDay, who } from "./words.js";
+import { position, timeOfDay } from "./words.js";
 
 const MOST_SHOWN = 100;
 const HOUR_S = 3600;
@@ -69,7 +69,7 @@ function entryOf(event, isHidden) {
     entry.append(picture);
   }
   const when = event.clock ? timeOfDay(Date.parse(event.clock) / 1000) : position(event.time);
-  entry.append(make("b", {}, `${who(event.id)} ${WHAT[event.event]?.(event) ?? event.event}`));
+  entry.append(make("b", {}, `#${event.id} ${WHAT[event.event]?.(event) ?? event.event}`));
   entry.append(make("span", {}, event.said), make("time", {}, when));
   return entry;
 }

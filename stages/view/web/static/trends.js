@@ -4,7 +4,7 @@ import { Chart, colours, drawLines, drawStacks, inked } from "./charts.js";
 import { make } from "./dom.js";
 import { foldable } from "./folding.js";
 import { nearest, OVER_S } from "./store.js";
-import { areClasses, areSeveral, capital, phrase, who } from "./words.js";
+import { areClasses, areSeveral, capital, phrase } from "./words.js";
 
 const MOST_READINGS = 6;
 
@@ -67,7 +67,7 @@ function legend(labels) {
 }
 
 function reading({ id, colour }, said) {
-  const span = make("span", { textContent: `${who(id)} ${said}`, className: "reading" });
+  const span = make("span", { textContent: `#${id} ${said}`, className: "reading" });
   span.style.setProperty("--own", inked(colour));
   return span;
 }

@@ -34,17 +34,14 @@ export function sentence(stage, labels, numbers) {
 // What a person is called by: a woman of 32.
 export const isFirst = (stage) => stage === "gender" || stage === "age";
 
-// Who a face is: the number of a person, or nothing where faces are not followed.
-export const who = (id) => (id > 0 ? `#${id}` : "");
-
 // "woman 32", and what else is said in one word each: "happy".
-export function inShort({ id, answers, unsure }, labels, hidden = new Set()) {
-  if (unsure) return [[who(id), "unsure"].filter(Boolean).join(" ")];
+export function inShort({ name, answers, unsure }, labels, hidden = new Set()) {
+  if (unsure) return [[name, "unsure"].filter(Boolean).join(" ")];
   const shown = Object.entries(answers).filter(([stage]) => labels[stage] && !hidden.has(stage));
   const first = shown.filter(([stage]) => isFirst(stage));
   const others = shown.filter(([stage]) => !isFirst(stage));
   const said = (some) => some.map(([stage, numbers]) => word(labels[stage], numbers));
-  return [[who(id), ...said(first)].filter(Boolean).join(" "), ...said(others)].filter(Boolean);
+  return [[name, ...said(first)].filter(Boolean).join(" "), ...said(others)].filter(Boolean);
 }
 
 // Seconds of a video as 1:02:03.4.
