@@ -1,7 +1,7 @@
 """The web server of a run: a thread of its own in render, with an event loop of its own.
 
-What render does is leave the newest frame here and go on. Everything else happens in the thread, and only while
-somebody looks. A browser is sent one message, with the picture and what is new, and the next one when it says that it
+What render does is leave the newest frame here and go on, and a small copy of what can be looked back at. Everything
+else happens in the thread, and only while somebody looks. A browser is sent one message, with the picture and what is new, and the next one when it says that it
 has drawn it: one that is slow gets fewer, one that stands still gets none, and nothing is kept for either.
 """
 
@@ -87,6 +87,7 @@ class Web:
         self._feed = ViewerFeed(sources, stages, style, blur, life, records)
         self._stays, self._records = stays, records
         self._recorded: frozenset[str] = frozenset()  # the sources of which a recording is wanted
+        self._recorded_lock = threading.Lock()  # around its changes, by browsers and by render
         self._refused: Counter[str] = Counter()
         self._connections: dict[_Connection, None] = {}  # in the order of their coming
         self._viewers: dict[int, tuple[Viewer, asyncio.Event]] = {}
@@ -162,8 +163,8 @@ class Web:
 
     def recorded(self, source: str, file: str | None, since: float, failure: str | None = None) -> None:
         """A recording goes on since a time, in seconds since 1970; or it is complete, in `file`; or it failed."""
-        if file or failure:
-            self._recorded -= {source}
+        if failure:
+            self._want_recorded(source, False)
         self._feed.recorded(source, {"since": since, "file": file, "failure": failure})
         self._wake()
 
@@ -264,7 +265,11 @@ class Web:
             return
         if not self._records:
             raise NotUnderstood("a recording, which is not allowed")
-        self._recorded = self._recorded | {viewer.source} if wanted else self._recorded - {viewer.source}
+        self._want_recorded(viewer.source, wanted)
+
+    def _want_recorded(self, source: str, wanted: bool) -> None:
+        with self._recorded_lock:
+            self._recorded = self._recorded | {source} if wanted else self._recorded - {source}
 
     async def _send(self, connection: ServerConnection, viewer: Viewer, waking: asyncio.Event) -> None:
         with contextlib.suppress(ConnectionClosed):
