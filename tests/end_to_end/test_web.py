@@ -223,6 +223,19 @@ def test_samples_are_kept_once_on_the_browser_s_clock_also_those_of_a_new_render
 
 
 @needs_chromium
+def test_a_page_that_was_opened_a_moment_ago_has_the_minute_before(watched: Watched):
+    times = in_store(
+        watched.tab,
+        """
+        const sample = t => ({t, frame: 0, faces: []});
+        store.take({life: 1, known: [3, 0, 0], now: 100, samples: [sample(50), sample(70), sample(99)]}, 2);
+        return store.faces.map(one => one.t);
+        """,
+    )
+    assert times == [-48, -28, 1]
+
+
+@needs_chromium
 def test_a_message_that_was_delayed_does_not_fold_the_charts_back_in_time(watched: Watched):
     times = in_store(
         watched.tab,

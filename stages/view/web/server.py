@@ -1,8 +1,9 @@
 """The web server of a run: a thread of its own in render, with an event loop of its own.
 
-What render does is leave the newest frame here and go on, and a small copy of what can be looked back at. Everything
-else happens in the thread, and only while somebody looks. A browser is sent one message, with the picture and what is new, and the next one when it says that it
-has drawn it: one that is slow gets fewer, one that stands still gets none, and nothing is kept for either.
+What render does is leave the newest frame here, and a small copy of what can be looked back at, and go on. Everything
+else happens in the thread, and only while somebody looks. A browser is sent one message, with the picture and what is
+new, and the next one when it says that it has drawn it: one that is slow gets fewer, one that stands still gets none,
+and nothing is kept for either.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import { Trends } from "./trends.js";
 import { Wall } from "./wall.js";
 
 const REDRAW_MS = 50;
+const narrow = matchMedia("(max-width: 620px)");
 const KEYS = { g: "gender", e: "emotion", a: "age" };
 const seconds = () => performance.now() / 1000;
 
@@ -140,10 +141,11 @@ function choose(name) {
   look(true);
 }
 
-// How labels are drawn on the pictures of a source: in short where all of them are shown, unless details are asked for.
+// How labels are drawn on the pictures of a source: in short where there is little room, unless details are asked for.
 function lookAt(name) {
   const { zones, lines, labels = {} } = sourceOf(name) ?? {};
-  const usual = page.source === null && page.about?.style === "full" ? "plain" : page.about?.style;
+  const isSmall = page.source === null || narrow.matches;
+  const usual = isSmall && page.about?.style === "full" ? "plain" : page.about?.style;
   const style = page.isFull === null ? usual : page.isFull ? "full" : "plain";
   return { labels, hidden: page.hidden, style, areas: { zones, lines } };
 }

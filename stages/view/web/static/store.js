@@ -4,7 +4,7 @@ export const OVER_S = 60;
 const GAP_S = 1.5; // a line is not drawn across a longer silence
 const BRIEF_S = 1; // who was there no longer than that is most likely no face
 const DRIFT_S = 0.0005; // of two clocks, from one message to the next, at most
-const APART_S = 1; // between two people in one lane
+const APART_S = 0.1; // between two people in one lane
 
 export class Store {
   constructor() {
@@ -33,7 +33,7 @@ export class Store {
     this.count = count;
     for (const sample of fresh) {
       const list = "faces" in sample ? this.faces : this.numbers;
-      const t = Math.max(sample.t + this.offset, list.at(-1)?.t ?? 0); // Of two lives of render, too, in their order.
+      const t = Math.max(sample.t + this.offset, list.at(-1)?.t ?? -Infinity); // Of two lives of render, too, in their order.
       if ("faces" in sample) {
         this.faces.push({ t, frame: sample.frame, faces: facesOf(sample.faces) });
       } else this.numbers.push({ ...sample, t });
