@@ -140,8 +140,11 @@ def test_a_folder_is_a_gallery_without_charts_in_which_one_picture_is_looked_at(
         assert len(rectangles(tab, "#overlay .box")) == 1
         tab.tell("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
         tab.until("document.getElementById('which').textContent === '2.jpg'", "the next one")
+        assert tab.run("document.getElementById('save').disabled")  # It is not there in its full size any more.
         tab.tell("Input.dispatchKeyEvent", type="keyDown", key="b")
         tab.until("facepipe.blur && [...document.images].every(i => i.src.endsWith('-blurred.jpg'))", "all are hidden")
+        tab.tell("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+        tab.until("document.getElementById('which').textContent === '3.jpg'", "the newest again")
 
 
 def test_the_zones_of_the_configuration_are_drawn(tab):

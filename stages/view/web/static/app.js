@@ -79,6 +79,7 @@ async function show(jpeg, said) {
 // Show the picture of the gallery that was chosen; the newest again where none is.
 async function showChosen() {
   const { chosen, newest } = gallery;
+  bar.choose(chosen);
   const answer = await fetch(addressOf(chosen ?? newest, page.blur));
   if (answer.ok && gallery.chosen === chosen) await show(await answer.blob(), chosen ?? newest);
 }
@@ -137,6 +138,7 @@ function choose(name) {
   Object.assign(page, { source: name, pictures: 0, paused: false });
   picture.clear();
   faces.show([], {});
+  bar.choose(null);
   layOut();
   look(true);
 }
@@ -195,7 +197,7 @@ function pause() {
 }
 
 function save() {
-  if (page.source !== null) connection.say({ do: "save", hide: [...page.hidden] });
+  if (page.source !== null && !gallery.chosen) connection.say({ do: "save", hide: [...page.hidden] });
 }
 
 function record(on) {

@@ -33,6 +33,12 @@ export class Bar {
     $("record").hidden = !about.records || !source || source.kind === "pictures";
   }
 
+  // picture: of the gallery, that is looked at; null where it is the newest, which alone is there in its full size.
+  choose(picture) {
+    $("save").disabled = picture !== null;
+    $("save").title = picture ? "The annotated pictures are in the folder of the run" : "Save the picture in its full size (S)";
+  }
+
   // Say how a recording goes.
   turn(source) {
     const { since, file, failure } = source?.recording ?? {};

@@ -5,8 +5,10 @@ import { arrange, button, make, write } from "./dom.js";
 import { areSeveral, areClasses, bestOf, inShort, percent, word, years } from "./words.js";
 
 const MOST_CARDS = 24; // more cannot be read
-const OPEN_CARDS = 2; // so many faces have all their numbers at first, where there is room
+// So many faces have all their numbers at first: as many as find room beside the picture.
+const wide = matchMedia("(min-width: 1500px)");
 const narrow = matchMedia("(max-width: 900px)");
+const openCards = () => (narrow.matches ? 0 : wide.matches ? 4 : 2);
 
 export class Faces {
   constructor(element) {
@@ -18,7 +20,7 @@ export class Faces {
   // Show these faces: [{id, colour, score, answers, unsure}]. labels: by stage, as the server says them.
   show(faces, labels) {
     const shown = faces.slice(0, MOST_CARDS);
-    const isOpen = shown.length <= OPEN_CARDS && !narrow.matches;
+    const isOpen = shown.length <= openCards();
     const kept = new Map();
     for (const face of shown) {
       const card = this.cards.get(face.id) ?? this.newCard(face.id);

@@ -21,7 +21,8 @@ export class Gallery {
   }
 
   show(source) {
-    Object.assign(this, { source, chosen: null });
+    this.source = source;
+    this.chosen = null;
     this.lay();
   }
 
