@@ -18,7 +18,7 @@ WITHOUT_A_SCREEN = (
 )
 EXTRAS = {  # top-level module -> the extra that installs it, "" for what everything needs
     **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "google", "msgpack", "msgspec", "numpy", "shtab"), ""),
-    **dict.fromkeys(("websockets", "yaml", "zmq"), ""),
+    **dict.fromkeys(("tqdm", "websockets", "yaml", "zmq"), ""),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
     "paho": "mqtt",
     "psutil": "dev",

@@ -1,4 +1,4 @@
-"""Names as they are shown, and as the annotated form of a picture or video is called."""
+"""Names and numbers as they are shown, and how the annotated form of a picture or video is called."""
 
 from __future__ import annotations
 
@@ -131,3 +131,8 @@ def _with_suffix(name: str, still: bool) -> str:
     if still:
         return f"{name}.jpg" if suffix in _PHOTOGRAPHS else f"{name}.png"
     return f"{name}.mp4"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 picture, 2 pictures."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

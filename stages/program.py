@@ -22,7 +22,7 @@ from .errors import FacepipeError, StartupRejected
 from .exit_status import ExitStatus, after_signal
 from .names import printable
 from .project import PACKAGE
-from .protocol.control import Failed, FromStage, Quit, Refused, Say
+from .protocol.control import Failed, FromStage, Quit, Refused, Say, Waiting
 from .supervision.stage import ControlChannel, launched
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _control_by_hand() -> ControlChannel:
 
     def send(message: FromStage) -> None:
         match message:
-            case Say(sentence) | Refused(sentence) | Failed(sentence):
+            case Say(sentence) | Waiting(sentence) | Refused(sentence) | Failed(sentence):
                 print(f"facepipe: {printable(as_a_stage_says(sentence))}", file=sys.stderr)
             case Quit():
                 control.stop_requested = True

@@ -18,13 +18,11 @@ from .rendering.outputs import RunOutputs
 from .rendering.screens import open_screens
 from .rendering.source import RenderedSource
 from .results.errors import OutputError
-from .results.pieces import results_in_pieces
 from .supervision.stage import ControlChannel, Settings
 from .trace.recorder import TraceRecorder
 from .transport.curve import security_of
 from .transport.faults import inject, injector_of, open_transport
 from .transport.sockets import RouterSocket, Transport
-from .view.found import found_in
 
 WAIT_S = 0.05
 PROGRESS_S = 0.5
@@ -107,10 +105,9 @@ class _Render:
         self._speak()
 
     def _say_what_is_waited_for(self) -> None:
-        """A run that waits for a person says so, and what it has found, which is said at its end otherwise."""
+        """A run that waits for a person says so: its answer is told now, and not when the person has left."""
         if any(source.is_looked_at for source in self._sources.values()):
-            for sentence in (*found_in(results_in_pieces(Path(self._settings.output))[-1]), self._screens.finish()):
-                self._control.say(sentence)
+            self._control.waiting(self._screens.finish(), self._report())
 
     def _close_sources(self, failures: list[FacepipeError]) -> None:
         with ExitStack() as sources:

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .config.schema import Pipeline
+from .config.schema import Haar, Pipeline
 from .config.settings import Settings
 from .exit_status import ExitStatus
 from .project import command
 from .results.preconditions import refuse_sources
-from .running.conclusion import conclude, print_lines
+from .running.conclusion import conclude, print_lines, tell_while_waiting
 from .running.job import Job, RunOptions, Target, shown
 from .running.preflight import refuse_damaged, refuse_mistakes, refuse_other_inputs, with_folder, with_port
 from .supervision.child import Start, stage_command
@@ -47,7 +47,6 @@ def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
             quiet=options.quiet,
             detector=job.pipeline.detect.detector,
             output=target.shown,
-            window=job.pipeline.window,
         )
         views = _with_metrics(view, options.metrics, held)
         sending = _connected(job, target, view, views, held)
@@ -121,17 +120,27 @@ def _announce(job: Job, view: TerminalView, named_port: int) -> None:
         view.say(
             f"{shown(options.record)} keeps the pictures as they were read: what is hidden elsewhere is seen in it"
         )
+    if pipeline.detect.detector != "haar" and pipeline.detect.haar != Haar():
+        view.say(f"stages.detect.haar changes nothing: the detector is {pipeline.detect.detector}")
     if pipeline.port != named_port:
         view.say(
             f"another run is using port {named_port}, so this one uses {pipeline.port}; only stages that you start"
             f" yourself to help it need to know: --set port={pipeline.port}"
         )
     if job.is_helper:
-        view.say(f"waiting for the run on port {pipeline.port}, to help it with {', '.join(sorted(job.stages))}")
+        helped = ", ".join(sorted(job.stages))
+        view.say(f"waiting for the run on port {pipeline.port}, to help it with {helped}; Ctrl-C ends this")
 
 
 def _launch(job: Job, target: Target, view: TerminalView, views: RunView) -> Outcome:
     options = job.options
+
+    def waiting(sentence: str, so_far: Outcome) -> None:
+        view.rest()
+        tell_while_waiting(job, target, so_far)
+        view.say(sentence)
+
+    view.starts(len(job.processes))
     starts = [
         Start(
             Member(label, stage, job.pipeline.hang_s(stage), replica),
@@ -147,6 +156,7 @@ def _launch(job: Job, target: Target, view: TerminalView, views: RunView) -> Out
         once=options.once,
         ends_with=job.ends_with,
         seconds=options.seconds,
+        waiting=waiting,
     )
 
 

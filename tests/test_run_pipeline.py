@@ -85,7 +85,11 @@ def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here,
     assert command("--set", "stages.detect.replicas=2") == 0
     said = capsys.readouterr()
     assert said.err == "facepipe: clip.mp4, 2 frames, detector fast → out\n"
-    assert said.out.splitlines()[-1] == "2 frames in 0.5 s, none missing. Wrote out/results.jsonl."
+    assert said.out.splitlines() == [
+        "2 frames, 1 face; none missing.",
+        "4.0 frames/s, 0.5 s.",
+        "Wrote out/results.jsonl.",
+    ]
     assert sorted(path.name for path in (here / "out/logs").iterdir()) == [
         "capture.log",
         "detect-0.log",
@@ -562,7 +566,8 @@ def test_render_and_capture_are_started_first_and_replicas_are_numbered():
 
 def test_helpers_say_that_they_wait_and_for_what_and_leave_no_log(command, here, capsys):
     assert command("--only", "detect", "--once", detect="def main(s, l): l.ready()") == 0
-    assert capsys.readouterr().err == "facepipe: waiting for the run on port 5600, to help it with detect\n"
+    said = capsys.readouterr().err
+    assert said == "facepipe: waiting for the run on port 5600, to help it with detect; Ctrl-C ends this\n"
     assert not (here / "out").exists()
 
 

@@ -65,7 +65,11 @@ class Age(Answer):
         return Answer.columns(self) | {"_group": self.group}
 
     def text(self, stage: str) -> str:
-        return f"{stage} {_whole(self.years)} ({_whole(self.low)}-{_whole(self.high)})"
+        return f"{stage} {self._range}"
+
+    def phrase(self, stage: str) -> str:
+        about = f"about {self._range}"
+        return about if stage == "age" else f"{stage}: {about}"
 
     def brief(self, stage: str) -> str:
         return _whole(self.years) if stage == "age" else f"{stage}: {_whole(self.years)}"
@@ -73,6 +77,10 @@ class Age(Answer):
     def sentence(self, stage: str) -> tuple[str, str, str]:
         words = "years" if stage == "age" else f"years, by {stage}"
         return "", _whole(self.years), f" {words}, {_whole(self.low)} to {_whole(self.high)}"
+
+    @property
+    def _range(self) -> str:
+        return f"{_whole(self.years)} ({_whole(self.low)}-{_whole(self.high)})"
 
     @property
     def weight(self) -> float:

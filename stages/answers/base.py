@@ -69,6 +69,10 @@ class Answer(ABC):
     def text(self, stage: str) -> str:
         """A line of the overlay, such as "happy 91 %"."""
 
+    def phrase(self, stage: str) -> str:
+        """A part of a sentence in the terminal, such as "happy 91 %"."""
+        return self.text(stage)
+
     def brief(self, stage: str) -> str:
         """A part of a subtitle, such as "happy"."""
         return self.text(stage)

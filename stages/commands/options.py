@@ -7,9 +7,10 @@ import contextlib
 
 from ..project import VERSION, command
 from ..sources.urls import public
-from ..supervision.arguments import Arguments, add_log_level
+from ..supervision.arguments import Arguments, Once, add_log_level
 
-USUAL = ("--help", "--help-all", "--detector", "--output", "--display", "--blur", "--resume", "--replace", "--check")
+_USUAL_RUN = ("--detector", "--output", "--display", "--blur", "--resume", "--replace", "--verbose", "--check")
+USUAL = ("--help", "--help-all", *_USUAL_RUN)
 
 DESCRIPTIONS = {
     "run": "Detects the faces in a camera, video or pictures and labels each with gender, emotion and age.",
@@ -94,7 +95,10 @@ def parsed(argv: list[str] | None, name: str) -> argparse.Namespace:
 def _add_what_is_read(options: Arguments) -> None:
     options.add_argument("--config", metavar="FILE", help="the configuration (default: the included pipeline.yaml)")
     options.add_argument(
-        "--source", metavar="S", help="same as SOURCE: camera number, file, folder, glob, URL, demo or auto"
+        "--source",
+        metavar="S",
+        action=Once,
+        help="same as SOURCE: camera number, file, folder, glob, URL, demo or auto",
     )
     options.add_argument(
         "--detector", metavar="D", help="face detector: fast (the default), haar, dlib, dlib-cnn or yunet"
@@ -124,7 +128,13 @@ def _add_what_is_shown(options: Arguments) -> None:
         const="pixelate",
         help="anonymise every detected face: pixelate (the default) or blur",
     )
-    options.add_argument("--quiet", action="store_true", help="print only errors, and do not wait for keys in a window")
+    how_much = options.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--quiet", action="store_true", help="print only errors, and do not wait for keys in a window"
+    )
+    how_much.add_argument(
+        "-v", "--verbose", action="store_true", help="print the whole account at the end: drops, latency, load"
+    )
 
 
 def _add_which_run(options: Arguments) -> None:

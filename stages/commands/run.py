@@ -96,6 +96,7 @@ def _run_options(arguments: argparse.Namespace, host: str) -> RunOptions:
         once=arguments.once,
         seconds=arguments.seconds,
         quiet=arguments.quiet,
+        verbose=arguments.verbose,
         host=host,
         record=arguments.record,
         resume=arguments.resume,

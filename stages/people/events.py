@@ -78,6 +78,7 @@ class EventMachine:
     areas: Areas = field(default_factory=Areas)
     person: Callable[[int, Line], Presence] = Presence
     left: Callable[[Presence], None] = lambda person: None
+    appeared: int = 0  # how many people so far; somebody who comes back counts again
     _people: dict[int, Presence] = field(default_factory=dict)  # by ascending id
     _before: Line | None = None  # the last frame
     _held_s: float = FIRST_S  # how long it, or one before it, counted
@@ -167,6 +168,7 @@ class EventMachine:
     def _appearance(self, person: Presence, line: Line) -> Iterator[Event]:
         if not person.is_known and person.seconds >= BRIEF_S:
             person.is_known = True
+            self.appeared += 1
             yield Event("appeared", line, person.id, person.answers)
             for zone, stay in person.zones.items():
                 if stay.since_s is not None:

@@ -64,6 +64,11 @@ class EventLog:
         """What is known of the frames so far, as `EventMachine.to_json` says it."""
         return self._machine.to_json()
 
+    @property
+    def people(self) -> int:
+        """How many have appeared so far; somebody who comes back counts again."""
+        return self._machine.appeared
+
     def close(self, has_ended: bool = False) -> None:
         """Complete the file; raises `OutputError` and `ForeignFile`.
 

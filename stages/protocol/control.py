@@ -70,6 +70,13 @@ class FinalReport(ControlMessage):
     report: CaptureReport | RenderReport
 
 
+class Waiting(ControlMessage):
+    """Everything is written, and the run stays for a person who looks at it."""
+
+    sentence: str  # what it waits for
+    report: RenderReport
+
+
 class Quit(ControlMessage):
     """The person has asked for the end of the run, in the window."""
 
@@ -95,6 +102,7 @@ FromStage = (
     | Say
     | Progress
     | FinalReport
+    | Waiting
     | Quit
     | Refused
     | Failed

@@ -48,6 +48,9 @@ class SourceReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     before: int = 0  # of the rendered ones: in the outputs when this life of render began
     dropped: list[DropCount] = []
     faces: int = 0  # in rendered frames
+    people: int | None = (
+        None  # in view long enough to be told of; somebody who comes back counts again; None: not known
+    )
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
     capped: int = 0  # faces left out because a frame had too many

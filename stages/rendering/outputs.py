@@ -213,6 +213,11 @@ class SourceOutputs:
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
         return frame
 
+    @property
+    def people(self) -> int | None:
+        """How many have appeared so far; None where no events are written, which know it."""
+        return self._events.do(lambda events: events.people)
+
     def notes(self, source: str) -> list[str]:
         """What a person should know of it, in sentences."""
         left_out = f"{source}: {self._events.note}" if self._events.note else None

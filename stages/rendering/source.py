@@ -245,7 +245,7 @@ class RenderedSource:
 
     def report(self) -> SourceReport:
         """The account so far."""
-        return self._stats.report(self._joiner)
+        return replace(self._stats.report(self._joiner), people=self._outputs.people)
 
     def _step(self, event: joiner.Event) -> None:
         acked_up_to = self._joiner.next_frame

@@ -18,10 +18,11 @@ from ..results.errors import DamagedState
 from ..results.output_folder import OutputFolder, OutputFolderError
 from ..results.pieces import results_in_pieces
 from ..results.run_file import RunFile
-from ..supervision.account import RunAccount, account, last_line, lines, of_all_lives
+from ..supervision.account import RunAccount, account, full_lines, of_all_lives
 from ..supervision.launcher import Outcome
 from ..view.terminal import takes
-from .job import Job, Target, shown
+from .job import Job, RunOptions, Target, shown
+from .result import result_lines
 
 STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
@@ -39,7 +40,7 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
     results.close_logs(job.processes)
     came = _account(job, outcome)
     _leave_summary(came, outcome, target, delivered)
-    _tell(came, outcome, results, options.quiet)
+    _tell(came, outcome, results, options)
     was_refused = outcome.status == ExitStatus.REFUSED
     has_read_nothing = bool(results.results) and _has_read_nothing(came, outcome)  # Helpers never read anything.
     results.remove_if_empty(refused=was_refused or options.once or has_read_nothing)
@@ -47,6 +48,11 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
         with contextlib.suppress(OSError):  # The next try, without the mistake, may have this name.
             os.unlink(options.record)
     return outcome.status
+
+
+def tell_while_waiting(job: Job, target: Target, outcome: Outcome) -> None:
+    """Say what came of a run that stays for a person who looks at it; `conclude` does not say it again."""
+    _tell(_account(job, outcome), outcome, target.results, job.options)
 
 
 def _leave_a_dead_disk(outcome: Outcome, target: Target) -> None:
@@ -119,27 +125,31 @@ def _note_end(outcome: Outcome, written: RunFile | None, folder: Path) -> None:
             written.with_end("stopped" if outcome.stopped else "finished").write(folder)
 
 
-def _tell(came: RunAccount, outcome: Outcome, results: OutputFolder, quiet: bool) -> None:
+def _tell(came: RunAccount, outcome: Outcome, results: OutputFolder, options: RunOptions) -> None:
     # Who has asked for the end gets it, even where nobody reads what is said.
     patience_s = None if outcome.stopped_s is None else 0.5
-    if _is_worth_telling(came, outcome) and not quiet:
-        stopped = "Stopped: " if outcome.status > 128 else ""
-        found = _found(came, results) if outcome.sentence is None else []
-        print_lines(sys.stdout, *lines(came), *found, stopped + last_line(came, shown), within_s=patience_s)
+    if _is_worth_telling(came, outcome) and not options.quiet:
+        in_full = full_lines(came) if options.verbose else []
+        said = result_lines(came, _found(came, outcome, results), shown, options.verbose)
+        goes_on = " --resume goes on with it." if results.results else ""
+        stopped = [f"Stopped.{goes_on}"] if outcome.status > 128 else []
+        print_lines(sys.stdout, *in_full, *stopped, *said, within_s=patience_s)
     if outcome.sentence:
         print_lines(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)
 
 
 def _is_worth_telling(came: RunAccount, outcome: Outcome) -> bool:
-    """An account of nothing would only stand before the reason for it."""
+    """An account of nothing would only stand before the reason for it; one that was told is not told again."""
+    if outcome.waited:
+        return False
     if outcome.sentence is None:
         return bool(came.sources)
     return any(source.rendered or (source.captured and outcome.status != ExitStatus.REFUSED) for source in came.sources)
 
 
-def _found(came: RunAccount, results: OutputFolder) -> list[str]:
-    """What is to be said of the faces in a picture, where the run was about one."""
-    if not results.results or [source.rendered for source in came.sources] != [1]:
+def _found(came: RunAccount, outcome: Outcome, results: OutputFolder) -> list[str]:
+    """What is to be said of the faces in pictures, where the run was about such."""
+    if outcome.sentence or not results.results or len(came.sources) > 1 or not came.sources[0].rendered:
         return []
     from ..view.found import found_in  # NumPy: no other run has to wait for it here.
 

@@ -23,6 +23,7 @@ class RunOptions:
     once: bool = False  # these end when the run that they work for does
     seconds: float | None = None  # so long after all were ready the run is ended
     quiet: bool = False
+    verbose: bool = False  # the account is printed in full
     host: str = HERE  # the one of the configuration's hosts that this machine is
     record: str | None = None  # the file for what the stages are given and answer
     resume: bool = False  # a run that was broken off goes on where its outputs end

@@ -179,11 +179,6 @@ def name_of(path: Path) -> str:
     return path.name or path.resolve().name or "folder"
 
 
-def counted(number: int, noun: str) -> str:
-    """1 picture, 2 pictures."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def size_and_rate(width: int, height: int, rate: float | None) -> str:
     """1280 x 720 at 25 frames/s."""
     return f"{width} x {height}" + (f" at {rate:.4g} frames/s" if rate else "")

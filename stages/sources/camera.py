@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from ..frames import Picture
-from .base import Source, SourceAway, SourceError, counted, size_and_rate
+from ..names import counted
+from .base import Source, SourceAway, SourceError, size_and_rate
 from .pixels import silent_opencv
 
 _SILENT_FOR_S = 5.0  # a camera that gives nothing for so long is broken, taken or gone
@@ -141,11 +142,7 @@ def _first_picture(capture: cv2.VideoCapture) -> np.ndarray | None:
 
 def _there_are() -> str:
     cameras = list_cameras()
-    return (
-        f"there are: {', '.join(cameras)}"
-        if cameras
-        else "no camera was found; a file, a folder, a URL or demo will do"
-    )
+    return f"there are: {', '.join(cameras)}" if cameras else "connect one, or choose a file, a folder, a URL or demo"
 
 
 def _cameras() -> dict[int, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..frames import Picture
 from ..kinds import PICTURES, VIDEOS
-from ..names import as_text
-from .base import EmptyPart, Source, SourceError, counted, name_of
+from ..names import as_text, counted
+from .base import EmptyPart, Source, SourceError, name_of
 from .listing import Listing, Pinned, root_of
 from .part import Part
 from .picture import StillFile, is_still, read_picture

@@ -12,7 +12,8 @@ import av
 
 from ..frames import Picture
 from ..kinds import PICTURES, VIDEOS
-from .base import Source, SourceAway, SourceError, counted
+from ..names import counted
+from .base import Source, SourceAway, SourceError
 from .picture import FILE_BYTES, Still
 from .picture_header import may_be_picture, read_header
 from .refusal import address_of

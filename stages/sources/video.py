@@ -18,8 +18,9 @@ from pathlib import Path
 import av
 
 from ..frames import Picture
+from ..names import counted
 from ..protocol.limits import PICTURE_PIXELS
-from .base import EmptyPart, Source, SourceAway, SourceError, counted, name_of, size_and_rate
+from .base import EmptyPart, Source, SourceAway, SourceError, name_of, size_and_rate
 from .clock import timed
 from .container import OPTIONS, Stamps, formats_of, streams_of_pictures
 from .conversion import Converter, Decoded, PixelAspect, shown_size
@@ -52,6 +53,7 @@ _DECIDED = (
     av.error.HTTPForbiddenError,
     av.error.ProtocolNotFoundError,
 )
+_SERVER = "check the address and port, and that the server runs"
 
 
 class Film(Source):
@@ -341,20 +343,33 @@ def _open(location: str, label: str, options: dict[str, str] | None, timeout_s: 
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         location = local(location)
     so_far = None
+    is_stream = timeout_s is not None
     try:
         return av.open(location, options={**options, **OPTIONS}, timeout=timeout_s, metadata_errors="replace")
     except (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError):
         what = "is not a video that can be read: its content is of no known format, or cut off at a vital place"
+        if is_stream and not location.startswith("http"):
+            protocol = location.partition(":")[0]
+            what = f"gave no answer in {protocol}: its server has closed the connection, or is another kind of server"
+            what += f"; {_SERVER}"
     except av.error.ExitError:
-        what = f"gave no picture within {timeout_s:g} s"
+        what = f"gave no picture within {timeout_s:g} s; {_SERVER}"
         so_far = "gives no picture yet"
     except _DECIDED as error:  # Asking a server again and again with a wrong password can lock its owner out.
-        what = f"cannot be opened: {error.strerror}"
+        what = f"cannot be opened: {error.strerror}; {_ways(error)}"
     except av.error.FFmpegError as error:  # Its message holds the location, which may hold a password.
         what = f"cannot be opened: {error.strerror}"
+        if is_stream:
+            what += f"; {_SERVER}"
         so_far = f"is not there yet ({error.strerror})"
     # Outside of the handlers: the exceptions that they are about are not for anybody to see.
     raise SourceAway(f"{label} {what}.", f"{label} {so_far}") if so_far else SourceError(f"{label} {what}.")
+
+
+def _ways(error: av.error.FFmpegError) -> str:
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return "write its user and password into the address, as in rtsp://USER:PASSWORD@HOST/"
+    return "check the address"
 
 
 def _pictures_of(container, label: str) -> tuple[av.VideoStream, str | None]:

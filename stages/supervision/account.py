@@ -6,7 +6,6 @@ Merges the last reports of every capture and of render.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,8 +18,9 @@ Report = TypeVar("Report", CaptureReport, RenderReport)
 
 BUSY = 0.6  # a stage that works less than this share of the time is not what the others wait for
 HELP = {
-    "detect": "a smaller stages.detect.longest_side, a larger smallest_face, or more replicas on more cores",
-    "render": "render.annotated: false",
+    "detect": "a smaller --set stages.detect.longest_side=N, a larger --set stages.detect.smallest_face=SHARE, or on"
+    " more cores --set stages.detect.replicas=N",
+    "render": "--set render.annotated=false",
 }
 
 
@@ -34,6 +34,7 @@ class SourceAccount:
     before: int = 0  # of the rendered ones: done when this start began, which has gone on with them
     dropped: list[DropCount] = field(default_factory=list)
     faces: int = 0
+    people: int | None = None  # who have appeared, those who came back counted again; None: not known
     missing: int = 0  # answers that were given up, of faces in rendered frames
     errors: int = 0  # rendered frames that could not be analysed
     skipped: int = 0  # files that could not be read
@@ -146,6 +147,7 @@ def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None
         before=rendered.before,
         dropped=rendered.dropped,
         faces=rendered.faces,
+        people=rendered.people,
         missing=rendered.missing,
         errors=rendered.errors,
         skipped=read.skipped,
@@ -156,18 +158,15 @@ def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None
     )
 
 
-# --- For the person who started the run ---
+# --- In full, for a person who wants to know how it went and why it took so long ---
 
 
-def lines(account: RunAccount) -> list[str]:
-    """The account as a short table and sentences."""
-    if "render" not in account.replicas:
-        return [*account.notes, *_refusals(account)]  # What became of the frames is told where render runs.
-    if not any(source.rendered for source in account.sources):
-        return [*account.notes]
-    said = [*_table(account.sources), *_balance(account.sources)]
-    limit = limit_sentence(account)
-    return [*said, *_work(account), *([limit] if limit else []), *account.notes, *_refusals(account)]
+def full_lines(account: RunAccount) -> list[str]:
+    """The account as a short table and sentences; what became of frames is told where render runs."""
+    if "render" not in account.replicas or not any(source.rendered for source in account.sources):
+        return _refusals(account)
+    said = [*_table(account.sources), *_balance(account.sources), *_work(account)]
+    return [*said, *filter(None, [limit_sentence(account)]), *_refusals(account)]
 
 
 def _table(sources: list[SourceAccount]) -> list[str]:
@@ -218,47 +217,11 @@ def _refusals(account: RunAccount) -> list[str]:
 
 
 def limit_sentence(account: RunAccount) -> str | None:
-    """Which stage the others waited for, and the key that would help; None if there is no telling."""
+    """Which stage the others waited for, and the option that would help; None if there is no telling."""
     if not account.busy:
         return None
     stage, share = max(account.busy.items(), key=lambda item: item[1])
     if share < BUSY:
         return f"no stage was the limit: the busiest, {stage}, worked {100 * share:.0f} % of the time"
-    return f"{stage} was the limit: {HELP.get(stage, f'more stages.{stage}.replicas')} would help"
-
-
-def last_line(account: RunAccount, shown: Callable[[str], str] = str) -> str:
-    """The one honest line at the end; `shown` says a path to the person."""
-    rendered = sum(source.rendered for source in account.sources)
-    seconds = max((source.seconds for source in account.sources), default=0.0)
-    cut_short = sum(source.cut_short for source in account.sources)
-    skipped = sum(source.skipped for source in account.sources)
-    lost = [
-        (sum(source.drops for source in account.sources), "dropped"),
-        (sum(source.unaccounted for source in account.sources), "not finished"),
-        (sum(source.missing for source in account.sources), "answers given up"),
-        (sum(source.errors for source in account.sources), "not analysed"),
-        (skipped, f"file{'s' * (skipped != 1)} not read"),
-        (cut_short, f"video{'s' * (cut_short != 1)} cut short"),
-    ]
-    losses = [f"{count} {what}" for count, what in lost if count]
-    if any(source.captured is None for source in account.sources):
-        losses.append("an unknown number not finished")  # Its capture was killed.
-    said = losses or ["none missing"]
-    if restarts := sum(account.restarts.values()):
-        said.append(f"{restarts} restart{'s' * (restarts != 1)} ({', '.join(account.restarts)})")
-    took = f" in {seconds:.1f} s" if seconds else ""
-    if before := sum(source.before for source in account.sources):
-        now = sum(source.rendered_now for source in account.sources)
-        took = f", {before} of them before and {now} now{took}"
-    if "render" not in account.replicas:
-        read = sum(source.captured or 0 for source in account.sources)
-        return f"{read} frame{'s' * (read != 1)} read{took}; what became of them is told where render runs."
-    wrote = f" Wrote {_and([shown(path) for path in account.outputs])}." if account.outputs else ""
-    return f"{rendered} frame{'s' * (rendered != 1)}{took}, {', '.join(said)}.{wrote}"
-
-
-def _and(paths: list[str]) -> str:
-    if len(paths) > 4:
-        paths = [*paths[:3], f"{len(paths) - 3} others"]
-    return " and ".join(filter(None, [", ".join(paths[:-1]), paths[-1]]))
+    more = f"--set stages.{stage}.replicas={account.replicas.get(stage, 1) + 1}"
+    return f"{stage} was the limit: {HELP.get(stage, more)} would help"

@@ -58,6 +58,15 @@ class Arguments(argparse.ArgumentParser):
         return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")
 
 
+class Once(argparse.Action):
+    """The value of an option that is not to be given twice: the second one would be taken without a word."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if (before := getattr(namespace, self.dest)) is not None:
+            parser.error(f"{option_string} is {public(before)} and {public(values)}; leave one out.")
+        setattr(namespace, self.dest, values)
+
+
 class _ShortHelp(argparse.Action):
     """Prints the help without what is not usual, and ends the process."""
 

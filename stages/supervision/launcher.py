@@ -12,8 +12,8 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from ..config.settings import Settings
-from ..exit_status import after_signal
-from ..protocol.control import FinalReport, PageServed, Progress, Say, SourceOpened, Stop
+from ..exit_status import ExitStatus, after_signal
+from ..protocol.control import FinalReport, PageServed, Progress, Say, SourceOpened, Stop, Waiting
 from ..protocol.stats import CaptureReport, RenderReport
 from .child import Start
 from .children import Children, children
@@ -63,6 +63,7 @@ class Outcome:
     sentence: str | None  # what went wrong
     # What each process reported last, by label and life: a life that was killed has at least said where it was.
     reports: dict[str, dict[int, CaptureReport | RenderReport]] = field(default_factory=dict)
+    waited: bool = False  # when all was written, for a person who looked at it: `waiting` was called
     stopped: bool = False  # by a person, before the sources had ended
     stopped_s: float | None = None  # when the person asked for it, by the monotonic clock
     restarts: dict[str, int] = field(default_factory=dict)  # how often a process was started again, by stage
@@ -77,12 +78,15 @@ def launch(
     once: bool = False,
     ends_with: str = "capture",
     seconds: float | None = None,
+    waiting: Callable[[str, Outcome], None] = lambda sentence, so_far: None,
 ) -> Outcome:
     """Run these processes to their end; `settings` gives what each is told, by label.
 
     `settings` is called when the processes are starting already: they import their libraries meanwhile. What it raises
     ends them. `logs`: the folder of their logs, as a person is told it; `once`: workers may end by themselves;
-    `ends_with`: the stage whose end is that of the run here; `seconds`: so long after all were ready the run is ended.
+    `ends_with`: the stage whose end is that of the run here; `seconds`: so long after all were ready the run is ended;
+    `waiting`: called once when all is written and the run stays for a person, with the sentence that says so and the
+    outcome so far.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
     events: SimpleQueue[Event] = SimpleQueue()
@@ -91,38 +95,42 @@ def launch(
             view.say(sentence)
         processes.tell_settings(settings())
         supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
-        reports = _watch(supervision, events, processes, view)
+        outcome = Outcome(ExitStatus.DONE, None)
+        _watch(supervision, events, processes, view, outcome, waiting)
         processes.is_over = True
-    return Outcome(
-        supervision.status,
-        supervision.sentence,
-        reports,
-        supervision.stop_asked,
-        supervision.stop_asked_s,
-        dict(supervision.restarts),
-    )
+    outcome.status, outcome.sentence = supervision.status, supervision.sentence
+    outcome.stopped, outcome.stopped_s = supervision.stop_asked, supervision.stop_asked_s
+    outcome.restarts = dict(supervision.restarts)
+    return outcome
 
 
 def _watch(
-    supervision: Supervision, events: SimpleQueue[Event], processes: Children, view: RunView
-) -> dict[str, dict[int, CaptureReport | RenderReport]]:
-    """Do what the supervision decides until it is over; returns the reports of the processes."""
-    reports = {}
+    supervision: Supervision,
+    events: SimpleQueue[Event],
+    processes: Children,
+    view: RunView,
+    outcome: Outcome,
+    waiting: Callable[[str, Outcome], None],
+) -> None:
+    """Do what the supervision decides until it is over, and note the reports of the processes in `outcome`."""
     while not supervision.is_over:
         try:
             event = events.get(timeout=TICK_S)
         except Empty:
             event = Tick()
         match event:
-            case StageMessage(label, Progress(report) | FinalReport(report)):
-                reports.setdefault(label, {})[processes.life_of(label)] = report
+            case StageMessage(label, Progress(report) | FinalReport(report) | Waiting(report=report)):
+                outcome.reports.setdefault(label, {})[processes.life_of(label)] = report
         if isinstance(event, StageMessage):
             _show(event, processes, view)
+            if isinstance(event.message, Waiting) and not outcome.waited:  # Another life of render may have said it.
+                outcome.restarts = dict(supervision.restarts)
+                waiting(event.message.sentence, outcome)
+                outcome.waited = True
         for action in supervision.step(event, time.monotonic()):
             _do(action, processes, view)
         processes.note_restarts(dict(supervision.restarts))
         processes.tell_on()
-    return reports
 
 
 def _show(said: StageMessage, processes: Children, view: RunView) -> None:

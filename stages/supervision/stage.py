@@ -36,6 +36,7 @@ from ..protocol.control import (
     SourceOpened,
     StageHeartbeat,
     Stop,
+    Waiting,
     WorkerExit,
     decode,
     encode,
@@ -123,6 +124,10 @@ class ControlChannel:
     def report(self, report: CaptureReport | RenderReport) -> None:
         """The stage's part of the account of the run: its last word."""
         self._tell(FinalReport(report))
+
+    def waiting(self, sentence: str, report: RenderReport) -> None:
+        """Everything is written, and a person still looks at it; `sentence` says what the run waits for."""
+        self._tell(Waiting(sentence, report))
 
     def quit(self) -> None:
         """The person has asked to end the run, in the window; may be repeated."""

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: sentences, and how far it is, on a terminal in one line that lives."""
+"""What a person sees while a run goes on: sentences, and on a terminal a live line that says how far it is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..errors import reason
 from ..names import printable
 from ..protocol.control import SourceOpened
 from ..protocol.stats import CaptureReport, RenderReport
+from .progress import Pace, plain_line, progress_line
 
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
 AT_ONCE = 1000  # characters: a pipe that takes anything takes so many
 UNTOLD_CHARACTERS = 100_000  # kept for a terminal that takes nothing at the moment
-BARS = "▁▂▃▄▅▆▇█"
 
 
 def takes(stream: TextIO, within_s: float | None = 0.0) -> bool:
@@ -34,15 +34,23 @@ def takes(stream: TextIO, within_s: float | None = 0.0) -> bool:
 class TerminalView:
     """Writes to `stream`, normally stderr; on a terminal a live line, else a line now and then; `quiet`: nothing."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str, window: int):
+    def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str):
         self._stream, self.is_quiet = stream, quiet
-        self._detector, self._output, self._window = detector, output, window
-        self._is_live = not quiet and stream.isatty()
-        self._has_bars = "utf" in (stream.encoding or "").lower()
+        self._detector, self._output = detector, output
+        self._is_live = not quiet and stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._has_blocks = "utf" in (stream.encoding or "").lower()
+        self._has_colour = not os.environ.get("NO_COLOR")  # https://no-color.org
         self._reports: dict[str, CaptureReport] = {}
         self._faces: dict[str, int] = {}  # by source, all that are in the results: a capture has those of its life
+        self._pace = Pace()
         self._shown = self._untold = ""
+        self._is_resting = False
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
+
+    def starts(self, processes: int) -> None:
+        """Something to see until the first source is there: libraries and models take a while to load."""
+        if self._is_live:
+            self._draw(f"starting {processes} processes ...")
 
     def opened(self, source: SourceOpened) -> None:
         """The line at the start, for each source."""
@@ -57,22 +65,23 @@ class TerminalView:
 
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
+        now_s = time.monotonic()
         if isinstance(report, CaptureReport):
             self._reports[label] = report
+            self._pace.note(now_s, sum(said.done for said in self._reports.values()))
         else:
             self._faces |= {source: said.faces for source, said in report.sources.items()}
-        now_s = time.monotonic()
-        if self.is_quiet or not self._reports or now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
+        if self.is_quiet or self._is_resting or not self._reports:
+            return
+        if now_s - self._drawn_s < (REDRAW_S if self._is_live else LINE_S):
             return
         self._drawn_s = now_s
         sources = [replace(said, faces=self._faces.get(said.source, said.faces)) for said in self._reports.values()]
-        if not self._is_live:
-            self.say(live_line(sources, None).strip())
-            return
-        line = printable(live_line(sources, self._window if self._has_bars else None))
-        cleared = self._cleared()
-        self._shown = line[: shutil.get_terminal_size().columns - 1]
-        self._write(cleared + self._shown)
+        if self._is_live:
+            shape = {"blocks": self._has_blocks, "colour": self._has_colour}
+            self._draw(progress_line(sources, self._pace.frames_s(), self._columns(), **shape))
+        else:
+            self.say(plain_line(sources, self._pace.frames_s()))
 
     def started_again(self, label: str, stage: str) -> None:
         """A sentence of the supervision says so."""
@@ -80,11 +89,29 @@ class TerminalView:
     def delivered(self, report: dict[str, dict]) -> None:
         """Sentences say what a person should know of it."""
 
-    def close(self) -> None:
-        """Take the live line away."""
+    def rest(self) -> None:
+        """All is done, and a person still looks at it: nothing is said of how far it is any more."""
+        self._is_resting = True
         self._write(self._cleared())
         self._shown = ""
+
+    def close(self) -> None:
+        """Take the live line away."""
+        self.rest()
         self._is_live = False
+
+    def _draw(self, line: str) -> None:
+        cleared = self._cleared()
+        self._shown = line
+        self._write(cleared + line)
+
+    def _columns(self) -> int:
+        """Of the terminal that is written to, which may have become another since; one less, or a line would wrap."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        return (columns or shutil.get_terminal_size().columns) - 1
 
     def _cleared(self) -> str:
         return "\r\x1b[K" if self._shown else ""
@@ -130,40 +157,3 @@ class Views:
                 self._others.remove(other)
                 name = type(other).__name__.lower()
                 self._view.say(f"{name} are left out from here on: {type(error).__name__}: {reason(error)}.")
-
-
-def live_line(sources: list[CaptureReport], window: int | None) -> str:
-    """Where the captures are, in one line; `window`: how much waiting work makes a full bar, None for no bars."""
-    if len(sources) > 1:
-        return " " + "   ".join(f"{s.source} {_count(s)}  {s.fps:.1f} fps" for s in sources)
-    [source] = sources
-    parts = [f" {_count(source)} frames", f"{source.faces} faces", f"{source.fps:.1f} fps"]
-    if source.frames and source.fps:
-        parts.append(f"{_duration(max(0, source.frames - source.done) / source.fps)} left")
-    if source.latency_ms_p50 is not None:
-        parts.append(f"latency p50 {source.latency_ms_p50:.0f} ms  p95 {source.latency_ms_p95:.0f} ms")
-    if window and source.waiting:
-        parts.append(_bars(source.waiting, window))
-    return "   ".join(parts)
-
-
-def _count(source: CaptureReport) -> str:
-    return f"{source.done}/{source.frames}" if source.frames else str(source.done)
-
-
-def _bars(waiting: dict[str, int], window: int) -> str:
-    """How much work waits for each stage, as in `age ▂  emotion ▇ slowest`."""
-    slowest = max(waiting, key=waiting.get) if any(waiting.values()) else None
-    bars = []
-    for stage, tasks in sorted(waiting.items()):
-        height = min(len(BARS) - 1, tasks * len(BARS) // (window + 1))
-        bars.append(f"{stage} {BARS[height]}" + (" slowest" if stage == slowest else ""))
-    return "  ".join(bars)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

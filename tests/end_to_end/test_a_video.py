@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -60,13 +62,10 @@ def test_the_annotated_video_has_the_same_frames_at_the_same_times_and_the_sound
 
 def test_it_says_what_it_reads_and_what_came_of_it(shown: Ran):
     assert f"facepipe: film.mp4, {WIDTH} x {HEIGHT} at 25 frames/s, detector haar → {shown.output}\n" in shown.err
-    said = shown.out.splitlines()
-    assert " ".join(said[0].split()) == "source frames faces dropped frames/s latency p50 latency p95"
-    assert said[1].split()[:4] == ["film.mp4", "32", str(sum(FACES)), "0"]
-    assert "film.mp4: 32 captured = 32 rendered" in said
-    assert any("detect" in line and "% busy" in line for line in said)
-    assert any("was the limit" in line for line in said)
-    assert said[-1].startswith("32 frames in ") and ", none missing. Wrote " in said[-1]
+    found, speed, files = shown.out.splitlines()
+    assert re.fullmatch(rf"32 frames, {sum(FACES)} faces of [\w, ]+; none missing\.", found)
+    assert re.match(r"[\d.]+ frames/s, [\d.]+ s", speed)
+    assert files == f"Wrote {shown.output}/results.jsonl and {shown.output}/annotated/film.mp4."
     assert not shown.err.count("\r"), "a live line although nobody looks"
 
 

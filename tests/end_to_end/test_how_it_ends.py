@@ -42,7 +42,8 @@ def test_a_signal_in_the_middle_ends_it_in_order_within_five_seconds(place, slow
     assert ran.summary["status"] == status
     [source] = ran.summary["sources"]
     assert source["captured"] == source["rendered"] == len(ran.lines)
-    assert ran.out.splitlines()[-1].startswith(f"Stopped: {len(ran.lines)} frames in ")
+    stopped, found, *_ = ran.out.splitlines()
+    assert stopped.startswith("Stopped.") and found.startswith(f"{len(ran.lines)} frames, ")
     assert ran.err.count("\n") <= 5 and "Traceback" not in ran.err
 
 

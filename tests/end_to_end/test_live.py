@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from datetime import datetime
 
@@ -191,7 +192,7 @@ def test_frames_are_dropped_at_a_detector_that_stands_still_and_counted(place, d
     at_detect = [drop for drop in source["dropped"] if drop["stage"] == "detect"]
     assert {drop["reason"] for drop in at_detect} <= {"late", "queue full"}
     assert sum(drop["count"] for drop in at_detect) >= 20
-    assert "dropped at detect (" in ran.out
+    assert re.search(r"\d+ frames dropped, because ", ran.out)
 
 
 @pytest.mark.long
@@ -213,4 +214,4 @@ def test_a_detector_that_is_too_slow_for_the_camera(place, door):
     source = assert_balanced(ran)
     assert any(drop["reason"] == "queue full" and drop["count"] > 5 for drop in source["dropped"])
     assert sum(after.values()) < sum(before.values()) + 100_000_000
-    assert "detect was the limit" in ran.out
+    assert "detect took longest" in ran.out

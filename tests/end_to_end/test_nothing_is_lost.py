@@ -139,8 +139,7 @@ def test_a_poison_frame_is_marked_and_the_run_goes_on(place, film, shown: Ran):
     account = [json.loads(line) for line in (ran.output / "account.jsonl").read_text().splitlines()]
     assert {loss["what"] for loss in account} == {"given up"}
     assert sorted((loss["first"], loss["stage"]) for loss in account) == [(9, "age"), (20, "detect"), (21, "detect")]
-    assert ran.out.splitlines()[-1].startswith("32 frames in ")
-    assert "1 answers given up, 2 not analysed" in ran.out
+    assert ran.out.startswith("32 frames, ") and "; 1 answer missing, see account.jsonl, 2 frames not" in ran.out
 
 
 @pytest.mark.parametrize("stage", ["capture", pytest.param("render", marks=pytest.mark.long)])
@@ -195,7 +194,8 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     goes_on = re.search(rf"^facepipe: {slow_film.name} goes on at frame (\d+)$", resumed.err, re.MULTILINE)
     before = int(goes_on[1])
     assert resumed.summary["sources"][0]["before"] == before
-    assert f"{len(FACES)} frames, {before} of them before and {len(FACES) - before} now in " in resumed.out
+    assert resumed.out.startswith(f"{len(FACES)} frames, ")
+    assert f"; {len(FACES) - before} frames now and {before} before" in resumed.out
     again = place.run(slow_film, "--resume")
     assert (again.status, again.results) == (0, calm.results)
     assert "is finished; there is nothing to resume" in again.err

@@ -21,9 +21,11 @@ def test_on_a_terminal_one_live_line_says_where_it_is_and_its_end_ends_the_run(p
     finally:
         os.close(terminal)
     assert ran.status == 129
-    drawn = [part for part in said.replace("\x1b[K", "").split("\r") if "frames" in part and "fps" in part]
-    assert drawn and "/32 frames" in drawn[-1] and "faces" in drawn[-1] and "left" in drawn[-1]
-    assert said.rstrip("\r\n").endswith(("\x1b[K", "\n")) or "fps" not in said.splitlines()[-1]
+    assert said.startswith("starting 6 processes")
+    drawn = [part for part in said.replace("\x1b[K", "").split("\r") if " % |" in part]
+    assert "/32 frames" in drawn[-1] and "face" in drawn[-1] and "frames/s" in drawn[-1] and "left" in drawn[-1]
+    assert all(len(part) <= 79 for part in drawn if "\x1b" not in part)
+    assert " % |" not in said.rpartition("\x1b[K")[2]
 
 
 def _read_all(terminal: int) -> str:
@@ -57,4 +59,4 @@ def test_it_runs_from_any_folder_whatever_lies_there_also_names_that_the_termina
     place.environment |= {"PYTHONIOENCODING": "latin-1"}
     ran = place.run("日本.mp4", "--detector=haar", config=PROJECT / "pipeline.yaml", cwd=here).succeeded()
     assert len(ran.lines) == len(FACES) and ran.lines[0]["source"] == "日本.mp4"
-    assert "32 captured = 32 rendered" in ran.out
+    assert "32 frames, " in ran.out and "none missing" in ran.out

@@ -33,7 +33,7 @@ def address_of(run: Running) -> str:
 
 def test_the_page_changes_nothing_of_the_results_and_what_is_refused_is_told_at_the_end(place, film, shown: Ran):
     port = free_port()
-    run = place.start(film, f"--web={port}", display="web")
+    run = place.start(film, f"--web={port}", "--verbose", display="web")
     assert address_of(run) == f"http://127.0.0.1:{port}/"
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(address_of(run) + "etc/passwd")

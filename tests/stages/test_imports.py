@@ -25,3 +25,10 @@ def test_a_stage_loads_at_its_start_what_it_needs_and_nothing_else(stage, librar
     program = f"import sys, stages.{stage}; print(*sorted({WATCHED} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == libraries
+
+
+def test_the_command_says_something_before_it_loads_what_takes_long():
+    heavy = WATCHED - {"yaml"} | {"numpy", "tqdm"}
+    program = f"import sys, stages.commands.run; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
-from stages.supervision.account import account, last_line, limit_sentence, lines, of_all_lives
+from stages.supervision.account import account, full_lines, limit_sentence, of_all_lives
 
 CAPTURE = CaptureReport(
     source="clip.mp4", captured=275, seconds=11.0, latency_ms_p50=71.4, latency_ms_p95=133.2, skipped=0
@@ -27,55 +27,39 @@ def with_source(**changes) -> RenderReport:
 
 def test_a_run_in_which_nothing_was_lost():
     came = account([CAPTURE], RENDER, REPLICAS)
-    assert lines(came) == [
+    assert full_lines(came) == [
         "source    frames  faces  dropped  frames/s  latency p50  latency p95",
         "clip.mp4     275    550        0      25.0        71 ms       133 ms",
         "clip.mp4: 275 captured = 275 rendered",
         "work per frame: detect 72.0 ms in 2 processes (90 % busy), gender 2.0 ms (5 % busy),"
         " render 8.0 ms (20 % busy)",
-        "detect was the limit:"
-        " a smaller stages.detect.longest_side, a larger smallest_face, or more replicas on more cores would help",
-        "the sound track was copied",
+        "detect was the limit: a smaller --set stages.detect.longest_side=N, a larger --set"
+        " stages.detect.smallest_face=SHARE, or on more cores --set stages.detect.replicas=N would help",
     ]
-    assert last_line(came) == (
-        "275 frames in 11.0 s, none missing. Wrote out/results.jsonl and out/annotated/clip.mp4."
-    )
 
 
 def test_what_was_dropped_is_told_by_stage_and_reason_and_the_account_balances():
     dropped = [DropCount("capture", "full", 12), DropCount("detect", "late", 3)]
     came = account([CAPTURE], with_source(rendered=260, dropped=dropped, missing=4, errors=1), REPLICAS)
     assert came.sources[0].unaccounted == 0
-    assert lines(came)[2] == (
+    assert full_lines(came)[2] == (
         "clip.mp4: 275 captured = 260 rendered + 12 dropped at capture (full) + 3 dropped at detect (late)"
     )
-    assert last_line(came).startswith("260 frames in 11.0 s, 15 dropped, 4 answers given up, 1 not analysed. Wrote")
 
 
 def test_frames_that_were_under_way_when_the_run_was_ended_are_not_hidden():
     came = account([CAPTURE], with_source(rendered=270), REPLICAS)
-    assert lines(came)[2] == "clip.mp4: 275 captured = 270 rendered + 5 under way when the run was ended"
-    assert "5 not finished" in last_line(came)
+    assert full_lines(came)[2] == "clip.mp4: 275 captured = 270 rendered + 5 under way when the run was ended"
 
 
 def test_a_capture_that_was_killed_leaves_the_number_unknown_not_0():
-    came = account([], RENDER, REPLICAS)
-    assert lines(came)[2] == "clip.mp4: an unknown number captured = 275 rendered"
-    assert last_line(came).startswith("275 frames, an unknown number not finished. Wrote")
+    assert full_lines(account([], RENDER, REPLICAS))[2] == "clip.mp4: an unknown number captured = 275 rendered"
 
 
 def test_a_render_that_was_killed_leaves_what_its_captures_know():
     came = account([replace(CAPTURE, skipped=2)], None, REPLICAS)
     assert (came.sources[0].captured, came.sources[0].rendered, came.outputs) == (275, 0, [])
-    assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 2 files not read."
-    came = account([replace(CAPTURE, skipped=1)], None, REPLICAS)
-    assert last_line(came) == "0 frames in 11.0 s, 275 not finished, 1 file not read."
-
-
-def test_where_a_video_lacks_frames_it_is_not_said_that_none_is_missing():
-    came = account([replace(CAPTURE, cut_short=1)], RENDER, REPLICAS)
-    assert last_line(came).startswith("275 frames in 11.0 s, 1 video cut short. Wrote")
-    assert came.to_json()["sources"][0]["cut_short"] == 1
+    assert came.sources[0].skipped == 2
 
 
 def test_where_no_stage_is_busy_none_is_blamed():
@@ -85,7 +69,7 @@ def test_where_no_stage_is_busy_none_is_blamed():
 
 def test_a_slow_attribute_stage_is_helped_by_replicas():
     came = account([CAPTURE], with_source(spent={"glasses": 10.5, "detect": 3.0}), REPLICAS)
-    assert limit_sentence(came) == "glasses was the limit: more stages.glasses.replicas would help"
+    assert limit_sentence(came) == "glasses was the limit: --set stages.glasses.replicas=2 would help"
 
 
 def test_two_sources_share_the_table_and_the_stages():
@@ -94,13 +78,7 @@ def test_two_sources_share_the_table_and_the_stages():
     came = account([CAPTURE, other], replace(RENDER, sources={"clip.mp4": CLIP, "yard": yard}), REPLICAS)
     assert [source.source for source in came.sources] == ["clip.mp4", "yard"]
     assert came.busy["detect"] == (19.8 + 2.2) / 11.0 / 2
-    assert lines(came)[2] == "yard          10      0        0       0.9        71 ms            –"
-    assert last_line(came).startswith("285 frames")
-
-
-def test_many_outputs_are_not_all_named():
-    came = account([CAPTURE], replace(RENDER, outputs=[f"{n}.jpg" for n in range(30)]), REPLICAS)
-    assert last_line(came, lambda path: "out/" + path).endswith("Wrote out/0.jpg, out/1.jpg, out/2.jpg and 27 others.")
+    assert full_lines(came)[2] == "yard          10      0        0       0.9        71 ms            –"
 
 
 counts = st.integers(0, 1000)
@@ -119,7 +97,7 @@ def test_messages_that_were_refused_are_counted_over_all_sockets():
     render = replace(RENDER, refused={"a header that is not msgpack": 4, "other": 1})
     came = account([capture], render, REPLICAS)
     assert came.to_json()["refused"] == {"a header that is not msgpack": 7, "other": 1}
-    assert lines(came)[-1] == "8 messages refused, most of all a header that is not msgpack"
+    assert full_lines(came)[-1] == "8 messages refused, most of all a header that is not msgpack"
 
 
 def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
@@ -135,10 +113,9 @@ def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
 
 def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did_and_says_what_was_done_before():
     came = account([replace(CAPTURE, captured=800, seconds=10.0)], with_source(rendered=800, before=550), REPLICAS)
-    assert lines(came)[1].split()[:5] == ["clip.mp4", "800", "550", "0", "25.0"]
-    assert lines(came)[2] == "clip.mp4: 800 captured = 800 rendered (550 of them before)"
-    assert "detect 79.2 ms" in lines(came)[3]  # 19.8 s of work on 250 frames
-    assert last_line(came).startswith("800 frames, 550 of them before and 250 now in 10.0 s, none missing. Wrote")
+    assert full_lines(came)[1].split()[:5] == ["clip.mp4", "800", "550", "0", "25.0"]
+    assert full_lines(came)[2] == "clip.mp4: 800 captured = 800 rendered (550 of them before)"
+    assert "detect 79.2 ms" in full_lines(came)[3]  # 19.8 s of work on 250 frames
     assert came.to_json()["sources"][0]["before"] == 550
 
 
@@ -150,12 +127,4 @@ def test_what_was_done_before_a_start_is_what_its_first_render_found():
 
 def test_a_start_that_rendered_nothing_has_no_work_per_frame():
     came = account([replace(CAPTURE, seconds=1.0)], with_source(rendered=275, before=275), REPLICAS)
-    assert not any("work per frame" in line for line in lines(came))
-    assert "275 of them before and 0 now" in last_line(came)
-
-
-def test_restarts_stand_in_the_last_line():
-    read = CaptureReport(source="a", captured=9, seconds=1.0)
-    rendered = RenderReport(sources={"a": SourceReport(rendered=9)})
-    came = account([read], rendered, {"render": 1}, {"age": 2})
-    assert last_line(came).startswith("9 frames in 1.0 s, none missing, 2 restarts (age).")
+    assert not any("work per frame" in line for line in full_lines(came))
