@@ -15,6 +15,7 @@ import ast
 import hashlib
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -262,8 +263,9 @@ def _checked(draft: Draft, path: Path, file: Path) -> list[str]:
         try:
             card = replace(load_card(written), file=file)
             row = load_model(card).answers(picture(card.geometry)[None])[0]
-        except CardError as error:
-            raise CardError(str(error).replace(str(written), str(path))) from error
+        except CardError as error:  # There is no card yet that the sentence could be about.
+            what = re.sub(rf"^{re.escape(str(written))}(:\d+)?: ", "", str(error))
+            raise WriteError(f"{file}: no card is written: {what.replace(str(written), str(path))}") from error
     draft.set("golden.scores", [round(float(number), 5) for number in row])
     draft.set("golden.tolerance", TOLERANCE_YEARS if card.task == "age" else TOLERANCE)
     return [f"The answer to the test picture, a drawn face, is {_said(card, row)}; see that it makes sense."]

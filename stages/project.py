@@ -15,6 +15,9 @@ _IN_A_CHECKOUT = {
     "run": "run_pipeline.py",
     "check": "run_pipeline.py --check",
     "card": "python -m stages.card",
+    "connect": "python -m stages.connect",
+    "export": "python -m stages.export",
+    "people": "python -m stages.people",
     "report": "python -m stages.report",
     "serve": "python -m stages.serve",
 }
@@ -22,4 +25,4 @@ _IN_A_CHECKOUT = {
 
 def command(name: str) -> str:
     """How a command is called as this one was: `facepipe report`, or `python -m stages.report`."""
-    return f"facepipe {name}" if "." in PACKAGE else _IN_A_CHECKOUT.get(name, f"facepipe {name}")
+    return f"facepipe {name}" if "." in PACKAGE else _IN_A_CHECKOUT.get(name, f"python -m facepipe {name}")

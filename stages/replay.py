@@ -169,7 +169,8 @@ def told(replayed: Replayed) -> list[str]:
     each = f", {1000 * replayed.work_s / replayed.tasks:.1f} ms each" if replayed.tasks else ""
     most = f", by up to {replayed.largest:.4g}" if replayed.largest else ""
     differ = f"{len(replayed.differing)} of {replayed.compared} answers differ{most}"
-    return [*_some(replayed.differing), f"{replayed.tasks} tasks{each}; {differ}."]
+    why = " The run may have had another model or other settings: repeat its --config and --set." if most else ""
+    return [*_some(replayed.differing), f"{replayed.tasks} tasks{each}; {differ}.{why}"]
 
 
 def told_decisions(replayer: Replayer) -> list[str]:

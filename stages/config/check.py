@@ -19,6 +19,7 @@ from .schema import (
     AREA_NAME,
     HOST_NAME,
     KNOWN_ATTRIBUTES,
+    MODEL_FILES,
     MOST_AREAS,
     RESERVED_STAGE_NAMES,
     SECTIONS,
@@ -42,7 +43,6 @@ DETECTOR, DETECTOR_MODEL = ("stages", "detect", "detector"), ("stages", "detect"
 MOST_HOSTS, MOST_WEBHOOKS = 64, 16
 _MOST = {"hosts": MOST_HOSTS, "webhooks": MOST_WEBHOOKS}
 EXAMPLE = "tcp://127.0.0.1:5700"
-_NEED_A_MODEL = ("dlib-cnn", "yunet")
 _TAKES_A_CARD, _CARDS = "fast", (".yaml", ".yml")
 # Keys that have moved, with where to.
 _MOVED = {("stages", "detect", key): ("stages", "detect", "haar", key) for key in ("step", "neighbours")}
@@ -335,10 +335,13 @@ def _wrong_rotation(pipeline: Pipeline) -> Iterator[Problem]:
 
 def _wrong_model(detect: Detect) -> Iterator[Problem]:
     """A detector without its model, or with one that it does not take."""
-    detector, key, others = detect.detector, dotted(DETECTOR_MODEL), " or ".join(_NEED_A_MODEL)
-    if detector in _NEED_A_MODEL:
+    detector, key, others = detect.detector, dotted(DETECTOR_MODEL), " or ".join(MODEL_FILES)
+    if detector in MODEL_FILES:
         if detect.model is None:
-            yield Problem(DETECTOR, f"the detector {detector} needs a model file; write its path at {key}")
+            where = MODEL_FILES[detector]
+            yield Problem(
+                DETECTOR, f"the detector {detector} needs a model file; get {where}, and add --set {key}=FILE"
+            )
     elif detect.model is None:
         return
     elif detector != _TAKES_A_CARD:

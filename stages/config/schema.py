@@ -110,6 +110,12 @@ class Haar:
     ] = 3
 
 
+MODEL_FILES = {  # what a detector needs that does not come with facepipe, and where it is
+    "dlib-cnn": "mmod_human_face_detector.dat, unpacked from http://dlib.net/files/mmod_human_face_detector.dat.bz2",
+    "yunet": "face_detection_yunet_2023mar.onnx from"
+    " https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
+}
+
 # What `auto` is for each detector; docs/detectors.md has what it was chosen by. A threshold of None: the card's.
 SUITED = {
     "fast": {"longest_side": 448, "smallest_face": 0.04, "threshold": None},

@@ -20,6 +20,7 @@ from ..config.schema import ConfigError, Pipeline
 from ..dependencies import installs
 from ..errors import reason
 from ..sources.spec import expanded
+from .topics import level
 
 MOST_SECRET_BYTES = 65_536
 
@@ -82,6 +83,8 @@ class Endpoints:
         Raises `ConfigError` for what is not there, with the key.
         """
         mqtt = pipeline.mqtt
+        if mqtt.broker is not None:
+            _refuse_equal_topics(pipeline)
         broker = None if mqtt.broker is None else _broker(mqtt, Store(folder, environment))
         hooks = [_hook(name, hook, Store(folder, environment)) for name, hook in pipeline.webhooks.items()]
         areas = {name or "": pipeline.areas_of(name) for name in pipeline.all_sources()}
@@ -97,6 +100,16 @@ class Endpoints:
         return cls(
             None if broker is None else Broker(**broker), [Hook(**hook) for hook in said["hooks"]], said["areas"]
         )
+
+
+def _refuse_equal_topics(pipeline: Pipeline) -> None:
+    """Raise `ConfigError` for two sources with one topic."""
+    before: dict[str, str] = {}
+    for name in pipeline.sources:
+        if (other := before.setdefault(level(name), name)) != name:
+            raise ConfigError(
+                f"sources.{other} and sources.{name} would both be {level(name)} in MQTT; give one another name."
+            )
 
 
 def verified(ca: str | None, certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:

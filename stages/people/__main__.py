@@ -209,15 +209,25 @@ def _tables(
         raise ResultsError(f"--begins {begins} is so late that the video goes on after the year 9999.") from None
     for suffix, write in writers.items():
         for name, rows in ((PEOPLE, everybody), (SECONDS, every_second), (DAYS, lambda: iter(visitors))):
-            if name == DAYS and not visitors:
-                continue
             path = folder / f"{name}{suffix}"
+            if name == DAYS and not visitors:
+                if _removed(path, manifest):
+                    yield f"Removed {path}: it was of an earlier --begins."
+                continue
             count = write(path, columns_of(rows()), rows(), manifest)
             yield f"Wrote {path}: {counted(count, 'row', 'rows')}."
     if next(everybody(), None) is None:
         yield "Nobody has a number in these results: they are of pictures, or of a run with render.track: false."
     elif not visitors:
         yield "No table of days: a video has no time of day; --begins says when its first frame was recorded."
+
+
+def _removed(path: Path, manifest: Manifest) -> bool:
+    """Remove a table that says nothing of these results any more; one that you have changed stays."""
+    try:
+        return manifest.remove(path)
+    except OSError as error:
+        raise cannot_be_written(path.parent, error) from error
 
 
 def _of_one_video(rows: Iterable[Row]) -> Iterator[Row]:

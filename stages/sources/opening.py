@@ -72,12 +72,13 @@ def _camera_or_demo() -> Source:
     from .camera import first_camera
     from .demo import Demo
 
-    other = "--source 0, a file, a folder, a URL or demo chooses another"
     if camera := first_camera():
-        camera.chosen = f"{camera.name} opens, so it is shown; {other}."
+        camera.chosen = (
+            f"{camera.name} opens, so it is the source; --source with a file, folder or URL chooses another."
+        )
         return camera
     demo = Demo()
-    demo.chosen = f"No camera opens, so the demo is shown; {other}."
+    demo.chosen = "No camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
     return demo
 
 

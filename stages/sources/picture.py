@@ -88,6 +88,8 @@ def read_picture(path: Path, label: str) -> tuple[np.ndarray, str | None]:
 def decode_picture(file: bytes, label: str) -> tuple[np.ndarray, str | None]:
     """The same from the bytes of a file, wherever they are from."""
     header = read_header(file)
+    if header is None and may_be_picture(file[:64]):
+        raise SourceError(f"{label} is damaged or cut off before its size is said; copy it again.")
     if header is None:
         raise SourceError(f"{label} {NO_PICTURE if file else 'is empty'}, whatever its name says.")
     if header.refused:

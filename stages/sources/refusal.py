@@ -95,10 +95,18 @@ def nothing_in(spec: str) -> SourceError:
     """The sentence for a folder or a glob without a picture or video."""
     root = root_of(spec)
     if is_pattern(spec):
-        what, hint = f"The glob {spec} matches", "'**' stands for any subfolders"
+        what, hint = f"The glob {spec} matches", _other_glob(spec) or "'**' stands for any subfolders"
     else:
         what, hint = f"The folder {root} holds", f"the glob '{root / '**' / '*'}' takes its subfolders too"
     return SourceError(f"{what} no picture and no video (.jpg, .png, .mp4, .mkv, .gif and the like); {hint}.")
+
+
+def _other_glob(spec: str) -> str | None:
+    """The same glob with the ending of files that are there."""
+    stem, dot, ending = spec.rpartition(".")
+    if not dot or "/" in ending:
+        return None
+    return next((f"there are files for '{stem}{s}'" for s in sorted(PICTURES | VIDEOS) if holds(stem + s, {s})), None)
 
 
 def unreadable_folder(root: Path, error: OSError) -> SourceError:

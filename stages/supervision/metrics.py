@@ -246,7 +246,7 @@ class _Server:
             try:
                 return self._start()
             except MetricsError as error:
-                self._say(f"{error} The run goes on, and nobody answers Prometheus.")
+                self._say(f"{error} The run goes on without metrics.")
                 self._over.set()
 
 

@@ -278,7 +278,7 @@ MISTAKES = [  # texts, the line and the key, what is allowed
     (["stages: {box: {kind: attribute, model: x}}"], "1: stages.box", "the name is taken by the program"),
     (["stages: {age: {}, age-1: {kind: attribute, model: x}}"], "1: stages.age-1", "what a process of stages.age is"),
     (["stages: {Gender: {}}"], "1: 'Gender' is no name", "1 to 32 of the characters a-z 0-9 _ -, a letter first"),
-    (["stages: {detect: {detector: yunet}}"], "1: the detector yunet", "write its path at stages.detect.model"),
+    (["stages: {detect: {detector: yunet}}"], "1: the detector yunet", "add --set stages.detect.model=FILE"),
     (["stages: {detect: {detector: haar, model: x}}"], "1: stages.detect.model", "the detector haar takes none"),
     (["stages: {detect: {model: y.onnx}}"], "1: stages.detect.model is 'y.onnx'", "the detector fast takes a card"),
     (["stages: {detect: {smallest_face: 0}}"], "1: stages.detect.smallest_face is 0", "above 0 up to 1, or auto"),
@@ -414,7 +414,7 @@ def test_a_value_that_is_not_yaml_is_given_as_an_override():
 
 WRONG_OPTIONS = {
     "stages.detect.detector=harr": "--set stages.detect.detector: stages.detect.detector is 'harr'; write one of fast",
-    "stages.detect.detector=yunet": "--set stages.detect.detector: the detector yunet needs a model file; write its",
+    "stages.detect.detector=yunet": "--set stages.detect.detector: the detector yunet needs a model file; get face_",
     "window.x=1": "--set window.x: window is 3 and holds no keys.",
     "a.b.c.d=1": "--set a.b.c.d: a is not a key; write one of source, sources, ",
     "window": "--set window: write KEY=VALUE, such as --set stages.detect.detector=dlib.",

@@ -52,6 +52,15 @@ def test_what_is_not_there_is_said_with_its_key(tmp_path, text, complaint):
     assert str(refused.value).startswith(("mqtt.", "webhooks.yard.")) and "hunter2" not in str(refused.value)
 
 
+def test_two_sources_that_would_have_one_topic_are_refused(tmp_path):
+    text = "sources: {front.door: 0, front_door: 1}"
+    with pytest.raises(
+        ConfigError, match=r"sources.front.door and sources.front_door would both be front_door in MQTT"
+    ):
+        endpoints(tmp_path, f"mqtt: {{broker: mqtt://h}}\n{text}")
+    endpoints(tmp_path, text)  # Without a broker nothing is wrong with them.
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -145,6 +145,15 @@ def test_without_a_time_of_day_there_is_no_table_of_days_and_that_is_said(run, c
     assert "No table of days" in capsys.readouterr().out and not (run / "days.csv").exists()
 
 
+def test_a_table_of_days_does_not_stay_beside_tables_that_are_newer(run, capsys):
+    assert main([str(run), "--begins", "2026-11-29T09:00+01:00"]) == 0
+    assert main([str(run)]) == 0
+    assert "Removed" in capsys.readouterr().out and not (run / "days.csv").exists()
+    (run / "days.csv").write_text("mine")
+    assert main([str(run)]) == 0
+    assert (run / "days.csv").read_text() == "mine"
+
+
 def test_events_are_not_written_without_what_the_run_was_begun_with(run, capsys):
     (run / "run.json").write_text("[1]")
     assert main([str(run), "--events"]) == 2

@@ -57,13 +57,13 @@ def test_auto_without_a_camera_is_the_demo_and_says_so(no_camera):
     source = open_source("auto")
     assert isinstance(source, Demo)
     assert source.chosen == (
-        "No camera opens, so the demo is shown; --source 0, a file, a folder, a URL or demo chooses another."
+        "No camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
     )
 
 
 @pytest.mark.parametrize("spec", [0, "0", "/dev/video0"])
 def test_a_camera_that_is_not_there_is_one_sentence(no_camera, capfd, spec):
-    assert refusal(spec) == ("There is no camera 0; no camera was found; a file, a folder, a URL or demo will do.")
+    assert refusal(spec) == "There is no camera 0; connect one, or choose a file, a folder, a URL or demo."
     assert capfd.readouterr().err == ""
 
 

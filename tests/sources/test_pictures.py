@@ -305,8 +305,13 @@ def _claims_more(suffix: str) -> bytes:
         ("tiles.heif", _tiles(coding=b"vvc1"), "is a HEIF picture of a coding that is not read; save it as JPEG or"),
         ("cut.avif", encoded("AVIF")[:-20], "cannot be decoded: it is damaged, cut off"),
         ("IMG_0001.dng", _two_pages(smaller_first=True), "begins with a preview, as raw files of cameras do"),
+        (
+            "cut.jpg",
+            b"\xff\xd8\xff\xe1\x40\x00Exif" + b"\0" * 3000,
+            "is damaged or cut off before its size is said; copy",
+        ),
         ("cut.png", _cut_off(".png"), "cannot be decoded: it is damaged, cut off"),
-        ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "is not a JPEG"),
+        ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "is damaged or cut off"),
         ("none.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0" * 8 + b"\x08\x02\0\0\0\0\0\0\0", "cannot be decoded"),
         (
             "bomb.png",

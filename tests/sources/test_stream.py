@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -174,8 +175,8 @@ def test_a_stream_is_closed_before_and_while_it_is_read(server):
 @pytest.mark.parametrize(
     ("path", "said", "waits"),
     [
-        ("/nothing.mp4", "cannot be opened: Server returned 404 Not Found", False),
-        ("/silent", "gave no picture within 1 s", True),
+        ("/nothing.mp4", "cannot be opened: Server returned 404 Not Found; check the address", False),
+        ("/silent", "gave no picture within 1 s; check the address", True),
         ("/text.mp4", "is not a video that can be read", False),
     ],
 )
@@ -193,7 +194,7 @@ def test_what_a_server_cannot_give_is_one_sentence_without_the_password(server, 
 
 @pytest.mark.parametrize(("status", "waits"), [(503, True), (500, True), (404, True), (401, False), (403, False)])
 def test_what_a_server_refuses_for_now_is_waited_for_and_a_wrong_password_is_not(server, status, waits):
-    with pytest.raises(SourceError, match="Server returned") as error:
+    with pytest.raises(SourceError, match="Server returned .*; (check|write its user and password)") as error:
         open_source(f"http://anna:secret@{server.address}/status/{status}?token=hidden")
     assert isinstance(error.value, SourceAway) == waits
     if waits:
@@ -206,8 +207,20 @@ def test_what_a_server_refuses_for_now_is_waited_for_and_a_wrong_password_is_not
     "address", ["rtsp://127.0.0.1:1", "http://127.0.0.1:1", "rtmp://127.0.0.1:1", "http://no.invalid"]
 )
 def test_a_stream_whose_address_answers_nothing_is_one_sentence_and_waited_for(address):
-    with pytest.raises(SourceAway, match=f"^{address}/live cannot be opened: "):
+    with pytest.raises(SourceAway, match=f"^{address}/live cannot be opened: .*; check the address and port"):
         open_source(f"{address}/live".replace("//", "//anna:secret@"))
+
+
+def test_a_server_that_hangs_up_is_not_called_a_video():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].close(), daemon=True)
+        thread.start()
+        address = f"rtsp://127.0.0.1:{server.getsockname()[1]}/1"
+        with pytest.raises(SourceError) as refused:
+            open_source(address)
+        thread.join()
+    assert str(refused.value).startswith(address) and "check the address and port" in str(refused.value)
+    assert "video" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,13 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(write, tmp_path, 
     assert os.listdir(tmp_path) == ["emotion.onnx"]
 
 
+def test_a_mistake_is_about_the_model_and_not_about_a_card_that_is_not_there(write, tmp_path, capsys):
+    status, path = write(model(), *COMPLETE, "--name", "a\nb")
+    said = capsys.readouterr().err
+    assert (status, path.exists()) == (2, False)
+    assert said.startswith(f"facepipe: {tmp_path}/emotion.onnx: no card is written: name ") and str(path) not in said
+
+
 def test_nothing_is_overwritten(write, tmp_path, capsys):
     (tmp_path / "emotion.yaml").symlink_to("nowhere")
     assert write(model(), *COMPLETE)[0] == 2

@@ -157,7 +157,9 @@ def sha256_of(file: Path) -> str:
 def users_file(model: str | None, detector: str, where: str) -> Path:
     """The file that the user has to bring for a detector; raises `DetectorError`, saying where there is one."""
     if model is None:
-        raise DetectorError(f"detector {detector} needs a model file: get {where} and set stages.detect.model to it.")
+        raise DetectorError(
+            f"detector {detector} needs a model file: get {where}, and add --set stages.detect.model=FILE."
+        )
     file = Path(os.path.expanduser(model))
     if not os.path.isfile(file):
         raise DetectorError(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ...config.schema import Detect
+from ...config.schema import MODEL_FILES, Detect
 from ..crop import BoxNormalization
 from .detector import not_a_model, said_of, sha256_of, users_file
 
 NAME = "dlib-cnn"
-WHERE = "mmod_human_face_detector.dat, unpacked from http://dlib.net/files/mmod_human_face_detector.dat.bz2"
+WHERE = MODEL_FILES[NAME]
 
 
 class DlibCnnBackend:

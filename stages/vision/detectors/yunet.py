@@ -5,14 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ...config.schema import Detect
+from ...config.schema import MODEL_FILES, Detect
 from ..crop import BoxNormalization
 from .detector import Found, not_a_model, said_of, sha256_of, users_file
 
 NAME = "yunet"
-WHERE = (
-    "face_detection_yunet_2023mar.onnx from https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
-)
+WHERE = MODEL_FILES[NAME]
 # OpenCV's own 0.9 leaves out turned and blurred faces: in 28 frames of a video it finds 20, this one 59 (those of them
 # that were looked at were faces); in 14 photographs 22 and 24.
 CERTAIN = 0.7

@@ -158,6 +158,10 @@ def picture_input(path: Path, file: OnnxFile) -> Tensor:
         raise CardError(
             f"{path} takes {shape or 'a single number'}, which is no picture; export a model whose input has four axes."
         )
+    if taken.shape is not None and taken.shape[0] not in (None, 1):
+        raise CardError(
+            f"{path} takes {taken.shape[0]} pictures at a time; export it with a batch of 1, or an open one."
+        )
     if declared_dtype(taken) not in DTYPES:
         raise CardError(
             f"{path} takes {taken.dtype or 'no array of numbers'}; export it with an input of float32, uint8 or int8."

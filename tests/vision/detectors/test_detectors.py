@@ -211,7 +211,8 @@ def test_a_detector_without_its_model_says_where_to_get_it(make, tmp_path):
         make(wanted("yunet"))
     assert str(refused.value) == (
         "detector yunet needs a model file: get face_detection_yunet_2023mar.onnx from "
-        "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet and set stages.detect.model to it."
+        "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet, and add --set"
+        " stages.detect.model=FILE."
     )
     with pytest.raises(DetectorError) as refused:
         make(wanted("dlib-cnn", model="no/such.dat"))

@@ -204,6 +204,7 @@ HOSTILE = {
         ),
         "has 2 inputs (x, other); export a model with one",
     ),
+    "a batch": (lambda: model(inputs={"x": ("FLOAT", [8, 3, 32, 32])}), "takes 8 pictures at a time; export it with"),
     "no picture": (lambda: model(inputs={"x": ("FLOAT", [1, 3])}), "takes 1 x 3, which is no picture; export"),
     "another size": (lambda: model(inputs={"x": ("FLOAT", [1, 3, 48, 48])}), "takes 1 x 3 x 48 x 48 (faces"),
     "words": (lambda: model(inputs={"x": ("STRING", [1, 3, 24, 24])}), "takes no array of numbers; export it with"),
