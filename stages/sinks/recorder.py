@@ -26,6 +26,7 @@ from .encoders import SOFTWARE
 from .images import write_picture
 from .recovery import Restored
 from .segments import delete_segments, made_segment, rate_in, segments_folder
+from .sound import COPIED
 from .subtitles import subtitles_path, write_subtitles
 from .video import VideoWriter
 
@@ -149,7 +150,7 @@ class Recorder:
         sound = self._run_with_heartbeat(lambda: video.close(self._original(self._video_of)))
         if video.path.is_file():
             self.paths.append(video.path)
-        self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound else [])]
+        self.notes += [*video.notes, *([f"{video.path.name}: {sound}"] if sound not in (None, COPIED) else [])]
 
     def _compare(self, video: Path) -> None:
         """Find out which frames the video will lack; of a live source that goes on, what it lacked then is known."""

@@ -12,6 +12,7 @@ from av.stream import Disposition
 from ..errors import reason
 from ..sources.container import OPTIONS, Laps, first_stamp_s, formats_of, streams_of_pictures
 
+COPIED = "sound copied"  # all of it
 _HELD_BY_MP4 = {"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"}
 
 
@@ -20,7 +21,7 @@ class Sound:
 
     def __init__(self, source: Path, start: Fraction, end: Fraction):
         # What became of it, final when the packets have been taken; None where there is no sound that could be missed.
-        self.said: str | None = "sound copied"
+        self.said: str | None = COPIED
         self._source, self._start, self._end = source, start, end
         self._damaged = 0  # packets that mp4 would not take
 
