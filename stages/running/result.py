@@ -38,7 +38,7 @@ def result_lines(account: RunAccount, pictures: list[str], shown: Callable[[str]
     sources = [source for source in account.sources if source.rendered or source.captured != 0] or account.sources
     if pictures:
         missing = [text for source in sources if (text := _missing(source)) != WHOLE]
-        said = [*pictures, *missing]
+        said = [*pictures, *(f"{text}." for text in missing)]
     else:
         said = [_name(source, sources) + _found(source) for source in sources]
     if not any(source.faces for source in sources) and all(_missing(source) == WHOLE for source in sources):

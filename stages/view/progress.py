@@ -116,7 +116,7 @@ def _count(source: CaptureReport) -> str:
 def _left(done: int, frames: int | None, frames_s: float | None) -> str:
     if frames and done >= frames:
         return "finishing"  # The video is joined, and what was written is compared.
-    return f"{duration((frames - done) / frames_s)} left" if frames and frames_s else ""
+    return f"{duration(max(1.0, (frames - done) / frames_s))} left" if frames and frames_s else ""
 
 
 def duration(seconds: float) -> str:

@@ -77,10 +77,10 @@ class TerminalView:
             return
         self._drawn_s = now_s
         sources = [replace(said, faces=self._faces.get(said.source, said.faces)) for said in self._reports.values()]
-        if self._is_live:
+        if self._is_live and any(source.done for source in sources):  # Before that it still says that it starts.
             shape = {"blocks": self._has_blocks, "colour": self._has_colour}
             self._draw(progress_line(sources, self._pace.frames_s(), self._columns(), **shape))
-        else:
+        elif not self._is_live:
             self.say(plain_line(sources, self._pace.frames_s()))
 
     def started_again(self, label: str, stage: str) -> None:

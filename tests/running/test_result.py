@@ -73,7 +73,7 @@ def test_what_is_missing_is_said_with_its_reason_in_words():
 
 def test_pictures_that_could_not_be_read_are_told_of_too():
     came = account([replace(CAPTURE, skipped=2)], RenderReport(sources={"clip.mp4": CLIP}), REPLICAS)
-    assert "2 files not readable" in result_lines(came, ["face 1: woman 97 %"], str, False)
+    assert "2 files not readable." in result_lines(came, ["face 1: woman 97 %"], str, False)
 
 
 def test_a_capture_or_render_that_was_killed_leaves_the_number_unknown_not_0():

@@ -71,6 +71,7 @@ def test_a_terminal_has_something_to_show_before_the_first_frame():
     stream, log = Stream(terminal=True), Stream(terminal=False)
     for view in (view_on(stream), view_on(log), view_on(stream, quiet=True)):
         view.starts(6)
+    view_on(stream).progress("capture", CaptureReport(source="clip.mp4", captured=2, frames=612))
     assert stream.getvalue() == "starting 6 processes ..."
     assert log.getvalue() == ""
 
