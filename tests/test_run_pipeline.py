@@ -116,6 +116,20 @@ def test_quiet_says_nothing(command, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_whole_account_is_printed_where_it_is_asked_for(command, capsys):
+    assert command("-v") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split()[:3] == ["source", "frames", "faces"] and "clip.mp4: 2 captured = 2 rendered" in said
+    assert said[-1] == "Wrote out/results.jsonl."
+
+
+def test_settings_of_another_detector_are_said_to_change_nothing(command, capsys):
+    assert command("--set", "stages.detect.haar.step=1.1") == 0
+    assert "stages.detect.haar changes nothing: the detector is fast" in capsys.readouterr().err
+    assert command("--set", "stages.detect.haar.step=1.1", "--detector", "haar", "--replace") == 0
+    assert "changes nothing" not in capsys.readouterr().err
+
+
 def test_that_a_record_keeps_what_blur_hides_is_said(command, capsys):
     said = "facepipe: trace keeps the pictures as they were read: what is hidden elsewhere is seen in it\n"
     assert command("--blur", "--record", "trace") == 0
@@ -277,6 +291,8 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
             "a.jpg and 2 more are given as source; name the folder, or a glob in quotes such as 'shots/*.jpg', or give"
             " each a name under sources in the configuration.",
         ),
+        (["--source", "a.mp4", "--source", "b.mp4"], "--source is a.mp4 and b.mp4; leave one out."),
+        (["--quiet", "-v"], "-v/--verbose: not allowed with argument --quiet; --help-all has all options."),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
         (["--xyz=3"], "there is no option --xyz; --help-all has all options."),
         (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),

@@ -101,6 +101,7 @@ def test_a_folder_or_a_glob_with_nothing_to_read_is_told(here):
     assert sentence("shots/*.png").startswith("The glob shots/*.png matches no picture and no video")
     assert sentence("none/*.png").startswith("The glob none/*.png matches no picture and no video")
     refuse("shots/**/*")
+    assert "there are files for 'shots/**/*.jpg'" in sentence("shots/**/*.png")
 
 
 def test_the_files_of_a_run_that_goes_on_were_fixed_when_it_began(here):

@@ -102,12 +102,13 @@ class Seen:
         self.again.append((label, stage))
 
 
-def run(folder: Path, view: Seen | None = None, *, hang_s: float = 30.0, **stages: str) -> Outcome:
+def run(folder: Path, view: Seen | None = None, *, hang_s: float = 30.0, waiting=None, **stages: str) -> Outcome:
     """Launch stages given by their bodies, in this process; none of them may be left."""
+    more = {"waiting": waiting} if waiting else {}
     starts = [start(program(folder, name.replace("_", "-"), body), hang_s) for name, body in stages.items()]
     told = {s.member.label: settings(s.member.stage) for s in starts}
     with none_left():
-        return launch(starts, lambda: told, folder, view or Seen())
+        return launch(starts, lambda: told, folder, view or Seen(), **more)
 
 
 @contextmanager

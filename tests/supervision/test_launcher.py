@@ -260,6 +260,25 @@ def test_whatever_becomes_of_its_log_a_stage_is_started_again(tmp_path, deed):
     assert "back" in view.said and any(said.startswith(words) for said in view.said)
 
 
+def test_that_a_run_waits_for_a_person_is_told_once_with_what_came_of_it(tmp_path):
+    waits = """
+def main(settings, control):
+    control.ready()
+    for _ in range(2):  # As another life of it would.
+        control.waiting("press Q", RenderReport(outputs=["photo.jpg"]))
+    serve(control)
+    control.report(RenderReport(outputs=["photo.jpg"]))
+"""
+    told = []
+    outcome = run(
+        tmp_path,
+        waiting=lambda sentence, so_far: told.append((sentence, so_far.reports["render"][0].outputs)),
+        render=waits,
+        capture=CAPTURES,
+    )
+    assert (outcome.status, outcome.waited, told) == (0, True, [("press Q", ["photo.jpg"])])
+
+
 @pytest.mark.parametrize("place", ["a folder", "a link", "a pipe", "a full disk"])
 def test_a_log_that_cannot_be_written_is_left_out_with_a_note(tmp_path, place):
     log = tmp_path / "capture.log"
