@@ -59,7 +59,7 @@ class Failures:
         yield from self._block.evict(connection, f"its answer for frame {refused.frame} {refused.reason}")
 
     def give_up_without_workers(self, gone: Set[str]) -> Iterator[Action]:
-        """Of a file: a stage that is gone is not waited for if its every worker gave answers that could not be taken."""
+        """Of a file: a stage that is gone is not waited for if all its workers gave answers that could not be taken."""
         distrusted = self._health.stages
         for stage in [stage for stage in self._tasks.stages if stage in gone and stage in distrusted]:
             reason = f"no process of {stage} is left whose answers can be taken"
