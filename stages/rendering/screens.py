@@ -64,7 +64,16 @@ def open_screens(
     processes = Placement.of(settings.pipeline).everywhere(settings.pipeline.replicas(cores()))
     display = Extra.opened(
         "the window",
-        lambda: open_display(shown.display, stages, saved.save, remark, shown.style, shown.delay, settings.waits),
+        lambda: open_display(
+            shown.display,
+            stages,
+            saved.save,
+            remark,
+            shown.style,
+            shown.delay,
+            settings.waits,
+            len(settings.captures),
+        ),
         is_first,
         say,
     )
@@ -233,15 +242,15 @@ class SourceScreens:
         self.previews = previews and bool(display or web)  # whether any may ever be wanted
 
     @property
-    def draws(self) -> bool:
-        """Whether the annotated picture of every finished frame is wanted."""
+    def shows_finished(self) -> bool:
+        """Whether every finished frame is shown in a window, which draws it in its own size."""
         return bool(self._display) and not self.previews
 
     @property
     def wants_drawn(self) -> bool:
-        """Whether that of the next one is."""
+        """Whether the annotated picture of the next finished frame is wanted."""
         is_kept = self._pictures.do(lambda pictures: pictures.wants(self._source), False)
-        return self.draws or is_kept or self._recording.do(lambda recording: recording.wants_drawn, False)
+        return is_kept or self._recording.do(lambda recording: recording.wants_drawn, False)
 
     @property
     def wants_previews(self) -> bool:
@@ -259,7 +268,7 @@ class SourceScreens:
     @property
     def unseen(self) -> int | None:
         """The first frame that waits for its turn in the window; None where none does."""
-        return self._display.do(lambda display: display.unseen(self._source)) if self.draws else None
+        return self._display.do(lambda display: display.unseen(self._source)) if self.shows_finished else None
 
     def show(
         self,
@@ -273,8 +282,9 @@ class SourceScreens:
         `to_anonymize` says where faces may be, None for anywhere: the page hides them where a viewer wants it.
         """
         self._published.do(lambda published: published.send(frame))
-        if self.draws:
-            self._display.do(lambda display: display.show(frame, drawn, live))
+        self._display.do(lambda display: display.know(frame))
+        if self.shows_finished:
+            self._display.do(lambda display: display.show(frame, live))
         self._web.do(lambda web: web.finished(frame, to_anonymize(), live))
         self._recording.do(lambda recording: recording.take(frame, drawn))
         if drawn is not None:
@@ -290,5 +300,5 @@ class SourceScreens:
 
     def preview(self, frame: FinishedFrame) -> None:
         """Show the newest picture, with the faces of the newest that has been analysed."""
-        self._display.do(lambda display: display.show(frame, None, live=True))
+        self._display.do(lambda display: display.show(frame, live=True))
         self._web.do(lambda web: web.preview(frame))

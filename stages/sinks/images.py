@@ -36,16 +36,17 @@ class SavedPictures:
         """`folder`: in the output folder, for these alone; `say` is called with where each is, or why it is not."""
         self._folder, self._say = folder, say
 
-    def save(self, frame: FinishedFrame, pixels: np.ndarray) -> None:
-        """Save uint8 (H, W, 3) BGR under the name of the frame's file, with its number."""
+    def save(self, frame: FinishedFrame, pixels: np.ndarray) -> bool:
+        """Save uint8 (H, W, 3) BGR under the name of the frame's file, with its number; returns whether it could."""
         name = output_name(frame.source, frame.picture.file, still=True)
         path = self._folder / name.with_name(f"{name.stem}-{frame.frame}.png")
         try:
             write_picture(path, pixels, Manifest(self._folder.parent))
         except (OutputError, ForeignFile) as error:
             self._say(str(error))
-        else:
-            self._say(f"saved {printable(str(path))}")
+            return False
+        self._say(f"saved {printable(str(path))}")
+        return True
 
 
 def _encoded(path: Path, pixels: np.ndarray) -> bytes:

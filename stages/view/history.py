@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from ..frames import FinishedFrame
 
 MOST_ENTRIES, MOST_BYTES = 100, 256_000_000  # that are kept to go back to
-
-
-@dataclass(slots=True, eq=False)
-class HistoryEntry:
-    """One picture."""
-
-    frame: FinishedFrame
-    drawn: np.ndarray | None  # uint8 (H, W, 3) BGR with all labels, until it has been shown; None: to be drawn
-
-    @property
-    def stays(self) -> bool:
-        """Whether it is a picture to look at, and no frame of a video that goes on by itself."""
-        return self.frame.picture.rate is None
 
 
 class ImageHistory:
@@ -33,19 +16,28 @@ class ImageHistory:
 
     def __init__(self, delay_s: float = 0.0, most: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES):
         self._delay_s, self._most, self._most_bytes = delay_s, most, most_bytes
-        self._entries: list[HistoryEntry] = []
+        self._entries: list[FinishedFrame] = []
         self._at = self._seen = -1  # the entry that is shown, and the last one that ever did
         self._went_back = False
         self._since_s = 0.0  # when the entry that is shown was turned to
 
     @property
-    def unseen(self) -> list[HistoryEntry]:
+    def unseen(self) -> list[FinishedFrame]:
         """What still has to be shown, oldest first; nothing where there is no delay."""
         return self._entries[self._seen + 1 :] if self._delay_s else []
 
-    def add(self, entry: HistoryEntry) -> None:
+    @property
+    def has_previous(self) -> bool:
+        """Whether there is a picture before the one that is shown."""
+        return self._at > 0
+
+    @property
+    def has_next(self) -> bool:
+        return 0 <= self._at < len(self._entries) - 1
+
+    def add(self, frame: FinishedFrame) -> None:
         """The next picture has come."""
-        self._entries.append(entry)
+        self._entries.append(frame)
         if not self._delay_s:
             self._seen = len(self._entries) - 1
         while self._seen > 0 and (len(self._entries) > self._most or self._bytes > self._most_bytes):
@@ -53,7 +45,7 @@ class ImageHistory:
             self._seen -= 1
             self._at = max(0, self._at - 1)
 
-    def turn(self, now_s: float, steps: int = 0, paused: bool = False) -> HistoryEntry | None:
+    def turn(self, now_s: float, steps: int = 0, paused: bool = False) -> FinishedFrame | None:
         """The entry that is to be shown from now on, if it is another one; `steps`: entries on or, below 0, back."""
         if not self._entries:
             return None
@@ -75,9 +67,13 @@ class ImageHistory:
 
     def _is_over(self, now_s: float) -> bool:
         """Whether the entry that is shown has stood long enough."""
-        return self._at < 0 or not self._entries[self._at].stays or now_s - self._since_s >= self._delay_s
+        return self._at < 0 or not is_still(self._entries[self._at]) or now_s - self._since_s >= self._delay_s
 
     @property
     def _bytes(self) -> int:
-        pictures = [array for entry in self._entries for array in (entry.frame.picture.pixels, entry.drawn)]
-        return sum(array.nbytes for array in pictures if array is not None)
+        return sum(frame.picture.pixels.nbytes for frame in self._entries)
+
+
+def is_still(frame: FinishedFrame) -> bool:
+    """Whether it is a picture to look at, and no frame of a video that goes on by itself."""
+    return frame.picture.rate is None

@@ -1,25 +1,19 @@
-"""Whether a window could be opened, found out without trying: Qt ends the whole process where it cannot.
+"""Whether a window could be opened, and how large the screen is, found out without opening one.
 
-The X server is asked here, in 0.2 ms. A process that tries takes 0.3 s, flashes a window, and ends by SIGABRT without
-saying whether no server answers or it refuses us.
+Qt ends the whole process where it cannot open a window, so that we do not try.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-import re
-import socket
 import struct
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 from ..errors import FacepipeError
+from .x11 import XError, x_server
 
-_ANSWER_S = 5.0  # a busy machine's screen takes more than two
-_COOKIE = b"MIT-MAGIC-COOKIE-1"
-_LOCAL_FAMILY, _ANY_FAMILY = 256, 65535  # of an entry in the authority file
-_open_connections: list[socket.socket] = []
+_COREGRAPHICS = "/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics"
 
 
 class DisplayError(FacepipeError):
@@ -49,74 +43,22 @@ def no_screen() -> str | None:
         return "OpenCV's windows need X11, and DISPLAY is not set (on Wayland, Xwayland sets it)"
     if not display:
         return "there is no screen (DISPLAY is not set)"
-    return _refusal(display)
-
-
-def _refusal(display: str) -> str | None:
-    """Why the X server of `display` would not take us, by asking it for a connection."""
-    parsed = re.fullmatch(r"(?:unix|(?:tcp/)?(?P<host>[^/]*?)):(?P<number>\d{1,5})(?:\.\d+)?", display)
-    if parsed is None:
-        return f"DISPLAY is {display!r}, which names no screen"
-    host, number = parsed["host"] or "", int(parsed["number"])
     try:
-        server = _connected(host, number)
-        cookie = _cookie(number)
-        method = _COOKIE if cookie else b""
-        setup = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(method), len(cookie))  # X11, little-endian
-        server.sendall(setup + _padded(method) + _padded(cookie))
-        answer = server.recv(1)
-    except (OSError, OverflowError) as error:
-        return f"no screen answers at DISPLAY {display} ({getattr(error, 'strerror', None) or error})"
-    if answer == b"\x01":
-        # Kept open: a server whose last client leaves starts anew, and turns away who comes meanwhile.
-        _open_connections.append(server)
+        x_server(display)
+    except XError as error:
+        return str(error)
+    return None
+
+
+def screen_size() -> tuple[int, int] | None:
+    """Width and height in pixels of the smallest monitor, on which every window fits; None where it is not known."""
+    try:
+        if sys.platform == "win32":
+            return tuple(map(ctypes.windll.user32.GetSystemMetrics, (0, 1)))
+        if sys.platform == "darwin":
+            graphics = ctypes.CDLL(_COREGRAPHICS)
+            monitor = graphics.CGMainDisplayID()
+            return graphics.CGDisplayPixelsWide(monitor), graphics.CGDisplayPixelsHigh(monitor)
+        return min(x_server(os.environ.get("DISPLAY", "")).monitors(), key=lambda size: size[0] * size[1])
+    except (XError, OSError, AttributeError, struct.error):
         return None
-    server.close()
-    return f"the screen at DISPLAY {display} refuses us (see xauth)"
-
-
-def _connected(host: str, number: int) -> socket.socket:
-    if host:
-        return socket.create_connection((host, 6000 + number), timeout=_ANSWER_S)
-    path = f"/tmp/.X11-unix/X{number}"
-    for address in (path, f"\0{path}"):  # The second is Linux's own kind of name, which needs no file.
-        server = socket.socket(socket.AF_UNIX)
-        server.settimeout(_ANSWER_S)
-        try:
-            server.connect(address)
-            return server
-        except OSError as error:
-            server.close()
-            refused = error
-    raise refused
-
-
-def _cookie(number: int) -> bytes:
-    """What the authority file has for a display; empty where there is no file or no entry."""
-    path = Path(os.environ.get("XAUTHORITY") or os.path.expanduser("~/.Xauthority"))
-    try:
-        entries = list(_entries(path.read_bytes()))
-    except (OSError, struct.error):
-        return b""
-    fitting = [e for e in entries if e[2] in (b"", str(number).encode()) and e[3] == _COOKIE]
-    here = socket.gethostname().encode()
-    fitting.sort(key=lambda e: (e[0] == _LOCAL_FAMILY and e[1] == here, e[0] == _ANY_FAMILY), reverse=True)
-    return fitting[0][4] if fitting else b""
-
-
-def _entries(content: bytes) -> Iterator[tuple]:
-    """Each entry of an authority file: family, address, display number, name of the method, its secret."""
-    position = 0
-    while position < len(content):
-        (family,) = struct.unpack_from(">H", content, position)
-        position += 2
-        fields = []
-        for _ in range(4):
-            (length,) = struct.unpack_from(">H", content, position)
-            fields.append(content[position + 2 : position + 2 + length])
-            position += 2 + length
-        yield family, *fields
-
-
-def _padded(field: bytes) -> bytes:
-    return field + bytes(-len(field) % 4)

@@ -27,8 +27,11 @@ class Watched:
         self._closes = [] if closes is None else closes
         self.refused = Counter(no_get=1)
 
-    def show(self, frame, drawn, live=False) -> None:
-        self.shown.append((frame.frame, drawn is not None))
+    def know(self, frame) -> None:
+        self.shown.append(("known", frame.frame))
+
+    def show(self, frame, live=False) -> None:
+        self.shown.append(frame.frame)
 
     def finished(self, frame, to_anonymize, live) -> None:
         self.shown.append((frame.frame, to_anonymize))
@@ -59,21 +62,25 @@ class Watched:
 
 
 def shown(screens: SourceScreens) -> None:
-    screens.show(frame(3), DRAWN if screens.draws else None, lambda: [(1.0, 2.0, 3.0, 4.0)], live=True)
+    screens.show(frame(3), DRAWN if screens.wants_drawn else None, lambda: [(1.0, 2.0, 3.0, 4.0)], live=True)
 
 
 def test_a_finished_frame_is_shown_to_everybody():
     display, web, published = Watched(), Watched(), Watched()
     shown(Screens(display, web, published).of("clip.mp4", previews=False))
-    assert (display.shown, web.shown, published.shown) == ([(3, True)], [(3, [(1.0, 2.0, 3.0, 4.0)])], [3])
+    assert (display.shown, web.shown, published.shown) == (
+        [("known", 3), 3],
+        [(3, [(1.0, 2.0, 3.0, 4.0)])],
+        [3],
+    )
 
 
-def test_where_a_window_shows_previews_it_is_shown_no_finished_frames_and_nobody_draws_for_it():
+def test_where_a_window_shows_previews_it_is_shown_no_finished_frames_but_knows_them_and_nobody_draws_for_it():
     display, published = Watched(), Watched()
     screens = Screens(display, None, published).of("camera0", previews=True)
     shown(screens)
     screens.preview(frame(9))
-    assert not screens.draws and (display.shown, published.shown) == ([(9, False)], [3])
+    assert not screens.wants_drawn and (display.shown, published.shown) == ([("known", 3), 9], [3])
 
 
 def test_a_page_alone_wants_previews_only_while_it_is_watched():
@@ -100,7 +107,7 @@ def test_the_last_picture_of_a_folder_is_looked_at_and_that_of_a_stream_is_not(p
 def test_where_nobody_looks_nothing_is_drawn_waited_for_or_offered():
     screens = Screens()
     of = screens.of("camera0", previews=True)
-    assert not (of.draws or of.previews or of.wants_previews or of.is_looked_at or screens.has_keys)
+    assert not (of.wants_drawn or of.previews or of.wants_previews or of.is_looked_at or screens.has_keys)
     assert (of.unseen, screens.refused) == (None, Counter())
 
 
@@ -164,7 +171,8 @@ def test_one_that_fails_is_left_out_with_a_note_and_the_others_go_on(place, does
     shown(source)
     assert said == [f"{screens.notes[0]}; the results are whole without it."]
     assert screens.notes[0].startswith(f"{name} is left out from here on: error: OpenCV: no such thing")
-    assert all(len(other.shown) == 2 for other in others.values())
+    calls = {"display": 4, "web": 2, "published": 2}  # windows are told of each frame, and shown it
+    assert {other: len(watched.shown) for other, watched in others.items()} == {other: calls[other] for other in others}
 
 
 def test_what_is_in_the_way_is_a_mistake_at_first_and_later_a_note():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from stages.view.history import HistoryEntry, ImageHistory
+from stages.frames import FinishedFrame
+from stages.view.history import ImageHistory
 from tests.results.frames import flat, frame
 
 
-def entry(number: int, rate: float | None = None, size: int = 8) -> HistoryEntry:
-    return HistoryEntry(frame(number, flat(size, size), rate=rate), None)
+def entry(number: int, rate: float | None = None, size: int = 8) -> FinishedFrame:
+    return frame(number, flat(size, size), rate=rate)
 
 
 def history(*numbers: int, delay_s: float = 0.0, **limits) -> ImageHistory:
@@ -21,11 +22,11 @@ def history(*numbers: int, delay_s: float = 0.0, **limits) -> ImageHistory:
 
 def turned(history: ImageHistory, now_s: float, steps: int = 0, paused: bool = False) -> int | None:
     shown = history.turn(now_s, steps, paused)
-    return None if shown is None else shown.frame.frame
+    return None if shown is None else shown.frame
 
 
 def waiting(history: ImageHistory) -> list[int]:
-    return [entry.frame.frame for entry in history.unseen]
+    return [entry.frame for entry in history.unseen]
 
 
 # --- Without a delay ---
@@ -43,6 +44,16 @@ def test_a_person_goes_back_and_on_and_not_beyond_the_ends():
     shown = history(0, 1, 2)
     turned(shown, 0.0)
     assert [turned(shown, 0.0, steps) for steps in (-1, -1, -1, 1, 1, 1)] == [1, 0, None, 1, 2, None]
+
+
+def test_it_says_whether_there_is_a_picture_before_and_after():
+    shown = history(0, 1, 2)
+    turned(shown, 0.0)
+    seen = [(shown.has_previous, shown.has_next)]
+    for _ in range(2):
+        turned(shown, 0.0, -1)
+        seen.append((shown.has_previous, shown.has_next))
+    assert seen == [(True, False), (True, True), (False, True)]
 
 
 def test_who_has_gone_back_is_left_there_until_they_come_to_the_newest():

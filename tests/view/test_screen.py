@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from stages.view.screen import window_available
+from stages.view.screen import screen_size, window_available
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +58,11 @@ def test_an_opencv_without_windows_is_named(monkeypatch):
     monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
     monkeypatch.setenv("DISPLAY", ":0")
     assert window_available() == "this OpenCV is built without windows (headless)"
+
+
+def test_the_size_of_the_screen_is_that_of_its_monitor_or_not_known(monkeypatch, screen):
+    monkeypatch.setenv("DISPLAY", screen.display)
+    monkeypatch.setenv("XAUTHORITY", screen.environment["XAUTHORITY"])
+    assert screen_size() == (800, 600)
+    monkeypatch.setenv("DISPLAY", "nonsense")
+    assert screen_size() is None

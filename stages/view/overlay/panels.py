@@ -1,33 +1,94 @@
-"""What lies over the picture in the window, and never in what is written: the keys, and how the run goes."""
+"""What is shown in the window beside the picture, and never in what is written: the keys, how the run goes, a face."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from ...answers import Answer
+from ...answers.base import percent
 from ...protocol.rates import Snapshot
-from .label_box import draw_label_box, lay_out
-from .labels import NEUTRAL, Bar, Line
+from ..track_history import Sample
+from .label_box import LabelBox, draw_label_box, lay_out
+from .labels import NEUTRAL, Bar, Line, colour_of
+from .text import line_height, text_mask
+from .timeline import chart, label_colour
 
-HELP = tuple(
-    Line(text, NEUTRAL)
-    for text in (
-        "G  gender on and off",
-        "E  emotion on and off",
-        "A  age on and off",
-        "D  how the run goes",
-        "S  save the picture",
-        "space  hold the picture",
-        "left, right  the picture before, the next one",
-        "H  these keys",
-        "Q, Esc  end the run",
-    )
-)
-WAITING = (Line("finished: press Q", NEUTRAL),)
 _CALM, _BUSY = (120, 200, 120), (80, 160, 255)  # BGR
 _FULL = 0.9  # of the time: a stage that has more to do is the limit
-_CAPITAL = 0.022  # height of the letters, as a share of the picture's shorter side
+_CHART_WIDTH, _CHART_HEIGHT, _CHART_HEIGHT_OF_TWO = 15, 4, 1.5  # in capitals; the last of two classes
+_LEGEND = 3  # of more classes that are named below their chart
+_ANY_SIZE = 100_000
+
+Block = LabelBox | np.ndarray  # text, or a chart, uint8 (H, W, 3) BGR
+
+
+class Panel(Protocol):
+    """Something to be shown beside the picture."""
+
+    def blocks(self, capital: int) -> list[Block]:
+        """What it consists of, from top to bottom, with capitals of so many pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinesPanel:
+    lines: tuple[Line | Bar, ...]
+
+    def blocks(self, capital: int) -> list[Block]:
+        label_box = lay_out(self.lines, capital, _ANY_SIZE, _ANY_SIZE)
+        return [label_box] if label_box else []
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPanel:
+    keys: tuple[tuple[str, str], ...]  # each with what it does
+
+    def blocks(self, capital: int) -> list[Block]:
+        pad, leading = _pad(capital), round(capital * 0.3)
+        masks = [(text_mask(key, capital), text_mask(does, capital)) for key, does in self.keys]
+        second = 3 * pad + max(key.shape[1] for key, _ in masks)
+        step = line_height(capital) + leading
+        texts = [
+            text
+            for number, (key, does) in enumerate(masks)
+            for text in ((pad, pad + number * step, key), (second, pad + number * step, does))
+        ]
+        width = second + max(does.shape[1] for _, does in masks) + pad
+        return [LabelBox((width, len(masks) * step - leading + 2 * pad), tuple(texts), ())]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePanel:
+    """The answers about one face over time."""
+
+    title: Line
+    samples: Sequence[Sample]  # oldest first, at least one
+    until: float  # seconds: the end of the axis
+
+    def blocks(self, capital: int) -> list[Block]:
+        blocks = LinesPanel((self.title,)).blocks(capital)
+        for stage in dict.fromkeys(stage for sample in reversed(self.samples) for stage in sample.answers):
+            blocks += self._stage_blocks(stage, capital)
+        return blocks
+
+    def _stage_blocks(self, stage: str, capital: int) -> list[Block]:
+        said = [(sample.time, sample.answers[stage]) for sample in self.samples if stage in sample.answers]
+        *_, (_, newest) = said
+        caption = LinesPanel((Line(newest.text(stage), colour_of(newest)),)).blocks(capital)
+        known = [(time, answer) for time, answer in said if all(map(math.isfinite, answer.numbers.values()))]
+        if not known:
+            return caption
+        times, answers = zip(*known, strict=True)
+        begin = self.samples[0].time
+        height = _CHART_HEIGHT_OF_TWO if len(answers[-1].shares) == 2 else _CHART_HEIGHT
+        size = round(_CHART_WIDTH * capital), round(height * capital)
+        small = max(8, round(capital * 0.7))
+        timeline = chart(times, answers, (begin, max(self.until, begin + 1.0)), size, small)
+        return [*caption, timeline, *LinesPanel(_legend(answers)).blocks(capital)]
 
 
 def numbers(snapshot: Snapshot, processes: Mapping[str, int]) -> tuple[Line | Bar, ...]:
@@ -51,24 +112,43 @@ def numbers(snapshot: Snapshot, processes: Mapping[str, int]) -> tuple[Line | Ba
     return (Line(f"{snapshot.frames_s:.1f} frames/s{latency}", NEUTRAL), *stages)
 
 
-def with_panels(drawn: np.ndarray, keys: bool, lines: tuple[Line | Bar, ...], waits: bool = False) -> np.ndarray:
-    """The picture, uint8 (H, W, 3) BGR, with the keys below on the right and `lines` above on the left.
+def size_of(blocks: Sequence[Block], capital: int) -> tuple[int, int]:
+    """Width and height of blocks below each other."""
+    sizes = [_size(block, capital) for block in blocks]
+    return max(width for width, _ in sizes), sum(height for _, height in sizes)
 
-    Below on the left it says that the run `waits` for a person. A copy, or the picture itself where there is nothing
-    to add.
-    """
-    height, width = drawn.shape[:2]
-    capital = round(_CAPITAL * min(height, width))
-    told = (lines, HELP if keys else (), WAITING if waits else ())
-    label_boxes = [lay_out(shown, capital, width, height) for shown in told]
-    if not any(label_boxes):
-        return drawn
-    over = np.array(drawn, order="C")
-    above, below, left = label_boxes
-    if above:
-        draw_label_box(over, (0, 0), above)
-    if below:
-        draw_label_box(over, (width - below.size[0], height - below.size[1]), below)
-    if left:
-        draw_label_box(over, (0, height - left.size[1]), left)
-    return over
+
+def draw_blocks(canvas: np.ndarray, corner: tuple[int, int], blocks: Sequence[Block], capital: int) -> None:
+    """Draw blocks below each other onto uint8 (H, W, 3) BGR, from their upper left corner on."""
+    left, top = corner
+    for block in blocks:
+        if isinstance(block, LabelBox):
+            draw_label_box(canvas, (left, top), block)
+        else:
+            height, width = block.shape[:2]
+            canvas[top : top + height, left + _pad(capital) : left + _pad(capital) + width] = block
+        top += _size(block, capital)[1]
+
+
+def _size(block: Block, capital: int) -> tuple[int, int]:
+    if isinstance(block, LabelBox):
+        return block.size
+    return block.shape[1] + 2 * _pad(capital), block.shape[0]
+
+
+def _pad(capital: int) -> int:
+    return max(2, round(capital * 0.5))
+
+
+def _legend(answers: Sequence[Answer]) -> tuple[Bar, ...]:
+    """The classes with the largest mean shares over the time; nothing for numbers and for two classes."""
+    labels = list(answers[-1].shares)
+    if len(labels) <= 2:
+        return ()
+    means = {label: float(np.mean([answer.shares[label] for answer in answers])) for label in labels}
+    largest = sorted(means, key=means.get, reverse=True)[:_LEGEND]
+    return tuple(
+        Bar(label, label_colour(label, place), means[label], percent(means[label]))
+        for place, label in enumerate(labels)
+        if label in largest
+    )
