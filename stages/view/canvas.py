@@ -57,10 +57,16 @@ def scaled_frame(frame: FinishedFrame, layout: Layout) -> FinishedFrame:
     """The frame with its picture in the size that it has in the window, and its faces where they are there."""
     pixels, size = frame.picture.pixels, (layout.picture.width, layout.picture.height)
     if size != pixels.shape[1::-1]:
-        enlarged = cv2.INTER_CUBIC if is_still(frame) else cv2.INTER_LINEAR  # The latter is faster.
-        pixels = cv2.resize(pixels, size, interpolation=enlarged if layout.scale > 1 else cv2.INTER_AREA)
+        pixels = cv2.resize(pixels, size, interpolation=_interpolation(layout.scale, is_still(frame)))
     faces = [replace(face, box=tuple(layout.scale * side for side in face.box)) for face in frame.faces]
     return replace(frame, picture=replace(frame.picture, pixels=pixels), faces=faces)
+
+
+def _interpolation(scale: float, is_still: bool) -> int:
+    """The best for a still picture; for a video the fastest, 1 ms instead of 12 for 720 lines made a little smaller."""
+    if is_still:
+        return cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
 
 
 def compose(arrangement: Arrangement, drawn: np.ndarray) -> np.ndarray:

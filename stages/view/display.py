@@ -11,10 +11,10 @@ from ..frames import FinishedFrame
 from .history import is_still
 from .keys import KeyState, on_key
 from .overlay.labels import Bar, Line
-from .screen import DisplayError, screen_size, window_available
+from .screen import DisplayError, screen, window_available
 from .source_window import SourceWindow
 from .window import Window
-from .window_layout import first_size
+from .window_layout import first_place
 
 Save = Callable[[FinishedFrame, np.ndarray], bool]
 
@@ -64,6 +64,7 @@ class Display:
         self._stages, self._save = frozenset(stages), save
         self._windows: dict[str, SourceWindow] = {}
         self._view = KeyState()
+        self._rests_until_s, self._drew = 0.0, False  # until when nothing is drawn; whether the last `poll` did
 
     @property
     def quit_requested(self) -> bool:
@@ -95,13 +96,16 @@ class Display:
                 self._view = on_key(self._view, key)
         if self._view.quit:
             return
+        drew = False
         for window in self._windows.values():
             window.take_click()
             window.turn(now_s, self._view.steps - before.steps, self._view.paused)
             if self._view.saves > before.saves:
                 picture = window.labelled(self._view.show(self._stages))
                 window.say_saved(self._save(window.frame, picture), now_s)
-            window.refresh(self._view, now_s, self._finished)
+            if now_s >= self._rests_until_s:
+                drew = window.refresh(self._view, now_s, self._finished) or drew
+        self._rest(now_s, drew)
 
     def waits_for(self, source: str) -> bool:
         """Whether a person is still looking at the last picture of a source.
@@ -128,9 +132,20 @@ class Display:
         for window in self._windows.values():
             window.close()
 
+    def _rest(self, began_s: float, drew: bool) -> None:
+        """After a `poll`: give no more than half of the time to windows, so that the outputs do not wait for them.
+
+        A frame on the whole of a large screen takes 80 ms. What was drawn is painted in the next `poll`, which counts.
+        """
+        if drew or self._drew:
+            ended_s = time.monotonic()
+            self._rests_until_s = max(self._rests_until_s, ended_s + (ended_s - began_s))
+        self._drew = drew
+
     def _window_of(self, frame: FinishedFrame) -> SourceWindow:
         if frame.source not in self._windows:
             height, width = frame.picture.pixels.shape[:2]
-            window = Window(frame.source, first_size((width, height), screen_size(), self._sources))
+            place = first_place((width, height), screen(), len(self._windows), self._sources)
+            window = Window(frame.source, place)
             self._windows[frame.source] = SourceWindow(window, frame, self._stages, self._style, self._delay_s)
         return self._windows[frame.source]

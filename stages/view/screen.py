@@ -11,6 +11,7 @@ import struct
 import sys
 
 from ..errors import FacepipeError
+from .window_layout import Rectangle
 from .x11 import XError, x_server
 
 _COREGRAPHICS = "/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics"
@@ -50,15 +51,15 @@ def no_screen() -> str | None:
     return None
 
 
-def screen_size() -> tuple[int, int] | None:
-    """Width and height in pixels of the smallest monitor, on which every window fits; None where it is not known."""
+def screen() -> Rectangle | None:
+    """The first monitor, in pixels; None where it is not known."""
     try:
         if sys.platform == "win32":
-            return tuple(map(ctypes.windll.user32.GetSystemMetrics, (0, 1)))
+            return Rectangle(0, 0, *map(ctypes.windll.user32.GetSystemMetrics, (0, 1)))
         if sys.platform == "darwin":
             graphics = ctypes.CDLL(_COREGRAPHICS)
             monitor = graphics.CGMainDisplayID()
-            return graphics.CGDisplayPixelsWide(monitor), graphics.CGDisplayPixelsHigh(monitor)
-        return min(x_server(os.environ.get("DISPLAY", "")).monitors(), key=lambda size: size[0] * size[1])
+            return Rectangle(0, 0, graphics.CGDisplayPixelsWide(monitor), graphics.CGDisplayPixelsHigh(monitor))
+        return Rectangle(*x_server(os.environ.get("DISPLAY", "")).monitors()[0])
     except (XError, OSError, AttributeError, struct.error):
         return None

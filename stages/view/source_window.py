@@ -101,8 +101,11 @@ class SourceWindow:
     def say_saved(self, is_saved: bool, now_s: float) -> None:
         self._saved = (_SAVED if is_saved else _NOT_SAVED), now_s + _SAVED_S
 
-    def refresh(self, view: KeyState, now_s: float, finished: bool) -> None:
-        """Draw the window if anything has changed; `finished`: everything is written, and the window waits."""
+    def refresh(self, view: KeyState, now_s: float, finished: bool) -> bool:
+        """Draw the window if anything has changed, and return whether it was drawn.
+
+        finished: everything is written, and the window waits.
+        """
         self._window.set_full_screen(view.full_screen)
         self._window.set_state("paused" if view.paused else "finished, press Q" if finished else "")
         self._age_s = int(now_s - self._since_s) if self._live and not view.paused else 0
@@ -118,9 +121,11 @@ class SourceWindow:
             self.numbers if view.numbers else (),
             self._selected,
         )
-        if look != self._look:
-            self._look = look
-            self._window.show(self._drawn(look))
+        if look == self._look:
+            return False
+        self._look = look
+        self._window.show(self._drawn(look))
+        return True
 
     def poll(self) -> list[str]:
         return self._window.poll()

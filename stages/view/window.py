@@ -7,27 +7,28 @@ import numpy as np
 
 from ..names import printable
 from .keys import QUIT, key_of
+from .window_layout import Rectangle, Size
 
 _LONGEST_SIDE = 3840  # pixels handed to the window, which copies and scales what it gets anew at every repaint
 _KEYS_AT_ONCE = 8  # taken in one `poll`: each costs a turn of the window's own loop
-
-Size = tuple[int, int]  # width, height in pixels
 
 
 class Window:
     """Ask `window_available` before: without a screen OpenCV ends the process."""
 
-    def __init__(self, title: str, size: Size):
-        """Open it; `size`: of its inside, which the screen may change."""
+    def __init__(self, title: str, place: Rectangle):
+        """Open it; `place`: of its inside on the screen, which may change it."""
         self._name = f"facepipe {id(self)}"
         self._title, self._state = printable(title), ""
-        self._asked_for, self._full_screen = size, False
+        self._asked_for, self._full_screen = (place.width, place.height), False
         self._click: tuple[int, int] | None = None
         self._is_open = True
         # Free of a ratio: Qt's KEEPRATIO keeps that of the first picture until the window is resized, and squeezes the
         # next one into it.
         cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(self._name, *size)
+        cv2.resizeWindow(self._name, place.width, place.height)
+        # A window manager has found a place for the small window that it was until now.
+        cv2.moveWindow(self._name, place.left, place.top)
         cv2.setMouseCallback(self._name, self._on_mouse)
         self._set_title()
 

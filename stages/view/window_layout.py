@@ -11,7 +11,6 @@ from ..vision.tracking import Box
 Size = tuple[int, int]  # width, height
 
 _OF_SCREEN = 0.8  # of its width and height that a new window takes at most: the rest is for frames, bars and panels
-_UNKNOWN_SCREEN = (1600, 900)
 _LARGEST = 2560, 1440  # a new window: more pixels are costly to draw at every frame of a video
 _LEAST = 480, 360
 
@@ -35,6 +34,9 @@ class Rectangle:
         return self.left <= x < self.left + self.width and self.top <= y < self.top + self.height
 
 
+_UNKNOWN_SCREEN = Rectangle(0, 0, 1600, 900)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A window's inside: the picture, enlarged or made smaller by `scale`, and the panels beside or below it."""
@@ -52,19 +54,23 @@ class Layout:
         return (x + 0.5 - self.picture.left) / self.scale, (y + 0.5 - self.picture.top) / self.scale
 
 
-def first_size(picture: Size, screen: Size | None, windows: int = 1) -> Size:
+def first_place(picture: Size, screen: Rectangle | None, number: int = 0, windows: int = 1) -> Rectangle:
     """The inside of a new window: the picture as large as suits the screen, small pictures enlarged.
 
-    windows: how many there are to be; two to four are half as wide and high as one.
+    number, windows: which of how many windows it is; they lie side by side, two to four half as wide and high as one.
     """
-    share = _OF_SCREEN / math.ceil(math.sqrt(windows))
-    room = [min(share * side, most) for side, most in zip(screen or _UNKNOWN_SCREEN, _LARGEST, strict=True)]
+    screen = screen or _UNKNOWN_SCREEN
+    columns = math.ceil(math.sqrt(windows))
+    cell = screen.width // columns, screen.height // columns
+    room = [min(_OF_SCREEN * side, most) for side, most in zip(cell, _LARGEST, strict=True)]
     scale = min(side / own for side, own in zip(room, picture, strict=True))
     width, height = (
         min(max(round(scale * own), least), max(1, int(side)))
         for own, least, side in zip(picture, _LEAST, room, strict=True)
     )
-    return width, height
+    left = screen.left + number % columns * cell[0] + (cell[0] - width) // 2
+    top = screen.top + number // columns * cell[1] + (cell[1] - height) // 4  # Its title lies above it.
+    return Rectangle(left, top, width, height)
 
 
 def lay_out_window(picture: Size, window: Size, panels: Sequence[Size] = ()) -> Layout:

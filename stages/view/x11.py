@@ -44,19 +44,19 @@ class XServer:
             raise XError(f"the screen at DISPLAY {display} refuses us (see xauth)")
         self._setup = setup
 
-    def monitors(self) -> list[tuple[int, int]]:
-        """Width and height in pixels of each monitor; of all of them together where the server does not tell them.
+    def monitors(self) -> list[tuple[int, int, int, int]]:
+        """Left, top, width and height in pixels of each monitor; of all together where the server does not tell them.
 
         Raises `OSError` and `struct.error` where its answer is not understood.
         """
-        return self._xinerama() or [self._root_size()]
+        return self._xinerama() or [(0, 0, *self._root_size())]
 
     def _root_size(self) -> tuple[int, int]:
         vendor_length, _, _, formats = struct.unpack_from("<HHBB", self._setup, 16)
         first_screen = 32 + vendor_length + -vendor_length % 4 + 8 * formats
         return struct.unpack_from("<HH", self._setup, first_screen + 20)
 
-    def _xinerama(self) -> list[tuple[int, int]]:
+    def _xinerama(self) -> list[tuple[int, int, int, int]]:
         name = b"XINERAMA"
         self._socket.sendall(struct.pack("<BxHHxx", _QUERY_EXTENSION, 2 + len(name) // 4, len(name)) + name)
         is_there, extension = struct.unpack_from("<BB", self._reply(), 8)
@@ -65,7 +65,7 @@ class XServer:
         self._socket.sendall(struct.pack("<BBH", extension, _QUERY_SCREENS, 1))
         reply = self._reply()
         (count,) = struct.unpack_from("<I", reply, 8)
-        return [struct.unpack_from("<4xHH", reply, 32 + 8 * number) for number in range(count)]
+        return [struct.unpack_from("<hhHH", reply, 32 + 8 * number) for number in range(count)]
 
     def _set_up(self, cookie: bytes) -> tuple[bool, bytes]:
         method = _COOKIE if cookie else b""

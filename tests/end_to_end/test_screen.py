@@ -23,7 +23,7 @@ class Keyboard:
         self._environment = environment
         run.until(lambda: self.titles(), "the window")
         self.run = run
-        self._xdotool("mousemove", "60", "60")
+        self._xdotool("mousemove", "400", "300")
 
     def titles(self) -> list[str]:
         found = self._xdotool("search", "--name", ": press H", "getwindowname", "%@", check=False)

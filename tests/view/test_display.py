@@ -18,6 +18,7 @@ from stages.view.keys import BACK, NEXT
 from stages.view.overlay.draw import annotate
 from stages.view.overlay.labels import Bar
 from stages.view.overlay.panels import numbers
+from stages.view.window_layout import Rectangle
 from tests.results.frames import face, flat, frame
 
 STAGES = ("gender", "emotion", "age")
@@ -29,7 +30,7 @@ class KeptWindow:
     opened: list[KeptWindow] = []
     size = (320, 240)
 
-    def __init__(self, title: str, size: tuple[int, int]):
+    def __init__(self, title: str, place: Rectangle):
         self.title, self.shown, self.closed, self.state, self.full_screen = title, [], False, "", False
         self._keys, self._click = [], None
         self.opened.append(self)
@@ -71,7 +72,7 @@ def clock(monkeypatch):
     now_s = [100.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     monkeypatch.setattr(module, "Window", KeptWindow)
-    monkeypatch.setattr(module, "screen_size", lambda: (800, 600))
+    monkeypatch.setattr(module, "screen", lambda: Rectangle(0, 0, 800, 600))
     monkeypatch.setattr(KeptWindow, "opened", [])
     return now_s
 
@@ -124,6 +125,22 @@ def test_a_picture_is_drawn_in_the_size_of_the_window_so_that_letters_are_sharp(
     assert not np.array_equal(cv2.resize(small, (1280, 960)), large)
     white = [(picture.min(axis=2) > 240).sum() for picture in (cv2.resize(small, (1280, 960)), large)]
     assert white[1] > 0  # What is scaled up has blurred letters instead.
+
+
+def test_windows_that_are_slow_to_draw_take_no_more_than_half_of_the_time(shown, clock):
+    display, window, _ = shown
+    drawn = []
+
+    def slowly(canvas: np.ndarray) -> None:
+        drawn.append(canvas)
+        clock[0] += 0.1
+
+    window.show, began_s = slowly, clock[0]
+    for number in range(200):
+        take(display, frame(8 + number, flat(320, 240)))
+        display.poll()
+        clock[0] += 0.01
+    assert 0.4 < 0.1 * len(drawn) / (clock[0] - began_s) < 0.55
 
 
 @pytest.mark.parametrize("picture", [(640, 360), (300, 560), (200, 200), (790, 90)])

@@ -3,7 +3,9 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from stages.view.screen import screen_size, window_available
+from stages.view.screen import screen as first_monitor
+from stages.view.screen import window_available
+from stages.view.window_layout import Rectangle
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +62,9 @@ def test_an_opencv_without_windows_is_named(monkeypatch):
     assert window_available() == "this OpenCV is built without windows (headless)"
 
 
-def test_the_size_of_the_screen_is_that_of_its_monitor_or_not_known(monkeypatch, screen):
+def test_the_screen_is_its_first_monitor_or_not_known(monkeypatch, screen):
     monkeypatch.setenv("DISPLAY", screen.display)
     monkeypatch.setenv("XAUTHORITY", screen.environment["XAUTHORITY"])
-    assert screen_size() == (800, 600)
+    assert first_monitor() == Rectangle(0, 0, 800, 600)
     monkeypatch.setenv("DISPLAY", "nonsense")
-    assert screen_size() is None
+    assert first_monitor() is None

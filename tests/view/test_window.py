@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stages.view import window as module
+from stages.view.window_layout import Rectangle
 from tests.conftest import PROJECT
 from tests.end_to_end.command import eventually
 
@@ -21,9 +22,9 @@ SHOWN = """
 import sys
 import cv2
 import numpy as np
-from stages.view.window_layout import first_size
-from stages.view.screen import screen_size
+from stages.view.screen import screen
 from stages.view.window import Window
+from stages.view.window_layout import Rectangle, first_place
 
 def circle():
     width, height = window.size
@@ -35,7 +36,7 @@ def turn(times=50):
         keys += window.poll()
     return keys
 
-window = Window("clip.mp4", first_size((512, 512), screen_size()))
+window = Window("clip.mp4", first_place((512, 512), screen()))
 window.show(circle())
 for order in sys.stdin:
     said = ""
@@ -53,7 +54,7 @@ for order in sys.stdin:
         turn()
     elif order == "again\\n":
         window.close()
-        window = Window("other.mp4", (320, 200))
+        window = Window("other.mp4", Rectangle(240, 200, 320, 200))
         window.show(circle())
         said = turn()
     elif order.startswith("full"):
@@ -79,7 +80,7 @@ class Shown:
             cwd=PROJECT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.tell("turn")
-        self._xdotool("mousemove", "60", "60")
+        self._xdotool("mousemove", "400", "300")
 
     def tell(self, order: str) -> str:
         self._program.stdin.write(order + "\n")
@@ -190,8 +191,8 @@ def see_a_round_circle(shown: Shown, screen) -> None:
 
 def test_what_a_name_would_do_to_a_title_is_written_out(monkeypatch):
     titles = []
-    for name in ("namedWindow", "resizeWindow", "setMouseCallback"):
+    for name in ("namedWindow", "resizeWindow", "moveWindow", "setMouseCallback"):
         monkeypatch.setattr(module.cv2, name, lambda *_: None)
     monkeypatch.setattr(module.cv2, "setWindowTitle", lambda _, title: titles.append(title))
-    module.Window("a\u202egpj.exe\n\x1b[31m\udc80 \u00e4.png", (320, 180))
+    module.Window("a\u202egpj.exe\n\x1b[31m\udc80 \u00e4.png", Rectangle(0, 0, 320, 180))
     assert titles == ["a\\u202egpj.exe\\n\\x1b[31m\\udc80 \u00e4.png: press H for the keys"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.view.window_layout import Rectangle, first_size, lay_out_window, sign_places
+from stages.view.window_layout import Rectangle, first_place, lay_out_window, sign_places
 
 SIDE = st.integers(1, 5000)
 SIZE = st.tuples(SIDE, SIDE)
@@ -29,15 +29,17 @@ SIZE = st.tuples(SIDE, SIDE)
     ],
 )
 def test_a_new_window_suits_picture_and_screen(picture, screen, size):
-    assert first_size(picture, screen) == size
+    place = first_place(picture, screen and Rectangle(0, 0, *screen))
+    assert (place.width, place.height) == size
 
 
-def test_several_windows_are_smaller():
-    assert [first_size((640, 360), (1600, 900), windows) for windows in (1, 2, 4)] == [
-        (1280, 720),
-        (640, 360),
-        (640, 360),
-    ]
+def test_a_new_window_lies_on_its_monitor_and_several_lie_side_by_side():
+    monitor = Rectangle(1920, 100, 1600, 900)
+    assert first_place((640, 360), monitor) == Rectangle(2080, 145, 1280, 720)
+    four = [first_place((640, 360), monitor, number, 4) for number in range(4)]
+    assert [(place.left, place.top) for place in four] == [(2000, 122), (2800, 122), (2000, 572), (2800, 572)]
+    assert {(place.width, place.height) for place in four} == {(640, 360)}
+    assert first_place((640, 360), monitor, 4, 5).width == 426
 
 
 def test_panels_lie_beside_a_wide_picture_and_below_a_tall_one():
