@@ -39,6 +39,7 @@ class Situation:
 
     stages: frozenset[str]  # those whose labels are drawn, or would be
     has_faces: bool = False
+    are_followed: bool = False  # they have a history
     face_is_open: bool = False  # the answers about one face are shown
     goes_on: bool = False  # another picture follows by itself
     has_previous: bool = False  # pictures before and after this one that the arrows lead to
@@ -87,7 +88,7 @@ def keys_for(view: KeyState, now: Situation) -> list[tuple[str, str]]:
     if now.face_is_open:
         said.append(("click", "close the face"))
     elif now.has_faces:
-        said.append(("click", "a face: its history"))
+        said.append(("click", "a face: its history" if now.are_followed else "a face: all answers"))
     said.append(("F, Esc", "leave full screen") if view.full_screen else ("F", "full screen"))
     said.append(("H", "hide the keys"))
     ends = "close the window" if now.finished else "end the run"

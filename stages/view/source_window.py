@@ -175,6 +175,7 @@ class SourceWindow:
         return Situation(
             stages=self._stages if self._style != "none" else frozenset(),
             has_faces=bool(self.frame.faces),
+            are_followed=any(face.id is not None for face in self.frame.faces),
             face_is_open=self._selected is not None,
             goes_on=not finished or bool(self.pictures.unseen),
             has_previous=self.pictures.has_previous,
@@ -207,7 +208,8 @@ class SourceWindow:
         samples = self._tracks.of(selected.id, self._shown_s)
         over_s = max(1, round(self._shown_s - samples[0].time))
         title = Line(f"#{selected.id}: the last {over_s} s", id_colour(selected.id))
-        return FacePanel(title, samples, self._shown_s)
+        face = self._selected_face(self.frame)
+        return FacePanel(title, face.shown if face else samples[-1].answers, samples, self._shown_s)
 
     def _annotated(self, frame: FinishedFrame, show: frozenset[str]) -> np.ndarray:
         said = f"this picture is {self._age_s} s old" if self._age_s else frame.error

@@ -52,7 +52,8 @@ def test_a_switch_says_what_it_would_do_next():
     assert (listed()["G"], listed(press("g"))["G"]) == ("hide gender", "show gender")
     assert (listed(goes_on=True)["space"], listed(press(" "))["space"]) == ("pause", "continue")
     assert "F, Esc" in listed(press("f")) and listed(press("f"))["Q"] == "end the run"
-    assert listed(face_is_open=True)["click"] == "close the face"
+    clicks = [listed(has_faces=True, **more)["click"] for more in ({}, {"are_followed": True}, {"face_is_open": True})]
+    assert clicks == ["a face: all answers", "a face: its history", "close the face"]
 
 
 @pytest.mark.parametrize(

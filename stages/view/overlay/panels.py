@@ -66,18 +66,20 @@ class FacePanel:
     """The answers about one face over time."""
 
     title: Line
+    now: Mapping[str, Answer]  # by stage, as the picture says it
     samples: Sequence[Sample]  # oldest first, at least one
     until: float  # seconds: the end of the axis
 
     def blocks(self, capital: int) -> list[Block]:
         blocks = LinesPanel((self.title,)).blocks(capital)
-        for stage in dict.fromkeys(stage for sample in reversed(self.samples) for stage in sample.answers):
+        stages = dict.fromkeys([*self.now, *(stage for sample in self.samples for stage in sample.answers)])
+        for stage in stages:
             blocks += self._stage_blocks(stage, capital)
         return blocks
 
     def _stage_blocks(self, stage: str, capital: int) -> list[Block]:
         said = [(sample.time, sample.answers[stage]) for sample in self.samples if stage in sample.answers]
-        *_, (_, newest) = said
+        newest = self.now[stage] if stage in self.now else said[-1][1]
         caption = LinesPanel((Line(newest.text(stage), colour_of(newest)),)).blocks(capital)
         known = [(time, answer) for time, answer in said if all(map(math.isfinite, answer.numbers.values()))]
         if not known:
