@@ -86,7 +86,7 @@ def test_a_picture_stays_until_the_person_has_seen_it_and_its_labels_can_be_swit
     assert run.err.splitlines()[-1] == "facepipe: finished; the window stays open until you press Q in it"
     found, files = run.out.splitlines()
     assert found.startswith("face 1: woman ") and files.startswith("Wrote ")
-    assert keys.titles()[0].startswith("face.png (finished, press Q): ")
+    eventually(lambda: keys.titles()[0].startswith("face.png (finished, press Q): "), "the same in the title")
     keys.press("s")
     [with_labels] = saved(run, 1)
     (run.output / "saved").rename(run.output / "first")
