@@ -10,16 +10,15 @@ import numpy as np
 
 from ..frames import Face, FinishedFrame
 from .history import is_still
-from .overlay.label_box import LabelBox, draw_label_box, lay_out
+from .overlay.label_box import draw_label_box, lay_out
 from .overlay.labels import Line
-from .overlay.panels import Block, Panel, draw_blocks, size_of
+from .overlay.panels import MARGIN, Block, Panel, draw_blocks, size_of
 from .window_layout import Layout, Rectangle, Size, covered, lay_out_window, sign_places
 
-_MARGIN = (32, 32, 32)  # BGR, beside the picture
 _CAPITAL, _CAPITAL_OF_SIGN = 0.022, 0.028  # heights of the letters, as shares of the window's shorter side
 _CAPITAL_LEAST = 8  # pixels
 _KEEPS = 0.7  # of its size that the picture keeps beside panels; they get smaller letters rather than take more
-_SELECTED = (255, 255, 255)  # BGR, around the face whose history is shown
+_SELECTED = _PAUSE = (255, 255, 255)  # BGR, around the face whose history is shown; of the two bars of a pause
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +35,7 @@ class Sign:
     """What the window says of itself, in the picture."""
 
     lines: tuple[Line, ...]
-    paused: bool = False  # the first line has two bars before it
+    paused: bool = False  # two bars stand before it
 
 
 def arrange(picture: Size, window: Size, panels: Iterable[Panel]) -> Arrangement:
@@ -74,7 +73,7 @@ def compose(arrangement: Arrangement, drawn: np.ndarray) -> np.ndarray:
     layout = arrangement.layout
     if layout.picture == Rectangle(0, 0, *layout.size):
         return drawn
-    canvas = np.full((*layout.size[::-1], 3), _MARGIN, np.uint8)
+    canvas = np.full((*layout.size[::-1], 3), MARGIN, np.uint8)
     canvas[layout.picture.rows, layout.picture.columns] = drawn
     for place, blocks in zip(layout.panels, arrangement.blocks, strict=False):
         draw_blocks(canvas, (place.left, place.top), blocks, arrangement.capital)
@@ -102,24 +101,26 @@ def draw_sign(
     frame: in the size that it has in the window; drawn: its annotated picture; before: where the sign was, which is
     preferred, so that it does not jump.
     """
-    label_box = _sign_box(sign, layout)
+    capital = max(_CAPITAL_LEAST, round(_CAPITAL_OF_SIGN * min(layout.size)))
+    icon = round(1.6 * capital) if sign.paused else 0
+    label_box = lay_out(sign.lines, capital, layout.free.width - icon, layout.free.height)
     if label_box is None:
         return None
-    places = sign_places(label_box.size, layout)
+    places = sign_places((icon + label_box.size[0], label_box.size[1]), layout)
     places.sort(key=lambda place: (_hides(place, layout, frame, drawn), place != before))
-    draw_label_box(canvas, (places[0].left, places[0].top), label_box)
-    return places[0]
+    place = places[0]
+    draw_label_box(canvas, (place.left + icon, place.top), label_box)
+    if sign.paused:
+        _draw_pause(canvas[place.rows, place.left : place.left + icon], capital)
+    return place
 
 
-def _sign_box(sign: Sign, layout: Layout) -> LabelBox | None:
-    capital = max(_CAPITAL_LEAST, round(_CAPITAL_OF_SIGN * min(layout.size)))
-    label_box = lay_out(sign.lines, capital, layout.free.width, layout.free.height)
-    if label_box is None or not sign.paused:
-        return label_box
-    (left, top, right, bottom), bgr = label_box.bars[0]
-    wide, begin = right - left, left // 2
-    two = tuple(((x, top, x + wide, bottom), bgr) for x in (begin, begin + 2 * wide))
-    return replace(label_box, bars=two + label_box.bars[1:])
+def _draw_pause(region: np.ndarray, capital: int) -> None:
+    """Two bars on a dark ground, as high as the letters beside them."""
+    region[:] = MARGIN
+    top, wide = capital // 2, max(2, capital // 3)
+    for left in (capital // 2, capital // 2 + 2 * wide):
+        region[top : top + capital + 2, left : left + wide] = _PAUSE
 
 
 def _hides(place: Rectangle, layout: Layout, frame: FinishedFrame, drawn: np.ndarray) -> tuple[float, bool]:

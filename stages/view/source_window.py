@@ -14,12 +14,12 @@ from .history import ImageHistory, is_still
 from .keys import KeyState, Situation, keys_for
 from .overlay.draw import annotate
 from .overlay.labels import NEUTRAL, Bar, Line, everything_about, id_colour
-from .overlay.panels import FacePanel, KeysPanel, LinesPanel, Panel
+from .overlay.panels import MARGIN, FacePanel, KeysPanel, LinesPanel, Panel
 from .track_history import TrackHistory
 from .window import Window
 from .window_layout import Layout, Rectangle, Size
 
-_PAUSED, _FINISHED = Line(" paused", NEUTRAL), Line("finished: press Q", NEUTRAL)
+_PAUSED, _FINISHED = Line("paused", MARGIN), Line("finished: press Q", NEUTRAL)
 _SAVED, _NOT_SAVED = Line("saved", (120, 200, 120)), Line("not saved: see the terminal", (80, 160, 255))  # BGR
 _SAVED_S = 1.5  # how long that is said
 

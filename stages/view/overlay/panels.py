@@ -16,8 +16,9 @@ from ..track_history import Sample
 from .label_box import LabelBox, draw_label_box, lay_out
 from .labels import NEUTRAL, Bar, Line, colour_of
 from .text import line_height, text_mask
-from .timeline import chart, label_colour
+from .timeline import chart, label_colour, write
 
+MARGIN = (32, 32, 32)  # BGR, of what is beside the picture
 _CALM, _BUSY = (120, 200, 120), (80, 160, 255)  # BGR
 _FULL = 0.9  # of the time: a stage that has more to do is the limit
 _CHART_WIDTH, _CHART_HEIGHT, _CHART_HEIGHT_OF_TWO = 15, 4, 1.5  # in capitals; the last of two classes
@@ -48,17 +49,13 @@ class KeysPanel:
     keys: tuple[tuple[str, str], ...]  # each with what it does
 
     def blocks(self, capital: int) -> list[Block]:
-        pad, leading = _pad(capital), round(capital * 0.3)
-        masks = [(text_mask(key, capital), text_mask(does, capital)) for key, does in self.keys]
-        second = 3 * pad + max(key.shape[1] for key, _ in masks)
-        step = line_height(capital) + leading
-        texts = [
-            text
-            for number, (key, does) in enumerate(masks)
-            for text in ((pad, pad + number * step, key), (second, pad + number * step, does))
-        ]
-        width = second + max(does.shape[1] for _, does in masks) + pad
-        return [LabelBox((width, len(masks) * step - leading + 2 * pad), tuple(texts), ())]
+        pad, step = _pad(capital), line_height(capital) + round(capital * 0.3)
+        widths = [max(text_mask(row[column], capital).shape[1] for row in self.keys) for column in (0, 1)]
+        image = np.full((len(self.keys) * step + pad, 3 * pad + sum(widths), 3), MARGIN, np.uint8)
+        for number, (key, does) in enumerate(self.keys):
+            write(image, (pad, pad + number * step), key, capital)
+            write(image, (2 * pad + widths[0] + pad // 2, pad + number * step), does, capital)
+        return [image]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

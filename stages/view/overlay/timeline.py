@@ -9,7 +9,7 @@ import numpy as np
 
 from ...answers import Answer
 from .labels import LABEL_COLOURS, NEUTRAL
-from .text import text_mask
+from .text import line_height, text_mask
 
 GROUND = (52, 52, 52)  # BGR, of a chart
 _BAND, _CURVE = (110, 92, 70), (250, 200, 120)
@@ -80,8 +80,8 @@ def _curve(
     points = np.stack([np.arange(len(nearest)), np.rint(centre)], axis=1).astype(np.int32)
     for begin, end in _stretches(is_known):
         cv2.polylines(image, [points[begin:end, None]], False, _CURVE, 2, cv2.LINE_AA)
-    _write(image, f"{top:.4g}", capital, at_top=True)
-    _write(image, f"{bottom:.4g}", capital, at_top=False)
+    write(image, (0, 0), f"{top:.4g}", capital)
+    write(image, (0, height - line_height(capital)), f"{bottom:.4g}", capital)
     return image
 
 
@@ -98,10 +98,10 @@ def _stretches(is_known: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _write(image: np.ndarray, text: str, capital: int, at_top: bool) -> None:
-    """A number of the axis, in the upper or lower left corner."""
+def write(image: np.ndarray, corner: tuple[int, int], text: str, capital: int) -> None:
+    """Write onto uint8 (H, W, 3) BGR from a left upper corner on; what reaches beyond the edges is cut off."""
     mask = text_mask(text, capital)
-    height, width = min(mask.shape[0], image.shape[0]), min(mask.shape[1], image.shape[1])
-    region = image[:height, :width] if at_top else image[-height:, :width]
-    share = mask[:height, :width, None] / 255.0
+    left, top = max(0, corner[0]), max(0, corner[1])
+    region = image[top : top + mask.shape[0], left : left + mask.shape[1]]
+    share = mask[: region.shape[0], : region.shape[1], None] / 255.0
     region[:] = (region * (1 - share) + np.array(NEUTRAL) * share).astype(np.uint8)
