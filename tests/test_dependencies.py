@@ -46,6 +46,22 @@ def test_an_installed_facepipe_names_pip_and_the_extra(monkeypatch):
     assert "run pip install --upgrade facepipe." in missing(ModuleNotFoundError(name="zmq"))
 
 
+@pytest.mark.parametrize(
+    ("receipt", "begins"),
+    [("pipx_metadata.json", "pipx runpip facepipe "), ("uv-receipt.toml", "uv pip ")],
+    ids=["pipx", "uv"],
+)
+def test_in_an_environment_of_pipx_or_uv_the_command_reaches_that_environment(monkeypatch, tmp_path, receipt, begins):
+    environment = tmp_path / "facepipe"
+    environment.mkdir()
+    (environment / receipt).touch()
+    monkeypatch.setattr(dependencies, "IS_CHECKOUT", False)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    said = missing(ModuleNotFoundError(name="pyarrow"))
+    assert f"run {begins}install " in said and said.endswith("'facepipe[tables]'.")
+    assert f"{begins}uninstall " in missing(ImportError("libGL.so.1: cannot open shared object file", name="cv2"))
+
+
 def test_where_tensorflow_is_not_made_for_this_python_the_sentence_names_one(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 14, 0))
     assert "Python 3.13" in missing(ModuleNotFoundError(name="tensorflow"))
