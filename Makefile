@@ -28,6 +28,7 @@ help:
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew, and runs its notebook'
+	@echo 'make site            builds the documentation as a site, with search, into out/site'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
 	@echo 'make bench           measures what the pipeline costs, against plain loops; draws out/speeds.png'
@@ -94,6 +95,10 @@ soak: install-demo install-dev
 pictures: install-demo install-dev
 	$(BIN)/python -m docs.make_pictures
 	$(BIN)/python -m docs.run_notebook
+
+.PHONY: site
+site: install-dev
+	$(BIN)/python -m docs.make_site
 
 lint: install-dev
 	$(BIN)/ruff check .
