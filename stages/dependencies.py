@@ -15,7 +15,7 @@ LAST_OF_TENSORFLOW = (3, 13)  # as in pyproject.toml
 LIBRARY = re.compile(r"(lib(?:GL|X|xcb|gthread|glib)\S*): cannot open shared object file")
 EXTRAS = {  # top-level module -> the extra that installs it, "" for what everything needs
     **dict.fromkeys(("ai_edge_litert", "av", "cv2", "dlib", "google", "msgpack", "msgspec", "numpy", "shtab"), ""),
-    **dict.fromkeys(("tqdm", "websockets", "yaml", "zmq"), ""),
+    **dict.fromkeys(("PIL", "tqdm", "websockets", "yaml", "zmq"), ""),
     **dict.fromkeys(("h5py", "keras", "matplotlib", "scipy", "tensorflow"), "train"),
     "paho": "mqtt",
     "psutil": "dev",

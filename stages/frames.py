@@ -152,6 +152,15 @@ def marked(face: Face, landmarks: Sequence[float], pose: Sequence[float], qualit
     return replace(face, landmarks=points, pose=Pose(*pose), quality=quality)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelPlace:
+    """Where the label box of a face is drawn, as a choice: beside the face, wherever that goes."""
+
+    choice: int  # which of the label boxes that the face could have
+    side: int  # of the face
+    capital: int  # height of its capitals in pixels
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedFrame:
     """A joined frame on its way to the outputs."""
@@ -163,6 +172,7 @@ class FinishedFrame:
     missing: list[str] = field(default_factory=list)  # attribute stages whose answer was given up
     error: str | None = None  # why the frame could not be analysed at all
     areas: Areas = NO_AREAS  # the zones and lines of its source, to be drawn
+    label_places: tuple[LabelPlace | None, ...] = ()  # of each face that is followed; None where it finds no room
 
 
 def as_written(frame: FinishedFrame) -> FinishedFrame:

@@ -25,7 +25,7 @@ from .configuration import Overrides, PathLike, overrides_of, read
 from .pictures import Colour, NotAPicture, PictureLike, in_order, pixels_of
 
 KEPT = 4  # configurations whose models stay in memory; a fifth takes the place of the one that was used longest ago
-STYLES = ("full", "plain", "none")
+STYLES = ("compact", "full", "plain", "none")
 
 # One picture at a time. The nets hold their tensors, so two threads cannot use one; and the answers are those of the
 # pipeline only while OpenCV computes on one thread, which is set for the whole process.
@@ -57,10 +57,13 @@ def analyze(
         return _analyzer(config, overrides_of(detector, overrides)).faces(pixels)
 
 
-def annotate(picture: PictureLike, faces: Sequence[Face], *, colour: Colour = "bgr", style: str = "full") -> np.ndarray:
+def annotate(
+    picture: PictureLike, faces: Sequence[Face], *, colour: Colour = "bgr", style: str = "compact"
+) -> np.ndarray:
     """A copy of a picture with the faces drawn in it, as in the annotated pictures of a run.
 
-    `picture`, `colour`: as for `analyze`. `style`: "full"; "plain", without bars; "none", nothing. Returns uint8
+    `picture`, `colour`: as for `analyze`. `style`: "compact"; "plain", a line for each answer; "full", a bar
+    for each emotion; "none", nothing. Returns uint8
     (H, W, 3) in the order of `colour`. Equal arguments give equal pixels. Raises as `analyze` does.
     """
     if style not in STYLES:

@@ -124,6 +124,8 @@ SUITED = {
     "dlib-cnn": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.0},
     "yunet": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.7},
 }
+# The same with `render.blur`: a face that is missed can be recognised, so detectors that can take their time.
+THOROUGH = {"fast": {"longest_side": 640, "smallest_face": 0.03}, "yunet": {"longest_side": 640, "smallest_face": 0.03}}
 
 
 def _each(key: str) -> str:
@@ -323,10 +325,11 @@ class Render:
         "Pictures in the window: each is shown for this number of seconds. The arrow keys go back and forward.",
     ] = 0.0
     style: Annotated[
-        Literal["full", "plain", "none"],
-        "What is drawn. `full`: box, label, and a bar for each emotion if there is room; `plain`:"
-        " box and one line per answer; `none`: nothing.",
-    ] = "full"
+        Literal["compact", "plain", "full", "none"],
+        "What is drawn. `compact`: box, gender and age in one line, and the emotion with a small bar; `plain`: box and"
+        " one line per answer; `full`: also the detector's score, and a bar for each emotion if there is room; `none`:"
+        " nothing.",
+    ] = "compact"
     blur: Annotated[
         Literal["none", "pixelate", "blur"],
         "Anonymises every detected face in everything that is shown and written, and the whole of"
@@ -599,8 +602,12 @@ class Pipeline:
 
     @property
     def detect(self) -> Detect:
-        """The stage that finds the faces, which every pipeline has."""
-        return self.stages["detect"]
+        """The stage that finds the faces, which every pipeline has; with `blur` its `auto` is what finds the most."""
+        detect = self.stages["detect"]
+        if self.render.blur == "none":
+            return detect
+        thorough = THOROUGH.get(detect.detector, {})
+        return replace(detect, **{key: value for key, value in thorough.items() if getattr(detect, key) == "auto"})
 
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""

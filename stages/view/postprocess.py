@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from ..config.schema import Pipeline
-from ..frames import FinishedFrame, doubted
+from ..decimals import rounded
+from ..frames import FinishedFrame, LabelPlace, doubted
 from ..protocol import limits
-from ..results.jsonl import Line
+from ..results.jsonl import Line, as_line
 from ..vision.anonymize import anonymize
 from ..vision.following import follower_for
+from ..vision.hiding import HiddenPlaces
 from ..vision.tracking import Box
-from .overlay.draw import annotate
+from .overlay.draw import annotate_frame
+from .overlay.steady import SteadyLabels
 
 
 class PostProcessor:
@@ -24,6 +27,8 @@ class PostProcessor:
         self._areas = pipeline.areas_of(source)
         self._follower = follower_for(pipeline)
         self._style, self._blur = pipeline.render.style, pipeline.render.blur
+        self._hidden = HiddenPlaces(pipeline.render.coast)
+        self._labels = SteadyLabels(self._style, self._areas)
         self._unsure_below = pipeline.render.unsure_below
 
     def finish(self, frame: FinishedFrame, all_known: bool = True) -> FinishedFrame:
@@ -35,6 +40,7 @@ class PostProcessor:
         frame = doubted(replace(frame, areas=self._areas), self._unsure_below)
         if self._follower:
             frame = self._follower.follow(frame)
+        frame = replace(frame, label_places=self._remember(as_line(frame)))
         if self._blur == "none":
             return frame
         hidden = anonymize(frame.picture.pixels, self.to_anonymize(frame, all_known), self._blur)
@@ -45,24 +51,23 @@ class PostProcessor:
         if frame.error is not None or not all_known:
             return None
         # A detector misses a face now and then: a face seen a moment ago is hidden where it should be by now.
-        missed = self._follower.out_of_sight() if self._follower and frame.picture.rate is not None else []
-        return [*(face.box for face in frame.faces), *missed]
+        return [*(face.box for face in frame.faces), *self._hidden.out_of_sight()]
 
     def draw(self, frame: FinishedFrame) -> np.ndarray:
         """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
-        return annotate(
-            frame.picture.pixels,
-            frame.faces,
-            missing=frame.missing,
-            error=frame.error,
-            style=self._style,
-            areas=frame.areas,
-        )
+        return annotate_frame(frame, self._style)
 
     def replay(self, line: Line) -> None:
         """Remember what a line of results.jsonl says of its frame."""
         if self._follower:
             self._follower.replay(line.file, line.time, line.faces, line.cut)
+        self._remember(line)
+
+    def _remember(self, line: Line) -> tuple[LabelPlace | None, ...]:
+        """Take what is written of a frame; return where its label boxes are."""
+        self._hidden.update(line.file, rounded(line.time), sorted(tuple(map(rounded, f.box)) for f in line.faces))
+        said = {"file": line.file, "cut": line.cut, "missing": line.missing, "error": line.error}
+        return self._labels.update(line.faces, line.width, line.height, line.time, **said)
 
     def to_json(self) -> dict:
         """What it remembers of the frames so far, for `take_up` of another one."""

@@ -12,7 +12,7 @@ from ..frames import Face, FinishedFrame
 from .canvas import Sign, arrange, compose, draw_sign, mark_face, scaled_frame
 from .history import ImageHistory, is_still
 from .keys import KeyState, Situation, keys_for
-from .overlay.draw import annotate
+from .overlay.draw import annotate_frame
 from .overlay.labels import NEUTRAL, Bar, Line, everything_about, id_colour
 from .overlay.panels import MARGIN, FacePanel, KeysPanel, LinesPanel, Panel
 from .track_history import TrackHistory
@@ -212,13 +212,5 @@ class SourceWindow:
         return FacePanel(title, face.shown if face else samples[-1].answers, samples, self._shown_s)
 
     def _annotated(self, frame: FinishedFrame, show: frozenset[str]) -> np.ndarray:
-        said = f"this picture is {self._age_s} s old" if self._age_s else frame.error
-        return annotate(
-            frame.picture.pixels,
-            frame.faces,
-            None if show == self._stages else show,
-            missing=frame.missing,
-            error=said,
-            style=self._style,
-            areas=frame.areas,
-        )
+        old = f"this picture is {self._age_s} s old" if self._age_s else None
+        return annotate_frame(frame, self._style, None if show == self._stages else show, old)

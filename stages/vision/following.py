@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..config.schema import Pipeline
 from ..frames import Face, FinishedFrame, as_written
 from .smoothing import Smoother
-from .tracking import Box, Tracker
+from .tracking import Tracker
 
 
 def follower_for(pipeline: Pipeline) -> Follower | None:
@@ -33,10 +33,6 @@ class Follower:
     def forgotten(self) -> int:
         """How many faces had to be forgotten because there were too many."""
         return self._tracker.forgotten
-
-    def out_of_sight(self) -> list[Box]:
-        """Where the faces are expected that were not found in the last frame and are still tracked."""
-        return self._tracker.out_of_sight()
 
     def follow(self, frame: FinishedFrame) -> FinishedFrame:
         """The frame as it is to be written and drawn. A picture that is no frame of a video or camera stands alone."""

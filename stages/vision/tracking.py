@@ -21,7 +21,6 @@ _REACH, _REACH_A_SECOND, _FARTHEST = 0.6, 0.5, 1.0
 _OTHER_SIZE, _OUT_OF_SIGHT = 0.7, 0.5
 _MOTION_S = 0.25  # over which a face's velocity is averaged: detectors' boxes tremble by some hundredths of their side
 _COASTING_S = 0.7  # after which a face out of sight is hardly expected to have moved on; people turn and stop
-_WIDER = 1.33  # of a box around somebody out of sight, for nobody knows exactly where they are
 _TRUST = 0.7  # in a new box, the rest in the place that was expected
 
 
@@ -69,10 +68,13 @@ class Tracker:
         """Who may come back: everyone in sight, and those not yet forgotten."""
         return [track.id for track in self._tracks]
 
-    def out_of_sight(self) -> list[Box]:
-        """Where those who were not found in the last frame should be by now, a third wider than they were."""
+    def out_of_sight(self, wider: float = 1.0, wider_a_second: float = 0.0) -> list[Box]:
+        """Where those who were not found in the last frame should be by now.
+
+        `wider`: the sides of these boxes, in units of what they were; `wider_a_second`: more for each second since.
+        """
         hidden = [track for track in self._tracks if track.seen_s < self._now_s]
-        return [track.around(self._now_s, _WIDER) for track in hidden]
+        return [track.around(self._now_s, wider + wider_a_second * (self._now_s - track.seen_s)) for track in hidden]
 
     def to_json(self) -> dict:
         """All that it knows, for `take_up` of another one."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ...areas import Areas, Point
-from .label_box import draw_label_box, lay_out
+from .label_box import LabelBox, draw_label_box, lay_out
 from .labels import RIM, Line
 
 _ZONE, _LINE = (150, 220, 180), (90, 200, 250)  # BGR
@@ -20,10 +21,10 @@ _ARROW = 0.05  # of it: length of the arrow
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 exclusive
 
 
-def draw_areas(drawn: np.ndarray, areas: Areas) -> list[Rectangle]:
-    """Draw onto uint8 (H, W, 3) BGR; returns where the names stand, in pixels."""
+def draw_areas(drawn: np.ndarray, areas: Areas, names: Sequence[AreaName]) -> None:
+    """Draw onto uint8 (H, W, 3) BGR; `names`: of `names_of` this picture."""
     if not areas:
-        return []
+        return
     height, width = drawn.shape[:2]
     pixels = areas.scaled(width - 1, height - 1)
     for corners in pixels.zones.values():
@@ -31,9 +32,31 @@ def draw_areas(drawn: np.ndarray, areas: Areas) -> list[Rectangle]:
     for ends in pixels.lines.values():
         _draw_path(drawn, ends, _LINE)
         _draw_path(drawn, _arrow(*ends, _ARROW * min(height, width)), _LINE)
+    for name in names:
+        draw_label_box(drawn, name.corner, name.label_box)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AreaName:
+    """The name of a zone or line, and where it stands."""
+
+    label_box: LabelBox
+    corner: tuple[int, int]  # left, top, in pixels
+
+    @property
+    def rectangle(self) -> Rectangle:
+        (left, top), (wide, high) = self.corner, self.label_box.size
+        return left, top, left + wide, top + high
+
+
+def names_of(areas: Areas, width: int, height: int) -> list[AreaName]:
+    """The names in a picture of this size; those that find no room are left out."""
+    if not areas:
+        return []
+    pixels = areas.scaled(width - 1, height - 1)
     named = [(name, _highest(corners), _ZONE) for name, corners in pixels.zones.items()]
     named += [(name, ends[0], _LINE) for name, ends in pixels.lines.items()]
-    return [taken for one in named if (taken := _draw_name(drawn, *one))]
+    return [found for one in named if (found := _name(*one, width, height))]
 
 
 def _draw_path(drawn: np.ndarray, points: Sequence[Point], bgr: tuple[int, int, int], is_closed: bool = False) -> None:
@@ -63,13 +86,11 @@ def _highest(corners: Sequence[Point]) -> Point:
     return min(corners, key=lambda corner: (corner[1], corner[0]))
 
 
-def _draw_name(drawn: np.ndarray, name: str, at: Point, bgr: tuple[int, int, int]) -> Rectangle | None:
+def _name(name: str, at: Point, bgr: tuple[int, int, int], width: int, height: int) -> AreaName | None:
     """At a point, or as near as it finds room in the picture."""
-    height, width = drawn.shape[:2]
     label_box = lay_out([Line(name, bgr)], round(_CAPITAL * min(height, width)), width, height)
     if label_box is None:
         return None
     wide, high = label_box.size
-    left, top = min(max(round(at[0]), 0), width - wide), min(max(round(at[1]), 0), height - high)
-    draw_label_box(drawn, (left, top), label_box)
-    return left, top, left + wide, top + high
+    corner = min(max(round(at[0]), 0), width - wide), min(max(round(at[1]), 0), height - high)
+    return AreaName(label_box, corner)

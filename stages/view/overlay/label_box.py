@@ -1,4 +1,4 @@
-"""A dark translucent label box with lines of white text, each with a bar in its label's colour."""
+"""A dark translucent label box with lines of white text, with strips of colour at its left edge, and bars."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .labels import Bar, Line
-from .text import base_line, text_mask
+from .labels import Bar, Colour, Line
+from .text import CACHED_UP_TO, base_line, text_mask
 
 _LEGIBLE = 8  # pixels of a capital; smaller ones only where nothing else finds room
 _TINY = 5
 
+_AROUND = 2  # pixels that no letter comes nearer to the edge than, whatever its size
 _TRACK = (96, 96, 96)  # what of a bar is not filled
-_BAR_CAPITAL, _BAR_LENGTH, _BAR_HEIGHT = (
-    0.85,
-    4.5,
-    0.62,
-)  # of a bar's letters, of other letters; of a bar, of its letters
+_BAR_CAPITAL = 0.85  # of a bar's letters, in units of other letters
+_BAR_LENGTH, _BAR_HEIGHT = 4.5, 0.62  # of a bar, in units of its letters
 
 _KEEPS = 0.22  # of the picture below
 _GREY = 26.0  # and so much on top: white ground becomes grey 82, which white text stands out from by 7.6 : 1
@@ -31,24 +29,20 @@ class LabelBox:
     """A label box that is laid out but not yet drawn."""
 
     size: tuple[int, int]  # width, height
-    texts: tuple[tuple[int, int, np.ndarray], ...]  # left, top, and how much of each pixel the text covers
-    bars: tuple[tuple[tuple[int, int, int, int], tuple[int, int, int]], ...]  # x1, y1, x2, y2 exclusive; BGR
-
-    def cover(self) -> np.ndarray:
-        """How much of each pixel of the label box its text covers: uint8 (height, width)."""
-        cover = np.zeros(self.size[::-1], np.uint8)
-        for left, top, mask in self.texts:
-            cover[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
-        return cover
+    ground: np.ndarray  # how much of each pixel the text leaves uncovered: uint8 (height, width, 3), 0 to 255
+    bars: tuple[tuple[tuple[int, int, int, int], Colour], ...]  # x1, y1, x2, y2 exclusive; BGR
 
 
-def lay_out(lines: Sequence[Line | Bar], capital: int, width: int, height: int) -> LabelBox | None:
+def lay_out(
+    lines: Sequence[Line | Bar], capital: int, width: int, height: int, strip: Colour | None = None
+) -> LabelBox | None:
     """A label box no larger than width x height with capitals of `capital` pixels, or smaller where there is no room.
 
-    None without lines, and where even tiny letters find no room.
+    `strip`: the colour, BGR, of its left edge; None: each line has its own. None without lines, and where even tiny
+    letters find no room.
     """
     for size in (max(capital, _LEGIBLE), _LEGIBLE, _TINY) if lines else ():
-        label_box = _laid_out(lines, size)
+        label_box = (_kept if size <= CACHED_UP_TO else _laid_out)(tuple(lines), size, strip)
         if label_box.size[0] <= width and label_box.size[1] <= height:
             return label_box
     return None
@@ -60,49 +54,67 @@ def draw_label_box(drawn: np.ndarray, corner: tuple[int, int], label_box: LabelB
     region = drawn[top : top + height, left : left + width]
     # All in terms of what is missing to white: the label box leaves some of it, the text takes its share away.
     missing = cv2.convertScaleAbs(region, alpha=-_KEEPS, beta=255 - _GREY)
-    uncovered = cv2.cvtColor(cv2.bitwise_not(label_box.cover()), cv2.COLOR_GRAY2BGR)
-    filled = cv2.bitwise_not(cv2.multiply(missing, uncovered, scale=1 / 255))
+    filled = cv2.bitwise_not(cv2.multiply(missing, label_box.ground, scale=1 / 255))
     for (x1, y1, x2, y2), bgr in label_box.bars:
         filled[y1:y2, x1:x2] = bgr
     cv2.copyTo(filled, _rounded(width, height, max(1, min(width, height) // 10)), region)
 
 
-def _laid_out(lines: Sequence[Line | Bar], capital: int) -> LabelBox:
-    pad, leading, bar = max(2, round(capital * 0.5)), round(capital * 0.3), max(2, round(capital * 0.28))
-    small = max(_TINY, round(capital * _BAR_CAPITAL))
-    left, length = 2 * pad + bar, round(small * _BAR_LENGTH)
-    capitals = [small if isinstance(line, Bar) else capital for line in lines]
-    masks = [text_mask(line.text, size) for line, size in zip(lines, capitals, strict=True)]
-    names = [m.shape[1] for line, m in zip(lines, masks, strict=True) if isinstance(line, Bar)]
-    begin = left + max(names, default=0) + pad  # of all bars
+@lru_cache(maxsize=256)  # What is said of a face changes a few times a second, its picture with every frame.
+def _kept(lines: tuple[Line | Bar, ...], capital: int, strip: Colour | None) -> LabelBox:
+    return _laid_out(lines, capital, strip)
+
+
+def _laid_out(lines: tuple[Line | Bar, ...], capital: int, strip: Colour | None) -> LabelBox:
+    pad, leading, edge = _AROUND + round(capital * 0.4), round(capital * 0.35), max(2, round(capital * 0.28))
+    left, small = edge + pad, max(_TINY, round(capital * _BAR_CAPITAL))
+    rows = [_row(line, small if isinstance(line, Bar) else capital) for line in lines]
+    length = round(small * _BAR_LENGTH)
+    begin = left + max((row.text.shape[1] for row in rows if row.number is not None), default=0) + pad  # of all bars
     # As wide as any percentage, so that the label box does not tremble.
-    said = ["100 %", *(line.said for line in lines if isinstance(line, Bar))]
-    numbers = max(text_mask(text, small).shape[1] for text in said) + pad
-    widest = max(
-        begin + length + numbers if isinstance(line, Bar) else left + mask.shape[1]
-        for line, mask in zip(lines, masks, strict=True)
-    )
-    steps = [
-        m.shape[0] + (leading // 2 if isinstance(line, Bar) else leading) for line, m in zip(lines, masks, strict=True)
-    ]
-    width, height = widest + pad, sum(steps[:-1]) + masks[-1].shape[0] + 2 * pad
-    texts, bars, top = [], [], pad
-    for line, mask, size, step in zip(lines, masks, capitals, steps, strict=True):
-        texts.append((left, top, mask))
-        bottom = top + base_line(size) + 1
-        bars.append(((pad, top, pad + bar, bottom), line.bgr))
-        if isinstance(line, Bar):
-            number = text_mask(line.said, size)
-            texts.append((width - pad - number.shape[1], top, number))
-            thick = max(2, round(size * _BAR_HEIGHT))
-            upper = bottom - 1 - (size + thick) // 2
+    says = any(isinstance(line, Bar) and line.said for line in lines)
+    numbers = [text_mask("100 %", small), *(row.number for row in rows if row.number is not None)] if says else []
+    behind = max((mask.shape[1] + pad for mask in numbers), default=0)
+    width = pad + max(left + r.text.shape[1] if r.number is None else begin + length + behind for r in rows)
+    texts, bars, top = [], [], pad - 1  # A line has a row above its capitals.
+    for line, row in zip(lines, rows, strict=True):
+        texts.append((left, top, row.text))
+        bottom = top + base_line(row.capital) + 1
+        if strip is None:
+            bars.append(((0, top, edge, bottom + 1), line.bgr))
+        if row.number is not None:
+            texts.append((width - pad - row.number.shape[1], top, row.number))
+            thick = max(2, round(row.capital * _BAR_HEIGHT))
+            upper = bottom - 1 - (row.capital + thick) // 2
             filled = begin + round(length * min(max(line.share, 0.0), 1.0))
             bars += [
                 ((begin, upper, begin + length, upper + thick), _TRACK),
                 ((begin, upper, filled, upper + thick), line.bgr),
             ]
-        top += step
-    return LabelBox((width, height), tuple(texts), tuple(bars))
+        top += row.text.shape[0] + leading
+    height = top - leading + pad
+    if strip is not None:
+        bars.append(((0, 0, edge, height), strip))
+    return LabelBox((width, height), _ground(width, height, texts), tuple(bars))
+
+
+def _ground(width: int, height: int, texts: list[tuple[int, int, np.ndarray]]) -> np.ndarray:
+    covered = np.zeros((height, width), np.uint8)
+    for left, top, mask in texts:
+        covered[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    return cv2.cvtColor(cv2.bitwise_not(covered), cv2.COLOR_GRAY2BGR)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    capital: int
+    text: np.ndarray
+    number: np.ndarray | None  # of a bar
+
+
+def _row(line: Line | Bar, capital: int) -> _Row:
+    number = text_mask(line.said, capital) if isinstance(line, Bar) else None
+    return _Row(capital, text_mask(line.text, capital), number)
 
 
 @lru_cache(maxsize=64)

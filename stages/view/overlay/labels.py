@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ...answers import Answer
+from ...answers import Age, Answer
 from ...answers.base import named, percent
 from ...frames import UNSURE, Face
+
+Colour = tuple[int, int, int]  # BGR
 
 NEUTRAL = (225, 225, 225)  # BGR, of everything that has no colour of its own
 RIM = (24, 24, 24)  # the dark edge of what is drawn, so that it shows on a bright ground too
 LABEL_COLOURS = {
-    "woman": (190, 120, 250),
-    "man": (250, 180, 90),
+    "woman": (245, 140, 185),  # violet and teal: not the pink and blue of toy shops
+    "man": (165, 205, 70),
     "angry": (70, 70, 240),
     "disgust": (60, 160, 110),
     "fear": (210, 90, 160),
@@ -28,12 +30,14 @@ ID_COLOURS = (
 )  # fmt: skip
 _LONGEST = 40  # characters
 _MOST_BARS = 8  # for one answer: those of a model with a hundred labels would fill the picture
+_NONE = percent(0.0)  # a bar of it shows nothing
+_WHO = ("gender", "age")  # stages whose answers are one line
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     text: str
-    bgr: tuple[int, int, int]
+    bgr: Colour
 
 
 _UNSURE = Line(UNSURE, NEUTRAL)
@@ -44,33 +48,56 @@ class Bar:
     """A line that shows how much of something there is: its name, a bar, and the number."""
 
     text: str
-    bgr: tuple[int, int, int]
+    bgr: Colour
     share: float  # of the bar that is filled, in [0, 1]
-    said: str
+    said: str  # behind the bar; of "" there is no room kept either
 
 
-def lines_about(face: Face, show: frozenset[str] | None) -> list[Line]:
-    """One line for each answer of a stage in `show` (None: all); without any answer, how sure the detector is.
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """How a face is told from others: a name is always there where there are several, so that nobody needs colours."""
 
-    Of a face whose picture is too poor to be labelled, that it is.
+    name: str  # "#4", "2", or "" for none
+    bgr: Colour
+
+
+def lines_about(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line]:
+    """A line for each answer of a stage in `show` (None: all), the first with the name of its `tag` before it.
+
+    Of a face whose picture is too poor to be labelled, that it is; of one without any answer its name, or "face".
     """
     if show is None and not face.shown and not face.unsure:
-        return [Line(f"face {percent(face.score)}", NEUTRAL)]
+        return [Line(tag.name if tag and tag.name else "face", NEUTRAL)]
     lines = [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
     if face.says_unsure and show != frozenset():
         lines = [_UNSURE]
-    if lines and face.id is not None:
-        lines[0] = Line(f"#{face.id}  {lines[0].text}", lines[0].bgr)
-    return lines
+    return _tagged(lines, tag)
 
 
-def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar]:
-    """The same, with its id, how sure the detector is, and a bar for each of several classes, the strongest first."""
+def brief_lines(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line | Bar]:
+    """What one wants to know at a glance: "woman 32" in one line, a small bar for the emotion, then other answers."""
+    answers = {stage: answer for stage, answer in face.shown.items() if show is None or stage in show}
+    if face.says_unsure and show != frozenset():
+        return _tagged([_UNSURE], tag)
+    if not answers:
+        return [Line(tag.name, NEUTRAL)] if tag and tag.name and show is None else []
     lines: list[Line | Bar] = []
-    if face.id is not None:
-        lines.append(Line(f"#{face.id}  face {percent(face.score)}", id_colour(face.id)))
-    elif show is None and not face.shown:
-        return lines_about(face, show)
+    if who := _who(answers):
+        lines.append(Line(_shortened(who), NEUTRAL))
+    for stage, answer in answers.items():
+        if stage == "emotion" and answer.top:
+            label, share = answer.top
+            lines.append(Bar(_shortened(label), colour_of(answer), _filled(share), ""))
+        elif stage not in _WHO:
+            lines.append(Line(_shortened(answer.brief(stage)), NEUTRAL))
+    return _tagged(lines, tag)
+
+
+def everything_about(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line | Bar]:
+    """All that is known: how sure the detector is, too, and a bar for each class that is not at 0 %, the strongest
+    first."""
+    before, bgr = (f"{tag.name}  " if tag.name else "", tag.bgr) if tag else ("", NEUTRAL)
+    lines: list[Line | Bar] = [Line(f"{before}face {percent(face.score)}", bgr)] if show != frozenset() else []
     if face.says_unsure and show != frozenset():
         return [*lines, _UNSURE]
     for stage, answer in face.shown.items():
@@ -80,21 +107,39 @@ def everything_about(face: Face, show: frozenset[str] | None) -> list[Line | Bar
     return lines
 
 
-def id_colour(number: int) -> tuple[int, int, int]:
-    """The colour, BGR, of a face that is tracked."""
+def tag_of(face: Face, place: int | None, is_alone: bool = False) -> Tag:
+    """A face is called and coloured by its id, or else by its `place` in the picture: 1 for the leftmost.
+
+    Without a place it has neither name nor colour; one that `is_alone` needs no name.
+    """
+    if face.id is not None:
+        return Tag(f"#{face.id}", id_colour(face.id))
+    if place is None:
+        return Tag("", NEUTRAL)
+    return Tag("" if is_alone else str(place), id_colour(place))
+
+
+def id_colour(number: int) -> Colour:
+    """The colour, BGR, of the person with this number."""
     return ID_COLOURS[(number - 1) % len(ID_COLOURS)]
 
 
-def css_colour(bgr: tuple[int, int, int]) -> str:
+def css_colour(bgr: Colour) -> str:
     """The same colour in a style sheet, such as "#fa8c5a"."""
     return "#{:02x}{:02x}{:02x}".format(*reversed(bgr))
 
 
-def box_colour(face: Face, lines: list[Line]) -> tuple[int, int, int]:
-    """The colour of its id; without one, that of its first label."""
-    if face.id is not None:
-        return id_colour(face.id)
-    return lines[0].bgr if lines else NEUTRAL
+def _who(answers: dict[str, Answer]) -> str:
+    """Gender and age in one line: "woman 32"."""
+    said = [answers[stage].brief(stage) for stage in _WHO if stage in answers]
+    is_bare_age = len(said) == 1 and isinstance(answers.get("age"), Age)
+    return f"age {said[0]}" if is_bare_age else " ".join(said)
+
+
+def _tagged(lines: list, tag: Tag | None) -> list:
+    if not (lines and tag and tag.name):
+        return lines
+    return [replace(lines[0], text=f"{tag.name}  {lines[0].text}"), *lines[1:]]
 
 
 def _bars(stage: str, scores: dict[str, float]) -> list[Line | Bar]:
@@ -102,12 +147,18 @@ def _bars(stage: str, scores: dict[str, float]) -> list[Line | Bar]:
     strongest = sorted(scores.items(), key=lambda item: item[1] if item[1] == item[1] else -1.0, reverse=True)
     before = named(stage, "").strip()
     return ([Line(before, NEUTRAL)] if before else []) + [
-        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), score if score == score else 0.0, percent(score))
+        Bar(_shortened(label), LABEL_COLOURS.get(label, NEUTRAL), _filled(score), percent(score))
         for label, score in strongest[:_MOST_BARS]
+        if percent(score) != _NONE
     ]
 
 
-def colour_of(answer: Answer) -> tuple[int, int, int]:
+def _filled(share: float) -> float:
+    """In whole percents, as it is said: then label boxes are alike from frame to frame, and need no new layout."""
+    return round(share, 2) if share == share else 0.0
+
+
+def colour_of(answer: Answer) -> Colour:
     """The colour, BGR, of what is said: that of its label, where it has one."""
     return LABEL_COLOURS.get(answer.top[0], NEUTRAL) if answer.top else NEUTRAL
 

@@ -1,86 +1,167 @@
-"""Where the label box with a face's labels goes: inside the picture, and beside the faces rather than on them."""
+"""Where the label box with a face's labels goes: inside the picture, beside the head, and where it was before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-# What a pixel of a label box costs where it covers another face, in units of a pixel of its own face.
-_OTHER_FACE = 3.0
-# The share of a face that may be covered: by a label box for which there is a smaller one, and by the smallest.
-_TOUCHES, _HIDES = 0.05, 0.2
-_LATER_CHOICE = 0.02  # of the label box's area for each place further down the list: decides between equals
-
-
 Size = tuple[int, int]
+
+# What a pixel of a label box costs on its own face, and on somebody's body, which is taken to be so many faces wide and
+# high; what a label box costs for each place further down the list, in units of its area: decides between equals.
+_ON_FACE, _ON_BODY, _LATER = 1.0, 0.3, 0.02
+_BODY_WIDTH, _BODY_HEIGHT = 2.0, 2.5
+_APART = 2  # pixels between two label boxes
+# A label box stays where it is until it covers something, by half more than a new one may; or until another place
+# costs so much less, in units of its area.
+_STAYS, _BETTER = 1.5, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A label box that a face could have."""
+
+    size: Size  # no larger than the picture
+    covers: float  # the share of its own face that it may cover
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Which of a face's label boxes is drawn, and where beside the face."""
+
+    choice: int  # its place among those that the face could have
+    side: int  # of `_candidates`
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A label box in the picture."""
+
+    spot: Spot
+    corner: tuple[int, int]  # left, top, in pixels
 
 
 def place_label_boxes(
-    boxes: np.ndarray, sizes: list[list[Size]], gap: int, width: int, height: int, taken: Sequence[Sequence[float]] = ()
-) -> list[tuple[int, tuple[int, int]] | None]:
-    """For each face which of its label boxes is drawn, and where its left upper corner is; None where none finds room.
+    boxes: np.ndarray,
+    choices: Sequence[Sequence[Choice | None]],
+    gap: int,
+    width: int,
+    height: int,
+    taken: Sequence[Sequence[float]] = (),
+    former: Sequence[Spot | None] = (),
+    may_move: Sequence[bool] = (),
+) -> list[Placed | None]:
+    """The place of each face's label box; None where none finds room.
 
-    boxes: float (N, 4) x1, y1, x2, y2 in pixels; sizes: width and height of the label boxes that each face could have,
-    the preferred first, none larger than the picture; gap: pixels between box and label box; width, height: of the
-    picture; taken: x1, y1, x2, y2 of what else is written there. No label box covers another one or what is `taken`:
-    neither could be read. All but the last are taken only where they cover no face; the last may cover its own face,
-    and so little of another that it does not hide it.
+    boxes: float (N, 4) x1, y1, x2, y2 in pixels; choices: the label boxes that each face could have, the preferred
+    first, None for one that cannot be had; gap: pixels between box and label box; width, height: of the picture;
+    taken: x1, y1, x2, y2 of what else is written there.
+
+    No label box covers another one, what is `taken`, or any part of another face. former: where each was in the frame
+    before; it stays there as long as it may, also where a new one would be placed otherwise. may_move: which of these
+    may go to a much better place all the same.
     """
-    placed = np.array(taken, float).reshape(-1, 4)
-    chosen = []
-    for number, (box, choices) in enumerate(zip(boxes, sizes, strict=True)):
-        others = np.delete(boxes, number, axis=0)
-        found = None
-        for choice, size in enumerate(choices):
-            is_last = choice == len(choices) - 1
-            if (best := _place(box, others, placed, size, gap, width, height, is_last)) is not None:
-                found = choice, (int(best[0]), int(best[1]))
-                placed = np.vstack([placed, best])
-                break
-        chosen.append(found)
-    return chosen
+    scene = _Scene(boxes, gap, width, height, np.array(taken, float).reshape(-1, 4))
+    placed: list[Placed | None] = [None] * len(choices)
+    for face, spot in enumerate(former):
+        if spot is not None and (choice := choices[face][spot.choice]) is not None:
+            placed[face] = scene.keep(face, choice, spot)
+    for face, of_face in enumerate(choices):
+        if placed[face] is None:
+            placed[face] = scene.find(face, of_face)
+        elif len(may_move) and may_move[face]:
+            placed[face] = scene.improve(face, of_face, placed[face])
+    return placed
 
 
-def _place(box, others, placed, size: Size, gap: int, width: int, height: int, is_last: bool) -> np.ndarray | None:
-    """The best rectangle for a label box of this size, None where it would hide something."""
-    candidates = _candidates(box, size, gap, width, height)
-    on_own, on_label_boxes = (_covered(candidates, these).sum(axis=1) for these in (box[None], placed))
-    on_others = _covered(candidates, others)
-    cost = on_own + _OTHER_FACE * on_others.sum(axis=1)
-    cost += _LATER_CHOICE * size[0] * size[1] * np.arange(len(candidates))
-    hidden = (on_others / _areas(others)).max(axis=1, initial=0)  # the largest share of another face
-    allowed = (on_label_boxes == 0) & (
-        hidden <= _HIDES if is_last else (hidden <= _TOUCHES) & (on_own <= _TOUCHES * _areas(box[None]))
-    )
-    if not allowed.any():
+class _Scene:
+    """The faces of a picture, and the label boxes that are placed already."""
+
+    def __init__(self, boxes: np.ndarray, gap: int, width: int, height: int, taken: np.ndarray):
+        self._boxes, self._gap, self._width, self._height = boxes, gap, width, height
+        self._areas = np.maximum(1.0, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+        self._bodies = _bodies(boxes)
+        self._taken, self._placed = taken, {}
+
+    def keep(self, face: int, choice: Choice, spot: Spot) -> Placed | None:
+        """Where it was, beside its face; None where it would cover something now."""
+        candidate = self._candidates(face, choice.size)[spot.side : spot.side + 1]
+        allowed = self._allowed(face, candidate, _STAYS * choice.covers)
+        return self._place(face, spot, candidate[0]) if allowed[0] else None
+
+    def find(self, face: int, choices: Sequence[Choice | None]) -> Placed | None:
+        """The best place for the first label box that has any."""
+        for number, choice in enumerate(choices):
+            if choice is None:
+                continue
+            candidates = self._candidates(face, choice.size)
+            allowed = self._allowed(face, candidates, choice.covers)
+            if allowed.any():
+                side = int(np.argmin(np.where(allowed, self._costs(face, candidates), np.inf)))
+                return self._place(face, Spot(number, side), candidates[side])
         return None
-    return candidates[int(np.argmin(np.where(allowed, cost, np.inf)))]
+
+    def improve(self, face: int, choices: Sequence[Choice | None], now: Placed) -> Placed:
+        """A much better place, or the one that it has."""
+        before = self._placed.pop(face)
+        found = self.find(face, choices[: now.spot.choice + 1])
+        if found is not None and (found.spot.choice < now.spot.choice or self._is_better(face, choices, found, now)):
+            return found
+        self._placed[face] = before
+        return now
+
+    def _is_better(self, face: int, choices: Sequence[Choice | None], found: Placed, now: Placed) -> bool:
+        wide, high = choices[now.spot.choice].size
+        costs = self._costs(face, self._candidates(face, (wide, high)))
+        return costs[now.spot.side] - costs[found.spot.side] >= _BETTER * wide * high
+
+    def _place(self, face: int, spot: Spot, rectangle: np.ndarray) -> Placed:
+        self._placed[face] = rectangle + (-_APART, -_APART, _APART, _APART)
+        return Placed(spot, (int(rectangle[0]), int(rectangle[1])))
+
+    def _allowed(self, face: int, candidates: np.ndarray, covers: float) -> np.ndarray:
+        """Which of the rectangles may be taken: bool (K,)."""
+        written = np.array([*self._taken, *self._placed.values()]).reshape(-1, 4)
+        own = _covered(candidates, self._boxes[face : face + 1])[:, 0] / self._areas[face]
+        others = _covered(candidates, np.delete(self._boxes, face, axis=0))
+        free = (_covered(candidates, written).sum(axis=1) == 0) & (others.sum(axis=1) == 0)
+        return free & (own <= covers)
+
+    def _costs(self, face: int, candidates: np.ndarray) -> np.ndarray:
+        (wide, high), count = candidates[0, 2:] - candidates[0, :2], len(candidates)
+        on_body = _covered(candidates, self._bodies).sum(axis=1)
+        on_face = _covered(candidates, self._boxes[face : face + 1])[:, 0]
+        return _ON_FACE * on_face + _ON_BODY * on_body + _LATER * wide * high * np.arange(count)
+
+    def _candidates(self, face: int, size: Size) -> np.ndarray:
+        """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture: float (9, 4)."""
+        (x1, y1, x2, y2), (wide, high), gap = self._boxes[face], size, self._gap
+        corners = np.array(
+            [
+                (x2 + gap, y1),  # to the right
+                (x1 - gap - wide, y1),  # to the left
+                (x1, y1 - gap - high),  # above
+                (x2 - wide, y1 - gap - high),
+                (x2 + gap, y2 - high),
+                (x1 - gap - wide, y2 - high),
+                (x1, y2 + gap),  # below
+                (x2 - wide, y2 + gap),
+                (x1 + gap, y2 - high - gap),  # within the box, over the chin
+            ]
+        )
+        limits = max(0, self._width - wide), max(0, self._height - high)
+        corners = np.clip(np.rint(corners), 0, limits)
+        return np.hstack([corners, corners + (wide, high)])
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    """Of boxes (N, 4), at least one pixel each: float (N,)."""
-    return np.maximum(1.0, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-
-
-def _candidates(box: np.ndarray, size: tuple[int, int], gap: int, width: int, height: int) -> np.ndarray:
-    """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture."""
-    (x1, y1, x2, y2), (wide, high) = box, size
-    corners = np.array(
-        [
-            (x1, y2 + gap),  # below
-            (x1, y1 - gap - high),  # above
-            (x2 + gap, y1),  # to the right
-            (x1 - gap - wide, y1),  # to the left
-            (x2 + gap, y2 - high),
-            (x1 - gap - wide, y2 - high),
-            (x2 - wide, y2 + gap),
-            (x2 - wide, y1 - gap - high),
-            (x1 + gap, y2 - high - gap),  # within the box, over the chin
-        ]
-    )
-    corners = np.clip(np.rint(corners), 0, (max(0, width - wide), max(0, height - high)))
-    return np.hstack([corners, corners + (wide, high)])
+def _bodies(boxes: np.ndarray) -> np.ndarray:
+    """Roughly where the bodies below faces are: float (N, 4)."""
+    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    middle = (boxes[:, 0] + boxes[:, 2]) / 2
+    half = _BODY_WIDTH / 2 * wide
+    return np.stack([middle - half, boxes[:, 3], middle + half, boxes[:, 3] + _BODY_HEIGHT * high], axis=1)
 
 
 def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:

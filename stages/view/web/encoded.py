@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from ...frames import FinishedFrame
 from ...names import output_name
 from ...vision.anonymize import anonymize
-from ..overlay.draw import annotate
+from ..overlay.draw import annotate_frame
 
 LONGEST_SIDE = 1920  # pixels of what is watched; saved is the whole picture
 TILE_SIDE = 640  # of one of several pictures beside each other
@@ -38,9 +38,8 @@ class EncodedFrame:
 
     def saved(self, blurred: bool, show: frozenset[str] | None, style: str) -> bytes:
         """The picture in its full size, with the labels of the stages in `show`, None for all."""
-        frame = self.frame
-        said = {"missing": frame.missing, "error": frame.error, "areas": frame.areas}
-        drawn = annotate(self._pixels(blurred), frame.faces, show, style=style, **said)
+        picture = replace(self.frame.picture, pixels=self._pixels(blurred))
+        drawn = annotate_frame(replace(self.frame, picture=picture), style, show)
         return encoded(no_larger(drawn, _LONGEST_OF_JPEG), _SAVED_QUALITY)
 
     @property

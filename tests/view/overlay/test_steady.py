@@ -1,0 +1,70 @@
+"""Label boxes that stay where they are, whichever process draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.areas import Areas
+from stages.config.load import read_config
+from stages.frames import Face, FinishedFrame
+from stages.results.jsonl import line, parsed
+from stages.view.overlay.steady import SteadyLabels
+from stages.view.postprocess import PostProcessor
+from tests.results.frames import face, flat
+from tests.view.test_replay import histories
+
+WIDTH, HEIGHT = 320, 180
+
+
+def in_a_video(frame: FinishedFrame) -> FinishedFrame:
+    return replace(frame, picture=replace(frame.picture, pixels=flat(WIDTH, HEIGHT)))
+
+
+@given(frames=histories().map(lambda frames: list(map(in_a_video, frames))), data=st.data())
+def test_whoever_draws_on_after_a_kill_draws_the_same(frames, data):
+    pipeline = read_config("source: demo\n", "test.yaml")
+    undisturbed = PostProcessor(pipeline)
+    finished = [undisturbed.finish(frame) for frame in frames]
+    cut = data.draw(st.integers(0, len(frames)))
+    restarted = PostProcessor(pipeline)
+    for frame in finished[:cut]:
+        restarted.replay(parsed(line(frame)))
+    for frame, before in zip(frames[cut:], finished[cut:], strict=True):
+        after = restarted.finish(frame)
+        assert np.array_equal(restarted.draw(after), undisturbed.draw(before))
+
+
+def walk(labels: SteadyLabels, *frames: list[Face], rate: float = 25.0, **said) -> list[tuple]:
+    return [labels.update(faces, 640, 360, n / rate, **said) for n, faces in enumerate(frames)]
+
+
+def person(number: int, x: float, y: float = 120, side: float = 80) -> Face:
+    return replace(face(x, y, side), id=number)
+
+
+def labels() -> SteadyLabels:
+    return SteadyLabels("compact", Areas())
+
+
+def test_a_label_box_that_had_to_go_does_not_come_back_at_once():
+    alone = [person(1, 200)]
+    passing = [[*alone, person(2, x)] for x in range(560, 240, -8)]  # Comes to where the label box stood.
+    before, *_, after = walk(labels(), alone, *passing, alone)
+    assert before[0].side != after[0].side
+
+
+def test_letters_keep_their_size_while_a_box_trembles_and_get_another_one_when_somebody_comes_near():
+    trembling = walk(labels(), *([person(1, 200, side=80 + n % 3)] for n in range(20)))
+    assert len({place.capital for [place] in trembling}) == 1
+    nearer = walk(labels(), *([person(1, 100, 60, side=60 + 2 * n)] for n in range(80)))
+    sizes = [place.capital for [place] in nearer]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+def test_pictures_and_faces_without_a_number_are_drawn_alone():
+    assert walk(labels(), [face(200, 120, 80)]) == [()]
+    assert walk(SteadyLabels("none", Areas()), [person(1, 200)]) == [()]
