@@ -10,11 +10,12 @@ each frame would have if it were drawn alone.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bench.options import Options, command
 from bench.pipeline import run
@@ -70,20 +71,20 @@ def steadiness(lines: Iterable[Line], style: str, is_steady: bool = True) -> Ste
     return Steadiness(jumps, times[-1] - times[0] if times else 0.0, without / max(1, faces))
 
 
-def _beside(face: FaceLayout) -> tuple[float, float] | None:
-    """From the middle of a face to that of its label box, in sides of the face."""
+def _beside(face: FaceLayout) -> np.ndarray | None:
+    """From the middle of a face to the left upper and right lower corner of its label box, in sides of the face."""
     if face.label_box is None:
         return None
     x1, y1, x2, y2 = face.box
-    (left, top), (wide, high) = face.corner, face.label_box.size
-    side = max(1.0, x2 - x1, y2 - y1)
-    return (left + wide / 2 - (x1 + x2) / 2) / side, (top + high / 2 - (y1 + y2) / 2) / side
+    corners = np.array([face.corner, np.add(face.corner, face.label_box.size)])
+    return (corners - ((x1 + x2) / 2, (y1 + y2) / 2)) / max(1.0, x2 - x1, y2 - y1)
 
 
-def _has_jumped(before: tuple[float, float] | None, now: tuple[float, float] | None) -> bool:
+def _has_jumped(before: np.ndarray | None, now: np.ndarray | None) -> bool:
     if before is None or now is None:
         return before is not now
-    return math.dist(before, now) > _MOVES
+    # Where one corner stays, it has only another text.
+    return bool(np.linalg.norm(now - before, axis=1).min() > _MOVES)
 
 
 def _clips(options: Options) -> Iterable[tuple[str, Path]]:

@@ -9,13 +9,15 @@ import numpy as np
 
 Size = tuple[int, int]
 
-# What a pixel of a label box costs on its own face, and on somebody's body, which is taken to be so many faces wide and
-# high; what a label box costs for each place further down the list, in units of its area: decides between equals.
-_ON_FACE, _ON_BODY, _LATER = 1.0, 0.3, 0.02
+# What a pixel of a label box costs on somebody's body, which is taken to be so many faces wide and high, and near the
+# face of another, in units of one on its own face; what a label box costs for each place further down the list, in
+# units of its area: decides between equals.
+_ON_BODY, _NEAR_OTHERS, _LATER = 0.3, 0.4, 0.02
 _BODY_WIDTH, _BODY_HEIGHT = 2.0, 2.5
+_NEAR = 2.0  # of a face's side: so far to its left and right somebody else's label box is soon in its way
 _APART = 2  # pixels between two label boxes
-# A label box stays where it is until it covers something, by half more than a new one may; or until another place
-# costs so much less, in units of its area.
+# A label box stays where it is until it covers something, by half more than a new one may; or until it would
+# hide less of face and bodies elsewhere, by so much of its area.
 _STAYS, _BETTER = 1.5, 0.25
 
 
@@ -60,14 +62,14 @@ def place_label_boxes(
     taken: x1, y1, x2, y2 of what else is written there.
 
     No label box covers another one, what is `taken`, or any part of another face. former: where each was in the frame
-    before; it stays there as long as it may, also where a new one would be placed otherwise. may_move: which of these
-    may go to a much better place all the same.
+    before; it stays on that side as long as it may, also where a new one would be placed otherwise, and rather becomes
+    smaller. may_move: which of these may become larger again, or go to a much better place.
     """
     scene = _Scene(boxes, gap, width, height, np.array(taken, float).reshape(-1, 4))
     placed: list[Placed | None] = [None] * len(choices)
     for face, spot in enumerate(former):
-        if spot is not None and (choice := choices[face][spot.choice]) is not None:
-            placed[face] = scene.keep(face, choice, spot)
+        if spot is not None:
+            placed[face] = scene.keep(face, choices[face], spot)
     for face, of_face in enumerate(choices):
         if placed[face] is None:
             placed[face] = scene.find(face, of_face)
@@ -82,14 +84,15 @@ class _Scene:
     def __init__(self, boxes: np.ndarray, gap: int, width: int, height: int, taken: np.ndarray):
         self._boxes, self._gap, self._width, self._height = boxes, gap, width, height
         self._areas = np.maximum(1.0, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        self._bodies = _bodies(boxes)
+        self._bodies, self._near = _bodies(boxes), _sides(boxes)
         self._taken, self._placed = taken, {}
 
-    def keep(self, face: int, choice: Choice, spot: Spot) -> Placed | None:
-        """Where it was, beside its face; None where it would cover something now."""
-        candidate = self._candidates(face, choice.size)[spot.side : spot.side + 1]
-        allowed = self._allowed(face, candidate, _STAYS * choice.covers)
-        return self._place(face, spot, candidate[0]) if allowed[0] else None
+    def keep(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
+        """On the side where it was: as it was, or smaller where it would cover something now; None where that would."""
+        for number in range(spot.choice, len(choices)):
+            if found := self._at(face, choices, Spot(number, spot.side), _STAYS):
+                return found
+        return None
 
     def find(self, face: int, choices: Sequence[Choice | None]) -> Placed | None:
         """The best place for the first label box that has any."""
@@ -104,18 +107,31 @@ class _Scene:
         return None
 
     def improve(self, face: int, choices: Sequence[Choice | None], now: Placed) -> Placed:
-        """A much better place, or the one that it has."""
+        """A larger label box on the same side, or a much better side, or where it is."""
         before = self._placed.pop(face)
+        for number in range(now.spot.choice):
+            if found := self._at(face, choices, Spot(number, now.spot.side)):
+                return found
         found = self.find(face, choices[: now.spot.choice + 1])
         if found is not None and (found.spot.choice < now.spot.choice or self._is_better(face, choices, found, now)):
             return found
         self._placed[face] = before
         return now
 
+    def _at(self, face: int, choices: Sequence[Choice | None], spot: Spot, slack: float = 1.0) -> Placed | None:
+        """There, if it may be."""
+        choice = choices[spot.choice]
+        if choice is None:
+            return None
+        candidate = self._candidates(face, choice.size)[spot.side : spot.side + 1]
+        return (
+            self._place(face, spot, candidate[0]) if self._allowed(face, candidate, slack * choice.covers)[0] else None
+        )
+
     def _is_better(self, face: int, choices: Sequence[Choice | None], found: Placed, now: Placed) -> bool:
         wide, high = choices[now.spot.choice].size
-        costs = self._costs(face, self._candidates(face, (wide, high)))
-        return costs[now.spot.side] - costs[found.spot.side] >= _BETTER * wide * high
+        hidden = self._hidden(face, self._candidates(face, (wide, high)))
+        return hidden[now.spot.side] - hidden[found.spot.side] >= _BETTER * wide * high
 
     def _place(self, face: int, spot: Spot, rectangle: np.ndarray) -> Placed:
         self._placed[face] = rectangle + (-_APART, -_APART, _APART, _APART)
@@ -131,12 +147,15 @@ class _Scene:
 
     def _costs(self, face: int, candidates: np.ndarray) -> np.ndarray:
         (wide, high), count = candidates[0, 2:] - candidates[0, :2], len(candidates)
-        on_body = _covered(candidates, self._bodies).sum(axis=1)
+        near = _covered(candidates, np.delete(self._near, face, axis=0)).sum(axis=1)
+        return self._hidden(face, candidates) + _NEAR_OTHERS * near + _LATER * wide * high * np.arange(count)
+
+    def _hidden(self, face: int, candidates: np.ndarray) -> np.ndarray:
         on_face = _covered(candidates, self._boxes[face : face + 1])[:, 0]
-        return _ON_FACE * on_face + _ON_BODY * on_body + _LATER * wide * high * np.arange(count)
+        return on_face + _ON_BODY * _covered(candidates, self._bodies).sum(axis=1)
 
     def _candidates(self, face: int, size: Size) -> np.ndarray:
-        """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture: float (9, 4)."""
+        """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture: float (11, 4)."""
         (x1, y1, x2, y2), (wide, high), gap = self._boxes[face], size, self._gap
         corners = np.array(
             [
@@ -144,6 +163,8 @@ class _Scene:
                 (x1 - gap - wide, y1),  # to the left
                 (x1, y1 - gap - high),  # above
                 (x2 - wide, y1 - gap - high),
+                (x1, y1 - gap - 2 * high - _APART),  # above, with room for another one below it
+                (x2 - wide, y1 - gap - 2 * high - _APART),
                 (x2 + gap, y2 - high),
                 (x1 - gap - wide, y2 - high),
                 (x1, y2 + gap),  # below
@@ -162,6 +183,12 @@ def _bodies(boxes: np.ndarray) -> np.ndarray:
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
     half = _BODY_WIDTH / 2 * wide
     return np.stack([middle - half, boxes[:, 3], middle + half, boxes[:, 3] + _BODY_HEIGHT * high], axis=1)
+
+
+def _sides(boxes: np.ndarray) -> np.ndarray:
+    """Faces, and what is to their left and right: float (N, 4)."""
+    reach = _NEAR * (boxes[:, 2] - boxes[:, 0])
+    return boxes + np.stack([-reach, np.zeros_like(reach), reach, np.zeros_like(reach)], axis=1)
 
 
 def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:

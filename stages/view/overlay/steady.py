@@ -17,7 +17,7 @@ from .draw import written
 from .layout import lay_out_faces
 
 _FORGOTTEN_S = 1.0  # a face that is out of sight for longer may come back with its label box elsewhere
-_DWELL_S = 1.5  # a label box goes to a better place only after so long: else it would come and go
+_DWELL_S = 1.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
 
 
 @dataclass(slots=True)
@@ -80,6 +80,6 @@ class SteadyLabels:
             return None
         place = LabelPlace(laid_out.spot.choice, laid_out.spot.side, laid_out.capital)
         known = self._known.get(number)
-        stays = known is not None and known.place == place
+        stays = known is not None and (known.place.choice, known.place.side) == (place.choice, place.side)
         self._known[number] = _Known(place, known.since_s if stays else time_s, time_s)
         return place

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -214,7 +215,7 @@ def test_a_label_box_stays_where_it_is_until_it_covers_something():
         spots, moves = [former, *[None] * len(others)], [may_move] * len(boxes)
         return place_label_boxes(boxes, choices, 4, 640, 360, former=spots, may_move=moves)[0]
 
-    left, below, right = Spot(0, 1), Spot(0, 6), Spot(0, 0)
+    left, below, right = Spot(0, 1), Spot(0, 8), Spot(0, 0)
     assert [placed(spot).spot for spot in (left, below, right)] == [left, below, right]
     moved = placed(right, (450.0, 80.0, 550.0, 180.0))
     assert moved.spot != right and not overlap(rectangle(moved, size), (450, 80, 550, 180))
@@ -223,7 +224,7 @@ def test_a_label_box_stays_where_it_is_until_it_covers_something():
 
 
 CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.integers(20, 200)), max_size=10)
-SPOTS = st.none() | st.builds(Spot, st.integers(0, 2), st.integers(0, 8))
+SPOTS = st.none() | st.builds(Spot, st.integers(0, 2), st.integers(0, 10))
 
 
 @given(CROWDS, st.data())
@@ -309,6 +310,25 @@ def test_who_is_followed_has_a_colour_of_their_own():
     drawn = [annotate(flat(640, 360), [replace(face(200, 80, 120), id=n)], frozenset())[140, 195:206] for n in (1, 2)]
     assert not np.array_equal(*drawn)
     assert id_colour(1) == id_colour(1 + len(ID_COLOURS)) and len(set(ID_COLOURS)) == len(ID_COLOURS)
+
+
+# Simulation of deuteranopia and protanopia in linear RGB, Machado, Oliveira and Fernandes 2009, table 1, severity 1.
+SEEN_BY = {
+    "most people": np.eye(3),
+    "deuteranopia": [(0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.01182, 0.04294, 0.968881)],
+    "protanopia": [(0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)],
+}
+
+
+@pytest.mark.parametrize("eyes", SEEN_BY)
+def test_twelve_people_have_colours_that_are_told_apart_also_by_colour_blind_people(eyes):
+    assert len(ID_COLOURS) == 12
+    bgr = np.array(ID_COLOURS) / 255
+    linear = np.where(bgr <= 0.04045, bgr / 12.92, ((bgr + 0.055) / 1.055) ** 2.4)[:, ::-1]
+    seen = np.clip(linear @ np.array(SEEN_BY[eyes]).T, 0, 1)
+    encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = cv2.cvtColor(encoded[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(lab, 2)) > 16  # Okabe and Ito's seven: 17
 
 
 def test_what_is_smoothed_is_what_is_drawn():
