@@ -25,8 +25,8 @@ LABEL_COLOURS = {
 }
 # Of people, in the order of their numbers: a palette by the method of Glasbey et al. 2007, made by the package glasbey
 # 0.4.0 (McInnes) for people who do not see green, with lightness 45 to 90 and chroma 30 to 100. The two that are most
-# alike are 25 apart in CIELAB, 18 with deuteranopia, 17 with protanopia (simulated after Machado et al. 2009), as far as
-# the most alike of Okabe and Ito's 7; with tritanopia, which is rare, 5. All stand out from label boxes by 3.5 : 1.
+# alike are 25 apart in CIELAB, 18 with deuteranopia, 17 with protanopia (simulated after Machado et al. 2009), as far
+# as the most alike of Okabe and Ito's 7; with tritanopia, which is rare, 5. All stand out from label boxes by 3.5 : 1.
 ID_COLOURS = (
     (255, 138, 12), (0, 45, 239), (0, 239, 251), (162, 93, 235), (255, 235, 40), (154, 210, 170),
     (215, 138, 178), (101, 150, 85), (0, 166, 247), (206, 235, 65), (150, 239, 239), (89, 158, 182),
