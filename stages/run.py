@@ -122,6 +122,8 @@ def _announce(job: Job, view: TerminalView, named_port: int) -> None:
         )
     if pipeline.detect.detector != "haar" and pipeline.detect.haar != Haar():
         view.say(f"stages.detect.haar changes nothing: the detector is {pipeline.detect.detector}")
+    if pipeline.leaves_visible is not None and "detect" in job.stages:
+        view.say(pipeline.leaves_visible)
     if pipeline.port != named_port:
         view.say(
             f"another run is using port {named_port}, so this one uses {pipeline.port}; only stages that you start"

@@ -52,6 +52,8 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
     if "detect" in stages:
         make_detector(pipeline.detect.resolved(plan.models.get("detect")))
         print(f"detector {pipeline.detect.detector}")
+        if pipeline.leaves_visible is not None:
+            print(pipeline.leaves_visible)
     attributes = [stage for stage in stages if stage in plan.cards]
     for stage in attributes:
         check_unopened(load_card(Path(plan.models[stage])))

@@ -609,6 +609,27 @@ class Pipeline:
         thorough = THOROUGH.get(detect.detector, {})
         return replace(detect, **{key: value for key, value in thorough.items() if getattr(detect, key) == "auto"})
 
+    @property
+    def leaves_visible(self) -> str | None:
+        """With `blur`: why faces stay visible that could be hidden, in a sentence; None where there is no reason."""
+        detect = self.detect.resolved()
+        thorough = THOROUGH.get(detect.detector)
+        if self.render.blur == "none":
+            return None
+        if thorough is None:
+            return (
+                f"a face that is not found is not hidden, and {detect.detector} finds fewer turned and small faces than"
+                " fast; leave stages.detect.detector out to hide more"
+            )
+        less = {
+            "longest_side": detect.longest_side < thorough["longest_side"],
+            "smallest_face": detect.smallest_face > thorough["smallest_face"],
+        }
+        if not any(less.values()):
+            return None
+        named = " and ".join(f"stages.detect.{key}" for key, is_less in less.items() if is_less)
+        return f"a face that is not found is not hidden; leave {named} out to find and hide smaller faces"
+
     def attributes(self) -> dict[str, Attribute]:
         """The attribute stages by name, in the order of the configuration."""
         return {name: stage for name, stage in self.stages.items() if name != "detect"}

@@ -27,9 +27,10 @@ LABEL_COLOURS = {
 # 0.4.0 (McInnes) for people who do not see green, with lightness 45 to 90 and chroma 30 to 100. The two that are most
 # alike are 25 apart in CIELAB, 18 with deuteranopia, 17 with protanopia (simulated after Machado et al. 2009), as far
 # as the most alike of Okabe and Ito's 7; with tritanopia, which is rare, 5. All stand out from label boxes by 3.5 : 1.
+# In another order: red is not the second, because it looks like an error.
 ID_COLOURS = (
-    (255, 138, 12), (0, 45, 239), (0, 239, 251), (162, 93, 235), (255, 235, 40), (154, 210, 170),
-    (215, 138, 178), (101, 150, 85), (0, 166, 247), (206, 235, 65), (150, 239, 239), (89, 158, 182),
+    (255, 138, 12), (0, 239, 251), (162, 93, 235), (154, 210, 170), (0, 166, 247), (255, 235, 40),
+    (215, 138, 178), (101, 150, 85), (0, 45, 239), (206, 235, 65), (150, 239, 239), (89, 158, 182),
 )  # fmt: skip
 _LONGEST = 40  # characters
 _MOST_BARS = 8  # for one answer: those of a model with a hundred labels would fill the picture
