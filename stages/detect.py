@@ -15,7 +15,7 @@ from .vision.finding import find_faces
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
-    detector = make_detector(settings.detector)
+    detector = make_detector(settings.detector, doubts=settings.pipeline.render.blur != "none")
     identity = Identity.of(settings, settings_hash(settings.detector))
     serve(settings, control, identity, answerer(identity, detector), is_frame)
 
@@ -53,6 +53,7 @@ def _answer(identity: Identity, detector: FaceDetector, task: Frame) -> Answer:
             boxes=boxes,
             scores=found.scores.tolist(),
             capped=capped,
+            doubtful=[] if found.doubtful is None else found.doubtful.tolist(),
             landmarks=[mark.landmarks for mark in marks],
             poses=[mark.pose for mark in marks],
             qualities=[mark.quality for mark in marks],

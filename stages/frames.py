@@ -45,11 +45,13 @@ class Detections:
     # left corner of the mouth, where right is the person's own, the left of the picture. A face whose points cannot be
     # those of a face has NaN. None: the detector gives none.
     landmarks: np.ndarray | None = None
+    # float64 (M, 4), such boxes of what may be a face, but not surely enough to be one of these; None: not looked for
+    doubtful: np.ndarray | None = None
 
     def where(self, chosen: np.ndarray) -> Detections:
         """The faces of a boolean mask (N,) or of indices (n,)."""
         landmarks = None if self.landmarks is None else self.landmarks[chosen]
-        return Detections(self.boxes[chosen], self.scores[chosen], self.rolls[chosen], landmarks)
+        return Detections(self.boxes[chosen], self.scores[chosen], self.rolls[chosen], landmarks, self.doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class FinishedFrame:
     missing: list[str] = field(default_factory=list)  # attribute stages whose answer was given up
     error: str | None = None  # why the frame could not be analysed at all
     areas: Areas = NO_AREAS  # the zones and lines of its source, to be drawn
+    doubtful: list[tuple[float, float, float, float]] = field(default_factory=list)  # boxes of `Detections.doubtful`
     label_places: tuple[LabelPlace | None, ...] = ()  # of each face that is followed; None where it finds no room
 
 

@@ -124,8 +124,12 @@ SUITED = {
     "dlib-cnn": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.0},
     "yunet": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.7},
 }
-# The same with `render.blur`: a face that is missed can be recognised, so detectors that can take their time.
-THOROUGH = {"fast": {"longest_side": 640, "smallest_face": 0.03}, "yunet": {"longest_side": 640, "smallest_face": 0.03}}
+# The same with `render.blur`: a face that is missed can be recognised, so the detector may take its time, and what has
+# at least a score of `doubtful` is hidden too. Detectors that are not here find fewer faces, and have no such scores.
+THOROUGH = {
+    "fast": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.25},
+    "yunet": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.3},
+}
 
 
 def _each(key: str) -> str:
@@ -607,7 +611,9 @@ class Pipeline:
         if self.render.blur == "none":
             return detect
         thorough = THOROUGH.get(detect.detector, {})
-        return replace(detect, **{key: value for key, value in thorough.items() if getattr(detect, key) == "auto"})
+        return replace(
+            detect, **{key: value for key, value in thorough.items() if getattr(detect, key, None) == "auto"}
+        )
 
     @property
     def leaves_visible(self) -> str | None:

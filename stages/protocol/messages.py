@@ -356,6 +356,7 @@ class Faces(Message, tag="faces"):
     landmarks: Landmarks = []  # of each face x, y of five points; no list at all: of none
     poses: Poses = []  # of each face yaw, pitch, roll in degrees
     qualities: Qualities = []  # of each face in [0, 1]
+    doubtful: Boxes = []  # of what may be a face, only with `render.blur`: it is hidden, and nothing is said about it
 
     def __post_init__(self):
         for name, numbers in (("landmarks", 10), ("poses", 3)):

@@ -301,7 +301,9 @@ def finished(source: str, emit: joiner.Emit, cards: dict[str, CardSettings]) -> 
     """A joined frame in the form that the outputs take: numbers become labels by the cards."""
     said = emit.picture
     picture = Picture(said.arrays[0], said.time, said.rate, said.file, said.cut, said.clock)
-    return FinishedFrame(source, emit.frame, picture, _faces(emit, cards), list(emit.missing), emit.error)
+    doubtful = [] if emit.faces is None else [tuple(box) for box in emit.faces.doubtful]
+    faces = _faces(emit, cards)
+    return FinishedFrame(source, emit.frame, picture, faces, list(emit.missing), emit.error, doubtful=doubtful)
 
 
 def _faces(emit: joiner.Emit, cards: dict[str, CardSettings]) -> list[Face]:

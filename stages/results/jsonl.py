@@ -42,6 +42,7 @@ class Line:
     begins: int = 0  # where it begins in the file, in bytes
     ends: int = 0
     clock: str | None = None  # of a live source: the time of day, as in `time_of_day`
+    doubtful: tuple[tuple[float, float, float, float], ...] = ()  # boxes of what may be a face, and was hidden as one
 
     @classmethod
     def of_json(cls, written: dict) -> Line:
@@ -60,6 +61,8 @@ class Line:
         if self.cut:
             written["cut"] = True
         written["faces"] = sorted((face.to_json() for face in self.faces), key=lambda face: face["box"])
+        if self.doubtful:
+            written["doubtful"] = sorted([as_json(value) for value in box] for box in self.doubtful)
         if self.missing:
             written["missing"] = list(self.missing)
         if self.error is not None:
@@ -140,7 +143,8 @@ def as_line(frame: FinishedFrame) -> Line:
     height, width = frame.picture.pixels.shape[:2]
     clock = None if frame.picture.clock is None else time_of_day.written(frame.picture.clock)
     named = frame.source, int(frame.frame), frame.picture.file, frame.picture.time
-    return Line(*named, width, height, frame.faces, frame.missing, frame.error, frame.picture.cut, clock=clock)
+    said = frame.faces, frame.missing, frame.error, frame.picture.cut
+    return Line(*named, width, height, *said, clock=clock, doubtful=tuple(frame.doubtful))
 
 
 def line(frame: FinishedFrame) -> bytes:
@@ -203,6 +207,7 @@ def _refuse(constant: str) -> None:
 def _checked(record: dict, begins: int, ends: int) -> Line:
     faces = [_read_face(face) for face in record["faces"]]
     time, width, height = record["time"], record["width"], record["height"]
+    doubtful = tuple(tuple(map(of_json, box)) for box in record.get("doubtful", ()))
     missing, error, cut = record.get("missing", []), record.get("error"), record.get("cut", False)
     if (clock := record.get("clock")) is not None:
         time_of_day.read(clock)
@@ -221,11 +226,12 @@ def _checked(record: dict, begins: int, ends: int) -> Line:
         and isinstance(error, str | None)
         and isinstance(cut, bool)
         and all(map(_is_face, faces))
+        and all(len(box) == 4 and are_numbers(box) for box in doubtful)
     )
     if not fits:
         raise ValueError("a value is of another type")
     named = record["source"], record["frame"], record.get("file"), float(time or 0)
-    return Line(*named, width, height, faces, missing, error, cut, begins, ends, clock)
+    return Line(*named, width, height, faces, missing, error, cut, begins, ends, clock, doubtful)
 
 
 def _is_face(face: Face) -> bool:

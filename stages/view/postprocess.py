@@ -27,7 +27,7 @@ class PostProcessor:
         self._areas = pipeline.areas_of(source)
         self._follower = follower_for(pipeline)
         self._style, self._blur = pipeline.render.style, pipeline.render.blur
-        self._hidden = HiddenPlaces(pipeline.render.coast)
+        self._hidden, self._to_hide = HiddenPlaces(pipeline.render.coast), []
         self._labels = SteadyLabels(self._style, self._areas)
         self._unsure_below = pipeline.render.unsure_below
 
@@ -50,8 +50,7 @@ class PostProcessor:
         """The boxes in which faces of the frame that was finished last may be; None: anywhere in the picture."""
         if frame.error is not None or not all_known:
             return None
-        # A detector misses a face now and then: a face seen a moment ago is hidden where it should be by now.
-        return [*(face.box for face in frame.faces), *self._hidden.out_of_sight()]
+        return self._to_hide
 
     def draw(self, frame: FinishedFrame) -> np.ndarray:
         """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
@@ -65,7 +64,8 @@ class PostProcessor:
 
     def _remember(self, line: Line) -> tuple[LabelPlace | None, ...]:
         """Take what is written of a frame; return where its label boxes are."""
-        self._hidden.update(line.file, rounded(line.time), sorted(tuple(map(rounded, f.box)) for f in line.faces))
+        boxes = [sorted(map(_rounded, of)) for of in ([face.box for face in line.faces], line.doubtful)]
+        self._to_hide = self._hidden.update(line.file, rounded(line.time), *boxes, line.cut)
         said = {"file": line.file, "cut": line.cut, "missing": line.missing, "error": line.error}
         return self._labels.update(line.faces, line.width, line.height, line.time, **said)
 
@@ -84,3 +84,7 @@ class PostProcessor:
         if not forgotten:
             return None
         return f"{source}: {forgotten} faces lost their id: only {limits.TRACKS} are followed at once"
+
+
+def _rounded(box: Box) -> Box:
+    return tuple(map(rounded, box))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from ...config.schema import Detect
+from ...config.schema import THOROUGH, Detect
 from ...frames import Detections
 from .detector import Detector, DetectorBackend, DetectorError
 from .landmarks import DEPTHS, POINTS
@@ -35,14 +36,18 @@ class FaceDetector(Protocol):
         """Find the faces of one picture, uint8 (H, W, 3) BGR; the same picture gives the same answer, bit for bit."""
 
 
-def make_detector(settings: Detect) -> FaceDetector:
-    """Load a detector; `settings.model` is a path that is there, if it is one at all.
+def make_detector(settings: Detect, doubts: bool = False) -> FaceDetector:
+    """Load a detector; `settings.model` is a path that is there, if it is one at all. `doubts`: whether it also gives
+    what may be a face (`Detections.doubtful`), if the detector can tell.
 
     Sets OpenCV to one thread in this process, which the sameness of the answers needs. Raises `DetectorError` where the
     name is unknown or the model file is missing or not one, and `CardError` where a card is wrong.
     """
     backend = backend_class(settings.detector)
     resolved = settings.resolved()
+    if doubts and (least := THOROUGH.get(settings.detector)) is not None:
+        told_from = backend.threshold(resolved)
+        return Detector(backend(replace(resolved, threshold=min(least["doubtful"], told_from))), resolved, told_from)
     return Detector(backend(resolved), resolved)
 
 

@@ -19,6 +19,7 @@ from .landmarks import upright
 
 FEWEST_PIXELS = 8  # side of a normalised box below which there is too little of a face to enlarge the picture for
 SAME_FACE = 0.5  # two normalised boxes that overlap by more than this (intersection over union) frame one face
+DOUBTFUL = 64  # of a picture at most, the surest
 OWN_POINTS = 0.2  # landmarks whose square overlaps less than this with the normalised box are none of that face
 
 
@@ -64,12 +65,13 @@ class DetectorBackend(Protocol):
 class Detector:
     """Makes a `FaceDetector` of a backend."""
 
-    def __init__(self, backend: DetectorBackend, settings: Detect) -> None:
+    def __init__(self, backend: DetectorBackend, settings: Detect, told_from: float | None = None) -> None:
+        """`told_from`: the score from which on a box is told as a face; others are `doubtful`. None: all are told."""
         # With several threads OpenCV collects Haar's hits in the order in which the threads come by, and means of them
         # differ in the last digits. One thread per process is what the pipeline wants in any case.
         cv2.setNumThreads(1)
         self._backend = backend
-        self._settings = settings
+        self._settings, self._told_from = settings, told_from
 
     def detect(self, pixels: np.ndarray) -> Detections:
         """Find the faces of one picture, uint8 (H, W, 3) BGR."""
@@ -88,7 +90,16 @@ class Detector:
         faces = normalized_faces(
             Found(found.boxes * np.tile(to_frame, 2), found.scores, points), self._backend.box_normalization
         )
-        return one_per_face(faces, smallest)
+        return self._told(one_per_face(faces, smallest))
+
+    def _told(self, faces: Detections) -> Detections:
+        if self._told_from is None:
+            return faces
+        # A surer box is never left out for a less sure one, so those that are told do not depend on the others.
+        is_told = faces.scores >= self._told_from
+        doubtful = faces.where(~is_told)
+        surest = np.sort(np.argsort(-doubtful.scores, kind="stable")[:DOUBTFUL])
+        return replace(faces.where(is_told), doubtful=doubtful.boxes[surest])
 
     def _scale(self, height: int, width: int, smallest: float) -> float:
         """From the frame to what the backend sees.

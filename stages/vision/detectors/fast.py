@@ -36,10 +36,14 @@ class FastBackend:
         self.box_normalization = card.box_normalization
 
     @classmethod
+    def threshold(cls, settings: Detect) -> float:
+        """The score from which on a box is a face."""
+        return _card(settings).score if settings.threshold is None else float(settings.threshold)
+
+    @classmethod
     def means(cls, settings: Detect) -> list:
         """What its card says, and the content of the file."""
-        card = _card(settings)
-        threshold = card.score if settings.threshold is None else float(settings.threshold)
+        card, threshold = _card(settings), cls.threshold(settings)
         return [
             said_of(card.box_normalization),
             threshold,

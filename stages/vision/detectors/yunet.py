@@ -38,6 +38,11 @@ class YuNetBackend:
             raise not_a_model(file, NAME, WHERE) from error
 
     @classmethod
+    def threshold(cls, settings: Detect) -> float:
+        """The score from which on a box is a face."""
+        return _certain(settings)
+
+    @classmethod
     def means(cls, settings: Detect) -> list:
         """The user's weights."""
         file = users_file(settings.model, NAME, WHERE)
