@@ -336,9 +336,9 @@ class Render:
     ] = "compact"
     blur: Annotated[
         Literal["none", "pixelate", "blur"],
-        "Anonymises every detected face in everything that is shown and written, and the whole of"
-        " a frame that could not be analysed; implies `show: exact`. A face that is not detected"
-        " stays visible.",
+        "Anonymises every detected face in everything that is shown and written, and what may be a face, and the whole"
+        " of a frame that could not be analysed; implies `show: exact` and a more thorough search. A face that is not"
+        " detected stays visible.",
     ] = "none"
     output: Annotated[
         FolderPath | None,

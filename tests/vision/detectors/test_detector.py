@@ -8,6 +8,7 @@ import pytest
 from stages.config.schema import Detect
 from stages.frames import Detections
 from stages.vision.crop import BoxNormalization
+from stages.vision.detectors import make_detector
 from stages.vision.detectors.detector import Detector, Found, one_per_face, overlap
 from stages.vision.detectors.landmarks import POINTS
 
@@ -233,3 +234,20 @@ def test_overlap_is_intersection_over_union():
     assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0
     assert overlap((0, 0, 10, 10), (20, 20, 10, 10)) == 0
     assert overlap((3, 4, 10, 20), (3, 4, 10, 20)) == 1
+
+
+def test_what_is_too_unsure_to_be_a_face_is_doubtful_and_leaves_the_faces_as_they_are():
+    backend = Told((10, 10, 60, 60), (12, 10, 60, 60), (200, 10, 60, 60), scores=[0.9, 0.4, 0.3])
+    pixels = np.zeros((360, 640, 3), np.uint8)
+    settings = Detect(longest_side=640, smallest_face=0.1)
+    found = Detector(backend, settings, told_from=0.5).detect(pixels)
+    assert (found.boxes.tolist(), found.scores.tolist()) == ([[10, 10, 60, 60]], [0.9])
+    assert found.doubtful.tolist() == [[200, 10, 60, 60]]  # The other one is the same face once more.
+    assert Detector(backend, settings).detect(pixels).doubtful is None
+
+
+def test_only_where_it_is_asked_for_and_the_detector_can_tell_is_there_anything_doubtful(astronaut):
+    usual, more = (make_detector(Detect(), doubts=doubts).detect(astronaut) for doubts in (False, True))
+    assert usual.doubtful is None and more.doubtful.shape[1:] == (4,)
+    assert (usual.boxes == more.boxes).all() and (usual.scores == more.scores).all()
+    assert make_detector(Detect(detector="haar"), doubts=True).detect(astronaut).doubtful is None
