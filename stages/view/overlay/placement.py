@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 Size = tuple[int, int]
+Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2 exclusive
 
 # What a pixel of a label box costs on somebody's body, which is taken to be so many faces wide and high, and near the
 # face of another, in units of one on its own face; what a label box costs for each place further down the list, in
@@ -65,7 +66,7 @@ def place_label_boxes(
     before; it stays on that side as long as it may, also where a new one would be placed otherwise, and rather becomes
     smaller. may_move: which of these may become larger again, or go to a much better place.
     """
-    scene = _Scene(boxes, gap, width, height, np.array(taken, float).reshape(-1, 4))
+    scene = _Scene(boxes, gap, width, height, taken)
     placed: list[Placed | None] = [None] * len(choices)
     for face, spot in enumerate(former):
         if spot is not None:
@@ -79,13 +80,18 @@ def place_label_boxes(
 
 
 class _Scene:
-    """The faces of a picture, and the label boxes that are placed already."""
+    """The faces of a picture, and the label boxes that are placed already.
 
-    def __init__(self, boxes: np.ndarray, gap: int, width: int, height: int, taken: np.ndarray):
-        self._boxes, self._gap, self._width, self._height = boxes, gap, width, height
-        self._areas = np.maximum(1.0, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-        self._bodies, self._near = _bodies(boxes), _sides(boxes)
-        self._taken, self._placed = taken, {}
+    One rectangle is looked at in plain Python: NumPy takes longer for so few numbers, and from frame to frame most
+    label boxes only stay where they are.
+    """
+
+    def __init__(self, boxes: np.ndarray, gap: int, width: int, height: int, taken: Sequence[Sequence[float]]):
+        self._array, self._boxes = boxes, [tuple(box) for box in boxes.tolist()]
+        self._gap, self._width, self._height = gap, width, height
+        self._areas = [max(1.0, (x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in self._boxes]
+        self._bodies = [_body(*box) for box in self._boxes]
+        self._taken, self._rectangles = [tuple(of) for of in taken], {}  # label boxes by their faces
 
     def keep(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
         """On the side where it was: as it was, or smaller where it would cover something now; None where that would."""
@@ -94,28 +100,22 @@ class _Scene:
                 return found
         return None
 
-    def find(self, face: int, choices: Sequence[Choice | None]) -> Placed | None:
-        """The best place for the first label box that has any."""
-        for number, choice in enumerate(choices):
-            if choice is None:
-                continue
-            candidates = self._candidates(face, choice.size)
-            allowed = self._allowed(face, candidates, choice.covers)
-            if allowed.any():
-                side = int(np.argmin(np.where(allowed, self._costs(face, candidates), np.inf)))
-                return self._place(face, Spot(number, side), candidates[side])
-        return None
-
     def improve(self, face: int, choices: Sequence[Choice | None], now: Placed) -> Placed:
         """A larger label box on the same side, or a much better side, or where it is."""
-        before = self._placed.pop(face)
+        wide, high = choices[now.spot.choice].size
+        is_largest = all(choice is None for choice in choices[: now.spot.choice])
+        if is_largest and self._hidden(face, self._rectangles[face]) < _BETTER * wide * high:
+            return now  # No place is so much better.
+        before = self._rectangles.pop(face)
         for number in range(now.spot.choice):
             if found := self._at(face, choices, Spot(number, now.spot.side)):
                 return found
         found = self.find(face, choices[: now.spot.choice + 1])
-        if found is not None and (found.spot.choice < now.spot.choice or self._is_better(face, choices, found, now)):
-            return found
-        self._placed[face] = before
+        if found is not None:
+            hidden = [self._hidden(face, rectangle) for rectangle in (before, self._rectangles[face])]
+            if found.spot.choice < now.spot.choice or hidden[0] - hidden[1] >= _BETTER * wide * high:
+                return found
+        self._rectangles[face] = before
         return now
 
     def _at(self, face: int, choices: Sequence[Choice | None], spot: Spot, slack: float = 1.0) -> Placed | None:
@@ -123,66 +123,77 @@ class _Scene:
         choice = choices[spot.choice]
         if choice is None:
             return None
-        candidate = self._candidates(face, choice.size)[spot.side : spot.side + 1]
-        return (
-            self._place(face, spot, candidate[0]) if self._allowed(face, candidate, slack * choice.covers)[0] else None
-        )
+        rectangle = self._candidates(face, choice.size)[spot.side]
+        others = (box for number, box in enumerate(self._boxes) if number != face)
+        if any(_common(rectangle, of) for of in (*self._written(face), *others)):
+            return None
+        if _common(rectangle, self._boxes[face]) > slack * choice.covers * self._areas[face]:
+            return None
+        return self._place(face, spot, rectangle)
 
-    def _is_better(self, face: int, choices: Sequence[Choice | None], found: Placed, now: Placed) -> bool:
-        wide, high = choices[now.spot.choice].size
-        hidden = self._hidden(face, self._candidates(face, (wide, high)))
-        return hidden[now.spot.side] - hidden[found.spot.side] >= _BETTER * wide * high
+    def find(self, face: int, choices: Sequence[Choice | None]) -> Placed | None:
+        """The best place for the first label box that has any."""
+        blocked = np.array([*self._written(face), *(b for n, b in enumerate(self._boxes) if n != face)]).reshape(-1, 4)
+        for number, choice in enumerate(choices):
+            if choice is None:
+                continue
+            rectangles = self._candidates(face, choice.size)
+            candidates = np.array(rectangles)
+            own = _covered(candidates, self._array[face : face + 1])[:, 0] / self._areas[face]
+            allowed = (_covered(candidates, blocked).sum(axis=1) == 0) & (own <= choice.covers)
+            if allowed.any():
+                side = int(np.argmin(np.where(allowed, self._costs(face, rectangles, candidates), np.inf)))
+                return self._place(face, Spot(number, side), rectangles[side])
+        return None
 
-    def _place(self, face: int, spot: Spot, rectangle: np.ndarray) -> Placed:
-        self._placed[face] = rectangle + (-_APART, -_APART, _APART, _APART)
+    def _place(self, face: int, spot: Spot, rectangle: Rectangle) -> Placed:
+        self._rectangles[face] = rectangle
         return Placed(spot, (int(rectangle[0]), int(rectangle[1])))
 
-    def _allowed(self, face: int, candidates: np.ndarray, covers: float) -> np.ndarray:
-        """Which of the rectangles may be taken: bool (K,)."""
-        written = np.array([*self._taken, *self._placed.values()]).reshape(-1, 4)
-        own = _covered(candidates, self._boxes[face : face + 1])[:, 0] / self._areas[face]
-        others = _covered(candidates, np.delete(self._boxes, face, axis=0))
-        free = (_covered(candidates, written).sum(axis=1) == 0) & (others.sum(axis=1) == 0)
-        return free & (own <= covers)
+    def _written(self, face: int) -> Iterator[Rectangle]:
+        """What a label box of this face must not cover: other ones, with some pixels around them, and what is taken."""
+        yield from self._taken
+        for other, (x1, y1, x2, y2) in self._rectangles.items():
+            if other != face:
+                yield x1 - _APART, y1 - _APART, x2 + _APART, y2 + _APART
 
-    def _costs(self, face: int, candidates: np.ndarray) -> np.ndarray:
-        (wide, high), count = candidates[0, 2:] - candidates[0, :2], len(candidates)
-        near = _covered(candidates, np.delete(self._near, face, axis=0)).sum(axis=1)
-        return self._hidden(face, candidates) + _NEAR_OTHERS * near + _LATER * wide * high * np.arange(count)
+    def _costs(self, face: int, rectangles: list[Rectangle], candidates: np.ndarray) -> np.ndarray:
+        x1, y1, x2, y2 = rectangles[0]
+        near = _covered(candidates, np.delete(_sides(self._array), face, axis=0)).sum(axis=1)
+        hidden = np.array([self._hidden(face, rectangle) for rectangle in rectangles])
+        return hidden + _NEAR_OTHERS * near + _LATER * (x2 - x1) * (y2 - y1) * np.arange(len(rectangles))
 
-    def _hidden(self, face: int, candidates: np.ndarray) -> np.ndarray:
-        on_face = _covered(candidates, self._boxes[face : face + 1])[:, 0]
-        return on_face + _ON_BODY * _covered(candidates, self._bodies).sum(axis=1)
+    def _hidden(self, face: int, rectangle: Rectangle) -> float:
+        """What a label box there costs because of what is below it."""
+        on_bodies = sum(_common(rectangle, body) for body in self._bodies)
+        return _common(rectangle, self._boxes[face]) + _ON_BODY * on_bodies
 
-    def _candidates(self, face: int, size: Size) -> np.ndarray:
-        """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture: float (11, 4)."""
+    def _candidates(self, face: int, size: Size) -> list[Rectangle]:
+        """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture."""
         (x1, y1, x2, y2), (wide, high), gap = self._boxes[face], size, self._gap
-        corners = np.array(
-            [
-                (x2 + gap, y1),  # to the right
-                (x1 - gap - wide, y1),  # to the left
-                (x1, y1 - gap - high),  # above
-                (x2 - wide, y1 - gap - high),
-                (x1, y1 - gap - 2 * high - _APART),  # above, with room for another one below it
-                (x2 - wide, y1 - gap - 2 * high - _APART),
-                (x2 + gap, y2 - high),
-                (x1 - gap - wide, y2 - high),
-                (x1, y2 + gap),  # below
-                (x2 - wide, y2 + gap),
-                (x1 + gap, y2 - high - gap),  # within the box, over the chin
-            ]
+        above = y1 - gap - high
+        corners = (
+            (x2 + gap, y1),  # to the right
+            (x1 - gap - wide, y1),  # to the left
+            (x1, above),
+            (x2 - wide, above),
+            (x1, above - high - _APART),  # with room for another one below it
+            (x2 - wide, above - high - _APART),
+            (x2 + gap, y2 - high),
+            (x1 - gap - wide, y2 - high),
+            (x1, y2 + gap),  # below
+            (x2 - wide, y2 + gap),
+            (x1 + gap, y2 - high - gap),  # within the box, over the chin
         )
-        limits = max(0, self._width - wide), max(0, self._height - high)
-        corners = np.clip(np.rint(corners), 0, limits)
-        return np.hstack([corners, corners + (wide, high)])
+        right, lower = max(0, self._width - wide), max(0, self._height - high)
+        within = [(min(max(round(x), 0), right), min(max(round(y), 0), lower)) for x, y in corners]
+        return [(x, y, x + wide, y + high) for x, y in within]
 
 
-def _bodies(boxes: np.ndarray) -> np.ndarray:
-    """Roughly where the bodies below faces are: float (N, 4)."""
-    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    middle = (boxes[:, 0] + boxes[:, 2]) / 2
-    half = _BODY_WIDTH / 2 * wide
-    return np.stack([middle - half, boxes[:, 3], middle + half, boxes[:, 3] + _BODY_HEIGHT * high], axis=1)
+def _body(x1: float, y1: float, x2: float, y2: float) -> Rectangle:
+    """Roughly where the body below a face is."""
+    middle, half = (x1 + x2) / 2, _BODY_WIDTH / 2 * (x2 - x1)
+    return middle - half, y2, middle + half, y2 + _BODY_HEIGHT * (y2 - y1)
 
 
 def _sides(boxes: np.ndarray) -> np.ndarray:
@@ -196,3 +207,10 @@ def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:
     low = np.maximum(candidates[:, None, :2], rectangles[None, :, :2])
     high = np.minimum(candidates[:, None, 2:], rectangles[None, :, 2:])
     return np.clip(high - low, 0, None).prod(axis=2)
+
+
+def _common(one: Rectangle, other: Rectangle) -> float:
+    """How many pixels two rectangles have in common."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return across * down if across > 0 and down > 0 else 0.0
