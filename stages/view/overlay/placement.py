@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ _ON_BODY, _NEAR_OTHERS, _LATER = 0.3, 0.4, 0.02
 _BODY_WIDTH, _BODY_HEIGHT = 2.0, 2.5
 _NEAR = 2.0  # of a face's side: so far to its left and right somebody else's label box is soon in its way
 _APART = 2  # pixels between two label boxes
+_CLEAR = 8  # pixels around a place that a label box goes to although it need not
+_FAR, _FAR_SIDES = 0.3, (4, 5)  # what it costs, in units of its area, to be above with room for another one
 # A label box stays where it is until it covers something, by half more than a new one may; or until it would
 # hide less of face and bodies elsewhere, by so much of its area.
 _STAYS, _BETTER = 1.5, 0.25
@@ -104,36 +106,40 @@ class _Scene:
         """A larger label box on the same side, or a much better side, or where it is."""
         wide, high = choices[now.spot.choice].size
         is_largest = all(choice is None for choice in choices[: now.spot.choice])
-        if is_largest and self._hidden(face, self._rectangles[face]) < _BETTER * wide * high:
+        if is_largest and self._hidden(face, self._rectangles[face], now.spot.side) < _BETTER * wide * high:
             return now  # No place is so much better.
         before = self._rectangles.pop(face)
         for number in range(now.spot.choice):
-            if found := self._at(face, choices, Spot(number, now.spot.side)):
+            if found := self._at(face, choices, Spot(number, now.spot.side), margin=_CLEAR):
                 return found
-        found = self.find(face, choices[: now.spot.choice + 1])
+        found = self.find(face, choices[: now.spot.choice + 1], margin=_CLEAR)
         if found is not None:
-            hidden = [self._hidden(face, rectangle) for rectangle in (before, self._rectangles[face])]
+            rectangles = before, self._rectangles[face]
+            hidden = [self._hidden(face, of, at.spot.side) for of, at in zip(rectangles, (now, found), strict=True)]
             if found.spot.choice < now.spot.choice or hidden[0] - hidden[1] >= _BETTER * wide * high:
                 return found
         self._rectangles[face] = before
         return now
 
-    def _at(self, face: int, choices: Sequence[Choice | None], spot: Spot, slack: float = 1.0) -> Placed | None:
-        """There, if it may be."""
+    def _at(
+        self, face: int, choices: Sequence[Choice | None], spot: Spot, slack: float = 1.0, margin: int = 0
+    ) -> Placed | None:
+        """There, if it may be, with a `margin` of so many pixels that is free too."""
         choice = choices[spot.choice]
         if choice is None:
             return None
         rectangle = self._candidates(face, choice.size)[spot.side]
         others = (box for number, box in enumerate(self._boxes) if number != face)
-        if any(_common(rectangle, of) for of in (*self._written(face), *others)):
+        if any(_common(rectangle, of) for of in (*self._written(face, margin), *_wider(others, margin))):
             return None
         if _common(rectangle, self._boxes[face]) > slack * choice.covers * self._areas[face]:
             return None
         return self._place(face, spot, rectangle)
 
-    def find(self, face: int, choices: Sequence[Choice | None]) -> Placed | None:
-        """The best place for the first label box that has any."""
-        blocked = np.array([*self._written(face), *(b for n, b in enumerate(self._boxes) if n != face)]).reshape(-1, 4)
+    def find(self, face: int, choices: Sequence[Choice | None], margin: int = 0) -> Placed | None:
+        """The best place for the first label box that has any; `margin`: as for `_at`."""
+        others = (box for number, box in enumerate(self._boxes) if number != face)
+        blocked = np.array([*self._written(face, margin), *_wider(others, margin)]).reshape(-1, 4)
         for number, choice in enumerate(choices):
             if choice is None:
                 continue
@@ -150,23 +156,23 @@ class _Scene:
         self._rectangles[face] = rectangle
         return Placed(spot, (int(rectangle[0]), int(rectangle[1])))
 
-    def _written(self, face: int) -> Iterator[Rectangle]:
+    def _written(self, face: int, margin: int) -> Iterator[Rectangle]:
         """What a label box of this face must not cover: other ones, with some pixels around them, and what is taken."""
-        yield from self._taken
-        for other, (x1, y1, x2, y2) in self._rectangles.items():
-            if other != face:
-                yield x1 - _APART, y1 - _APART, x2 + _APART, y2 + _APART
+        yield from _wider(self._taken, margin)
+        others = (rectangle for number, rectangle in self._rectangles.items() if number != face)
+        yield from _wider(others, max(margin, _APART))
 
     def _costs(self, face: int, rectangles: list[Rectangle], candidates: np.ndarray) -> np.ndarray:
         x1, y1, x2, y2 = rectangles[0]
         near = _covered(candidates, np.delete(_sides(self._array), face, axis=0)).sum(axis=1)
-        hidden = np.array([self._hidden(face, rectangle) for rectangle in rectangles])
+        hidden = np.array([self._hidden(face, rectangle, side) for side, rectangle in enumerate(rectangles)])
         return hidden + _NEAR_OTHERS * near + _LATER * (x2 - x1) * (y2 - y1) * np.arange(len(rectangles))
 
-    def _hidden(self, face: int, rectangle: Rectangle) -> float:
-        """What a label box there costs because of what is below it."""
+    def _hidden(self, face: int, rectangle: Rectangle, side: int) -> float:
+        """What a label box there costs because of what is below it, or because it is far from its face."""
         on_bodies = sum(_common(rectangle, body) for body in self._bodies)
-        return _common(rectangle, self._boxes[face]) + _ON_BODY * on_bodies
+        far = _FAR * (rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1]) if side in _FAR_SIDES else 0.0
+        return _common(rectangle, self._boxes[face]) + _ON_BODY * on_bodies + far
 
     def _candidates(self, face: int, size: Size) -> list[Rectangle]:
         """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture."""
@@ -207,6 +213,10 @@ def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:
     low = np.maximum(candidates[:, None, :2], rectangles[None, :, :2])
     high = np.minimum(candidates[:, None, 2:], rectangles[None, :, 2:])
     return np.clip(high - low, 0, None).prod(axis=2)
+
+
+def _wider(rectangles: Iterable[Rectangle], margin: int) -> Iterator[Rectangle]:
+    return ((x1 - margin, y1 - margin, x2 + margin, y2 + margin) for x1, y1, x2, y2 in rectangles)
 
 
 def _common(one: Rectangle, other: Rectangle) -> float:

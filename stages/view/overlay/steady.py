@@ -17,7 +17,7 @@ from .draw import written
 from .layout import lay_out_faces
 
 _FORGOTTEN_S = 1.0  # a face that is out of sight for longer may come back with its label box elsewhere
-_DWELL_S = 1.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
+_DWELL_S = 2.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
 
 
 @dataclass(slots=True)
