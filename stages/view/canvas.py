@@ -58,7 +58,8 @@ def scaled_frame(frame: FinishedFrame, layout: Layout) -> FinishedFrame:
     if size != pixels.shape[1::-1]:
         pixels = cv2.resize(pixels, size, interpolation=_interpolation(layout.scale, is_still(frame)))
     faces = [replace(face, box=tuple(layout.scale * side for side in face.box)) for face in frame.faces]
-    return replace(frame, picture=replace(frame.picture, pixels=pixels), faces=faces)
+    places = tuple(of and replace(of, capital=max(1, round(layout.scale * of.capital))) for of in frame.label_places)
+    return replace(frame, picture=replace(frame.picture, pixels=pixels), faces=faces, label_places=places)
 
 
 def _interpolation(scale: float, is_still: bool) -> int:
