@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ..errors import FacepipeError
 from ..frames import Face
 from ..layout import SUMMARY
-from ..report.lines import NoFrames, Results, results_in, summary_in
-from ..report.tables import arrow_table, columns_of, rows
+from ..reading.lines import NoFrames, Results, results_in, summary_in
+from ..reading.tables import arrow_table, columns_of, rows
 from ..results.run_file import run_in
 from ..sources.spec import expanded
 from .frame import Frame

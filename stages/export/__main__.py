@@ -24,18 +24,18 @@ from pathlib import Path
 from ..errors import FacepipeError
 from ..layout import EXPORT
 from ..project import command
-from ..report.gathering import files
-from ..report.lines import (
+from ..reading.lines import (
     Results,
     ResultsError,
     cannot_be_written,
     chosen_folder,
     coast_of,
+    files,
     manifest_of,
     place_of,
     results_in,
 )
-from ..report.options import options_of
+from ..reading.options import options_of
 from ..results.manifest import Manifest
 from ..results.source_folder import SourceFolder
 from ..sinks.subtitles import write_parts

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from ..errors import reason
-from ..report.lines import ResultsError
+from ..reading.lines import ResultsError
 from ..results.manifest import Manifest
 from ..sinks.subtitles import one_line
 from .film import Film

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from ..report.gathering import files
-from ..report.lines import Results
+from ..reading.lines import Results, files
 from ..results.jsonl import Line
 from .spans import Chapter, Person, chapters_of, people_of
 from .timecode import Rate, rate_of

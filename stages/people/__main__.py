@@ -31,7 +31,7 @@ from ..errors import FacepipeError
 from ..layout import DAYS, LOCK, PEOPLE, RUN, SECONDS
 from ..locks import Taken, locked
 from ..project import command
-from ..report.lines import (
+from ..reading.lines import (
     NoFrames,
     Results,
     ResultsError,
@@ -45,9 +45,9 @@ from ..report.lines import (
     results_in,
     said_in,
 )
-from ..report.options import options_of
-from ..report.tables import Row, need_pyarrow, write_csv_rows, write_parquet_rows
-from ..report.words import counted
+from ..reading.options import options_of
+from ..reading.tables import Row, need_pyarrow, write_csv_rows, write_parquet_rows
+from ..reading.words import counted
 from ..results.atomic import open_plain
 from ..results.jsonl import Line
 from ..results.manifest import Manifest

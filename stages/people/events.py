@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from ..answers import Answer
 from ..areas import Areas
 from ..decimals import as_json
-from ..report.gathering import BRIEF_S, FIRST_S, HOLD_S
 from ..results.jsonl import Line
-from .presence import Presence
+from .presence import BRIEF_S, FIRST_S, HOLD_S, Presence
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ from ..areas import Areas, Point, beyond, contains, distance_to_border, meet
 from ..frames import Face
 from ..results.jsonl import Line
 
+HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
+FIRST_S = 0.04  # how long the only frame of a video counts
+BRIEF_S = 0.3  # a face seen for less is mostly a false detection: it is only counted
+
 # In sides of the face: so far beyond a border its centre has to be for the other side to count. Boxes tremble by some
 # hundredths of their side, and somebody who stands on a line would cross it with every frame.
 MARGIN = 0.1

@@ -16,8 +16,8 @@ from .. import time_of_day
 from ..answers import Answer
 from ..areas import Areas
 from ..frames import Face
-from ..report.person import Moment, StageAnswers, picture_quality
-from ..report.tables import Columns, Row
+from ..reading.over_time import Moment, StageAnswers, picture_quality
+from ..reading.tables import Columns, Row
 from ..results.jsonl import Line
 from .events import EventMachine
 from .presence import Presence
@@ -36,7 +36,7 @@ def people(
     `coast_s`, `areas`: as in `EventMachine`. `picture_of` says where a frame can be looked at.
     """
     areas = areas or Areas()
-    for person in _gone(lines, coast_s, areas, _Person):
+    for person in _gone(lines, coast_s, areas, Person):
         yield person.row(areas, picture_of)
 
 
@@ -125,7 +125,7 @@ def _gone(lines: Iterable[Line], coast_s: float, areas: Areas, kind: type[Presen
 
 
 @dataclass
-class _Said:
+class Said:
     """What was displayed about a person in some of the time in which they were in view."""
 
     seconds: float = 0.0
@@ -133,18 +133,20 @@ class _Said:
     facing_s: float = 0.0  # and it is into the camera
     stages: dict[str, StageAnswers] = field(default_factory=dict)
 
-    def add(self, line: Line, face: Face, seconds: float) -> None:
+    def add(self, line: Line, face: Face, seconds: float, begins_s: float = 0.0) -> None:
+        """A frame in which they are counts for so many seconds; `begins_s`: the time of the first one of its video."""
         self.seconds += seconds
         if face.pose is not None:
             self.posed_s += seconds
             if max(abs(face.pose.yaw), abs(face.pose.pitch)) <= FACING_DEG:
                 self.facing_s += seconds
-        moment = _moment(line, face)
+        moment = moment_of(line, face, begins_s)
         shown = face.shown
         for stage, answer in shown.items():
-            self.stages.setdefault(stage, StageAnswers(type(answer))).add(
-                answer, face.answers.get(stage), seconds, moment
-            )
+            said = self.stages.get(stage)
+            if said is None or said.kind is not type(answer):
+                said = self.stages[stage] = StageAnswers(type(answer))
+            said.add(answer, face.answers.get(stage), seconds, moment)
         if shown.keys() == self.stages.keys():  # A frame that not all are asked about does not tell their order.
             self.stages = {stage: self.stages[stage] for stage in shown}
 
@@ -154,21 +156,28 @@ class _Said:
 
 
 @dataclass
-class _Person(Presence):
+class Person(Presence):
     """A person with what is said about them."""
 
-    said: _Said = field(default_factory=_Said)
-    best: tuple[float, Line] | None = None  # how good a picture of them it is, and where
+    begins_s: float = 0.0  # the time of the first frame of the video
+    said: Said = field(default_factory=Said)
+    best: tuple[float, Line, Face] | None = None  # how good a picture of them it is, and which
 
     def see(self, line: Line, face: Face) -> None:
         Presence.see(self, line, face)
         quality = picture_quality(face, (line.width, line.height))
         if self.best is None or quality > self.best[0]:
-            self.best = quality, line
+            self.best = quality, line, face
 
     def hold(self, seconds: float) -> None:
         Presence.hold(self, seconds)
-        self.said.add(self.seen, self.face, seconds)
+        self.said.add(self.seen, self.face, seconds, self.begins_s)
+
+    @property
+    def best_moment(self) -> Moment:
+        """Where their face can be seen best."""
+        _, line, face = self.best
+        return moment_of(line, face, self.begins_s)
 
     def row(self, areas: Areas, picture_of: Callable[[Line], str | None]) -> Row:
         """Their row of `people`."""
@@ -190,7 +199,7 @@ class _Person(Presence):
         row["facing"] = self.said.facing
         for stage, said in self.said.stages.items():
             row |= _over_time(_column(stage, row), said)
-        best = self.best[1]
+        _, best, _ = self.best
         return row | {
             "best_frame": best.frame,
             "best_time": _number(best.time),
@@ -202,7 +211,7 @@ class _Person(Presence):
 class _PersonBySecond(Presence):
     """A person with what is said about them in each second."""
 
-    said: dict[int, _Said] = field(default_factory=lambda: defaultdict(_Said))
+    said: dict[int, Said] = field(default_factory=lambda: defaultdict(Said))
     clocks: dict[int, str | None] = field(default_factory=dict)
     inside_s: Counter[tuple[int, str]] = field(default_factory=Counter)  # by second and zone
 
@@ -262,5 +271,7 @@ def _number(value: float) -> float | None:
     return round(float(value), 4) if value == value else None
 
 
-def _moment(line: Line, face: Face) -> Moment:
-    return Moment(line.frame, line.file, line.time, line.time, (line.width, line.height), face.box)
+def moment_of(line: Line, face: Face, begins_s: float = 0.0) -> Moment:
+    """A face in a frame of a video whose first frame is at `begins_s`."""
+    since_s = max(0.0, line.time - begins_s)
+    return Moment(line.frame, line.file, line.time, since_s, (line.width, line.height), face.box)

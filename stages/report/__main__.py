@@ -3,10 +3,11 @@
 python -m stages.report                          report.html of the newest run in out/
 python -m stages.report out/clip                 out/clip/report.html
 python -m stages.report out/clip --blur          with unrecognisable faces
-python -m stages.report out/clip --source clip.mp4    takes the faces from the source; without an annotated video
+python -m stages.report out/clip --source clip.mp4    takes the faces from this file
 python -m stages.report out/clip --csv --parquet      out/clip/faces.csv, .parquet: a row for each face and frame
 python -m stages.report out/shots --contact-sheet     contact-sheet.jpg, or pages of it: every face with its labels
 python -m stages.report out/shots --csv --contact-sheet --html --sort gender,age:desc    all of them sorted
+python -m stages.report out/clip out/clip-2      out/clip/comparison.html: the two side by side, and face by face
 python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
 """
 
@@ -22,40 +23,47 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..dependencies import installs
 from ..errors import FacepipeError
 from ..layout import CSV, PARQUET, REPORT, SUMMARY
 from ..project import command
-from ..results.manifest import Manifest
-from ..sinks.subtitles import from_the_start, subtitles, subtitles_path, write_parts
-from ..sources.base import SourceError
-from ..sources.urls import public
-from ..supervision.arguments import Arguments
-from ..supervision.command import run, say
-from .contact_sheet import write_contact_sheet
-from .cut import cut_faces
-from .film import wanted
-from .gathering import files, gather, losses_by_reason
-from .lines import (
+from ..reading.lines import (
     Results,
-    cannot_be_written,
+    ResultsError,
+    areas_of,
     chosen_folder,
+    coast_of,
+    files,
     losses_of,
     manifest_of,
     place_of,
     results_in,
     summary_in,
 )
+from ..reading.options import options_of
+from ..reading.order import By, read_order, sort_by
+from ..reading.tables import need_pyarrow, write_csv, write_parquet
+from ..reading.words import counted
+from ..results.manifest import Manifest
+from ..sinks.subtitles import from_the_start, subtitles, subtitles_path
+from ..sources.base import SourceError
+from ..sources.urls import public
+from ..supervision.arguments import Arguments
+from ..supervision.command import run, say
+from .comparing import write_comparison
+from .contact_sheet import write_contact_sheet
+from .cut import cut_faces, place_of
+from .film import wanted
+from .gathering import gather, losses_by_reason
 from .links import links_to
-from .options import options_of
-from .order import By, read_order, sort_by
+from .overview import best_moments
 from .page import SourceSection, page
-from .tables import need_pyarrow, write_csv, write_parquet
 from .thumbnails import MANY, SIDE, SIDE_OF_MANY
-from .words import counted
+from .words import size_of
+from .writing import write_page
 
 PEOPLE = 40  # of a video, shown each
 TORN = "The last line is torn: the run was broken off while it wrote. Everything before it is here."
@@ -66,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     try:
         options.folder = chosen_folder(options.folder, command("report"), say)
-        for said in _make(options, results_in(options.folder)):
+        is_alone = options.other is None
+        for said in _make(options, results_in(options.folder)) if is_alone else _compare(options):
             say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)
@@ -81,6 +90,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 def parser() -> Arguments:
     """The options of the command."""
     options = options_of("report", __doc__)
+    options.add_argument(
+        "other", type=Path, metavar="OTHER", nargs="?", help="another run: write a page that compares the two"
+    )
     options.add_argument("--html", action="store_true", help="write the page in addition to others")
     options.add_argument("--csv", action="store_true", help="write a table as CSV")
     options.add_argument("--parquet", action="store_true", help=f"write a table as Parquet; needs {installs('tables')}")
@@ -140,6 +152,15 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
             yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
 
 
+def _compare(options: argparse.Namespace) -> Iterator[str]:
+    """Write the page about two runs; raises `ResultsError` where something of one run is asked for too."""
+    for name in ("csv", "parquet", "vtt", "contact_sheet", "source", "sort"):
+        if getattr(options, name):
+            raise ResultsError(f"--{name.replace('_', '-')} is for one run, and two are compared; leave it out.")
+    other = chosen_folder(options.other, command("report"), say)
+    yield from write_comparison((options.folder, other), options.people, options.blur)
+
+
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
     for one in (part for whole in results for part in whole.parts()):  # Each piece has a video of its own.
         has_film, place = False, place_of(one.folder, manifest)
@@ -149,7 +170,7 @@ def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:
             has_film, first = True, next(lines)
             path = subtitles_path(place.video(first.source, first.file))
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
-            _write(path, subtitles(from_the_start(frames)), manifest)
+            write_page(path, subtitles(from_the_start(frames)), manifest)
             yield f"Wrote {path}."
         if not has_film:
             yield f"No subtitles for {one.path}: only videos have any."
@@ -161,11 +182,12 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
     accounts = {account.get("source"): account for account in summary.get("sources", [])}
     path, sources = options.folder / REPORT, []
     for one in results:
-        gathered = gather(one, options.people)
+        gathered = gather(one, options.people, coast_of(one.folder), areas_of(one.folder))
         gathered.stills = sort_by(options.sort, gathered.stills, lambda still: still.cells)
         moments = [moment for film in gathered.films for moment in wanted(film.shown, gathered.coloured)]
+        moments += [best.moment for best in best_moments(gathered)]
         moments += [still.moment for still in gathered.stills]
-        side = SIDE if len(moments) <= MANY else SIDE_OF_MANY
+        side = SIDE if len(set(moments)) <= MANY else SIDE_OF_MANY
         cut = cut_faces(one, gathered.source, moments, manifest, options.source, options.blur, side)
         yield from cut.said
         losses, account = losses_by_reason(losses_of(one.folder)), accounts.get(gathered.source, {})
@@ -174,15 +196,10 @@ def _report(options: argparse.Namespace, results: list[Results], manifest: Manif
             place = place_of(one.folder, manifest)
             links = links_to(gathered.stills, path, place, gathered.source, options.source)
         notes = [TORN, *cut.notes] if one.is_torn else cut.notes
-        sources.append(SourceSection(gathered, cut.pictures, losses, account, notes, links))
+        sources.append(SourceSection(gathered, cut.pictures, losses, account, notes, cut.captions, links))
     day = time.strftime("%d %B %Y", time.localtime(max(one.path.stat().st_mtime for one in results))).lstrip("0")
-    _write(path, page(sources, summary, day), manifest)
-    yield f"Wrote {path}, {_size(path.stat().st_size)}: {_found(sources)}."
-
-
-def _size(count: int) -> str:
-    """Of so many bytes."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+    write_page(path, page(sources, summary, day), manifest)
+    yield f"Wrote {path}, {size_of(path)}: {_found(sources)}."
 
 
 def _found(sources: list[SourceSection]) -> str:
@@ -203,13 +220,6 @@ def _refuse_live(spec: str, sources: int) -> None:
         raise SourceError(f"--source is {public(spec)}, but faces are cut out of files only; leave it out.")
     if sources > 1:
         raise SourceError("--source is for one source, and this run had several; write the folder of one of them.")
-
-
-def _write(path: Path, parts: Iterable[str], manifest: Manifest) -> None:
-    try:
-        write_parts(path, parts, manifest)
-    except OSError as error:
-        raise cannot_be_written(path, error) from error
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import cv2
 
 from ..layout import CONTACT_SHEET
 from ..names import printable
+from ..reading.lines import Results, cannot_be_written
+from ..reading.order import By, sort_by
+from ..reading.words import counted
 from ..results.manifest import Manifest
-from .cut import NO_PICTURES, cut_faces
+from .cut import NO_PICTURES, Cut, cut_faces
 from .gathering import gather
-from .lines import Results, cannot_be_written
-from .order import By, sort_by
 from .sheet import SIDE, Shot, page_count, pages, shots
-from .words import counted
 
 QUALITY = 88
 
@@ -38,13 +38,13 @@ def write_contact_sheet(
     for one in results:
         gathered = gather(one, most_people)
         every = list(shots(gathered))
-        cut = cut_faces(one, gathered.source, [shot.moment for shot in every], manifest, spec, blur, SIDE)
+        cut = cut_faces(one, gathered.source, [shot.moment for shot in every], manifest, spec, blur, SIDE, False)
         yield from cut.said
         if every and not cut.pictures:
             yield NO_PICTURES
         if others := gathered.still_faces - len(gathered.stills):
             yield f"The first {len(gathered.stills):,} faces of {gathered.source} are on it; {others:,} are not."
-        faces += ((shot, cut.pictures.get(shot.moment)) for shot in every)
+        faces += ((shot, _jpeg(cut, shot)) for shot in every)
     if not faces:
         yield "No face was found, so there is no contact sheet."
         return
@@ -52,6 +52,11 @@ def write_contact_sheet(
     written = _write(folder, faces, manifest)
     upto = f" to {written[-1].name}" if len(written) > 1 else ""
     yield f"Wrote {written[0]}{upto}: {counted(len(faces), 'face', 'faces')}."
+
+
+def _jpeg(cut: Cut, shot: Shot) -> bytes | None:
+    picture = cut.pictures.get(shot.moment)
+    return None if picture is None else picture.jpeg
 
 
 def _write(folder: Path, faces: Sequence[tuple[Shot, bytes | None]], manifest: Manifest) -> list[Path]:

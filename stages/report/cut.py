@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from ..errors import reason
 from ..layout import RUN
+from ..reading.lines import NoFrames, Results, inputs_of, place_of
+from ..reading.over_time import Moment
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
-from .lines import NoFrames, Results, inputs_of, place_of
-from .person import Moment
-from .thumbnails import SIDE, Thumbnails
-from .words import Pictures
+from ..results.source_folder import SourceFolder
+from ..sources.opening import open_source
+from ..sources.stamps import source_in, unchanged_file
+from .frames_of import Frames, of_original, of_source, of_still, of_video
+from .thumbnails import MANY, SIDE, Look, Thumbnail, thumbnail
 
+DEMO = "demo"  # the source that is in the program itself
 NO_PICTURES = (
-    "There are no pictures of the faces: there is no annotated video, and there are no annotated pictures."
-    " With --source they are cut out of what the run was given."
+    "There are no pictures of the faces: the source is not where it was or was changed, and there are no annotated"
+    " videos or pictures. With --source they are cut out of what the run was given."
 )
+FROM_ANNOTATED = "Faces are cut out of the annotated pictures: the source was live, or is not there, or was changed."
+BRIGHTENED = "Dark faces are brightened here, and only here."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cut:
     """What could be had."""
 
-    pictures: Pictures
-    notes: list[str]  # sentences for the page
-    said: list[str]  # sentences for the terminal
     may_link: bool  # to what the faces were cut out of: nobody is led from a page that hides faces to where they show
+    pictures: dict[Moment, Thumbnail] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # sentences for the page
+    said: list[str] = field(default_factory=list)  # sentences for the terminal
+    captions: list[str] = field(default_factory=list)  # sentences about the pictures
 
 
 def cut_faces(
@@ -40,29 +48,84 @@ def cut_faces(
     spec: str | None = None,
     blur: bool = False,
     side: int = SIDE,
+    brighten: bool = True,
 ) -> Cut:
-    """Cut the faces of a source out of its annotated files, or out of `spec`, what the run had as source.
+    """Cut faces out of the source, if it is where it was and unchanged, or else out of the annotated files.
 
-    `blur`: hide them whatever the run has done. `side`: the longer one of each picture, in pixels.
+    `spec`: what the run had as source, if that is to be read. `blur`: hide faces whatever the run has done. `side`,
+    `brighten`: as in `Look`. Raises `SourceError` where `spec` cannot be opened.
     """
-    hidden = _was_hidden(results.folder)
-    hide = blur or hidden is not False
-    pictures: dict[Moment, bytes] = {}
-    notes: list[str] = []
-    parts = [(results, {moment: moment for moment in moments})] if spec is not None else _by_part(results, moments)
-    for part, of_part in parts:
-        thumbnails = Thumbnails(place_of(part.folder, manifest), source, spec, hide, side)
-        cut = thumbnails.cut(of_part.values())
-        pictures |= {moment: cut[there] for moment, there in of_part.items() if there in cut}
-        notes += thumbnails.notes
-    said = list(notes)
-    if moments and not pictures and not notes:
-        notes.append(NO_PICTURES)
-    if hidden is None and pictures and not blur:
-        said.append(
-            f"{results.folder} has no {RUN} that says whether faces were hidden: here they are; put it back there."
-        )
-    return Cut(pictures, notes, said, may_link=not hide or (hidden is True and spec is None))
+    hidden = was_hidden(results.folder)
+    look = Look(side, blur or hidden is not False, brighten)
+    cut = Cut(may_link=not look.hide or (hidden is True and spec is None))
+    wanted = sorted(set(moments), key=lambda moment: moment.frame)
+    if spec is not None:
+        _take(cut, spec, of_source(open_source(spec), wanted), look, is_annotated=False)
+    else:
+        if hidden is False and len(wanted) <= MANY:  # Whole photographs by the thousand take minutes to decode.
+            _from_originals(cut, results.folder, wanted, look)
+        rest = [moment for moment in wanted if moment not in cut.pictures]
+        for part, there in _by_part(results, rest):
+            found = Cut(may_link=False)
+            for path, frames in _annotated(place_of(part.folder, manifest), source, there.values(), side):
+                _take(found, path.name, frames, look, is_annotated=True)
+            cut.pictures |= {one: found.pictures[other] for one, other in there.items() if other in found.pictures}
+            cut.notes += found.notes
+        if hidden is False and len(wanted) <= MANY and any(moment in cut.pictures for moment in rest):
+            cut.captions.append(FROM_ANNOTATED)
+    _say(cut, results.folder, wanted, hidden is None and not blur)
+    return cut
+
+
+def _take(cut: Cut, what: str, frames: Frames, look: Look, is_annotated: bool) -> None:
+    """Cut the faces of one file; what is wrong with it costs only these."""
+    try:
+        for moment, pixels in frames:
+            if (picture := thumbnail(moment, pixels, look, is_annotated)) is not None:
+                cut.pictures[moment] = picture
+    except Exception as error:  # A damaged file, or a library's trouble with it.
+        cut.notes.append(f"Not all faces of {what} could be cut out: {reason(error)}.")
+
+
+def _from_originals(cut: Cut, folder: Path, wanted: Iterable[Moment], look: Look) -> None:
+    """Out of the files that the run has read; of what cannot be had there is something else."""
+    inputs = inputs_of(folder)
+    if "capture.loop" in inputs:  # Times go on from round to round, and those of the file do not.
+        return
+    found = Cut(may_link=False)
+    if source_in(inputs, folder.name)[0] == DEMO:
+        _take(found, DEMO, of_source(open_source(DEMO), wanted), look, is_annotated=False)
+    for file, moments in _by_file(wanted):
+        if (path := unchanged_file(inputs, folder.name, file)) is not None:
+            _take(found, path.name, of_original(path, moments), look, is_annotated=False)
+    cut.pictures |= found.pictures
+
+
+def _annotated(place: SourceFolder, source: str, wanted: Iterable[Moment], side: int) -> Iterator[tuple[Path, Frames]]:
+    for file, moments in _by_file(wanted):
+        video, still = place.video(source, file), place.still(source, file)
+        if video.is_file():
+            yield video, of_video(video, [(moment.time_s, moment) for moment in moments])
+        elif still.is_file():
+            yield still, of_still(still, moments, side)
+
+
+def _by_file(wanted: Iterable[Moment]) -> Iterator[tuple[str | None, list[Moment]]]:
+    files: dict[str | None, list[Moment]] = {}
+    for moment in wanted:
+        files.setdefault(moment.file, []).append(moment)
+    yield from files.items()
+
+
+def _say(cut: Cut, folder: Path, wanted: Sequence[Moment], is_unknown: bool) -> None:
+    """What the reader should know of the pictures."""
+    cut.said += cut.notes
+    if wanted and not cut.pictures and not cut.notes:
+        cut.notes.append(NO_PICTURES)
+    if any(picture.is_brightened for picture in cut.pictures.values()):
+        cut.captions.append(BRIGHTENED)
+    if is_unknown and cut.pictures:
+        cut.said.append(f"{folder} has no {RUN} that says whether faces were hidden: here they are; put it back there.")
 
 
 def _by_part(results: Results, moments: Sequence[Moment]) -> Iterator[tuple[Results, dict[Moment, Moment]]]:
@@ -82,7 +145,7 @@ def _first_line(results: Results) -> Line | None:
     return None
 
 
-def _was_hidden(folder: Path) -> bool | None:
+def was_hidden(folder: Path) -> bool | None:
     """Whether the run that left the folder of a source has made faces unrecognisable; None where nothing says so."""
     blur = inputs_of(folder).get("render.blur")
     return None if blur is None else blur != "none"

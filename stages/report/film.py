@@ -5,40 +5,75 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from ..areas import Areas
 from ..frames import UNSURE
+from ..names import printable
+from ..people.rows import columns_of
+from ..reading.over_time import Moment, StageAnswers
+from ..reading.words import counted
 from ..view.overlay.labels import css_colour, id_colour
+from . import charts
 from .gathering import UNFOLLOWED, Film
-from .person import Moment, Person, StageAnswers
+from .person import Person
+from .thumbnails import Pictures
 from .timeline import Strip
-from .words import NARROW, Pictures, clock, colour_of, duration, image, part, percent, sentence
+from .words import NARROW, clock, colour_of, duration, image, percent, sentence
 
 MOMENTS = 4  # thumbnails of a person with an expression each
 LEAST_SHARE = 0.04  # of the time: rarer expressions have no picture of their own
-NAMED = 4  # shares that are named; the rest is only drawn
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000, 86400)
 TICKS = 7  # at most, along a timeline
-WIDE = 1000  # of a lane, in its own units: it is drawn as wide as the page allows
+REST = "The command people writes all of them."
 
 
 # --- The timeline ---
 
 
-def timeline(film: Film, people: list[Person], pictures: Pictures) -> Iterator[str]:
-    """How many faces there were, and a lane for each person."""
+def timeline(film: Film, people: list[Person], coloured: str | None, pictures: Pictures) -> Iterator[str]:
+    """How many faces there were, with which label, and a lane for each person; then the same as tables."""
     length_s = max(film.seconds, 0.001)
     yield f'<div class="timeline" data-seconds="{length_s:.3f}">'
-    yield f'<div class="axis"><div></div><div class="ticks">{"".join(_ticks(length_s))}</div></div>'
-    if film.faces is not None and (most := _most(film.faces)):
-        title = f"faces at once, at most {most}"
-        yield f'<div class="lane all"><div class="who">{title}</div>{_area(film.faces, most, length_s)}</div>'
+    slider = (
+        'tabindex="0" role="slider" aria-label="Time" aria-valuemin="0" aria-valuenow="0"'
+        f' aria-valuemax="{length_s:.3f}" aria-valuetext="arrow keys move along the time"'
+    )
+    yield f'<div class="axis"><div></div><div class="ticks" {slider}>{"".join(_ticks(length_s))}</div></div>'
+    if most := _most(film.faces):
+        yield _lane("all", f"faces at once, at most {most}", charts.areas(film.faces, most, length_s))
     for person in people:
-        yield f'<div class="lane"><div class="who">{_who(person, pictures)}</div>{_bar(person, length_s)}</div>'
+        own = css_colour(id_colour(person.id)) if person.id != UNFOLLOWED else "var(--quiet)"
+        yield _lane("", _who(person, pictures), charts.lane(person.strip.runs(), length_s, own))
     lost = list(film.lost.runs())
     if lost:
-        runs = "".join(_rectangle(*run, length_s, "lost") for run in lost)
-        yield f'<div class="lane"><div class="who">not complete</div>{_lane(runs)}</div>'
+        yield _lane("", "not complete", charts.lane(lost, length_s, "lost"))
     yield '<div class="cursor" hidden><span></span></div></div>'
     yield _legend(people, bool(lost))
+    yield _faces_table(film, coloured or "faces")
+    runs = [(name_of(person), *map(_seconds, run[:2]), run[2]) for person in people for run in person.strip.runs()]
+    yield charts.table("Who was there, and when", ["number", "from", "to", coloured or "label"], runs, REST)
+
+
+def _lane(kind: str, who: str, chart: str) -> str:
+    return f'<div class="lane {kind}"><div class="who">{who}</div>{chart}</div>'
+
+
+def _faces_table(film: Film, coloured: str) -> str:
+    columns = list(film.faces.columns(charts.COLUMNS))
+    labels = sorted({label for _, _, held in columns for label in held if label})
+    rows = [
+        [
+            _seconds(start_s),
+            _seconds(end_s),
+            f"{sum(held.values()):.2f}",
+            *(f"{held.get(one, 0):.2f}" for one in labels),
+        ]
+        for start_s, end_s, held in columns
+    ]
+    return charts.table(f"Faces at once, by {coloured}", ["from", "to", "faces", *labels], rows)
+
+
+def _seconds(at_s: float) -> str:
+    return f"{at_s:.3f}"
 
 
 def _ticks(length_s: float) -> Iterator[str]:
@@ -56,44 +91,11 @@ def _most(strip: Strip) -> int:
     return max((round(sum(held.values()) / strip.scale.width_s) for _, held in strip.bins()), default=0)
 
 
-def _area(strip: Strip, most: int, length_s: float) -> str:
-    """The number of faces as steps."""
-    width = WIDE * strip.scale.width_s / length_s
-    steps, end = [], None
-    for number, held in strip.bins():
-        high = 20 * sum(held.values()) / strip.scale.width_s / most
-        if number != end:
-            steps.append(f"{'' if end is None else 'V20Z'}M{number * width:.1f} 20")
-        steps.append(f"V{20 - high:.1f}H{(number + 1) * width:.1f}")
-        end = number + 1
-    path = f'<path d="{"".join(steps)}V20Z"/>' if steps else ""
-    return f'<svg class="area" viewBox="0 0 {WIDE} 20" preserveAspectRatio="none">{path}</svg>'
-
-
-def _bar(person: Person, length_s: float) -> str:
-    own = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else ""
-    runs = (_rectangle(*run, length_s, own) for run in person.strip.runs())
-    return _lane("".join(runs))
-
-
-def _lane(runs: str) -> str:
-    return f'<svg class="bar" viewBox="0 0 {WIDE} 10" preserveAspectRatio="none">{runs}</svg>'
-
-
-def _rectangle(start_s: float, end_s: float, what: str, length_s: float, otherwise: str) -> str:
-    """A run of a lane: in the colour of its label, or in another where it has none."""
-    left, wide = WIDE * start_s / length_s, max(1.0, WIDE * (min(end_s, length_s) - start_s) / length_s)
-    said = f"{clock(start_s, length_s)} – {clock(end_s, length_s)}" + (f", {escape(what)}" if what else "")
-    place = f'x="{left:.1f}" width="{wide:.1f}" height="10"'
-    fill = 'class="lost"' if otherwise == "lost" else f'fill="{colour_of(what) if what else otherwise}"'
-    return f"<rect {place} {fill}><title>{said}</title></rect>"
-
-
 def _who(person: Person, pictures: Pictures) -> str:
-    if person.number == UNFOLLOWED:
+    if person.id == UNFOLLOWED:
         return "faces that were not followed"
-    face = image(pictures, person.best[1] if person.best else None, f"face {person.number}")
-    return f'{face}<b style="--id:{css_colour(id_colour(person.number))}">#{person.number}</b>'
+    face = image(pictures, person.best_moment, f"face {person.id}")
+    return f'{face}<b style="--id:{css_colour(id_colour(person.id))}">#{person.id}</b>'
 
 
 def _legend(people: list[Person], lost: bool) -> str:
@@ -107,6 +109,10 @@ def _legend(people: list[Person], lost: bool) -> str:
 # --- The cards ---
 
 
+def name_of(person: Person) -> str:
+    return f"#{person.id}" if person.id != UNFOLLOWED else "not followed"
+
+
 def cards(film: Film, people: list[Person], coloured: str | None, pictures: Pictures) -> Iterator[str]:
     """What is known about each person."""
     yield '<div class="cards">'
@@ -116,30 +122,46 @@ def cards(film: Film, people: list[Person], coloured: str | None, pictures: Pict
 
 
 def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictures) -> Iterator[str]:
-    name = f"#{person.number}" if person.number != UNFOLLOWED else "Faces that were not followed"
-    colour = css_colour(id_colour(person.number)) if person.number != UNFOLLOWED else "transparent"
+    name = name_of(person) if person.id != UNFOLLOWED else "Faces that were not followed"
+    colour = css_colour(id_colour(person.id)) if person.id != UNFOLLOWED else "transparent"
     yield f'<article class="card" style="--id:{colour}">'
-    face = image(pictures, person.best[1] if person.best else None, f"face {name}")
+    face = image(pictures, person.best_moment, f"face {name}")
     yield f'<div class="face">{face or f"<span>{name}</span>"}</div><div class="about"><h4>{name}</h4>'
-    for stage, said in person.answers.items():
-        if stage != coloured and said.seconds:
+    for stage, said in person.over_time.items():
+        if stage != coloured:
             yield f"<p>{sentence(stage, said.mean)}</p>"
-    if person.was_unsure and not any(said.seconds for said in person.answers.values()):
+    if person.was_unsure and not person.over_time:
         yield f"<p>{UNSURE}</p>"
-    when = f"{clock(person.first_s, length_s)} to {clock(person.last_s, length_s)}"
-    yield f'<p class="quiet">in the picture for {duration(person.seconds)},<br>from {when}</p></div>'
-    if coloured in person.answers and person.answers[coloured].seconds:
-        yield "".join(_shares(person.answers[coloured], length_s, pictures))
+    yield f'<p class="quiet">in the picture for {duration(person.seconds)},<br>{_when(person, length_s)}</p>'
+    yield "".join(f'<p class="quiet">{said}</p>' for said in _behaviour(person))
+    yield "</div>"
+    if coloured in person.over_time:
+        yield "".join(_looks(person.over_time[coloured], length_s, pictures))
     yield "</article>"
 
 
-def _shares(said: StageAnswers, length_s: float, pictures: Pictures) -> Iterator[str]:
+def _when(person: Person, length_s: float) -> str:
+    """By the clock where there is one, as of a camera."""
+    if person.first.clock and person.seen.clock:
+        day, _, first = person.first.clock.partition("T")
+        return f"{escape(day)}, {escape(first[:8])} to {escape(person.seen.clock.partition('T')[2][:8])}"
+    return f"from {clock(person.first_s, length_s)} to {clock(person.last_s, length_s)}"
+
+
+def _behaviour(person: Person) -> Iterator[str]:
+    """Where they looked, stayed and went."""
+    if person.said.facing is not None:
+        yield f"faced the camera {percent(person.said.facing)} of the time"
+    for zone, stay in person.zones.items():
+        if stay.visits:
+            yield f"in {escape(printable(zone))} for {duration(stay.seconds)}"
+    for (line, way), count in sorted(person.crossings.items()):
+        yield f"crossed {escape(printable(line))}, {way}, {counted(count, 'time', 'times')}"
+
+
+def _looks(said: StageAnswers, length_s: float, pictures: Pictures) -> Iterator[str]:
     """For which part of the time each label was the strongest, and how it looked."""
-    shares = said.shares
-    parts = (f'<i style="width:{100 * share:.2f}%;background:{colour_of(label)}"></i>' for label, share in shares)
-    yield f'<div class="shares">{"".join(parts)}</div>'
-    named = (f"<span>{escape(label)} <b>{part(share)}</b></span>" for label, share in shares[:NAMED] if share >= 0.005)
-    yield f'<p class="named">{"".join(named)}</p>'
+    yield charts.shares(said.shares)
     looks = [
         f"<figure>{look}<figcaption><b>{escape(label)}</b> {percent(sure)}<br>at {clock(moment.time_s, length_s)}"
         "</figcaption></figure>"
@@ -159,7 +181,13 @@ def moments(said: StageAnswers) -> list[tuple[str, float, Moment]]:
 def wanted(people: list[Person], coloured: str | None) -> Iterator[Moment]:
     """The faces that the timeline and the cards show."""
     for person in people:
-        if person.best:
-            yield person.best[1]
-        if coloured in person.answers:
-            yield from (moment for _, _, moment in moments(person.answers[coloured]))
+        yield person.best_moment
+        if coloured in person.over_time:
+            yield from (moment for _, _, moment in moments(person.over_time[coloured]))
+
+
+def people_table(people: list[Person], areas: Areas) -> str:
+    """The people that are shown, as `python -m stages.people` writes them."""
+    rows = [person.row(areas, lambda line: None) for person in people if person.id != UNFOLLOWED]
+    columns = [name for name in columns_of(rows) if name != "best_picture"]
+    return charts.table("Each of them", columns, ([row.get(name) for name in columns] for row in rows), REST)

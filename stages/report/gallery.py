@@ -8,9 +8,10 @@ from html import escape
 
 from ..frames import UNSURE
 from ..names import printable
+from ..reading.words import counted
 from .gathering import Gathered, Still
-from .thumbnails import MANY
-from .words import Pictures, counted, image, sentence
+from .thumbnails import MANY, Pictures
+from .words import image, sentence
 
 FIND_AMONG = 2  # faces; of fewer nothing is to be found
 LABELS = 50  # of one stage, offered in a list
@@ -62,7 +63,7 @@ def _finder(every: list[dict[str, str | float]]) -> Iterator[str]:
     for name in columns:
         values = {said[name] for said in every if name in said}
         yield _field(escape(name), values, name == "file")
-    yield "<output></output></form>"
+    yield '<output></output><button type="button" class="copy">Copy as CSV</button></form>'
 
 
 def _field(name: str, values: set[str | float], is_text: bool) -> str:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby, islice
 
+from ..areas import Areas
 from ..frames import Face
-from .lines import DropEntry, Line
-from .order import Cell
-from .person import Moment, Person
-from .tables import row_of
+from ..people.events import EventMachine
+from ..people.presence import BRIEF_S, FIRST_S, HOLD_S
+from ..people.rows import moment_of
+from ..reading.lines import DropEntry, Line, files
+from ..reading.order import Cell
+from ..reading.over_time import Moment
+from ..reading.tables import row_of
+from .person import Person, label_of
 from .timeline import Scale, Strip
 
-HOLD_S = 1.0  # an answer stands until the next frame, but for no longer
-FIRST_S = 0.04  # how long the only frame of a video counts
-BRIEF_S = 0.3  # a face seen for less is mostly a false detection: it is only counted
 GONE_S = 61.0  # after so long no face comes back under the same number: `render.coast` is at most 60
 CROWD = 2048  # people kept before those who are gone and were seen least are dropped
 FILMS = 24  # of a folder, shown in full
@@ -30,11 +31,14 @@ class Film:
     """A video, or what a camera saw."""
 
     file: str | None
+    begins_s: float = 0.0  # the time of its first frame
+    coloured: Callable[[], str | None] = lambda: None  # the stage whose labels colour the timeline
     scale: Scale = field(default_factory=Scale)
     frames: int = 0
     seconds: float = 0.0
     people: dict[int, Person] = field(default_factory=dict)
-    faces: Strip = field(init=False)  # face-seconds, to draw how many there were
+    faces: Strip = field(init=False)  # face-seconds by label, to draw how many there were
+    at_once: Counter[int] = field(default_factory=Counter)  # seconds by number of faces
     lost: Strip = field(init=False)  # "dropped", "not analysed", "given up"
     let_go: int = 0  # people who are only counted: there for less long than those who are kept
     let_go_s: float = 0.0
@@ -62,14 +66,40 @@ class Film:
     @property
     def shown(self) -> list[Person]:
         """The people who were there longest, in the order in which they came."""
-        return sorted(self.people.values(), key=lambda person: (person.first_s, person.number))
+        return sorted(self.people.values(), key=lambda person: (person.first_s, person.id))
+
+    @property
+    def most_at_once(self) -> int:
+        """How many faces there were at the same time, for `BRIEF_S` at least: fewer people there were not."""
+        seconds = 0.0
+        for number in sorted(self.at_once, reverse=True):
+            seconds += self.at_once[number]
+            if seconds >= BRIEF_S:
+                return number
+        return max(self.at_once, default=0)
+
+    @property
+    def labels(self) -> Counter[str]:
+        """For how many seconds faces had each label of the stage that colours the timeline."""
+        seconds: Counter[str] = Counter()
+        for _, held in self.faces.bins():
+            seconds.update(held)
+        return seconds
+
+    def person(self, number: int, line: Line) -> Person:
+        """The one with this number, who may be new in this frame."""
+        if number not in self.people:
+            self.people[number] = Person(
+                number, line, begins_s=self.begins_s, strip=Strip(self.scale), coloured=self.coloured
+            )
+        return self.people[number]
 
     def _longest(self, people: Iterable[Person]) -> list[Person]:
-        return sorted(people, key=lambda person: (-person.seconds, person.number))
+        return sorted(people, key=lambda person: (-person.seconds, person.id))
 
     def _let_go(self, people: Iterable[Person]) -> None:
         for person in people:
-            del self.people[person.number]
+            del self.people[person.id]
             if person.seconds < BRIEF_S:
                 self.brief += 1
             else:
@@ -104,6 +134,7 @@ class Gathered:
     still_count: int = 0  # pictures
     still_faces: int = 0
     empty_stills: int = 0  # pictures without a face
+    areas: Areas = field(default_factory=Areas)  # zones and lines
     people: int = 0
     seconds: float = 0.0
     missing: Counter = field(default_factory=Counter)  # answers given up, by stage
@@ -111,14 +142,18 @@ class Gathered:
     coloured: str | None = None  # the stage whose labels colour the timeline
 
 
-def gather(lines: Iterable[Line], most_people: int) -> Gathered:
-    """Everything of one source; `most_people` of a film are kept to be shown."""
-    gathered = Gathered()
+def gather(lines: Iterable[Line], most_people: int, coast_s: float = 1.0, areas: Areas | None = None) -> Gathered:
+    """Everything of one source; `most_people` of a film are kept to be shown.
+
+    `coast_s`, `areas`: as in `EventMachine`, which says how long people were in view, in which zones and over which
+    lines they went.
+    """
+    gathered = Gathered(areas=areas or Areas())
     for is_film, of_file in files(_counted(gathered, lines)):
         if not is_film:
             _add_still(gathered, next(of_file))
             continue
-        film = _film(gathered, of_file, most_people)
+        film = _film(gathered, of_file, most_people, coast_s, gathered.areas)
         film.end(most_people)
         gathered.film_count += 1
         gathered.people += film.count
@@ -126,15 +161,6 @@ def gather(lines: Iterable[Line], most_people: int) -> Gathered:
         if len(gathered.films) < FILMS:
             gathered.films.append(film)
     return gathered
-
-
-def files(lines: Iterable[Line]) -> Iterator[tuple[bool, Iterator[Line]]]:
-    """The lines of each file of a source, and whether it is a film; to be read before the next is asked for."""
-    for _, of_file in groupby(lines, key=lambda line: line.file):
-        rest = iter(of_file)
-        first = list(islice(rest, 2))
-        is_still = len(first) == 1 and first[0].time == 0.0 and all(face.id is None for face in first[0].faces)
-        yield not is_still, chain(first, rest)
 
 
 def _counted(gathered: Gathered, lines: Iterable[Line]) -> Iterator[Line]:
@@ -166,45 +192,44 @@ def _add_still(gathered: Gathered, line: Line) -> None:
     gathered.empty_stills += not line.faces
     gathered.still_faces += len(line.faces)
     for face in line.faces[: max(0, FACES - len(gathered.stills))]:
-        gathered.stills.append(Still(line.source, face, _moment(line, face, 0.0)))
+        gathered.stills.append(Still(line.source, face, moment_of(line, face, line.time)))
 
 
-def _film(gathered: Gathered, lines: Iterator[Line], most_people: int) -> Film:
+def _film(gathered: Gathered, lines: Iterator[Line], most_people: int, coast_s: float, areas: Areas) -> Film:
     line = next(lines)
-    film, begins_s, lasts_s = Film(line.file), line.time, FIRST_S
+    film, lasts_s = Film(line.file, line.time, lambda: gathered.coloured), FIRST_S
+    machine = EventMachine(coast_s, areas, film.person)
     while line is not None:
-        now_s, following = max(0.0, line.time - begins_s), next(lines, None)
+        now_s, following = max(0.0, line.time - film.begins_s), next(lines, None)
         if following is not None:
             gap_s = max(0.0, following.time - line.time)
             lasts_s = min(gap_s, HOLD_S)
             if following.frame > line.frame + 1:
                 of_one_s = gap_s / (following.frame - line.frame)
                 film.lost.add(now_s + of_one_s, now_s + gap_s, "dropped")
-        _add_frame(film, gathered.coloured, line, now_s, now_s + lasts_s)
+        _add_frame(film, line, now_s, now_s + lasts_s)
+        machine.step(line)
         if len(film.people) > CROWD:
             film.thin_out(most_people, now_s)
         line = following
+    machine.end()
     return film
 
 
-def _add_frame(film: Film, coloured: str | None, line: Line, start_s: float, end_s: float) -> None:
+def _add_frame(film: Film, line: Line, start_s: float, end_s: float) -> None:
     film.frames += 1
     film.seconds = max(film.seconds, end_s)
     film.scale.reach(end_s)
     if line.error is not None or line.missing:
         film.lost.add(start_s, end_s, "not analysed" if line.error is not None else "given up")
     if line.faces:
-        film.faces.add(start_s, end_s, "", len(line.faces))
+        film.at_once[len(line.faces)] += end_s - start_s
     for face in line.faces:
-        number = UNFOLLOWED if face.id is None else face.id
-        person = film.people.get(number)
-        if person is None:
-            person = film.people[number] = Person(number, Strip(film.scale), start_s)
-        person.add(face, start_s, end_s, _moment(line, face, start_s), coloured)
-
-
-def _moment(line: Line, face: Face, time_s: float) -> Moment:
-    return Moment(line.frame, line.file, line.time, time_s, (line.width, line.height), face.box)
+        film.faces.add(start_s, end_s, label_of(face, film.coloured()))
+        if face.id is None:  # Nobody follows it, so it stands for this frame alone.
+            unfollowed = film.person(UNFOLLOWED, line)
+            unfollowed.see(line, face)
+            unfollowed.hold(end_s - start_s)
 
 
 def losses_by_reason(losses: Iterable[DropEntry]) -> Counter[tuple[str, str, str]]:

@@ -1,20 +1,90 @@
-// A line through all lanes at the pointer, with the time that it stands for.
+// A line through all charts of a timeline, and what each of them holds at its time: by pointer or by keyboard.
 for (const timeline of document.querySelectorAll(".timeline")) {
-  const cursor = timeline.querySelector(".cursor"), lane = timeline.querySelector(".ticks");
+  const cursor = timeline.querySelector(".cursor"), slider = timeline.querySelector(".ticks");
   const seconds = Number(timeline.dataset.seconds);
+  const charts = [...timeline.querySelectorAll(".lane")].map((lane) => ({
+    who: lane.querySelector(".who").textContent,
+    values: JSON.parse(lane.querySelector("[data-values]").dataset.values),
+    output: lane.querySelector("output"),
+  }));
+  let now = 0;
   const clock = (s) => {
     const two = (n) => String(Math.floor(n)).padStart(2, "0");
     const rest = seconds < 60 ? (s % 60).toFixed(1).padStart(4, "0") : two(s % 60);
     return s >= 3600 ? `${Math.floor(s / 3600)}:${two(s / 60 % 60)}:${rest}` : `${Math.floor(s / 60)}:${rest}`;
   };
+  const hide = () => {
+    cursor.hidden = true;
+    for (const {output} of charts) output.value = "";
+  };
+  const show = (at) => {
+    now = Math.min(seconds, Math.max(0, at));
+    const place = slider.getBoundingClientRect(), left = now / seconds * place.width;
+    cursor.hidden = false;
+    cursor.style.left = `${place.left - timeline.getBoundingClientRect().left + left}px`;
+    cursor.firstChild.textContent = clock(now);
+    const told = [clock(now)];
+    for (const {who, values, output} of charts) {
+      const row = values.find(([from, to]) => from <= now && now < to);
+      output.value = row ? row[2] || "there" : "";
+      output.style.left = `${left}px`;
+      output.classList.toggle("left", now > seconds / 2);
+      if (row) told.push(`${who}: ${row[2] || "there"}`);
+    }
+    slider.setAttribute("aria-valuenow", now.toFixed(3));
+    slider.setAttribute("aria-valuetext", told.join("; "));
+  };
   timeline.addEventListener("pointermove", (event) => {
-    const place = lane.getBoundingClientRect(), share = (event.clientX - place.left) / place.width;
-    cursor.hidden = share < 0 || share > 1;
-    cursor.style.left = `${event.clientX - timeline.getBoundingClientRect().left}px`;
-    cursor.firstChild.textContent = clock(share * seconds);
+    const place = slider.getBoundingClientRect(), share = (event.clientX - place.left) / place.width;
+    if (share < 0 || share > 1) hide(); else show(share * seconds);
   });
-  timeline.addEventListener("pointerleave", () => { cursor.hidden = true; });
+  timeline.addEventListener("pointerleave", () => { if (document.activeElement !== slider) hide(); });
+  slider.addEventListener("focus", () => show(now));
+  slider.addEventListener("blur", hide);
+  slider.addEventListener("keydown", (event) => {
+    const steps = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 20, PageDown: -20};
+    const ends = {Home: 0, End: seconds};
+    const to = event.key in steps ? now + steps[event.key] * seconds / 200 : ends[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    show(to);
+  });
 }
+
+// Rows to the clipboard as CSV. A text that a spreadsheet would run as a formula gets an apostrophe.
+const formula = /^[=+@\t\r\n]|^-(?![\d.]+$)/;
+const copyRows = async (button, rows) => {
+  const cell = (text) => `"${(formula.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  const csv = rows.map((row) => row.map((value) => cell(String(value ?? ""))).join(",")).join("\r\n");
+  const said = button.textContent;
+  try {
+    await navigator.clipboard.writeText(csv);
+    button.textContent = "Copied";
+  } catch {
+    // Without the permission: the old way, from a field that is selected.
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.value = csv;
+    field.select();
+    button.textContent = document.execCommand("copy") ? "Copied" : "The browser does not allow it: select the table";
+    field.remove();
+  }
+  setTimeout(() => { button.textContent = said; }, 2000);
+};
+for (const details of document.querySelectorAll("details.data")) {
+  const button = details.querySelector(".copy");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    copyRows(button, [...details.querySelectorAll("tr")].map((row) => [...row.cells].map((one) => one.textContent)));
+  });
+}
+
+// On paper nothing can be unfolded.
+let unfolded = [];
+window.addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details.engineering:not([open])")];
+  for (const details of unfolded) details.open = true;
+});
+window.addEventListener("afterprint", () => { for (const details of unfolded) details.open = false; });
 
 // The faces of pictures, sorted and filtered by what is said of each. What is not known comes last.
 const natural = new Intl.Collator("en", {numeric: true});
@@ -30,9 +100,10 @@ for (const finder of document.querySelectorAll(".finder")) {
     if (field.type !== "number") return cell === wanted;
     return field.dataset.end === "from" ? cell >= Number(wanted) : cell <= Number(wanted);
   });
+  let shown = faces;
   const show = () => {
     const column = finder.elements.sort.value, way = finder.elements.down.checked ? -1 : 1;
-    let shown = faces.filter(passes);
+    shown = faces.filter(passes);
     if (column === "" && way < 0) shown.reverse();
     if (column !== "") {
       const isKnown = (face) => face.said[column] !== undefined;
@@ -46,6 +117,11 @@ for (const finder of document.querySelectorAll(".finder")) {
   };
   finder.addEventListener("input", show);
   finder.addEventListener("submit", (event) => event.preventDefault());
+  const copy = finder.querySelector(".copy");
+  copy.addEventListener("click", () => {
+    const columns = [...new Set(shown.flatMap((face) => Object.keys(face.said)))];
+    copyRows(copy, [columns, ...shown.map((face) => columns.map((column) => face.said[column]))]);
+  });
   finder.hidden = false;
   finder.querySelector("output").value = `${faces.length.toLocaleString("en")} faces`;
 }

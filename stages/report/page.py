@@ -1,6 +1,6 @@
 """The report as one page of HTML that needs nothing else: style, script and pictures are in it.
 
-Without a template engine: most of the page is drawings and tables that are computed, and its markup is eighty lines.
+Without a template engine: most of the page is charts and tables that are computed.
 Whatever stands in the results passes `escape`; `tests/report/test_page.py` reads pages of hostile names.
 """
 
@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import Path
 
 from ..names import printable
-from .film import cards, timeline
+from ..people.presence import BRIEF_S
+from ..reading.words import counted
+from .document import document
+from .film import cards, people_table, timeline
 from .gallery import gallery
-from .gathering import BRIEF_S, FILMS, Film, Gathered
-from .words import NARROW, Pictures, counted, duration, percent
+from .gathering import FILMS, Film, Gathered
+from .overview import in_short, moments_section, overview
+from .thumbnails import Pictures
+from .words import NARROW, duration, percent
 
 PLACES = {"capture": 0, "detect": 1, "render": 3}  # in the pipeline; attributes are between, in their own order
-HERE = Path(__file__).parent
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class SourceSection:
     losses: Counter = field(default_factory=Counter)  # as `losses_by_reason` gives them
     account: dict = field(default_factory=dict)  # of this source, from summary.json
     notes: list[str] = field(default_factory=list)  # sentences
+    captions: list[str] = field(default_factory=list)  # sentences about the pictures
     links: Mapping[str | None, str] = field(default_factory=dict)  # to pictures, by file, from the page
 
 
@@ -39,40 +43,97 @@ def page(sources: list[SourceSection], summary: dict, day: str) -> Iterator[str]
     title = ", ".join(one.gathered.source for one in sources[:3]) + (
         f" and {len(sources) - 3} others" if len(sources) > 3 else ""
     )
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-    yield f"<title>{escape(printable(title))} – faces</title>"
-    yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
-    yield '<meta name="color-scheme" content="light dark">'
-    # Nothing is fetched, whatever stands in the results: no picture, style or script but those of this page.
-    yield (
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
-        " style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
-    )
-    yield f"<style>{style}</style></head><body><main>"
-    yield f'<header><h1>{escape(printable(title))}</h1><p class="quiet">{_in_short(sources, day)}</p></header>'
-    yield from _tiles(sources, summary)
+    yield from document(title, _in_short(sources, day), _body(sources, summary))
+
+
+def _body(sources: list[SourceSection], summary: dict) -> Iterator[str]:
     for one in sources:
         if len(sources) > 1:
             yield f'<h2 class="source">{escape(printable(one.gathered.source))}</h2>'
         yield from _source(one)
-    yield from _run(summary)
-    yield "<footer>Made by facepipe from results.jsonl. What nets say of a face is a guess.</footer></main>"
-    yield f"<script>{script}</script>"
-    yield "</body></html>\n"
+    yield from _engineering(sources, summary)
 
 
 def _in_short(sources: list[SourceSection], day: str) -> str:
-    people = sum(one.gathered.people for one in sources)
     seconds = sum(one.gathered.seconds for one in sources)
     pictures = sum(one.gathered.still_count for one in sources)
     parts = [day]
     if seconds:
-        # A number of the tracker: nobody is recognised.
-        parts += [duration(seconds), f"{counted(people, 'person', 'people')} followed, counted again on coming back"]
+        parts += [duration(seconds), in_short(one.gathered for one in sources)]
     if pictures:
         parts.append(counted(pictures, "picture", "pictures"))
     return " · ".join(parts)
+
+
+def _source(one: SourceSection) -> Iterator[str]:
+    gathered = one.gathered
+    for note in one.notes:
+        yield f'<p class="note">{escape(printable(note))}</p>'
+    if gathered.faces:
+        yield from overview(gathered)
+        yield from moments_section(gathered, one.pictures, one.captions)
+    for film in gathered.films:
+        yield from _film(film, gathered, one.pictures)
+    if gathered.film_count > len(gathered.films):
+        rest = gathered.film_count - len(gathered.films)
+        yield f'<p class="note">The first {FILMS} videos are shown; {rest:,} others are in the numbers above only.</p>'
+    if gathered.still_count:
+        yield from gallery(gathered, one.pictures, one.links)
+
+
+def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
+    people = film.shown
+    name = f"{escape(printable(film.file))}: who" if film.file is not None else "Who"
+    yield f"<section><h3>{name} was there, and when</h3>"
+    if not people:
+        yield '<p class="quiet">No face was found.</p></section>'
+        return
+    yield "".join(timeline(film, people, gathered.coloured, pictures))
+    if left_out := _left_out(film):
+        yield f'<p class="quiet">{left_out}</p>'
+    yield "</section><section><h3>Each of them</h3>"
+    yield "".join(cards(film, people, gathered.coloured, pictures))
+    yield f"{people_table(people, gathered.areas)}</section>"
+
+
+def _left_out(film: Film) -> str:
+    """The people who are not shown, in sentences."""
+    said = []
+    if film.let_go:
+        were, are = ("other was", "is") if film.let_go == 1 else ("others were", "are")
+        long = duration(film.let_go_s)
+        said.append(f"{film.let_go:,} {were} there for less long, {long} in all, and {are} not shown.")
+    if film.brief:
+        were, are = ("face was", "is") if film.brief == 1 else ("faces were", "are")
+        briefly = f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s{' each' * (film.brief != 1)}"
+        said.append(f"{briefly}, and {are} left out: what is seen so briefly is mostly no face.")
+    return " ".join(said)
+
+
+# --- How the run went, for those who ask ---
+
+
+def _engineering(sources: list[SourceSection], summary: dict) -> Iterator[str]:
+    """Folded, and last; its heading says whether anything is missing."""
+    rows = [(one.gathered.source, *row) for one in sources for row in _losses(one)]
+    missing = f"{sum(row[-1] for row in rows):,} results are missing" if rows else "no result is missing"
+    restarts = sum(summary.get("restarts", {}).values())
+    said = ", ".join([missing, *([counted(restarts, "restart", "restarts")] if restarts else [])])
+    yield f'<details class="engineering"><summary>How the run went <small>{said}</small></summary>'
+    yield from _tiles(sources, summary)
+    yield "<section><h3>What is missing, and why</h3>"
+    if rows:
+        several = len(sources) > 1
+        heads = [*(["source"] if several else []), "what", "stage", "why", "frames"]
+        yield f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>"
+        for source, *cells, count in rows:
+            told = [printable(source), *cells] if several else cells
+            yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in told)}<td>{count:,}</td></tr>"
+        yield "</table></section>"
+    else:
+        yield '<p class="quiet">Nothing: every frame was analysed, and every answer came.</p></section>'
+    yield from _run(summary)
+    yield "</details>"
 
 
 def _tiles(sources: list[SourceSection], summary: dict) -> Iterator[str]:
@@ -97,65 +158,13 @@ def _tiles(sources: list[SourceSection], summary: dict) -> Iterator[str]:
     yield "</dl>"
 
 
-def _source(one: SourceSection) -> Iterator[str]:
-    gathered = one.gathered
-    for note in one.notes:
-        yield f'<p class="note">{escape(printable(note))}</p>'
-    for film in gathered.films:
-        yield from _film(film, gathered, one.pictures)
-    if gathered.film_count > len(gathered.films):
-        rest = gathered.film_count - len(gathered.films)
-        yield f'<p class="note">The first {FILMS} videos are shown; {rest:,} others are in the numbers above only.</p>'
-    if gathered.still_count:
-        yield from gallery(gathered, one.pictures, one.links)
-    yield from _losses(one)
-
-
-def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
-    people = film.shown
-    name = f"{escape(printable(film.file))}: who" if film.file is not None else "Who"
-    yield f"<section><h3>{name} was there, and when</h3>"
-    if not people:
-        yield '<p class="quiet">No face was found.</p></section>'
-        return
-    yield "".join(timeline(film, people, pictures))
-    if left_out := _left_out(film):
-        yield f'<p class="quiet">{left_out}</p>'
-    yield "</section><section><h3>Each of them</h3>"
-    yield "".join(cards(film, people, gathered.coloured, pictures))
-    yield "</section>"
-
-
-def _left_out(film: Film) -> str:
-    """The people who are not shown, in sentences."""
-    said = []
-    if film.let_go:
-        were, are = ("other was", "is") if film.let_go == 1 else ("others were", "are")
-        long = duration(film.let_go_s)
-        said.append(f"{film.let_go:,} {were} there for less long, {long} in all, and {are} not shown.")
-    if film.brief:
-        were, are = ("face was", "is") if film.brief == 1 else ("faces were", "are")
-        briefly = f"{film.brief:,} {were} seen for less than {BRIEF_S:g}{NARROW}s{' each' * (film.brief != 1)}"
-        said.append(f"{briefly}, and {are} left out: what is seen so briefly is mostly no face.")
-    return " ".join(said)
-
-
-def _losses(one: SourceSection) -> Iterator[str]:
-    """What is missing and why."""
+def _losses(one: SourceSection) -> list[tuple[str, str, str, int]]:
+    """What is missing: what happened to it, at which stage, why, and of how many frames."""
     rows = [(what, stage, reason, count) for (what, stage, reason), count in one.losses.most_common()]
     known = {stage for what, stage, _, _ in rows if what == "given up"}
     # Without account.jsonl the results themselves still say which answers are not there.
     rows += [("given up", stage, "", count) for stage, count in one.gathered.missing.items() if stage not in known]
-    rows += [("not analysed", "detect", reason, count) for reason, count in one.gathered.errors.most_common()]
-    yield "<section><h3>What is missing, and why</h3>"
-    if not rows:
-        yield '<p class="quiet">Nothing: every frame was analysed, and every answer came.</p></section>'
-        return
-    yield "<table><tr><th>what</th><th>stage</th><th>why</th><th>frames</th></tr>"
-    for what, stage, reason, count in rows:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in (what, stage, reason))
-        yield f"<tr>{cells}<td>{count:,}</td></tr>"
-    yield "</table></section>"
+    return rows + [("not analysed", "detect", reason, count) for reason, count in one.gathered.errors.most_common()]
 
 
 def _run(summary: dict) -> Iterator[str]:
@@ -166,7 +175,7 @@ def _run(summary: dict) -> Iterator[str]:
         yield f'<p class="quiet">There is no summary.json: {why}.</p></section>'
         return
     busy, restarts = summary.get("busy", {}), summary.get("restarts", {})
-    yield "<table><tr><th>stage</th><th>processes</th><th>at work</th><th>restarts</th></tr>"
+    yield "<table><tr><th>stage</th><th>processes</th><th>busy</th><th>restarts</th></tr>"
     for stage, count in sorted(summary.get("replicas", {}).items(), key=lambda item: PLACES.get(item[0], 2)):
         work = percent(busy[stage]) if stage in busy else "–"
         yield f"<tr><td>{escape(stage)}</td><td>{count}</td><td>{work}</td><td>{restarts.get(stage, 0)}</td></tr>"

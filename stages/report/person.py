@@ -1,107 +1,49 @@
-"""One face that was followed: when it was there, what was said about it, and where it can be seen best. Pure."""
+"""One person of a video, as the page shows them. Pure."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..answers import Answer
 from ..frames import Face
+from ..people import rows
+from ..reading.over_time import StageAnswers
+from ..results.jsonl import Line
 from .timeline import Strip
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A face in a frame, to be cut out of it."""
+@dataclass(kw_only=True, eq=False)
+class Person(rows.Person):
+    """A person with a lane of the timeline. Times of the page are seconds since the first frame of the video."""
 
-    frame: int
-    file: str | None
-    time: float  # as the line has it
-    time_s: float  # since the first frame of its file that was read
-    size: tuple[int, int]  # of the frame: width, height
-    box: tuple[float, float, float, float]
-
-
-@dataclass(slots=True)
-class StageAnswers:
-    """What a stage said about one face, over the time that it was seen."""
-
-    kind: type[Answer]
-    seconds: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)  # of scores or numbers, each times the seconds it stood for
-    labels: dict[str, float] = field(default_factory=dict)  # classes: for how many seconds each was the strongest
-    best: dict[str, tuple[float, Moment]] = field(default_factory=dict)  # classes: where each was surest
-
-    def add(self, answer: Answer, raw: Answer | None, seconds: float, moment: Moment) -> None:
-        """`answer` is what is shown, `raw` what was said about this very frame."""
-        numbers = answer.numbers
-        if not math.isfinite(sum(numbers.values())):
-            return  # A net that gave no number said nothing.
-        self.seconds += seconds
-        sums = self.sums
-        for name, value in numbers.items():
-            sums[name] = sums.get(name, 0.0) + seconds * value
-        if answer.top is not None:
-            label = answer.top[0]
-            self.labels[label] = self.labels.get(label, 0.0) + seconds
-            said, confidence = raw.top if raw is not None and raw.top else (None, 0.0)
-            if said == label and confidence > self.best.get(label, (-1.0, None))[0]:
-                self.best[label] = (confidence, moment)
-
-    @property
-    def mean(self) -> Answer:
-        """What it comes to, over all the time; only where `seconds` is above 0."""
-        return self.kind.of({name: value / self.seconds for name, value in self.sums.items()})
-
-    @property
-    def shares(self) -> list[tuple[str, float]]:
-        """For which part of the time each label was the strongest, the longest first."""
-        shares = [(label, seconds / self.seconds) for label, seconds in self.labels.items()]
-        return sorted(shares, key=lambda item: -item[1])
-
-
-@dataclass(slots=True)
-class Person:
-    """A face that was followed: all that has one `id`."""
-
-    number: int
     strip: Strip
-    first_s: float
-    last_s: float = 0.0
-    seconds: float = 0.0
-    answers: dict[str, StageAnswers] = field(default_factory=dict)  # by stage
-    best: tuple[float, Moment] | None = None  # where the face is largest and surest
-    was_unsure: bool = False  # a picture of it was too poor for anything to be said
+    coloured: Callable[[], str | None]  # the stage whose labels colour the lane, as soon as it is known
+    was_unsure: bool = False  # a picture of them was too poor for anything to be said
 
-    def add(self, face: Face, start_s: float, end_s: float, moment: Moment, coloured: str | None) -> None:
-        seconds = end_s - start_s
-        self.last_s, self.seconds = end_s, self.seconds + seconds
-        shown = face.shown
-        for stage, answer in shown.items():
-            of = self.answers.get(stage)
-            if of is None or of.kind is not type(answer):
-                of = self.answers[stage] = StageAnswers(type(answer))
-            of.add(answer, face.answers.get(stage), seconds, moment)
-        if (
-            shown.keys() == self.answers.keys()
-        ):  # A frame that not all of them are asked about does not tell their order.
-            self.answers = {stage: self.answers[stage] for stage in shown}
+    def see(self, line: Line, face: Face) -> None:
+        rows.Person.see(self, line, face)
         self.was_unsure |= face.says_unsure
-        colour = shown.get(coloured)
-        self.strip.add(start_s, end_s, colour.top[0] if colour and colour.top else "")
-        quality = picture_quality(face, moment.size)
-        if self.best is None or quality > self.best[0]:
-            self.best = (quality, moment)
+
+    def hold(self, seconds: float) -> None:
+        rows.Person.hold(self, seconds)
+        start_s = max(0.0, self.seen.time - self.begins_s)
+        self.strip.add(start_s, start_s + seconds, label_of(self.face, self.coloured()))
+
+    @property
+    def first_s(self) -> float:
+        return max(0.0, self.first.time - self.begins_s)
+
+    @property
+    def last_s(self) -> float:
+        return max(0.0, self.until_s - self.begins_s)
+
+    @property
+    def over_time(self) -> dict[str, StageAnswers]:
+        """What was said over all the time, by stage; only where it was said at all."""
+        return {stage: said for stage, said in self.said.stages.items() if said.seconds}
 
 
-def picture_quality(face: Face, size: tuple[int, int]) -> float:
-    """How good a picture of a face this is: large, whole, sharp, and such that detector and nets are sure of it.
-
-    `size`: width and height of the frame. Any number above or equal to 0, to be compared with others.
-    """
-    x, y, width, height = face.box
-    inside = x >= 0 and y >= 0 and x + width <= size[0] and y + height <= size[1]
-    sure = [answer.top[1] for answer in face.answers.values() if answer.top]
-    sharp = 1.0 if face.quality is None else 0.1 + face.quality
-    quality = min(width, height) * (0.2 + face.score) * (sum(sure) + 1) * (1.0 if inside else 0.5) * sharp
-    return quality if quality == quality else 0.0
+def label_of(face: Face, stage: str | None) -> str:
+    """The strongest label of a stage about a face; "" where it says none."""
+    answer = face.shown.get(stage)
+    return answer.top[0] if answer and answer.top else ""

@@ -11,11 +11,12 @@ import numpy as np
 from ..answers import Answer
 from ..frames import UNSURE
 from ..names import printable
+from ..reading.order import Cell
+from ..reading.over_time import Moment
+from ..reading.tables import cells_of
 from ..view.overlay.text import line_height, text_mask
 from .gathering import Gathered
-from .order import Cell
-from .person import Moment, Person
-from .tables import cells_of
+from .person import Person
 
 COLUMNS, ROWS = 10, 10  # faces of a page
 SIDE = 160  # pixels of a face
@@ -38,19 +39,19 @@ class Shot:
 def shots(gathered: Gathered) -> Iterator[Shot]:
     """Of everything that the page shows, in its order."""
     for film in gathered.films:
-        yield from (_of_person(gathered.source, person) for person in film.shown if person.best is not None)
+        yield from (_of_person(gathered.source, person) for person in film.shown)
     for still in gathered.stills:
         about = UNSURE if still.face.says_unsure else ""
         yield Shot(still.moment, _lines(about, still.face.shown, still.moment.file), still.cells)
 
 
 def _of_person(source: str, person: Person) -> Shot:
-    _, moment = person.best
-    answers = {stage: told.mean for stage, told in person.answers.items() if told.seconds > 0}
-    cells = {"source": source, "file": moment.file, "frame": moment.frame, "time": moment.time, "id": person.number}
+    moment = person.best_moment
+    answers = {stage: told.mean for stage, told in person.over_time.items()}
+    cells = {"source": source, "file": moment.file, "frame": moment.frame, "time": moment.time, "id": person.id}
     for stage, answer in answers.items():
         cells |= cells_of(stage, answer)
-    return Shot(moment, _lines(f"#{person.number}", answers, moment.file), cells)
+    return Shot(moment, _lines(f"#{person.id}", answers, moment.file), cells)
 
 
 def _lines(about: str, answers: dict[str, Answer], file: str | None) -> tuple[str, ...]:

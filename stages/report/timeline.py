@@ -56,6 +56,22 @@ class Strip:
         self._widen()
         return iter(sorted(self._bins.items()))
 
+    def columns(self, most: int) -> Iterator[tuple[float, float, dict[str, float]]]:
+        """At most so many neighbours of equal width, those of nothing left out: from when to when, how much of what.
+
+        Of what was there all the time there is 1.
+        """
+        bins = list(self.bins())
+        together = -(-(bins[-1][0] + 1) // most) if bins else 1
+        wide: dict[int, dict[str, float]] = {}
+        for number, held in bins:
+            into = wide.setdefault(number // together, {})
+            for what, seconds in held.items():
+                into[what] = into.get(what, 0.0) + seconds
+        width_s = together * self.scale.width_s
+        for number, held in wide.items():
+            yield number * width_s, (number + 1) * width_s, {what: s / width_s for what, s in held.items()}
+
     def runs(self) -> Iterator[tuple[float, float, str]]:
         """From when to when there was mostly what: neighbouring bins with the same are one."""
         start, end, last = 0, 0, None

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 
 from ..answers import Answer
 from ..answers.base import NARROW
 from ..answers.base import percent as plain_percent
+from ..reading.over_time import Moment
+from ..reading.words import counted
 from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS, css_colour
-from .person import Moment
+from .thumbnails import Pictures
 
 NO_BREAK = "\u00a0"  # a space at which no line is broken, wider than NARROW
-
-Pictures = Mapping[Moment, bytes]  # JPEGs of faces
 
 
 def colour_of(what: str) -> str:
@@ -31,11 +31,6 @@ def percent(share: float) -> str:
 def part(share: float) -> str:
     """A share of a whole; all of it only where there is no other piece."""
     return f"over{NO_BREAK}99{NARROW}%" if 0.995 <= share < 1 else percent(share)
-
-
-def counted(count: int, one: str, several: str) -> str:
-    """1 person, 1,200 people."""
-    return f"{count:,} {one if count == 1 else several}"
 
 
 def clock(seconds: float, length_s: float) -> str:
@@ -56,6 +51,20 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)}{NARROW}h {int(seconds // 60 % 60)}{NARROW}min"
 
 
+def followed(count: int, most_at_once: int) -> str:
+    """How many people there were, as far as following tells: it numbers faces, and recognises nobody."""
+    if count <= 1:
+        return counted(count, "person", "people")
+    at_once = f"at most {most_at_once} at once, " if most_at_once else ""
+    return f"{at_once}{count:,} numbers; one person may have several"
+
+
+def size_of(path: Path) -> str:
+    """Of a file, such as 1.2 MB."""
+    count = path.stat().st_size
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
 def sentence(stage: str, answer: Answer) -> str:
     """What a stage says about a face."""
     before, emphasised, after = map(escape, answer.sentence(stage))
@@ -66,5 +75,7 @@ def image(pictures: Pictures, moment: Moment | None, said: str) -> str:
     """The picture of a face, in the page itself; nothing where there is none."""
     if moment is None or moment not in pictures:
         return ""
-    coded = base64.b64encode(pictures[moment]).decode()
-    return f'<img alt="{escape(said)}" src="data:image/jpeg;base64,{coded}">'
+    picture = pictures[moment]
+    coded = base64.b64encode(picture.jpeg).decode()
+    title = ' title="brightened"' if picture.is_brightened else ""
+    return f'<img alt="{escape(said)}"{title} src="data:image/jpeg;base64,{coded}">'

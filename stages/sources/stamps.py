@@ -6,9 +6,10 @@ A run's `inputs`, which stand in run.json, hold the stamp of each source; what i
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ..names import as_text, names_apart
-from .listing import Listing, root_of
+from .listing import Listing, pin, root_of
 from .listing import changed_since as changed_pin
 from .spec import path_of
 from .urls import public
@@ -48,10 +49,34 @@ def apart_in(inputs: dict, name: str | None = None) -> frozenset[str]:
 
     What `inputs` holds may be read from a file.
     """
+    _, stamped = source_in(inputs, name)
+    rows = stamped if is_pinned(stamped) else []
+    return names_apart(as_text(row[0]) for row in rows if isinstance(row[0], str))
+
+
+def source_in(inputs: dict, name: str | None = None) -> tuple[object, object]:
+    """Which source a run was begun with, and its stamp; None where nothing says so. As `apart_in`."""
     sources = [said for key, said in inputs.items() if key.startswith("source ")]
     said = inputs.get(input_of(name, "")) or (sources[0] if len(sources) == 1 else None)
-    rows = said[1] if isinstance(said, list) and len(said) == 2 and is_pinned(said[1]) else []
-    return names_apart(as_text(row[0]) for row in rows if isinstance(row[0], str))
+    return (said[0], said[1]) if isinstance(said, list) and len(said) == 2 else (None, None)
+
+
+def unchanged_file(inputs: dict, name: str | None, file: str | None) -> Path | None:
+    """The file that a frame came from, if it is there and as it was when the run was begun; `file`: of a folder."""
+    spec, stamped = source_in(inputs, name)
+    path = path_of(spec) if isinstance(spec, str) else None
+    if path is None or not isinstance(stamped, list):
+        return None
+    try:
+        if file is None:
+            found = os.stat(path)
+            return Path(path) if stamped == [found.st_size, found.st_mtime_ns] else None
+        # Only this one: to list a folder anew can take minutes, and what run.json calls one may be a whole disk.
+        row = next((row for row in stamped if is_pinned([row]) and as_text(str(row[0])) == file), None)
+        root = root_of(spec)
+        return root / row[0] if row is not None and pin(root, row[0]) == row else None
+    except (OSError, ValueError):
+        return None
 
 
 def changed_since(spec: str | int, stamped: list | None) -> str | None:

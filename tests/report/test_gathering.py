@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stages.answers import Age, Value
+from stages.reading.lines import DropEntry, Line, files
 from stages.report import gathering
-from stages.report.gathering import FACES, FILMS, GONE_S, UNFOLLOWED, Film, files, gather, losses_by_reason
-from stages.report.lines import DropEntry, Line
+from stages.report.gathering import FACES, FILMS, GONE_S, UNFOLLOWED, Film, gather, losses_by_reason
 from tests.report.material import between, followed
 from tests.results.frames import face
 
@@ -21,7 +21,7 @@ def test_a_person_is_there_from_the_first_frame_to_the_last_and_for_as_long_as_f
     lines = [line(n, *([followed(4)] if 10 <= n < 20 or n >= 30 else [])) for n in range(40)]
     [film] = gather(lines, 10).films
     [person] = film.shown
-    assert (person.number, round(person.first_s, 3), round(person.last_s, 3)) == (4, 0.4, 1.6)
+    assert (person.id, round(person.first_s, 3), round(person.last_s, 3)) == (4, 0.4, 1.6)
     assert person.seconds == pytest.approx(20 / 25)
     assert film.seconds == pytest.approx(1.6)
 
@@ -38,7 +38,7 @@ def test_shares_are_of_time_and_numbers_are_means_over_it():
     lines += [line(2, followed(1, emotion="happy", age=old), time=0.6)]
     gathered = gather(lines, 10)
     assert gathered.coloured == "emotion"
-    said = gathered.films[0].people[1].answers
+    said = gathered.films[0].people[1].over_time
     assert said["emotion"].shares == [("happy", pytest.approx(2 / 3)), ("sad", pytest.approx(1 / 3))]
     assert said["age"].mean.years == pytest.approx((20 + 40 + 40) / 3)
     assert said["gender"].mean.label == "woman" and said["gender"].mean.confidence == pytest.approx(0.97)
@@ -47,7 +47,7 @@ def test_shares_are_of_time_and_numbers_are_means_over_it():
 
 def test_what_is_no_number_counts_for_nothing():
     lines = [line(n, followed(1, height=Value(float("nan") if n else 1.5))) for n in range(3)]
-    said = gather(lines, 10).films[0].people[1].answers["height"]
+    said = gather(lines, 10).films[0].people[1].over_time["height"]
     assert said.mean == Value(1.5)
 
 
@@ -56,12 +56,12 @@ def test_where_emotion_is_shown_smoothed_the_moment_is_one_whose_own_answer_agre
     contrary.answers["emotion"] = followed(1, emotion="sad").answers["emotion"]
     contrary.smoothed["emotion"] = followed(1, emotion="happy").answers["emotion"]
     lines = [line(0, contrary), line(1, followed(1, emotion="happy"))]
-    assert gather(lines, 10).films[0].people[1].answers["emotion"].best["happy"][1].frame == 1
+    assert gather(lines, 10).films[0].people[1].over_time["emotion"].best["happy"][1].frame == 1
 
 
 def test_what_is_carried_on_counts_for_the_frames_between_and_stages_keep_their_order():
     lines = [line(0, between(followed(1), carried_on=False)), line(1, followed(1)), line(2, between(followed(1)))]
-    said = gather(lines, 10).films[0].people[1].answers
+    said = gather(lines, 10).films[0].people[1].over_time
     assert list(said) == ["gender", "emotion", "age"]
     assert said["age"].seconds == said["gender"].seconds == pytest.approx(2 / 25)
     assert said["emotion"].seconds == pytest.approx(3 / 25)
@@ -70,14 +70,14 @@ def test_what_is_carried_on_counts_for_the_frames_between_and_stages_keep_their_
 def test_those_who_were_there_longest_are_shown_in_the_order_of_their_coming():
     lines = [line(n, *(followed(k) for k in (1, 2, 3) if n >= 100 - 20 * k)) for n in range(100)]
     [film] = gather(lines, 2).films
-    assert [person.number for person in film.shown] == [3, 2]
+    assert [person.id for person in film.shown] == [3, 2]
     assert (film.let_go, film.count) == (1, 3)
 
 
 def test_who_is_seen_for_a_moment_is_counted_and_not_shown():
     lines = [line(n, followed(1), *([followed(2)] if n == 3 else [])) for n in range(50)]
     [film] = gather(lines, 10).films
-    assert [person.number for person in film.shown] == [1] and film.brief == 1
+    assert [person.id for person in film.shown] == [1] and film.brief == 1
 
 
 def test_where_everybody_is_seen_for_a_moment_only_they_are_shown():
@@ -98,7 +98,7 @@ def test_pictures_and_videos_of_a_folder_are_told_apart():
     gathered = gather(lines, 10)
     assert [still.moment.file for still in gathered.stills] == ["a.jpg"]
     assert (gathered.still_count, gathered.empty_stills, gathered.film_count) == (2, 1, 1)
-    assert [person.best[1].time for person in gathered.films[0].shown] == [0.0]
+    assert [person.best_moment.time for person in gathered.films[0].shown] == [0.0]
     assert [is_film for is_film, _ in files(lines)] == [False, False, True]
 
 

@@ -12,6 +12,7 @@ import pytest
 from stages.answers import Age, Classes
 from stages.report.__main__ import main
 from tests.report.material import film, followed, recorded, still
+from tests.results.frames import flat, frame
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Only what stands in the page is wanted of it, and nothing of a network.
@@ -52,6 +53,33 @@ def test_the_page_runs_in_a_browser_and_shows_the_time_at_the_pointer(tmp_path):
     assert "<title>pictures</title>" in shown
     [cursor] = re.findall(r'<div class="cursor"[^>]*><span>([^<]*)</span>', shown)
     assert cursor == "0:01.0"
+
+
+KEYS = """<script>
+const slider = document.querySelector("[role=slider]"), told = [];
+slider.focus();
+const press = (key) => slider.dispatchEvent(new KeyboardEvent("keydown", {key, cancelable: true}));
+for (const key of ["PageDown", "ArrowRight", "End", "ArrowLeft", "PageUp", "Home", "PageUp"]) press(key);
+told.push(slider.getAttribute("aria-valuetext"));
+told.push([...document.querySelectorAll(".plot output")].map((output) => output.value).join(" + "));
+Object.defineProperty(navigator, "clipboard", {value: {writeText: async (text) => told.push(...text.split("\\r\\n"))}});
+document.querySelectorAll("details.data .copy")[1].click();
+document.title = told.join("|");
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
+def test_the_timeline_is_read_by_keyboard_and_its_table_is_copied_as_csv(tmp_path):
+    labels = ["happy"] * 50 + ['=sad "a"'] * 50
+    frames = [frame(n, flat(96, 64), [followed(1, x=30.0, emotion=label)]) for n, label in enumerate(labels)]
+    [told] = re.findall("<title>(.*)</title>", opened(recorded(tmp_path / "out", frames), KEYS, tmp_path))
+    assert told.split("|") == [
+        "0:00.4; faces at once, at most 1: 1: happy 1; #1: happy",
+        "1: happy 1 + happy",
+        '"number","from","to","emotion"',
+        '"#1","0.000","2.000","happy"',
+        '"#1","2.000","4.000","\'=sad ""a"""',
+    ]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stages.report.lines import ResultsError
-from stages.report.order import By, cells_to_sort, read_order, sort_by
+from stages.reading.lines import ResultsError
+from stages.reading.order import By, cells_to_sort, read_order, sort_by
 
 
 def test_columns_are_read_with_their_direction():

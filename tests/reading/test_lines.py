@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stages.report.lines import DropEntry, Results, ResultsError, losses_of, results_in
+from stages.reading.lines import DropEntry, Results, ResultsError, losses_of, results_in
 from tests.report.material import film, followed, written
 
 GOOD = {"source": "a", "frame": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}

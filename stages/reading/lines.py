@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -175,6 +176,15 @@ def runs_in(folder: Path) -> list[Path]:
     """The folders of runs in one that is no run's: sources of one run have their folders in it, and no run.json."""
     is_of_a_run = any((folder / name).exists() for name in (RUN, RESULTS))
     return [] if is_of_a_run else sorted(path.parent for path in folder.glob(f"*/{RUN}"))[:FOLDERS]
+
+
+def files(lines: Iterable[Line]) -> Iterator[tuple[bool, Iterator[Line]]]:
+    """The lines of each file of a source, and whether it is a film; to be read before the next is asked for."""
+    for _, of_file in groupby(lines, key=lambda line: line.file):
+        rest = iter(of_file)
+        first = list(islice(rest, 2))
+        is_still = len(first) == 1 and first[0].time == 0.0 and all(face.id is None for face in first[0].faces)
+        yield not is_still, chain(first, rest)
 
 
 def losses_of(folder: Path) -> Iterator[DropEntry]:

@@ -1,0 +1,190 @@
+"""What the page begins with: how many people, their ages and moods, and the moments that show them best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from ..answers import Age, Answer
+from ..answers.age import OLDEST_DECADE, age_group
+from ..names import printable
+from ..reading.over_time import Moment
+from ..reading.words import counted
+from . import charts
+from .gathering import UNFOLLOWED, Gathered
+from .words import NARROW, Pictures, clock, followed, image, percent
+
+MOMENTS = 8
+
+
+@dataclass(slots=True)
+class Overview:
+    """What is said of people, or of the faces of pictures."""
+
+    count: int = 0  # of those whose answers are counted
+    kinds: dict[str, Counter[str]] = field(default_factory=dict)  # stage with two labels -> how many have which
+    ages: list[float] = field(default_factory=list)  # years
+    groups: dict[str, Counter[str]] = field(default_factory=dict)  # age group -> how many, by the first of `kinds`
+    moods: list[tuple[str, float]] = field(default_factory=list)  # shares of time or faces, the largest first
+
+    @classmethod
+    def of(cls, gathered: Gathered) -> Overview:
+        """Of all that the page shows of a source."""
+        overview = cls()
+        for film in gathered.films:
+            for person in film.shown:
+                if person.id != UNFOLLOWED:
+                    overview._add({stage: said.mean for stage, said in person.over_time.items()})
+        labels = sum((film.labels for film in gathered.films), Counter())
+        for still in gathered.stills:
+            overview._add(shown := still.face.shown)
+            if (answer := shown.get(gathered.coloured)) is not None and answer.top:
+                labels[answer.top[0]] += 1
+        labels.pop("", None)
+        if total := sum(labels.values()):
+            overview.moods = [(label, seconds / total) for label, seconds in labels.most_common()]
+        return overview
+
+    def _add(self, answers: dict[str, Answer]) -> None:
+        self.count += 1
+        two = [(stage, answer.top[0]) for stage, answer in answers.items() if answer.top and len(answer.shares) == 2]
+        for stage, label in two:
+            self.kinds.setdefault(stage, Counter())[label] += 1
+        for answer in answers.values():
+            if isinstance(answer, Age) and answer.years == answer.years:
+                self.ages.append(answer.years)
+                self.groups.setdefault(answer.group, Counter())[two[0][1] if two else ""] += 1
+                break
+
+    @property
+    def age_rows(self) -> dict[str, Counter[str]]:
+        """Every age group from the youngest to the oldest, those without anybody too."""
+        if not self.ages:
+            return {}
+        low, high = (min(int(max(0.0, years)) // 10 * 10, OLDEST_DECADE) for years in (min(self.ages), max(self.ages)))
+        return {age_group(decade): self.groups.get(age_group(decade), Counter()) for decade in range(low, high + 1, 10)}
+
+
+def overview(gathered: Gathered) -> Iterator[str]:
+    """The first section of a source."""
+    about = Overview.of(gathered)
+    yield '<section class="people"><h3>People</h3>'
+    yield f'<dl class="tiles">{"".join(_tiles(gathered, about))}</dl>'
+    if gathered.people > 1:
+        yield (
+            '<p class="quiet">A number is one appearance of a face: a person who leaves and comes back, or is lost from'
+            " view, gets another one.</p>"
+        )
+    figures = [charts.bars(f"Ages of {_counted(gathered, about)}", "years", rows)] if (rows := about.age_rows) else []
+    if about.moods:
+        of = "of the time" if gathered.films else "of the faces"
+        title = f"{escape(gathered.coloured)}, share {of}".capitalize()
+        figures.append(f'<div class="moods"><p class="caption">{title}</p>{charts.shares(about.moods)}</div>')
+    yield f'<div class="figures">{"".join(figures)}</div></section>' if figures else "</section>"
+
+
+def _counted(gathered: Gathered, about: Overview) -> str:
+    return counted(about.count, "number", "numbers") if gathered.films else counted(about.count, "face", "faces")
+
+
+def _tiles(gathered: Gathered, about: Overview) -> Iterator[str]:
+    if gathered.films:
+        most = max(film.most_at_once for film in gathered.films)
+        yield _tile("people" if gathered.people == 1 else "numbers followed", f"{gathered.people:,}")
+        yield _tile("at the same time, at most", f"{most:,}")
+    if gathered.still_count:
+        yield _tile("faces in pictures", f"{gathered.still_faces:,}")
+    for labels in about.kinds.values():
+        yield _tile(" / ".join(label for label, _ in labels.most_common()), _slashed(labels))
+    if about.ages:
+        yield _tile("age", _range(about.ages))
+    if about.moods:
+        label, share = about.moods[0]
+        yield _tile("mostly", f"{escape(label)} <small>{percent(share)}</small>")
+
+
+def _tile(name: str, value: str) -> str:
+    return f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>"
+
+
+def _slashed(labels: Counter[str]) -> str:
+    return f"{NARROW}/{NARROW}".join(f"{count:,}" for _, count in labels.most_common())
+
+
+def _range(ages: Sequence[float]) -> str:
+    low, high = f"{max(0.0, min(ages)):.0f}", f"{max(0.0, max(ages)):.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def in_short(gathered: Iterable[Gathered]) -> str:
+    """How many people there were in some sources."""
+    every = list(gathered)
+    most = max((film.most_at_once for one in every for film in one.films), default=0)
+    return followed(sum(one.people for one in every), most)
+
+
+# --- The best moments ---
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """A face at which a label was said with confidence."""
+
+    label: str
+    confidence: float
+    moment: Moment
+    who: str
+
+
+def best_moments(gathered: Gathered) -> list[Best]:
+    """Those of the strongest labels: of each one the surest, then those of other people, in the order of time."""
+    every = sorted(_candidates(gathered), key=lambda best: -best.confidence)
+    chosen: list[Best] = []
+    for of in (lambda best: best.label, lambda best: best.who, lambda best: (best.label, best.who)):
+        seen = {of(best) for best in chosen}
+        for best in every:
+            if len(chosen) < MOMENTS and of(best) not in seen and best.moment not in {one.moment for one in chosen}:
+                seen.add(of(best))
+                chosen.append(best)
+    return sorted(chosen, key=lambda best: best.moment.frame)
+
+
+def _candidates(gathered: Gathered) -> Iterator[Best]:
+    for film in gathered.films:
+        for person in film.shown:
+            said = person.over_time.get(gathered.coloured)
+            who = f"#{person.id}" if person.id != UNFOLLOWED else ""
+            for label, (confidence, moment) in said.best.items() if said else ():
+                yield Best(label, confidence, moment, who)
+    for still in gathered.stills:
+        answer = still.face.shown.get(gathered.coloured)
+        if answer is not None and answer.top and not still.face.says_unsure:
+            yield Best(*answer.top, still.moment, printable(still.moment.file or ""))
+
+
+def moments_section(gathered: Gathered, pictures: Pictures, captions: Sequence[str]) -> Iterator[str]:
+    """The best moments as pictures; `captions`: sentences about all pictures of the page."""
+    lengths = {film.file: film.seconds for film in gathered.films}
+    figures = [
+        f"<figure>{look}<figcaption><b>{escape(best.label)}</b> {percent(best.confidence)}<br>{_where(best, lengths)}"
+        f"{_brightened(pictures, best.moment)}</figcaption></figure>"
+        for best in best_moments(gathered)
+        if (look := image(pictures, best.moment, f"{best.label}, {best.who}"))
+    ]
+    if figures:
+        yield f'<section><h3>Best moments</h3><div class="best">{"".join(figures)}</div>'
+        yield f'<p class="quiet">{" ".join(map(escape, captions))}</p></section>' if captions else "</section>"
+
+
+def _where(best: Best, lengths: dict[str | None, float]) -> str:
+    if best.moment.file not in lengths:
+        return escape(best.who)
+    time = clock(best.moment.time_s, lengths[best.moment.file])
+    file = f", {escape(printable(best.moment.file))}" if best.moment.file is not None and len(lengths) > 1 else ""
+    return f"{best.who} at {time}{file}".strip()
+
+
+def _brightened(pictures: Pictures, moment: Moment) -> str:
+    return "<br>brightened" if pictures[moment].is_brightened else ""
