@@ -78,17 +78,25 @@ def bars(title: str, heading: str, rows: Mapping[str, Mapping[str, int]]) -> str
     most = max((sum(counts.values()) for counts in rows.values()), default=0)
     labels = sorted({label for counts in rows.values() for label in counts})
     drawn = "".join(_bar(name, rows[name], labels, most) for name in rows)
-    heads = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels if label)
+    heads = "".join(f'<th scope="col">{_dot(label, labels)}{escape(label)}</th>' for label in labels if label)
     head = f'<tr><th scope="col">{escape(heading)}</th><td></td>{heads or "<td></td>"}</tr>'
     return f'<table class="bars"><caption>{escape(title)}</caption>{head}{drawn}</table>'
 
 
 def _bar(name: str, counts: Mapping[str, int], labels: Sequence[str], most: int) -> str:
-    parts = "".join(
-        f'<i style="width:{100 * counts.get(label, 0) / most:.1f}%;background:{_fill(label)}"></i>' for label in labels
-    )
+    wide = ((label, 100 * counts.get(label, 0) / most) for label in labels)
+    parts = "".join(f'<i style="width:{width:.1f}%;background:{_tone(label, labels)}"></i>' for label, width in wide)
     cells = "".join(f"<td>{counts.get(label, 0):,}</td>" for label in labels)
     return f'<tr><th scope="row">{escape(name)}</th><td><div>{parts}</div></td>{cells}</tr>'
+
+
+def _dot(label: str, labels: Sequence[str]) -> str:
+    return f'<i style="background:{_tone(label, labels)}"></i>'
+
+
+def _tone(label: str, labels: Sequence[str]) -> str:
+    """A colour that says nothing of its own: no pink for women, and no blue for men."""
+    return f"var(--tone-{labels.index(label) % 2 + 1})" if label else "var(--quiet)"
 
 
 def table(

@@ -93,7 +93,7 @@ def _facts(side: Side, about: Overview) -> dict[str, str]:
     facts = {"pictures and frames": f"{gathered.frames:,}", "faces": f"{gathered.faces:,}"}
     if gathered.films:
         facts["numbers followed"] = f"{gathered.people:,}"
-        facts["faces at the same time, at most"] = f"{max(film.most_at_once for film in gathered.films):,}"
+        facts["faces at once, at most"] = f"{max(film.most_at_once for film in gathered.films):,}"
     for labels in about.kinds.values():
         facts |= {label: f"{count:,}" for label, count in sorted(labels.items())}
     if about.ages:

@@ -151,7 +151,7 @@ def _when(person: Person, length_s: float) -> str:
 def _behaviour(person: Person) -> Iterator[str]:
     """Where they looked, stayed and went."""
     if person.said.facing is not None:
-        yield f"faced the camera {percent(person.said.facing)} of the time"
+        yield f"facing the camera {percent(person.said.facing)}"
     for zone, stay in person.zones.items():
         if stay.visits:
             yield f"in {escape(printable(zone))} for {duration(stay.seconds)}"

@@ -93,7 +93,7 @@ def _tiles(gathered: Gathered, about: Overview) -> Iterator[str]:
     if gathered.films:
         most = max(film.most_at_once for film in gathered.films)
         yield _tile("people" if gathered.people == 1 else "numbers followed", f"{gathered.people:,}")
-        yield _tile("at the same time, at most", f"{most:,}")
+        yield _tile("at once, at most", f"{most:,}")
     if gathered.still_count:
         yield _tile("faces in pictures", f"{gathered.still_faces:,}")
     for labels in about.kinds.values():
