@@ -112,7 +112,7 @@ def table(
     said = f"{escape(title)} <small>{counted(len(cells), 'row', 'rows')}</small>"
     copy = '<button type="button" class="copy" hidden>Copy as CSV</button>'
     return (
-        f'<details class="data"{" open" * is_open}><summary>{said}</summary>{copy}{left_out}'
+        f'<details class="data{" whole" * is_open}"{" open" * is_open}><summary>{said}</summary>{copy}{left_out}'
         f'<div class="scroll" tabindex="0"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )

@@ -30,7 +30,7 @@ REST = "The command people writes all of them."
 
 
 def timeline(film: Film, people: list[Person], coloured: str | None, pictures: Pictures) -> Iterator[str]:
-    """How many faces there were, with which label, and a lane for each person; then the same as tables."""
+    """How many faces there were, with which label, and a lane for each person."""
     length_s = max(film.seconds, 0.001)
     yield f'<div class="timeline" data-seconds="{length_s:.3f}">'
     slider = (
@@ -39,7 +39,7 @@ def timeline(film: Film, people: list[Person], coloured: str | None, pictures: P
     )
     yield f'<div class="axis"><div></div><div class="ticks" {slider}>{"".join(_ticks(length_s))}</div></div>'
     if most := _most(film.faces):
-        yield _lane("all", f"faces at once, at most {most}", charts.areas(film.faces, most, length_s))
+        yield _lane("all", f"faces at once, up to {most}", charts.areas(film.faces, most, length_s))
     for person in people:
         own = css_colour(id_colour(person.id)) if person.id != UNFOLLOWED else "var(--quiet)"
         yield _lane("", _who(person, pictures), charts.lane(person.strip.runs(), length_s, own))
@@ -48,6 +48,10 @@ def timeline(film: Film, people: list[Person], coloured: str | None, pictures: P
         yield _lane("", "not complete", charts.lane(lost, length_s, "lost"))
     yield '<div class="cursor" hidden><span></span></div></div>'
     yield _legend(people, bool(lost))
+
+
+def timeline_tables(film: Film, people: list[Person], coloured: str | None) -> Iterator[str]:
+    """The same as tables."""
     yield _faces_table(film, coloured or "faces")
     runs = [(name_of(person), *map(_seconds, run[:2]), run[2]) for person in people for run in person.strip.runs()]
     yield charts.table("Who was there, and when", ["number", "from", "to", coloured or "label"], runs, REST)

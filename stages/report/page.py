@@ -15,7 +15,7 @@ from ..names import printable
 from ..people.presence import BRIEF_S
 from ..reading.words import counted
 from .document import document
-from .film import cards, people_table, timeline
+from .film import cards, people_table, timeline, timeline_tables
 from .gallery import gallery
 from .gathering import FILMS, Film, Gathered
 from .overview import in_short, moments_section, overview
@@ -91,6 +91,7 @@ def _film(film: Film, gathered: Gathered, pictures: Pictures) -> Iterator[str]:
     yield "".join(timeline(film, people, gathered.coloured, pictures))
     if left_out := _left_out(film):
         yield f'<p class="quiet">{left_out}</p>'
+    yield "".join(timeline_tables(film, people, gathered.coloured))
     yield "</section><section><h3>Each of them</h3>"
     yield "".join(cards(film, people, gathered.coloured, pictures))
     yield f"{people_table(people, gathered.areas)}</section>"

@@ -74,7 +74,7 @@ def test_the_timeline_is_read_by_keyboard_and_its_table_is_copied_as_csv(tmp_pat
     frames = [frame(n, flat(96, 64), [followed(1, x=30.0, emotion=label)]) for n, label in enumerate(labels)]
     [told] = re.findall("<title>(.*)</title>", opened(recorded(tmp_path / "out", frames), KEYS, tmp_path))
     assert told.split("|") == [
-        "0:00.4; faces at once, at most 1: 1: happy 1; #1: happy",
+        "0:00.4; faces at once, up to 1: 1: happy 1; #1: happy",
         "1: happy 1 + happy",
         '"number","from","to","emotion"',
         '"#1","0.000","2.000","happy"',
