@@ -21,7 +21,7 @@ from stages.project import PROJECT
 from tests.browser import chromium
 
 WIDTH = 1100  # pixels of the page
-HEIGHT, BLURRED_HEIGHT = 1010, 995
+HEIGHT, BLURRED_HEIGHT = 1240, 1310
 
 
 def main() -> int:

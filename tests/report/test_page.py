@@ -8,7 +8,8 @@ import errno
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,13 +18,14 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.answers import Age
+from stages.answers import Age, Classes
 from stages.layout import MANIFEST
 from stages.report.__main__ import main
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
 from tests.report.material import film, followed, recorded, said, still, written
 from tests.results.frames import face, flat, frame
+from tests.results.frames import seen as with_landmarks
 
 
 class Page(HTMLParser):
@@ -97,6 +99,39 @@ def test_the_page_says_who_was_there_and_needs_nothing_else(tmp_path):
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources) and page.sources
     assert not re.search(r"https?:|@import|url\(", text)
     assert "default-src 'none'" in text
+
+
+def test_the_page_begins_with_people_and_ends_with_how_the_run_went_which_is_folded(tmp_path):
+    faces = followed(1), followed(2, x=40.0, emotion="sad", gender=Classes("man", 0.9, {"man": 0.9, "woman": 0.1}))
+    page = report(recorded(tmp_path, film(25, *faces)))
+    titles = ["People", "Best moments", "Who was there, and when", "Each of them", "How the run went"]
+    places = [page.text.index(f" {title} ") for title in titles]
+    assert places == sorted(places)
+    for words in ("numbers followed 2 at once, at most 2", "woman / man 1 / 1", "age 31", "happy 50 % sad 50 %"):
+        assert words in page.text
+    assert "no result is missing" in page.text
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<details class="engineering">' in text  # Without `open`.
+
+
+def test_one_number_alone_is_a_person_and_of_several_it_is_said_that_one_person_may_have_them(tmp_path):
+    assert "1.0 s · 1 person" in report(written(tmp_path / "one", film(25, followed(1)))).text
+    one_after_the_other = [frame(n, flat(96, 64), [followed(1 + n // 20)]) for n in range(80)]
+    page = report(written(tmp_path / "four", one_after_the_other))
+    assert "at most 1 at once, 4 numbers; one person may have several" in page.text
+
+
+def test_of_a_camera_the_card_says_the_time_of_day_the_zone_and_where_they_looked(tmp_path):
+    of_camera = [frame(n, flat(96, 64), [with_landmarks(followed(1, x=40.0))], source="door") for n in range(25)]
+    of_camera = [replace(one, picture=replace(one.picture, clock=1764444600.0 + one.frame / 25)) for one in of_camera]
+    folder = written(tmp_path, of_camera)
+    zones = {"bench": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    (folder / "run.json").write_text(json.dumps({"inputs": {"render.blur": "none", "zones": zones}}))
+    page = report(folder)
+    begins, ends = (datetime.fromtimestamp(1764444600 + passed).strftime("%H:%M:%S") for passed in (0, 0.96))
+    assert f"{begins} to {ends}" in page.text
+    assert "facing the camera 100 %" in page.text and "in bench for 1.0 s" in page.text
+    assert "zone_bench" in page.text  # A column of its table.
 
 
 def test_the_thumbnails_are_the_faces_of_the_annotated_video(tmp_path):

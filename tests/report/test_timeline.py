@@ -50,3 +50,13 @@ def test_however_long_it_takes_no_second_is_lost_and_the_bins_stay_few(spans):
         held = sum(seconds.get(what, 0.0) for strip in strips.values() for _, seconds in strip.bins())
         assert math.isclose(held, sum(long_s for _, long_s, of in spans if of == what), rel_tol=1e-6, abs_tol=1e-6)
     assert max(number for strip in strips.values() for number, _ in strip.bins()) <= MOST_BINS
+
+
+def test_columns_are_so_many_at_most_of_equal_width_and_hold_how_much_there_was():
+    strip = Strip(Scale())
+    strip.add(0.0, 4.0, "happy")
+    strip.add(2.0, 4.0, "sad")
+    columns = list(strip.columns(8))
+    assert len(columns) == 8 and columns[0][:2] == (0.0, 0.5) and columns[-1][:2] == (3.5, 4.0)
+    assert columns[0][2] == {"happy": 1.0} and columns[-1][2] == {"happy": 1.0, "sad": 1.0}
+    assert list(Strip(Scale()).columns(8)) == []
