@@ -144,8 +144,9 @@ def matched(first: Boxes, second: Boxes) -> list[tuple[int, int]]:
 
 def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union, float64 (N, M), of boxes (N, 4) and (M, 4): x, y, width, height."""
-    begins = np.maximum(first[:, None, :2], second[None, :, :2])
-    ends = np.minimum((first[:, :2] + first[:, 2:])[:, None], (second[:, :2] + second[:, 2:])[None])
-    inside = np.prod(np.clip(ends - begins, 0, None), axis=2)
-    areas = np.prod(first[:, 2:], axis=1)[:, None] + np.prod(second[:, 2:], axis=1)[None]
-    return np.nan_to_num(inside / np.maximum(areas - inside, 1e-9), nan=0.0)
+    with np.errstate(all="ignore"):  # Boxes that somebody has made up; they overlap nothing.
+        begins = np.maximum(first[:, None, :2], second[None, :, :2])
+        ends = np.minimum((first[:, :2] + first[:, 2:])[:, None], (second[:, :2] + second[:, 2:])[None])
+        inside = np.prod(np.clip(ends - begins, 0, None), axis=2)
+        areas = np.prod(first[:, 2:], axis=1)[:, None] + np.prod(second[:, 2:], axis=1)[None]
+        return np.nan_to_num(inside / np.maximum(areas - inside, 1e-9), nan=0.0, posinf=0.0)

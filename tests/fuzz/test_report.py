@@ -42,10 +42,13 @@ def put(value: object, path: tuple, what: object) -> object:
 @given(st.integers(0, 2), st.sampled_from(places(LINES[0])), anything)
 def test_whatever_stands_in_a_line_it_is_told_or_refused(number, place, what):
     lines = [put(one, place, what) if n == number else one for n, one in enumerate(LINES)]
-    with tempfile.TemporaryDirectory() as folder:
-        text = "".join(json.dumps(one) + "\n" for one in lines)
-        (Path(folder) / "results.jsonl").write_text(text, encoding="utf-8", errors="backslashreplace")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        for at, told in ((folder, lines), (other, LINES)):
+            text = "".join(json.dumps(one) + "\n" for one in told)
+            (Path(at) / "results.jsonl").write_text(text, encoding="utf-8", errors="backslashreplace")
+            (Path(at) / "run.json").write_text('{"inputs": {"source demo": ["demo", null]}}')
         assert main([folder, "--html", "--csv", "--vtt"]) in (0, 2)
+        assert main([folder, other]) in (0, 2) and main([other, folder]) in (0, 2)
         assert export([folder]) in (0, 2)
 
 
