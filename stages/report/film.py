@@ -47,7 +47,7 @@ def timeline(film: Film, people: list[Person], coloured: str | None, pictures: P
     if lost:
         yield _lane("", "not complete", charts.lane(lost, length_s, "lost"))
     yield '<div class="cursor" hidden><span></span></div></div>'
-    yield _legend(people, bool(lost))
+    yield _legend(film, people, bool(lost))
 
 
 def timeline_tables(film: Film, people: list[Person], coloured: str | None) -> Iterator[str]:
@@ -102,9 +102,11 @@ def _who(person: Person, pictures: Pictures) -> str:
     return f'{face}<b style="--id:{css_colour(id_colour(person.id))}">#{person.id}</b>'
 
 
-def _legend(people: list[Person], lost: bool) -> str:
+def _legend(film: Film, people: list[Person], lost: bool) -> str:
     labels = {what: None for person in people for _, _, what in person.strip.runs() if what}
     entries = [f'<span><i style="background:{colour_of(label)}"></i>{escape(label)}</span>' for label in labels]
+    if labels and film.labels[""]:
+        entries.append('<span><i class="none"></i>no answer</span>')
     if lost:
         entries.append('<span><i class="lost"></i>dropped, or not every answer</span>')
     return f'<p class="legend">{"".join(entries)}</p>' if entries else ""

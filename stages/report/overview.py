@@ -13,6 +13,7 @@ from ..names import printable
 from ..reading.over_time import Moment
 from ..reading.words import counted
 from . import charts
+from .film import LEAST_SHARE
 from .gathering import UNFOLLOWED, Gathered
 from .words import NARROW, Pictures, clock, followed, image, percent
 
@@ -156,8 +157,9 @@ def _candidates(gathered: Gathered) -> Iterator[Best]:
         for person in film.shown:
             said = person.over_time.get(gathered.coloured)
             who = f"#{person.id}" if person.id != UNFOLLOWED else ""
-            for label, (confidence, moment) in said.best.items() if said else ():
-                yield Best(label, confidence, moment, who)
+            for label, share in said.shares if said else ():
+                if share >= LEAST_SHARE and label in said.best:
+                    yield Best(label, *said.best[label], who)
     for still in gathered.stills:
         answer = still.face.shown.get(gathered.coloured)
         if answer is not None and answer.top and not still.face.says_unsure:
