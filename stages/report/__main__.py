@@ -55,7 +55,7 @@ from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
 from .comparing import write_comparison
 from .contact_sheet import write_contact_sheet
-from .cut import cut_faces, place_of
+from .cut import cut_faces
 from .film import wanted
 from .gathering import gather, losses_by_reason
 from .links import links_to

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ..layout import COMPARISON, RESULTS, SUMMARY
-from ..reading.lines import Results, ResultsError, areas_of, coast_of, inputs_of, results_in, summary_in
+from ..layout import COMPARISON, SUMMARY
+from ..reading.lines import Results, ResultsError, areas_of, coast_of, inputs_of, manifest_of, results_in, summary_in
 from ..results.manifest import Manifest
 from ..sources.stamps import source_in
 from .compare import compare
@@ -27,7 +27,7 @@ def write_comparison(folders: tuple[Path, Path], most_people: int, blur: bool) -
     first, second = folders
     if first.resolve() == second.resolve():
         raise ResultsError(f"{first} is compared with itself; name the folders of two runs.")
-    manifest = Manifest.over(first / RESULTS)
+    manifest = manifest_of(first)
     firsts, seconds = (_sources(folder, most_people) for folder in folders)
     common = [name for name in firsts if name in seconds]
     if not common and len(firsts) == len(seconds) == 1:  # The same film under another name is one all the same.
