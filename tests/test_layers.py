@@ -16,7 +16,7 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 # From below. Packages and modules of one row do not know of each other.
 LAYERS = (
     "exit_status project",
-    "areas decimals dependencies errors kinds layout locks time_of_day",
+    "areas backoff decimals dependencies errors kinds layout locks time_of_day",
     "answers",
     "frames names",
     "protocol",
@@ -24,7 +24,7 @@ LAYERS = (
     "sources transport vision",
     "results",
     "sinks supervision trace view",
-    "capturing reading",
+    "capturing reading streams",
     "people",
     "export rendering report",
     "plan",

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .backoff import Backoff
+from ..backoff import Backoff
 from .client import Client, ConnectionTrouble, OldBroker
 from .ending import Ending
 from .endpoints import Broker

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from ..backoff import Backoff
 from ..errors import reason
-from .backoff import Backoff
 from .ending import Ending
 from .endpoints import Hook, verified
 from .link import Link

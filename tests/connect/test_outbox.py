@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.connect.backoff import Backoff
+from stages.backoff import Backoff
 from stages.connect.counts import Counts
 from stages.connect.outbox import Message, Outbox
 from stages.connect.position import Position
