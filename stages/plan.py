@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .config.connections import SOURCE_PLACE, StreamAddress, is_stored
+from .config.keys import is_allowed
 from .config.load import Override, read_config
 from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
@@ -24,7 +26,8 @@ from .results.atomic import BINARY, NO_WAIT
 from .results.runs import OUT
 from .sources.spec import expanded
 from .sources.stamps import changed_since, input_of, is_pinned, stamp
-from .sources.urls import public
+from .sources.urls import is_url, public
+from .stored import Store
 from .supervision.places import Places
 from .transport.addresses import IPC
 
@@ -118,6 +121,7 @@ class Plan:
     output: str  # absolute
     inputs: dict  # all that the results depend on, by names for a person; for run.json
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
+    streams: tuple[str, ...] = ()  # as in `Settings`
 
     @classmethod
     def of(cls, pipeline: Pipeline, folder: Path, host: str = HERE) -> Plan:
@@ -144,6 +148,7 @@ class Plan:
             os.path.abspath(expanded(str(pipeline.render.output or OUT))),
             _inputs(pipeline, {"detect": detector_hash} | {stage: card.hash for stage, card in told.items()}),
             tuple(filter(None, map(unchecked, cards.values()))),
+            streams_of(pipeline, folder) if host == Placement.of(pipeline).render else (),
         )
 
     def settings(
@@ -178,6 +183,7 @@ class Plan:
             once=once,
             binds=places.binds(stage, replica),
             publish=self._publish() if stage == "render" else None,
+            streams=self.streams if stage == "render" else (),
             web_token=secrets.token_urlsafe(TOKEN_BYTES) if stage == "render" else "",
             machines=Machines(self.host, self.keys, places.owners) if several else None,
         )
@@ -213,9 +219,8 @@ class Plan:
 
     def _sources(self) -> tuple[SourceSettings, ...]:
         pipeline = self.pipeline
-        paced = pipeline.pace is True or (
-            pipeline.pace == "auto" and will_show(pipeline.render.display, os.environ, sys.platform)
-        )
+        is_watched = bool(pipeline.render.streams) or will_show(pipeline.render.display, os.environ, sys.platform)
+        paced = pipeline.pace is True or (pipeline.pace == "auto" and is_watched)
         return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
 
 
@@ -259,6 +264,30 @@ def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
         render["render.rotate"] = pipeline.render.rotate_s
     # `every` last: what it is by itself follows from `track` and `coast`, and the first difference is the one named.
     return {**sources, **part, **stages, **devices, **frames, **areas, **render, **every}
+
+
+def streams_of(pipeline: Pipeline, folder: Path) -> tuple[str, ...]:
+    """The addresses of the streams; a relative path of a playlist counts from the working directory.
+
+    `folder`: the configuration's, from which files count where an address is stored. Raises `ConfigError`.
+    """
+    found = [_stored_stream(a, pipeline, folder) if is_stored(a) else a for a in pipeline.render.streams]
+    return tuple(address if is_url(address) else os.path.abspath(expanded(address)) for address in found)
+
+
+def _stored_stream(stored: str, pipeline: Pipeline, folder: Path) -> str:
+    address = Store(folder, os.environ).secret("render.stream", stored)
+    if is_stored(address) or not is_allowed(StreamAddress, address):
+        raise ConfigError(
+            f"render.stream: what is stored at {stored} is no address; write one such as rtsp://127.0.0.1:8554/faces"
+            " there."
+        )
+    if len(pipeline.sources) > 1 and SOURCE_PLACE not in address:
+        raise ConfigError(
+            f"render.stream: what is stored at {stored} is one address for {len(pipeline.sources)} sources; put"
+            f" {SOURCE_PLACE} into it."
+        )
+    return address
 
 
 def keys_folder(pipeline: Pipeline, folder: Path) -> str:

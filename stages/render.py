@@ -184,7 +184,8 @@ class _Render:
         outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
         notes = [note for source in self._sources.values() for note in source.notes] + self._screens.notes
         refused = self._peers.refused + self._screens.refused
-        return RenderReport(sources=reports, outputs=outputs, notes=notes, refused=dict(refused))
+        streams = {address: told for source in self._sources.values() for address, told in source.streams.items()}
+        return RenderReport(sources=reports, outputs=outputs, notes=notes, refused=dict(refused), streams=streams)
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def _token(stored: str | None) -> str | None:
     """The token, which is never on a command line: every user of the machine can read those."""
     if stored is None:
         return None
-    from .connect.endpoints import Store
+    from .stored import Store
 
     if not stored.startswith(("env:", "file:")):
         raise ConfigError("--token says where the token is, not what it is; write env:NAME or file:PATH.")

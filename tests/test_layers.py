@@ -23,7 +23,7 @@ LAYERS = (
     "config delivery",
     "sources transport vision",
     "results",
-    "sinks supervision trace view",
+    "sinks stored supervision trace view",
     "capturing reading streams",
     "people",
     "export rendering report",

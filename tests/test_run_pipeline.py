@@ -18,7 +18,7 @@ import facepipe
 import run_pipeline
 import stages.commands.run
 import stages.run
-from stages.config.schema import Attribute, ConfigError, Detect, Pipeline
+from stages.config.schema import Attribute, ConfigError, Detect, Pipeline, Render
 from stages.plan import Plan, find_models, processes_of, will_show
 from stages.results import disk
 from stages.results.manifest import Manifest
@@ -759,3 +759,5 @@ def test_pace_is_what_the_configuration_says(tmp_path, monkeypatch):
     for pace, paced in ((True, True), (False, False), ("auto", True)):
         plan = Plan.of(Pipeline(pace=pace, stages=only_detect), tmp_path)
         assert plan.settings("capture", 0).source.paced is paced
+    streamed = Pipeline(stages=only_detect, render=Render(display="none", stream="live.m3u8"))
+    assert Plan.of(streamed, tmp_path).settings("capture", 0).source.paced

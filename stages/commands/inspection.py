@@ -26,7 +26,7 @@ def list_cameras() -> int:
 
 def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -> int:
     """Look at the configuration, and at cards, keys and sources of what would be started here; say what stays open."""
-    from ..running.preflight import refuse_without_encoder
+    from ..running.preflight import refuse_streams, refuse_without_encoder
     from ..sources.opening import open_source
     from ..sources.part import Part
     from ..vision.detectors import make_detector
@@ -65,6 +65,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
         left.insert(0, "the models load")
     if "render" in stages:
         refuse_without_encoder(pipeline)
+        refuse_streams(pipeline, folder)
         print(
             f"output {shown(plan.output) if pipeline.render.output else 'in a new folder below ' + shown(plan.output)}"
         )
@@ -72,6 +73,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
         if pipeline.is_connected:
             looked_at += _check_destinations(pipeline, folder)
             left.append("brokers and webhooks can be reached")
+        left += ["the server of a stream can be reached"] if pipeline.render.streams else []
         left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
         left += ["the page's port is free"] if pipeline.render.web_port else []
     print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")

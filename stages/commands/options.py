@@ -128,6 +128,12 @@ def _add_what_is_shown(options: Arguments) -> None:
         const="pixelate",
         help="anonymise every detected face: pixelate (the default) or blur",
     )
+    options.add_argument(
+        "--stream",
+        metavar="ADDRESS",
+        action="append",
+        help="stream the annotated video: rtsp://HOST:8554/NAME or FOLDER/NAME.m3u8; see docs/streams.md",
+    )
     how_much = options.add_mutually_exclusive_group()
     how_much.add_argument(
         "--quiet", action="store_true", help="print only errors, and do not wait for keys in a window"

@@ -69,6 +69,7 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         "render.web": arguments.web,
         "render.web_host": arguments.web_host,
         "render.blur": arguments.blur,
+        "render.stream": _one_or_several(arguments.stream),
         "capture.start": _number_or_text(arguments.start),
         "capture.end": _number_or_text(arguments.end),
         "capture.fps": _number_or_text(arguments.fps),
@@ -80,8 +81,16 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
             # Taken as it is, not as YAML: a file may be called 1e3 or no.
             is_number = key in ("source", "render.web") and value.isascii() and value.isdigit()
             option = key.rpartition(".")[2].replace("_", "-")
-            overrides.append(Override(key, int(value) if is_number else value, f"--{option} {public(value)}"))
+            overrides.append(Override(key, int(value) if is_number else value, f"--{option} {_public(value)}"))
     return overrides
+
+
+def _one_or_several(values: list[str] | None) -> str | list[str] | None:
+    return values[0] if values and len(values) == 1 else values
+
+
+def _public(value: str | float | list[str]) -> str:
+    return " ".join(map(public, value)) if isinstance(value, list) else public(value)
 
 
 def _number_or_text(value: str | None) -> float | str | None:

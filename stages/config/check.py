@@ -12,7 +12,7 @@ from .. import layout
 from ..areas import EXAMPLE_LINE, EXAMPLE_ZONE, flaw_of_line, flaw_of_zone
 from ..names import described, short
 from .amounts import bytes_of
-from .connections import Mqtt, Webhook
+from .connections import SOURCE_PLACE, Mqtt, StreamAddress, Webhook, is_stored
 from .keys import NotAllowed, hides, is_allowed, keys_of
 from .keys import checked as checked_value
 from .schema import (
@@ -304,6 +304,7 @@ def _contradictions(pipeline: Pipeline, document: dict) -> Iterator[Problem]:
         elif not isinstance(publish.get("pixels", False), bool):
             says = f"render.publish.pixels is {described(publish['pixels'])}; write true or false"
             yield Problem(("render", "publish"), says)
+    yield from _wrong_streams(pipeline)
     if pipeline.capture.end_s <= pipeline.capture.start_s:
         begins, ends = pipeline.capture.start_s, pipeline.capture.end_s
         yield Problem(("capture", "end"), f"capture.end, {ends:g} s, is not after capture.start, {begins:g} s")
@@ -331,6 +332,22 @@ def _wrong_rotation(pipeline: Pipeline) -> Iterator[Problem]:
     elif render.keep_s is not None and render.keep_s < render.rotate_s:
         says = f"render.keep, {render.keep}, is shorter than render.rotate, {render.rotate}; write a longer time"
         yield Problem(("render", "keep"), says)
+
+
+def _wrong_streams(pipeline: Pipeline) -> Iterator[Problem]:
+    """An address that is none, or one for several streams, of which the second would end the first."""
+    path, addresses = ("render", "stream"), pipeline.render.streams
+    wrong = [place for place, address in enumerate(addresses, 1) if not is_allowed(StreamAddress, address)]
+    if wrong:
+        allowed = StreamAddress.__metadata__[0].words
+        yield Problem(path, f"entry {wrong[0]} of render.stream is a text that is not shown here; write {allowed}")
+    elif len(pipeline.sources) > 1 and any(
+        SOURCE_PLACE not in address for address in addresses if not is_stored(address)
+    ):
+        says = f"render.stream is one address for {len(pipeline.sources)} sources; put {SOURCE_PLACE} into it"
+        yield Problem(path, f"{says}, such as rtsp://127.0.0.1:8554/{SOURCE_PLACE}")
+    elif len(set(addresses)) < len(addresses):
+        yield Problem(path, "render.stream names an address twice; leave one out")
 
 
 def _wrong_model(detect: Detect) -> Iterator[Problem]:

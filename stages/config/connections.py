@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from .keys import Between, Matching
 
+SOURCE_PLACE = "{source}"  # in the address of a stream: the name of its source
 EVENTS = ("appeared", "left", "entered", "exited", "crossed")
 MQTT_PORT, MQTTS_PORT = 1883, 8883
 
@@ -42,6 +43,16 @@ Topic = Annotated[
         "1 to 128 of the characters A-Z a-z 0-9 _ . - and / between names",
         r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
         most=128,
+    ),
+]
+# A user and password may stand in it, where servers expect them; no sentence shows them.
+StreamAddress = Annotated[
+    str,
+    Matching(
+        "rtsp://HOST:PORT/PATH, the path of a playlist that ends in .m3u8, or env:NAME or file:PATH where it is stored",
+        rf"rtsps?://([!-.0-?A-~]+@)?{_HOST}(:{_PORT})?/[!-~]+|(?![A-Za-z][A-Za-z0-9+.-]+:/)[^\0]*[^/\0]\.m3u8|{_STORED}",
+        most=4096,
+        hides=True,
     ),
 ]
 FilePath = Annotated[str, Matching("the path of a file", r"[^\0]*", fewest=1, most=4096)]
@@ -100,3 +111,8 @@ class Webhook:
     timeout: Annotated[
         float, Between(0.1, 600), "The number of seconds that a request may take as a whole, its answer included."
     ] = 10.0
+
+
+def is_stored(value: str) -> bool:
+    """Whether a value says where it is stored."""
+    return value.startswith(("env:", "file:"))

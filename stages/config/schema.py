@@ -13,7 +13,7 @@ from ..areas import Areas, flaw_of_line, flaw_of_zone
 from ..errors import FacepipeError
 from ..protocol.limits import ASKED_PER_S
 from .amounts import DURATION, SIZE, bytes_of, duration_s
-from .connections import Mqtt, Webhook
+from .connections import Mqtt, StreamAddress, Webhook
 from .keys import Between, Faultless, Matching
 
 
@@ -372,6 +372,11 @@ class Render:
         "The address at which each finished frame is published for subscribers. An address that"
         " other machines can reach requires `hosts` and keys.",
     ] = None
+    stream: Annotated[
+        StreamAddress | Annotated[list[str], Matching("a list of them", fewest=1, most=8)] | None,
+        "Videos and cameras: where the annotated video is streamed to while it is made: to an RTSP server such as"
+        " MediaMTX, or as HLS into a folder. `{source}` in it stands for the name of the source.",
+    ] = None
     events: Annotated[
         bool,
         "Videos and cameras with `track`: whether `events.jsonl` is written: who appears, leaves, enters a zone or"
@@ -380,9 +385,9 @@ class Render:
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
     encoder: Annotated[
         Literal["software", "auto", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"],
-        "The H.264 encoder of the annotated video. `software`: x264; the only one that gives the same file on every"
-        " machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`. The others:"
-        " NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
+        "The H.264 encoder of the annotated video and of streams. `software`: x264; the only one that gives the same"
+        " file on every machine. `auto`: the first hardware encoder that works on the machine, otherwise `software`."
+        " The others: NVIDIA, Intel, AMD, macOS, and the kernel's interface for boards such as the Raspberry Pi.",
     ] = "software"
     rotate: Annotated[
         Duration | None,
@@ -426,6 +431,11 @@ class Render:
             return None
         wanted = self.publish if isinstance(self.publish, dict) else {"address": self.publish}
         return wanted["address"], wanted.get("pixels", False)
+
+    @property
+    def streams(self) -> list[str]:
+        """The addresses of the streams of each source."""
+        return [self.stream] if isinstance(self.stream, str) else list(self.stream or ())
 
     @property
     def web_port(self) -> int | None:
@@ -522,7 +532,7 @@ class Pipeline:
     pace: Annotated[
         bool | Literal["auto"],
         "Whether a file is read at its own speed instead of as fast as it can be analysed."
-        " `auto`: if it is shown, in a window or by `display: web`.",
+        " `auto`: if it is shown, in a window, by `display: web` or as a stream.",
     ] = "auto"
     deadline: Annotated[
         float, Between(0.01, 60), "Live sources: a frame is shown or dropped within this number of seconds."

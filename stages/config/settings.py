@@ -95,6 +95,7 @@ class Settings:
     once: bool = False
     binds: tuple[str, ...] = ()  # what this process binds: for peers on its machine, and for those on others
     publish: PublishSettings | None = None  # of render, if it publishes
+    streams: tuple[str, ...] = ()  # of render: `render.stream`, with absolute paths
     machines: Machines | None = None  # None: everything runs on one
 
     @property

@@ -7,22 +7,18 @@ name of a file or sentence has it. A sentence names a destination by `Broker.sho
 from __future__ import annotations
 
 import importlib.util
-import os
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..config.connections import MQTT_PORT, MQTTS_PORT, Mqtt, Webhook
+from ..config.connections import MQTT_PORT, MQTTS_PORT, Mqtt, Webhook, is_stored
 from ..config.schema import ConfigError, Pipeline
 from ..dependencies import installs
 from ..errors import reason
-from ..sources.spec import expanded
+from ..stored import Store
 from .topics import level
-
-MOST_SECRET_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,54 +116,6 @@ def verified(ca: str | None, certificate: str | None = None, key: str | None = N
     return context
 
 
-class Store:
-    """Where secrets and certificates are."""
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]):
-        self._folder, self._environment = folder, environment
-
-    def secret(self, key: str, stored: str | None) -> str | None:
-        """What is stored at env:NAME or file:PATH; one line end behind it does not count."""
-        if stored is None:
-            return None
-        kind, _, place = stored.partition(":")
-        if kind == "env":
-            found = self._environment.get(place)
-            if not found:
-                how = "is empty" if found == "" else "is not set"
-                raise ConfigError(f"{key}: the environment variable {place} {how}; export it, or write file:PATH.")
-        else:
-            found = self._content(key, place)
-        if not found or re.search(r"[\x00-\x1f\x7f]", found):
-            raise ConfigError(
-                f"{key}: what is stored at {stored} is no single line of text; put the secret alone there."
-            )
-        return found
-
-    def path(self, key: str, path: str | None) -> str | None:
-        """The absolute path of a file that can be read."""
-        if path is None:
-            return None
-        absolute = os.path.abspath(self._folder / expanded(path))
-        try:
-            with open(absolute, "rb"):
-                return absolute
-        except OSError as error:
-            raise ConfigError(
-                f"{key}: {absolute} cannot be read: {reason(error)}; write the path of its file."
-            ) from None
-
-    def _content(self, key: str, path: str) -> str:
-        absolute = self.path(key, path)
-        try:
-            with open(absolute, "rb") as file:
-                return re.sub(r"\r?\n\Z", "", file.read(MOST_SECRET_BYTES).decode())
-        except OSError as error:
-            raise ConfigError(f"{key}: {absolute} cannot be read: {reason(error)}; mend it.") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{key}: {absolute} is no text in UTF-8; put the secret alone there.") from None
-
-
 def _broker(mqtt: Mqtt, store: Store) -> Broker:
     if importlib.util.find_spec("paho") is None:
         raise ConfigError(f"mqtt.broker: the package paho-mqtt is not installed here; run {installs('mqtt')}.")
@@ -192,7 +140,7 @@ def _broker(mqtt: Mqtt, store: Store) -> Broker:
 
 def _hook(name: str, hook: Webhook, store: Store) -> Hook:
     key = f"webhooks.{name}"
-    url = store.secret(f"{key}.url", hook.url) if hook.url.startswith(("env:", "file:")) else hook.url
+    url = store.secret(f"{key}.url", hook.url) if is_stored(hook.url) else hook.url
     if not _is_address(url):
         raise ConfigError(
             f"{key}.url: what is stored at {hook.url} is no address; write one such as https://example.org/hook there."

@@ -59,6 +59,14 @@ class SourceReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     services: dict[str, Histogram] = {}  # stage -> how long its work on a frame took
 
 
+class StreamReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stream of an annotated video."""
+
+    sent: int  # frames
+    dropped: int  # frames that it lacks, because its server was away or slow
+    connected: bool  # whether frames arrive at the moment
+
+
 class RenderReport(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """All sources, and what was written of them."""
 
@@ -66,3 +74,4 @@ class RenderReport(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_f
     outputs: list[str] = []  # paths
     notes: list[str] = []
     refused: dict[str, int] = {}
+    streams: dict[str, StreamReport] = {}  # by address, without passwords

@@ -16,6 +16,7 @@ from ..layout import EVENTS, PIECE
 from ..people.events import Event, EventMachine
 from ..people.log import EventLog
 from ..protocol.messages import SourceHello
+from ..protocol.stats import StreamReport
 from ..results.errors import REPLACE, DamagedState, cannot_write
 from ..results.jsonl import as_line, lines_of
 from ..results.manifest import Manifest
@@ -27,6 +28,8 @@ from ..sinks.encoders import refuse_encoder
 from ..sinks.recorder import Recorder
 from ..sinks.recovery import Survey, restore, survey
 from ..sources.stamps import apart_in
+from ..streams.destination import destinations
+from ..streams.sending import SourceStreams
 from ..supervision.stage import ControlChannel, Settings
 from ..view.postprocess import PostProcessor
 from .extra import Extra
@@ -44,7 +47,7 @@ class RunOutputs:
 
         Raises `ConfigError` where the encoder of the videos does not work here.
         """
-        if settings.pipeline.writes_annotated:
+        if settings.pipeline.writes_annotated or settings.streams:
             refuse_encoder(settings.pipeline.render.encoder)
         self._settings, self._control = settings, control
         self._folder = OutputFolder.at(Path(settings.output), settings.pipeline.sources)
@@ -94,10 +97,15 @@ class RunOutputs:
             postprocessor,
             screens.of(hello.source, previews),
             events,
+            self._streams(hello),
             keep_alive,
             rotation=rotation,
             open_recorder=open_recorder,
         )
+
+    def _streams(self, hello: SourceHello) -> Extra[SourceStreams]:
+        say, wanted = self._control.say, destinations(self._settings.streams, hello.source)
+        return Extra("the stream", SourceStreams(wanted, self._settings.pipeline.render.encoder, say), say)
 
     def _events(self, piece: SourceFolder, machine: EventMachine, before: Extent) -> Extra[EventLog]:
         if not (self._settings.pipeline.render.events and self._settings.pipeline.render.track):
@@ -181,6 +189,7 @@ class SourceOutputs:
         postprocessor: PostProcessor,
         screens: SourceScreens,
         events: Extra[EventLog],
+        streams: Extra[SourceStreams],
         run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
         *,
         rotation: Rotation | None = None,
@@ -191,7 +200,8 @@ class SourceOutputs:
         `rotation`: what divides the outputs into pieces, if anything does; `open_recorder` opens that of another piece.
         """
         self.recorder, self.screens = recorder, screens
-        self._postprocessor, self._events, self._run_with_heartbeat = postprocessor, events, run_with_heartbeat
+        self._postprocessor, self._events, self._streams = postprocessor, events, streams
+        self._run_with_heartbeat = run_with_heartbeat
         self._rotation, self._open_recorder = rotation, open_recorder
 
     def take(self, frame: FinishedFrame, all_known: bool, live: bool) -> FinishedFrame:
@@ -210,6 +220,7 @@ class SourceOutputs:
             self.screens.happened(event.to_json(), _in_words(event), frame)
         if self._rotation is not None:
             self._rotation.step(frame)
+        self._streams.do(lambda streams: streams.take(frame, drawn))
         self.screens.show(frame, drawn, lambda: self._postprocessor.to_anonymize(frame, all_known), live)
         return frame
 
@@ -220,13 +231,19 @@ class SourceOutputs:
 
     def notes(self, source: str) -> list[str]:
         """What a person should know of it, in sentences."""
-        left_out = f"{source}: {self._events.note}" if self._events.note else None
-        return [note for note in (self._postprocessor.note(source), left_out) if note]
+        left_out = [extra.note for extra in (self._events, self._streams) if extra.note]
+        said = [f"{source}: {note}" for note in (*left_out, *self._streams.do(lambda streams: streams.notes, []))]
+        return [note for note in (self._postprocessor.note(source), *said) if note]
+
+    def streams(self) -> dict[str, StreamReport]:
+        """How the streams stand, by their addresses."""
+        return self._streams.do(lambda streams: streams.report(), {})
 
     def close(self, has_ended: bool = False) -> None:
         """Bring all outputs in order; `has_ended`: the source has, nothing follows. Raises `OutputError`."""
         self._events.do(lambda events: events.close(has_ended))
         self.screens.close()
+        self._run_with_heartbeat(lambda: self._streams.do(lambda streams: streams.close(has_ended)))
         self.recorder.close()
 
     def _begin_piece(self, frame: FinishedFrame) -> None:
@@ -249,7 +266,9 @@ class SourceOutputs:
 
     def _record(self, frame: FinishedFrame) -> np.ndarray | None:
         """Write the frame to its outputs; return the annotated picture if anybody wants it."""
-        drawn = self._postprocessor.draw(frame) if self.recorder.draws or self.screens.wants_drawn else None
+        wanted = self.recorder.draws or self.screens.wants_drawn
+        wanted = wanted or self._streams.do(lambda streams: streams.wants_drawn, False)
+        drawn = self._postprocessor.draw(frame) if wanted else None
         self.recorder.write(frame, drawn)
         return drawn
 

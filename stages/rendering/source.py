@@ -30,7 +30,7 @@ from ..protocol.messages import (
     SourceHello,
 )
 from ..protocol.rates import Snapshot
-from ..protocol.stats import SourceReport
+from ..protocol.stats import SourceReport, StreamReport
 from ..sinks.recorder import Recorder
 from ..trace.history import RENDER
 from ..trace.recorder import TraceRecorder
@@ -233,6 +233,11 @@ class RenderedSource:
         """What was written and is not there any more."""
         again = "it cannot be seen again" if self._is_live else "--resume makes it again"
         return [f"{self._name}: {failure}; {again}" for failure in self.recorder.failures]
+
+    @property
+    def streams(self) -> dict[str, StreamReport]:
+        """How its streams stand, by their addresses."""
+        return self._outputs.streams()
 
     def snapshot(self, now_s: float) -> Snapshot:
         """How this source goes at the moment."""

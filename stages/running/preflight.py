@@ -8,9 +8,10 @@ import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..config.connections import SOURCE_PLACE
 from ..config.schema import ConfigError, Pipeline
 from ..layout import RESULTS
-from ..plan import BINDING, Plan, find_models, keys_folder
+from ..plan import BINDING, Plan, find_models, keys_folder, streams_of
 from ..results.disk import can_be_changed
 from ..results.errors import DamagedState
 from ..results.manifest import Manifest
@@ -22,6 +23,8 @@ from ..results.source_folder import SourceFolder
 from ..sources.refusal import refuse
 from ..sources.spec import expanded
 from ..sources.stamps import apart_in
+from ..streams.destination import destinations
+from ..streams.folder import refuse_folder
 from ..supervision.places import Places
 from ..transport.addresses import claim_free
 from ..transport.keys import read_keys
@@ -50,6 +53,7 @@ def refuse_mistakes(job: Job) -> None:
         _refuse_without_screen()
     if "render" in job.stages:
         refuse_without_encoder(pipeline)
+        refuse_streams(pipeline, job.folder)
     _refuse_a_dead_disk(pipeline)
 
 
@@ -78,10 +82,19 @@ def _refuse_without_screen() -> None:
 
 def refuse_without_encoder(pipeline: Pipeline) -> None:
     """Raise `ConfigError` where the encoder that was asked for does not work on this machine."""
-    if pipeline.writes_annotated and pipeline.render.encoder not in ("software", "auto"):
+    if (pipeline.writes_annotated or pipeline.render.streams) and pipeline.render.encoder not in ("software", "auto"):
         from ..sinks.encoders import refuse_encoder  # NumPy and PyAV: no other run has to wait for them here.
 
         refuse_encoder(pipeline.render.encoder)
+
+
+def refuse_streams(pipeline: Pipeline, folder: Path) -> None:
+    """Raise `ConfigError` where a playlist cannot be written; whether a server is there, its stream finds out."""
+    for name in pipeline.sources or ("",):
+        # What an only source is called is known when it is open. Its folder is looked at unless it bears the name.
+        known = [a for a in streams_of(pipeline, folder) if name or SOURCE_PLACE not in os.path.dirname(a)]
+        for playlist in filter(None, (each.playlist for each in destinations(known, name))):
+            refuse_folder(playlist)
 
 
 def _refuse_a_dead_disk(pipeline: Pipeline) -> None:

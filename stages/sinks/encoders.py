@@ -10,6 +10,7 @@ from functools import cache
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 
 from ..config.schema import ConfigError
@@ -134,12 +135,17 @@ def add_stream(
     return stream
 
 
-def encoded(stream: av.VideoStream, planes: np.ndarray, pts: int) -> list[av.Packet]:
-    """Encode one picture, uint8 (H * 3 / 2, W) I420, at `pts` in units of TIME_BASE; raises `av.FFmpegError`."""
+def encoded(stream: av.VideoStream, planes: np.ndarray, pts: int, is_key: bool = False) -> list[av.Packet]:
+    """Encode one picture, uint8 (H * 3 / 2, W) I420, at `pts` in units of TIME_BASE; raises `av.FFmpegError`.
+
+    `is_key`: it is to be a key frame, whenever the last one was.
+    """
     picture = av.VideoFrame.from_ndarray(planes, "yuv420p")
     if stream.pix_fmt != "yuv420p":
         picture = picture.reformat(format=stream.pix_fmt)
     picture.pts, picture.time_base = pts, TIME_BASE
+    if is_key:
+        picture.pict_type = PictureType.I
     return stream.encode(picture)
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from ..protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
+from ..protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport, StreamReport
 
 Report = TypeVar("Report", CaptureReport, RenderReport)
 
@@ -109,7 +109,7 @@ def account(
     return RunAccount(
         [_source(name, read.get(name), render.sources.get(name)) for name in names],
         render.outputs,
-        [note for report in (*captures, render) for note in report.notes],
+        [*(note for report in (*captures, render) for note in report.notes), *_gaps(render.streams)],
         replicas,
         dict(refused),
         restarts or {},
@@ -125,8 +125,26 @@ def of_all_lives(lives: list[Report]) -> Report | None:
         case [*_, CaptureReport() as last]:
             return replace(last, seconds=sum(life.seconds for life in lives))
         case [*_, RenderReport() as last]:
-            return replace(last, sources={name: _source_of_all_lives(name, lives) for name in last.sources})
+            sources = {name: _source_of_all_lives(name, lives) for name in last.sources}
+            return replace(last, sources=sources, streams=_streams_of_all_lives(lives))
     return None
+
+
+def _streams_of_all_lives(lives: list[RenderReport]) -> dict[str, StreamReport]:
+    whole: dict[str, StreamReport] = {}
+    for address, stream in (item for life in lives for item in life.streams.items()):
+        before = whole.get(address, StreamReport(sent=0, dropped=0, connected=False))
+        whole[address] = replace(stream, sent=before.sent + stream.sent, dropped=before.dropped + stream.dropped)
+    return whole
+
+
+def _gaps(streams: dict[str, StreamReport]) -> list[str]:
+    """The streams that lack frames, each in a sentence."""
+    return [
+        f"the stream {address} lacks {stream.dropped} of {stream.sent + stream.dropped} frames: it was away or slow"
+        for address, stream in streams.items()
+        if stream.dropped
+    ]
 
 
 def _source_of_all_lives(name: str, lives: list[RenderReport]) -> SourceReport:

@@ -37,6 +37,8 @@ COUNTERS = {
         ("destination",),
         "Events that were deleted with an old piece of the results before they were sent.",
     ),
+    "stream_frames_sent": (("destination",), "Frames of the annotated video that were streamed."),
+    "stream_frames_dropped": (("destination",), "Frames that a stream lacks, because its server was away or slow."),
 }
 HISTOGRAMS = {
     "latency_seconds": (("source",), "From reading a frame to having it in the outputs."),
@@ -45,7 +47,7 @@ HISTOGRAMS = {
 }
 GAUGES = {
     "waiting": (("source", "stage"), "Tasks that wait to be handed to a process."),
-    "connected": (("destination",), "1 while a broker or webhook takes events, else 0."),
+    "connected": (("destination",), "1 while a broker or webhook takes events, or a server a stream, else 0."),
 }
 PREFIX = "facepipe_"
 READY = "ready"  # what the process says that answers
@@ -70,6 +72,7 @@ class Metrics:
         self._earlier: dict[tuple[str, Labels], Histogram] = {}  # histograms of lives that have ended
         self._now: dict[str, dict[tuple[str, Labels], Histogram]] = {}  # label -> those of its present life
         self._waiting: dict[Labels, int] = {}
+        self._streamed: Counter[tuple[str, Labels]] = Counter()  # by lives of render that have ended
         self._connected: dict[Labels, int] = {}
 
     # --- What the launcher says ---
@@ -91,6 +94,8 @@ class Metrics:
     def started_again(self, label: str, stage: str) -> None:
         with self._lock:
             self._highest["restarts", (stage,)] += 1
+            if stage == "render":  # It counts the frames of its streams anew.
+                self._streamed = Counter({key: n for key, n in self._highest.items() if key[0].startswith("stream_")})
             for key, histogram in self._now.pop(label, {}).items():
                 self._earlier[key] = self._earlier.get(key, Histogram()) + histogram
 
@@ -117,6 +122,10 @@ class Metrics:
             self._reach("answers_missing", (source,), said.missing)
             for drop in said.dropped:
                 self._reach("frames_dropped", (source, drop.stage, drop.reason), drop.count)
+        for destination, stream in report.streams.items():
+            for name, count in (("stream_frames_sent", stream.sent), ("stream_frames_dropped", stream.dropped)):
+                self._reach(name, (destination,), self._streamed[name, (destination,)] + count)
+            self._connected[(destination,)] = int(stream.connected)
         self._now[label] = {
             ("service_seconds", (source, stage)): service
             for source, said in report.sources.items()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
+from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport, StreamReport
 from stages.supervision.account import account, full_lines, limit_sentence, of_all_lives
 
 CAPTURE = CaptureReport(
@@ -109,6 +109,16 @@ def test_the_times_of_earlier_lives_are_added_and_counts_go_on_by_themselves():
     assert of_all_lives([before, after]).sources == {"a": whole}
     assert of_all_lives([before]) == before
     assert of_all_lives([]) is None
+
+
+def test_what_a_stream_lacks_is_said_with_all_lives_of_render_together():
+    lives = [
+        RenderReport(streams={"live.m3u8": StreamReport(sent=sent, dropped=dropped, connected=True)})
+        for sent, dropped in ((40, 0), (50, 3))
+    ]
+    [note] = account([], of_all_lives(lives), REPLICAS).notes
+    assert note == "the stream live.m3u8 lacks 3 of 93 frames: it was away or slow"
+    assert account([], lives[0], REPLICAS).notes == []
 
 
 def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did_and_says_what_was_done_before():

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from stages.protocol.durations import Histogram
-from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
+from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport, StreamReport
 from stages.supervision.metrics import COUNTERS, GAUGES, HISTOGRAMS, PREFIX, Metrics, MetricsError, served
 from tests.browser import free_port
 from tests.conftest import PROJECT
@@ -99,6 +99,20 @@ def test_what_has_become_of_the_events_is_told_by_destination():
     said = values(metrics)
     assert said["facepipe_events_sent_total{mqtt}"] == 7 and said["facepipe_events_refused_total{mqtt}"] == 1
     assert said["facepipe_connected{mqtt}"] == 0
+
+
+def test_the_frames_of_a_stream_are_counted_on_when_render_begins_anew():
+    metrics = Metrics()
+    for sent, dropped in ((5, 1), (7, 2)):
+        report = StreamReport(sent=sent, dropped=dropped, connected=dropped < 2)
+        metrics.progress("render", RenderReport(streams={"rtsp://host/faces": report}))
+    metrics.started_again("render", "render")
+    report = StreamReport(sent=4, dropped=0, connected=True)
+    metrics.progress("render", RenderReport(streams={"rtsp://host/faces": report}))
+    said = values(metrics)
+    assert said["facepipe_stream_frames_sent_total{rtsp://host/faces}"] == 11
+    assert said["facepipe_stream_frames_dropped_total{rtsp://host/faces}"] == 2
+    assert said["facepipe_connected{rtsp://host/faces}"] == 1
 
 
 def test_before_anything_is_said_there_is_an_answer_without_numbers():
