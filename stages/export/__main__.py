@@ -106,13 +106,13 @@ def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> 
     wanted = [name for name in (*FORMATS, CHAPTERED) if getattr(options, name)] or [*FORMATS]
     made = 0
     for one in results:
-        place = place_of(one.folder, manifest)
+        place, into = place_of(one.folder, manifest), one.folder / EXPORT
         if wanted != ["srt"]:
             for film in films_in(one, coast_of(one.folder)):
                 made += 1
-                yield from _files_of(film, options, wanted, place, _date_of(one.path))
+                yield from _files_of(film, options, wanted, place, into, _date_of(one.path))
         if "srt" in wanted:
-            for path in _subtitles(one, place):
+            for path in _subtitles(one, place, into):
                 made += 1
                 yield f"Wrote {path}."
     if not made:
@@ -123,7 +123,7 @@ def _make(options: argparse.Namespace, folder: Path, results: list[Results]) -> 
 
 
 def _files_of(
-    film: Film, options: argparse.Namespace, wanted: list[str], place: SourceFolder, date: str
+    film: Film, options: argparse.Namespace, wanted: list[str], place: SourceFolder, into: Path, date: str
 ) -> Iterator[str]:
     """Write the files of one video."""
     rate = options.rate or film.rate
@@ -140,11 +140,11 @@ def _files_of(
     }
     for name in wanted:
         for suffix, make in makers.get(name, {}).items():
-            path = path_of(place, film.source, film.file, suffix)
+            path = path_of(into, place, film.source, film.file, suffix)
             _write(path, make(), place.manifest)
             yield f"Wrote {path}."
     if CHAPTERED in wanted:
-        yield _chaptered(film, place)
+        yield _chaptered(film, place, into)
     if not film.people:
         yield f"{film.name} shows nobody for long enough, or its faces have no id: there are no markers and no tiers."
     if not options.rate and not film.is_steady and {"edl", "xml"} & set(wanted):
@@ -153,10 +153,10 @@ def _files_of(
         yield f"{film.name} has {len(film.people)} markers; some programs read only {EVENTS_MOST} of an EDL."
 
 
-def _chaptered(film: Film, place: SourceFolder) -> str:
+def _chaptered(film: Film, place: SourceFolder, into: Path) -> str:
     from .chaptered import copy_with_chapters  # PyAV: the other files need none.
 
-    path = path_of(place, film.source, film.file, ".mp4")
+    path = path_of(into, place, film.source, film.file, ".mp4")
     try:
         copy_with_chapters(place.video(film.source, film.file), path, film, place.manifest)
     except OSError as error:
@@ -164,19 +164,19 @@ def _chaptered(film: Film, place: SourceFolder) -> str:
     return f"Wrote {path}."
 
 
-def _subtitles(results: Results, place: SourceFolder) -> Iterator[Path]:
+def _subtitles(results: Results, place: SourceFolder, into: Path) -> Iterator[Path]:
     for is_film, lines in files(results):
         if is_film:
             first = next(lines)
-            path = path_of(place, first.source, first.file, ".srt")
+            path = path_of(into, place, first.source, first.file, ".srt")
             frames = ((line.time, line.faces) for part in ([first], lines) for line in part)
             _write(path, subrip(frames), place.manifest)
             yield path
 
 
-def path_of(place: SourceFolder, source: str, file: str | None, suffix: str) -> Path:
-    """Where the file about a video of a source is: named as its annotated video."""
-    return (place.path / EXPORT / place.video(source, file).relative_to(place.annotated)).with_suffix(suffix)
+def path_of(into: Path, place: SourceFolder, source: str, file: str | None, suffix: str) -> Path:
+    """Where the file about a video of a source is, in this folder: named as its annotated video."""
+    return (into / place.video(source, file).relative_to(place.annotated)).with_suffix(suffix)
 
 
 def _date_of(results: Path) -> str:
