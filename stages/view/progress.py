@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from ..names import printable
 from ..protocol.stats import CaptureReport
 
-SETTLED_S = 2.0  # before that, how long it will take is not known
+WARM_UP_S = 1.0  # after the first frame: libraries and caches are still slow, and a mean would keep that for long
+SETTLED_S = 2.0  # after the first frame: before that, how long it will take is not known
 LATELY_S = 30.0  # what was longer ago says nothing about the speed of now
 _BAR = 5  # columns, the shortest bar that still says something
 _COLOUR = "cyan"
@@ -17,8 +18,8 @@ _COLOUR = "cyan"
 class Pace:
     """How fast a run goes, from the number of frames that are done at some moments.
 
-    The speed is that of the last half of the time, at most of `LATELY_S`: models load and processes warm up during the
-    first frames, and an average from the start would promise too long a time for the whole first minute.
+    The speed is the mean of the last `LATELY_S`, without the time until the first frame, in which models load, and
+    without the second after it.
     """
 
     def __init__(self):
@@ -31,22 +32,19 @@ class Pace:
             self._moments, self._first_s = deque([(now_s, done)]), None
             return
         if self._first_s is None and done > self._moments[-1][1]:
-            self._first_s, self._moments = now_s, deque()
+            self._first_s = now_s
+        if self._first_s is None or self._moments[0][0] < self._first_s + WARM_UP_S:
+            self._moments.clear()
         self._moments.append((now_s, done))
         while now_s - self._moments[0][0] > LATELY_S:
             self._moments.popleft()
 
     def frames_s(self) -> float | None:
-        """Frames a second; None until the run has gone on for `SETTLED_S` after its first frame."""
-        now_s, done = self._moments[-1] if self._moments else (0.0, 0)
-        if self._first_s is None or now_s - self._first_s < SETTLED_S:
+        """Frames a second; None until the run has gone on for `SETTLED_S` after its first frame, or while it stands."""
+        if self._first_s is None or self._moments[-1][0] - self._first_s < SETTLED_S:
             return None
-        begins_s = (now_s + self._first_s) / 2
-        # Large pictures are few: where none was done in the last half, all that is remembered counts.
-        for since_s, before in (next(m for m in self._moments if m[0] >= begins_s), self._moments[0]):
-            if done > before:
-                return (done - before) / (now_s - since_s)
-        return None
+        (since_s, before), (now_s, done) = self._moments[0], self._moments[-1]
+        return (done - before) / (now_s - since_s) if done > before else None
 
 
 def progress_line(
