@@ -262,8 +262,9 @@ def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
     render["render.smooth"] = pipeline.smooth_s()
     if pipeline.render.rotate is not None:
         render["render.rotate"] = pipeline.render.rotate_s
-    # `every` last: what it is by itself follows from `track` and `coast`, and the first difference is the one named.
-    return {**sources, **part, **stages, **devices, **frames, **areas, **render, **every}
+    # The first difference is the one named. `render` before the stages: with `blur` the detector searches otherwise.
+    # `every` last: what it is by itself follows from `track` and `coast`.
+    return {**sources, **part, **render, **stages, **devices, **frames, **areas, **every}
 
 
 def streams_of(pipeline: Pipeline, folder: Path) -> tuple[str, ...]:

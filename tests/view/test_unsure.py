@@ -42,7 +42,7 @@ def label_of(of: FinishedFrame) -> list[str]:
 def test_a_picture_that_is_too_poor_is_drawn_as_unsure():
     poor = finished(postprocessor(), 0, POOR, **STILL)
     assert poor.faces[0].unsure and label_of(poor) == ["unsure"]
-    assert [one.text for one in everything_about(poor.faces[0], None)] == ["unsure"]
+    assert [one.text for one in everything_about(poor.faces[0], None)] == ["face 98 %", "unsure"]
     assert (postprocessor().draw(poor) != poor.picture.pixels).any()
 
 

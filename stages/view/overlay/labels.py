@@ -66,12 +66,14 @@ class Tag:
 
 
 def lines_about(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line]:
-    """A line for each answer of a stage in `show` (None: all), the first with the name of its `tag` before it.
+    """A line for each answer of a stage in `show` (None: all), the first with the name of its `tag` before it, or else
+    with its id.
 
     Of a face whose picture is too poor to be labelled, that it is; of one without any answer its name, or "face".
     """
+    tag = tag or tag_of(face, None)
     if show is None and not face.shown and not face.unsure:
-        return [Line(tag.name if tag and tag.name else "face", NEUTRAL)]
+        return [Line(tag.name or "face", NEUTRAL)]
     lines = [_line(stage, answer) for stage, answer in face.shown.items() if show is None or stage in show]
     if face.says_unsure and show != frozenset():
         lines = [_UNSURE]
@@ -80,11 +82,12 @@ def lines_about(face: Face, show: frozenset[str] | None, tag: Tag | None = None)
 
 def brief_lines(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line | Bar]:
     """What one wants to know at a glance: "woman 32" in one line, a small bar for the emotion, then other answers."""
+    tag = tag or tag_of(face, None)
     answers = {stage: answer for stage, answer in face.shown.items() if show is None or stage in show}
     if face.says_unsure and show != frozenset():
         return _tagged([_UNSURE], tag)
     if not answers:
-        return [Line(tag.name, NEUTRAL)] if tag and tag.name and show is None else []
+        return [Line(tag.name, NEUTRAL)] if tag.name and show is None else []
     lines: list[Line | Bar] = []
     if who := _who(answers):
         lines.append(Line(_shortened(who), NEUTRAL))
@@ -100,8 +103,9 @@ def brief_lines(face: Face, show: frozenset[str] | None, tag: Tag | None = None)
 def everything_about(face: Face, show: frozenset[str] | None, tag: Tag | None = None) -> list[Line | Bar]:
     """All that is known: how sure the detector is, too, and a bar for each class that is not at 0 %, the strongest
     first."""
-    before, bgr = (f"{tag.name}  " if tag.name else "", tag.bgr) if tag else ("", NEUTRAL)
-    lines: list[Line | Bar] = [Line(f"{before}face {percent(face.score)}", bgr)] if show != frozenset() else []
+    tag = tag or tag_of(face, None)
+    said = f"face {percent(face.score)}"
+    lines: list[Line | Bar] = [] if show == frozenset() else _tagged([Line(said, tag.bgr)], tag)
     if face.says_unsure and show != frozenset():
         return [*lines, _UNSURE]
     for stage, answer in face.shown.items():
@@ -140,8 +144,8 @@ def _who(answers: dict[str, Answer]) -> str:
     return f"age {said[0]}" if is_bare_age else " ".join(said)
 
 
-def _tagged(lines: list, tag: Tag | None) -> list:
-    if not (lines and tag and tag.name):
+def _tagged(lines: list, tag: Tag) -> list:
+    if not (lines and tag.name):
         return lines
     return [replace(lines[0], text=f"{tag.name}  {lines[0].text}"), *lines[1:]]
 

@@ -41,7 +41,7 @@ def test_the_labels_are_said_once_with_their_colours():
     page.finished(
         frame(0, faces=[person(1, glasses=Classes("none", 1.0, {"none": 1.0, "some": 0.0}), width=Value(3))]), 0
     )
-    assert page.labels["gender"] == [["man", "#5ab4fa"], ["woman", "#fa78be"]]
+    assert page.labels["gender"] == [["man", "#46cda5"], ["woman", "#b98cf5"]]
     assert page.labels["age"] == ["years", "low", "high"]
     assert page.labels["glasses"] == [["none", "#e1e1e1"], ["some", "#e1e1e1"]]
     assert page.labels["width"] == ["value"]
