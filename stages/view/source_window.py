@@ -51,13 +51,13 @@ class SourceWindow:
     """Takes frames and what the person asks for, and keeps the window as it should be."""
 
     def __init__(self, window: Window, frame: FinishedFrame, stages: frozenset[str], style: str, delay_s: float):
-        """`frame`: the first; `stages`: whose labels keys switch; `style`: that of `annotate`."""
+        """`frame`: the first; `stages`: whose labels keys switch; `style`, `delay_s`: as for `open_display`."""
         self.frame = frame
         self.pictures = ImageHistory(delay_s)
         self.numbers: tuple[Line | Bar, ...] = ()  # how the run goes
         self._window, self._stages, self._style = window, stages, style
         self._tracks = TrackHistory()
-        self._analysed_s = self._shown_s = 0.0  # time in the source: of the newest that was analysed, of that shown
+        self._analysed_s = self._shown_s = 0.0  # time in the source, of the newest frame and of that shown
         self._live, self._since_s, self._age_s = False, 0.0, 0
         self._look: _Look | None = None
         self._layout: Layout | None = None
@@ -135,7 +135,8 @@ class SourceWindow:
 
     def _set(self, frame: FinishedFrame, live: bool, now_s: float) -> None:
         self.frame, self._live, self._since_s = frame, live, now_s
-        self._shown_s = self._analysed_s
+        is_preview = frame.picture.rate is None  # It has no time; its faces are those of the newest that was analysed.
+        self._shown_s = self._analysed_s if is_preview else frame.picture.time
 
     def _selection_at(self, x: float, y: float) -> _Selection | None:
         """The smallest face at a point of the frame."""
