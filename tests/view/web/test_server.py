@@ -240,15 +240,14 @@ def test_a_live_source_shows_its_newest_picture_but_not_to_who_wants_faces_hidde
 def test_each_source_has_its_own_pictures_and_samples():
     web = opened(sources=["door", "yard"])
     show(web, 2, source="yard")  # The tabs are in the order of the configuration all the same.
+    show(web, 1, source="door")
     with contextlib.closing(web), Browser(web) as browser:
         assert [source["name"] for source in browser.hear()[0]["about"]["sources"]] == ["door", "yard"]
-        browser.say(do="ready")
-        show(web, 1, source="door")
         for source, number in (("door", 1), ("yard", 2)):
             browser.look(source)
+            browser.say(do="ready")
             said, _ = browser.hear()
             assert (said["source"], said["picture"]["frame"], said["samples"][0]["frame"]) == (source, number, number)
-            browser.say(do="ready")
 
 
 def test_who_looks_at_all_sources_gets_small_pictures_of_each_in_turn():
