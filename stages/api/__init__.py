@@ -8,7 +8,7 @@ from ..frames import Face, Pose
 from .analysis import analyze, annotate
 from .frame import Frame
 from .pictures import NotAPicture
-from .results import NotInstalled, Person, Run, read
+from .results import NotInstalled, Run, read
 from .streaming import RunFailed, Stream, stream
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "Frame",
     "NotAPicture",
     "NotInstalled",
-    "Person",
     "Pose",
     "Run",
     "RunFailed",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FacepipeError
-from ..frames import Face
 from ..layout import SUMMARY
-from ..reading.lines import NoFrames, Results, results_in, summary_in
+from ..people.event_file import follow
+from ..people.of_run import PeopleOfRun
+from ..reading.lines import NoFrames, Results, manifest_of, results_in, summary_in
 from ..reading.tables import arrow_table, columns_of, rows
 from ..results.run_file import run_in
 from ..sources.spec import expanded
@@ -27,18 +28,6 @@ _PANDAS = {str: "string", int: "Int64", float: "float64", bool: "boolean"}  # ty
 
 class NotInstalled(FacepipeError):
     """An optional package is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A face that was followed, in one video or before one camera."""
-
-    source: str
-    file: str | None  # of a folder: which video
-    id: int  # counts from 1 within its source
-    first: float  # seconds: the time of the first frame with this face
-    last: float  # and of the last one
-    frames: int  # how many frames it is in
 
 
 def read(folder: str | os.PathLike[str]) -> Run:
@@ -80,18 +69,33 @@ class Run:
             with suppress(NoFrames):  # Of a run that has just begun.
                 yield from map(Frame.of, results)
 
-    def people(self) -> list[Person]:
-        """Every face that was followed, in the order in which they came; none for pictures, or without `render.track`.
+    def people(self) -> list[dict]:
+        """A row for each person, as in people.csv, whose columns docs/people.md has; what is not known is None.
 
+        There are none for pictures, or without `render.track`. `pandas.DataFrame(run.people())` makes a data frame.
         Raises `ResultsError`.
         """
-        people: dict[tuple, Person] = {}
-        for frame in self.frames():
-            for face in frame.faces:
-                if face.id is not None:
-                    key = (frame.source, frame.file, face.id)
-                    people[key] = _seen_again(people.get(key), frame, face)
-        return list(people.values())
+        return list(self._people().people())
+
+    def seconds(self) -> Iterator[dict]:
+        """A row for each person and second, as in seconds.csv. Raises `ResultsError`."""
+        yield from self._people().seconds()
+
+    def days(self, begins: datetime | None = None) -> list[dict]:
+        """Visitors by the hour, gender and age group, as in days.csv.
+
+        `begins`: the time of day of the first frame of a video, with its zone; cameras know it. Raises `ResultsError`.
+        """
+        return self._people().days(begins)
+
+    def events(self) -> Iterator[dict]:
+        """Who appeared, left, entered a zone or crossed a line: the lines of events.jsonl; one source after the other.
+
+        Raises `NotAnEvent`.
+        """
+        for results in self._results:
+            for _, event in follow(results.folder):
+                yield event
 
     def to_arrow(self) -> pyarrow.Table:
         """One row for each face in each frame, with the columns of docs/results.md; needs pyarrow.
@@ -114,6 +118,9 @@ class Run:
         table = pandas.DataFrame.from_records(list(rows(results)), columns=list(columns))
         return table.astype({name: _PANDAS[kind] for name, kind in columns.items()})
 
+    def _people(self) -> PeopleOfRun:
+        return PeopleOfRun(self.path, manifest_of(self.path), self._with_frames())
+
     def _with_frames(self) -> list[Results]:
         return [results for results in self._results if _has_frames(results)]
 
@@ -123,11 +130,6 @@ def _has_frames(results: Results) -> bool:
         return next(iter(results), None) is not None
     except NoFrames:
         return False
-
-
-def _seen_again(person: Person | None, frame: Frame, face: Face) -> Person:
-    first, frames = (person.first, person.frames) if person else (frame.time, 0)
-    return Person(frame.source, frame.file, face.id, first, frame.time, frames + 1)
 
 
 def _not_installed(error: ModuleNotFoundError, package: str) -> Exception:

@@ -6,11 +6,13 @@ import csv
 import importlib.util
 import json
 import shutil
+from datetime import datetime
 
 import pytest
 
 from stages import api
 from stages.errors import FacepipeError
+from stages.people.__main__ import main as people
 from stages.report.__main__ import main as report
 
 
@@ -25,12 +27,26 @@ def test_how_the_run_ended(shown):
     assert run.ended == "finished" and run.summary["sources"][0]["rendered"] == len(list(run.frames()))
 
 
-def test_people_are_the_faces_that_were_followed(shown, album):
-    first, second = api.read(shown).people()
-    frames = [frame for frame in api.read(shown).frames() if any(face.id == first.id for face in frame.faces)]
-    assert (first.source, first.file, first.id) == ("film.mp4", None, 1) and second.id == 2
-    assert (first.first, first.last, first.frames) == (frames[0].time, frames[-1].time, len(frames))
+def test_people_seconds_and_days_are_the_tables_of_the_command(shown, album, tmp_path):
+    folder = tmp_path / "shown"
+    shutil.copytree(shown, folder)
+    begins = "2026-11-29T09:59+01:00"
+    assert people([str(folder), "--begins", begins]) == 0
+    run = api.read(folder)
+    tables = {"people": run.people(), "seconds": list(run.seconds()), "days": run.days(datetime.fromisoformat(begins))}
+    for name, rows in tables.items():
+        with (folder / f"{name}.csv").open(newline="") as file:
+            written = list(csv.DictReader(file))
+        said = [{key: "" if cell is None else str(cell) for key, cell in row.items()} for row in rows]
+        assert [{key: cell for key, cell in row.items() if key in one} for row, one in zip(written, said, strict=True)] == said
+        assert written and len(written) == len(said)
     assert api.read(album).people() == []
+
+
+def test_events_are_the_lines_of_events_jsonl(shown, album):
+    lines = (shown / "events.jsonl").read_text().splitlines()
+    assert lines and [json.dumps(event) for event in api.read(shown).events()] == lines
+    assert list(api.read(album).events()) == []
 
 
 def test_the_table_is_that_of_the_report(album, shown, tmp_path):
@@ -64,7 +80,13 @@ def test_a_run_under_way_has_its_frames_so_far(shown, tmp_path):
     lines = (shown / "results.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "results.jsonl").write_bytes(b"")
     run = api.read(folder)
-    assert list(run.frames()) == [] and run.people() == [] and run.ended is None and run.summary == {}
+    assert (
+        list(run.frames()) == []
+        and run.people() == []
+        and list(run.events()) == []
+        and run.ended is None
+        and run.summary == {}
+    )
     (folder / "results.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:50])  # As a kill may leave it.
     assert [frame.frame for frame in run.frames()] == [0, 1, 2]
 
