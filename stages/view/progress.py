@@ -44,7 +44,7 @@ class Pace:
         if self._first_s is None or self._moments[-1][0] - self._first_s < SETTLED_S:
             return None
         (since_s, before), (now_s, done) = self._moments[0], self._moments[-1]
-        return (done - before) / (now_s - since_s) if done > before else None
+        return (done - before) / (now_s - since_s) if done > before and now_s > since_s else None
 
 
 def progress_line(

@@ -92,6 +92,13 @@ def test_pictures_of_which_each_takes_seconds_have_a_time_too():
     assert pace.frames_s() == pytest.approx(1 / 15, rel=0.5)
 
 
+def test_reports_of_two_sources_in_the_same_moment_are_no_speed():
+    pace = Pace()
+    for now_s, done in ((0.0, 0), (1.0, 1), (9.0, 2), (9.0, 4)):
+        pace.note(now_s, done)
+    assert pace.frames_s() is None
+
+
 def test_a_source_that_begins_anew_is_measured_anew():
     pace = Pace()
     for second, done in enumerate((0, 10, 20, 30, 5)):
