@@ -129,10 +129,11 @@ class EventMachine:
         people = [
             person.to_json() | {"is_in_view": person.seen is self._before} for _, person in sorted(self._people.items())
         ]
-        return {"before": before, "held_s": self._held_s, "people": people}
+        return {"appeared": self.appeared, "before": before, "held_s": self._held_s, "people": people}
 
     def take_up(self, said: dict) -> None:
         """Go on from what another one knew; raises `KeyError`, `TypeError` and `ValueError` for nothing such."""
+        self.appeared = int(said["appeared"])
         self._before = None if said["before"] is None else Line.of_json(said["before"])
         self._held_s = float(said["held_s"])
         for one in said["people"]:

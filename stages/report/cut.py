@@ -14,6 +14,7 @@ from ..reading.lines import NoFrames, Results, inputs_of, place_of
 from ..reading.over_time import Moment
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
+from ..results.pieces import whole_of
 from ..results.source_folder import SourceFolder
 from ..sources.opening import open_source
 from ..sources.stamps import source_in, unchanged_file
@@ -92,11 +93,11 @@ def _from_originals(cut: Cut, folder: Path, wanted: Iterable[Moment], look: Look
     inputs = inputs_of(folder)
     if "capture.loop" in inputs:  # Times go on from round to round, and those of the file do not.
         return
-    found = Cut(may_link=False)
-    if source_in(inputs, folder.name)[0] == DEMO:
+    found, name = Cut(may_link=False), whole_of(folder).name
+    if source_in(inputs, name)[0] == DEMO:
         _take(found, DEMO, of_source(open_source(DEMO), wanted), look, is_annotated=False)
     for file, moments in _by_file(wanted):
-        if (path := unchanged_file(inputs, folder.name, file)) is not None:
+        if (path := unchanged_file(inputs, name, file)) is not None:
             _take(found, path.name, of_original(path, moments), look, is_annotated=False)
     cut.pictures |= found.pictures
 

@@ -245,6 +245,7 @@ def test_a_run_goes_on_where_old_pieces_were_moved_away(tmp_path):
     with opened(folder, life=1) as outputs:
         assert outputs.recorder.restored.counts["rendered"] == 10
         write(outputs)
+        assert outputs.people == 2
     whole = made(tmp_path / "whole")
     assert joined(folder, "events.jsonl") == b"".join(
         (whole / "pieces" / name / "events.jsonl").read_bytes() for name in ("000003", "000004")
