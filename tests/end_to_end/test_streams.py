@@ -23,7 +23,8 @@ def test_a_run_is_streamed_to_a_server_and_as_hls_as_it_is_drawn_and_its_results
     assert ran.results == calm.results
     assert Playlist.parse(playlist.read_text()).segments and "#EXT-X-ENDLIST" in playlist.read_text()
     for stream in (playlist, server.recording):
-        assert len(frames_of(stream)) >= 30  # Of 32: the server is ended before it has written the last ones.
+        # Of 32: the server may end before it has written the last ones. ffprobe warns of bursts, as on a busy machine.
+        assert len(frames_of(stream, "error")) >= 30
         seen, annotated = last_picture(stream), last_picture(ran.output / "annotated" / "slow.mp4")
         assert seen.shape == (HEIGHT, WIDTH, 3)
         assert np.abs(seen.astype(int) - annotated).mean() < 3  # Of 255; without the boxes it is more.

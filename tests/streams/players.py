@@ -20,11 +20,11 @@ from tests.end_to_end.command import eventually
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffmpeg and ffprobe")
 
 
-def frames_of(place: Path | str) -> list[dict]:
-    """Every frame that ffprobe decodes of a file or playlist, with its type and time; without any complaint of it."""
-    command = ["ffprobe", "-v", "warning", "-of", "json", "-select_streams", "v", "-show_frames", str(place)]
+def frames_of(place: Path | str, complaints: str = "warning") -> list[dict]:
+    """Every frame that ffprobe decodes of a file or playlist, without complaints of this level."""
+    command = ["ffprobe", "-v", complaints, "-of", "json", "-select_streams", "v", "-show_frames", str(place)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     return json.loads(done.stdout)["frames"]
 
 
