@@ -106,8 +106,7 @@ def test_two_of_every_worker_write_the_same_also_when_quiet_and_beside_files_of_
 
 
 def test_one_frame_at_a_time_and_blurred_gives_the_same_and_nobody_can_be_recognised(shown: Ran, film, place):
-    usual = "--set=stages.detect.longest_side=448", "--set=stages.detect.smallest_face=0.04"  # More is found with blur.
-    alone = place.run(film, "--blur", "--set=window=1", "--set=stages.detect.replicas=1", *usual).succeeded()
+    alone = place.run(film, "--blur", "--set=window=1", "--set=stages.detect.replicas=1").succeeded()
     assert alone.results == shown.results
     last = watch(alone.output / "annotated/film.mp4").last
     detector = make_detector(Detect(detector="haar", longest_side=640, smallest_face=0.08, haar=Haar(step=1.1)))
