@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,19 +15,27 @@ from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line, parsed
 from stages.view.overlay.steady import SteadyLabels
 from stages.view.postprocess import PostProcessor
-from tests.results.frames import face, flat
+from tests.results.frames import face
 from tests.view.test_replay import histories
 
 WIDTH, HEIGHT = 320, 180
 
 
-def in_a_video(frame: FinishedFrame) -> FinishedFrame:
-    return replace(frame, picture=replace(frame.picture, pixels=flat(WIDTH, HEIGHT)))
+def in_a_video(frame: FinishedFrame, doubtful: list[tuple]) -> FinishedFrame:
+    still = frame.picture.rate is None or frame.error is not None
+    pixels = np.arange(WIDTH * HEIGHT * 3, dtype=np.uint64) * 2654435761 % 251  # No two places are alike.
+    picture = replace(frame.picture, pixels=pixels.astype(np.uint8).reshape(HEIGHT, WIDTH, 3))
+    return replace(frame, picture=picture, doubtful=[] if still else doubtful)
 
 
-@given(frames=histories().map(lambda frames: list(map(in_a_video, frames))), data=st.data())
-def test_whoever_draws_on_after_a_kill_draws_the_same(frames, data):
-    pipeline = read_config("source: demo\n", "test.yaml")
+BOXES = st.lists(st.tuples(st.floats(0, 300), st.floats(0, 160), st.just(40.0), st.just(40.0)), max_size=2)
+
+
+@pytest.mark.parametrize("blur", ["none", "pixelate"])
+@given(frames=histories(), data=st.data())
+def test_whoever_draws_and_hides_on_after_a_kill_does_the_same(blur, frames, data):
+    pipeline = read_config(f"source: demo\nrender: {{blur: {blur}}}\n", "test.yaml")
+    frames = [in_a_video(frame, data.draw(BOXES)) for frame in frames]
     undisturbed = PostProcessor(pipeline)
     finished = [undisturbed.finish(frame) for frame in frames]
     cut = data.draw(st.integers(0, len(frames)))
@@ -35,6 +44,7 @@ def test_whoever_draws_on_after_a_kill_draws_the_same(frames, data):
         restarted.replay(parsed(line(frame)))
     for frame, before in zip(frames[cut:], finished[cut:], strict=True):
         after = restarted.finish(frame)
+        assert line(after) == line(before)
         assert np.array_equal(restarted.draw(after), undisturbed.draw(before))
 
 
