@@ -83,7 +83,7 @@ def compose(arrangement: Arrangement, drawn: np.ndarray) -> np.ndarray:
 
 def mark_face(drawn: np.ndarray, face: Face) -> None:
     """Draw a second frame around a face whose history is shown, onto a picture of its scale."""
-    thick = max(1, round(min(drawn.shape[:2]) * 0.0045))
+    thick = max(1, round(min(drawn.shape[:2]) * 0.003))
     x, y, width, height = face.box
     upper_left, lower_right = (round(x) - 2 * thick, round(y) - 2 * thick), (round(x + width), round(y + height))
     cv2.rectangle(drawn, upper_left, tuple(side + 2 * thick for side in lower_right), _SELECTED, thick, cv2.LINE_AA)

@@ -51,10 +51,10 @@ class KeysPanel:
     def blocks(self, capital: int) -> list[Block]:
         pad, step = _pad(capital), line_height(capital) + round(capital * 0.3)
         widths = [max(text_mask(row[column], capital).shape[1] for row in self.keys) for column in (0, 1)]
-        image = np.full((len(self.keys) * step + pad, 3 * pad + sum(widths), 3), MARGIN, np.uint8)
+        image = np.full((len(self.keys) * step + pad, sum(widths) + 2 * pad, 3), MARGIN, np.uint8)
         for number, (key, does) in enumerate(self.keys):
-            write(image, (pad, pad + number * step), key, capital)
-            write(image, (2 * pad + widths[0] + pad // 2, pad + number * step), does, capital)
+            write(image, (0, pad + number * step), key, capital)
+            write(image, (widths[0] + pad + pad // 2, pad + number * step), does, capital)
         return [image]
 
 
@@ -112,27 +112,25 @@ def numbers(snapshot: Snapshot, processes: Mapping[str, int]) -> tuple[Line | Ba
 
 
 def size_of(blocks: Sequence[Block], capital: int) -> tuple[int, int]:
-    """Width and height of blocks below each other."""
-    sizes = [_size(block, capital) for block in blocks]
-    return max(width for width, _ in sizes), sum(height for _, height in sizes)
+    """Width and height of blocks below each other, with a margin on both sides."""
+    sizes = [_size(block) for block in blocks]
+    return max(width for width, _ in sizes) + 2 * _pad(capital), sum(height for _, height in sizes)
 
 
 def draw_blocks(canvas: np.ndarray, corner: tuple[int, int], blocks: Sequence[Block], capital: int) -> None:
     """Draw blocks below each other onto uint8 (H, W, 3) BGR, from their upper left corner on."""
-    left, top = corner
+    left, top = corner[0] + _pad(capital), corner[1]
     for block in blocks:
         if isinstance(block, LabelBox):
             draw_label_box(canvas, (left, top), block)
         else:
             height, width = block.shape[:2]
-            canvas[top : top + height, left + _pad(capital) : left + _pad(capital) + width] = block
-        top += _size(block, capital)[1]
+            canvas[top : top + height, left : left + width] = block
+        top += _size(block)[1]
 
 
-def _size(block: Block, capital: int) -> tuple[int, int]:
-    if isinstance(block, LabelBox):
-        return block.size
-    return block.shape[1] + 2 * _pad(capital), block.shape[0]
+def _size(block: Block) -> tuple[int, int]:
+    return block.size if isinstance(block, LabelBox) else block.shape[1::-1]
 
 
 def _pad(capital: int) -> int:
