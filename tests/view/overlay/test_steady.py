@@ -15,7 +15,7 @@ from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line, parsed
 from stages.view.overlay.steady import SteadyLabels
 from stages.view.postprocess import PostProcessor
-from tests.results.frames import face
+from tests.results.frames import face, frame
 from tests.view.test_replay import histories
 
 WIDTH, HEIGHT = 320, 180
@@ -35,17 +35,26 @@ BOXES = st.lists(st.tuples(st.floats(0, 300), st.floats(0, 160), st.just(40.0), 
 @given(frames=histories(), data=st.data())
 def test_whoever_draws_and_hides_on_after_a_kill_does_the_same(blur, frames, data):
     pipeline = read_config(f"source: demo\nrender: {{blur: {blur}}}\n", "test.yaml")
-    frames = [in_a_video(frame, data.draw(BOXES)) for frame in frames]
+    frames = [in_a_video(one, data.draw(BOXES)) for one in frames]
     undisturbed = PostProcessor(pipeline)
-    finished = [undisturbed.finish(frame) for frame in frames]
+    finished = [undisturbed.finish(one) for one in frames]
     cut = data.draw(st.integers(0, len(frames)))
     restarted = PostProcessor(pipeline)
-    for frame in finished[:cut]:
-        restarted.replay(parsed(line(frame)))
-    for frame, before in zip(frames[cut:], finished[cut:], strict=True):
-        after = restarted.finish(frame)
+    for one in finished[:cut]:
+        restarted.replay(parsed(line(one)))
+    for one, before in zip(frames[cut:], finished[cut:], strict=True):
+        after = restarted.finish(one)
         assert line(after) == line(before)
         assert np.array_equal(restarted.draw(after), undisturbed.draw(before))
+
+
+def test_a_render_that_is_started_again_hides_what_may_have_been_a_face_a_moment_ago():
+    first, second = in_a_video(frame(0), [(50.0, 50.0, 40.0, 40.0)]), in_a_video(frame(1), [])
+    pipeline = read_config("source: demo\nrender: {blur: pixelate}\n", "test.yaml")
+    undisturbed, restarted = PostProcessor(pipeline), PostProcessor(pipeline)
+    restarted.replay(parsed(line(undisturbed.finish(first))))
+    hidden = [by.finish(second).picture.pixels for by in (undisturbed, restarted)]
+    assert np.array_equal(*hidden) and (hidden[0][50:90, 50:90] != second.picture.pixels[50:90, 50:90]).mean() > 0.9
 
 
 def walk(labels: SteadyLabels, *frames: list[Face], rate: float = 25.0, **said) -> list[tuple]:
