@@ -18,7 +18,7 @@ from stages.config.settings import CardSettings, Settings, SourceSettings
 from stages.delivery.grants import Assignment, Grants
 from stages.detect import _answer, is_frame
 from stages.frames import CropGeometry, Picture
-from stages.people.events import EventMachine
+from stages.people.events import Event, EventMachine
 from stages.protocol import limits
 from stages.protocol.messages import (
     FROM_RENDER,
@@ -170,9 +170,8 @@ class Events:
     def __init__(self):
         self._machine = EventMachine(1.0)
 
-    def take(self, line, plays: bool) -> None:
-        if plays:
-            self._machine.step(line)
+    def take(self, line, plays: bool) -> list[Event]:
+        return self._machine.step(line) if plays else []
 
     def close(self, *_) -> None:
         pass
@@ -184,7 +183,9 @@ def test_render_writes_each_frame_once_and_in_order_whatever_it_is_told(cards, f
     random.shuffle(said)
     paper = Paper()
     events = Extra("events", Events())
-    outputs = SourceOutputs(paper, PostProcessor(Pipeline()), Screens().of("s", previews=False), events)
+    outputs = SourceOutputs(
+        paper, PostProcessor(Pipeline()), Screens().of("s", previews=False), events, Extra("streams", None)
+    )
     source = RenderedSource("s", "r", 1, cards, outputs, Peers())
     source.start("c", SourceHello(run="r", source="s", epoch=7, live=False, key=KEY))
     for message in said:

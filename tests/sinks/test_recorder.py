@@ -199,11 +199,11 @@ def test_the_report_finds_the_faces_of_files_that_are_kept_apart(tmp_path, capsy
     pins = ["shots", [["A.jpg", 1, 2], ["a.jpg", 1, 2]]]
     RunFile("ab12", {"source shots": pins, "render.blur": "none"}, ended="finished").write(tmp_path)
     recorder = recording(tmp_path, manifest=Manifest(tmp_path), apart={"a.jpg"})
-    for number, (file, grey) in enumerate((("A.jpg", 40), ("a.jpg", 200))):
+    for number, (file, grey) in enumerate((("A.jpg", 150), ("a.jpg", 200))):
         taken = frame(number, flat(64, 48, grey), [face(5, 5, 30)], file=file, rate=None, time=0.0, source="shots")
         recorder.write(taken, taken.picture.pixels)
     recorder.close()
     assert report([str(tmp_path)]) == 0
     cut = re.findall(r"data:image/jpeg;base64,([^\"')]+)", (tmp_path / "report.html").read_text())
     pictures = [cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_GRAYSCALE) for one in cut]
-    assert sorted(round(float(picture.mean()), -1) for picture in pictures) == [40, 200]
+    assert sorted(round(float(picture.mean()), -1) for picture in pictures) == [150, 200]

@@ -30,6 +30,7 @@ DECIDES = {
         "smooth": {"gender": 1.0},
         "unsure_below": 0.5,
         "annotated": False,
+        "rotate": "1h",
     },
     "capture": {"start": 1.0, "end": 2.0, "fps": 5.0, "loop": True},
 }
@@ -50,6 +51,8 @@ DECIDES_NOTHING = {
         "snapshot",
         "subtitles",
         "encoder",
+        "keep",
+        "stream",
         "host",
     },
     "capture": {"host"},

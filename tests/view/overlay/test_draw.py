@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 
@@ -320,15 +321,24 @@ SEEN_BY = {
 }
 
 
+SEVEN_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
 @pytest.mark.parametrize("eyes", SEEN_BY)
-def test_twelve_people_have_colours_that_are_told_apart_also_by_colour_blind_people(eyes):
+def test_twelve_people_and_seven_emotions_have_colours_that_are_told_apart_also_by_colour_blind_people(eyes):
     assert len(ID_COLOURS) == 12
-    bgr = np.array(ID_COLOURS) / 255
+    assert smallest_distance(ID_COLOURS, eyes) > 16  # Okabe and Ito's seven: 17
+    assert smallest_distance([LABEL_COLOURS[label] for label in SEVEN_EMOTIONS], eyes) > 24
+
+
+def smallest_distance(colours: Iterable[tuple[int, int, int]], eyes: str) -> float:
+    """The smallest distance of two of these colours, BGR, in CIELAB, as such eyes see them."""
+    bgr = np.array(list(colours)) / 255
     linear = np.where(bgr <= 0.04045, bgr / 12.92, ((bgr + 0.055) / 1.055) ** 2.4)[:, ::-1]
     seen = np.clip(linear @ np.array(SEEN_BY[eyes]).T, 0, 1)
     encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
     lab = cv2.cvtColor(encoded[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0]
-    assert min(np.linalg.norm(a - b) for a, b in combinations(lab, 2)) > 16  # Okabe and Ito's seven: 17
+    return min(np.linalg.norm(a - b) for a, b in combinations(lab, 2))
 
 
 def test_what_is_smoothed_is_what_is_drawn():

@@ -22,15 +22,6 @@ export function colours() {
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (theme = null));
 
-// A colour that was chosen for photographs, as a line on the page's ground: darker where the ground is light.
-export function inked(hex) {
-  if (colours().dark) return hex;
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const light = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
-  const by = Math.min(1, 0.52 / light);
-  return `rgb(${[r, g, b].map((part) => Math.round(part * by)).join(" ")})`;
-}
-
 // A chart in a panel: a title, what is read at the line, and a canvas.
 export class Chart {
   // left: room for the names of levels, in pixels.
@@ -168,13 +159,13 @@ export function drawLines(chart, now, lines, { low, high, levels, fill = false }
           context.fill();
           context.globalAlpha = 1;
         }
-        context.strokeStyle = colour;
-        context.lineWidth = 2;
         context.lineCap = "round";
         context.beginPath();
         for (const p of run) context.lineTo(chart.x(p.t), y(p.value));
         context.lineTo(chart.x(run.at(-1).t) + 0.01, y(run.at(-1).value)); // One sample alone is a dot.
-        context.stroke();
+        // A dark edge on a light page: made dark enough themselves, the colours of people would be too much alike.
+        if (!colours().dark) stroke(context, "rgb(0 0 0 / 0.5)", 4);
+        stroke(context, colour, 2);
       }
   });
   chart.end();
@@ -203,12 +194,18 @@ export function drawStacks(chart, now, people, shades) {
     chart.clipped(() => {
       for (const run of runs) drawStack(chart, run, top, high, shades);
       const [from, to] = [chart.x(runs[0][0].t), chart.x(runs.at(-1).at(-1).t)];
-      context.fillStyle = inked(colour);
+      context.fillStyle = colour;
       context.fillRect(from, top + high, Math.max(2, to - from), 3);
     });
     label(chart, `#${id}`, Math.max(chart.left, chart.x(runs[0][0].t)), chart.x(runs.at(-1).at(-1).t), top, colour);
   }
   chart.end();
+}
+
+function stroke(context, colour, width) {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.stroke();
 }
 
 function drawStack(chart, run, top, high, shades) {

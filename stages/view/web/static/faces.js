@@ -1,6 +1,5 @@
 // A card for each face of the picture: a line of words, and all numbers where it is unfolded.
 
-import { inked } from "./charts.js";
 import { arrange, button, make, write } from "./dom.js";
 import { areSeveral, areClasses, bestOf, inShort, percent, word, years } from "./words.js";
 
@@ -63,7 +62,7 @@ function fill(card, face, labels) {
     said.push([stage, word(names, numbers), number]);
     if (areSeveral(names)) names.forEach(([name, shade], i) => bars.push([name, shade, numbers[i] ?? 0, i === bestOf(numbers)]));
   }
-  card.style.setProperty("--own", inked(colour));
+  card.style.setProperty("--own", colour);
   const [name, words, sure] = card.querySelector("button").children;
   const short = inShort({ ...face, name: "" }, labels).join(", ");
   write(name, face.name || short || "face"); // One face alone needs no number.

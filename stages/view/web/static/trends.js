@@ -1,6 +1,6 @@
 // The charts of a source: what its stages say over the last minute, and how fast the run is.
 
-import { Chart, colours, drawLines, drawStacks, inked } from "./charts.js";
+import { Chart, colours, drawLines, drawStacks } from "./charts.js";
 import { make } from "./dom.js";
 import { foldable } from "./folding.js";
 import { nearest, OVER_S } from "./store.js";
@@ -68,14 +68,14 @@ function legend(labels) {
 
 function reading({ id, colour }, said) {
   const span = make("span", { textContent: `#${id} ${said}`, className: "reading" });
-  span.style.setProperty("--own", inked(colour));
+  span.style.setProperty("--own", colour);
   return span;
 }
 
 function lineOf({ colour, runs }, labels) {
   const point = ({ t, numbers: [first, ...more] }) =>
     labels[0] === "years" ? { t, value: first, low: more[0], high: more[1] } : { t, value: labels[0] === "value" ? first : more[0] };
-  return { colour: inked(colour), runs: runs.map((run) => run.map(point)) };
+  return { colour, runs: runs.map((run) => run.map(point)) };
 }
 
 function scaleOf(people, labels) {
