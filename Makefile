@@ -28,6 +28,7 @@ help:
 	@echo 'make install-dev     and what the tests take'
 	@echo 'make lint            checks the style of the code'
 	@echo 'make pictures        draws the pictures and figures of the documentation anew, and runs its notebook'
+	@echo 'make screenshots     takes the screenshots of the web page and the report, and the film of the page'
 	@echo 'make site            builds the documentation as a site, with search, into out/site'
 	@echo 'make chaos           kills stages all along for CHAOS_MINUTES (3), and compares the results'
 	@echo 'make soak            an hour with a kill a minute: whether memory, descriptors and threads stay flat'
@@ -99,6 +100,13 @@ pictures: install-demo install-dev
 .PHONY: site
 site: install-dev
 	$(BIN)/python -m docs.make_site
+
+# Of the web page and of the report, and the film of the page; needs chromium and three minutes on a quiet machine.
+.PHONY: screenshots
+screenshots: install-demo install-dev
+	$(BIN)/python -m docs.web_picture
+	$(BIN)/python -m docs.report_picture
+	$(BIN)/python -m docs.live_picture
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -39,7 +39,9 @@ def main() -> int:
             tab.open(address)
             tab.until("facepipe.pictures > 0", "pictures")
             time.sleep(BEFORE_S)
-            write_film(filmed(tab), PROJECT / "docs" / name)
+            pictures = filmed(tab)
+            tab.close()
+            write_film(pictures, PROJECT / "docs" / name)
     return 0
 
 
