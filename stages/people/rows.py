@@ -146,7 +146,7 @@ class Said:
             said = self.stages.get(stage)
             if said is None or said.kind is not type(answer):
                 said = self.stages[stage] = StageAnswers(type(answer))
-            said.add(answer, face.answers.get(stage), seconds, moment)
+            said.add(answer, face.answers.get(stage), seconds, moment, face.quality)
         if shown.keys() == self.stages.keys():  # A frame that not all are asked about does not tell their order.
             self.stages = {stage: self.stages[stage] for stage in shown}
 

@@ -29,10 +29,11 @@ class StageAnswers:
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)  # of scores or numbers, each times the seconds it stood for
     labels: dict[str, float] = field(default_factory=dict)  # classes: for how many seconds each was the strongest
-    best: dict[str, tuple[float, Moment]] = field(default_factory=dict)  # classes: where each was surest
+    best: dict[str, tuple[float, Moment]] = field(default_factory=dict)  # classes: where each was surest and well seen
+    worth: dict[str, float] = field(default_factory=dict)  # of these moments: confidence times the quality of the face
 
-    def add(self, answer: Answer, raw: Answer | None, seconds: float, moment: Moment) -> None:
-        """`answer` is what is shown, `raw` what was said about this very frame."""
+    def add(self, answer: Answer, raw: Answer | None, seconds: float, moment: Moment, quality: float | None) -> None:
+        """`answer` is what is shown, `raw` what was said about this very frame; `quality`: of its face, if known."""
         numbers = answer.numbers
         if not math.isfinite(sum(numbers.values())):
             return  # A net that gave no number said nothing.
@@ -44,8 +45,9 @@ class StageAnswers:
             label = answer.top[0]
             self.labels[label] = self.labels.get(label, 0.0) + seconds
             said, confidence = raw.top if raw is not None and raw.top else (None, 0.0)
-            if said == label and confidence > self.best.get(label, (-1.0, None))[0]:
-                self.best[label] = (confidence, moment)
+            worth = confidence * (1.0 if quality is None else quality)
+            if said == label and worth > self.worth.get(label, -1.0):
+                self.best[label], self.worth[label] = (confidence, moment), worth
 
     @property
     def mean(self) -> Answer:

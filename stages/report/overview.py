@@ -18,6 +18,7 @@ from .gathering import UNFOLLOWED, Gathered
 from .words import NARROW, Pictures, clock, followed, image, percent
 
 MOMENTS = 8
+POOR = 0.4  # of the best moment: what is worth less shows hardly anything
 
 
 @dataclass(slots=True)
@@ -137,11 +138,16 @@ class Best:
     confidence: float
     moment: Moment
     who: str
+    worth: float  # confidence times the quality of the face
 
 
 def best_moments(gathered: Gathered) -> list[Best]:
-    """Those of the strongest labels: of each one the surest, then those of other people, in the order of time."""
-    every = sorted(_candidates(gathered), key=lambda best: -best.confidence)
+    """Those of the strongest labels: of each one the surest, then those of other people, in the order of time.
+
+    One at which a face can hardly be seen is left out, if there is a better one.
+    """
+    every = sorted(_candidates(gathered), key=lambda best: -best.worth)
+    every = [best for best in every if best.worth >= POOR * every[0].worth]
     chosen: list[Best] = []
     for of in (lambda best: best.label, lambda best: best.who, lambda best: (best.label, best.who)):
         seen = {of(best) for best in chosen}
@@ -159,11 +165,12 @@ def _candidates(gathered: Gathered) -> Iterator[Best]:
             who = f"#{person.id}" if person.id != UNFOLLOWED else ""
             for label, share in said.shares if said else ():
                 if share >= LEAST_SHARE and label in said.best:
-                    yield Best(label, *said.best[label], who)
+                    yield Best(label, *said.best[label], who, said.worth[label])
     for still in gathered.stills:
         answer = still.face.shown.get(gathered.coloured)
         if answer is not None and answer.top and not still.face.says_unsure:
-            yield Best(*answer.top, still.moment, printable(still.moment.file or ""))
+            quality = 1.0 if still.face.quality is None else still.face.quality
+            yield Best(*answer.top, still.moment, printable(still.moment.file or ""), answer.top[1] * quality)
 
 
 def moments_section(gathered: Gathered, pictures: Pictures, captions: Sequence[str]) -> Iterator[str]:
