@@ -14,7 +14,9 @@ export class Wall {
   lay(names) {
     for (const name of this.tiles.keys()) if (!names.includes(name)) this.tiles.delete(name);
     for (const name of names) if (!this.tiles.has(name)) this.tiles.set(name, this.newTile(name));
-    this.element.dataset.count = Math.min(9, names.length);
+    const columns = Math.ceil(Math.sqrt(names.length));
+    this.element.style.setProperty("--columns", columns);
+    this.element.style.setProperty("--rows", Math.ceil(names.length / columns));
     arrange(this.element, [...this.tiles.values()].map(({ tile }) => tile));
   }
 
