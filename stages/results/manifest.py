@@ -29,12 +29,14 @@ class Manifest:
     def over(cls, results: Path) -> Manifest:
         """The one that knows this file: of its folder, or of one above.
 
-        Above it is where a run had several sources, and for a piece of the results.
+        Above it is where a run had several sources, and for a piece of the results. Where none knows it, because the
+        run was copied without the times of its files: that of the folder that holds the pieces, or else of its own.
         """
         own, folder = cls(results.parent), os.path.abspath(results.parent)
         in_pieces = os.path.basename(os.path.dirname(folder)) == PIECES
         above = [cls(one) for one in Path(folder).parents[: 3 if in_pieces else 1]]
-        return next((one for one in above if not own.exists() and one.is_ours(results)), own)
+        otherwise = above[1] if in_pieces and not own.exists() else own
+        return next((one for one in above if not own.exists() and one.is_ours(results)), otherwise)
 
     def exists(self) -> bool:
         return self._journal.exists()

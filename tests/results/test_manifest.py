@@ -167,3 +167,14 @@ def test_lines_that_say_nothing_make_nothing_ours(manifest):
     (manifest.folder / MANIFEST).write_bytes(b'\n7\n[]\n{}\n"x"\n{"made": "a"}\n{"made": "a", "size": "x"}\n\xff\n')
     (manifest.folder / "a").write_bytes(b"")
     assert manifest.files() == []
+
+
+def test_pieces_that_were_copied_without_their_times_are_those_of_the_run_all_the_same(manifest):
+    """`cp -r` gives files another time, and so none is known; a table of the run is still written beside it."""
+    results = manifest.folder / "pieces" / "000001" / "results.jsonl"
+    manifest.write(results, b"lines\n")
+    os.utime(results, ns=(1, 1))
+    assert not manifest.is_ours(results)
+    for folder in (manifest.folder, results.parent):
+        Manifest.over(results).write(folder / "faces.csv", b"id\n")
+    assert Manifest.over(results).folder == manifest.folder
