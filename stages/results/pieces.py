@@ -29,7 +29,7 @@ from .borders import Moment, expired
 from .errors import REPLACE, DamagedState
 from .source_folder import SourceFolder
 
-_NAME = re.compile(r"(\d{6,12})(?:-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)?")
+_NAME = re.compile(r"(\d{6,12})(?:-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)?", re.ASCII)
 LARGEST_BYTES = 10 * LINE_BYTES
 OF_FACES, OF_PEOPLE = "faces", "people"  # whose state a piece begins with: of what follows faces, and of the events
 UNREAD_BYTES = 100_000_000  # of the events of a source that were not sent yet and are older than `render.keep`
