@@ -11,12 +11,14 @@ from pathlib import Path
 
 from ..areas import Areas
 from ..config.schema import Pipeline
-from ..layout import RUN
+from ..layout import PIECE, RUN
 from ..reading.lines import NoFrames, Results, ResultsError, areas_of, coast_of, place_of, said_in
 from ..reading.tables import Row
+from ..results.errors import DamagedState
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
-from ..results.pieces import OF_PEOPLE, Before, pieces_of, whole_of
+from ..results.pieces import OF_PEOPLE, Before, whole_of
+from ..results.source_folder import SourceFolder
 from .events import EventMachine
 from .rows import days, people, seconds
 
@@ -60,7 +62,8 @@ class PeopleOfSource:
     def people(self, folder: Path, manifest: Manifest) -> Iterator[Row]:
         """Rows of people; pictures by their paths in the folder of the run."""
         place = place_of(self.results.folder, manifest)
-        pieces = [(Before.of(piece).frame, piece) for piece in pieces_of(place)]
+        parts = ((_first_frame(part), place_of(part.folder, manifest)) for part in self.results.parts())
+        pieces = [(first, piece) for first, piece in parts if first is not None]
 
         def picture_of(line: Line) -> str | None:
             piece = next((piece for first, piece in reversed(pieces) if first <= line.frame), place)
@@ -76,12 +79,27 @@ class PeopleOfSource:
     def events(self, manifest: Manifest) -> Iterator[tuple[Path, Iterator[bytes]]]:
         """Where each events.jsonl is to be, one for each piece, and its lines; to be read in this order."""
         machine, parts = EventMachine(self.coast_s, self.areas), self.results.parts()
-        before = Before.of(place_of(parts[0].folder, manifest))
+        before = _before(place_of(parts[0].folder, manifest))
         if self.is_as_run and OF_PEOPLE in before.state:  # Older pieces are deleted; who was there then is known.
             machine.take_up(before.state[OF_PEOPLE])
         for number, part in enumerate(parts, 1):
             ends_here = self.has_ended and number == len(parts)
             yield place_of(part.folder, manifest).events, _events_of(part, machine, ends_here)
+
+
+def _first_frame(part: Results) -> int | None:
+    with suppress(NoFrames):  # A piece that was just begun.
+        return next(iter(part)).frame
+    return None
+
+
+def _before(piece: SourceFolder) -> Before:
+    try:
+        return Before.of(piece)
+    except DamagedState:
+        raise ResultsError(
+            f"{piece.own / PIECE} is missing or damaged, and says who was followed before; put it back."
+        ) from None
 
 
 def _events_of(part: Results, machine: EventMachine, ends_here: bool) -> Iterator[bytes]:

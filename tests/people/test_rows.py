@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +17,9 @@ from stages.layout import LOCK
 from stages.locks import locked
 from stages.people.__main__ import main
 from stages.people.events import events_of
+from stages.people.of_run import PeopleOfRun
 from stages.people.rows import columns_of, days, people, seconds
+from stages.reading.lines import ResultsError, manifest_of, results_in
 from tests.people.material import at, seen, walk
 from tests.report.material import film, followed, written
 from tests.results.frames import ANSWERS, face, frame
@@ -242,3 +245,16 @@ def test_pictures_give_tables_without_rows(tmp_path):
 def test_each_answer_of_an_event_is_also_in_the_table_under_its_stage():
     [row] = people(walk(1, *[20] * 5))
     assert ANSWERS.keys() <= row.keys()
+
+
+def test_people_in_pieces_are_found_where_what_a_piece_begins_with_is_damaged_or_gone(tmp_path):
+    """It is in the lines where a piece begins; only the events need what was known before."""
+    for number, frames in enumerate((film(40, followed(1))[:20], film(40, followed(1))[20:]), start=1):
+        written(tmp_path / "pieces" / f"{number:06}", frames)
+    (tmp_path / "pieces" / "000002" / "piece.json").write_text("{")
+    of_run = PeopleOfRun(tmp_path, manifest_of(tmp_path), results_in(tmp_path))
+    assert [row["id"] for row in of_run.people()] == [1]
+    shutil.rmtree(tmp_path / "pieces" / "000001")  # As render.keep does.
+    [source] = PeopleOfRun(tmp_path, manifest_of(tmp_path), results_in(tmp_path)).sources
+    with pytest.raises(ResultsError, match=r"piece\.json is missing or damaged, .*; put it back\.$"):
+        next(source.events(manifest_of(tmp_path)))
