@@ -22,7 +22,7 @@ from ..results.drops import DropEntry, drops_in
 from ..results.errors import NotALine
 from ..results.jsonl import Line, lines_of
 from ..results.manifest import Manifest
-from ..results.pieces import pieces_of, results_in_pieces, whole_of
+from ..results.pieces import pieces_in, pieces_of, results_in_pieces, whole_of
 from ..results.run_file import LARGEST_BYTES
 from ..results.runs import newest_run
 from ..results.source_folder import SourceFolder
@@ -89,6 +89,11 @@ def results_in(folder: Path) -> list[Results]:
         raise ResultsError(f"{folder} {what}; write the folder that a run has left, such as out/clip.")
     if results_in_pieces(folder)[-1].is_file():
         return [Results(folder)]
+    if _holds_pieces(folder):  # Each of them would be taken for a source, and who is in two of them for two people.
+        whole = folder.parent if folder.name else folder / os.pardir
+        raise ResultsError(
+            f"{folder} holds the pieces of a run; write the folder of the run, {whole}, or of one piece."
+        )
     if runs := runs_in(folder):
         raise ResultsError(
             f"{folder} holds {len(runs)} run{'s' * (len(runs) != 1)} and is none itself; write the folder of one, such"
@@ -96,6 +101,12 @@ def results_in(folder: Path) -> list[Results]:
         )
     each = sorted({path.parent for name in (RESULTS, PIECES) for path in folder.glob(f"*/{name}")})[:FOLDERS]
     return [Results(path) for path in each] or [Results(folder)]
+
+
+def _holds_pieces(folder: Path) -> bool:
+    """Whether this is the folder `pieces` of the results of a source."""
+    whole = Path(os.path.abspath(folder)).parent
+    return os.path.basename(os.path.abspath(folder)) == PIECES and pieces_in(whole) != [whole]
 
 
 def chosen_folder(named: Path | None, command: str, say: Callable[[str], None]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_an_empty_file_is_a_sentence(tmp_path):
     [results] = results_in(written(tmp_path, []))
     with pytest.raises(ResultsError, match="holds no frame: the run ended before its first one"):
         list(results)
+
+
+def test_the_folder_that_pieces_lie_in_is_not_taken_for_a_run_of_several_sources(tmp_path, monkeypatch):
+    for number, frames in enumerate((film(3)[:2], film(3)[2:]), start=1):
+        written(tmp_path / "run" / "pieces" / f"{number:06}", frames)
+    assert [len(list(results)) for results in results_in(tmp_path / "run")] == [3]
+    with pytest.raises(ResultsError, match=rf"holds the pieces of a run; write the folder of the run, {tmp_path}/run,"):
+        results_in(tmp_path / "run" / "pieces")
+    monkeypatch.chdir(tmp_path / "run" / "pieces")
+    with pytest.raises(ResultsError, match=r"write the folder of the run, \.\., or"):
+        results_in(Path())
 
 
 @pytest.mark.parametrize(
