@@ -14,6 +14,8 @@ MQTT_PORT, MQTTS_PORT = 1883, 8883
 
 _PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _HOST = r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{1,253})"
+# The playlist names its segments after itself, as URIs: of #1-7.ts, 1?-7.ts and 1%-7.ts players would ask for others.
+_PLAYLIST = r"([^\0]*/)?[^/#?%\0-\x1f\x7f]+\.m3u8"
 _STORED = r"env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:[^\0]{1,4096}"
 
 BrokerAddress = Annotated[
@@ -49,8 +51,9 @@ Topic = Annotated[
 StreamAddress = Annotated[
     str,
     Matching(
-        "rtsp://HOST:PORT/PATH, the path of a playlist that ends in .m3u8, or env:NAME or file:PATH where it is stored",
-        rf"rtsps?://([!-.0-?A-~]+@)?{_HOST}(:{_PORT})?/[!-~]+|(?![A-Za-z][A-Za-z0-9+.-]+:/)[^\0]*[^/\0]\.m3u8|{_STORED}",
+        "rtsp://HOST:PORT/PATH, the path of a playlist that ends in .m3u8 and has no # ? % in its name, or env:NAME or"
+        " file:PATH where it is stored",
+        rf"rtsps?://([!-.0-?A-~]+@)?{_HOST}(:{_PORT})?/[!-~]+|(?![A-Za-z][A-Za-z0-9+.-]+:/){_PLAYLIST}|{_STORED}",
         most=4096,
         hides=True,
     ),

@@ -253,6 +253,7 @@ MISTAKES = [  # texts, the line and the key, what is allowed
     (["hosts: {a: {address: x}}\nsources: {b: 0}\ncapture: {host: {c: a}}"], "3: capture.host.c", "none of sources"),
     (["render: {stream: u:hush@host/x}", "render: {stream: host:8554/x}"], "1: render.stream is a text", "rtsp://HOST"),
     (["render: {stream: [a.m3u8, hush@host/x]}"], "1: entry 2 of render.stream is a text", "ends in .m3u8"),
+    (["render: {stream: 'hls/#1.m3u8'}"], "1: render.stream is a text", "has no # ? % in its name"),
     (["render: {stream: [a.m3u8, a.m3u8]}"], "1: render.stream names an address twice", "leave one out"),
     (["sources: {a: 0, b: 1}\nrender: {stream: a.m3u8}"], "2: render.stream is one address", "put {source} into it"),
     (["frames: {encoding: jpg}"], "1: frames.encoding", "one of jpeg, png, raw"),
