@@ -61,7 +61,9 @@ def progress_line(
     shape = "{percentage:3.0f} % |{bar}| {text}" if frames else "{text}"
     bar = len("100 % || ") + _BAR if frames else 0
     texts = [*_texts(sources, frames_s)]
-    fitting = (text for text in texts if bar + len(text) <= columns)
+    text = next((text for text in texts if bar + len(text) <= columns), None)
+    if text is None:  # Without room for a bar and a whole time: half of a time is a wrong one.
+        return texts[-1][:columns]
     return tqdm.format_meter(
         done,
         frames,
@@ -70,7 +72,7 @@ def progress_line(
         ascii=charset,
         bar_format=shape,
         colour=_COLOUR if colour and frames else None,
-        text=next(fitting, texts[-1]),
+        text=text,
     )
 
 

@@ -50,7 +50,7 @@ class TerminalView:
     def starts(self, processes: int) -> None:
         """Something to see until the first source is there: libraries and models take a while to load."""
         if self._is_live:
-            self._draw(f"starting {processes} processes ...")
+            self._draw(f"starting {processes} processes ..."[: self._columns()])
 
     def opened(self, source: SourceOpened) -> None:
         """The line at the start, for each source."""

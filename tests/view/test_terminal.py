@@ -140,3 +140,16 @@ def test_faces_are_those_of_the_results_also_where_a_capture_began_later():
     view.progress("render", RenderReport(sources={"clip.mp4": SourceReport(rendered=0, faces=90)}))
     view.progress("capture", FILE)
     assert "412/612 frames  90 faces" in stream.getvalue()
+
+
+@pytest.mark.parametrize("columns", [5, 15, 20, 29])
+def test_no_live_line_wraps_in_a_narrow_terminal(monkeypatch, columns):
+    """One that wrapped could not be taken away again: only its last row would be."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Stream(terminal=True)
+    view = view_on(stream)
+    view.starts(8)
+    view.progress("capture", FILE)
+    lines = stream.getvalue().split("\r\x1b[K")
+    assert len(lines) == 2 and all(0 < len(line) < columns for line in lines)
