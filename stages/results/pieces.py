@@ -225,10 +225,13 @@ def _newest_events(pieces: list[SourceFolder]) -> list[SourceFolder]:
 
 
 def _ends_s(pieces: list[SourceFolder], now: Moment) -> Iterator[float]:
-    """When each of them ended: where the next one begins of which that can be read."""
+    """When each of them ended: where the next one begins of which that can be read, and is not in the future.
+
+    A clock that was wrong for a moment, and years ahead, would otherwise keep all that follows for years.
+    """
     for number in range(len(pieces)):
         begins_s = (_begins_s(later) for later in pieces[number + 1 :])
-        yield next((begin_s for begin_s in begins_s if begin_s is not None), now.seconds)
+        yield next((begin_s for begin_s in begins_s if begin_s is not None and begin_s <= now.seconds), now.seconds)
 
 
 def _begins_s(piece: SourceFolder) -> float | None:

@@ -201,6 +201,18 @@ def test_pieces_that_are_older_than_what_is_kept_are_deleted(tmp_path):
     assert sorted(os.listdir(folder / "pieces")) == ["000002", "000003", "000004"]
 
 
+def test_a_clock_that_was_years_ahead_for_a_moment_keeps_no_pieces_for_years(tmp_path):
+    begins_s = time_of_day("2026-11-29T10:00:00.000+00:00").timestamp()
+
+    def seen(number: int) -> FinishedFrame:
+        one, ahead_s = walking(number), 10 * 365 * 86_400 if 3 <= number < 6 else 0
+        return replace(one, picture=replace(one.picture, clock=begins_s + number / 4 + ahead_s))
+
+    with opened(tmp_path / "run", ROTATED + ", keep: 1s", live=True) as outputs:
+        write(outputs, seen, 25)
+    assert len(held(tmp_path / "run")) <= 3
+
+
 def test_pieces_are_deleted_where_all_of_them_take_more_than_is_kept(tmp_path):
     size = sum(path.stat().st_size for path in (made(tmp_path / "all") / "pieces/000003").iterdir())
     folder = made(tmp_path / "run", f"{ROTATED}, keep: {size / 1000:.3f} kB")
