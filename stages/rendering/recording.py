@@ -26,12 +26,16 @@ _NO_FRAME = 10**8 - 1  # that any recording has: it begins with frame 0
 
 
 class PageRecording:
-    """The recordings of one source, one after the other. What goes wrong with one is told at the page alone."""
+    """The recordings of one source, one after the other. What goes wrong with one is told at the page alone.
+
+    Of a folder each video has one of its own, for its times begin at zero, and pictures have none.
+    """
 
     def __init__(self, source: str, folder: Path, encoder: str, web: Extra[Web]):
         """`folder`: that of the run, in which they lie in `saved`; `encoder`: as of `VideoWriter`."""
         self._source, self._folder, self._encoder, self._web = source, folder, encoder, web
         self._writer: VideoWriter | None = None
+        self._file: str | None = None  # the file of the source that is recorded
         self._since = 0.0  # seconds since 1970
 
     @property
@@ -42,9 +46,10 @@ class PageRecording:
     def take(self, frame: FinishedFrame, drawn: np.ndarray | None) -> None:
         """Record this frame, or end the recording, as it is wanted. `drawn`: uint8 (H, W, 3) BGR, if `wants_drawn`."""
         try:
-            if not self.wants_drawn:
+            is_wanted = self.wants_drawn and frame.picture.rate is not None
+            if not is_wanted or frame.picture.file != self._file:
                 self.close()
-            elif drawn is not None:
+            if is_wanted and drawn is not None:
                 self._record(frame, drawn)
         except FacepipeError as error:
             self._writer = None
@@ -61,7 +66,7 @@ class PageRecording:
 
     def _record(self, frame: FinishedFrame, drawn: np.ndarray) -> None:
         if self._writer is None:
-            self._since = time.time()
+            self._since, self._file = time.time(), frame.picture.file
             name = output_name(frame.source, frame.picture.file, still=False)
             path = self._folder / SAVED / name.with_name(f"{name.stem}-{frame.frame}.mp4")
             self._writer = VideoWriter(path, frame.picture.rate, manifest=Manifest(self._folder), encoder=self._encoder)
