@@ -12,10 +12,10 @@ from pathlib import Path
 from ..config.schema import ConfigError
 from ..errors import reason, way_out
 from ..locks import Taken, locked
-from ..results.atomic import create, is_temporary, open_plain, temporary_beside, write_all
+from ..results.atomic import NO_LINK, create, is_temporary, open_plain, temporary_beside, write_all
 from .playlist import KEPT, LISTED, Playlist, file_name, number_of
 
-MARKER = ".facepipe.stream"  # a folder with this file is one for streams
+MARKER = ".facepipe.stream"  # a folder with this file is one for streams; a line for each, with its name
 _ANOTHER = "choose another folder for the stream"
 _MOST_BYTES = 1_000_000  # of a playlist: ours have some two thousand
 _WAIT_S, _LOOK_S = 3.0, 0.05  # for a process that is just ending
@@ -38,6 +38,8 @@ class StreamFolder:
             with suppress(FileExistsError):  # Another stream into this folder begins as well.
                 os.close(create(marker, 0o644))
         with _locked(_lock_of(self._path)):
+            if self._name not in _names_in(marker):
+                _add_name(marker, self._name)
             self._clear()
             yield
 
@@ -111,14 +113,38 @@ def refuse_folder(playlist: Path) -> None:
 
 
 def refuse_foreign(playlist: Path) -> None:
-    """Raise `OSError` where the folder holds something, and no stream was ever written there."""
+    """Raise `OSError` where the folder holds something, and no stream was ever written there, or not this one."""
     folder = playlist.parent
     if os.path.lexists(playlist) and (playlist.is_symlink() or not playlist.is_file()):
         raise OSError(errno.EINVAL, "it is no regular file", str(playlist))
-    if not os.path.lexists(folder) or (folder / MARKER).is_file():
+    if not os.path.lexists(folder):
+        return
+    if (folder / MARKER).is_file():
+        if playlist.stem not in _names_in(folder / MARKER) and (foreign := _named_as(playlist)):
+            raise OSError(errno.EEXIST, "no stream of facepipe has written it", str(foreign))
         return
     if strange := min((path.name for path in folder.iterdir()), default=None):
         raise OSError(errno.ENOTEMPTY, f"it is not empty, and {strange} is no file of a stream", str(folder))
+
+
+def _named_as(playlist: Path) -> Path | None:
+    """A file that a stream of this name would replace or remove."""
+    named = (path for path in playlist.parent.iterdir() if number_of(path.name, playlist.stem) is not None)
+    return playlist if os.path.lexists(playlist) else min(named, default=None)
+
+
+def _names_in(marker: Path) -> list[str]:
+    """The streams that were written into the folder."""
+    with open_plain(marker) as file:
+        return os.fsdecode(file.read(_MOST_BYTES)).split("\n")
+
+
+def _add_name(marker: Path, name: str) -> None:
+    descriptor = os.open(marker, os.O_WRONLY | os.O_APPEND | NO_LINK)
+    try:
+        write_all(descriptor, os.fsencode(f"{name}\n"))
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_read_only(folder: Path) -> None:

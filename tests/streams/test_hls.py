@@ -115,6 +115,18 @@ def test_a_folder_with_files_of_somebody_else_is_refused_and_nothing_is_left_the
     assert [path.name for path in live.parent.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("name", ["best.m3u8", "best-7.ts"])
+def test_files_of_somebody_else_beside_a_stream_are_not_taken_for_another_one(live, name):
+    streamed(live, 25)
+    (live.parent / name).write_text("mine")
+    with pytest.raises(ConfigError, match=rf"{name} cannot be written: no stream of facepipe has written it; "):
+        refuse_folder(live.with_name("best.m3u8"))
+    with pytest.raises(OSError):
+        streamed(live.with_name("best.m3u8"), 25)
+    streamed(live, 25)
+    assert (live.parent / name).read_text() == "mine"
+
+
 def test_where_nothing_can_be_written_is_refused_and_looking_makes_nothing(tmp_path, live):
     refuse_folder(live)
     assert not live.parent.exists()
