@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FacepipeError
-from ..layout import SUMMARY
+from ..layout import EVENTS, SUMMARY
 from ..people.event_file import follow
 from ..people.of_run import PeopleOfRun
-from ..reading.lines import NoFrames, Results, manifest_of, results_in, summary_in
+from ..reading.lines import NoFrames, Results, cannot_be_read, manifest_of, results_in, summary_in
 from ..reading.tables import arrow_table, columns_of, rows
 from ..results.run_file import run_in
 from ..sources.spec import expanded
@@ -91,11 +91,13 @@ class Run:
     def events(self) -> Iterator[dict]:
         """Who appeared, left, entered a zone or crossed a line: the lines of events.jsonl; one source after the other.
 
-        Raises `NotAnEvent`.
+        Raises `NotAnEvent`, and `ResultsError` where they cannot be read.
         """
         for results in self._results:
-            for _, event in follow(results.folder):
-                yield event
+            try:
+                yield from (event for _, event in follow(results.folder))
+            except OSError as error:
+                raise cannot_be_read(Path(error.filename or results.folder / EVENTS), error) from error
 
     def to_arrow(self) -> pyarrow.Table:
         """One row for each face in each frame, with the columns of docs/results.md; needs pyarrow.

@@ -50,6 +50,14 @@ def test_events_are_the_lines_of_events_jsonl(shown, album):
     assert list(api.read(album).events()) == []
 
 
+def test_events_that_cannot_be_read_are_said_to_be_so(shown, tmp_path):
+    shutil.copytree(shown, tmp_path / "out")
+    (tmp_path / "out" / "events.jsonl").rename(tmp_path / "events.jsonl")
+    (tmp_path / "out" / "events.jsonl").symlink_to(tmp_path / "events.jsonl")
+    with pytest.raises(FacepipeError, match=r"events\.jsonl cannot be read: it is a symbolic link; "):
+        list(api.read(tmp_path / "out").events())
+
+
 def test_the_table_is_that_of_the_report(album, shown, tmp_path):
     pytest.importorskip("pyarrow")
     for name, folder in (("album", album), ("shown", shown)):
