@@ -10,6 +10,7 @@ from pathlib import Path
 from ..layout import COMPARISON, SUMMARY
 from ..reading.lines import Results, ResultsError, areas_of, coast_of, inputs_of, manifest_of, results_in, summary_in
 from ..results.manifest import Manifest
+from ..results.pieces import whole_of
 from ..sources.stamps import source_in
 from .compare import compare
 from .comparison import Pair, Side, page
@@ -79,7 +80,7 @@ def _pair(first: _Source, second: _Source, manifest: Manifest, blur: bool) -> Pa
 
 def _is_same(first: Results, second: Results) -> bool:
     """Whether both runs had the same source, as far as run.json tells: the same file, or the demo."""
-    (spec, stamp), other = (source_in(inputs_of(one.folder), one.folder.name) for one in (first, second))
+    (spec, stamp), other = (source_in(inputs_of(one.folder), whole_of(one.folder).name) for one in (first, second))
     return stamp == other[1] if stamp is not None else spec == other[0] == DEMO
 
 

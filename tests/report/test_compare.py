@@ -96,6 +96,15 @@ def test_runs_over_other_sources_are_shown_side_by_side_only(tmp_path):
     assert "had different sources" in page.text and "faces 5 5" in page.text and "Found by" not in page.text
 
 
+def test_pieces_of_one_of_several_sources_are_known_to_be_of_the_same(tmp_path):
+    frames = film(6, followed(1))
+    for run, begins in (("a", 0), ("b", 3)):
+        written(tmp_path / run / "clip.mp4" / "pieces" / "000001", frames[begins:])
+        of_source(tmp_path / run, **{"source yard": ["yard.mp4", [1, 2]]})
+    page = compared(*(tmp_path / run / "clip.mp4" / "pieces" / "000001" for run in "ab"))
+    assert "had different sources" not in page.text and "frames 3 3 0" in page.text
+
+
 @pytest.mark.parametrize(
     ("blurs", "option"), [(("none", "pixelate"), None), (("pixelate", "none"), None), (("none", "none"), "--blur")]
 )
