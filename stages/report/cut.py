@@ -18,6 +18,7 @@ from ..results.pieces import whole_of
 from ..results.source_folder import SourceFolder
 from ..sources.opening import open_source
 from ..sources.stamps import source_in, unchanged_file
+from ..sources.urls import public
 from .frames_of import Frames, of_original, of_source, of_still, of_video
 from .thumbnails import MANY, SIDE, Look, Thumbnail, thumbnail
 
@@ -74,6 +75,8 @@ def cut_faces(
             cut.notes += found.notes
         if hidden is False and len(wanted) <= MANY and any(moment in cut.pictures for moment in rest):
             cut.captions.append(FROM_ANNOTATED)
+    if spec is not None and wanted and not cut.pictures and not cut.notes:
+        cut.notes.append(f"There are no pictures of the faces: {public(spec)} has none of the frames of this run.")
     _say(cut, results.folder, wanted, hidden is None and not blur)
     return cut
 

@@ -226,6 +226,14 @@ def test_without_annotated_pictures_the_page_says_so_and_a_source_helps(tmp_path
     assert len(page.pictures) == 3 and "no pictures of the faces" not in page.text
 
 
+def test_a_source_that_is_not_what_the_run_was_given_is_said_to_be_so(tmp_path, capsys):
+    other = tmp_path / "other.png"
+    cv2.imwrite(str(other), flat(96, 64))
+    page = report(written(tmp_path / "out", film(10, followed(1, x=30.0, side=40.0))[5:]), "--source", str(other))
+    says = f"There are no pictures of the faces: {other} has none of the frames of this run."
+    assert page.pictures == [] and says in page.text and says in capsys.readouterr().out
+
+
 def test_a_run_that_left_frames_out_is_shown_by_the_frames_that_it_read(tmp_path):
     """Every fifth frame from the hundredth on; numbers count those that were read, times are the video's."""
     frames = [frame(n, flat(96, 64), [followed(1, x=0.5 * n, side=16.0)]) for n in range(140)]
