@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 
-from ..layout import ANNOTATED
+from ..layout import ANNOTATED, PIECES
 from ..names import counted
 from ..supervision.account import BUSY, RunAccount, SourceAccount
 from ..view.progress import duration
@@ -110,9 +110,13 @@ def _took(seconds: float) -> str:
 
 
 def _files(paths: list[str], shown: Callable[[str], str]) -> str:
-    """Files by their paths; of many annotated ones, how many there are and their folder."""
+    """Files by their paths; of many annotated ones, how many there are and their folder; of pieces their folder."""
+    inside = f"{os.sep}{PIECES}{os.sep}"  # Only those of the newest piece are known, and it is one of several.
+    in_pieces = dict.fromkeys(path.rpartition(inside)[0] + inside for path in paths if inside in path)
+    paths = [path for path in paths if inside not in path]
     annotated = [path for path in paths if f"{os.sep}{ANNOTATED}{os.sep}" in path]
-    named = [shown(path) for path in paths if path not in annotated]
+    named = [f"{shown(folder.rstrip(os.sep))}{os.sep}" for folder in in_pieces]
+    named += [shown(path) for path in paths if path not in annotated]
     if len(annotated) > 3:
         named.append(f"{len(annotated)} files in {shown(_above(annotated))}{os.sep}")
     else:

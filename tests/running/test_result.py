@@ -121,3 +121,8 @@ def test_many_files_are_counted():
 def test_a_machine_that_only_reads_says_what_it_read():
     came = account([CAPTURE], None, {"capture": 1})
     assert result_lines(came, [], str, False) == ["275 frames read; what became of them is told where render runs."]
+
+
+def test_of_results_in_pieces_their_folder_is_told_and_not_the_newest_alone():
+    newest = [f"out/{name}/pieces/000005/{file}" for name in "ab" for file in ("results.jsonl", "annotated/clip.mp4")]
+    assert told(outputs=newest)[-1] == "Wrote out/a/pieces/ and out/b/pieces/."
