@@ -18,6 +18,7 @@ from .playlist import KEPT, LISTED, Playlist, file_name, number_of
 MARKER = ".facepipe.stream"  # a folder with this file is one for streams; a line for each, with its name
 _ANOTHER = "choose another folder for the stream"
 _MOST_BYTES = 1_000_000  # of a playlist: ours have some two thousand
+_NAME_BYTES = 200  # of a stream: file systems take 255, and those of its segments and its lock are longer
 _WAIT_S, _LOOK_S = 3.0, 0.05  # for a process that is just ending
 
 
@@ -99,6 +100,8 @@ def refuse_folder(playlist: Path) -> None:
     folder = playlist.parent
     try:
         _refuse_read_only(folder)
+        if len(os.fsencode(playlist.stem)) > _NAME_BYTES:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(playlist))
         refuse_foreign(playlist)
         if folder.is_dir():
             with locked(_lock_of(playlist)):

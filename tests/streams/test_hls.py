@@ -142,6 +142,12 @@ def test_where_nothing_can_be_written_is_refused_and_looking_makes_nothing(tmp_p
         refuse_folder(folder / "live.m3u8")
 
 
+def test_a_name_that_is_too_long_for_its_segments_is_refused(live):
+    refuse_folder(live.with_name("n" * 200 + ".m3u8"))
+    with pytest.raises(ConfigError, match="File name too long; choose a shorter name or choose another folder"):
+        refuse_folder(live.with_name("n" * 240 + ".m3u8"))
+
+
 def test_a_stream_that_is_written_by_another_process_is_refused(live):
     live.parent.mkdir()
     (live.parent / MARKER).touch()
