@@ -273,7 +273,10 @@ def streams_of(pipeline: Pipeline, folder: Path) -> tuple[str, ...]:
     `folder`: the configuration's, from which files count where an address is stored. Raises `ConfigError`.
     """
     found = [_stored_stream(a, pipeline, folder) if is_stored(a) else a for a in pipeline.render.streams]
-    return tuple(address if is_url(address) else os.path.abspath(expanded(address)) for address in found)
+    addresses = tuple(address if is_url(address) else os.path.abspath(expanded(address)) for address in found)
+    if len(set(addresses)) < len(addresses):  # The second would wait for the first until its end.
+        raise ConfigError("render.stream names an address twice, as it is written or stored; leave one out.")
+    return addresses
 
 
 def _stored_stream(stored: str, pipeline: Pipeline, folder: Path) -> str:

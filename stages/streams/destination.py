@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..config.connections import SOURCE_PLACE
 from ..sources.urls import is_url, public
 
+_CHARACTERS = 100  # of a source's name in that of a file: the names of segments are longer
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -41,5 +42,5 @@ class Destination:
 def destinations(addresses: Iterable[str], source: str) -> list[Destination]:
     """Those of one source, whose name takes the place of `{source}`."""
     # Of a source without a name of its own it may be that of any file, and must not lead into another folder.
-    in_path, in_url = _NOT_IN_NAMES.sub("_", source).lstrip(".") or "_", quote(source, safe="")
+    in_path, in_url = _NOT_IN_NAMES.sub("_", source).lstrip(".")[:_CHARACTERS] or "_", quote(source, safe="")
     return [Destination(a.replace(SOURCE_PLACE, in_url if is_url(a) else in_path)) for a in addresses]

@@ -14,8 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
+from stages.config.load import read_config
+from stages.config.schema import ConfigError
 from stages.locks import locked
+from stages.plan import streams_of
 from stages.protocol.stats import StreamReport
 from stages.streams.destination import Destination, destinations
 from stages.streams.output import Format
@@ -190,6 +194,17 @@ def test_the_name_of_a_source_takes_its_place_in_the_address_and_leads_nowhere_e
     assert [each.address for each in destinations(addresses, "door")] == ["rtsp://host/door", "/srv/hls/door.m3u8"]
     strange = [each.address for each in destinations(addresses, "../a b.mp4")]
     assert strange == ["rtsp://host/..%2Fa%20b.mp4", "/srv/hls/_a_b.mp4.m3u8"]
+    [long] = destinations(["/srv/hls/{source}.m3u8"], "n" * 250 + ".mp4")
+    assert long.address == f"/srv/hls/{'n' * 100}.m3u8"  # Its segments have longer names.
+
+
+@pytest.mark.parametrize("spelling", ["./live.m3u8", "env:SAME"])
+def test_the_same_address_in_two_spellings_is_refused(tmp_path, monkeypatch, spelling):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAME", "live.m3u8")
+    pipeline = read_config(f"render: {{stream: [live.m3u8, {spelling}]}}\n", "pipeline.yaml")
+    with pytest.raises(ConfigError, match="names an address twice"):
+        streams_of(pipeline, tmp_path)
 
 
 # --- The process alone ---
