@@ -68,13 +68,16 @@ def _sources(folder: Path, most_people: int) -> dict[str, _Source]:
 
 def _pair(first: _Source, second: _Source, manifest: Manifest, blur: bool) -> Pair:
     pair = Pair(first.side, second.side)
+    torn = [one.results.path for one in (first, second) if one.results.is_torn]
+    pair.notes += [f"The last line of {path} is torn, because the run was broken off; it is left out." for path in torn]
     if not _is_same(first.results, second.results):
         return pair
     pair.comparison = compare(first.results, second.results, _files(first.results, second.results))
     moments = [one.moment for stage in pair.comparison.stages.values() for one in stage.largest]
     hide = blur or was_hidden(second.results.folder) is not False
     cut = cut_faces(first.results, first.gathered.source, moments, manifest, blur=hide)
-    pair.pictures, pair.notes = cut.pictures, list(cut.notes)
+    pair.pictures = cut.pictures
+    pair.notes += cut.notes
     return pair
 
 

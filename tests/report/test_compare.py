@@ -96,6 +96,14 @@ def test_runs_over_other_sources_are_shown_side_by_side_only(tmp_path):
     assert "had different sources" in page.text and "faces 5 5" in page.text and "Found by" not in page.text
 
 
+@pytest.mark.parametrize("stamp", [[7, 7], [7, 8]])
+def test_a_run_that_was_broken_off_is_said_to_be_so(tmp_path, stamp):
+    first = of_source(written(tmp_path / "a", film(5, followed(1))))
+    second = of_source(written(tmp_path / "b", film(3, followed(1)), torn=b'{"source": "clip.mp4", "fra'), stamp)
+    page = compared(first, second)
+    assert f"The last line of {second}/results.jsonl is torn" in page.text and f"{first}/results" not in page.text
+
+
 def test_pieces_of_one_of_several_sources_are_known_to_be_of_the_same(tmp_path):
     frames = film(6, followed(1))
     for run, begins in (("a", 0), ("b", 3)):
