@@ -11,10 +11,10 @@ from tests.end_to_end.command import PROJECT, Ran
 from tests.end_to_end.material import FACES
 
 
-def test_on_a_terminal_one_live_line_says_where_it_is_and_its_end_ends_the_run(place, slow_film):
+def test_on_a_terminal_one_live_line_says_where_it_is_and_its_end_ends_the_run(place, endless_film):
     terminal, stderr = pty.openpty()
     try:
-        run = place.start(slow_film, "--set=pace=true", stderr=stderr).until_lines(18)
+        run = place.start(endless_film, "--set=pace=true", stderr=stderr).until_lines(18)
         os.close(stderr)
         ran = run.signal(signal.SIGHUP).end()
         said = _read_all(terminal)
@@ -23,7 +23,7 @@ def test_on_a_terminal_one_live_line_says_where_it_is_and_its_end_ends_the_run(p
     assert ran.status == 129
     assert said.startswith("starting ")
     drawn = [part for part in said.replace("\x1b[K", "").split("\r") if " % |" in part]
-    assert "/32 frames" in drawn[-1] and "face" in drawn[-1] and "frames/s" in drawn[-1] and "left" in drawn[-1]
+    assert "/240 frames" in drawn[-1] and "face" in drawn[-1] and "frames/s" in drawn[-1] and "left" in drawn[-1]
     assert all(len(part) <= 79 for part in drawn if "\x1b" not in part)
     assert " % |" not in said.rpartition("\x1b[K")[2]
 

@@ -8,6 +8,8 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 
 import psutil
@@ -184,12 +186,29 @@ def test_a_stage_that_cannot_be_started_leaves_none_of_the_others(tmp_path):
 @pytest.mark.parametrize("descriptors", [4, 9])
 def test_too_few_descriptors_at_the_start_are_one_sentence_and_no_process_is_left(tmp_path, descriptors):
     starts = [start(program(tmp_path, stage, SERVES)) for stage in ("render", "capture", "age")]
+    said = "cannot be started: Too many open files; allow more open"
+    with none_left(), free_descriptors(descriptors), pytest.raises(CannotStart, match=said):
+        launch(starts, dict, tmp_path, Seen())
+
+
+@contextmanager
+def free_descriptors(count: int) -> Iterator[None]:
+    """As many are free, whichever this process has open: earlier tests may have left holes."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + descriptors, before[1]))
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + count, before[1]))
+    taken = []
     try:
-        with none_left(), pytest.raises(CannotStart, match="cannot be started: Too many open files; allow more open"):
-            launch(starts, dict, tmp_path, Seen())
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for descriptor in taken[-count:]:
+            os.close(descriptor)
+        del taken[-count:]
+        yield
     finally:
+        for descriptor in taken:
+            os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
