@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import msgspec
@@ -213,9 +213,16 @@ def _names(folder: Path) -> list[str]:
 
 
 def _held(folder: Path) -> list[Path]:
-    """The folders of pieces that are not deleted: another file than ours may keep one."""
+    """The folders of pieces that are not deleted: another file than ours may keep one.
+
+    Raises `DamagedState` where two have one number, such as a copy: each frame would be read twice.
+    """
     paths = (folder / PIECES / name for name in _names(folder))
-    return [path for path in paths if any(os.path.lexists(path / name) for name in (RESULTS, EVENTS, PIECE))]
+    held = [path for path in paths if any(os.path.lexists(path / name) for name in (RESULTS, EVENTS, PIECE))]
+    for one, other in pairwise(held):
+        if number_of(one.name) == number_of(other.name):
+            raise DamagedState(f"{one} and {other.name} are the same piece; move one of them out of {PIECES}/.")
+    return held
 
 
 def _newest_events(pieces: list[SourceFolder]) -> list[SourceFolder]:
