@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 
@@ -57,9 +59,7 @@ class OnnxRuntimeNet:
 
     def _on_gpu(self, content: bytes):
         """A session on a GPU; where there is none, None, and `no_gpu` says why."""
-        import onnxruntime
-
-        there = onnxruntime.get_available_providers()
+        there = _onnxruntime().get_available_providers()
         gpu = next((name for name in _GPUS if name in there), None)
         if gpu is None:
             self.no_gpu = "this onnxruntime is without CUDA and OpenVINO"
@@ -82,9 +82,17 @@ class OnnxRuntimeNet:
         return outputs.astype(np.float32).ravel()
 
 
-def _session(content: bytes, *providers):
+def _onnxruntime() -> ModuleType:
+    # It writes an identifier of the device into the home folder and sends events to its makers, unless it is told
+    # before it is imported: afterwards its own switch comes too late.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    return onnxruntime
+
+
+def _session(content: bytes, *providers):
+    onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
     # One thread means no thread pool: the stages are processes already, and sums keep their order.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

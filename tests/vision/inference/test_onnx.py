@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -317,6 +318,18 @@ def test_a_stage_with_a_net_in_onnxruntime_imports_nothing_else_that_is_heavy(ca
     code += "print(sorted({'cv2', 'keras', 'onnx', 'tensorflow'} & sys.modules.keys()))"
     ran = subprocess.run([sys.executable, "-c", code, str(card_of(model()).path)], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
+
+
+def test_onnxruntime_writes_nothing_into_the_home_folder_and_sends_nothing(card_of, tmp_path):
+    pytest.importorskip("onnxruntime")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import sys; from pathlib import Path; from stages.vision.inference import card, load_model; "
+    code += "load_model(card.load_card(Path(sys.argv[1])))"
+    program = [sys.executable, "-c", code, str(card_of(model()).path)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    subprocess.run(program, env=environment | {"HOME": str(home)}, check=True)
+    assert list(home.iterdir()) == []
 
 
 def picture_of() -> np.ndarray:
