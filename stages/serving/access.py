@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from ..view.web.access import is_loopback
 
-OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs")  # they tell nothing about pictures or runs
+# They tell nothing about pictures or runs.
+OPEN = ("/", "/healthz", "/readyz", "/openapi.json", "/docs")
+OPEN_FOLDER = "/static/"
 
 
 class Refused(Exception):
@@ -34,7 +36,8 @@ def check(path: str, headers: Sequence[tuple[bytes, bytes]], token: str | None) 
     # Both schemes: a proxy in front may speak HTTPS.
     if origin is not None and origin.lower() not in {f"{scheme}://{(host or '').lower()}" for scheme in _SCHEMES}:
         raise Refused(HTTPStatus.FORBIDDEN, "The request comes from a page of another site; send it from a program.")
-    if token is not None and path not in OPEN and not _is_token(_only(headers, b"authorization"), token):
+    is_open = path in OPEN or path.startswith(OPEN_FOLDER)
+    if token is not None and not is_open and not _is_token(_only(headers, b"authorization"), token):
         raise Refused(
             HTTPStatus.UNAUTHORIZED,
             "The token is missing or wrong; send the header Authorization: Bearer TOKEN.",

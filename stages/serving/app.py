@@ -26,9 +26,10 @@ from .limits import Limits
 from .rate import RateLimit
 from .runs import Runs, Snapshot, SourceOfRun
 from .streams import Streams
+from .trying import TryPage
 
 _HEADERS = {
-    # The page of this server has no script; nothing is loaded from elsewhere, and no other page may embed anything.
+    # Nothing is loaded from elsewhere, and no other page may embed anything. The page at / allows its own scripts.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -48,6 +49,7 @@ class App:
         self._queue = AnalysisQueue(limits)
         self._described = description(limits, has_token=token is not None)
         self._page = page(self._described)
+        self._try = TryPage()
         self.asgi = Starlette(
             routes=[
                 Route("/v1/analyze", self._analyze, methods=["POST"]),
@@ -59,6 +61,7 @@ class App:
                 Route("/readyz", self._ready),
                 Route("/openapi.json", lambda _: JSONResponse(self._described)),
                 Route("/docs", lambda _: HTMLResponse(self._page)),
+                *(Route(path, self._trying) for path in self._try.paths),
             ],
             middleware=[Middleware(_Door, token=token, rate=RateLimit(limits.rate))],
             exception_handlers={
@@ -114,6 +117,9 @@ class App:
         if source is None:
             raise Refused(HTTPStatus.NOT_FOUND, "There is no source of this name; /v1/sources has the names.")
         return source
+
+    async def _trying(self, request: Request) -> Response:
+        return self._try.answer(request.url.path)
 
     async def _ready(self, request: Request) -> Response:
         """The models are loaded before anything is served, so that only the queue can stand in the way."""
