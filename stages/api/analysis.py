@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from ..analyst import Analyst, one_thread
 from ..config.schema import Pipeline
 from ..frames import Face, FinishedFrame, Picture
-from ..plan import DEFAULT_CONFIG, find_models, read_cards
+from ..plan import DEFAULT_CONFIG
 from ..view.overlay.draw import annotate as draw
 from ..view.postprocess import PostProcessor
-from ..vision.detectors import make_detector
-from ..vision.faces import faces_of
-from ..vision.finding import find_faces
-from ..vision.inference import load_model
-from ..vision.inference.model import rows_of
 from .configuration import Overrides, PathLike, overrides_of, read
 from .pictures import Colour, NotAPicture, PictureLike, in_order, pixels_of
 
@@ -53,7 +47,7 @@ def analyze(
     `SourceError` for a file that cannot be read, `ConfigError`, `CardError` or `DetectorError`.
     """
     pixels = pixels_of(picture, colour)
-    with _LOCK, _one_thread():
+    with _LOCK, one_thread():
         return _analyzer(config, overrides_of(detector, overrides)).faces(pixels)
 
 
@@ -76,23 +70,11 @@ class Analyzer:
 
     def __init__(self, pipeline: Pipeline, folder: Path):
         """`folder`: what the paths of its models count from. Raises `ConfigError`, `CardError`, `DetectorError`."""
-        models = find_models(pipeline, folder)
-        self._pipeline = pipeline
-        self._cards = read_cards(pipeline, models)
-        self._detector = make_detector(pipeline.detect.resolved(models.get("detect")))
-        attributes = pipeline.attributes()
-        self._models = {stage: load_model(card, attributes[stage].device) for stage, card in self._cards.items()}
-        # Equal crops are cut once, as for the stages.
-        self._geometries = list(dict.fromkeys(card.geometry for card in self._cards.values()))
+        self._pipeline, self._analyst = pipeline, Analyst(pipeline, folder)
 
     def faces(self, pixels: np.ndarray) -> list[Face]:
         """The faces of one picture, uint8 (H, W, 3) BGR, rounded as they are written."""
-        found = find_faces(self._detector, pixels, self._geometries)
-        crops = dict(zip(self._geometries, found.crops, strict=False))  # There are none of no face.
-        asked = self._cards if crops else {}
-        rows = {stage: rows_of(self._models[stage], crops[card.geometry]).tolist() for stage, card in asked.items()}
-        boxes, scores = found.faces.boxes.tolist(), found.faces.scores.tolist()
-        faces = faces_of(boxes, scores, found.marks, rows, self._cards)
+        faces = self._analyst.answers(pixels).faces(self._analyst.cards)
         frame = FinishedFrame("", 0, Picture(pixels, 0.0, None), faces)
         return PostProcessor(self._pipeline).finish(frame).faces
 
@@ -113,14 +95,3 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except (OSError, ValueError):
         return None  # Reading it says why.
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV computes on one thread within, as in the stages; then on as many as the caller had."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -223,10 +223,7 @@ class RenderedSource:
     @property
     def notes(self) -> list[str]:
         """What a person should know of what was written."""
-        capped = self._stats.capped
-        beyond = f"{self._name}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
-        notes = [*self.recorder.notes, *self.failures, *([beyond] if capped else [])]
-        return list(dict.fromkeys(notes + self._outputs.notes(self._name)))
+        return notes_of(self._name, self._outputs, self.failures, self._stats.capped)
 
     @property
     def failures(self) -> list[str]:
@@ -289,6 +286,13 @@ class RenderedSource:
             picture = Picture(message.arrays[0], 0.0, None)
             faces, areas = (self._newest.faces, self._newest.areas) if self._newest else ([], NO_AREAS)
             self._screens.preview(FinishedFrame(self._name, message.frame, picture, faces, areas=areas))
+
+
+def notes_of(source: str, outputs: SourceOutputs, failures: list[str], capped: int) -> list[str]:
+    """What a person should know of what was written of a source; `capped`: faces that were left out."""
+    beyond = f"{source}: {capped} faces beyond {limits.FACES} in a frame were left out, the least certain first"
+    notes = [*outputs.recorder.notes, *failures, *([beyond] if capped else [])]
+    return list(dict.fromkeys(notes + outputs.notes(source)))
 
 
 def _oldest(missing_parts: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:

@@ -39,7 +39,7 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
         _remove_logs(job, results)  # A helper that had nothing to complain of leaves nothing behind.
     results.close_logs(job.processes)
     came = _account(job, outcome)
-    _leave_summary(came, outcome, target, delivered)
+    leave_summary(came, outcome, target, delivered)
     _tell(came, outcome, results, options)
     was_refused = outcome.status == ExitStatus.REFUSED
     has_read_nothing = bool(results.results) and _has_read_nothing(came, outcome)  # Helpers never read anything.
@@ -90,7 +90,7 @@ def _has_read_nothing(came: RunAccount, outcome: Outcome) -> bool:
     return outcome.stopped and not has_read and not came.outputs
 
 
-def _leave_summary(came: RunAccount, outcome: Outcome, target: Target, delivered: dict[str, dict] | None) -> None:
+def leave_summary(came: RunAccount, outcome: Outcome, target: Target, delivered: dict[str, dict] | None = None) -> None:
     """Write summary.json and how the run ended, where it has begun; what goes wrong with that is the outcome."""
     results = target.results
     # A run that was refused, or ended before every stage was there, has changed nothing, and the summary of the earlier

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
+from typing import Protocol
 
 import av
 from av.stream import Disposition
@@ -57,16 +58,24 @@ class Laps:
         return time_s
 
 
+class Stamped(Protocol):
+    """A frame, or what is known of one before it is decoded."""
+
+    pts: int | None  # when it is shown
+    dts: int | None  # when it is decoded
+    time_base: Fraction  # seconds of one unit of both
+
+
 class Stamps:
     """The stamp of each frame as players choose it: FFmpeg's "best effort"."""
 
     def __init__(self, formats: set[str]):
-        self._only_decoding = bool(formats & _WITHOUT_SHOWING)
+        self._only_decoding = only_decoding(formats)
         self._pts_laps, self._dts_laps = Laps(formats), Laps(formats)
         self._last_pts_s = self._last_dts_s = float("-inf")
         self._faulty_pts = self._faulty_dts = 0
 
-    def of(self, frame: av.VideoFrame) -> Fraction | None:
+    def of(self, frame: Stamped) -> Fraction | None:
         """Seconds; None where the frame has none."""
         pts_s = None if frame.pts is None else self._pts_laps.of(frame.pts * frame.time_base)
         dts_s = None if frame.dts is None else self._dts_laps.of(frame.dts * frame.time_base)
@@ -80,6 +89,11 @@ class Stamps:
             self._last_pts_s = pts_s
         # One more is let pass: a single absurd stamp says nothing about the others.
         return pts_s if pts_s is not None and (self._faulty_pts <= self._faulty_dts + 1 or dts_s is None) else dts_s
+
+
+def only_decoding(formats: set[str]) -> bool:
+    """Whether what counts is when a frame is decoded."""
+    return bool(formats & _WITHOUT_SHOWING)
 
 
 def first_stamp_s(container: av.container.InputContainer, track: av.VideoStream) -> Fraction:

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 
@@ -35,7 +36,7 @@ _FORMATS = (
 )
 _IN_VAIN_MOST = 1000  # so many packets without a frame between them, and the rest is given up
 _WHOLE = Part()
-_DEFAULT_RATE = 25.0  # frames a second, where a file names none
+DEFAULT_RATE = 25.0  # frames a second, where a file names none
 _FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
 _WITHOUT_STAMPS = {"h264", "hevc"}
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
@@ -76,7 +77,7 @@ class Film(Source):
             yield from clip.pictures(self._note, start, part=self.part, passed=self.passed)
             self.cut_short = clip.lacks_frames
             if not clip.taken:
-                raise EmptyPart(f"{self._label} has no frame {self.part.words}; it was read to {clip.last_s:g} s.")
+                raise no_frame(self._label, self.part, clip.last_s)
 
     @abstractmethod
     def _open(self) -> Clip:
@@ -93,6 +94,16 @@ class Video(Film):
 
     def _open(self) -> Clip:
         return Clip(str(self._path), self._label)
+
+
+class Found(NamedTuple):
+    """What a reading of a video to its end has found."""
+
+    count: int  # frames
+    last_s: float  # time of the last one
+    first_s: float  # by the stamps: when the first one begins,
+    ends_s: float  # and when the last one ends
+    left_out: int  # frames that an edit list leaves out
 
 
 class Clip:
@@ -153,8 +164,8 @@ class Clip:
         convert, chooser = Converter(self.size, self._label, note), part.chooser()
         decoded, self._ahead = chain(self._ahead, self._frames), []
         stamped = ((self._stamp_of(one), one) for one in decoded)
-        times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or _DEFAULT_RATE)
-        longest_s = max(_GAP_S, _GAP / (self.rate or _DEFAULT_RATE))
+        times = ((0.0, one) for _, one in stamped) if live else timed(stamped, self.rate or DEFAULT_RATE)
+        longest_s = max(_GAP_S, _GAP / (self.rate or DEFAULT_RATE))
         shots, is_cut = Shots(), False  # since the last frame that was taken
         for number, (time_s, one) in enumerate(times):
             if self._is_list and not self._gap and time_s - self.last_s > longest_s:
@@ -174,6 +185,17 @@ class Clip:
         if shortfall := self._shortfall():
             self.lacks_frames = True
             note(shortfall)
+
+    @property
+    def first(self) -> av.VideoFrame:
+        """The first frame, before `pictures` is called."""
+        return self._ahead[0].frame
+
+    def shortfall(self, found: Found) -> str | None:
+        """What a reading to the end that has found this has missed, in a sentence, if anything."""
+        self.count, self.last_s, self._left_out = found.count, found.last_s, found.left_out
+        self._first_s, self._ends_s, self._is_through = found.first_s, found.ends_s, True
+        return self._shortfall()
 
     def close(self) -> None:
         self._frames.close()
@@ -301,12 +323,12 @@ class Clip:
             )
         elif self.count < said:
             # A count may be of more than frames, such as the empty places where AVI repeats one: then none is missing.
-            usual_s = self.last_s / (self.count - 1) if self.count > 1 else 1 / (self.rate or _DEFAULT_RATE)
+            usual_s = self.last_s / (self.count - 1) if self.count > 1 else 1 / (self.rate or DEFAULT_RATE)
             if not reasons and (not length_s or self.last_s + 1.5 * usual_s < length_s):
                 reasons.append("it ends early")
         elif not said and self._formats & _HAS_LENGTH:  # No count in the header, as in Matroska.
             inexact_s = min(_INEXACT_S, _INEXACT * length_s) if _OWN_LENGTH in self._stream.metadata else _INEXACT_S
-            slack_s = 1 / (self.rate or _DEFAULT_RATE) + inexact_s
+            slack_s = 1 / (self.rate or DEFAULT_RATE) + inexact_s
             if (lasted_s := self._ends_s - self._first_s) < length_s - slack_s:
                 reasons.append(f"its header says {length_s:.1f} s, and its pictures end at {lasted_s:.1f} s")
         return f"{self._label}: {read}; {', '.join(reasons)}." if reasons else None
@@ -331,6 +353,24 @@ class Clip:
 def is_end(error: av.error.FFmpegError, container: av.container.InputContainer) -> bool:
     """Whether it is no error: so FFmpeg calls the end of what a server sends without saying how long it is."""
     return error.errno == errno.EIO and container.size < 0
+
+
+def open_video(path: Path, label: str) -> tuple[av.container.InputContainer, av.VideoStream, str | None]:
+    """Open a video file: its container, the stream of the pictures that are read, and a remark if it was chosen.
+
+    Raises `SourceError`.
+    """
+    container = _open(str(path), label, None, None)
+    try:
+        return container, *_pictures_of(container, label)
+    except BaseException:
+        container.close()
+        raise
+
+
+def no_frame(label: str, part: Part, last_s: float) -> EmptyPart:
+    """That a part of a video that was read to `last_s` holds no frame."""
+    return EmptyPart(f"{label} has no frame {part.words}; it was read to {last_s:g} s.")
 
 
 def local(path: str) -> str:
@@ -413,4 +453,4 @@ def _rate_of(stream: av.VideoStream, formats: set[str]) -> float:
     for rate, fastest in reversed(stated) if formats & _WITHOUT_STAMPS else stated:
         if rate and 0 < rate <= fastest:
             return float(rate)
-    return _DEFAULT_RATE
+    return DEFAULT_RATE

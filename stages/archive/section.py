@@ -1,0 +1,85 @@
+"""Decodes one part of a film, from its key frame, and sees that it holds what the index of the film says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ..sources.container import formats_of, only_decoding
+from ..sources.conversion import Decoded, PixelAspect, shown_size
+from ..sources.video import open_video
+from .film import FilmPart, Key, NotDivisible
+
+DAMAGED = "it is damaged"
+
+
+def frames_of(path: Path, part: FilmPart) -> Iterator[Decoded]:
+    """The frames whose stamps the part has, in order: its own, and those behind its end that are compared.
+
+    Raises `NotDivisible` where the film gives others.
+    """
+    container, stream, _ = open_video(path, path.name)
+    with container:
+        by_decoding = only_decoding(formats_of(container))
+        try:
+            packets = _from(container, stream, part.key, by_decoding) if part.key else container.demux(stream)
+            yield from _expected(_decoded(packets, stream), part, by_decoding)
+        except av.error.FFmpegError as error:
+            raise NotDivisible(DAMAGED) from error
+
+
+def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> Iterator[Decoded]:
+    expected = np.frombuffer(part.stamps, np.int64).tolist()
+    number, began = 0, part.key is None
+    for one in decoded:
+        stamp = one.frame.dts if by_decoding else one.frame.pts
+        # What an open group shows before its key frame refers to frames that are not there: it is of the part before.
+        began = began or stamp is None or stamp >= part.key.stamp
+        if not began:
+            continue
+        if stamp != expected[number]:
+            raise NotDivisible("its frames are not those that its stamps say")
+        if one.frame.is_corrupt:
+            raise NotDivisible(DAMAGED)
+        if shown_size(*one) != (part.width, part.height):
+            raise NotDivisible("the size of its pictures changes")
+        yield one
+        number += 1
+        if number == len(expected):
+            return
+    raise NotDivisible("it has fewer frames than stamps")
+
+
+def _decoded(packets: Iterator[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+    pixel_aspect = PixelAspect(stream)
+    for packet in packets:
+        if not packet.size and packet.dts is not None:  # "The same again", as of a reading from the beginning.
+            continue
+        frames = packet.decode()
+        pixel_aspect.decoded(packet)
+        for frame in frames:
+            yield Decoded(frame, pixel_aspect.of(frame))
+
+
+def _from(
+    container: av.container.InputContainer, stream: av.VideoStream, key: Key, by_decoding: bool
+) -> Iterator[av.Packet]:
+    """The packets from that of a key frame on."""
+    # Where the format has no list of its key frames the place may be missed: then a little earlier, then the beginning.
+    for seek in (key.seek, key.seek - round(_EARLIER_S / stream.time_base), None):
+        container.seek(0 if seek is None else seek, stream=stream, backward=True)
+        packets = container.demux(stream)
+        for packet in packets:
+            stamp = packet.dts if by_decoding else packet.pts
+            if packet.is_keyframe and stamp == key.stamp and packet.size == key.size:
+                return chain([packet], packets)
+            if packet.is_keyframe and stamp is not None and stamp > key.stamp:
+                break
+    raise NotDivisible("a key frame is not found again")
+
+
+_EARLIER_S = 10
