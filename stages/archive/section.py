@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..sources.video import open_video
 from .film import FilmPart, Key, NotDivisible
 
 DAMAGED = "it is damaged"
+_EARLIER_S = 10
 
 
 def frames_of(path: Path, part: FilmPart) -> Iterator[Decoded]:
@@ -22,14 +24,12 @@ def frames_of(path: Path, part: FilmPart) -> Iterator[Decoded]:
 
     Raises `NotDivisible` where the film gives others.
     """
-    container, stream, _ = open_video(path, path.name)
-    with container:
-        by_decoding = only_decoding(formats_of(container))
-        try:
-            packets = _from(container, stream, part.key, by_decoding) if part.key else container.demux(stream)
+    try:
+        with ExitStack() as opened:
+            packets, stream, by_decoding = _from(path, part.key, opened)
             yield from _expected(_decoded(packets, stream), part, by_decoding)
-        except av.error.FFmpegError as error:
-            raise NotDivisible(DAMAGED) from error
+    except av.error.FFmpegError as error:
+        raise NotDivisible(DAMAGED) from error
 
 
 def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> Iterator[Decoded]:
@@ -65,21 +65,30 @@ def _decoded(packets: Iterator[av.Packet], stream: av.VideoStream) -> Iterator[D
             yield Decoded(frame, pixel_aspect.of(frame))
 
 
-def _from(
-    container: av.container.InputContainer, stream: av.VideoStream, key: Key, by_decoding: bool
-) -> Iterator[av.Packet]:
-    """The packets from that of a key frame on."""
+def _from(path: Path, key: Key | None, opened: ExitStack) -> tuple[Iterator[av.Packet], av.VideoStream, bool]:
+    """The packets from that of a key frame on; their stream; and whether what counts is when they are decoded."""
     # Where the format has no list of its key frames the place may be missed: then a little earlier, then the beginning.
-    for seek in (key.seek, key.seek - round(_EARLIER_S / stream.time_base), None):
-        container.seek(0 if seek is None else seek, stream=stream, backward=True)
-        packets = container.demux(stream)
-        for packet in packets:
-            stamp = packet.dts if by_decoding else packet.pts
-            if packet.is_keyframe and stamp == key.stamp and packet.size == key.size:
-                return chain([packet], packets)
-            if packet.is_keyframe and stamp is not None and stamp > key.stamp:
-                break
+    for earlier_s in (0, _EARLIER_S, None):
+        container, stream, _ = open_video(path, path.name)
+        opened.enter_context(container)
+        by_decoding = only_decoding(formats_of(container))
+        if key is None:
+            return container.demux(stream), stream, by_decoding
+        if earlier_s is not None:
+            try:
+                container.seek(key.seek - round(earlier_s / stream.time_base), stream=stream)
+            except av.error.FFmpegError:  # This format cannot be set to there.
+                continue
+        if (packets := _found(container.demux(stream), key, by_decoding)) is not None:
+            return packets, stream, by_decoding
     raise NotDivisible("a key frame is not found again")
 
 
-_EARLIER_S = 10
+def _found(packets: Iterator[av.Packet], key: Key, by_decoding: bool) -> Iterator[av.Packet] | None:
+    for packet in packets:
+        stamp = packet.dts if by_decoding else packet.pts
+        if packet.is_keyframe and (stamp, packet.size) == (key.stamp, key.size):
+            return chain([packet], packets)
+        if packet.is_keyframe and stamp is not None and stamp > key.stamp:
+            return None
+    return None
