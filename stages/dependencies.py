@@ -20,6 +20,8 @@ EXTRAS = {  # top-level module -> the extra that installs it, "" for what everyt
     "paho": "mqtt",
     "psutil": "dev",
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn"), "serve"),
+    **dict.fromkeys(("fsspec", "ray"), "ray"),
+    "s3fs": "s3",
     "onnxruntime": "onnx",
     "pillow_heif": "heif",
     "pyarrow": "tables",

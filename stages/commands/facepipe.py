@@ -37,6 +37,7 @@ COMMANDS = {
     "people": Command("..people.__main__", "make tables of people and visitors, or events, from the results of a run"),
     "export": Command("..export.__main__", "make markers, chapters, subtitles and tiers for editors and ELAN"),
     "connect": Command("..connect.__main__", "send events of a run to an MQTT broker and to webhooks, later"),
+    "archive": Command(".archive", "analyse many films on all cores of this machine or of a cluster"),
     "serve": Command("..serve", "answer over HTTP, for pictures and about a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "card": Command("..card", "write the card of a model in ONNX"),

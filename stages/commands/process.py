@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from ..exit_status import ExitStatus, after_signal
 from ..supervision.command import end_when_unheard
-from ..view.terminal import takes
+from ..view.live_line import takes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

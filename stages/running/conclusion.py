@@ -20,7 +20,7 @@ from ..results.pieces import results_in_pieces
 from ..results.run_file import RunFile
 from ..supervision.account import RunAccount, account, full_lines, of_all_lives
 from ..supervision.launcher import Outcome
-from ..view.terminal import takes
+from ..view.live_line import takes
 from .job import Job, RunOptions, Target, shown
 from .result import result_lines
 

@@ -54,24 +54,29 @@ def progress_line(
 
     `blocks`: whether the terminal has the characters of a fine bar; `colour`: whether the bar has one.
     """
-    from tqdm.std import tqdm  # 0.1 s: by now the stages are starting, and this process waits for them.
-
     done, frames = _totals(sources)
-    charset = None if blocks else " #"
-    shape = "{percentage:3.0f} % |{bar}| {text}" if frames else "{text}"
-    bar = len("100 % || ") + _BAR if frames else 0
-    texts = [*_texts(sources, frames_s)]
+    return bar_line(done, frames, [*_texts(sources, frames_s)], columns, blocks=blocks, colour=colour)
+
+
+def bar_line(
+    done: float, total: float | None, texts: Sequence[str], columns: int, *, blocks: bool, colour: bool
+) -> str:
+    """A bar, where the total is known, and the first of the texts that fits beside it; as `progress_line`."""
+    from tqdm.std import tqdm  # 0.1 s: by now the work is starting, and this process waits for it.
+
+    shape = "{percentage:3.0f} % |{bar}| {text}" if total else "{text}"
+    bar = len("100 % || ") + _BAR if total else 0
     text = next((text for text in texts if bar + len(text) <= columns), None)
     if text is None:  # Without room for a bar and a whole time: half of a time is a wrong one.
         return texts[-1][:columns]
     return tqdm.format_meter(
         done,
-        frames,
+        total,
         elapsed=0.0,
         ncols=columns,
-        ascii=charset,
+        ascii=None if blocks else " #",
         bar_format=shape,
-        colour=_COLOUR if colour and frames else None,
+        colour=_COLOUR if colour and total else None,
         text=text,
     )
 

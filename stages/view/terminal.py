@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import shutil
 import time
 from typing import TextIO
 
 from msgspec.structs import replace
 
 from ..errors import reason
-from ..names import printable
 from ..protocol.control import SourceOpened
 from ..protocol.stats import CaptureReport, RenderReport
+from .live_line import LiveLine
 from .progress import Pace, plain_line, progress_line
 
 REDRAW_S = 0.2
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
-AT_ONCE = 1000  # characters: a pipe that takes anything takes so many
-UNTOLD_CHARACTERS = 100_000  # kept for a terminal that takes nothing at the moment
-
-
-def takes(stream: TextIO, within_s: float | None = 0.0) -> bool:
-    """Whether a stream takes `AT_ONCE` characters without holding up the writer; `within_s`: None waits for ever."""
-    try:
-        return os.name != "posix" or bool(select.select([], [stream.fileno()], [], within_s)[1])
-    except (OSError, ValueError):
-        return True  # No file, or one that select does not know: writing says what is wrong with it.
 
 
 class TerminalView:
     """Writes to `stream`, normally stderr; on a terminal a live line, else a line now and then; `quiet`: nothing."""
 
     def __init__(self, stream: TextIO, *, quiet: bool, detector: str, output: str):
-        self._stream, self.is_quiet = stream, quiet
+        self._line, self.is_quiet = LiveLine(stream, quiet=quiet), quiet
         self._detector, self._output = detector, output
-        self._is_live = not quiet and stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._has_blocks = "utf" in (stream.encoding or "").lower()
-        self._has_colour = not os.environ.get("NO_COLOR")  # https://no-color.org
+        self._is_live = self._line.is_live
         self._reports: dict[str, CaptureReport] = {}
         self._faces: dict[str, int] = {}  # by source, all that are in the results: a capture has those of its life
         self._pace = Pace()
-        self._shown = self._untold = ""
         self._is_resting = False
         self._drawn_s = 0.0 if self._is_live else time.monotonic()
 
     def starts(self, processes: int) -> None:
         """Something to see until the first source is there: libraries and models take a while to load."""
         if self._is_live:
-            self._draw(f"starting {processes} processes ..."[: self._columns()])
+            self._line.draw(f"starting {processes} processes ..."[: self._line.columns])
 
     def opened(self, source: SourceOpened) -> None:
         """The line at the start, for each source."""
@@ -60,8 +43,7 @@ class TerminalView:
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the live line."""
-        if not self.is_quiet:
-            self._write(self._cleared() + f"facepipe: {printable(sentence)}\n" + self._shown)
+        self._line.say(sentence)
 
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
@@ -78,8 +60,8 @@ class TerminalView:
         self._drawn_s = now_s
         sources = [replace(said, faces=self._faces.get(said.source, said.faces)) for said in self._reports.values()]
         if self._is_live and any(source.done for source in sources):  # Before that it still says that it starts.
-            shape = {"blocks": self._has_blocks, "colour": self._has_colour}
-            self._draw(progress_line(sources, self._pace.frames_s(), self._columns(), **shape))
+            shape = {"blocks": self._line.has_blocks, "colour": self._line.has_colour}
+            self._line.draw(progress_line(sources, self._pace.frames_s(), self._line.columns, **shape))
         elif not self._is_live:
             self.say(plain_line(sources, self._pace.frames_s()))
 
@@ -92,39 +74,12 @@ class TerminalView:
     def rest(self) -> None:
         """All is done, and a person still looks at it: nothing is said of how far it is any more."""
         self._is_resting = True
-        self._write(self._cleared())
-        self._shown = ""
+        self._line.clear()
 
     def close(self) -> None:
         """Take the live line away."""
         self.rest()
         self._is_live = False
-
-    def _draw(self, line: str) -> None:
-        cleared = self._cleared()
-        self._shown = line
-        self._write(cleared + line)
-
-    def _columns(self) -> int:
-        """Of the terminal that is written to, which may have become another since; one less, or a line would wrap."""
-        try:
-            columns = os.get_terminal_size(self._stream.fileno()).columns
-        except (OSError, ValueError):
-            columns = 0
-        return (columns or shutil.get_terminal_size().columns) - 1
-
-    def _cleared(self) -> str:
-        return "\r\x1b[K" if self._shown else ""
-
-    def _write(self, text: str) -> None:
-        # A terminal that was closed must not end the run: its results are on the disk. One that takes nothing for a
-        # while, because a pager holds it, must not hold up who watches over the stages: it is told later.
-        self._untold = (self._untold + text)[-UNTOLD_CHARACTERS:]
-        with contextlib.suppress(OSError, ValueError):
-            while self._untold and takes(self._stream):
-                part, self._untold = self._untold[:AT_ONCE], self._untold[AT_ONCE:]
-                self._stream.write(part)
-                self._stream.flush()
 
 
 class Views:

@@ -1,0 +1,111 @@
+"""Ray: the machines that there are, and tasks that are done on them, one core each, again where a machine is lost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send statistics of use to its makers.
+
+import ray
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
+
+from ..errors import FacepipeError, reason
+from .outcome import Failed, Trouble, outcome_of
+
+AGAIN = 5  # times that a task is done again whose process or machine was lost
+STORE_BYTES = 100_000_000  # of Ray's memory for objects, where Ray is started here: what is large goes through files
+HERE = "local"
+
+
+class ClusterError(FacepipeError):
+    """There is no cluster at an address, or none can be started."""
+
+
+class Cluster:
+    """A connection to Ray. `submit` gives tasks to it, `finished` gives back what has come of them."""
+
+    def __init__(self):
+        self._task = ray.remote(num_cpus=1, max_retries=AGAIN)(outcome_of)
+        self._running: dict[ray.ObjectRef, Any] = {}
+
+    @property
+    def cores(self) -> int:
+        """Processor cores of all machines that there are now."""
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
+
+    @property
+    def running(self) -> int:
+        """Tasks that were submitted and are not finished."""
+        return len(self._running)
+
+    def put(self, value: object) -> object:
+        """Send a value to every machine that needs it, once; what is returned stands for it in `submit`."""
+        return ray.put(value)
+
+    def submit(self, label: Any, function: Callable, *given: object) -> None:
+        """Have a function called on some machine; `label` comes back with its outcome."""
+        self._running[self._task.remote(function, *given)] = label
+
+    def finished(self, within_s: float) -> Iterator[tuple[Any, object]]:
+        """Labels and outcomes of tasks that are finished; waits for one, but no longer than this."""
+        if not self._running:
+            return
+        ready, _ = ray.wait(list(self._running), timeout=within_s)
+        for ref in ready:
+            yield self._running.pop(ref), _outcome(ref)
+
+
+@contextmanager
+def cluster_at(address: str | None, cores: int) -> Iterator[Cluster]:
+    """Join a cluster by its address, `auto` for the one that this machine belongs to; None starts Ray on this machine.
+
+    `cores`: how many of this machine's may be used, where Ray is started here. Raises `ClusterError`.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    folder = tempfile.mkdtemp(prefix="facepipe-ray-") if address is None else None
+    try:
+        _connect(address, cores, folder)
+        for number, handler in handlers.items():  # Ray has its own for SIGTERM.
+            signal.signal(number, handler)
+        yield Cluster()
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(address: str | None, cores: int, folder: str | None) -> None:
+    told = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    try:
+        if address is not None:
+            ray.init(address, **told)
+            return
+        here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": folder}
+        ray.init(HERE, **here, **told)
+    except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
+        if address is None:
+            raise ClusterError(f"Ray does not start on this machine: {reason(error)}.") from error
+        raise ClusterError(
+            f"there is no Ray cluster at {address} that this machine can join: {reason(error)}; run the command on a"
+            " machine of the cluster, or leave --ray out to use this machine alone."
+        ) from error
+
+
+def _outcome(ref: ray.ObjectRef) -> object:
+    try:
+        return ray.get(ref)
+    except RayTaskError as error:  # The function was not called at all: a machine cannot read it.
+        return Failed(Trouble.ARCHIVE, f"a machine cannot do the work, as without facepipe: {reason(error.cause)}.")
+    except OutOfMemoryError:
+        return Failed(Trouble.FILM, f"its machine had no memory left, {AGAIN + 1} times; give it more, or fewer cores.")
+    except (WorkerCrashedError, NodeDiedError):
+        return Failed(Trouble.FILM, f"its process or its machine was lost {AGAIN + 1} times.")
+    except RayError as error:
+        return Failed(Trouble.ARCHIVE, f"Ray has lost a task: {reason(error)}; start the command again, it goes on.")

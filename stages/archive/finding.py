@@ -1,0 +1,165 @@
+"""The films that are meant by paths, folders, globs and addresses, and what each of them is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from ..config.schema import ConfigError
+from ..errors import reason
+from ..kinds import VIDEOS
+from ..names import as_text, short
+from ..sources.listing import Listing, root_of
+from ..sources.spec import expanded, is_pattern, path_of
+from ..sources.urls import is_url, public
+from .names import RESERVED
+from .storage import in_a_sentence, opened
+
+_WILD = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFile:
+    """One film that is to be archived."""
+
+    name: str  # its path below the root of the archive, with `/`; its results have this name too
+    address: str  # its absolute path, or its address of fsspec
+    size: int  # bytes
+    version: str  # when it was changed last, or what its store calls this version of it
+
+    @property
+    def stamp(self) -> list:
+        """By which it is noticed that it is another film now."""
+        return [self.size, self.version]
+
+
+def films_of(patterns: Iterable[str], root: str | None = None) -> tuple[str, list[FilmFile]]:
+    """The folder that names count from, and the videos that these paths, folders and globs mean now, by name.
+
+    `root`: the folder, where it is known from an earlier start; otherwise the last one that all patterns have in common
+    before their wildcards. Raises `ConfigError` where there are none, or where two of them would have results of one
+    name, and `StorageError` for an address that cannot be read.
+    """
+    patterns = list(patterns)
+    root = root or _common([_root(pattern) for pattern in patterns])
+    found = {film.address: film for pattern in patterns for film in _found(pattern)}  # By two patterns, and once.
+    films = sorted((_named(film, root) for film in found.values()), key=lambda film: film.name)
+    for before, film in zip(films, films[1:], strict=False):
+        if film.name == before.name or film.name.startswith(f"{before.name}/"):
+            raise ConfigError(
+                f"{public(before.address)} and {public(film.address)} would have results of one name; archive them into"
+                " two outputs."
+            )
+    if reserved := next((film for film in films if PurePosixPath(film.name).parts[0] in RESERVED), None):
+        raise ConfigError(
+            f"{public(reserved.address)} would have results of the name {reserved.name}, which an archive needs itself;"
+            " name a folder above it."
+        )
+    return root, films
+
+
+def is_there(film: FilmFile) -> FilmFile | None:
+    """The same film as it is now; None where it has gone. Raises `StorageError`."""
+    with in_a_sentence(f"read {public(film.address)}"):
+        try:
+            if not is_url(film.address):
+                return _of_path(film.name, film.address)
+            files, path = opened(film.address)
+            files.invalidate_cache()
+            return _of_store(film.name, film.address, files.info(path))
+        except FileNotFoundError:
+            return None
+
+
+def _found(pattern: str) -> Iterator[FilmFile]:
+    path = _path(pattern)
+    films = list(_in_store(pattern) if path is None else _on_disk(pattern, path))
+    if not films:
+        raise ConfigError(f"{short(public(pattern))}: no video is there (.mp4, .mkv, .mov, .avi and the like).")
+    yield from films
+
+
+def _path(pattern: str) -> str | None:
+    """None of an address of fsspec. 0 and demo are sources elsewhere; here they are names of files."""
+    path = path_of(pattern)
+    return expanded(pattern) if path is None and not is_url(pattern) else path
+
+
+def _on_disk(pattern: str, path: str) -> Iterator[FilmFile]:
+    try:
+        listing = Listing.of(pattern)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {reason(error)}; choose another folder.") from error
+    paths = [Path(path)] if listing is None else [each for each in listing.files if _is_video(each.name)]
+    for each in paths:
+        try:
+            yield _of_path(as_text(str(each)), os.path.abspath(each))
+        except OSError as error:
+            raise ConfigError(f"{each} cannot be read: {reason(error)}; name a video.") from error
+
+
+def _in_store(pattern: str) -> Iterator[FilmFile]:
+    scheme = pattern.partition("://")[0]
+    with in_a_sentence(f"read {public(pattern)}"):
+        files, path = opened(pattern)
+        is_glob = any(character in path for character in _WILD)
+        if is_glob:
+            found = files.glob(path, detail=True)
+        elif files.isdir(path):
+            found = {each["name"]: each for each in files.ls(path, detail=True)}
+        else:
+            found = {path: files.info(path)} if files.exists(path) else {}
+    for name, detail in found.items():
+        if detail["type"] == "file" and (_is_video(name) or len(found) == 1):
+            address = name if is_url(name) else f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}"
+            yield _of_store(name, address, detail)
+
+
+def _of_path(name: str, path: str) -> FilmFile:
+    found = os.stat(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder")
+    return FilmFile(name, path, found.st_size, str(found.st_mtime_ns))
+
+
+def _of_store(name: str, address: str, detail: dict) -> FilmFile:
+    named = (detail.get(key) for key in ("ETag", "etag", "LastModified", "mtime", "updated", "last_modified"))
+    return FilmFile(name, address, detail.get("size") or 0, str(next(filter(None, named), "")).strip('"'))
+
+
+def _is_video(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in VIDEOS
+
+
+def _root(pattern: str) -> str:
+    """The last folder before a wildcard, or that of a file, absolute."""
+    path = _path(pattern)
+    if path is not None:
+        is_folder = os.path.isdir(path) and not is_pattern(pattern)
+        return os.path.abspath(root_of(pattern) if is_folder or is_pattern(pattern) else os.path.dirname(path) or ".")
+    scheme, _, place = pattern.partition("://")
+    parts = place.split("/")
+    fixed = next((n for n, part in enumerate(parts) if any(c in part for c in _WILD)), max(1, len(parts) - 1))
+    return f"{scheme}://{'/'.join(parts[:fixed])}"
+
+
+def _common(roots: list[str]) -> str:
+    schemes = {root.partition("://")[0] if is_url(root) else "" for root in roots}
+    if len(schemes) > 1:
+        raise ConfigError("the films lie on several kinds of storage; archive each kind into an output of its own.")
+    scheme = schemes.pop()
+    common = os.path.commonpath([f"/{root.partition('://')[2]}" if scheme else root for root in roots])
+    return f"{scheme}:/{common}" if scheme else common
+
+
+def _named(film: FilmFile, root: str) -> FilmFile:
+    """The same with its name below this folder."""
+    above = root.rstrip("/") + "/"
+    if not film.address.startswith(above):
+        raise ConfigError(
+            f"{public(film.address)} does not lie below {public(root)}, from which the names in this archive count;"
+            " archive it into another output."
+        )
+    return replace(film, name=as_text(film.address.removeprefix(above)))

@@ -1,0 +1,45 @@
+"""What the files of an archive are called, below its root.
+
+    archive.json                        the films and how each of them stands, and what they are analysed with
+    FILM/                               what a run over this film leaves
+    .archive/work/FILM/plan.json        how the film is divided
+    .archive/work/FILM/KEY.index        its frames by their time stamps
+    .archive/work/FILM/KEY-00012.part   the answers of one part
+    .archive/done/FILM.json             the film is finished: FILM/ is whole
+
+KEY names the version of the film, what it is analysed with, and its division: files of another one are never taken.
+"""
+
+from __future__ import annotations
+
+MANIFEST, HIDDEN, DATASET, REPORT = "archive.json", ".archive", "dataset", "archive.html"
+RESERVED = frozenset({MANIFEST, HIDDEN, DATASET, REPORT})  # no film has results of such a name
+WORK, DONE = f"{HIDDEN}/work", f"{HIDDEN}/done"
+LOCK = f"{HIDDEN}/lock"
+PLAN = "plan.json"
+WHOLE = "whole"  # in place of the number of a part: the film in one piece
+
+
+def work_name(film: str) -> str:
+    """The folder of what is made of a film until it is finished."""
+    return f"{WORK}/{film}"
+
+
+def done_name(film: str) -> str:
+    return f"{DONE}/{film}.json"
+
+
+def plan_name(film: str) -> str:
+    return f"{work_name(film)}/{PLAN}"
+
+
+def index_name(film: str, key: str) -> str:
+    return f"{work_name(film)}/{key}.index"
+
+
+def part_file(key: str, number: str) -> str:
+    return f"{key}-{number}.part"
+
+
+def part_name(film: str, key: str, number: str) -> str:
+    return f"{work_name(film)}/{part_file(key, number)}"

@@ -1,0 +1,285 @@
+"""Where an archive is kept: a folder, or an address of fsspec such as s3://bucket/results.
+
+A file appears under its name only when it is whole. Names are relative to the root, with `/` between their parts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from ..dependencies import missing
+from ..errors import FacepipeError, reason, way_out
+from ..locks import Taken, locked
+from ..results.atomic import is_temporary, sync_file, sync_folder, temporary_beside
+from ..sources.spec import expanded, path_of
+from ..sources.urls import is_url, public
+from .names import LOCK
+
+# With these a file is put as a whole under its name; with all others it gets its name when it is whole.
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
+
+
+class StorageError(FacepipeError):
+    """A place cannot be read or written; what is there stays as it is."""
+
+
+class StorageFull(StorageError):
+    """A disk is full, or a quota used up."""
+
+
+class Storage(ABC):
+    """The files below one root. Can be sent to other machines. Its methods raise `StorageError`."""
+
+    address: str  # as a person may see it
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None where it is not there."""
+
+    @abstractmethod
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file under its name, in place of one that is there."""
+
+    @abstractmethod
+    def names(self, below: str = "") -> Iterator[str]:
+        """All files below a name, without those that are not whole."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file, or a folder with all that is in it; where nothing is there, nothing happens."""
+
+    @abstractmethod
+    @contextmanager
+    def new_folder(self, name: str, work: str) -> Iterator[Path]:
+        """A folder on this machine to write files into, which takes this name at the end, if all went well.
+
+        What had the name is replaced. `work`: a folder in which it may lie until then.
+        """
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it against other drivers, where that can be done; raises `StorageError` where another one has it."""
+        yield
+
+    @abstractmethod
+    def add(self, path: Path, name: str) -> None:
+        """Put a copy of a file of this machine under this name."""
+
+
+def storage_at(address: str) -> Storage:
+    """The storage at a path or an address; raises `StorageError` for an address of a kind that is not known here."""
+    path = path_of(address) or (None if is_url(address) else expanded(address))
+    return _Folder(Path(os.path.abspath(path))) if path is not None else _Remote(address)
+
+
+@contextmanager
+def in_a_sentence(what: str, *otherwise: str) -> Iterator[None]:
+    """Raise `StorageError` in place of what a file system raises; `what` was being done, such as "read x"."""
+    try:
+        yield
+    except (FacepipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # Those of fsspec raise what their libraries do, of which OSError is only the usual one.
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] in ("builtins", "stages"):
+            raise  # A defect of ours.
+        remedy = way_out(error, *(otherwise or ("look at the address, and at the rights to it",)))
+        is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        kind = StorageFull if is_full else StorageError
+        raise kind(f"cannot {what}: {reason(error)}; {remedy}.") from error
+
+
+class _Folder(Storage):
+    """A folder of this machine, or one that all machines of a cluster have under the same path."""
+
+    def __init__(self, root: Path):
+        self.root, self.address = root, str(root)
+
+    def read(self, name: str) -> bytes | None:
+        with in_a_sentence(f"read {self.root / name}"):
+            try:
+                return (self.root / name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self.root / name
+        with in_a_sentence(f"write {path}"), _replacing(path) as temporary:
+            temporary.write_bytes(content)
+
+    def names(self, below: str = "") -> Iterator[str]:
+        top = self.root / below
+        with in_a_sentence(f"list {top}"):
+            for folder, folders, files in os.walk(top):
+                folders[:] = [each for each in folders if not is_temporary(Path(each))]
+                inside = PurePosixPath(os.path.relpath(folder, self.root))
+                yield from (str(inside / file) for file in files if not is_temporary(Path(file)))
+
+    def remove(self, name: str) -> None:
+        with in_a_sentence(f"remove {self.root / name}"):
+            _remove(self.root / name)
+
+    @contextmanager
+    def new_folder(self, name: str, work: str) -> Iterator[Path]:
+        path = self.root / name
+        temporary = self.root / work / f"new-{uuid.uuid4().hex[:12]}"
+        with in_a_sentence(f"write {path}"):
+            temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            with in_a_sentence(f"write {path}"):
+                for each in temporary.rglob("*"):
+                    if each.is_file() and not each.is_symlink():
+                        sync_file(each)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _remove(path)  # A folder cannot be replaced in one step. Without it the film is joined once more.
+                os.rename(temporary, path)
+                sync_folder(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        lock = self.root / LOCK
+        with in_a_sentence(f"write {lock}"):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(lock):
+                yield
+        except Taken as taken:
+            raise StorageError(
+                f"{taken.holder} is making the archive in {self.address}; wait for its end, or end it."
+            ) from None
+
+    def add(self, path: Path, name: str) -> None:
+        with in_a_sentence(f"write {self.root / name}"), _replacing(self.root / name) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+class _Remote(Storage):
+    """An address of fsspec."""
+
+    def __init__(self, address: str):
+        self._given, self.address = address, public(address)
+        self._connect()
+
+    def __reduce__(self):
+        return type(self), (self._given,)
+
+    def read(self, name: str) -> bytes | None:
+        with in_a_sentence(f"read {self._shown(name)}"):
+            try:
+                return self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        with in_a_sentence(f"write {self._shown(name)}"), self._replacing(name) as path:
+            self._files.pipe_file(path, content)
+
+    def names(self, below: str = "") -> Iterator[str]:
+        with in_a_sentence(f"list {self._shown(below)}"):
+            self._files.invalidate_cache()
+            found = self._files.find(self._path(below))
+        for path in found:
+            if not is_temporary(Path(path)):
+                yield str(PurePosixPath(path).relative_to(PurePosixPath(self._root)))
+
+    def remove(self, name: str) -> None:
+        with in_a_sentence(f"remove {self._shown(name)}"):
+            self._files.invalidate_cache()
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm(self._path(name), recursive=True)
+
+    @contextmanager
+    def new_folder(self, name: str, work: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="facepipe-archive-") as folder:
+            yield Path(folder)
+            self.remove(name)
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file():
+                    self.add(path, f"{name}/{path.relative_to(folder).as_posix()}")
+
+    def add(self, path: Path, name: str) -> None:
+        with in_a_sentence(f"write {self._shown(name)}"), self._replacing(name) as place:
+            self._files.put_file(str(path), place)
+
+    def _connect(self) -> None:
+        with in_a_sentence(f"use {self.address}"):
+            self._files, self._root = opened(self._given)
+        self._puts_whole = bool(_OBJECT_STORES.intersection(_protocols(self._files)))
+
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[str]:
+        path = self._path(name)
+        if self._puts_whole:
+            yield path
+            return
+        above, _, last = path.rpartition("/")
+        temporary = f"{above}/.{last[:60]}.{uuid.uuid4().hex[:12]}.part"
+        self._files.makedirs(above, exist_ok=True)
+        try:
+            yield temporary
+            self._files.mv(temporary, path)
+        except BaseException:
+            with contextlib.suppress(Exception):  # The first error is the one to tell.
+                self._files.rm_file(temporary)
+            raise
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def _shown(self, name: str) -> str:
+        return f"{self.address.rstrip('/')}/{name}"
+
+
+def opened(address: str) -> tuple:
+    """fsspec's file system for an address, and the path in it without a `/` at its end.
+
+    Raises `StorageError` where the package for it is not installed, or there is none.
+    """
+    try:
+        from fsspec.core import url_to_fs
+
+        files, path = url_to_fs(address)
+    except ImportError as error:  # fsspec names the package that it needs, and wraps the error that does.
+        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        raise StorageError(missing(cause) or f"{public(address)} cannot be used: {reason(error)}.") from error
+    except ValueError as error:
+        raise StorageError(
+            f"{public(address)} cannot be used: {reason(error)}; write a path, or an address such as s3://BUCKET/FOLDER."
+        ) from error
+    return files, path.rstrip("/")
+
+
+def _protocols(files) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name to write under; what is written takes the place of `path` when it is whole and on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        sync_file(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""What a worker does, on any machine: look through a film, analyse one part of it, join its parts.
+
+Each leaves a file and returns a few numbers. Done twice it leaves the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from ..analyst import Analyst
+from ..config.schema import Pipeline
+from ..errors import FacepipeError
+from ..plan import Plan as RunPlan
+from ..project import PROJECT
+from ..running.preflight import refuse_without_encoder
+from ..sources.urls import is_url
+from . import analysing, joining
+from .analysing import analyst_for
+from .cache import on_this_machine
+from .film import FilmIndex, FilmPart, index, parts_of, whole_part
+from .finding import FilmFile
+from .ledger import Done, Plan, key_of
+from .names import MANIFEST, WHOLE, done_name, index_name, part_name, plan_name, work_name
+from .storage import Storage, StorageError
+
+
+class WrongMachine(FacepipeError):
+    """A machine of the cluster is not set up as the others: what it would write is not what they do."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all tasks of one archive are told."""
+
+    archive: str  # its name, by which a machine knows that it sees the same output; "" where nothing is written
+    output: Storage
+    pipeline: Pipeline
+    folder: Path | None  # what the paths of its models count from; None: the folder of facepipe, wherever it lies
+    inputs: dict  # what results depend on, by names for a person
+    part_s: float
+    cache_bytes: int
+
+
+def inputs_of(pipeline: Pipeline, folder: Path) -> dict:
+    """What results of any film depend on, by names for a person; raises a `FacepipeError` for models that are wrong."""
+    sourceless = dataclasses.replace(pipeline, source="demo", sources={})
+    inputs = RunPlan.of(sourceless, folder).inputs
+    said = {key: value for key, value in inputs.items() if not key.startswith("source ")}
+    return json.loads(json.dumps(said))  # Lists for tuples, as it is read again.
+
+
+def refuse_other_uses(pipeline: Pipeline) -> None:
+    """Raise a `FacepipeError` for what a configuration asks for and an archive does not have."""
+    joining.as_one_film(pipeline, Path("film"), Path("output"))
+    refuse_without_encoder(pipeline)
+
+
+def look(setup: Setup, film: FilmFile) -> Plan:
+    """Divide a film; raises `SourceError` where it cannot be read."""
+    check_machine(setup)
+    with on_this_machine(film, setup.cache_bytes) as path:
+        found = index(path, setup.pipeline)
+    key = key_of(film, setup.inputs, setup.part_s)
+    parts = [part.seconds for part in parts_of(found, setup.part_s)]
+    plan = Plan(key, parts, found.frames, setup.part_s, found.whole)
+    # The plan last: where it is, so is all that it speaks of.
+    setup.output.write(index_name(film.name, plan.key), msgspec.msgpack.encode(found))
+    setup.output.write(plan_name(film.name), msgspec.json.encode(plan))
+    return plan
+
+
+def undivided(setup: Setup, film: FilmFile, plan: Plan) -> Plan:
+    """Note that the parts of a film were found to depend on each other, so that it is analysed in one piece: `plan`."""
+    setup.output.write(plan_name(film.name), msgspec.json.encode(plan))
+    return plan
+
+
+def analyse(setup: Setup, film: FilmFile, plan: Plan, number: str) -> None:
+    """Analyse one part.
+
+    Raises `SourceError`, and `NotDivisible` where the film has to be analysed in one piece.
+    """
+    check_machine(setup)
+    found = _index(setup, film, plan)
+    part = _part(found, plan, number)
+    with on_this_machine(film, setup.cache_bytes) as path:
+        answers = analysing.analyse(path, part, analyst_of(setup))
+    setup.output.write(part_name(film.name, plan.key, number), answers)
+
+
+def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
+    """Make the results of a film of the answers of its parts.
+
+    Raises `NotDivisible` where the film has to be analysed in one piece.
+    """
+    check_machine(setup)
+    found = _index(setup, film, plan)
+    parts = (_read(setup, part_name(film.name, plan.key, number)) for number in plan.numbers())
+    output = setup.output
+    with _path_to_join(setup, film) as path, output.new_folder(film.name, work_name(film.name)) as folder:
+        account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
+    [came] = account.sources
+    done = Done(
+        film.stamp, found.seconds, came.rendered, came.faces, len(plan.parts), came.seconds, plan.whole, account.notes
+    )
+    output.write(done_name(film.name), msgspec.json.encode(done))
+    output.remove(work_name(film.name))
+    return done
+
+
+def _path_to_join(setup: Setup, film: FilmFile) -> AbstractContextManager[Path]:
+    """The film once more, where its pictures are drawn; otherwise only its name is needed."""
+    if is_url(film.address) and not setup.pipeline.writes_annotated:
+        return nullcontext(Path(PurePosixPath(film.address).name))
+    return on_this_machine(film, setup.cache_bytes)
+
+
+def _index(setup: Setup, film: FilmFile, plan: Plan) -> FilmIndex:
+    return msgspec.msgpack.decode(_read(setup, index_name(film.name, plan.key)), type=FilmIndex)
+
+
+def _part(found: FilmIndex, plan: Plan, number: str) -> FilmPart:
+    return whole_part(found) if number == WHOLE else parts_of(found, plan.part_s)[int(number)]
+
+
+def _read(setup: Setup, name: str) -> bytes:
+    content = setup.output.read(name)
+    if content is None:
+        raise StorageError(f"{setup.output.address}/{name} was removed while the archive was made; start it again.")
+    return content
+
+
+def _folder(setup: Setup) -> Path:
+    return PROJECT if setup.folder is None else setup.folder
+
+
+_checked: set[str] = set()  # archives for which this process has found that its machine is set up for them
+
+
+def check_machine(setup: Setup) -> None:
+    """Raise `WrongMachine` where results of this machine would not be those of the others, or would lie elsewhere."""
+    if setup.archive in _checked:
+        return
+    name = os.uname().nodename
+    try:
+        inputs = inputs_of(setup.pipeline, _folder(setup))
+    except FacepipeError as error:
+        raise WrongMachine(f"{name} cannot analyse films as the other machines do: {error}") from error
+    if difference := next((key for key in setup.inputs if inputs.get(key) != setup.inputs[key]), None):
+        raise WrongMachine(f"{name} has another {difference} than the machine of the command; install the same there.")
+    manifest = setup.output.read(MANIFEST) if setup.archive else None
+    if setup.archive and (manifest is None or json.loads(manifest).get("archive") != setup.archive):
+        raise WrongMachine(
+            f"{name} does not see the output {setup.output.address}; use a folder that all machines share, or an"
+            " address such as s3://BUCKET/FOLDER."
+        )
+    _checked.add(setup.archive)
+
+
+def analyst_of(setup: Setup) -> Analyst:
+    """The models, which a process loads once."""
+    if setup.archive not in _analysts:
+        _analysts.clear()
+        _analysts[setup.archive] = analyst_for(setup.pipeline, _folder(setup))
+    return _analysts[setup.archive]
+
+
+_analysts: dict[str, Analyst] = {}  # of this process, by the name of the archive; one
