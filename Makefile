@@ -8,7 +8,7 @@ TEST_OPTIONS ?=
 # Three for two cores: many tests wait for other processes most of their time.
 TEST_WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
 
-.PHONY: help install install-demo install-heif install-keras install-onnx install-serve install-train install-dev demo test lint clean
+.PHONY: help install install-demo install-heif install-keras install-onnx install-ray install-s3 install-serve install-train install-dev demo test lint clean
 
 help:
 	@echo 'make demo            installs what it takes and shows facepipe on two photographs; the results are in out/demo/'
@@ -23,6 +23,8 @@ help:
 	@echo 'make install-onnx    and onnxruntime, for models in .onnx'
 	@echo 'make install-tables  and what tables in Parquet take, 170 MB'
 	@echo 'make install-mqtt    and what events to an MQTT broker take, 0.7 MB'
+	@echo 'make install-ray     and what archives of films take, on one machine or many, 490 MB'
+	@echo 'make install-s3      and what archives in S3 take, 50 MB'
 	@echo 'make install-serve   and what answering over HTTP takes, 5 MB'
 	@echo 'make install-train   and what training takes'
 	@echo 'make install-dev     and what the tests take'
@@ -123,6 +125,8 @@ install-keras: $(VENV)/.keras
 install-onnx: $(VENV)/.onnx
 install-tables: $(VENV)/.tables
 install-mqtt: $(VENV)/.mqtt
+install-ray: $(VENV)/.ray
+install-s3: $(VENV)/.s3
 install-serve: $(VENV)/.serve
 install-train: $(VENV)/.train
 install-dev: $(VENV)/.dev
@@ -132,13 +136,13 @@ EXTRA = $(BIN)/python -c 'import sys, tomllib; \
     print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")'
 
 # One stamp for each extra: what is installed already is not looked at again.
-$(VENV)/.demo $(VENV)/.heif $(VENV)/.keras $(VENV)/.onnx $(VENV)/.mqtt $(VENV)/.serve $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
+$(VENV)/.demo $(VENV)/.heif $(VENV)/.keras $(VENV)/.onnx $(VENV)/.mqtt $(VENV)/.ray $(VENV)/.s3 $(VENV)/.serve $(VENV)/.tables $(VENV)/.train: $(VENV)/.%: $(VENV)/.runtime
 	@echo 'Installing into $(VENV): $*.'
 	@$(EXTRA) $* >$(VENV)/$*.txt
 	@$(INSTALL) --requirement $(VENV)/$*.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.heif $(VENV)/.mqtt $(VENV)/.serve
+$(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.heif $(VENV)/.mqtt $(VENV)/.ray $(VENV)/.s3 $(VENV)/.serve
 	@echo 'Installing into $(VENV): dev.'
 	@$(INSTALL) --group dev
 	@touch $@
