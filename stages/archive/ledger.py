@@ -109,11 +109,12 @@ class Ledger:
             )
 
     def begin(self, root: str, inputs: dict, films: Iterable[FilmFile]) -> list[FilmState]:
-        """Begin the archive, or go on with it; returns how these films stand. To be called by who holds the storage."""
-        states = self._found(films, inputs)
+        """Begin the archive, or go on with it; returns how these films stand.
+
+        The storage must be held against others: what is left of a film that was changed is removed.
+        """
         self.root, self.inputs = root, inputs
-        self.save(states)
-        return states
+        return self._found(films, inputs)
 
     def save(self, states: Iterable[FilmState], *, only_if_due: bool = False) -> None:
         """Write the manifest."""

@@ -22,12 +22,14 @@ from ..supervision.command import say
 
 if TYPE_CHECKING:
     from ..archive.cluster import Cluster
+    from ..archive.finding import FilmFile
     from ..archive.ledger import FilmState, Ledger
     from ..archive.progress import ArchiveView
     from ..archive.tasks import Setup
 
 PART_MINUTES = 5.0
 CACHE_GB = 20.0
+GOES_ON = "The same command goes on with it."
 FAILED_LISTED = 20  # films with their reasons; archive.json has all
 
 DESCRIPTION = """\
@@ -109,8 +111,7 @@ def main(argv: list[str]) -> int:
 
 def _archive(options: argparse.Namespace) -> int:
     pipeline, folder = read_pipeline(options.config, _overrides(options))
-    # NumPy, fsspec and Ray: mistakes in the configuration are told before they are read.
-    from ..archive.cluster import cluster_at
+    # NumPy, PyAV and fsspec: mistakes in the configuration are told before they are read.
     from ..archive.finding import films_of
     from ..archive.ledger import Ledger
     from ..archive.progress import ArchiveView
@@ -134,42 +135,54 @@ def _archive(options: argparse.Namespace) -> int:
     )
     with ExitStack() as held:
         held.callback(view.close)
-        view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")
-        cluster = held.enter_context(cluster_at(options.ray, options.cores or cores()))
         if options.dry_run:
-            return _estimate(options, cluster, setup, films, view)
+            return _estimate(options, setup, films, view, held)
         held.enter_context(ledger.storage.held())
         states = ledger.begin(root, inputs, films)
         for sentence in ledger.sentences:
             view.say(sentence)
-        status = _work(cluster, setup, ledger, states, view)
-    return status
+        if all(state.done for state in states):
+            ledger.save(states)
+            _tell(states, {state.film.name for state in states}, 0.0, ledger, view)
+            return ExitStatus.DONE
+        cluster = _joined(options, view, held)
+        ledger.save(states)
+        return _work(cluster, setup, ledger, states, view)
+
+
+def _joined(options: argparse.Namespace, view: ArchiveView, held: ExitStack) -> Cluster:
+    from ..archive.cluster import cluster_at
+
+    view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")
+    return held.enter_context(cluster_at(options.ray, options.cores or cores()))
 
 
 def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState], view: ArchiveView) -> int:
     from ..archive.driver import Driver
 
     began_s, before = time.monotonic(), {state.film.name for state in states if state.done}
-    is_new = (
-        f"{len(states) - len(before)} of {counted(len(states), 'film')}" if before else counted(len(states), "film")
-    )
-    view.say(f"{is_new} on {counted(cluster.cores, 'core')} → {ledger.storage.address}")
+    left = f"{len(states) - len(before)} of " if before else ""
+    view.say(f"{left}{counted(len(states), 'film')} on {counted(cluster.cores, 'core')} → {ledger.storage.address}")
     driver = Driver(states, ledger, cluster, cluster.put(setup), view)
     try:
         driver.work()
         ledger.save(states)
     except FacepipeError as error:
         view.close()
-        print(f"facepipe: {printable(str(error))} The same command goes on.", file=sys.stderr)
+        print(f"facepipe: {printable(str(error))} {GOES_ON}", file=sys.stderr)
         return ExitStatus.FAILED
     except KeyboardInterrupt:
         view.close()
-        say("Stopped. The same command goes on.")
+        print(f"facepipe: Stopped. {GOES_ON}", file=sys.stderr)
         raise
     view.close()
-    if not view.is_quiet:
-        say(*_lines(states, before, time.monotonic() - began_s, ledger))
+    _tell(states, before, time.monotonic() - began_s, ledger, view)
     return ExitStatus.FAILED if any(state.failed for state in states) else ExitStatus.DONE
+
+
+def _tell(states: list[FilmState], before: set[str], took_s: float, ledger: Ledger, view: ArchiveView) -> None:
+    if not view.is_quiet:
+        say(*_lines(states, before, took_s, ledger))
 
 
 def _lines(states: list[FilmState], before: set[str], took_s: float, ledger: Ledger) -> list[str]:
@@ -195,10 +208,12 @@ def _lines(states: list[FilmState], before: set[str], took_s: float, ledger: Led
     return [*lines, f"Wrote {ledger.storage.address}."]
 
 
-def _estimate(options: argparse.Namespace, cluster: Cluster, setup: Setup, films: list, view: ArchiveView) -> int:
+def _estimate(
+    options: argparse.Namespace, setup: Setup, films: list[FilmFile], view: ArchiveView, held: ExitStack
+) -> int:
     from ..archive.estimate import estimated
 
-    lines = estimated(films, cluster, setup, options.price, view)
+    lines = estimated(films, _joined(options, view, held), setup, options.price, view)
     view.close()
     say(*lines)
     return ExitStatus.DONE
