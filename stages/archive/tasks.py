@@ -20,6 +20,7 @@ from ..errors import FacepipeError
 from ..plan import Plan as RunPlan
 from ..project import PROJECT
 from ..running.preflight import refuse_without_encoder
+from ..sources.refusal import SourceError
 from ..sources.urls import is_url
 from . import analysing, joining
 from .analysing import analyst_for
@@ -105,7 +106,11 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     parts = (_read(setup, part_name(film.name, plan.key, number)) for number in plan.numbers())
     output = setup.output
     with _path_to_join(setup, film) as path, output.new_folder(film.name, work_name(film.name)) as folder:
-        account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
+        try:
+            account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
+        except msgspec.MsgspecError:
+            setup.output.remove(work_name(film.name))
+            raise _damaged(setup, film) from None
     [came] = account.sources
     done = Done(
         film.stamp, found.seconds, came.rendered, came.faces, len(plan.parts), came.seconds, plan.whole, account.notes
@@ -123,7 +128,16 @@ def _path_to_join(setup: Setup, film: FilmFile) -> AbstractContextManager[Path]:
 
 
 def _index(setup: Setup, film: FilmFile, plan: Plan) -> FilmIndex:
-    return msgspec.msgpack.decode(_read(setup, index_name(film.name, plan.key)), type=FilmIndex)
+    try:
+        return msgspec.msgpack.decode(_read(setup, index_name(film.name, plan.key)), type=FilmIndex)
+    except msgspec.MsgspecError:
+        setup.output.remove(plan_name(film.name))  # The next start looks through it again.
+        raise _damaged(setup, film) from None
+
+
+def _damaged(setup: Setup, film: FilmFile) -> SourceError:
+    where = f"{setup.output.address}/{work_name(film.name)}"
+    return SourceError(f"what was analysed of {film.name} is damaged in {where}; start the command again.")
 
 
 def _part(found: FilmIndex, plan: Plan, number: str) -> FilmPart:

@@ -1,0 +1,95 @@
+"""Which films are meant by paths, folders, globs and addresses, and what their results are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from stages.archive.finding import films_of, is_there
+from stages.config.schema import ConfigError
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    for name in ("a/1.mp4", "a/2.MKV", "b/1.mp4", "b/notes.txt", "c.mov", "é b/=1.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+    return tmp_path
+
+
+def names(root: str | None, *patterns: object) -> list[str]:
+    return [film.name for film in films_of(map(str, patterns), root)[1]]
+
+
+def test_names_count_from_the_last_folder_before_a_wildcard(films):
+    assert names(None, f"{films}/**/*.mp4") == ["a/1.mp4", "b/1.mp4", "é b/=1.mp4"]
+    assert names(None, f"{films}/a/*") == ["1.mp4", "2.MKV"]
+
+
+def test_of_several_they_count_from_the_folder_that_all_have_in_common(films):
+    assert names(None, f"{films}/a/*", films / "b" / "1.mp4") == ["a/1.mp4", "a/2.MKV", "b/1.mp4"]
+
+
+def test_a_folder_means_the_videos_directly_in_it_and_a_file_itself(films):
+    assert names(None, films) == ["c.mov"]
+    assert names(None, films / "b" / "notes.txt") == ["notes.txt"]  # It is asked for: opening it says what it is.
+
+
+def test_relative_paths_are_meant_from_here(films, monkeypatch):
+    monkeypatch.chdir(films / "a")
+    assert names(None, "1.mp4", "../b/*.mp4") == ["a/1.mp4", "b/1.mp4"]
+
+
+def test_a_film_that_two_patterns_mean_is_one(films):
+    assert names(None, f"{films}/**", films / "c.mov") == ["a/1.mp4", "a/2.MKV", "b/1.mp4", "c.mov", "é b/=1.mp4"]
+
+
+def test_in_an_archive_that_goes_on_names_stay_what_they_were(films):
+    assert names(str(films), films / "a" / "1.mp4") == ["a/1.mp4"]
+    with pytest.raises(ConfigError, match="does not lie below"):
+        names(str(films / "b"), films / "a" / "1.mp4")
+
+
+def test_addresses_of_fsspec_are_named_alike():
+    files = fsspec.filesystem("memory")
+    for name in ("/bucket/a/1.mp4", "/bucket/a/b/2.mp4", "/bucket/a/notes.txt"):
+        files.pipe_file(name, b"12345")
+    root, found = films_of(["memory://bucket/a/**"])
+    assert [film.name for film in found] == ["1.mp4", "b/2.mp4"]
+    assert [film.size for film in found] == [5, 5]
+    assert names(root, "memory://bucket/a/b/2.mp4") == ["b/2.mp4"]
+    assert is_there(found[0]).stamp == found[0].stamp
+
+
+def test_a_film_that_was_changed_has_another_stamp_and_one_that_has_gone_none(films):
+    _, [film] = films_of([str(films / "c.mov")])
+    assert is_there(film).stamp == film.stamp
+    (films / "c.mov").write_bytes(b"longer than it was")
+    assert is_there(film).stamp != film.stamp
+    (films / "c.mov").unlink()
+    assert is_there(film) is None
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*.mp4", "nothing.mp4", "b", "memory://nowhere/*.mp4", "0", "demo"])
+def test_where_no_film_is_there_the_pattern_is_named(films, monkeypatch, pattern):
+    monkeypatch.chdir(films)
+    (films / "b" / "1.mp4").unlink()
+    with pytest.raises(ConfigError, match=pattern.replace("*", r"\*")):
+        names(None, pattern)
+
+
+def test_no_film_takes_the_name_of_what_the_archive_has_itself(tmp_path):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "1.mp4").touch()
+    with pytest.raises(ConfigError, match="dataset/1.mp4"):
+        names(None, f"{tmp_path}/**/*.mp4")
+    assert names(None, f"{tmp_path}/dataset/*.mp4") == ["1.mp4"]
+
+
+def test_films_of_two_kinds_of_storage_are_refused(films):
+    fsspec.filesystem("memory").pipe_file("/bucket/x.mp4", b"1")
+    with pytest.raises(ConfigError, match="several kinds of storage"):
+        names(None, films / "c.mov", "memory://bucket/x.mp4")

@@ -1,0 +1,173 @@
+"""An archive that is ended after any of its tasks goes on: the same results, nothing twice, nothing left over."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.archive.driver import ArchiveStopped, Driver
+from stages.archive.finding import films_of
+from stages.archive.ledger import FilmState, Ledger
+from stages.archive.outcome import Failed, Trouble, outcome_of
+from stages.archive.progress import ArchiveView, Progress
+from stages.archive.storage import storage_at
+from stages.archive.tasks import Setup, inputs_of
+from stages.config.schema import ConfigError
+from stages.plan import read_pipeline
+from tests.archive.archives import face_film, hashes, in_progress, states
+
+PIPELINE, FOLDER = read_pipeline(None, ["render.annotated=false"])
+
+
+class HereAtOnce:
+    """Does tasks in this process, in any order, until the process is ended: after `most` of them."""
+
+    cores = 2
+
+    def __init__(self, most: int | None = None, seed: int = 0):
+        self.done: list[tuple[str, str, tuple]] = []
+        self._most, self._random, self._tasks = most, random.Random(seed), []
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def submit(self, label: Any, function: Callable, *given: object) -> None:
+        self._tasks.append((label, function, given))
+
+    def finished(self, within_s: float) -> Iterator[tuple[Any, object]]:
+        if len(self.done) == self._most:
+            raise KeyboardInterrupt
+        label, function, given = self._tasks.pop(self._random.randrange(len(self._tasks)))
+        outcome = outcome_of(function, *given)
+        self.done.append((function.__name__, label.film.film.name, label.given[1:]))
+        yield label, outcome
+
+
+def start(films: Path, output: Path, workers: HereAtOnce, part_s: float = 0.8, pipeline=PIPELINE) -> list[FilmState]:
+    ledger = Ledger(storage_at(str(output)))
+    root, found = films_of([f"{films}/*"], ledger.root)
+    inputs = inputs_of(pipeline, FOLDER)
+    ledger.refuse_other(inputs)
+    setup = Setup(ledger.name, ledger.storage, pipeline, FOLDER, inputs, part_s, 10**9)
+    found = ledger.begin(root, inputs, found)
+    ledger.save(found)
+    Driver(found, ledger, workers, setup, ArchiveView(io.StringIO(), quiet=True)).work()
+    ledger.save(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory, astronaut) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    face_film(folder / "1.mp4", astronaut, 45)
+    face_film(folder / "2.mp4", astronaut, 20)
+    (folder / "3.mp4").write_text("no film")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(films, tmp_path_factory) -> tuple[dict[str, str], int]:
+    """The results of an archive that nothing has ended, and the number of its tasks."""
+    output, workers = tmp_path_factory.mktemp("whole") / "output", HereAtOnce()
+    start(films, output, workers)
+    assert states(output) == {"1.mp4": "done", "2.mp4": "done", "3.mp4": "failed"}
+    return hashes(output), len(workers.done)
+
+
+@pytest.mark.long
+def test_ended_after_any_task_it_goes_on_and_does_nothing_twice(films, whole, tmp_path):
+    expected, tasks = whole
+    for most in range(tasks):
+        output, before, after = tmp_path / str(most), HereAtOnce(most, seed=most), HereAtOnce(seed=most + 1)
+        with pytest.raises(KeyboardInterrupt):
+            start(films, output, before)
+        start(films, output, after)
+        assert hashes(output) == expected and in_progress(output) == []
+        times = Counter(before.done + after.done)
+        # The film that cannot be read is looked at again: a person may have mended its disk.
+        assert {task for task, count in times.items() if count > 1} <= {("look", "3.mp4", ())}
+
+
+def test_another_length_of_parts_goes_on_with_what_is_there(films, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        start(films, tmp_path / "output", HereAtOnce(most=4))
+    start(films, tmp_path / "output", HereAtOnce(), part_s=100.0)
+    assert hashes(tmp_path / "output") == whole[0]
+
+
+def test_a_film_that_was_changed_is_analysed_anew_and_the_others_are_not(films, astronaut, tmp_path):
+    folder, output = tmp_path / "films", tmp_path / "output"
+    face_film(folder / "1.mp4", astronaut, 20)
+    face_film(folder / "2.mp4", astronaut, 20, phase=1.0)
+    start(folder, output, HereAtOnce())
+    before, workers = hashes(output), HereAtOnce()
+    face_film(folder / "2.mp4", astronaut, 20, phase=2.0)
+    start(folder, output, workers)
+    assert {film for _, film, _ in workers.done} == {"2.mp4"}
+    assert hashes(output)["1.mp4"] == before["1.mp4"] and hashes(output)["2.mp4"] != before["2.mp4"]
+
+
+def test_results_that_were_removed_are_made_again(films, whole, tmp_path):
+    start(films, tmp_path / "output", HereAtOnce())
+    (tmp_path / "output" / "2.mp4" / "run.json").unlink()
+    start(films, tmp_path / "output", HereAtOnce())
+    assert hashes(tmp_path / "output") == whole[0]
+
+
+def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp_path):
+    start(films, tmp_path / "output", HereAtOnce())
+    other, _ = read_pipeline(None, ["render.annotated=false", "stages.emotion.every=2"])
+    with pytest.raises(ConfigError, match=r"begun with another stages\.emotion\.every; choose another --output"):
+        start(films, tmp_path / "output", HereAtOnce(), pipeline=other)
+
+
+def test_a_folder_that_holds_something_else_is_refused(films, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(ConfigError, match=r"holds thesis\.txt and no archive\.json"):
+        start(films, tmp_path, HereAtOnce())
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("which", ["part", "index", "plan"])
+def test_what_is_damaged_on_the_disk_costs_one_film_another_start(films, whole, tmp_path, which):
+    output = tmp_path / "output"
+    with pytest.raises(KeyboardInterrupt):
+        start(films, output, HereAtOnce(most=4))
+    [damaged, *_] = [path for path in in_progress(output) if which in path.name]
+    damaged.write_bytes(b"torn")
+    start(films, output, HereAtOnce())
+    start(films, output, HereAtOnce())
+    assert hashes(output) == whole[0] and in_progress(output) == []
+
+
+def test_an_output_that_cannot_be_written_ends_it(films, tmp_path, monkeypatch):
+    class Full(HereAtOnce):
+        def finished(self, within_s: float):
+            for label, _ in super().finished(within_s):
+                yield label, Failed(Trouble.ARCHIVE, "cannot write x: No space left on device; make room.")
+
+    with pytest.raises(ArchiveStopped, match="make room"):
+        start(films, tmp_path / "output", Full())
+
+
+def test_progress_says_films_hours_speed_and_what_is_left():
+    said = Progress(films=80, finished=12, failed=2, done_s=31.2 * 3600, total_s=74.1 * 3600, speed=38.0)
+    assert next(said.texts()) == "12/80 films  2 failed  31 h 12 min of 74 h 6 min  38 × real time  1 h 7 min left"
+
+
+def test_the_total_is_estimated_by_size_until_all_films_were_looked_through(films, tmp_path):
+    ledger = Ledger(storage_at(str(tmp_path / "output")))
+    _, found = films_of([f"{films}/[12].mp4"])
+    one, two = ledger.begin(str(films), {}, found)
+    assert Progress.of([one, two], None).total_s is None
+    start(films, tmp_path / "other", HereAtOnce())
+    known = Ledger(storage_at(str(tmp_path / "other"))).begin(str(films), inputs_of(PIPELINE, FOLDER), found)[0]
+    assert Progress.of([known, two], None).total_s == pytest.approx(1.8 * (1 + two.film.size / one.film.size))
