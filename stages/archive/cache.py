@@ -11,15 +11,16 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..results.atomic import make_private_folder, temporary_beside
 from ..sources.refusal import SourceError
-from ..sources.urls import is_url, public
+from ..sources.urls import is_url
 from .finding import FilmFile, is_there
-from .storage import StorageError, StorageFull, in_a_sentence, opened
+from .storage import StorageError, StorageFull, in_a_sentence, opened, shown
 
 FOLDER = "facepipe-films"
 _LOCK = "lock"
@@ -45,7 +46,8 @@ def on_this_machine(film: FilmFile, most_bytes: int, above: Path | None = None) 
     while True:  # Between the two locks another process may remove the copy.
         with _held(place, fcntl.LOCK_SH):
             if path.exists():
-                os.utime(place)  # The one that was used longest ago is removed first.
+                now_ns = time.time_ns()
+                os.utime(place, ns=(now_ns, now_ns))  # The one that was used longest ago is removed first.
                 yield path
                 return
         with _held(place, fcntl.LOCK_EX):
@@ -59,13 +61,15 @@ def _refuse_another(film: FilmFile) -> None:
         now = is_there(film)
     except StorageError as error:
         raise SourceError(str(error)) from error
+    if now is None and is_url(film.address):
+        raise SourceError(f"{shown(film.address)} is not there any more.")
     if now is None:
         raise SourceError(
-            f"{public(film.address)} is not on {os.uname().nodename}; every machine of the cluster needs the films"
+            f"{shown(film.address)} is not on {os.uname().nodename}; every machine of the cluster needs the films"
             " under the same path, as in a shared folder."
         )
     if now.stamp != film.stamp:
-        raise SourceError(f"{public(film.address)} was changed while it was analysed; start the command again.")
+        raise SourceError(f"{shown(film.address)} was changed while it was analysed; start the command again.")
 
 
 def _fetch(film: FilmFile, path: Path) -> None:
@@ -74,10 +78,10 @@ def _fetch(film: FilmFile, path: Path) -> None:
     _empty(path.parent)  # What a process that was killed has left.
     temporary = temporary_beside(path)
     try:
-        with in_a_sentence(f"copy {public(film.address)} to {path.parent}", "set TMPDIR to a folder on a larger disk"):
+        with in_a_sentence(f"copy {shown(film.address)} to {path.parent}", "set TMPDIR to a folder on a larger disk"):
             files.get_file(place, str(temporary))
             if os.path.getsize(temporary) != film.size:
-                raise SourceError(f"{public(film.address)} came with another size; start the command again.")
+                raise SourceError(f"{shown(film.address)} came with another size; start the command again.")
             os.replace(temporary, path)
     except StorageFull:
         raise
@@ -107,10 +111,10 @@ def _empty(place: Path) -> None:
             file.unlink()
 
 
-def _used(place: Path) -> float:
+def _used(place: Path) -> int:
     with contextlib.suppress(OSError):
-        return place.stat().st_mtime
-    return 0.0
+        return place.stat().st_mtime_ns
+    return 0
 
 
 @contextmanager

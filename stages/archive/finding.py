@@ -13,9 +13,9 @@ from ..kinds import VIDEOS
 from ..names import as_text, short
 from ..sources.listing import Listing, root_of
 from ..sources.spec import expanded, is_pattern, path_of
-from ..sources.urls import is_url, public
+from ..sources.urls import is_url
 from .names import RESERVED
-from .storage import in_a_sentence, opened
+from .storage import in_a_sentence, opened, shown
 
 _WILD = "*?["
 
@@ -49,12 +49,12 @@ def films_of(patterns: Iterable[str], root: str | None = None) -> tuple[str, lis
     for before, film in zip(films, films[1:], strict=False):
         if film.name == before.name or film.name.startswith(f"{before.name}/"):
             raise ConfigError(
-                f"{public(before.address)} and {public(film.address)} would have results of one name; archive them into"
+                f"{shown(before.address)} and {shown(film.address)} would have results of one name; archive them into"
                 " two outputs."
             )
     if reserved := next((film for film in films if PurePosixPath(film.name).parts[0] in RESERVED), None):
         raise ConfigError(
-            f"{public(reserved.address)} would have results of the name {reserved.name}, which an archive needs itself;"
+            f"{shown(reserved.address)} would have results of the name {reserved.name}, which an archive needs itself;"
             " name a folder above it."
         )
     return root, films
@@ -62,7 +62,7 @@ def films_of(patterns: Iterable[str], root: str | None = None) -> tuple[str, lis
 
 def is_there(film: FilmFile) -> FilmFile | None:
     """The same film as it is now; None where it has gone. Raises `StorageError`."""
-    with in_a_sentence(f"read {public(film.address)}"):
+    with in_a_sentence(f"read {shown(film.address)}"):
         try:
             if not is_url(film.address):
                 return _of_path(film.name, film.address)
@@ -77,7 +77,7 @@ def _found(pattern: str) -> Iterator[FilmFile]:
     path = _path(pattern)
     films = list(_in_store(pattern) if path is None else _on_disk(pattern, path))
     if not films:
-        raise ConfigError(f"{short(public(pattern))}: no video is there (.mp4, .mkv, .mov, .avi and the like).")
+        raise ConfigError(f"{short(shown(pattern))}: no video is there (.mp4, .mkv, .mov, .avi and the like).")
     yield from films
 
 
@@ -101,8 +101,8 @@ def _on_disk(pattern: str, path: str) -> Iterator[FilmFile]:
 
 
 def _in_store(pattern: str) -> Iterator[FilmFile]:
-    scheme = pattern.partition("://")[0]
-    with in_a_sentence(f"read {public(pattern)}"):
+    scheme, _, place = pattern.partition("://")
+    with in_a_sentence(f"read {shown(pattern)}"):
         files, path = opened(pattern)
         is_glob = any(character in path for character in _WILD)
         if is_glob:
@@ -113,7 +113,8 @@ def _in_store(pattern: str) -> Iterator[FilmFile]:
             found = {path: files.info(path)} if files.exists(path) else {}
     for name, detail in found.items():
         if detail["type"] == "file" and (_is_video(name) or len(found) == 1):
-            address = name if is_url(name) else f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}"
+            path = f"/{name.lstrip('/')}" if place.startswith("/") else name.lstrip("/")
+            address = name if is_url(name) else f"{scheme}://{path}"
             yield _of_store(name, address, detail)
 
 
@@ -149,9 +150,11 @@ def _common(roots: list[str]) -> str:
     schemes = {root.partition("://")[0] if is_url(root) else "" for root in roots}
     if len(schemes) > 1:
         raise ConfigError("the films lie on several kinds of storage; archive each kind into an output of its own.")
-    scheme = schemes.pop()
-    common = os.path.commonpath([f"/{root.partition('://')[2]}" if scheme else root for root in roots])
-    return f"{scheme}:/{common}" if scheme else common
+    if not (scheme := schemes.pop()):
+        return os.path.commonpath(roots)
+    places = [root.partition("://")[2] for root in roots]
+    common = os.path.commonpath([f"/{place.lstrip('/')}" for place in places])
+    return f"{scheme}://{common if places[0].startswith('/') else common.lstrip('/')}"
 
 
 def _named(film: FilmFile, root: str) -> FilmFile:
@@ -159,7 +162,7 @@ def _named(film: FilmFile, root: str) -> FilmFile:
     above = root.rstrip("/") + "/"
     if not film.address.startswith(above):
         raise ConfigError(
-            f"{public(film.address)} does not lie below {public(root)}, from which the names in this archive count;"
+            f"{shown(film.address)} does not lie below {shown(root)}, from which the names in this archive count;"
             " archive it into another output."
         )
     return replace(film, name=as_text(film.address.removeprefix(above)))

@@ -21,7 +21,7 @@ from ..errors import FacepipeError, reason, way_out
 from ..locks import Taken, locked
 from ..results.atomic import is_temporary, sync_file, sync_folder, temporary_beside
 from ..sources.spec import expanded, path_of
-from ..sources.urls import is_url, public
+from ..sources.urls import is_url, public, public_path
 from .names import LOCK
 
 # With these a file is put as a whole under its name; with all others it gets its name when it is whole.
@@ -168,7 +168,7 @@ class _Remote(Storage):
     """An address of fsspec."""
 
     def __init__(self, address: str):
-        self._given, self.address = address, public(address)
+        self._given, self.address = address, shown(address)
         self._connect()
 
     def __reduce__(self):
@@ -241,6 +241,12 @@ class _Remote(Storage):
         return f"{self.address.rstrip('/')}/{name}"
 
 
+def shown(address: str) -> str:
+    """A path or an address as a person may see it, without user and password."""
+    scheme, _, place = address.partition(":///")
+    return f"{scheme}:///{public_path(place)}" if place and is_url(address) else public(address)
+
+
 def opened(address: str) -> tuple:
     """fsspec's file system for an address, and the path in it without a `/` at its end.
 
@@ -252,10 +258,10 @@ def opened(address: str) -> tuple:
         files, path = url_to_fs(address)
     except ImportError as error:  # fsspec names the package that it needs, and wraps the error that does.
         cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-        raise StorageError(missing(cause) or f"{public(address)} cannot be used: {reason(error)}.") from error
+        raise StorageError(missing(cause) or f"{shown(address)} cannot be used: {reason(error)}.") from error
     except ValueError as error:
         raise StorageError(
-            f"{public(address)} cannot be used: {reason(error)}; write a path, or an address such as s3://BUCKET/FOLDER."
+            f"{shown(address)} cannot be used: {reason(error)}; write a path, or an address such as s3://BUCKET/FOLDER."
         ) from error
     return files, path.rstrip("/")
 
