@@ -56,7 +56,10 @@ class Event:
         return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-KEYS = ("event", "source", "file", "frame", "time", "clock", "id", "zone", "line", "direction", "dwell", "last")
+KEYS = {  # with the types of their values
+    "event": str, "source": str, "file": str, "frame": int, "time": float, "clock": str, "id": int,
+    "zone": str, "line": str, "direction": str, "dwell": float, "last": float,
+}  # fmt: skip
 
 
 def named(stage: str) -> str:

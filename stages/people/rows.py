@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .. import time_of_day
-from ..answers import Answer
+from ..answers import Answer, answer_from
 from ..areas import Areas
 from ..frames import Face
 from ..reading.over_time import Moment, StageAnswers, picture_quality
-from ..reading.tables import Columns, Row
+from ..reading.tables import Columns, Row, cells_of
 from ..results.jsonl import Line
-from .events import EventMachine
+from .events import KEYS, EventMachine
 from .presence import Presence
 
 FACING_DEG = 20.0  # of yaw and of pitch: what is taken for looking into the camera
@@ -78,6 +78,14 @@ def days(rows: Iterable[Row], begins: datetime | None = None) -> Iterator[Row]:
             "age_group": group or None,
             "visitors": count,
         }
+
+
+def event_row(event: dict) -> Row:
+    """The row of an event, as `Event.to_json` gives it: its keys, and the cells of its answers."""
+    row = {key: event.get(key) for key in KEYS}
+    for key in [key for key in event if key not in KEYS]:
+        row |= cells_of(key, answer_from(event[key]))
+    return row
 
 
 def columns_of(rows: Iterable[Row]) -> Columns:

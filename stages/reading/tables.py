@@ -77,15 +77,21 @@ def write_parquet(path: Path, sources: list[Results], manifest: Manifest, order:
 
 def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manifest: Manifest) -> int:
     """As `write_csv_rows`, in Apache Parquet, with types. Needs pyarrow."""
+    with _whole(path, manifest) as temporary:
+        return fill_parquet(temporary, columns, rows)
+
+
+def fill_parquet(path: Path, columns: Columns, rows: Iterable[Row]) -> int:
+    """Write rows to a Parquet file, in the memory of `ROWS`; returns how many. Needs pyarrow; raises `OSError`.
+
+    The same rows give the same bytes.
+    """
     import pyarrow
     from pyarrow import parquet
 
     schema = _schema(columns)
     every, count = iter(rows), 0
-    with (
-        _whole(path, manifest) as temporary,
-        parquet.ParquetWriter(str(temporary), schema, compression="zstd") as table,
-    ):
+    with parquet.ParquetWriter(str(path), schema, compression="zstd") as table:
         while some := list(islice(every, ROWS)):
             table.write_table(pyarrow.Table.from_pylist(some, schema))
             count += len(some)
@@ -105,11 +111,16 @@ def arrow_table(sources: list[Results]) -> pyarrow.Table:
 
 def columns_of(sources: list[Results]) -> Columns:
     """The columns that the rows have; found by reading all of them, for the last line may have an answer of its own."""
+    return faces_columns(_lines(sources))
+
+
+def faces_columns(lines: Iterable[Line]) -> Columns:
+    """The same of lines."""
     raw: dict[str, Columns] = {}
     smoothed: dict[str, Columns] = {}
     fullest: tuple[str, ...] = ()  # the stages of a frame that all are asked about: it tells their order
     has_landmarks = has_clock = False
-    for line in _lines(sources):
+    for line in lines:
         has_clock |= line.clock is not None
         for face in line.faces:
             has_landmarks |= face.landmarks is not None
