@@ -20,7 +20,8 @@ from .order import By, cells_to_sort, in_order, refuse_unknown
 if TYPE_CHECKING:
     import pyarrow
 
-ROWS = 20_000  # written to a Parquet file at once: what is held in memory
+ROWS = 20_000  # written to a Parquet file at once: what is held in memory, as columns
+BATCH = 1_000  # and of these as rows
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a text begins that a spreadsheet may run, says OWASP
 SMOOTHED = "smoothed_"  # before the names of columns of answers over time
 SORTED_ROWS = 1_000_000  # held to be sorted, 0.5 kB each; no more fit into a spreadsheet either
@@ -82,7 +83,7 @@ def write_parquet_rows(path: Path, columns: Columns, rows: Iterable[Row], manife
 
 
 def fill_parquet(path: Path, columns: Columns, rows: Iterable[Row]) -> int:
-    """Write rows to a Parquet file, in the memory of `ROWS`; returns how many. Needs pyarrow; raises `OSError`.
+    """Write rows to a Parquet file, in groups of `ROWS`; returns how many. Needs pyarrow; raises `OSError`.
 
     The same rows give the same bytes.
     """
@@ -92,21 +93,27 @@ def fill_parquet(path: Path, columns: Columns, rows: Iterable[Row]) -> int:
     schema = _schema(columns)
     every, count = iter(rows), 0
     with parquet.ParquetWriter(str(path), schema, compression="zstd") as table:
-        while some := list(islice(every, ROWS)):
-            table.write_table(pyarrow.Table.from_pylist(some, schema))
-            count += len(some)
+        while group := list(_batches(islice(every, ROWS), schema)):
+            some = pyarrow.Table.from_batches(group, schema)
+            table.write_table(some)
+            count += some.num_rows
     return count
+
+
+def _batches(every: Iterator[Row], schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
+    """The rows as columns, a few at a time: a row as a dictionary takes ten times as much."""
+    import pyarrow
+
+    while some := list(islice(every, BATCH)):
+        yield pyarrow.RecordBatch.from_pylist(some, schema)
 
 
 def arrow_table(sources: list[Results]) -> pyarrow.Table:
     """The same in memory. Needs pyarrow."""
     import pyarrow
 
-    schema, every = _schema(columns_of(sources)), rows(sources)
-    batches = []
-    while some := list(islice(every, ROWS)):
-        batches.append(pyarrow.RecordBatch.from_pylist(some, schema))
-    return pyarrow.Table.from_batches(batches, schema)
+    schema = _schema(columns_of(sources))
+    return pyarrow.Table.from_batches(_batches(rows(sources), schema), schema)
 
 
 def columns_of(sources: list[Results]) -> Columns:
