@@ -13,12 +13,13 @@ PIECES, PIECE = "pieces", "piece.json"
 # What `python -m stages.report` makes of them.
 REPORT, CSV, PARQUET, CONTACT_SHEET = "report.html", "faces.csv", "faces.parquet", "contact-sheet.jpg"
 COMPARISON = "comparison.html"  # of two runs, in the folder of the first one
+DIGEST = "digest.json"  # of a film in an archive: what the page over all films says of it
 EXPORT = "export"  # the folder of what `python -m stages.export` makes
 PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stages.people`, with .csv and .parquet
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
 _OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS, PIECES)
-ALL = (*_OF_A_RUN, REPORT, COMPARISON, CSV, PARQUET, CONTACT_SHEET, EXPORT, *_TABLES)
+ALL = (*_OF_A_RUN, REPORT, COMPARISON, DIGEST, CSV, PARQUET, CONTACT_SHEET, EXPORT, *_TABLES)
 
 
 def picture_name(folder: str) -> str:
@@ -27,3 +28,6 @@ def picture_name(folder: str) -> str:
 
 
 LINE_BYTES = 10_000_000  # of results.jsonl at most: the largest frame that is allowed, with 256 faces, takes a tenth
+
+# Of an archive of films: the films and how each of them stands; the page over all of them.
+ARCHIVE, ARCHIVE_REPORT = "archive.json", "archive.html"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +28,11 @@ from ..people.rows import columns_of, event_row, people
 from ..plan import find_models, read_cards
 from ..reading.lines import NoFrames, Results, ResultsError, cannot_be_written, manifest_of, results_in
 from ..reading.tables import Columns, Row, faces_columns, fill_parquet, rows
-from ..results.atomic import is_temporary, sync_file, sync_folder, temporary_beside
+from ..results.atomic import is_temporary, replacing
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
 
 TABLES = ("faces", "people", "events")
-DATASET = "dataset"  # the folder in the output of an archive
 _NAME_BYTES = 200  # of a film's name, quoted: file systems take 255, and "film=" and temporary names need some
 
 
@@ -130,20 +128,15 @@ def _checked(every: Iterable[Row], columns: Columns, run: Path) -> Iterator[Row]
 
 
 def _write(path: Path, columns: Columns, of_table: Iterable[Row]) -> None:
-    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            fill_parquet(temporary, columns, of_table)
-            sync_file(temporary)
-            os.replace(temporary, path)
+            with replacing(path) as temporary:
+                fill_parquet(temporary, columns, of_table)
         except FileNotFoundError:
             if not path.is_file():
                 raise
             # Another process has written the same meanwhile, and has taken this one for dead.
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
         _remove_abandoned(path.parent)
     except OSError as error:
         raise cannot_be_written(path, error) from error

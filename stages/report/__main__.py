@@ -9,6 +9,7 @@ python -m stages.report out/shots --contact-sheet     contact-sheet.jpg, or page
 python -m stages.report out/shots --csv --contact-sheet --html --sort gender,age:desc    all of them sorted
 python -m stages.report out/clip out/clip-2      out/clip/comparison.html: the two side by side, and face by face
 python -m stages.report out/clip --vtt           subtitles for each video, in out/clip/annotated/
+python -m stages.report results                  of an archive: results/archive.html, the page over all its films
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from ..sources.base import SourceError
 from ..sources.urls import public
 from ..supervision.arguments import Arguments
 from ..supervision.command import run, say
+from .archive import is_archive, write_archive_report
 from .comparing import write_comparison
 from .contact_sheet import write_contact_sheet
 from .cut import cut_faces
@@ -73,6 +75,9 @@ def main(argv: list[str] | None = None) -> int:
     """Make what was asked for; 0, or 2 where there is nothing to make it of."""
     options = _options(argv)
     try:
+        if options.folder is not None and is_archive(options.folder):
+            _over_all(options)
+            return 0
         options.folder = chosen_folder(options.folder, command("report"), say)
         is_alone = options.other is None
         for said in _make(options, results_in(options.folder)) if is_alone else _compare(options):
@@ -152,13 +157,26 @@ def _make(options: argparse.Namespace, results: list[Results]) -> Iterator[str]:
             yield f"The last line of {one.path} is torn, because the run was broken off; it is left out."
 
 
+def _over_all(options: argparse.Namespace) -> None:
+    """Write the page over an archive; raises `ResultsError` where something of one run is asked for."""
+    folder = options.folder
+    _refuse_of_one_run(options, f"{folder} is an archive of many; name the folder of a film in it")
+    if options.other is not None:
+        raise ResultsError(f"{folder} is an archive, and two runs are compared; name the folders of two films in it.")
+    write_archive_report(folder, options.blur, say)
+
+
 def _compare(options: argparse.Namespace) -> Iterator[str]:
     """Write the page about two runs; raises `ResultsError` where something of one run is asked for too."""
-    for name in ("csv", "parquet", "vtt", "contact_sheet", "source", "sort"):
-        if getattr(options, name):
-            raise ResultsError(f"--{name.replace('_', '-')} is for one run, and two are compared; leave it out.")
+    _refuse_of_one_run(options, "two are compared; leave it out")
     other = chosen_folder(options.other, command("report"), say)
     yield from write_comparison((options.folder, other), options.people, options.blur)
+
+
+def _refuse_of_one_run(options: argparse.Namespace, why: str) -> None:
+    for name in ("csv", "parquet", "vtt", "contact_sheet", "source", "sort"):
+        if getattr(options, name):
+            raise ResultsError(f"--{name.replace('_', '-')} is for one run, and {why}.")
 
 
 def _subtitles(results: list[Results], manifest: Manifest) -> Iterator[str]:

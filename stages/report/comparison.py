@@ -13,7 +13,7 @@ from . import charts
 from .compare import Comparison, Difference, Stage
 from .document import document
 from .gathering import Gathered
-from .overview import Overview
+from .overview import Overview, age_rows
 from .thumbnails import Pictures
 from .words import NARROW, clock, image, percent, sentence
 
@@ -80,7 +80,7 @@ def _side_by_side(heads: list[str], pair: Pair) -> Iterator[str]:
         yield f'<div class="moods"><p class="caption">{escape(head)}</p>'
         if about.moods:
             yield charts.shares(about.moods)
-        if rows := about.age_rows:
+        if rows := age_rows(about.groups):
             of = counted(about.count, "number", "numbers") if side.gathered.films else "faces"
             yield charts.bars(f"Ages of {of}", "years", rows)
         yield "</div>"

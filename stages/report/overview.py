@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -15,7 +15,8 @@ from ..reading.words import counted
 from . import charts
 from .film import LEAST_SHARE
 from .gathering import UNFOLLOWED, Gathered
-from .words import NARROW, Pictures, clock, followed, image, percent
+from .thumbnails import Pictures
+from .words import NARROW, clock, followed, image, percent
 
 MOMENTS = 8
 POOR = 0.4  # of the best moment: what is worth less shows hardly anything
@@ -60,13 +61,12 @@ class Overview:
                 self.groups.setdefault(answer.group, Counter())[two[0][1] if two else ""] += 1
                 break
 
-    @property
-    def age_rows(self) -> dict[str, Counter[str]]:
-        """Every age group from the youngest to the oldest, those without anybody too."""
-        if not self.ages:
-            return {}
-        low, high = (min(int(max(0.0, years)) // 10 * 10, OLDEST_DECADE) for years in (min(self.ages), max(self.ages)))
-        return {age_group(decade): self.groups.get(age_group(decade), Counter()) for decade in range(low, high + 1, 10)}
+
+def age_rows(groups: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """Every age group from the youngest to the oldest, those without anybody too."""
+    every = [age_group(decade) for decade in range(0, OLDEST_DECADE + 1, 10)]
+    there = [place for place, group in enumerate(every) if group in groups]
+    return {group: groups.get(group, Counter()) for group in every[min(there) : max(there) + 1]} if there else {}
 
 
 def overview(gathered: Gathered) -> Iterator[str]:
@@ -79,7 +79,9 @@ def overview(gathered: Gathered) -> Iterator[str]:
             '<p class="quiet">A number is one appearance of a face: a person who leaves and comes back, or is lost from'
             " view, gets another one.</p>"
         )
-    figures = [charts.bars(f"Ages of {_counted(gathered, about)}", "years", rows)] if (rows := about.age_rows) else []
+    figures = (
+        [charts.bars(f"Ages of {_counted(gathered, about)}", "years", rows)] if (rows := age_rows(about.groups)) else []
+    )
     if about.moods:
         of = "of the time" if gathered.films else "of the faces"
         title = f"{escape(gathered.coloured)}, share {of}".capitalize()
@@ -94,20 +96,29 @@ def _counted(gathered: Gathered, about: Overview) -> str:
 def _tiles(gathered: Gathered, about: Overview) -> Iterator[str]:
     if gathered.films:
         most = max(film.most_at_once for film in gathered.films)
-        yield _tile("people" if gathered.people == 1 else "numbers followed", f"{gathered.people:,}")
-        yield _tile("at once, at most", f"{most:,}")
+        yield tile("people" if gathered.people == 1 else "numbers followed", f"{gathered.people:,}")
+        yield tile("at once, at most", f"{most:,}")
     if gathered.still_count:
-        yield _tile("faces in pictures", f"{gathered.still_faces:,}")
+        yield tile("faces in pictures", f"{gathered.still_faces:,}")
     for labels in about.kinds.values():
-        yield _tile(" / ".join(label for label, _ in labels.most_common()), _slashed(labels))
+        yield kinds_tile(labels)
     if about.ages:
-        yield _tile("age", _range(about.ages))
+        yield tile("age", age_range(min(about.ages), max(about.ages)))
     if about.moods:
-        label, share = about.moods[0]
-        yield _tile("mostly", f"{escape(label)} <small>{percent(share)}</small>")
+        yield mostly_tile(*about.moods[0])
 
 
-def _tile(name: str, value: str) -> str:
+def kinds_tile(labels: Counter[str]) -> str:
+    """How many have each of two labels."""
+    return tile(" / ".join(label for label, _ in labels.most_common()), _slashed(labels))
+
+
+def mostly_tile(label: str, share: float) -> str:
+    """The largest share of the moods."""
+    return tile("mostly", f"{escape(label)} <small>{percent(share)}</small>")
+
+
+def tile(name: str, value: str) -> str:
     return f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>"
 
 
@@ -115,8 +126,9 @@ def _slashed(labels: Counter[str]) -> str:
     return f"{NARROW}/{NARROW}".join(f"{count:,}" for _, count in labels.most_common())
 
 
-def _range(ages: Sequence[float]) -> str:
-    low, high = f"{max(0.0, min(ages)):.0f}", f"{max(0.0, max(ages)):.0f}"
+def age_range(youngest: float, oldest: float) -> str:
+    """From which age to which."""
+    low, high = f"{max(0.0, youngest):.0f}", f"{max(0.0, oldest):.0f}"
     return low if low == high else f"{low} to {high}"
 
 
@@ -146,16 +158,21 @@ def best_moments(gathered: Gathered) -> list[Best]:
 
     One at which a face can hardly be seen is left out, if there is a better one.
     """
-    every = sorted(_candidates(gathered), key=lambda best: -best.worth)
+    return sorted(chosen_of(_candidates(gathered), MOMENTS), key=lambda best: best.moment.frame)
+
+
+def chosen_of(candidates: Iterable[Best], most: int) -> list[Best]:
+    """At most so many of them, as `best_moments` chooses."""
+    every = sorted(candidates, key=lambda best: -best.worth)
     every = [best for best in every if best.worth >= POOR * every[0].worth]
     chosen: list[Best] = []
     for of in (lambda best: best.label, lambda best: best.who, lambda best: (best.label, best.who)):
         seen = {of(best) for best in chosen}
         for best in every:
-            if len(chosen) < MOMENTS and of(best) not in seen and best.moment not in {one.moment for one in chosen}:
+            if len(chosen) < most and of(best) not in seen and best.moment not in {one.moment for one in chosen}:
                 seen.add(of(best))
                 chosen.append(best)
-    return sorted(chosen, key=lambda best: best.moment.frame)
+    return chosen
 
 
 def _candidates(gathered: Gathered) -> Iterator[Best]:

@@ -88,7 +88,7 @@ window.addEventListener("afterprint", () => { for (const details of unfolded) de
 
 // The faces of pictures, sorted and filtered by what is said of each. What is not known comes last.
 const natural = new Intl.Collator("en", {numeric: true});
-for (const finder of document.querySelectorAll(".finder")) {
+for (const finder of document.querySelectorAll(".finder:not(.rows)")) {
   const gallery = finder.nextElementSibling;
   const faces = [...gallery.children].map((article) => ({article, said: JSON.parse(article.dataset.said)}));
   const fields = [...finder.querySelectorAll("[data-column]")];
@@ -124,4 +124,54 @@ for (const finder of document.querySelectorAll(".finder")) {
   });
   finder.hidden = false;
   finder.querySelector("output").value = `${faces.length.toLocaleString("en")} faces`;
+}
+
+// A table of films: sorted by a click on a heading, searched, copied whole, and shown a hundred rows at a time.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const section = table.closest("section"), finder = section.querySelector(".finder.rows");
+  const more = section.querySelector(".more"), body = table.tBodies[0], step = 100;
+  const valueOf = (cell) => cell.dataset.value ?? cell.textContent;
+  const rows = [...body.rows].map((row) => ({row, values: [...row.cells].map(valueOf)}));
+  const heads = [...table.tHead.rows[0].cells], said = heads.map((head) => head.textContent);
+  const isNumber = said.map((_, column) => rows.every(({values}) => values[column] === "" || !isNaN(values[column])));
+  let order = rows, shown = rows, most = step, sorted = 0, way = 1;
+  const draw = () => {
+    body.replaceChildren(...shown.slice(0, most).map(({row}) => row));
+    const rest = shown.length - most;
+    more.hidden = rest <= 0;
+    more.textContent = `Show ${Math.min(step, rest).toLocaleString("en")} more`;
+    const [some, all] = [shown.length, rows.length].map((count) => count.toLocaleString("en"));
+    finder.querySelector("output").value = shown.length < rows.length ? `${some} of ${all} films` : `${all} films`;
+  };
+  const find = () => {
+    const wanted = finder.elements.find.value.toLowerCase();
+    shown = wanted ? order.filter(({values}) => values[0].toLowerCase().includes(wanted)) : order;
+    most = step;
+    draw();
+  };
+  const sort = (column) => {
+    way = column === sorted ? -way : isNumber[column] ? -1 : 1;  // Of numbers one looks for the largest.
+    sorted = column;
+    const compare = isNumber[column] ? (a, b) => a - b : natural.compare;
+    const known = rows.filter(({values}) => values[column] !== "");
+    known.sort((a, b) => way * compare(a.values[column], b.values[column]));
+    order = [...known, ...rows.filter(({values}) => values[column] === "")];
+    heads.forEach((head, at) => head.setAttribute("aria-sort", at !== column ? "none" : way > 0 ? "ascending" : "descending"));
+    find();
+  };
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = head.textContent;
+    button.addEventListener("click", () => sort(column));
+    head.replaceChildren(button);
+    head.setAttribute("aria-sort", column === 0 ? "ascending" : "none");
+  });
+  finder.addEventListener("input", find);
+  finder.addEventListener("submit", (event) => event.preventDefault());
+  more.addEventListener("click", () => { most += step; draw(); });
+  const copy = finder.querySelector(".copy");
+  copy.addEventListener("click", () => copyRows(copy, [said, ...shown.map(({values}) => values)]));
+  finder.hidden = false;
+  draw();
 }

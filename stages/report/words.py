@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 from ..answers import Answer
 from ..answers.base import NARROW
 from ..answers.base import percent as plain_percent
-from ..reading.over_time import Moment
 from ..reading.words import counted
 from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS, css_colour
-from .thumbnails import Pictures
+from .thumbnails import Thumbnail
 
+Key = TypeVar("Key")  # what pictures are known by
 NO_BREAK = "\u00a0"  # a space at which no line is broken, wider than NARROW
 
 
@@ -71,7 +73,7 @@ def sentence(stage: str, answer: Answer) -> str:
     return f"{before}<strong>{emphasised}</strong>{after}"
 
 
-def image(pictures: Pictures, moment: Moment | None, said: str) -> str:
+def image(pictures: Mapping[Key, Thumbnail], moment: Key | None, said: str) -> str:
     """The picture of a face, in the page itself; nothing where there is none."""
     if moment is None or moment not in pictures:
         return ""

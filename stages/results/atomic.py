@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,6 +62,24 @@ def make_private_folder(path: Path) -> None:
 def temporary_beside(path: Path) -> Path:
     """A name that nothing has, in the same folder; names that are as long as a file system allows are shortened."""
     return path.with_name(f".{path.name[:60]}.{uuid.uuid4().hex[:12]}.part")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file to write to, which gets the name `path` at the end, or is gone if that is an exception.
+
+    For folders that have no manifest, whoever else writes there. Raises `OSError`.
+    """
+    temporary = temporary_beside(path)
+    try:
+        os.close(create(temporary))
+        yield temporary
+        sync_file(temporary)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    sync_folder(path.parent)
 
 
 def is_temporary(path: Path) -> bool:
