@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 import msgspec
 
 from ..errors import FacepipeError
 from ..layout import ARCHIVE, ARCHIVE_REPORT, DIGEST, REPORT
+from ..names import short
 from ..reading.lines import ResultsError, cannot_be_read, cannot_be_written, manifest_of, results_in
 from ..results.atomic import replacing
 from .archive_page import Archive, Film, archive_page
@@ -107,9 +108,19 @@ def _listed(files: Files) -> list[_Film]:
     if content is None:
         raise ResultsError(f"{files.name} has no {ARCHIVE}; name the folder that facepipe archive has written to.")
     try:
-        return msgspec.json.decode(content, type=_ArchiveFile).films
+        films = msgspec.json.decode(content, type=_ArchiveFile).films
     except (msgspec.DecodeError, RecursionError):
-        raise ResultsError(f"{ARCHIVE} of {files.name} is damaged; facepipe archive writes it anew.") from None
+        raise ResultsError(f"{ARCHIVE} of {files.name} is damaged; put it back.") from None
+    if outside := next((one.film for one in films if _leads_out(one.film)), None):
+        raise ResultsError(
+            f"{ARCHIVE} of {files.name} names {short(outside)}, which is not in the archive; put it back."
+        )
+    return films
+
+
+def _leads_out(film: str) -> bool:
+    path = PurePosixPath(film)
+    return path.is_absolute() or ".." in path.parts or not path.parts
 
 
 def _digest(files: Files, film: str, say: Callable[[str], None]) -> Digest:

@@ -141,7 +141,9 @@ def test_what_is_made_of_one_run_is_refused_for_an_archive(option, tmp_path, cap
     assert not (folder / "archive.html").exists()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"films": [{"film": 3}]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '{"films": [{"film": 3}]}', '{"films": [{"film": "../b"}]}', "[" * 99_999]
+)
 def test_an_archive_whose_list_is_damaged_is_refused(content, tmp_path, capsys):
     (tmp_path / "archive.json").write_text(content)
     assert main([str(tmp_path)]) == 2
