@@ -8,6 +8,7 @@ RESULTS, DROP_LOG, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
 CONNECT = ".facepipe.connect"  # the folder for what was sent of the events, and for the picture that is sent
 ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 EVENTS = "events.jsonl"
+PORTRAITS = "portraits"  # small pictures of the people, with nothing drawn into them
 # With `render.rotate`: the folder of the pieces, each of which has these files; and what came before a piece.
 PIECES, PIECE = "pieces", "piece.json"
 # What `python -m stages.report` makes of them.
@@ -18,7 +19,8 @@ EXPORT = "export"  # the folder of what `python -m stages.export` makes
 PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stages.people`, with .csv and .parquet
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
-_OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, SAVED, LOGS, PIECES)
+_OUTPUTS = (RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, PORTRAITS, SAVED, LOGS, PIECES)
+_OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, *_OUTPUTS)
 ALL = (*_OF_A_RUN, REPORT, COMPARISON, DIGEST, CSV, PARQUET, CONTACT_SHEET, EXPORT, *_TABLES)
 
 

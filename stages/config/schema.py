@@ -383,6 +383,12 @@ class Render:
         " crosses a line.",
     ] = True
     annotated: Annotated[bool, "Whether the video or pictures are also written with boxes and labels."] = True
+    portraits: Annotated[
+        Literal["auto", "always", "never"],
+        "Videos and cameras with `track`: whether small pictures of the people, with nothing drawn into them, are kept"
+        " in `portraits/` for the report. `auto`: of cameras and streams whose annotated video is written; `always`: of"
+        " videos too, for a report after the file is deleted.",
+    ] = "auto"
     encoder: Annotated[
         Literal["software", "auto", "nvenc", "qsv", "amf", "videotoolbox", "v4l2m2m"],
         "The H.264 encoder of the annotated video and of streams. `software`: x264; the only one that gives the same"

@@ -282,4 +282,4 @@ def _number(value: float) -> float | None:
 def moment_of(line: Line, face: Face, begins_s: float = 0.0) -> Moment:
     """A face in a frame of a video whose first frame is at `begins_s`."""
     since_s = max(0.0, line.time - begins_s)
-    return Moment(line.frame, line.file, line.time, since_s, (line.width, line.height), face.box)
+    return Moment(line.frame, line.file, line.time, since_s, (line.width, line.height), face.box, face.id)

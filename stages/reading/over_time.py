@@ -19,6 +19,7 @@ class Moment:
     time_s: float  # since the first frame of its file that was read
     size: tuple[int, int]  # of the frame: width, height
     box: tuple[float, float, float, float]
+    id: int | None = None  # of the face, where it is followed
 
 
 @dataclass(slots=True)
@@ -44,9 +45,8 @@ class StageAnswers:
         if answer.top is not None:
             label = answer.top[0]
             self.labels[label] = self.labels.get(label, 0.0) + seconds
-            said, confidence = raw.top if raw is not None and raw.top else (None, 0.0)
-            worth = confidence * (1.0 if quality is None else quality)
-            if said == label and worth > self.worth.get(label, -1.0):
+            confidence, worth = worth_of(answer, raw, quality) or (0.0, -1.0)
+            if worth > self.worth.get(label, -1.0):
                 self.best[label], self.worth[label] = (confidence, moment), worth
 
     @property
@@ -59,6 +59,17 @@ class StageAnswers:
         """For which part of the time each label was the strongest, the longest first."""
         shares = [(label, seconds / self.seconds) for label, seconds in self.labels.items()]
         return sorted(shares, key=lambda item: -item[1])
+
+
+def worth_of(answer: Answer, raw: Answer | None, quality: float | None) -> tuple[float, float] | None:
+    """How sure a stage was of the label that is shown, and that times the quality of the face's picture.
+
+    `answer`, `raw`, `quality`: as in `StageAnswers.add`. None where this very frame says something else.
+    """
+    said, confidence = raw.top if raw is not None and raw.top else (None, 0.0)
+    if answer.top is None or said != answer.top[0]:
+        return None
+    return confidence, confidence * (1.0 if quality is None else quality)
 
 
 def picture_quality(face: Face, size: tuple[int, int]) -> float:

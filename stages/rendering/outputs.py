@@ -33,6 +33,7 @@ from ..streams.sending import SourceStreams
 from ..supervision.stage import ControlChannel, Settings
 from ..view.postprocess import PostProcessor
 from .extra import Extra
+from .portraits import PortraitFolder, keeps_portraits
 from .rotation import Rotation
 from .screens import Screens, SourceScreens
 
@@ -88,9 +89,10 @@ class RunOutputs:
         machine = EventMachine(pipeline.render.coast, pipeline.areas_of(hello.source))
         _take_up(piece, before, postprocessor, machine)
         events = self._events(piece, machine, before.events)
+        portraits = self._portraits(piece, hello.live)
         if restored is not None:
             self._say_where(hello.source, recorder)
-            keep_alive(lambda: _replay(piece.results, postprocessor, events, rotation))
+            keep_alive(lambda: _replay(piece.results, postprocessor, events, portraits, rotation))
         previews = hello.live and pipeline.render.shows_latest
         return SourceOutputs(
             recorder,
@@ -99,6 +101,7 @@ class RunOutputs:
             events,
             self._streams(hello),
             keep_alive,
+            portraits=portraits,
             rotation=rotation,
             open_recorder=open_recorder,
         )
@@ -113,6 +116,14 @@ class RunOutputs:
         return Extra.opened(
             EVENTS,
             lambda: EventLog(piece.events, piece.manifest, machine, before),
+            is_first=not self._settings.life,
+            say=self._control.say,
+        )
+
+    def _portraits(self, piece: SourceFolder, live: bool) -> Extra[PortraitFolder]:
+        return Extra.opened(
+            "the portraits",
+            lambda: PortraitFolder(piece) if keeps_portraits(self._settings.pipeline, live) else None,
             is_first=not self._settings.life,
             say=self._control.say,
         )
@@ -192,6 +203,7 @@ class SourceOutputs:
         streams: Extra[SourceStreams],
         run_with_heartbeat: Callable[[Callable[[], object]], object] = lambda work: work(),
         *,
+        portraits: Extra[PortraitFolder] | None = None,
         rotation: Rotation | None = None,
         open_recorder: Callable[[SourceFolder], Recorder] = Recorder,
     ):
@@ -201,6 +213,7 @@ class SourceOutputs:
         """
         self.recorder, self.screens = recorder, screens
         self._postprocessor, self._events, self._streams = postprocessor, events, streams
+        self._portraits = portraits or Extra("the portraits", None)
         self._run_with_heartbeat = run_with_heartbeat
         self._rotation, self._open_recorder = rotation, open_recorder
 
@@ -216,6 +229,7 @@ class SourceOutputs:
         is_large = frame.picture.pixels.nbytes > LARGE_BYTES
         drawn = self._run_with_heartbeat(lambda: self._record(frame)) if is_large else self._record(frame)
         happened = self._events.do(lambda events: events.take(as_line(frame), plays=frame.picture.rate is not None), [])
+        self._portraits.do(lambda portraits: portraits.take(frame))
         for event in happened:
             self.screens.happened(event.to_json(), _in_words(event), frame)
         if self._rotation is not None:
@@ -231,7 +245,7 @@ class SourceOutputs:
 
     def notes(self, source: str) -> list[str]:
         """What a person should know of it, in sentences."""
-        left_out = [extra.note for extra in (self._events, self._streams) if extra.note]
+        left_out = [extra.note for extra in (self._events, self._portraits, self._streams) if extra.note]
         said = [f"{source}: {note}" for note in (*left_out, *self._streams.do(lambda streams: streams.notes, []))]
         return [note for note in (self._postprocessor.note(source), *said) if note]
 
@@ -242,6 +256,7 @@ class SourceOutputs:
     def close(self, has_ended: bool = False) -> None:
         """Bring all outputs in order; `has_ended`: the source has, nothing follows. Raises `OutputError`."""
         self._events.do(lambda events: events.close(has_ended))
+        self._portraits.close()
         self.screens.close()
         self._run_with_heartbeat(lambda: self._streams.do(lambda streams: streams.close(has_ended)))
         self.recorder.close()
@@ -253,12 +268,14 @@ class SourceOutputs:
         """
         before = self.recorder
         self._events.do(lambda events: events.close())
+        self._portraits.close()
         self.recorder.close()
         extent = self._events.do(lambda events: events.extent, Extent())
         state = {OF_FACES: self._postprocessor.to_json()}
         state |= self._events.do(lambda events: {OF_PEOPLE: events.known()}, {})
         piece = self._run_with_heartbeat(lambda: self._rotation.begin(frame, before.counts, extent, state))
         self._events.do(lambda events: events.go_on_in(piece.events))
+        self._portraits.do(lambda portraits: portraits.go_on_in(piece))
         self.recorder = self._open_recorder(piece)
         self.recorder.counts.update(before.counts)
         self.recorder.notes += dict.fromkeys(before.notes)
@@ -288,12 +305,19 @@ def _take_up(piece: SourceFolder, before: Before, postprocessor: PostProcessor, 
         raise DamagedState(f"{piece.own / PIECE} is damaged; put it back, or {REPLACE}.") from error
 
 
-def _replay(results: Path, postprocessor: PostProcessor, events: Extra[EventLog], rotation: Rotation | None) -> None:
+def _replay(
+    results: Path,
+    postprocessor: PostProcessor,
+    events: Extra[EventLog],
+    portraits: Extra[PortraitFolder],
+    rotation: Rotation | None,
+) -> None:
     """Let all remember what the lines of a results.jsonl say of the frames; raises `OutputError` and `NotALine`."""
     try:
         for line in lines_of(results):
             postprocessor.replay(line)
             events.do(lambda log, line=line: log.replay(line))
+            portraits.do(lambda folder, line=line: folder.replay(line))
             if rotation is not None:
                 rotation.replay(line)
     except OSError as error:

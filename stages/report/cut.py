@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
+import cv2
+
 from ..errors import reason
 from ..layout import RUN
+from ..people.portraits import portrait_name
 from ..reading.lines import NoFrames, Results, inputs_of, place_of
 from ..reading.over_time import Moment
+from ..results.atomic import is_plain
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
 from ..results.pieces import whole_of
@@ -20,7 +24,7 @@ from ..sources.opening import open_source
 from ..sources.stamps import source_in, unchanged_file
 from ..sources.urls import public
 from .frames_of import Frames, of_original, of_source, of_still, of_video
-from .thumbnails import MANY, SIDE, Look, Thumbnail, thumbnail
+from .thumbnails import MANY, SIDE, Look, Thumbnail, of_portrait, thumbnail
 
 DEMO = "demo"  # the source that is in the program itself
 NO_PICTURES = (
@@ -52,7 +56,8 @@ def cut_faces(
     side: int = SIDE,
     brighten: bool = True,
 ) -> Cut:
-    """Cut faces out of the source, if it is where it was and unchanged, or else out of the annotated files.
+    """Cut faces out of the source, if it is where it was and unchanged; else take the portraits that the run has kept,
+    or else cut them out of the annotated files.
 
     `spec`: what the run had as source, if that is to be read. `blur`: hide faces whatever the run has done. `side`,
     `brighten`: as in `Look`. Raises `SourceError` where `spec` cannot be opened.
@@ -67,13 +72,18 @@ def cut_faces(
         if hidden is False and len(wanted) <= MANY:  # Whole photographs by the thousand take minutes to decode.
             _from_originals(cut, results.folder, wanted, look)
         rest = [moment for moment in wanted if moment not in cut.pictures]
+        is_drawn_in = False
         for part, there in _by_part(results, rest):
             found = Cut(may_link=False)
-            for path, frames in _annotated(place_of(part.folder, manifest), source, there.values(), side):
+            place = place_of(part.folder, manifest)
+            _from_portraits(found, place, there.values(), look)
+            left = [moment for moment in there.values() if moment not in found.pictures]
+            for path, frames in _annotated(place, source, left, side):
                 _take(found, path.name, frames, look, is_annotated=True)
+            is_drawn_in |= any(moment in found.pictures for moment in left)
             cut.pictures |= {one: found.pictures[other] for one, other in there.items() if other in found.pictures}
             cut.notes += found.notes
-        if hidden is False and len(wanted) <= MANY and any(moment in cut.pictures for moment in rest):
+        if hidden is False and len(wanted) <= MANY and is_drawn_in:
             cut.captions.append(FROM_ANNOTATED)
     if spec is not None and wanted and not cut.pictures and not cut.notes:
         cut.notes.append(f"There are no pictures of the faces: {public(spec)} has none of the frames of this run.")
@@ -103,6 +113,15 @@ def _from_originals(cut: Cut, folder: Path, wanted: Iterable[Moment], look: Look
         if (path := unchanged_file(inputs, name, file)) is not None:
             _take(found, path.name, of_original(path, moments), look, is_annotated=False)
     cut.pictures |= found.pictures
+
+
+def _from_portraits(cut: Cut, place: SourceFolder, wanted: Iterable[Moment], look: Look) -> None:
+    """The faces that the run has kept for this; one that cannot be read is looked for elsewhere."""
+    for moment in wanted:
+        if moment.id is not None and is_plain(path := place.portraits / portrait_name((moment.id, moment.frame))):
+            pixels = cv2.imread(str(path))
+            if pixels is not None and (picture := of_portrait(pixels, look)) is not None:
+                cut.pictures[moment] = picture
 
 
 def _annotated(place: SourceFolder, source: str, wanted: Iterable[Moment], side: int) -> Iterator[tuple[Path, Frames]]:

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from ..reading.over_time import Moment
-from ..vision.anonymize import anonymize_faces
+from ..vision.anonymize import anonymize, anonymize_faces
+from ..vision.thumbnail import AROUND, resized, square_around
 
 SIDE = 128  # pixels, for fine screens
 MANY, SIDE_OF_MANY = 500, 96  # of more faces than that the page would take seconds to open
 QUALITY = 80
-AROUND = 1.25  # of the box, where nothing is drawn in; what is hidden is 1.5 of it
 # A face is dark where even its brightest parts are: skin of any colour has light on it in a picture that is exposed.
 _BRIGHTEST = 95  # percentile
 _DARK, _BRIGHT = 120.0, 175.0  # of 255: what is darker is brightened to this
@@ -48,21 +48,22 @@ def thumbnail(moment: Moment, pixels: np.ndarray, look: Look, is_annotated: bool
     `is_annotated`: there is a line around the face.
     """
     box = fitted(moment, pixels)
-    if not np.isfinite(box).all():
+    longer = max(box[2:])
+    if not np.isfinite(box).all() or longer <= 0:
         return None
     if look.hide:
         pixels = anonymize_faces(pixels, [box], "pixelate")
-    x, y, width, height = box
-    longer = max(width, height)
-    half = (longer - 2 * _line(longer, pixels) if is_annotated else longer * AROUND) / 2
-    left, top = round(x + width / 2 - half), round(y + height / 2 - half)
-    right, bottom = min(left + round(2 * half), pixels.shape[1]), min(top + round(2 * half), pixels.shape[0])
-    part = pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
-    if not part.size:
-        return None
-    scale = look.side / max(part.shape[:2])
-    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    part = square_around(pixels, box, 1 - 2 * _line(longer, pixels) / longer if is_annotated else AROUND)
+    return _finished(part, look) if part.size else None
+
+
+def of_portrait(pixels: np.ndarray, look: Look) -> Thumbnail | None:
+    """Of a face that was cut out already, uint8 (H, W, 3) BGR: all of it."""
+    return _finished(anonymize(pixels, None, "pixelate") if look.hide else pixels, look)
+
+
+def _finished(part: np.ndarray, look: Look) -> Thumbnail | None:
+    small = resized(part, look.side)
     small, is_brightened = _brightened(small) if look.brighten and not look.hide else (small, False)
     done, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return Thumbnail(jpeg.tobytes(), is_brightened) if done else None

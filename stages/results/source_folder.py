@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..layout import ANNOTATED, DROP_LOG, EVENTS, PIECES, RESULTS
+from ..layout import ANNOTATED, DROP_LOG, EVENTS, PIECES, PORTRAITS, RESULTS
 from ..names import output_name
 from .manifest import Manifest
 
@@ -50,6 +50,10 @@ class SourceFolder:
     @property
     def annotated(self) -> Path:
         return self.own / ANNOTATED
+
+    @property
+    def portraits(self) -> Path:
+        return self.own / PORTRAITS
 
     def video(self, source: str, file: str | None) -> Path:
         """Where the annotated video of a file of the source is; `file`: None for a source that is one file."""

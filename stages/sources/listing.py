@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from ..layout import ANNOTATED, LOCK, MANIFEST, RESULTS
+from ..layout import ANNOTATED, LOCK, MANIFEST, PORTRAITS, RESULTS
 from .spec import is_pattern, path_of
 
 _OF_OUTPUT = (MANIFEST, LOCK, RESULTS)  # one of them lies in every output folder
@@ -167,7 +167,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 class _Outputs:
-    """Annotated pictures and videos of runs, which are not read again; unless a person names that very folder."""
+    """What runs made of pictures and videos, which is not read again; unless a person names that very folder."""
 
     def __init__(self, root: Path):
         self._folders: dict[str, bool] = {}
@@ -177,9 +177,10 @@ class _Outputs:
         return not self._is_named and self._is_output(os.path.dirname(os.path.realpath(path)))
 
     def _is_output(self, folder: str) -> bool:
-        """Whether a real folder is, or lies in, the folder `annotated` of an output folder."""
+        """Whether a real folder is, or lies in, the folder `annotated` or `portraits` of an output folder."""
         if folder not in self._folders:
             above, name = os.path.split(folder)
-            marked = name == ANNOTATED and any(os.path.lexists(os.path.join(above, mark)) for mark in _OF_OUTPUT)
+            is_made = name in (ANNOTATED, PORTRAITS)
+            marked = is_made and any(os.path.lexists(os.path.join(above, mark)) for mark in _OF_OUTPUT)
             self._folders[folder] = marked or (above != folder and self._is_output(above))
         return self._folders[folder]

@@ -48,6 +48,7 @@ DECIDES_NOTHING = {
         "output",
         "publish",
         "events",
+        "portraits",
         "snapshot",
         "subtitles",
         "encoder",

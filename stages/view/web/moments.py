@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-import numpy as np
-
 from ...frames import FinishedFrame
+from ...vision.thumbnail import square_around
 from .kept import KeptPictures
 from .said import Labels
 
@@ -84,16 +83,6 @@ class Timeline(Moments):
         face = next((face for face in frame.faces if face.id == number), None)
         if face is None:
             return None
-        around = _around(frame.picture.pixels, face.box)
+        around = square_around(frame.picture.pixels, face.box, _AROUND_FACE)
         # Nothing but this face: hidden, all of it is.
         return self._kept.keep(around, None, _FACE_SIDE) if around.size else None
-
-
-def _around(pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """A square around a box, as far as it lies in the picture."""
-    x, y, wide, high = box
-    half = _AROUND_FACE * max(wide, high) / 2
-    height, width = pixels.shape[:2]
-    across = (min(max(round(x + wide / 2 + side), 0), width) for side in (-half, half))
-    down = (min(max(round(y + high / 2 + side), 0), height) for side in (-half, half))
-    return pixels[slice(*down), slice(*across)]
