@@ -48,6 +48,7 @@ from ..reading.options import options_of
 from ..reading.order import By, read_order, sort_by
 from ..reading.tables import need_pyarrow, write_csv, write_parquet
 from ..reading.words import counted
+from ..reading.words import people as in_words
 from ..results.manifest import Manifest
 from ..sinks.subtitles import from_the_start, subtitles, subtitles_path
 from ..sources.base import SourceError
@@ -228,7 +229,7 @@ def _found(sources: list[SourceSection]) -> str:
     if pictures == frames:
         said.append(counted(faces, "face", "faces"))
     else:
-        said += [counted(frames - pictures, "frame", "frames"), counted(people, "person", "people")]
+        said += [counted(frames - pictures, "frame", "frames"), in_words(people)]
     return ", ".join(said)
 
 

@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from ..reading.words import counted
 from .timeline import Strip
-from .words import colour_of, counted, part
+from .words import colour_of, part
 
 WIDE = 1000  # of a chart, in its own units: it is drawn as wide as the page allows
 COLUMNS = 160  # of a chart of areas at most

@@ -81,7 +81,7 @@ def _side_by_side(heads: list[str], pair: Pair) -> Iterator[str]:
         if about.moods:
             yield charts.shares(about.moods)
         if rows := age_rows(about.groups):
-            of = counted(about.count, "number", "numbers") if side.gathered.films else "faces"
+            of = counted(about.count, "person", "people") if side.gathered.films else "faces"
             yield charts.bars(f"Ages of {of}", "years", rows)
         yield "</div>"
     yield "</div></section>"
@@ -92,7 +92,7 @@ def _facts(side: Side, about: Overview) -> dict[str, str]:
     gathered, account = side.gathered, side.account
     facts = {"pictures and frames": f"{gathered.frames:,}", "faces": f"{gathered.faces:,}"}
     if gathered.films:
-        facts["numbers followed"] = f"{gathered.people:,}"
+        facts["people, at most"] = f"{gathered.people:,}"
         facts["faces at once, at most"] = f"{max(film.most_at_once for film in gathered.films):,}"
     for labels in about.kinds.values():
         facts |= {label: f"{count:,}" for label, count in sorted(labels.items())}

@@ -20,6 +20,7 @@ from ..results.jsonl import Line
 from ..results.manifest import Manifest
 from ..results.pieces import whole_of
 from ..results.source_folder import SourceFolder
+from ..sources.base import SourceError
 from ..sources.opening import open_source
 from ..sources.stamps import source_in, unchanged_file
 from ..sources.urls import public
@@ -31,7 +32,10 @@ NO_PICTURES = (
     "There are no pictures of the faces: the source is not where it was or was changed, and there are no annotated"
     " videos or pictures. With --source they are cut out of what the run was given."
 )
-FROM_ANNOTATED = "Faces are cut out of the annotated pictures: the source was live, or is not there, or was changed."
+FROM_ANNOTATED = (
+    "Some faces are cut out of the annotated pictures: their source cannot be read again here, or was changed, and the"
+    " run has kept no portraits of them."
+)
 BRIGHTENED = "Dark faces are brightened here, and only here."
 
 
@@ -107,8 +111,9 @@ def _from_originals(cut: Cut, folder: Path, wanted: Iterable[Moment], look: Look
     if "capture.loop" in inputs:  # Times go on from round to round, and those of the file do not.
         return
     found, name = Cut(may_link=False), whole_of(folder).name
-    if source_in(inputs, name)[0] == DEMO:
-        _take(found, DEMO, of_source(open_source(DEMO), wanted), look, is_annotated=False)
+    with suppress(SourceError):  # Without scikit-image and matplotlib, whose pictures the demo shows.
+        if source_in(inputs, name)[0] == DEMO:
+            _take(found, DEMO, of_source(open_source(DEMO), wanted), look, is_annotated=False)
     for file, moments in _by_file(wanted):
         if (path := unchanged_file(inputs, name, file)) is not None:
             _take(found, path.name, of_original(path, moments), look, is_annotated=False)

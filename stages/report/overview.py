@@ -76,8 +76,8 @@ def overview(gathered: Gathered) -> Iterator[str]:
     yield f'<dl class="tiles">{"".join(_tiles(gathered, about))}</dl>'
     if gathered.people > 1:
         yield (
-            '<p class="quiet">A number is one appearance of a face: a person who leaves and comes back, or is lost from'
-            " view, gets another one.</p>"
+            '<p class="quiet">People are counted by the numbers under which they are followed: somebody who leaves and'
+            " comes back, or is lost from view, gets another number and counts again.</p>"
         )
     figures = (
         [charts.bars(f"Ages of {_counted(gathered, about)}", "years", rows)] if (rows := age_rows(about.groups)) else []
@@ -90,13 +90,13 @@ def overview(gathered: Gathered) -> Iterator[str]:
 
 
 def _counted(gathered: Gathered, about: Overview) -> str:
-    return counted(about.count, "number", "numbers") if gathered.films else counted(about.count, "face", "faces")
+    return counted(about.count, "person", "people") if gathered.films else counted(about.count, "face", "faces")
 
 
 def _tiles(gathered: Gathered, about: Overview) -> Iterator[str]:
     if gathered.films:
         most = max(film.most_at_once for film in gathered.films)
-        yield tile("people" if gathered.people == 1 else "numbers followed", f"{gathered.people:,}")
+        yield tile("people" if gathered.people == 1 else "people, at most", f"{gathered.people:,}")
         yield tile("at once, at most", f"{most:,}")
     if gathered.still_count:
         yield tile("faces in pictures", f"{gathered.still_faces:,}")
@@ -110,7 +110,7 @@ def _tiles(gathered: Gathered, about: Overview) -> Iterator[str]:
 
 def kinds_tile(labels: Counter[str]) -> str:
     """How many have each of two labels."""
-    return tile(" / ".join(label for label, _ in labels.most_common()), _slashed(labels))
+    return tile(" / ".join(sorted(labels)), _slashed(labels))
 
 
 def mostly_tile(label: str, share: float) -> str:
@@ -123,7 +123,7 @@ def tile(name: str, value: str) -> str:
 
 
 def _slashed(labels: Counter[str]) -> str:
-    return f"{NARROW}/{NARROW}".join(f"{count:,}" for _, count in labels.most_common())
+    return f"{NARROW}/{NARROW}".join(f"{labels[label]:,}" for label in sorted(labels))
 
 
 def age_range(youngest: float, oldest: float) -> str:

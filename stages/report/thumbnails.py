@@ -11,7 +11,7 @@ import numpy as np
 
 from ..reading.over_time import Moment
 from ..vision.anonymize import anonymize, anonymize_faces
-from ..vision.thumbnail import AROUND, resized, square_around
+from ..vision.thumbnail import resized, square_around
 
 SIDE = 128  # pixels, for fine screens
 MANY, SIDE_OF_MANY = 500, 96  # of more faces than that the page would take seconds to open
@@ -48,12 +48,11 @@ def thumbnail(moment: Moment, pixels: np.ndarray, look: Look, is_annotated: bool
     `is_annotated`: there is a line around the face.
     """
     box = fitted(moment, pixels)
-    longer = max(box[2:])
-    if not np.isfinite(box).all() or longer <= 0:
+    if not np.isfinite(box).all():
         return None
     if look.hide:
         pixels = anonymize_faces(pixels, [box], "pixelate")
-    part = square_around(pixels, box, 1 - 2 * _line(longer, pixels) / longer if is_annotated else AROUND)
+    part = _inside(pixels, box) if is_annotated else square_around(pixels, box)
     return _finished(part, look) if part.size else None
 
 
@@ -77,9 +76,19 @@ def fitted(moment: Moment, pixels: np.ndarray) -> tuple[float, ...]:
     return (left + scale * x, top + scale * y, scale * width, scale * height)
 
 
+def _inside(pixels: np.ndarray, box: tuple[float, ...]) -> np.ndarray:
+    """What lies inside of the line along a box; it is drawn along the picture's edge where the box goes beyond it."""
+    x, y, width, height = box
+    left, top = max(0.0, x), max(0.0, y)
+    right, bottom = min(float(pixels.shape[1]), x + width), min(float(pixels.shape[0]), y + height)
+    line = _line(min(right - left, bottom - top), pixels)
+    down, across = ((low + line, high - line) for low, high in ((top, bottom), (left, right)))
+    return pixels[slice(*(max(0, round(end)) for end in down)), slice(*(max(0, round(end)) for end in across))]
+
+
 def _line(side: float, pixels: np.ndarray) -> float:
-    """How far the line that is drawn along a box of this side reaches into it, in pixels, blurred by compression."""
-    return min(0.2 * side, max(0.03 * side, 0.003 * min(pixels.shape[:2]) + 2.5))
+    """How far the line along a box of this side, with round corners, reaches into it, in pixels, after compression."""
+    return max(0.0, min(0.2 * side, 0.03 * side + 0.003 * min(pixels.shape[:2]) + 2.5))
 
 
 def _brightened(face: np.ndarray) -> tuple[np.ndarray, bool]:

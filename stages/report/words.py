@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..answers import Answer
 from ..answers.base import NARROW
 from ..answers.base import percent as plain_percent
-from ..reading.words import counted
+from ..reading.words import people
 from ..view.overlay.labels import ID_COLOURS, LABEL_COLOURS, css_colour
 from .thumbnails import Thumbnail
 
@@ -54,11 +54,9 @@ def duration(seconds: float) -> str:
 
 
 def followed(count: int, most_at_once: int) -> str:
-    """How many people there were, as far as following tells: it numbers faces, and recognises nobody."""
-    if count <= 1:
-        return counted(count, "person", "people")
-    at_once = f"at most {most_at_once} at once, " if most_at_once else ""
-    return f"{at_once}{count:,} numbers; one person may have several"
+    """How many people there were, and how many of them at the same time."""
+    at_once = f"; at most {most_at_once} at once" if count > 1 and most_at_once else ""
+    return f"{people(count)}{at_once}"
 
 
 def size_of(path: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..layout import ANNOTATED, PIECES
 from ..names import counted
+from ..reading.words import people
 from ..supervision.account import BUSY, RunAccount, SourceAccount
 from ..view.progress import duration
 
@@ -57,14 +58,8 @@ def _name(source: SourceAccount, sources: list[SourceAccount]) -> str:
 
 def _found(source: SourceAccount) -> str:
     faces = counted(source.faces, "face") if source.faces else "no face"
-    match source.people:
-        case None | 0:
-            people = ""
-        case 1:
-            people = " of 1 person"
-        case several:
-            people = f" of {several} people, or fewer if somebody came back"
-    return f"{counted(source.rendered, 'frame')}, {faces}{people}; {_missing(source)}."
+    of = f" of {people(source.people)}" if source.people else ""
+    return f"{counted(source.rendered, 'frame')}, {faces}{of}; {_missing(source)}."
 
 
 def _missing(source: SourceAccount) -> str:

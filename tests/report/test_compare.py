@@ -89,6 +89,20 @@ def test_the_page_shows_both_runs_their_settings_and_where_they_differ_most(tmp_
     assert f"Wrote {first}/comparison.html" in capsys.readouterr().out
 
 
+def test_that_one_of_them_hides_faces_and_so_searched_otherwise_is_said_in_words(tmp_path):
+    frames = film(5, followed(1, x=30.0, side=40.0))
+    first = of_source(written(tmp_path / "a", frames), **{"stages.detect": "0123456789abcdef" * 4})
+    second = of_source(
+        written(tmp_path / "b", frames), **{"stages.detect": "fedcba9876543210" * 4, "render.blur": "pixelate"}
+    )
+    page = compared(first, second)
+    usual, thorough = (
+        "model and settings 01234567",
+        "the more thorough search of render.blur, model and settings fedcba98",
+    )
+    assert f"stages.detect {usual} {thorough}" in page.text
+
+
 def test_runs_over_other_sources_are_shown_side_by_side_only(tmp_path):
     first = of_source(written(tmp_path / "a", film(5, followed(1))), [7, 7])
     second = of_source(written(tmp_path / "b", film(5, followed(1))), [7, 8])

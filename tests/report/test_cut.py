@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,11 @@ from stages.report.cut import BRIGHTENED, FROM_ANNOTATED, Cut, cut_faces
 from stages.report.thumbnails import Look, thumbnail
 from stages.results.manifest import Manifest
 from stages.sources.stamps import stamp
+from stages.view.overlay.draw import annotate
 from tests.report.material import film, followed, picture_of, recorded, still
 from tests.results.frames import flat, frame
 from tests.sinks.recording import recording
 
-LINE = (0, 0, 255)  # what is drawn around a face, in these tests
 FACE = followed(1, x=30.0, side=40.0)
 
 
@@ -79,6 +80,17 @@ def test_they_are_cut_out_of_the_annotated_video_where_it_is_not_which_is_said(r
     assert not shows_the_source(of) and of.captions == [FROM_ANNOTATED] and of.notes == []
 
 
+def test_the_demo_is_read_again_where_its_photographs_are_installed(tmp_path, monkeypatch):
+    """They come with other packages, which a machine that makes the report need not have."""
+    at = Moment(25, None, 1.0, 1.0, (1280, 720), (300.0, 150.0, 120.0, 120.0))
+    folder = recorded(tmp_path / "out", film(50, FACE))
+    (folder / "run.json").write_text(json.dumps({"inputs": {"render.blur": "none", "source demo": ["demo", None]}}))
+    assert cut(folder, at, source="clip.mp4").captions == []
+    monkeypatch.setattr("stages.sources.demo.find_spec", lambda name: None)
+    of = cut(folder, at, source="clip.mp4")
+    assert FROM_ANNOTATED in of.captions and len(of.pictures) == 1
+
+
 def test_a_face_whose_frame_the_source_does_not_have_is_cut_out_of_what_there_is(run):
     of = cut(run, moment(5), Moment(6, None, 77.0, 6 / 25, (96, 64), (30.0, 10.0, 40.0, 40.0)))
     assert len(of.pictures) == 2 and FROM_ANNOTATED in of.captions
@@ -117,13 +129,13 @@ def test_with_blur_nothing_in_a_thumbnail_is_finer_than_what_hides_faces(box, is
     assert np.abs(picture.astype(float) - blocks).mean() < np.abs(noise(128).astype(float) - 128).mean() / 2
 
 
-@pytest.mark.parametrize("side", [20, 60, 150, 400])
+@pytest.mark.parametrize("x", [100.0, -8.0])
+@pytest.mark.parametrize("side", [20.0, 60.0, 150.0, 400.0])
 @pytest.mark.parametrize("size", [(640, 360), (1280, 720), (3840, 2160)])
-def test_a_face_from_an_annotated_picture_has_nothing_of_its_line(side, size):
-    pixels = np.full((size[1], size[0], 3), 128, np.uint8)
-    thick = max(1, round(min(min(size) * 0.0045, side * 0.03)))  # As the overlay has it, with its rim.
-    cv2.rectangle(pixels, (100, 100), (100 + side, 100 + side), LINE, thick + 2)
-    at = Moment(0, None, 0.0, 0.0, size, (100.0, 100.0, float(side), float(side)))
+def test_a_face_from_an_annotated_picture_has_nothing_of_its_line(side, size, x):
+    box = (x, 100.0, side, side)
+    pixels = annotate(flat(*size), [replace(FACE, box=box)], show=frozenset())
+    at = Moment(0, None, 0.0, 0.0, size, box)
     picture = decoded(thumbnail(at, pixels, Look(), True))
     assert np.abs(picture.astype(int) - 128).max() < 12
 

@@ -85,7 +85,7 @@ def test_the_page_says_who_was_there_and_needs_nothing_else(tmp_path):
     for words in (
         "clip.mp4",
         "2.0 s",
-        "at most 2 at once, 2 numbers; one person may have several",
+        "2 people, or fewer if somebody came back; at most 2 at once",
         "#1",
         "#7",
         "happy 100 %",
@@ -107,18 +107,18 @@ def test_the_page_begins_with_people_and_ends_with_how_the_run_went_which_is_fol
     titles = ["People", "Best moments", "Who was there, and when", "Each of them", "How the run went"]
     places = [page.text.index(f" {title} ") for title in titles]
     assert places == sorted(places)
-    for words in ("numbers followed 2 at once, at most 2", "woman / man 1 / 1", "age 31", "happy 50 % sad 50 %"):
+    for words in ("people, at most 2 at once, at most 2", "man / woman 1 / 1", "age 31", "happy 50 % sad 50 %"):
         assert words in page.text
     assert "no result is missing" in page.text
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<details class="engineering">' in text  # Without `open`.
 
 
-def test_one_number_alone_is_a_person_and_of_several_it_is_said_that_one_person_may_have_them(tmp_path):
+def test_somebody_who_comes_back_is_counted_again_which_is_said(tmp_path):
     assert "1.0 s · 1 person" in report(written(tmp_path / "one", film(25, followed(1)))).text
     one_after_the_other = [frame(n, flat(96, 64), [followed(1 + n // 20)]) for n in range(80)]
     page = report(written(tmp_path / "four", one_after_the_other))
-    assert "at most 1 at once, 4 numbers; one person may have several" in page.text
+    assert "4 people, or fewer if somebody came back; at most 1 at once" in page.text
 
 
 def test_of_a_camera_the_card_says_the_time_of_day_the_zone_and_where_they_looked(tmp_path):
@@ -293,7 +293,9 @@ def test_of_pictures_the_terminal_and_the_page_count_pictures_and_of_videos_fram
     report(written(tmp_path / "clip", film(5, followed(1))))
     assert re.search(r", \d+ kB: 5 frames, 1 person\.$", capsys.readouterr().out)
     report(written(tmp_path / "both", [frames[0], *film(5, followed(1), followed(2), file="clip.mp4", source="shots")]))
-    assert re.search(r", \d+ kB: 1 picture, 5 frames, 2 people\.$", capsys.readouterr().out)
+    assert re.search(
+        r", \d+ kB: 1 picture, 5 frames, 2 people, or fewer if somebody came back\.$", capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
