@@ -10,7 +10,7 @@ import numpy as np
 
 from ..frames import Face, FinishedFrame
 from .history import is_still
-from .overlay.label_box import draw_label_box, lay_out
+from .overlay.label_box import draw_label_box, lay_out, with_pause
 from .overlay.labels import Line
 from .overlay.panels import MARGIN, Block, Panel, draw_blocks, size_of
 from .window_layout import Layout, Rectangle, Size, covered, lay_out_window, sign_places
@@ -18,7 +18,7 @@ from .window_layout import Layout, Rectangle, Size, covered, lay_out_window, sig
 _CAPITAL, _CAPITAL_OF_SIGN = 0.022, 0.028  # heights of the letters, as shares of the window's shorter side
 _CAPITAL_LEAST = 8  # pixels
 _KEEPS = 0.7  # of its size that the picture keeps beside panels; they get smaller letters rather than take more
-_SELECTED = _PAUSE = (255, 255, 255)  # BGR, around the face whose history is shown; of the two bars of a pause
+_SELECTED = (255, 255, 255)  # BGR, around the face whose history is shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,25 +103,17 @@ def draw_sign(
     preferred, so that it does not jump.
     """
     capital = max(_CAPITAL_LEAST, round(_CAPITAL_OF_SIGN * min(layout.size)))
-    icon = round(1.6 * capital) if sign.paused else 0
-    label_box = lay_out(sign.lines, capital, layout.free.width - icon, layout.free.height)
+    room = layout.free.width - (2 * capital if sign.paused else 0), layout.free.height
+    label_box = lay_out(sign.lines, capital, *room)
     if label_box is None:
         return None
-    places = sign_places((icon + label_box.size[0], label_box.size[1]), layout)
+    if sign.paused:
+        label_box = with_pause(label_box, capital)
+    places = sign_places(label_box.size, layout)
     places.sort(key=lambda place: (_hides(place, layout, frame, drawn), place != before))
     place = places[0]
-    draw_label_box(canvas, (place.left + icon, place.top), label_box)
-    if sign.paused:
-        _draw_pause(canvas[place.rows, place.left : place.left + icon], capital)
+    draw_label_box(canvas, (place.left, place.top), label_box)
     return place
-
-
-def _draw_pause(region: np.ndarray, capital: int) -> None:
-    """Two bars on a dark ground, as high as the letters beside them."""
-    region[:] = MARGIN
-    top, wide = capital // 2, max(2, capital // 3)
-    for left in (capital // 2, capital // 2 + 2 * wide):
-        region[top : top + capital + 2, left : left + wide] = _PAUSE
 
 
 def _hides(place: Rectangle, layout: Layout, frame: FinishedFrame, drawn: np.ndarray) -> tuple[float, bool]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..frames import FinishedFrame
 from .history import is_still
-from .keys import KeyState, on_key
+from .keys import KeyState, Situation, on_key
 from .overlay.labels import Bar, Line
 from .screen import DisplayError, screen, window_available
 from .source_window import SourceWindow
@@ -93,7 +93,7 @@ class Display:
         before, now_s = self._view, time.monotonic()
         for window in self._windows.values():
             for key in window.poll():
-                self._view = on_key(self._view, key)
+                self._view = on_key(self._view, key, self._situation)
         if self._view.quit:
             return
         drew = False
@@ -131,6 +131,12 @@ class Display:
     def close(self) -> None:
         for window in self._windows.values():
             window.close()
+
+    @property
+    def _situation(self) -> Situation:
+        """That of all windows together."""
+        goes_on = any(window.situation(self._finished).goes_on for window in self._windows.values())
+        return Situation(self._stages, goes_on=goes_on, finished=self._finished)
 
     def _rest(self, began_s: float, drew: bool) -> None:
         """After a `poll`: give no more than half of the time to windows, so that the outputs do not wait for them.

@@ -47,19 +47,22 @@ class Situation:
     finished: bool = False  # everything is written
 
 
-def on_key(view: KeyState, key: str) -> KeyState:
-    """What a key does: `keys_for` describes each. Other keys do nothing."""
+def on_key(view: KeyState, key: str, now: Situation) -> KeyState:
+    """What a key does: `keys_for` describes each. Other keys do nothing.
+
+    `now`: of all windows together, on which the keys act.
+    """
     key = key.lower()
     if key in (BACK, NEXT):
         return replace(view, steps=view.steps + (1 if key == NEXT else -1))
     if key in _SWITCHES:
         return replace(view, hidden=view.hidden ^ {_SWITCHES[key]})
     if key == " ":
-        return replace(view, paused=not view.paused)
+        return replace(view, paused=not view.paused) if _can_pause(view, now) else view
     if key == "h":
         return replace(view, keys=not view.keys)
     if key == "d":
-        return replace(view, numbers=not view.numbers)
+        return replace(view, numbers=not view.numbers) if _has_numbers(view, now) else view
     if key == "s":
         return replace(view, saves=view.saves + 1)
     if key == "f" or (key == ESCAPE and view.full_screen):
@@ -76,10 +79,10 @@ def keys_for(view: KeyState, now: Situation) -> list[tuple[str, str]]:
         for key, stage in _SWITCHES.items()
         if stage in now.stages
     ]
-    if not now.finished or view.numbers:
+    if _has_numbers(view, now):
         said.append(("D", "hide statistics" if view.numbers else "show statistics"))
     said.append(("S", "save the picture"))
-    if now.goes_on or view.paused:
+    if _can_pause(view, now):
         said.append(("space", "continue" if view.paused else "pause"))
     if now.has_previous:
         said.append(("left", "previous picture"))
@@ -93,6 +96,16 @@ def keys_for(view: KeyState, now: Situation) -> list[tuple[str, str]]:
     said.append(("H", "hide the keys"))
     ends = "close the window" if now.finished else "end the run"
     return [*said, ("Q" if view.full_screen else "Q, Esc", ends)]
+
+
+def _has_numbers(view: KeyState, now: Situation) -> bool:
+    """Where everything is written, they are all 0."""
+    return not now.finished or view.numbers
+
+
+def _can_pause(view: KeyState, now: Situation) -> bool:
+    """A picture that nothing follows stands still by itself."""
+    return now.goes_on or view.paused
 
 
 def key_of(code: int) -> str:

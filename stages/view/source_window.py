@@ -117,7 +117,7 @@ class SourceWindow:
             view.show(self._stages),
             self._age_s,
             self._sign(view, now_s, finished),
-            tuple(keys_for(view, self._situation(finished))) if view.keys else (),
+            tuple(keys_for(view, self.situation(finished))) if view.keys else (),
             self.numbers if view.numbers else (),
             self._selected,
         )
@@ -172,7 +172,8 @@ class SourceWindow:
         lines = [_PAUSED] * view.paused + ([self._saved[0]] if self._saved else []) + [_FINISHED] * finished
         return Sign(tuple(lines), view.paused) if lines else None
 
-    def _situation(self, finished: bool) -> Situation:
+    def situation(self, finished: bool) -> Situation:
+        """What the window shows, for the keys; finished: everything is written."""
         return Situation(
             stages=self._stages if self._style != "none" else frozenset(),
             has_faces=bool(self.frame.faces),

@@ -88,11 +88,29 @@ def lay_out_window(picture: Size, window: Size, panels: Sequence[Size] = ()) -> 
 
 
 def sign_places(size: Size, layout: Layout) -> list[Rectangle]:
-    """Where a sign could lie, the preferred first: the corners of what the panels leave free, and between them."""
-    free = layout.free
-    right, low = max(0, free.width - size[0]), max(0, free.height - size[1])
+    """Where a sign could lie, the preferred first: the corners of what the panels leave free, and between them.
+
+    One that would lie half over the picture's edge comes after those within the picture.
+    """
+    free, picture = _places_in(layout.free, size), layout.picture
+    fits = size[0] <= picture.width and size[1] <= picture.height
+    return [
+        *(place for place in free if _is_apart(place, picture)),
+        *(place for place in (_places_in(picture, size) if fits else ()) if place not in free),
+        *(place for place in free if not _is_apart(place, picture)),
+    ]
+
+
+def _places_in(room: Rectangle, size: Size) -> list[Rectangle]:
+    right, low = max(0, room.width - size[0]), max(0, room.height - size[1])
     places = ((0, low), (right, low), (right, 0), (0, 0), (right // 2, low), (right // 2, 0), (0, low // 2))
-    return [Rectangle(free.left + x, free.top + y, *size) for x, y in (*places, (right, low // 2))]
+    return [Rectangle(room.left + x, room.top + y, *size) for x, y in (*places, (right, low // 2))]
+
+
+def _is_apart(place: Rectangle, picture: Rectangle) -> bool:
+    """Whether all of a place lies in the picture, or nothing of it."""
+    box = picture.left, picture.top, picture.width, picture.height
+    return covered(place, box) in (0, place.width * place.height)
 
 
 def covered(place: Rectangle, box: Box) -> float:

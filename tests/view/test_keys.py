@@ -11,8 +11,11 @@ from stages.view.keys import BACK, NEXT, KeyState, Situation, key_of, keys_for, 
 STAGES = frozenset({"gender", "emotion", "age"})
 
 
-def press(keys: str, view: KeyState | None = None) -> KeyState:
-    return reduce(on_key, keys, view or KeyState())
+RUNNING, ENDED = Situation(STAGES, goes_on=True), Situation(STAGES, finished=True)
+
+
+def press(keys: str, view: KeyState | None = None, now: Situation = RUNNING) -> KeyState:
+    return reduce(lambda before, key: on_key(before, key, now), keys, view or KeyState())
 
 
 def test_keys_switch_labels_pause_save_quit_and_turn_pages():
@@ -23,8 +26,8 @@ def test_keys_switch_labels_pause_save_quit_and_turn_pages():
     assert press(" ").paused and not press("  ").paused
     assert press("sS").saves == 2
     assert press("q").quit and press("Q").quit and press("\x1b").quit
-    assert on_key(KeyState(), BACK).steps == -1
-    assert on_key(on_key(on_key(KeyState(), NEXT), NEXT), BACK).steps == 1
+    assert on_key(KeyState(), BACK, RUNNING).steps == -1
+    assert reduce(lambda view, key: on_key(view, key, RUNNING), (NEXT, NEXT, BACK), KeyState()).steps == 1
     assert press("xyz1\t\r\xff") == KeyState()
 
 
@@ -46,6 +49,14 @@ def test_only_keys_that_do_something_now_are_listed():
     assert list(listed(finished=True, has_previous=True)) == ["G", "E", "A", "S", "left", "F", "H", "Q, Esc"]
     assert "right" in listed(has_next=True) and "left" not in listed(has_next=True)
     assert list(listed(stages=frozenset({"age", "glasses"})))[0] == "A"
+
+
+def test_a_key_that_is_not_listed_does_nothing():
+    """Over the last picture there is nothing to pause, and all statistics are 0."""
+    assert press(" d", now=ENDED) == KeyState()
+    assert not {"space", "D"} & listed(goes_on=False, finished=True).keys()
+    assert press(" d", press(" d"), ENDED) == KeyState()  # What was begun before can be ended.
+    assert {"space", "D"} < listed(press(" d"), finished=True).keys()
 
 
 def test_a_switch_says_what_it_would_do_next():

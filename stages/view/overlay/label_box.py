@@ -31,6 +31,7 @@ class LabelBox:
     size: tuple[int, int]  # width, height
     ground: np.ndarray  # how much of each pixel the text leaves uncovered: uint8 (height, width, 3), 0 to 255
     bars: tuple[tuple[tuple[int, int, int, int], Colour], ...]  # x1, y1, x2, y2 exclusive; BGR
+    radius: int  # of its corners
 
 
 def lay_out(
@@ -57,7 +58,7 @@ def draw_label_box(drawn: np.ndarray, corner: tuple[int, int], label_box: LabelB
     filled = cv2.bitwise_not(cv2.multiply(missing, label_box.ground, scale=1 / 255))
     for (x1, y1, x2, y2), bgr in label_box.bars:
         filled[y1:y2, x1:x2] = bgr
-    cv2.copyTo(filled, _rounded(width, height, max(1, min(width, height) // 10)), region)
+    cv2.copyTo(filled, _rounded(width, height, label_box.radius), region)
 
 
 @lru_cache(maxsize=256)  # What is said of a face changes a few times a second, its picture with every frame.
@@ -93,9 +94,26 @@ def _laid_out(lines: tuple[Line | Bar, ...], capital: int, strip: Colour | None)
             ]
         top += row.text.shape[0] + leading
     height = top - leading + pad
+    radius = max(1, min(width, height) // 10)
     if strip is not None:
         bars.append(((0, 0, edge, height), strip))
-    return LabelBox((width, height), _ground(width, height, texts), tuple(bars))
+    else:
+        radius = min(radius, pad - 1)  # The strips of the first and the last line end there, and stay whole.
+    return LabelBox((width, height), _ground(width, height, texts), tuple(bars), radius)
+
+
+def with_pause(label_box: LabelBox, capital: int) -> LabelBox:
+    """The same with the two bars of a pause before its first line, and all lines moved to the right by them."""
+    (width, height), pad, thick = label_box.size, _AROUND + round(capital * 0.4), max(2, capital // 3)
+    edge, wide = max(2, round(capital * 0.28)), 3 * thick + pad
+    top, left = pad + round(capital * 0.05), edge + pad
+    moved = [
+        ((x1, y1, x2, y2) if x1 == 0 else (x1 + wide, y1, x2 + wide, y2), bgr)
+        for (x1, y1, x2, y2), bgr in label_box.bars
+    ]
+    pause = [((x, top, x + thick, top + capital), (255, 255, 255)) for x in (left, left + 2 * thick)]
+    ground = np.concatenate([np.full((height, wide, 3), 255, np.uint8), label_box.ground], axis=1)
+    return LabelBox((width + wide, height), ground, (*moved, *pause), label_box.radius)
 
 
 def _ground(width: int, height: int, texts: list[tuple[int, int, np.ndarray]]) -> np.ndarray:

@@ -76,8 +76,8 @@ class FacePanel:
 
     def _stage_blocks(self, stage: str, capital: int) -> list[Block]:
         said = [(sample.time, sample.answers[stage]) for sample in self.samples if stage in sample.answers]
-        newest = self.now[stage] if stage in self.now else said[-1][1]
-        caption = LinesPanel((Line(newest.text(stage), colour_of(newest)),)).blocks(capital)
+        when, newest = ("now", self.now[stage]) if stage in self.now else ("last", said[-1][1])
+        caption = LinesPanel((Line(f"{when}: {newest.text(stage)}", colour_of(newest)),)).blocks(capital)
         known = [(time, answer) for time, answer in said if all(map(math.isfinite, answer.numbers.values()))]
         if not known:
             return caption
@@ -86,8 +86,9 @@ class FacePanel:
         height = _CHART_HEIGHT_OF_TWO if len(answers[-1].shares) == 2 else _CHART_HEIGHT
         size = round(_CHART_WIDTH * capital), round(height * capital)
         small = max(8, round(capital * 0.7))
-        timeline = chart(times, answers, (begin, max(self.until, begin + 1.0)), size, small)
-        return [*caption, timeline, *LinesPanel(_legend(answers)).blocks(capital)]
+        end = max(self.until, begin + 1.0)
+        timeline = chart(times, answers, (begin, end), size, small)
+        return [*caption, timeline, *LinesPanel(_legend(answers, end - begin)).blocks(capital)]
 
 
 def numbers(snapshot: Snapshot, processes: Mapping[str, int]) -> tuple[Line | Bar, ...]:
@@ -112,9 +113,9 @@ def numbers(snapshot: Snapshot, processes: Mapping[str, int]) -> tuple[Line | Ba
 
 
 def size_of(blocks: Sequence[Block], capital: int) -> tuple[int, int]:
-    """Width and height of blocks below each other, with a margin on both sides."""
+    """Width and height of blocks below each other, with a margin on both sides and below."""
     sizes = [_size(block) for block in blocks]
-    return max(width for width, _ in sizes) + 2 * _pad(capital), sum(height for _, height in sizes)
+    return max(width for width, _ in sizes) + 2 * _pad(capital), sum(height for _, height in sizes) + _pad(capital)
 
 
 def draw_blocks(canvas: np.ndarray, corner: tuple[int, int], blocks: Sequence[Block], capital: int) -> None:
@@ -137,15 +138,16 @@ def _pad(capital: int) -> int:
     return max(2, round(capital * 0.5))
 
 
-def _legend(answers: Sequence[Answer]) -> tuple[Bar, ...]:
+def _legend(answers: Sequence[Answer], over_s: float) -> tuple[Line | Bar, ...]:
     """The classes with the largest mean shares over the time; nothing for numbers and for two classes."""
     labels = list(answers[-1].shares)
     if len(labels) <= 2:
         return ()
     means = {label: float(np.mean([answer.shares[label] for answer in answers])) for label in labels}
     largest = sorted(means, key=means.get, reverse=True)[:_LEGEND]
-    return tuple(
+    bars = (
         Bar(label, label_colour(label, place), means[label], percent(means[label]))
         for place, label in enumerate(labels)
         if label in largest
     )
+    return (Line(f"mean of {over_s:.0f} s:", MARGIN), *bars)
