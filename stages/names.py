@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Container, Iterable
@@ -136,3 +137,12 @@ def _with_suffix(name: str, still: bool) -> str:
 def counted(number: int, noun: str) -> str:
     """1 picture, 2 pictures."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shown(path: str) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # The folder that we are in was removed.
+        return path
+    return path if relative.startswith("..") else relative

@@ -126,8 +126,8 @@ def _announce(job: Job, view: TerminalView, named_port: int) -> None:
         view.say(pipeline.leaves_visible)
     if pipeline.port != named_port:
         view.say(
-            f"another run is using port {named_port}, so this one uses {pipeline.port}; only stages that you start"
-            f" yourself to help it need to know: --set port={pipeline.port}"
+            f"another run is using port {named_port}, so this one uses {pipeline.port}; nothing is to be done, unless"
+            f" another machine or terminal helps this run with --only: it needs --set port={pipeline.port}"
         )
     if job.is_helper:
         helped = ", ".join(sorted(job.stages))

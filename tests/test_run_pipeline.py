@@ -258,9 +258,8 @@ def test_after_seconds_the_run_ends_with_0(command):
 def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refused(command, here, capsys):
     with claim([addresses(5600, 1).render], 5600):
         assert command() == 0
-        assert (
-            "another run is using port 5600, so this one uses 5601; only stages that you start yourself to help it"
-            in (capsys.readouterr().err)
+        assert "another run is using port 5600, so this one uses 5601; nothing is to be done, unless" in (
+            capsys.readouterr().err
         )
         assert command("--only", "render", "--output", "parts") == 2
     assert "port 5600 is taken by another run" in capsys.readouterr().err
@@ -308,6 +307,7 @@ def test_wrong_arguments_are_one_sentence_and_status_2(command, capsys, options,
         (["--source", "a.mp4", "--source", "b.mp4"], "--source is a.mp4 and b.mp4; leave one out."),
         (["--quiet", "-v"], "-v/--verbose: not allowed with argument --quiet; --help-all has all options."),
         (["--sorce", "clip.mp4"], "there is no option --sorce; did you mean --source?"),
+        (["--style", "full"], "there is no option --style; write --set render.style=VALUE."),
         (["--xyz=3"], "there is no option --xyz; --help-all has all options."),
         (["--log-level", "loud"], "--log-level: loud is not a level; write debug, info, warning or error."),
         (["--seconds", "0"], "--seconds: 0 is not a number of seconds above 0; --help-all has all options."),
@@ -466,8 +466,8 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
     assert said[0] == "source face.png: 48 x 64"
     assert said[2].endswith("models/gender.yaml, faces scaled to 96 x 96 pixels")
     assert said[-1] == (
-        "right: configuration, sources, cards; only a run tells whether the models load, the port is free,"
-        " the output can be written, a window opens"
+        "checked and correct: configuration, sources, cards; only a run tells whether the models load,"
+        " the port is free, the output can be written, a window opens"
     )
     assert checked("--display", "none")[-1].endswith("the port is free, the output can be written")
     assert checked("--display", "web")[-1].endswith("the output can be written, the page's port is free")
@@ -571,7 +571,10 @@ def test_check_looks_at_nothing_that_is_not_started_here(checked, here):
     (here / "face.png").unlink()
     said = checked("--only", "gender")
     assert len(said) == 2 and said[0].startswith("gender: ")
-    assert said[1] == "right: configuration, cards; only a run tells whether the models load, the port is free"
+    assert (
+        said[1]
+        == "checked and correct: configuration, cards; only a run tells whether the models load, the port is free"
+    )
     assert run_pipeline.main(["--config", "pipeline.yaml", "--check", "--only", "glasses"]) == 2
 
 

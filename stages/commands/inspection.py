@@ -76,7 +76,7 @@ def check(pipeline: Pipeline, folder: Path, host: str, only: list[str] | None) -
         left += ["the server of a stream can be reached"] if pipeline.render.streams else []
         left += ["a window opens"] if pipeline.render.display in ("auto", "window") else []
         left += ["the page's port is free"] if pipeline.render.web_port else []
-    print(f"right: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
+    print(f"checked and correct: {', '.join(looked_at)}; only a run tells whether {', '.join(left)}")
     return ExitStatus.DONE
 
 

@@ -439,8 +439,13 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 
 def _elsewhere(word: str) -> str:
-    """The full name of a key that was written in the wrong section; most stages are attributes."""
+    """What to say of a key that was written in the wrong section."""
+    return f" (did you mean '{found}'?)" if (found := full_name(word)) else ""
+
+
+def full_name(word: str) -> str | None:
+    """The full name of a key, such as `render.style` for `style`; most stages are attributes."""
     for _, prefix, section in sorted(SECTIONS, key=lambda row: row[2] is not Attribute):
         if word in keys_of(section):
-            return f" (did you mean '{prefix}{word}'?)"
-    return ""
+            return prefix + word
+    return None

@@ -51,8 +51,16 @@ def read_config(text: str, name: str, overrides: Iterable[str | Override] = ()) 
     pipeline, problems = checked(document)
     if problems:
         problem = min(problems, key=lambda p: places.order(p.path))
-        raise ConfigError(f"{places.label(problem.path)}: {problem.says}.")
+        raise ConfigError(_at(places.label(problem.path), problem.says))
     return pipeline
+
+
+def _at(place: str, says: str) -> str:
+    """The sentence about a mistake at a place, in which an option names its key once."""
+    option = "--set "
+    if place.startswith(option) and says.startswith(f"{place.removeprefix(option)} "):
+        return f"{option}{says}."
+    return f"{place}: {says}."
 
 
 class _Places:

@@ -43,7 +43,7 @@ def refuse_unknown(order: Iterable[By], columns: Collection[str]) -> None:
                 len(columns) > len(named)
             )
             known = ", ".join(named) + others
-            raise ResultsError(f"These results have no column {short(by.column)} to sort by; write one of {known}.")
+            raise ResultsError(f"these results have no column {short(by.column)} to sort by; write one of {known}.")
 
 
 def sort_by(order: Sequence[By], items: list[Item], row_of: Callable[[Item], dict[str, Cell]]) -> list[Item]:

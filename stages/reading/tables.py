@@ -161,7 +161,7 @@ def _ordered(sources: list[Results], columns: Columns, order: Sequence[By]) -> I
     held = []
     for row in rows(sources):
         if len(held) == SORTED_ROWS:
-            raise ResultsError(f"There are more than {SORTED_ROWS:,} rows, which are not sorted; leave out --sort.")
+            raise ResultsError(f"there are more than {SORTED_ROWS:,} rows, which are not sorted; leave out --sort.")
         held.append((cells_to_sort(order, row), msgspec.msgpack.encode(row)))  # A dictionary takes five times as much.
     return map(msgspec.msgpack.decode, in_order(order, held))
 

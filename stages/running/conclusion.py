@@ -13,6 +13,7 @@ from ..config.placement import Placement
 from ..config.settings import cores
 from ..exit_status import ExitStatus
 from ..names import printable
+from ..protocol.stats import CaptureReport
 from ..results.disk import can_be_changed
 from ..results.errors import DamagedState
 from ..results.output_folder import OutputFolder, OutputFolderError
@@ -21,8 +22,8 @@ from ..results.run_file import RunFile
 from ..supervision.account import RunAccount, account, full_lines, of_all_lives
 from ..supervision.launcher import Outcome
 from ..view.live_line import takes
-from .job import Job, RunOptions, Target, shown
-from .result import result_lines
+from .job import Job, Target, shown
+from .result import ended_early, result_lines
 
 STOPPED_S = 4.4  # after a person has asked for the end: five seconds are promised, on a machine that is busy too
 
@@ -40,7 +41,7 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
     results.close_logs(job.processes)
     came = _account(job, outcome)
     leave_summary(came, outcome, target, delivered)
-    _tell(came, outcome, results, options)
+    _tell(came, outcome, job, results)
     was_refused = outcome.status == ExitStatus.REFUSED
     has_read_nothing = bool(results.results) and _has_read_nothing(came, outcome)  # Helpers never read anything.
     results.remove_if_empty(refused=was_refused or options.once or has_read_nothing)
@@ -52,7 +53,7 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
 
 def tell_while_waiting(job: Job, target: Target, outcome: Outcome) -> None:
     """Say what came of a run that stays for a person who looks at it; `conclude` does not say it again."""
-    _tell(_account(job, outcome), outcome, target.results, job.options)
+    _tell(_account(job, outcome), outcome, job, target.results)
 
 
 def _leave_a_dead_disk(outcome: Outcome, target: Target) -> None:
@@ -75,13 +76,18 @@ def _remove_logs(job: Job, results: OutputFolder) -> None:
 
 
 def _account(job: Job, outcome: Outcome) -> RunAccount:
-    whole = {label: of_all_lives([*outcome.reports.get(label, {}).values()]) for label in job.processes}
-    captures = [whole[label] for label, (stage, _) in job.processes.items() if stage == "capture" and whole[label]]
     stages = [stage for stage, _ in job.processes.values()]
     replicas = {stage: stages.count(stage) for stage in stages}
     if job.pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
         replicas |= Placement.of(job.pipeline).everywhere(job.pipeline.replicas(cores()))
-    return account(captures, whole.get("render"), replicas, outcome.restarts)
+    render = of_all_lives([*outcome.reports.get("render", {}).values()])
+    return account(_captures(job, outcome), render, replicas, outcome.restarts)
+
+
+def _captures(job: Job, outcome: Outcome) -> list[CaptureReport]:
+    """What each capture has reported."""
+    labels = [label for label, (stage, _) in job.processes.items() if stage == "capture"]
+    return list(filter(None, (of_all_lives([*outcome.reports.get(label, {}).values()]) for label in labels)))
 
 
 def _has_read_nothing(came: RunAccount, outcome: Outcome) -> bool:
@@ -125,17 +131,24 @@ def _note_end(outcome: Outcome, written: RunFile | None, folder: Path) -> None:
             written.with_end("stopped" if outcome.stopped else "finished").write(folder)
 
 
-def _tell(came: RunAccount, outcome: Outcome, results: OutputFolder, options: RunOptions) -> None:
+def _tell(came: RunAccount, outcome: Outcome, job: Job, results: OutputFolder) -> None:
+    options = job.options
     # Who has asked for the end gets it, even where nobody reads what is said.
     patience_s = None if outcome.stopped_s is None else 0.5
     if _is_worth_telling(came, outcome) and not options.quiet:
         in_full = full_lines(came) if options.verbose else []
         said = result_lines(came, _found(came, outcome, results), shown, options.verbose)
-        goes_on = " --resume goes on with it." if results.results else ""
-        stopped = [f"Stopped.{goes_on}"] if outcome.status > 128 else []
+        stopped = _stopped(outcome, _captures(job, outcome), bool(results.results))
         print_lines(sys.stdout, *in_full, *stopped, *said, within_s=patience_s)
     if outcome.sentence:
         print_lines(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)
+
+
+def _stopped(outcome: Outcome, captures: list[CaptureReport], has_results: bool) -> list[str]:
+    """That a person has ended the run, by a signal or before its video had ended: a camera ends no other way."""
+    early = ended_early(captures) if outcome.stopped else None
+    said = "Stopped" if outcome.status > 128 else early
+    return [f"{said}.{' --resume goes on with it.' if has_results else ''}"] if said else []
 
 
 def _is_worth_telling(came: RunAccount, outcome: Outcome) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..config.placement import HERE, Placement
 from ..config.schema import Pipeline
 from ..config.settings import cores
+from ..names import shown
 from ..plan import BINDING, Plan, processes_of
 from ..results.output_folder import OutputFolder
 from ..results.run_file import RunFile
@@ -87,12 +88,3 @@ class Target:
     def shown(self) -> str:
         """Its path, for a person."""
         return shown(str(self.results.path))
-
-
-def shown(path: str) -> str:
-    """A path as short as it can be said from here."""
-    try:
-        relative = os.path.relpath(path)
-    except OSError:  # The folder that we are in was removed.
-        return path
-    return path if relative.startswith("..") else relative

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..layout import ANNOTATED, PIECES
 from ..names import counted
+from ..protocol.stats import CaptureReport
 from ..reading.words import people
 from ..supervision.account import BUSY, RunAccount, SourceAccount
 from ..view.progress import duration
@@ -50,6 +51,14 @@ def result_lines(account: RunAccount, pictures: list[str], shown: Callable[[str]
     if account.outputs:
         said.append(f"Wrote {_files(account.outputs, shown)}.")
     return said
+
+
+def ended_early(captures: Sequence[CaptureReport]) -> str | None:
+    """Which videos were ended before their last frame; None where none was, or their lengths are not known."""
+    early = [one for one in captures if one.frames is not None and one.captured < one.frames]
+    several = len(captures) > 1
+    said = [f"{f'{one.source} ' if several else ''}after {one.captured} of {one.frames} frames" for one in early]
+    return f"Ended early, {', '.join(said)}" if said else None
 
 
 def _name(source: SourceAccount, sources: list[SourceAccount]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..frames import FinishedFrame
-from ..names import output_name, printable
+from ..names import output_name, printable, shown
 from ..results.errors import ForeignFile, OutputError, cannot_write
 from ..results.manifest import Manifest
 
@@ -39,14 +41,19 @@ class SavedPictures:
     def save(self, frame: FinishedFrame, pixels: np.ndarray) -> bool:
         """Save uint8 (H, W, 3) BGR under the name of the frame's file, with its number; returns whether it could."""
         name = output_name(frame.source, frame.picture.file, still=True)
-        path = self._folder / name.with_name(f"{name.stem}-{frame.frame}.png")
+        path = self._free(self._folder / name.with_name(f"{name.stem}-{frame.frame}.png"))
         try:
             write_picture(path, pixels, Manifest(self._folder.parent))
         except (OutputError, ForeignFile) as error:
             self._say(str(error))
             return False
-        self._say(f"saved {printable(str(path))}")
+        self._say(f"saved {printable(shown(str(path)))}")
         return True
+
+    def _free(self, path: Path) -> Path:
+        """This path, or with a number at its end where there is something: other labels may be shown in it."""
+        numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+        return path if not os.path.lexists(path) else next(one for one in numbered if not os.path.lexists(one))
 
 
 def _encoded(path: Path, pixels: np.ndarray) -> bytes:

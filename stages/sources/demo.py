@@ -99,7 +99,7 @@ class Demo(Source):
         chooser = self.part.chooser()
         numbers = [number for number in range(FRAMES) if chooser.takes(number / RATE)]
         if not numbers:
-            raise EmptyPart(f"The demo has no frame {self.part.words}: its last one is at {(FRAMES - 1) / RATE:g} s.")
+            raise EmptyPart(f"the demo has no frame {self.part.words}: its last one is at {(FRAMES - 1) / RATE:g} s.")
         backdrop = _backdrop()
         actors = (
             (_print(cv2.imread(str(self._collins))[:, :_COLLINS_WIDTH]), _COLLINS),
@@ -181,7 +181,7 @@ def _photograph(package: str, path: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (photograph := Path(folder, path)).is_file():
             return photograph
-    raise SourceError(f"The demo's photographs are not installed ({path} of {package}); run {installs('demo')}.")
+    raise SourceError(f"the demo's photographs are not installed ({path} of {package}); run {installs('demo')}.")
 
 
 def _print(photograph: np.ndarray) -> Tile:

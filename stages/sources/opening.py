@@ -78,7 +78,7 @@ def _camera_or_demo() -> Source:
         )
         return camera
     demo = Demo()
-    demo.chosen = "No camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
+    demo.chosen = "no camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
     return demo
 
 

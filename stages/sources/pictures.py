@@ -104,10 +104,10 @@ class Pictures(Source):
                 self._unreadable.add(path)
                 self._note(f"{_SKIPPED}{error}")
         if count == 0 and len(self._unreadable) < len(self._files):
-            raise EmptyPart(f"No video of {self.name} has a frame {self.part.words}.")
+            raise EmptyPart(f"no video of {self.name} has a frame {self.part.words}.")
         if count == 0:
             raise SourceError(
-                f"None of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}"
+                f"none of the {counted(len(self._files), 'file')} of {self.name} can be read. {self.notes[-1]}"
             )
 
 

@@ -55,7 +55,7 @@ def is_list(spec: str, path: str) -> bool:
 def refuse_empty(spec: str) -> None:
     """Raise `SourceError` for a name that nothing can have."""
     if not spec or "\0" in spec:
-        raise SourceError("The source is empty; write a file, a folder, a glob, a URL, a camera number, demo or auto.")
+        raise SourceError("the source is empty; write a file, a folder, a glob, a URL, a camera number, demo or auto.")
 
 
 def refuse_file(spec: str, path: Path) -> None:
@@ -83,11 +83,11 @@ def address_of(url: str) -> SplitResult:
     parts = split(url)
     if parts is None:
         raise SourceError(
-            "The source's URL has no valid host; in a password write %2F for /, %3A for :, %40 for @, %23 for # and"
+            "the source's URL has no valid host; in a password write %2F for /, %3A for :, %40 for @, %23 for # and"
             " %3F for ?."
         )
     if parts.scheme not in SCHEMES:
-        raise SourceError(f"The source's URL begins with {parts.scheme}://; known are {', '.join(SCHEMES)}.")
+        raise SourceError(f"the source's URL begins with {parts.scheme}://; known are {', '.join(SCHEMES)}.")
     return parts
 
 
@@ -97,7 +97,7 @@ def nothing_in(spec: str) -> SourceError:
     if is_pattern(spec):
         what, hint = f"The glob {spec} matches", _other_glob(spec) or "'**' stands for any subfolders"
     else:
-        what, hint = f"The folder {root} holds", f"the glob '{root / '**' / '*'}' takes its subfolders too"
+        what, hint = f"the folder {root} holds", f"the glob '{root / '**' / '*'}' takes its subfolders too"
     return SourceError(f"{what} no picture and no video (.jpg, .png, .mp4, .mkv, .gif and the like); {hint}.")
 
 
@@ -111,7 +111,7 @@ def _other_glob(spec: str) -> str | None:
 
 def unreadable_folder(root: Path, error: OSError) -> SourceError:
     """The sentence for a folder that may not be looked into."""
-    return SourceError(f"The folder {root} cannot be read: {reason(error)}{_what_to_do(error)}.")
+    return SourceError(f"the folder {root} cannot be read: {reason(error)}{_what_to_do(error)}.")
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:

@@ -242,7 +242,7 @@ class Clip:
             why = self._stopped or "it is damaged, or ends before the first one"
             if self._timeout_s and "mov" in self._formats:
                 why += "; if its server gives no parts of files, download it first"
-            raise SourceError(f"No picture of {self._label} can be decoded: {why}.")
+            raise SourceError(f"no picture of {self._label} can be decoded: {why}.")
         self.size = shown_size(*self._ahead[0])
         self.rate: float | None = _rate_of(self._stream, self._formats)
         length_s = self._length_s()

@@ -51,9 +51,13 @@ class Arguments(argparse.ArgumentParser):
                 f"; to read it, write --source {public(strange)}." if "--source" in self._option_string_actions else ""
             )
             return f"{public(strange)} belongs to no option{remedy}"
-        from difflib import get_close_matches  # Only who mistypes pays for it.
+        from difflib import get_close_matches  # Only who mistypes pays for them.
+
+        from ..config.check import full_name
 
         option = strange.partition("=")[0]
+        if "--set" in self._option_string_actions and (key := full_name(option.lstrip("-").replace("-", "_"))):
+            return f"there is no option {option}; write --set {key}=VALUE."
         close = get_close_matches(option, self._option_string_actions, n=1)
         return f"there is no option {option}" + (f"; did you mean {close[0]}?" if close else "")
 

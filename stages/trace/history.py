@@ -80,7 +80,7 @@ def restored(value: object) -> object:
         return value
     kind, *members = value or ["list without a kind"]
     if not isinstance(kind, str):
-        raise HistoryError(f"The history has a {type(kind).__name__} where a kind should be; make another one.")
+        raise HistoryError(f"the history has a {type(kind).__name__} where a kind should be; make another one.")
     if kind == "dict":
         return {restored(key): restored(of_key) for key, of_key in members}
     if kind == "array":
@@ -91,7 +91,7 @@ def restored(value: object) -> object:
     known = _CLASSES.get(kind)
     if known is None or len(members) != len(_field_names(known)):
         raise HistoryError(
-            f"The history has a {short(kind)} that is not of this version; replay it with the one that made it."
+            f"the history has a {short(kind)} that is not of this version; replay it with the one that made it."
         )
     return known(**dict(zip(_field_names(known), members, strict=True)))
 
@@ -143,7 +143,7 @@ class Replayer:
             except _UNPLAYABLE as error:
                 reason = f"{type(error).__name__} {short(str(error))}" if str(error) else type(error).__name__
                 raise HistoryError(
-                    f"Step {self.steps} of the history, of {short(line.who)}, cannot be played ({reason});"
+                    f"step {self.steps} of the history, of {short(line.who)}, cannot be played ({reason});"
                     " it is damaged or of another version."
                 ) from error
         return self

@@ -418,13 +418,13 @@ def test_a_value_that_is_not_yaml_is_given_as_an_override():
 
 
 WRONG_OPTIONS = {
-    "stages.detect.detector=harr": "--set stages.detect.detector: stages.detect.detector is 'harr'; write one of fast",
+    "stages.detect.detector=harr": "--set stages.detect.detector is 'harr'; write one of fast",
     "stages.detect.detector=yunet": "--set stages.detect.detector: the detector yunet needs a model file; get face_",
     "window.x=1": "--set window.x: window is 3 and holds no keys.",
     "a.b.c.d=1": "--set a.b.c.d: a is not a key; write one of source, sources, ",
     "window": "--set window: write KEY=VALUE, such as --set stages.detect.detector=dlib.",
     "=5": "--set =5: write KEY=VALUE, such as --set stages.detect.detector=dlib.",
-    "window=": "--set window: window is empty; write a whole number from 1 to 1000.",
+    "window=": "--set window is empty; write a whole number from 1 to 1000.",
     "source=*.mp4": "--set source: this is not YAML: ",
     "source=\udcff.mp4": "--set source: the character U+DCFF does not belong in a text; delete it.",
 }

@@ -15,8 +15,8 @@ def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(plac
     second = place.start(film, output="second").end(alone=False).succeeded()
     assert second.results == shown.results
     assert second.err.startswith(
-        "facepipe: another run is using port 5600, so this one uses 5601; only stages that you start yourself to help"
-        " it need to know: --set port=5601\n"
+        "facepipe: another run is using port 5600, so this one uses 5601; nothing is to be done, unless another machine"
+        " or terminal helps this run with --only: it needs --set port=5601\n"
     )
 
     same_folder = place.start(film).end(alone=False)

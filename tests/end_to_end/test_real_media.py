@@ -78,7 +78,7 @@ def test_the_demo_is_the_default_where_there_is_no_camera(place):
     if list_cameras():
         pytest.skip("there is a camera here, which is the default")
     ran = place.run(None, "--seconds", "3", detector=None).succeeded()
-    assert "No camera opens, so the demo is the source; --source with a file, folder or URL chooses another." in ran.err
+    assert "no camera opens, so the demo is the source; --source with a file, folder or URL chooses another." in ran.err
     assert len(ran.lines) > 10
     assert json.loads(ran.results.splitlines()[-1])["source"] == "demo"
     assert any(line["faces"] for line in ran.lines)

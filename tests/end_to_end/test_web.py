@@ -176,7 +176,7 @@ def drawn(tab: Tab) -> str:
 
 def settled(tab: Tab) -> str:
     """The picture once it stands still: the one that was under way when it was held has come."""
-    tab.until("document.getElementById('notice').textContent === 'Held'", "held")
+    tab.until("document.getElementById('notice').textContent === 'Paused'", "paused")
     found = [pixels(tab)]
 
     def same_as_before() -> bool:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from stages.protocol.stats import CaptureReport, DropCount, RenderReport, SourceReport
-from stages.running.result import result_lines
+from stages.running.result import ended_early, result_lines
 from stages.supervision.account import account
 
 CAPTURE = CaptureReport(source="clip.mp4", captured=275, seconds=11.0, latency_ms_p50=71.4, latency_ms_p95=133.2)
@@ -126,3 +126,11 @@ def test_a_machine_that_only_reads_says_what_it_read():
 def test_of_results_in_pieces_their_folder_is_told_and_not_the_newest_alone():
     newest = [f"out/{name}/pieces/000005/{file}" for name in "ab" for file in ("results.jsonl", "annotated/clip.mp4")]
     assert told(outputs=newest)[-1] == "Wrote out/a/pieces/ and out/b/pieces/."
+
+
+def test_a_video_that_a_person_has_ended_before_its_end_is_said_to_be_so():
+    whole, early = replace(CAPTURE, frames=275), replace(CAPTURE, captured=36, frames=275)
+    camera = replace(CAPTURE, source="door", captured=7)
+    assert ended_early([early]) == "Ended early, after 36 of 275 frames"
+    assert ended_early([camera, early]) == "Ended early, clip.mp4 after 36 of 275 frames"
+    assert ended_early([whole]) is None and ended_early([camera]) is None

@@ -76,7 +76,7 @@ def test_nothing_jumps_from_frame_to_frame(film):
 
 def test_without_the_photographs_it_says_how_to_get_them(monkeypatch):
     monkeypatch.setattr(demo, "find_spec", lambda package: None)
-    with pytest.raises(SourceError, match="The demo's photographs are not installed .* run make install-demo."):
+    with pytest.raises(SourceError, match="the demo's photographs are not installed .* run make install-demo."):
         open_source("demo")
 
 

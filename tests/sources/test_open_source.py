@@ -37,7 +37,7 @@ def test_a_missing_file_is_named_with_the_nearest_name_beside_it(tmp_path):
 
 
 def test_an_empty_source_is_refused():
-    assert refusal("").startswith("The source is empty")
+    assert refusal("").startswith("the source is empty")
 
 
 def test_a_file_called_demo_is_read_by_its_path(tmp_path, monkeypatch):
@@ -57,7 +57,7 @@ def test_auto_without_a_camera_is_the_demo_and_says_so(no_camera):
     source = open_source("auto")
     assert isinstance(source, Demo)
     assert source.chosen == (
-        "No camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
+        "no camera opens, so the demo is the source; --source with a file, folder or URL chooses another."
     )
 
 

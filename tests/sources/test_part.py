@@ -82,7 +82,7 @@ def test_what_lies_behind_the_end_is_not_missed(tmp_path):
 def test_a_part_without_a_frame_is_refused_in_a_sentence(clip, tmp_path):
     with pytest.raises(StartupRejected, match=r"clip.mkv has no frame from 60 s; it was read to 0.96 s."):
         numbers(open_source(clip, part=Part(60)))
-    with pytest.raises(StartupRejected, match="No video of .* has a frame from 60 s."):
+    with pytest.raises(StartupRejected, match="no video of .* has a frame from 60 s."):
         numbers(open_source(str(tmp_path), part=Part(60)))
 
 

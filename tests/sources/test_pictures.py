@@ -409,7 +409,7 @@ def test_a_folder_in_which_nothing_can_be_read_is_an_error(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.png").write_bytes(b"text")
     source = open_source(str(tmp_path))
-    with pytest.raises(SourceError, match=f"None of the 2 files of {tmp_path.name} can be read. Skipped: b.png is not"):
+    with pytest.raises(SourceError, match=f"none of the 2 files of {tmp_path.name} can be read. Skipped: b.png is not"):
         list(source.pictures())
 
 

@@ -97,7 +97,7 @@ def test_a_folder_or_a_glob_with_nothing_to_read_is_told(here):
     for name in ("notes.txt", ".hidden.jpg", "deep/a.jpg"):
         (here / "shots" / name).write_bytes(b"x")
     (here / "shots/folder.jpg").mkdir()
-    assert sentence("shots").startswith("The folder shots holds no picture and no video")
+    assert sentence("shots").startswith("the folder shots holds no picture and no video")
     assert sentence("shots/*.png").startswith("The glob shots/*.png matches no picture and no video")
     assert sentence("none/*.png").startswith("The glob none/*.png matches no picture and no video")
     refuse("shots/**/*")
@@ -134,7 +134,7 @@ def test_what_this_user_may_not_read_is_told_with_the_way_out(here, request):
     assert [sentence(spec) for spec in ("locked.jpg", "closed/a.jpg", "closed")] == [
         "locked.jpg cannot be read: Permission denied; mend its permissions.",
         "closed/a.jpg cannot be read: Permission denied; mend its permissions.",
-        "The folder closed cannot be read: Permission denied; mend its permissions.",
+        "the folder closed cannot be read: Permission denied; mend its permissions.",
     ]
 
 

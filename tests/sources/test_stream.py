@@ -236,7 +236,7 @@ def test_a_server_that_hangs_up_is_not_called_a_video():
     ],
 )
 def test_a_malformed_address_is_refused_without_showing_it(url):
-    with pytest.raises(SourceError, match="The source's URL has no valid host; in a password write %2F for /") as error:
+    with pytest.raises(SourceError, match="the source's URL has no valid host; in a password write %2F for /") as error:
         open_source(url)
     assert "word" not in str(error.value).replace("password", "")
     assert "cret" not in str(error.value) and "anna" not in str(error.value)

@@ -170,6 +170,15 @@ def test_space_holds_the_picture_says_so_in_it_and_lets_it_go(shown):
     assert (window.shown[-1] == 9).all() and window.state == ""
 
 
+def test_s_again_keeps_what_was_saved_before(shown, tmp_path):
+    """Other labels may be shown in it."""
+    display, window, _ = shown
+    for key in ("s", "e", "s"):
+        window.press(key)
+        display.poll()
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["clip.mp4-7-2.png", "clip.mp4-7.png"]
+
+
 def test_s_saves_the_picture_under_the_name_of_its_frame_and_says_so_for_a_moment(shown, clock, tmp_path):
     display, window, said = shown
     window.press("s")

@@ -51,7 +51,7 @@ export class PictureView {
     const old_s = Math.floor(seconds() - this.drawn_s);
     if (!this.said) return state === "live" ? "Waiting for the first picture" : "Waiting for the run";
     if (state === "lost") return "Reconnecting";
-    if (isPaused) return "Held";
+    if (isPaused) return "Paused";
     return isLive && old_s >= OLD_S && state === "live" ? `This picture is ${old_s} s old` : "";
   }
 }
