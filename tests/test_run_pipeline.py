@@ -461,7 +461,7 @@ def test_check_ends_with_what_is_right_and_what_only_a_run_tells(checked, here):
         "gender",
         "age",
         "output",
-        "right",
+        "checked",
     ]
     assert said[0] == "source face.png: 48 x 64"
     assert said[2].endswith("models/gender.yaml, faces scaled to 96 x 96 pixels")

@@ -69,7 +69,7 @@ def test_a_key_that_has_moved_is_named_where_it_is_now():
     for key in ("step", "neighbours"):
         sentence = f"stages.detect.{key} is stages.detect.haar.{key} now; write it there."
         assert error(f"stages:\n  detect:\n    {key}: 3") == f"pipeline.yaml:3: {sentence}"
-        assert error("", f"stages.detect.{key}=3") == f"--set stages.detect.{key}: {sentence}"
+        assert error("", f"stages.detect.{key}=3") == f"--set {sentence}"
 
 
 def test_haars_own_keys_stand_below_haar():
