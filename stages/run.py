@@ -48,7 +48,7 @@ def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
             detector=job.pipeline.detect.detector,
             output=target.shown,
         )
-        views = _with_metrics(view, options.metrics, held)
+        views = _with_metrics(view, job, held)
         sending = _connected(job, target, view, views, held)
         _announce(job, view, named_port)
         if target.results.results:
@@ -69,14 +69,14 @@ def _nothing_to_resume(job: Job, target: Target) -> int:
     return ExitStatus.DONE
 
 
-def _with_metrics(view: TerminalView, metrics: tuple[str, int] | None, held: ExitStack) -> RunView:
-    """The views of the run: that of its person, and that of Prometheus where it is asked for."""
-    if metrics is None:
+def _with_metrics(view: TerminalView, job: Job, held: ExitStack) -> RunView:
+    """The views of the run: that of its person, and that of Prometheus and probes where it is asked for."""
+    if job.options.metrics is None:
         return view
     from .supervision.metrics import Metrics, served
 
-    counted = Metrics()
-    view.say(f"metrics at {held.enter_context(served(counted, *metrics, say=view.say))}")
+    counted = Metrics(job.processes)
+    view.say(f"metrics at {held.enter_context(served(counted, *job.options.metrics, say=view.say))}")
     return Views(view, counted)
 
 

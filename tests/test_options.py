@@ -10,6 +10,7 @@ COMMANDS = {
     "run_pipeline": ["--sourc", "x.mp4"],
     "stages.commands.facepipe": ["x.mp4", "--sourc=y.mp4"],
     "stages.commands.keys": ["keys", "--conf=house.yaml"],
+    "stages.commands.health": ["--read"],
     "stages.report.__main__": ["out", "--vt"],
     "stages.export.__main__": ["out", "--ed"],
     "stages.card": ["x.onnx", "--label=a,b"],

@@ -92,6 +92,7 @@ class CaptureStats:
             skipped=source.skipped,
             cut_short=int(source.cut_short),
             waiting=dict(state.waiting),
+            awaited=[*([] if state.acknowledged else ["render"]), *state.awaited],
             latencies=self._latencies,
             queues=self._queues,
             notes=list(source.notes),

@@ -170,7 +170,7 @@ def _add_watching(options: Arguments) -> None:
         help="write a trace for stages.replay: inputs and answers of the stages, with all pictures",
     )
     options.add_argument(
-        "--metrics", metavar="PORT", type=_port, help="serve Prometheus metrics at http://127.0.0.1:PORT/metrics"
+        "--metrics", metavar="PORT", type=port, help="serve Prometheus metrics at http://127.0.0.1:PORT/metrics"
     )
     options.add_argument(
         "--metrics-host", metavar="ADDRESS", help="address at which the metrics are served; see docs/metrics.md"
@@ -206,7 +206,8 @@ def _with_its_source(parser: Arguments, arguments: argparse.Namespace, words: li
     return arguments
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """The type of an option that takes a port."""
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text} is not a port, a whole number from 1 to 65535")

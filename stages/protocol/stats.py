@@ -34,6 +34,7 @@ class CaptureReport(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_
     skipped: int = 0  # files that could not be read
     cut_short: int = 0  # videos that lack frames
     waiting: dict[str, int] = {}  # stage -> tasks that wait for it
+    awaited: list[str] = []  # stages of which no process is there
     latencies: Histogram = field(default_factory=Histogram)
     queues: dict[str, Histogram] = {}  # stage -> how long its tasks have waited
     notes: list[str] = []  # sentences for the end of the run

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..config.settings import Settings
 from ..exit_status import ExitStatus, after_signal
-from ..protocol.control import FinalReport, PageServed, Progress, Say, SourceOpened, Stop, Waiting
+from ..protocol.control import FinalReport, PageServed, Progress, Ready, Say, SourceOpened, Stop, Waiting
 from ..protocol.stats import CaptureReport, RenderReport
 from .child import Start
 from .children import Children, children
@@ -44,6 +44,9 @@ class RunView(Protocol):
 
     def say(self, sentence: str) -> None:
         """A stage has something to tell."""
+
+    def heard(self, label: str, is_ready: bool) -> None:
+        """A process has given a sign of life; `is_ready`: it says that its model or source is open."""
 
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Where a process is: capture or render."""
@@ -135,6 +138,7 @@ def _watch(
 
 def _show(said: StageMessage, processes: Children, view: RunView) -> None:
     """Tell the person, and the later lives of the process, what is theirs to know."""
+    view.heard(said.label, isinstance(said.message, Ready))
     match said.message:
         case Say(sentence):
             view.say(sentence)

@@ -1,4 +1,7 @@
-"""Numbers about a run for Prometheus, made of what capture and render say to the launcher, which outlives them both."""
+"""Numbers about a run for Prometheus, and its health for probes.
+
+Made of what the stages say to the launcher, which outlives them all.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from msgspec import to_builtins
@@ -19,6 +23,7 @@ from ..project import IMPORT_ROOT
 from ..protocol.control import SourceOpened
 from ..protocol.durations import BOUNDS_S, Histogram
 from ..protocol.stats import CaptureReport, RenderReport
+from .health import Health
 
 Labels = tuple[str, ...]
 
@@ -66,8 +71,10 @@ class Metrics:
     death and writes again is not counted again. What it did after its last word, half a second before, is not known.
     """
 
-    def __init__(self):
+    def __init__(self, labels: Iterable[str] = ()):
+        """`labels`: the processes of the run here, all of which have to be ready before it is."""
         self._lock = threading.Lock()
+        self._health = Health(labels, time.monotonic())
         self._highest: Counter[tuple[str, Labels]] = Counter()
         self._earlier: dict[tuple[str, Labels], Histogram] = {}  # histograms of lives that have ended
         self._now: dict[str, dict[tuple[str, Labels], Histogram]] = {}  # label -> those of its present life
@@ -83,9 +90,15 @@ class Metrics:
     def say(self, sentence: str) -> None:
         """For people."""
 
+    def heard(self, label: str, is_ready: bool) -> None:
+        """A process has given a sign of life."""
+        with self._lock:
+            self._health.heard(label, is_ready, time.monotonic())
+
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Take the account so far of one process."""
         with self._lock:
+            self._health.progress(label, report, time.monotonic())
             if isinstance(report, RenderReport):
                 self._render(label, report)
             else:
@@ -94,6 +107,7 @@ class Metrics:
     def started_again(self, label: str, stage: str) -> None:
         with self._lock:
             self._highest["restarts", (stage,)] += 1
+            self._health.started_again(label)
             if stage == "render":  # It counts the frames of its streams anew.
                 self._streamed = Counter({key: n for key, n in self._highest.items() if key[0].startswith("stream_")})
             for key, histogram in self._now.pop(label, {}).items():
@@ -147,6 +161,11 @@ class Metrics:
         told = [[name, list(labels), number] for (name, labels), number in counts.items()]
         told += [[name, list(labels), to_builtins(histogram)] for (name, labels), histogram in histograms.items()]
         return told + [[name, list(labels), n] for name, gauge in gauges.items() for labels, n in gauge.items()]
+
+    def health(self) -> dict[str, list[str]]:
+        """Sentences by what a probe asks for: none where the answer is yes."""
+        with self._lock:
+            return {"ready": self._health.unready(), "live": self._health.stalled(time.monotonic())}
 
     def collect(self) -> Iterator:
         """The same as prometheus_client's families."""
@@ -237,7 +256,8 @@ class _Server:
             self._process.stdin.close()
 
     def _tell(self) -> None:
-        self._process.stdin.write(json.dumps(self._metrics.now()).encode() + b"\n")
+        told = {"numbers": self._metrics.now(), "health": self._metrics.health()}
+        self._process.stdin.write(json.dumps(told).encode() + b"\n")
         self._process.stdin.flush()
 
     def _feed(self) -> None:

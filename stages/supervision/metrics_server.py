@@ -1,4 +1,4 @@
-"""The process that answers Prometheus: it is given the numbers of a run on its standard input, and knows nothing else.
+"""The process that answers Prometheus and probes: it is told of a run on its standard input, and knows nothing else.
 
 Whatever others do to it, the run does not notice. As on the page in the browser there are limits: so many connections,
 so long and so much for a request.
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import NoReturn
@@ -27,16 +28,27 @@ CONNECTIONS = 64  # at once; beyond them the one that came first makes room
 REQUEST_S = 5.0  # to say what is wanted, and to take the answer
 REQUEST_BYTES = 8192
 PATHS = ("/metrics", "/")
+PROBES = ("/ready", "/live")
+SILENT_S = 15.0  # a launcher that has said nothing for so long, and says something twice a second, hangs
 
 
 class Numbers:
     """What was told last."""
 
-    def __init__(self) -> None:
-        self.told: list[list] = []
+    def __init__(self, line: bytes) -> None:
+        self.take(line)
+
+    def take(self, line: bytes) -> None:
+        self._told, self._told_s = json.loads(line), time.monotonic()
+
+    def flaws(self, probe: str) -> list[str]:
+        """Why a probe is not answered with yes, in sentences."""
+        silent_s = time.monotonic() - self._told_s
+        silent = [f"the launcher has said nothing for {silent_s:.0f} s"] if silent_s > SILENT_S else []
+        return silent + self._told["health"][probe]
 
     def collect(self):
-        return families(self.told)
+        return families(self._told["numbers"])
 
     def describe(self) -> list:
         return []
@@ -46,6 +58,7 @@ class Server:
     """Answers every connection once."""
 
     def __init__(self, numbers: Numbers):
+        self._numbers = numbers
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(numbers)
         self._open: dict[asyncio.StreamWriter, None] = {}  # in the order of their coming
@@ -81,6 +94,10 @@ class Server:
         path = rest.partition(" ")[0].partition("?")[0]
         if method != "GET":
             return _response(HTTPStatus.METHOD_NOT_ALLOWED)
+        if path in PROBES:
+            flaws = self._numbers.flaws(path.removeprefix("/"))
+            status = HTTPStatus.SERVICE_UNAVAILABLE if flaws else HTTPStatus.OK
+            return _response(status, body="".join(f"{flaw}\n" for flaw in flaws or ["yes"]).encode())
         if path not in PATHS:
             return _response(HTTPStatus.NOT_FOUND)
         accepted = (
@@ -102,18 +119,17 @@ def _response(status: HTTPStatus, kind: str = "text/plain; charset=utf-8", body:
 def _hear(numbers: Numbers) -> NoReturn:
     """Take what is told until the launcher is gone, and end with it."""
     for line in sys.stdin.buffer:
-        numbers.told = json.loads(line)
+        numbers.take(line)
     os._exit(0)
 
 
 def main(host: str, port: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # End with the launcher, however that ends.
-    numbers = Numbers()
     line = sys.stdin.buffer.readline()
     if not line:
         return
-    numbers.told = json.loads(line)
+    numbers = Numbers(line)
     threading.Thread(target=_hear, args=(numbers,), daemon=True).start()
     try:
         asyncio.run(Server(numbers).serve(host, port))

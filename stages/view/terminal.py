@@ -45,6 +45,9 @@ class TerminalView:
         """A sentence of its own, above the live line."""
         self._line.say(sentence)
 
+    def heard(self, label: str, is_ready: bool) -> None:
+        """A person is told when there is something to see."""
+
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Say how far it is: on a terminal some times a second, elsewhere every ten seconds."""
         now_s = time.monotonic()
@@ -93,6 +96,9 @@ class Views:
 
     def say(self, sentence: str) -> None:
         self._tell("say", sentence)
+
+    def heard(self, label: str, is_ready: bool) -> None:
+        self._tell("heard", label, is_ready)
 
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         self._tell("progress", label, report)

@@ -26,6 +26,8 @@ def test_a_run_is_told_about_while_its_stages_die(place, slow_film):
     rendered = ("facepipe_frames_rendered_total", "slow.mp4")
     eventually(lambda: scraped(port).get(rendered, 0) >= 4, "four frames")
     before = scraped(port)
+    for probe in ("live", "ready"):
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/{probe}", timeout=10).read() == b"yes\n"
     for stage in ("render", "capture", "age"):
         run.stages()[stage][0].kill()
     run.until_lines(run.line_count + 6)

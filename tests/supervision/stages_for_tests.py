@@ -95,6 +95,9 @@ class Seen:
         if sentence in self._at:
             self._at[sentence]()
 
+    def heard(self, label: str, is_ready: bool) -> None:
+        pass
+
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         pass
 
