@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-INSIDE = ("stages", "models", "pipeline.yaml", "docs/facepipe.service")
+INSIDE = ("stages", "models", "pipeline.yaml", "docs/facepipe.service", "docs/grafana.json")
 # `python -m train` in a checkout is a package beside `stages`, so it cannot name it relatively.
 OUTSIDE = re.compile(r"(^\s*(?:from|import) |python -m )(stages|train)\b", re.MULTILINE)
 

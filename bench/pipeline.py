@@ -122,6 +122,9 @@ class _Quiet:
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
 
+    def heard(self, label: str, is_ready: bool) -> None:
+        """Nobody looks."""
+
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         """Nobody looks."""
 

@@ -113,7 +113,7 @@ def chosen(base: Path, pipeline: Pipeline, inputs: dict) -> Choice:
     if before is None:
         has_run = (newest / RUN).exists() or any(size is not None for size in _sizes(newest, pipeline))
         return _beside(base, f"{name} has no run.json that can be read") if has_run else Choice(newest, False)
-    if before.ended == "finished" and any(map(_is_live, pipeline.all_sources().values())):
+    if before.ended == "finished" and any(map(is_live, pipeline.all_sources().values())):
         return _beside(base, f"the run in {name} is finished")
     if difference := before.difference(inputs):
         return _beside(base, f"{difference} is not what the run in {name} was begun with")
@@ -140,7 +140,7 @@ def _family(base: Path) -> Iterator[Path]:
     yield from (base.with_name(f"{base.name}-{number}") for number in count(2))
 
 
-def _is_live(spec: str | int) -> bool:
+def is_live(spec: str | int) -> bool:
     """Whether a source has no end of its own, so far as its name tells."""
     is_camera = isinstance(spec, int) or spec.isdigit() or spec.startswith("/dev/")
     return is_camera or ("://" in spec and not spec.lower().startswith("file://"))

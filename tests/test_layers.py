@@ -38,6 +38,7 @@ LAYERS = (
     "api",
     "serving",
     "serve",
+    "deploying",
     "commands",
 )
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row.split()}

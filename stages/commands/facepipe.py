@@ -44,6 +44,7 @@ COMMANDS = {
     "cameras": Command(".cameras", "list the cameras"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
     "service": Command(".service", "run for systemd and the like"),
+    "deploy": Command(".deploy", "write what runs a configuration on Kubernetes, with Compose or under systemd"),
     "health": Command(".health", "whether a run is alive or ready, by its exit status"),
     "completion": Command(".completion", "complete commands and options in your shell"),
 }

@@ -1,0 +1,1 @@
+"""What runs a configuration on Kubernetes, with Compose or under systemd: manifests and units, made of it."""

@@ -1,0 +1,202 @@
+"""A configuration as it is where it will run: its addresses, paths and secrets are those of the place."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config.connections import is_stored
+from ..config.schema import ConfigError, Pipeline
+from ..plan import find_models
+from ..project import PROJECT
+from ..sources.spec import camera_of, expanded, is_pattern, path_of
+from ..sources.urls import is_url, public
+from ..transport.addresses import IPC
+from ..view.web.access import is_loopback
+from .fleet import Source, section
+
+KUBERNETES, COMPOSE, SYSTEMD = "kubernetes", "compose", "systemd"
+TARGETS = (KUBERNETES, COMPOSE, SYSTEMD)
+STATE, RUNTIME, CONFIG = "/var/lib/facepipe", "/run/facepipe", "/etc/facepipe"  # in a container
+KEYS = {KUBERNETES: f"{RUNTIME}/keys", COMPOSE: "/etc/facepipe-keys", SYSTEMD: "keys"}  # where a unit finds its keys
+SECRETS = {KUBERNETES: "/etc/facepipe-secrets", COMPOSE: "/run/secrets"}  # a file for each environment variable
+MEDIA = "/media"  # the volume with files that are read, in Kubernetes
+_CERTIFICATES = ("ca", "certificate", "key")
+
+
+@dataclass
+class Needs:
+    """What a configuration needs beside itself."""
+
+    environment: set[str] = field(default_factory=set)  # variables that hold secrets
+    files: dict[str, Path] = field(default_factory=dict)  # files that are put beside it -> where they are here
+    folders: set[str] = field(default_factory=set)  # of this machine, that are read
+    films: dict[str, str] = field(default_factory=dict)  # paths in the volume -> those of this machine
+
+
+def adapted(
+    document: dict, pipeline: Pipeline, folder: Path, target: str, address: Callable[[str], str]
+) -> tuple[dict, Needs]:
+    """A configuration for a target, and what it needs there.
+
+    `folder`: the configuration's; `address`: where the unit of a host is found by others, and finds itself. Raises
+    `ConfigError` for what cannot be there.
+    """
+    adapter = _Adapter(copy.deepcopy(document), pipeline, folder, target)
+    adapter.display()
+    adapter.sources()
+    adapter.models()
+    adapter.stored()
+    if pipeline.hosts:
+        adapter.document["keys"] = KEYS[target]
+    if target != SYSTEMD:
+        adapter.addresses(address)
+        adapter.paths()
+    return adapter.document, adapter.needs
+
+
+class _Adapter:
+    """Changes a configuration piece by piece."""
+
+    def __init__(self, document: dict, pipeline: Pipeline, folder: Path, target: str):
+        self.document, self.needs = document, Needs()
+        self._pipeline, self._folder, self._target = pipeline, folder, target
+
+    def display(self) -> None:
+        """No screen is there, and the folder of the results is given by the command."""
+        display = self._pipeline.render.display
+        if display == "window":
+            raise ConfigError(
+                f"render.display is window, and {self._target} has no screen; write web or none, or run it by hand."
+            )
+        render = section(self.document, "render")
+        render["display"] = "web" if display == "web" else "none"
+        render.pop("output", None)
+
+    # --- What is read ---
+
+    def sources(self) -> None:
+        """Raise for a source that the place does not have."""
+        if self._pipeline.sources:
+            self.document["sources"] = {
+                name: self._source(f"sources.{name}", spec) for name, spec in self._pipeline.sources.items()
+            }
+        else:
+            self.document["source"] = self._source("source", self._pipeline.source)
+
+    def _source(self, key: str, spec: Source) -> Source:
+        if spec == "auto":
+            raise ConfigError(
+                f"{key} is auto, which is another source on another machine; write the address of a camera or the path"
+                " of a file, or name it with --source."
+            )
+        if camera_of(spec) is not None and self._target == KUBERNETES:
+            raise ConfigError(
+                f"{key} is the camera {public(spec)} of a machine, and a pod has no device; deploy it with compose or"
+                " systemd on that machine, or give the camera's stream."
+            )
+        path = path_of(spec)
+        if path is None:
+            return spec
+        path = path.removeprefix("./")
+        if self._target == KUBERNETES:
+            inside = os.path.normpath(path).lstrip("/")
+            if inside.startswith(".."):
+                raise ConfigError(f"{key} is {spec}, which leads out of the folder; write a path without ..")
+            self.needs.films[inside] = path
+            return f"{MEDIA}/{inside}"
+        absolute = os.path.abspath(path)
+        self.needs.folders.add(_fixed(absolute) if is_pattern(spec) else os.path.dirname(absolute))
+        return absolute
+
+    def models(self) -> None:
+        """Models of one's own are found by absolute paths; those of facepipe are in the image."""
+        for name, path in find_models(self._pipeline, self._folder).items():
+            if Path(path).is_relative_to(PROJECT):
+                continue
+            if self._target == KUBERNETES:
+                raise ConfigError(
+                    f"stages.{name}.model is {path}, which the image does not hold; build an image on this one with it"
+                    " in /opt/models, and run it with Compose, or wait until a volume can be named."
+                )
+            section(self.document, "stages", name)["model"] = path
+            self.needs.folders.add(os.path.dirname(path))
+
+    # --- Secrets ---
+
+    def stored(self) -> None:
+        """Where secrets and certificates are: nothing of them is written into the configuration."""
+        if self.document.get("mqtt"):
+            self._stored_in(self.document["mqtt"], "mqtt")
+        for name, keys in (self.document.get("webhooks") or {}).items():
+            self._stored_in(keys, f"webhooks.{name}")
+        render = section(self.document, "render")
+        if isinstance(streams := render.get("stream"), list):
+            render["stream"] = [self._value(f"render.stream-{n}", each) for n, each in enumerate(streams)]
+        elif streams is not None:
+            render["stream"] = self._value("render.stream", streams)
+
+    def _stored_in(self, keys: dict, above: str) -> None:
+        for name, value in keys.items():
+            if name in _CERTIFICATES and value is not None:
+                keys[name] = self._file(f"{above}.{name}", value)
+            elif isinstance(value, str):
+                keys[name] = self._value(f"{above}.{name}", value)
+
+    def _value(self, key: str, value: str) -> str:
+        if not is_stored(value):
+            return value
+        kind, _, place = value.partition(":")
+        if kind == "file":
+            return f"file:{self._file(key, place)}"
+        self.needs.environment.add(place)
+        return value if self._target == SYSTEMD else f"file:{SECRETS[self._target]}/{place}"
+
+    def _file(self, key: str, path: str) -> str:
+        """A file beside the configuration, from whose folder it counts."""
+        here = Path(os.path.abspath(self._folder / expanded(path)))
+        if not here.is_file():
+            raise ConfigError(f"{key}: there is no file {here}; put it there, or write another path.")
+        name = f"{key}{here.suffix}"
+        self.needs.files[name] = here
+        return name
+
+    # --- Addresses and paths in a container ---
+
+    def addresses(self, address: Callable[[str], str]) -> None:
+        """Units find each other by names; what others shall reach is served at every address of the container."""
+        for host in self._pipeline.hosts:
+            self.document["hosts"][host]["address"] = address(host)
+        render = section(self.document, "render")
+        if not is_loopback(self._pipeline.render.web_host):
+            render["web_host"] = "0.0.0.0"
+        if (publication := self._pipeline.render.publication) is None:
+            return
+        place, pixels = publication
+        if place.startswith(IPC):
+            _refuse_outside("render.publish", place.removeprefix(IPC))
+        elif not is_loopback(place.removeprefix("tcp://").rpartition(":")[0].strip("[]")):
+            home = self._pipeline.render.host or next(iter(self._pipeline.hosts))
+            place = f"tcp://{address(home)}:{place.rpartition(':')[2]}"
+        render["publish"] = {"address": place, "pixels": pixels}
+
+    def paths(self) -> None:
+        """Raise for what would be written where a container cannot write."""
+        for stream in self._pipeline.render.streams:
+            if not is_stored(stream) and not is_url(stream):
+                _refuse_outside("render.stream", stream)
+
+
+def _refuse_outside(key: str, path: str) -> None:
+    if not path.startswith((f"{STATE}/", f"{RUNTIME}/")):
+        raise ConfigError(f"{key} is {path}, and a container writes only below {STATE}; write a path there.")
+
+
+def _fixed(pattern: str) -> str:
+    """The folder of a glob that has no wildcard in its path."""
+    parts = pattern.split("/")
+    wild = next(place for place, part in enumerate(parts) if set(part) & set("*?["))
+    return "/".join(parts[:wild]) or "/"

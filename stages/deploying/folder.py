@@ -1,0 +1,83 @@
+"""The folder that a deployment is written to: only files that were written there before are replaced or deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.schema import ConfigError
+from ..errors import reason, way_out
+from ..results.atomic import sync_file
+from ..results.manifest import Manifest
+
+PRIVATE, PUBLIC = 0o600, 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file is to hold."""
+
+    text: str | Path  # or the file that it is a copy of
+    mode: int = PUBLIC
+
+    @property
+    def content(self) -> bytes:
+        return self.text.read_bytes() if isinstance(self.text, Path) else self.text.encode()
+
+
+def refuse_foreign(folder: Path, files: Iterable[str]) -> None:
+    """Raise `ForeignFile` where a file in the folder has one of these names and is not ours, or was changed."""
+    manifest = Manifest(folder)
+    for name in files:
+        manifest.refuse_foreign(folder / name)
+
+
+def write(folder: Path, files: Mapping[str, File], folders: Iterable[str] = (), owner: int | None = None) -> None:
+    """Make the folder hold these files, and none that an earlier call has written and this one has not.
+
+    `folders`: others that are made in it; `owner`: the user whom private files and these folders belong to, where root
+    writes them. Raises `ForeignFile`, and `ConfigError` where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        manifest = Manifest(folder)
+        paths = {folder / name: file for name, file in files.items()}
+        for path in set(manifest.files()) - paths.keys():
+            manifest.remove(path)
+        manifest.remove_folders()
+        for path, file in paths.items():
+            if not _holds(manifest, path, file):
+                _write(manifest, path, file, owner)
+        for path in {path.parent for path, file in paths.items() if file.mode == PRIVATE} - {folder}:
+            _make_private(path, owner)
+        for path in (folder / name for name in folders):
+            path.mkdir(parents=True, exist_ok=True)
+            _make_private(path, owner)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or folder} cannot be written: {reason(error)};"
+            f" {way_out(error, 'choose another folder with --output')}."
+        ) from None
+
+
+def _holds(manifest: Manifest, path: Path, file: File) -> bool:
+    if not manifest.is_ours(path):
+        return False
+    return path.stat().st_mode & 0o777 == file.mode and path.read_bytes() == file.content
+
+
+def _write(manifest: Manifest, path: Path, file: File, owner: int | None) -> None:
+    with manifest.replacing(path) as temporary:
+        os.chmod(temporary, file.mode)  # Before there is anything in it.
+        if owner is not None and file.mode == PRIVATE:
+            os.chown(temporary, owner, owner)
+        temporary.write_bytes(file.content)
+        sync_file(temporary)
+
+
+def _make_private(folder: Path, owner: int | None) -> None:
+    folder.chmod(0o700)
+    if owner is not None:
+        os.chown(folder, owner, owner)
