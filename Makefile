@@ -16,6 +16,7 @@ help:
 	@echo 'make system-packages the browser, the screen and the tools that some tests need; Debian, as root'
 	@echo 'make test-long       runs the tests that take minutes, and those on random data with many times as much of it'
 	@echo 'make test-network    cuts cables between three machines, for minutes; needs Linux, root and iproute2'
+	@echo 'make image-test      builds the image of the Dockerfile and runs it; needs root, buildah, crun and debootstrap'
 	@echo 'make install         what the pipeline needs to run'
 	@echo 'make install-demo    and the photographs of the demo'
 	@echo 'make install-keras   and TensorFlow, for models in .keras, .h5, .hdf5 or SavedModel'
@@ -65,6 +66,11 @@ test-long: install-demo install-train install-dev
 .PHONY: test-network
 test-network: install-demo install-train install-dev
 	$(BIN)/python -m pytest -m 'long or not long' tests/network $(TEST_OPTIONS)
+
+# Without Docker and its registry: the base is made of Debian's packages. Some minutes, and 3 GB meanwhile.
+.PHONY: image-test
+image-test: install-demo install-train install-dev
+	$(BIN)/python -m pytest -m 'long or not long' tests/image $(TEST_OPTIONS)
 
 # To be run on a machine that does nothing else. Quick: make bench BENCH_OPTIONS='--frames 200 --rounds 1'
 # Against an older checkout, and another package: make bench BENCH_OPTIONS='--before ../before --peer /tmp/peer-fer'
