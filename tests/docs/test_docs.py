@@ -120,7 +120,8 @@ def options_of(command: str) -> set[str]:
         and not re.search("card|export|measure|people|replay|report|serve", module[1])
         else module[1]
     )
-    same = name.partition(".")[0] == "bench" and name != "bench.scenes"  # which measures nothing
+    own = ("bench.scenes", "bench.cameras", "bench.fleet")  # the others have the options of every measurement
+    same = name.partition(".")[0] == "bench" and name not in own
     name = "bench.options" if same else name
     source = find_spec(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).origin
     return {*re.findall(r'"(--[a-z][a-z-]*)"', Path(source).read_text(encoding="utf-8")), "--help"}
