@@ -125,10 +125,11 @@ SUITED = {
     "yunet": {"longest_side": 640, "smallest_face": 0.08, "threshold": 0.7},
 }
 # The same with `render.blur`: a face that is missed can be recognised, so the detector may take its time, and what has
-# at least a score of `doubtful` is hidden too. Detectors that are not here find fewer faces, and have no such scores.
+# at least a score of `doubtful` is hidden too, or of `doubtful_in_views` in another view of the picture
+# (vision/detectors/views.py). Detectors that are not here find fewer faces, and have no such scores.
 THOROUGH = {
-    "fast": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.25},
-    "yunet": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.3},
+    "fast": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.25, "doubtful_in_views": 0.35},
+    "yunet": {"longest_side": 640, "smallest_face": 0.03, "doubtful": 0.3, "doubtful_in_views": 0.4},
 }
 
 

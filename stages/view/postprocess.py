@@ -52,6 +52,11 @@ class PostProcessor:
             return None
         return self._to_hide
 
+    def hidden_in(self, line: Line) -> list[Box]:
+        """The boxes that are hidden in a frame, by its line; to be called for each line, in their order."""
+        self.replay(line)
+        return self._to_hide
+
     def draw(self, frame: FinishedFrame) -> np.ndarray:
         """The annotated picture of a finished frame: uint8 (H, W, 3) BGR."""
         return annotate_frame(frame, self._style)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -27,18 +27,32 @@ def anonymize_faces(pixels: np.ndarray, boxes: Sequence[Sequence[float]], how: s
     not hold more than these blocks, so nothing can bring the face back.
     """
     hidden = np.array(pixels, order="C")
-    height, width = hidden.shape[:2]
+    for rows, columns, side in _squares(hidden.shape[:2], boxes):
+        region = hidden[rows, columns]
+        # Clipped first and divided then: a face half in the picture must not be left with finer blocks.
+        blocks = [max(1, round(_BLOCKS * length / side)) for length in reversed(region.shape[:2])]
+        region[:] = _coarse(region, *blocks, how)
+    return hidden
+
+
+def hidden_area(shape: tuple[int, int], boxes: Sequence[Sequence[float]]) -> np.ndarray:
+    """What `anonymize_faces` changes in a picture of height, width `shape`: bool (H, W)."""
+    area = np.zeros(shape, bool)
+    for rows, columns, _ in _squares(shape, boxes):
+        area[rows, columns] = True
+    return area
+
+
+def _squares(shape: tuple[int, int], boxes: Sequence[Sequence[float]]) -> Iterator[tuple[slice, slice, float]]:
+    """Rows and columns around each box that reaches into the picture, and the side of the whole square."""
+    height, width = shape
     for x, y, wide, high in boxes:
         side = max(_WIDER * max(wide, high), _SMALLEST)
-        # Clipped first and divided then: a face half in the picture must not be left with finer blocks.
         left, top = x + wide / 2 - side / 2, y + high / 2 - side / 2
         x1, y1 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
         x2, y2 = min(width, int(np.ceil(left + side))), min(height, int(np.ceil(top + side)))
         if x1 < x2 and y1 < y2:
-            region = hidden[y1:y2, x1:x2]
-            blocks = [max(1, round(_BLOCKS * length / side)) for length in (x2 - x1, y2 - y1)]
-            region[:] = _coarse(region, *blocks, how)
-    return hidden
+            yield slice(y1, y2), slice(x1, x2), side
 
 
 def anonymize_image(pixels: np.ndarray) -> np.ndarray:

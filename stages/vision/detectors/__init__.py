@@ -18,6 +18,7 @@ from ...frames import Detections
 from .detector import Detector, DetectorBackend, DetectorError
 from .landmarks import DEPTHS, POINTS
 from .quality import ENOUGH_DETAIL, ENOUGH_SIDE, NOISE
+from .views import Views
 
 # Modules by name, so that a detector's library is imported only where that detector is used.
 DETECTORS = {
@@ -47,7 +48,10 @@ def make_detector(settings: Detect, doubts: bool = False) -> FaceDetector:
     resolved = settings.resolved()
     if doubts and (least := THOROUGH.get(settings.detector)) is not None:
         told_from = backend.threshold(resolved)
-        return Detector(backend(replace(resolved, threshold=min(least["doubtful"], told_from))), resolved, told_from)
+        doubting = replace(resolved, threshold=min(least["doubtful"], told_from))
+        same_size, smaller = backend(doubting), backend(doubting)
+        views = Views(same_size, smaller, min(least["doubtful_in_views"], told_from))
+        return Detector(same_size, resolved, told_from, views)
     return Detector(backend(resolved), resolved)
 
 

@@ -16,10 +16,12 @@ from ...errors import FacepipeError
 from ...frames import Detections
 from ..crop import BoxNormalization
 from .landmarks import upright
+from .views import Views
 
 FEWEST_PIXELS = 8  # side of a normalised box below which there is too little of a face to enlarge the picture for
 SAME_FACE = 0.5  # two normalised boxes that overlap by more than this (intersection over union) frame one face
 DOUBTFUL = 64  # of a picture at most, the surest
+_NOTHING = np.zeros((0, 4)), np.zeros(0)
 OWN_POINTS = 0.2  # landmarks whose square overlaps less than this with the normalised box are none of that face
 
 
@@ -65,13 +67,17 @@ class DetectorBackend(Protocol):
 class Detector:
     """Makes a `FaceDetector` of a backend."""
 
-    def __init__(self, backend: DetectorBackend, settings: Detect, told_from: float | None = None) -> None:
-        """`told_from`: the score from which on a box is told as a face; others are `doubtful`. None: all are told."""
+    def __init__(
+        self, backend: DetectorBackend, settings: Detect, told_from: float | None = None, views: Views | None = None
+    ) -> None:
+        """`told_from`: the score from which on a box is told as a face; others are `doubtful`, and so is all that is
+        found in `views`. None: all are told.
+        """
         # With several threads OpenCV collects Haar's hits in the order in which the threads come by, and means of them
         # differ in the last digits. One thread per process is what the pipeline wants in any case.
         cv2.setNumThreads(1)
         self._backend = backend
-        self._settings, self._told_from = settings, told_from
+        self._settings, self._told_from, self._views = settings, told_from, views
 
     def detect(self, pixels: np.ndarray) -> Detections:
         """Find the faces of one picture, uint8 (H, W, 3) BGR."""
@@ -82,24 +88,35 @@ class Detector:
         if min(seen.shape[:2]) < self._backend.min_face / 2:
             # No face has room in so thin a strip, on which a net either fails or answers at random. Half, because
             # backends also see faces that reach beyond the edge, and some a little smaller than they promise.
-            return normalized_faces(Found(np.zeros((0, 4)), np.zeros(0)), self._backend.box_normalization)
-        found = _sound(Found(*self._backend.find(seen, smallest * scale / self._backend.box_normalization.side)))
+            return normalized_faces(Found(*_NOTHING), self._backend.box_normalization)
+        smallest_seen = smallest * scale / self._backend.box_normalization.side
         # Sides are rounded to whole pixels on their own, so each has its own ratio.
         to_frame = np.array([width / seen.shape[1], height / seen.shape[0]])
-        points = None if found.landmarks is None else found.landmarks * to_frame
-        faces = normalized_faces(
-            Found(found.boxes * np.tile(to_frame, 2), found.scores, points), self._backend.box_normalization
-        )
-        return self._told(one_per_face(faces, smallest))
-
-    def _told(self, faces: Detections) -> Detections:
+        faces = self._faces(Found(*self._backend.find(seen, smallest_seen)), to_frame, smallest)
         if self._told_from is None:
             return faces
+        in_views = Found(*self._views.find(seen, smallest_seen)) if self._views else Found(*_NOTHING)
+        return self._told(faces, self._faces(in_views, to_frame, smallest))
+
+    def _faces(self, found: Found, to_frame: np.ndarray, smallest: float) -> Detections:
+        """In pixels of the frame, from what was found in a copy of it."""
+        found = _sound(found)
+        points = None if found.landmarks is None else found.landmarks * to_frame
+        found = Found(found.boxes * np.tile(to_frame, 2), found.scores, points)
+        return one_per_face(normalized_faces(found, self._backend.box_normalization), smallest)
+
+    def _told(self, faces: Detections, in_views: Detections) -> Detections:
         # A surer box is never left out for a less sure one, so those that are told do not depend on the others.
         is_told = faces.scores >= self._told_from
-        doubtful = faces.where(~is_told)
-        surest = np.sort(np.argsort(-doubtful.scores, kind="stable")[:DOUBTFUL])
-        return replace(faces.where(is_told), doubtful=doubtful.boxes[surest])
+        told, unsure = faces.where(is_told), faces.where(~is_told)
+        doubtful = [*zip(unsure.boxes, unsure.scores, strict=True)]
+        for box, score in zip(in_views.boxes, in_views.scores, strict=True):
+            known = np.array([*told.boxes, *(other for other, _ in doubtful)]).reshape(-1, 4)
+            if not len(known) or overlaps(box, known).max() <= SAME_FACE:
+                doubtful.append((box, score))
+        boxes, scores = np.array([box for box, _ in doubtful]).reshape(-1, 4), np.array([s for _, s in doubtful])
+        surest = np.sort(np.argsort(-scores, kind="stable")[:DOUBTFUL])
+        return replace(told, doubtful=boxes[surest])
 
     def _scale(self, height: int, width: int, smallest: float) -> float:
         """From the frame to what the backend sees.
