@@ -142,8 +142,9 @@ def report(figures: Figures, cluster: Cluster, hours: float, machines: list[int]
             f"| the network of a machine | {cores_fed_by_network(figures, cluster):,.0f} of its cores |",
             *(f"| {name} | {count:,.0f} cores |" for name, count in found.items()),
             "",
-            f"All of it: {_bytes(hours * figures.film_bytes)} of film, {_bytes(hours * figures.results_bytes)} of results,"
-            f" {_bytes(hours * figures.dataset_bytes)} of data set, {hours * figures.core_s / 3600:,.0f} core hours.",
+            f"All of it: {_bytes(hours * figures.film_bytes)} of film,"
+            f" {_bytes(hours * figures.results_bytes)} of results, {_bytes(hours * figures.dataset_bytes)} of data set,"
+            f" {hours * figures.core_s / 3600:,.0f} core hours.",
         ]
     )
 
