@@ -20,7 +20,7 @@ from .fleet import Source, section
 
 KUBERNETES, COMPOSE, SYSTEMD = "kubernetes", "compose", "systemd"
 TARGETS = (KUBERNETES, COMPOSE, SYSTEMD)
-STATE, RUNTIME, CONFIG = "/var/lib/facepipe", "/run/facepipe", "/etc/facepipe"  # in a container
+STATE, RUNTIME, CONFIG = "/data", "/run/facepipe", "/etc/facepipe"  # in a container; /data is the image's volume
 KEYS = {KUBERNETES: f"{RUNTIME}/keys", COMPOSE: "/etc/facepipe-keys", SYSTEMD: "keys"}  # where a unit finds its keys
 SECRETS = {KUBERNETES: "/etc/facepipe-secrets", COMPOSE: "/run/secrets"}  # a file for each environment variable
 MEDIA = "/media"  # the volume with files that are read, in Kubernetes

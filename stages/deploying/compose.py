@@ -70,7 +70,6 @@ def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
         "command": arguments(unit, f"{CONFIG}/{unit.config}.yaml", f"{STATE}/{unit.name}", "0.0.0.0"),
         "restart": "on-failure" if unit.ends else "unless-stopped",
         "stop_grace_period": GRACE,
-        "init": True,
         "user": f"{user}:{user}",
         "read_only": True,
         "cap_drop": ["ALL"],

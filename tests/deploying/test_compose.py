@@ -33,7 +33,7 @@ def test_no_service_is_root_or_writes_outside_of_its_folders_and_all_that_is_mou
         user = int(service["user"].partition(":")[0])
         assert user == (os.getuid() or 10001)
         mounts = {mount["target"]: mount for mount in service["volumes"]}
-        assert [target for target, mount in mounts.items() if not mount["read_only"]] == ["/var/lib/facepipe"]
+        assert [target for target, mount in mounts.items() if not mount["read_only"]] == ["/data"]
         for mount in mounts.values():
             source = folder / mount["source"]
             if mount["source"].startswith("./"):

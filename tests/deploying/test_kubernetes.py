@@ -85,7 +85,7 @@ def test_no_container_has_a_right_that_it_does_not_need(name):
             }
             assert container["resources"]["limits"]["memory"]
             written = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
-            assert written <= {"/run/facepipe", "/tmp", "/var/lib/facepipe"}
+            assert written <= {"/run/facepipe", "/tmp", "/data"}
     [namespace] = of_kind("Namespace", found).values()
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 

@@ -37,7 +37,9 @@ class Camera:
 
 
 @contextmanager
-def camera(picture: Callable[[int], np.ndarray], rate: float, port: int = 0) -> Iterator[Camera]:
+def camera(
+    picture: Callable[[int], np.ndarray], rate: float, port: int = 0, host: str = "127.0.0.1"
+) -> Iterator[Camera]:
     """A camera of so many frames a second while the context lasts, at this port or any."""
     live = Camera(picture, rate)
 
@@ -52,11 +54,11 @@ def camera(picture: Callable[[int], np.ndarray], rate: float, port: int = 0) -> 
         def log_message(self, *_):
             """Silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as http:
+    with ThreadingHTTPServer((host, port), Handler) as http:
         http.daemon_threads = True
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
-        live.url = f"http://127.0.0.1:{http.server_port}/door"
+        live.url = f"http://{host}:{http.server_port}/door"
         try:
             yield live
         finally:
