@@ -162,6 +162,8 @@ class Capture:
         )
 
     def _is_over(self) -> bool:
+        if self._control.leave_requested and not self._dispatcher.in_flight:
+            return True
         if self._finished:
             return not self._leaving or time.monotonic() >= self._leave_by_s
         if self._settings.run or not self._control.stop_requested:
@@ -235,6 +237,10 @@ class Capture:
     # --- Reading ---
 
     def _read(self) -> None:
+        if self._control.leave_requested:
+            if not self._reader.ended:
+                self._reader.stop()
+            return  # What was read is finished. Of the end of the source nothing is said: the next capture goes on.
         if self._control.stop_requested and not self._reader.ended:
             self._has_stopped = True
             self._reader.stop()

@@ -158,6 +158,7 @@ def _launch(job: Job, target: Target, view: TerminalView, views: RunView) -> Out
         once=options.once,
         ends_with=job.ends_with,
         seconds=options.seconds,
+        leaves=job.leaves,
         waiting=waiting,
     )
 

@@ -109,6 +109,7 @@ def _run_options(arguments: argparse.Namespace, host: str) -> RunOptions:
         host=host,
         record=arguments.record,
         resume=arguments.resume,
+        again=arguments.resume or arguments.service,
         replace=arguments.replace,
         config=Path(arguments.config).stem if arguments.config else None,
         metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,

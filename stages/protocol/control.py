@@ -114,6 +114,8 @@ FromStage = (
 class Stop(ControlMessage):
     """End in order: capture reads no more, render closes its outputs."""
 
+    leave: bool = False  # of a capture: the source is not over; another capture goes on with it
+
 
 class Restarts(ControlMessage):
     """How often processes of this machine were started again; for render, which shows it."""

@@ -28,6 +28,7 @@ class RunOptions:
     host: str = HERE  # the one of the configuration's hosts that this machine is
     record: str | None = None  # the file for what the stages are given and answer
     resume: bool = False  # a run that was broken off goes on where its outputs end
+    again: bool = False  # this command will be given again: --service or --resume
     replace: bool = False  # what an earlier run has left in the folder is replaced
     config: str | None = None  # the configuration's name
     metrics: tuple[str, int] | None = None  # host and port at which Prometheus is answered
@@ -64,6 +65,11 @@ class Job:
     def spans_machines(self) -> bool:
         """Whether the run has processes on other machines."""
         return Placement.of(self.pipeline).spans_machines
+
+    @property
+    def leaves(self) -> bool:
+        """Whether SIGTERM ends only this part of the run: its render is elsewhere, and waits until this is back."""
+        return self.options.again and "render" not in self.stages
 
     @property
     def ends_with(self) -> str:

@@ -65,6 +65,7 @@ class TellStop:
     """Ask a process to end in order."""
 
     label: str
+    leave: bool = False  # as in `stages.protocol.control.Stop`
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def launch(
     once: bool = False,
     ends_with: str = "capture",
     seconds: float | None = None,
+    leaves: bool = False,
     waiting: Callable[[str, Outcome], None] = lambda sentence, so_far: None,
 ) -> Outcome:
     """Run these processes to their end; `settings` gives what each is told, by label.
@@ -88,6 +89,7 @@ def launch(
     `settings` is called when the processes are starting already: they import their libraries meanwhile. What it raises
     ends them. `logs`: the folder of their logs, as a person is told it; `once`: workers may end by themselves;
     `ends_with`: the stage whose end is that of the run here; `seconds`: so long after all were ready the run is ended;
+    `leaves`: after SIGTERM the run goes on elsewhere, and captures leave their sources to the next ones;
     `waiting`: called once when all is written and the run stays for a person, with the sentence that says so and the
     outcome so far.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
@@ -97,7 +99,8 @@ def launch(
         for sentence in processes.log_troubles():
             view.say(sentence)
         processes.tell_settings(settings())
-        supervision = Supervision([start.member for start in starts], time.monotonic(), once, ends_with, seconds)
+        members = [start.member for start in starts]
+        supervision = Supervision(members, time.monotonic(), once, ends_with, seconds, leaves)
         outcome = Outcome(ExitStatus.DONE, None)
         _watch(supervision, events, processes, view, outcome, waiting)
         processes.is_over = True
@@ -154,8 +157,8 @@ def _show(said: StageMessage, processes: Children, view: RunView) -> None:
 
 def _do(action: Action, processes: Children, view: RunView) -> None:
     match action:
-        case TellStop(label):
-            processes.tell(label, Stop())
+        case TellStop(label, leave):
+            processes.tell(label, Stop(leave))
         case Terminate(label):
             processes.terminate(label)
         case Kill(label):

@@ -70,6 +70,7 @@ class Supervision:
     once: bool = False  # workers may end by themselves
     ends_with: str = "capture"  # the last process of this stage ends when all is done, and the run here with it
     seconds: float | None = None  # so long after all were ready the run ends as if a person had asked for it
+    leaves: bool = False  # SIGTERM ends this part of a run, and not the run: it will be started again
     phase: Phase = field(init=False, default=Phase.RUNNING)
     status: int = field(init=False, default=ExitStatus.DONE)  # of the run
     sentence: str | None = field(init=False, default=None)  # what went wrong first
@@ -164,7 +165,8 @@ class Supervision:
         if not self._count("capture"):
             return self._close()
         self._enter(Phase.FINISHING, FINISHING_S)
-        return [TellStop(label) for label, member in self._alive.items() if member.stage == "capture"]
+        leave = self.leaves and status == ExitStatus.TERMINATED
+        return [TellStop(label, leave) for label, member in self._alive.items() if member.stage == "capture"]
 
     # --- A sign of life ---
 

@@ -55,6 +55,7 @@ class ControlChannel:
     def __init__(self, send: Callable[[FromStage], None]):
         """`send` hands a message to whoever started the stage."""
         self.stop_requested = False
+        self.leave_requested = False  # of a capture: to stop, and to leave its source to the next one
         self.is_ready = False
         self.restarts: dict[str, int] = {}  # how often processes of this machine were started again, by stage
         self._send = send
@@ -146,8 +147,9 @@ class ControlChannel:
     def hear(self, line: bytes) -> None:
         """Take a message of the launcher; raises `ValueError` for a line that is none."""
         match decode(line):
-            case Stop():
-                _log.info("asked to stop")
+            case Stop(leave):
+                _log.info("asked to leave" if leave else "asked to stop")
+                self.leave_requested |= leave
                 self.stop_requested = True
             case Restarts(by_stage):
                 self.restarts = by_stage

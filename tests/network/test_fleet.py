@@ -112,15 +112,22 @@ def alone(slow_film, tmp_path_factory) -> bytes:
         return here.run(slow_film, config=here.folder / "alone.yaml").succeeded().results
 
 
-def test_a_film_is_the_same_to_the_byte_whatever_node_is_lost_and_comes_back(fleet, slow_film, alone):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["lost", "drained"])
+def test_a_film_is_the_same_to_the_byte_whatever_node_is_lost_or_drained_and_comes_back(
+    fleet, slow_film, alone, number
+):
     _, made = fleet()
     units = made(str(slow_film), more=f"{EXACT}pace: true\n")
     runs = {name: unit.start() for name, unit in units.items()}
     desk = runs["desk"].until_lines(6)
     eventually(lambda: all(units[name].answers("ready") for name in NAMES), "every unit is ready")
+    ends = {"fast": 0, "door": 143, "desk": 143}  # of a Job: it is not done
     for name in ("fast", "door", "desk"):
-        units[name].lose()
-        assert runs[name].end(alone=False).status == -signal.SIGKILL
+        if number == signal.SIGKILL:
+            units[name].lose()
+        else:
+            runs[name].signal(number)
+        assert runs[name].end(alone=False).status == (-number if number == signal.SIGKILL else ends[name])
         runs[name] = units[name].start()
         before = desk.line_count
         runs["desk"].until(lambda before=before: desk.line_count > before or desk.line_count == 32, f"{name} is back")

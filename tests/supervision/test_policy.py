@@ -347,3 +347,12 @@ def test_whatever_happens_once_the_end_has_begun_everybody_alive_is_killed_withi
         actions = tick_until(supervision, now_s, now_s + 5.0)
         assert killed | {action.label for _, action in actions if isinstance(action, Kill)} >= set(LABELS) - gone
     assert supervision.is_over == (gone == set(LABELS) or supervision.phase > 0)
+
+
+def test_sigterm_lets_the_captures_of_a_part_leave_and_ctrl_c_ends_the_run():
+    for status, leave in ((143, True), (130, False)):
+        supervision = Supervision(MEMBERS[1:], 0.0, leaves=True)
+        assert supervision.step(StopAsked(status), 0.0) == [TellStop("capture", leave)]
+        assert supervision.step(Exited("capture", 0), 0.1) == [TellStop("gender")]
+        assert supervision.step(Exited("gender", 0), 0.2) == [] and supervision.is_over
+        assert supervision.status == status
