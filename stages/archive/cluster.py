@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -87,6 +88,8 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
         if address is not None:
             ray.init(address, **told)
             return
+        # Its ports are open to the network, and Ray asks for a token; one of its own would stay in the home folder.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": folder}
         ray.init(HERE, **here, **told)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:

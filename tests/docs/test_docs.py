@@ -112,7 +112,13 @@ def options_of(command: str) -> set[str]:
     if module is None:
         own = set(re.findall(r"--[a-z][a-z-]*", help_of_the_command()))
         # One that stands alone in a sentence may be that of a command that reads results, or of the server.
-        others = ("python -m stages.report", "python -m stages.export", "python -m stages.serve", "facepipe deploy")
+        others = (
+            "python -m stages.report",
+            "python -m stages.export",
+            "python -m stages.serve",
+            "facepipe deploy",
+            "facepipe archive",
+        )
         return own.union(*map(options_of, others)) if command.startswith("--") else own
     name = (
         "stages.program"
