@@ -64,7 +64,7 @@ def steadiness(lines: Iterable[Line], style: str, is_steady: bool = True) -> Ste
         places = labels.update(line.faces, line.width, line.height, line.time, **said) if is_steady else ()
         laid_out = lay_out_faces(line.faces, line.width, line.height, style=style, former=places)
         now = {face.id: _beside(of) for face, of in zip(line.faces, laid_out, strict=True)}
-        jumps += 0 if line.cut else sum(_has_jumped(before[number], now[number]) for number in before.keys() & now)
+        jumps += 0 if line.cut else sum(has_jumped(before[number], now[number]) for number in before.keys() & now)
         faces, without = faces + len(now), without + sum(place is None for place in now.values())
         before = now
         times.append(line.time)
@@ -72,15 +72,17 @@ def steadiness(lines: Iterable[Line], style: str, is_steady: bool = True) -> Ste
 
 
 def _beside(face: FaceLayout) -> np.ndarray | None:
-    """From the middle of a face to the left upper and right lower corner of its label box, in sides of the face."""
+    """From the middle of a face to the four corners of its label box, (4, 2), in sides of the face."""
     if face.label_box is None:
         return None
     x1, y1, x2, y2 = face.box
-    corners = np.array([face.corner, np.add(face.corner, face.label_box.size)])
+    wide, high = face.label_box.size
+    corners = np.add(face.corner, [(0, 0), (wide, 0), (0, high), (wide, high)])
     return (corners - ((x1 + x2) / 2, (y1 + y2) / 2)) / max(1.0, x2 - x1, y2 - y1)
 
 
-def _has_jumped(before: np.ndarray | None, now: np.ndarray | None) -> bool:
+def has_jumped(before: np.ndarray | None, now: np.ndarray | None) -> bool:
+    """Of two label boxes, by their corners beside the face, float (4, 2) in sides of the face; None: there is none."""
     if before is None or now is None:
         return before is not now
     # Where one corner stays, it has only another text.

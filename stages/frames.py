@@ -161,6 +161,7 @@ class LabelPlace:
     choice: int  # which of the label boxes that the face could have
     side: int  # of the face
     capital: int  # height of its capitals in pixels
+    shift: tuple[float, float] = (0.0, 0.0)  # right and down from there, in sides of the face: it is on its way
 
 
 @dataclass(frozen=True, slots=True, eq=False)

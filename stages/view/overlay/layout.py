@@ -10,11 +10,12 @@ import numpy as np
 from ...frames import Face, LabelPlace
 from .label_box import LabelBox, lay_out
 from .labels import Bar, Colour, Line, Tag, brief_lines, everything_about, lines_about, tag_of
-from .placement import Choice, Spot, place_label_boxes
+from .placement import Choice, Motion, Spot, place_label_boxes
 
 # Height of capitals: a share of the face's side, within these shares of the picture's shorter side.
 _CAPITAL_OF_FACE, CAPITAL_LEAST, _CAPITAL_MOST = 0.11, 0.016, 0.030
 _CAPITAL_LEAST_IN_A_CROWD, CROWD = 0.009, 8  # for more faces than that: larger label boxes would hide the faces
+_GLIDE = 16  # at most so many faces have label boxes that glide: with 30 it would take 14 ms a frame instead of 4
 _TINY_CAPITAL = 8  # pixels, where the usual label box finds no room
 _SAME_CAPITAL = 0.2  # letters change their size only with a change of the face's by so much
 _TALLEST = 1.6  # of the face's side: a label box with everything
@@ -45,11 +46,13 @@ def lay_out_faces(
     taken: Sequence[Sequence[float]] = (),
     former: Sequence[LabelPlace | None] = (),
     may_move: Sequence[bool] = (),
+    motion: Motion | None = None,
 ) -> list[FaceLayout]:
     """The layout of a picture of width x height pixels.
 
-    show, style, numbered: as in `annotate`. taken: x1, y1, x2, y2 of what else is written. former, may_move: where the
-    label box of each face was in the frame before, and whether it may go to a better place, as in `place_label_boxes`.
+    show, style, numbered: as in `annotate`. taken: x1, y1, x2, y2 of what else is written. former, may_move,
+    motion: where the label box of each face was in the frame before, whether it may go to a better place, and how the
+    faces move, as in `place_label_boxes`.
     """
     boxes = np.array([_visible(face.box, width, height) for face in faces], float).reshape(-1, 4)
     tags = [tag_of(face, place if numbered else None, len(faces) == 1) for place, face in enumerate(faces, 1)]
@@ -62,9 +65,11 @@ def lay_out_faces(
         for face, tag, capital, box in zip(faces, tags, capitals, boxes, strict=True)
     ]
     choices = [[of and Choice(of.size, share) for of, share in each] for each in label_boxes]
-    spots = [None if before is None else Spot(before.choice, before.side) for before in former]
+    spots = [None if before is None else Spot(before.choice, before.side, before.shift) for before in former]
     gap = max(2, round(short * 0.01))
-    placed = place_label_boxes(boxes, choices, gap, width, height, taken, spots, may_move)
+    placed = place_label_boxes(
+        boxes, choices, gap, width, height, taken, spots, may_move, motion if len(faces) <= _GLIDE else None
+    )
     return [
         FaceLayout(box, tag.bgr, each[at.spot.choice][0], at.corner, at.spot, capital)
         if at

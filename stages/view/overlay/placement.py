@@ -1,14 +1,19 @@
-"""Where the label box with a face's labels goes: inside the picture, beside the head, and where it was before."""
+"""Where the label box with a face's labels goes: inside the picture, beside the head, and where it was before.
+
+From one place to another it glides around its face, and it sets out before somebody comes in its way.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .orbit import Orbit, Rectangle, Way
+
 Size = tuple[int, int]
-Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2 exclusive
 
 # What a pixel of a label box costs on somebody's body, which is taken to be so many faces wide and high, and near the
 # face of another, in units of one on its own face; what a label box costs for each place further down the list, in
@@ -22,6 +27,15 @@ _FAR, _FAR_SIDES = 0.3, (4, 5)  # what it costs, in units of its area, to be abo
 # A label box stays where it is until it covers something, by half more than a new one may; or until it would
 # hide less of face and bodies elsewhere, by so much of its area.
 _STAYS, _BETTER = 1.5, 0.25
+# It glides at so many sides of its face a second, and by no more than so many from frame to frame.
+_SPEED, _STEP = 4.0, 0.16
+_COVERS_GLIDING = 0.3  # of its own face, where the picture's edge leaves no way around
+# It looks for another place when its own will be covered so soon, and takes one that stays free for so much longer.
+_AHEAD_S = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25])
+_SOON_S, _LONGER_S = 0.7, 0.3
+_THERE = (0.0, 0.0)
+_DIRECTIONS = np.array([(0, -1), (1, 0), (-1, 0), (0, 1), *np.array([(1, -1), (-1, -1), (1, 1), (-1, 1)]) * 0.5**0.5])
+_TRAVEL = 0.15  # what a place costs for each side of its face that the way to it is long, in units of its area
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,16 @@ class Spot:
 
     choice: int  # its place among those that the face could have
     side: int  # of `_candidates`
+    shift: tuple[float, float] = (0.0, 0.0)  # from there, in sides of the face: it is on its way
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """How faces move, for label boxes that glide."""
+
+    velocities: np.ndarray  # float (N, 2), pixels a second
+    passed_s: float  # since the frame before
+    hidden: Sequence[Rectangle] = ()  # faces that were seen a moment ago, where they may come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,7 @@ def place_label_boxes(
     taken: Sequence[Sequence[float]] = (),
     former: Sequence[Spot | None] = (),
     may_move: Sequence[bool] = (),
+    motion: Motion | None = None,
 ) -> list[Placed | None]:
     """The place of each face's label box; None where none finds room.
 
@@ -66,18 +91,24 @@ def place_label_boxes(
 
     No label box covers another one, what is `taken`, or any part of another face. former: where each was in the frame
     before; it stays on that side as long as it may, also where a new one would be placed otherwise, and rather becomes
-    smaller. may_move: which of these may become larger again, or go to a much better place.
+    smaller. may_move: which of these may become larger again, or go to a much better place. motion: with it, label
+    boxes glide; without, each is at once where it goes to, or where it was on its way.
     """
-    scene = _Scene(boxes, gap, width, height, taken)
+    scene = _Scene(boxes, gap, width, height, taken, motion)
     placed: list[Placed | None] = [None] * len(choices)
     for face, spot in enumerate(former):
         if spot is not None:
             placed[face] = scene.keep(face, choices[face], spot)
     for face, of_face in enumerate(choices):
-        if placed[face] is None:
-            placed[face] = scene.find(face, of_face)
-        elif len(may_move) and may_move[face]:
-            placed[face] = scene.improve(face, of_face, placed[face])
+        now, may = placed[face], len(may_move) and may_move[face]
+        if now is None:
+            spot = former[face] if motion and len(former) else None
+            placed[face] = (spot and scene.dodge(face, of_face, spot)) or scene.find(face, of_face)
+        elif motion:
+            has_shrunk = now.spot.choice != former[face].choice
+            placed[face] = now if has_shrunk else scene.glide(face, of_face, now, may)
+        elif may:
+            placed[face] = scene.improve(face, of_face, now)
     return placed
 
 
@@ -88,8 +119,17 @@ class _Scene:
     label boxes only stay where they are.
     """
 
-    def __init__(self, boxes: np.ndarray, gap: int, width: int, height: int, taken: Sequence[Sequence[float]]):
-        self._array, self._boxes = boxes, [tuple(box) for box in boxes.tolist()]
+    def __init__(
+        self,
+        boxes: np.ndarray,
+        gap: int,
+        width: int,
+        height: int,
+        taken: Sequence[Sequence[float]],
+        motion: Motion | None,
+    ):
+        self._array, self._boxes, self._motion = boxes, [tuple(box) for box in boxes.tolist()], motion
+        self._sides = [max(1.0, x2 - x1, y2 - y1) for x1, y1, x2, y2 in self._boxes]
         self._gap, self._width, self._height = gap, width, height
         self._areas = [max(1.0, (x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in self._boxes]
         self._bodies = [_body(*box) for box in self._boxes]
@@ -98,9 +138,40 @@ class _Scene:
     def keep(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
         """On the side where it was: as it was, or smaller where it would cover something now; None where that would."""
         for number in range(spot.choice, len(choices)):
-            if found := self._at(face, choices, Spot(number, spot.side), _STAYS):
+            if found := self._at(face, choices, replace(spot, choice=number), _STAYS):
                 return found
         return None
+
+    def dodge(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
+        """A little aside, where somebody came in its way faster than it could go; None where that is not enough."""
+        step = self._step(face) / self._sides[face]
+        for direction in _DIRECTIONS:
+            shift = tuple((spot.shift + step * direction).tolist())
+            if found := self.keep(face, choices, replace(spot, shift=shift)):
+                return found
+        return None
+
+    def glide(self, face: int, choices: Sequence[Choice | None], now: Placed, may_move: bool) -> Placed:
+        """A step nearer to where it is to be."""
+        if may_move and now.spot.shift == _THERE:
+            better = self.improve(face, choices, now)
+            if better.spot.side == now.spot.side:
+                return better  # Larger, in the same corner.
+            self._rectangles[face] = (*now.corner, *np.add(now.corner, choices[now.spot.choice].size).tolist())
+            side = better.spot.side
+        else:
+            side = self._aim(face, choices, now)
+        if side == now.spot.side and now.spot.shift == _THERE:
+            return now
+        here, choice = self._rectangles[face], now.spot.choice
+        target = self._candidates(face, choices[choice].size)[side]
+        if math.dist(here[:2], target[:2]) <= self._step(face) and self._is_free(face, target, choices[choice].covers):
+            return self._place(face, Spot(choice, side), target)
+        for way in self._ways(face, here, target):
+            rectangle = self._within(way.at(self._step(face)))
+            if self._is_free(face, rectangle, _COVERS_GLIDING):
+                return self._place(face, self._on_the_way(face, choices, choice, side, rectangle), rectangle)
+        return self._place(face, self._on_the_way(face, choices, choice, side, here), here)
 
     def improve(self, face: int, choices: Sequence[Choice | None], now: Placed) -> Placed:
         """A larger label box on the same side, or a much better side, or where it is."""
@@ -128,13 +199,83 @@ class _Scene:
         choice = choices[spot.choice]
         if choice is None:
             return None
-        rectangle = self._candidates(face, choice.size)[spot.side]
+        rectangle, covers = self._candidates(face, choice.size)[spot.side], slack * choice.covers
+        if spot.shift != _THERE:
+            x, y = np.add(self._corners(face, choice.size)[spot.side], np.multiply(self._sides[face], spot.shift))
+            rectangle = self._within((x, y, x + choice.size[0], y + choice.size[1]))
+            covers = max(covers, _COVERS_GLIDING)
+        return self._place(face, spot, rectangle) if self._is_free(face, rectangle, covers, margin) else None
+
+    def _is_free(self, face: int, rectangle: Rectangle, covers: float, margin: int = 0) -> bool:
         others = (box for number, box in enumerate(self._boxes) if number != face)
         if any(_common(rectangle, of) for of in (*self._written(face, margin), *_wider(others, margin))):
-            return None
-        if _common(rectangle, self._boxes[face]) > slack * choice.covers * self._areas[face]:
-            return None
-        return self._place(face, spot, rectangle)
+            return False
+        return _common(rectangle, self._boxes[face]) <= covers * self._areas[face]
+
+    def _aim(self, face: int, choices: Sequence[Choice | None], now: Placed) -> int:
+        """On which side it is to be: where it is or goes to, unless somebody will come there soon."""
+        choice, side = choices[now.spot.choice], now.spot.side
+        rectangles = self._candidates(face, choice.size)
+        candidates = np.array(rectangles)
+        free_s = self._free_s(face, candidates)
+        if free_s[side] > _SOON_S:
+            return side
+        own = _covered(candidates, self._array[face : face + 1])[:, 0] / self._areas[face]
+        good = (own <= choice.covers) & (free_s >= free_s[side] + _LONGER_S)
+        if not good.any():
+            return side
+        here, area = self._rectangles[face], choice.size[0] * choice.size[1]
+        orbit = Orbit(self._boxes[face], choice.size, self._gap)
+        travel = [orbit.ways(here, rectangle)[0].length / self._sides[face] for rectangle in rectangles]
+        costs = self._costs(face, rectangles, candidates) + _TRAVEL * area * np.array(travel)
+        longest = good & (free_s >= min(free_s[good].max(), _AHEAD_S[-1]))
+        return int(np.argmin(np.where(longest, costs, np.inf)))
+
+    def _free_s(self, face: int, candidates: np.ndarray) -> np.ndarray:
+        """How long each of the candidates (K, 4) will be free beside its face, if all faces go on as they do: (K,)."""
+        velocities = self._motion.velocities
+        others = [number for number in range(len(self._boxes)) if number != face]
+        written = [number for number in self._rectangles if number != face]
+        boxes = [*(self._boxes[n] for n in others), *_wider((self._rectangles[n] for n in written), _APART)]
+        resting = [*self._taken, *self._motion.hidden]
+        boxes += resting
+        moving = [*(velocities[n] for n in (*others, *written)), *([(0.0, 0.0)] * len(resting))]
+        if not boxes:
+            return np.full(len(candidates), np.inf)
+        relative = np.tile(np.array(moving) - velocities[face], 2)  # (M, 4)
+        then = np.array(boxes)[None] + _AHEAD_S[:, None, None] * relative[None]  # (T, M, 4)
+        low = np.maximum(candidates[:, None, None, :2], then[None, ..., :2])
+        high = np.minimum(candidates[:, None, None, 2:], then[None, ..., 2:])
+        is_blocked = ((high - low) > 0).all(axis=3).any(axis=2)  # (K, T)
+        return np.where(is_blocked.any(axis=1), _AHEAD_S[is_blocked.argmax(axis=1)], np.inf)
+
+    def _ways(self, face: int, here: Rectangle, target: Rectangle) -> list[Way]:
+        """The ways to a place, those that are free now first."""
+        size = round(here[2] - here[0]), round(here[3] - here[1])
+        ways = Orbit(self._boxes[face], size, self._gap).ways(here, target)
+        step = max(4 * self._step(face), 1.0)
+
+        def is_blocked(way: Way) -> bool:
+            stops = (self._within(way.at(step * n)) for n in range(1, 1 + math.ceil(way.length / step)))
+            return not all(self._is_free(face, stop, _COVERS_GLIDING) for stop in stops)
+
+        return sorted(ways, key=is_blocked)
+
+    def _step(self, face: int) -> float:
+        """Pixels that its label box may glide from one frame to the next."""
+        return self._sides[face] * min(_SPEED * self._motion.passed_s, _STEP)
+
+    def _on_the_way(self, face: int, choices: Sequence[Choice | None], choice: int, side: int, here: Rectangle) -> Spot:
+        # From where it would be if the picture had no edges: then it goes along with the face.
+        shift = np.subtract(here[:2], self._corners(face, choices[choice].size)[side]) / self._sides[face]
+        return Spot(choice, side, tuple(shift.tolist()))
+
+    def _within(self, rectangle: Rectangle) -> Rectangle:
+        """The rectangle in whole pixels, moved into the picture."""
+        wide, high = round(rectangle[2] - rectangle[0]), round(rectangle[3] - rectangle[1])
+        x = min(max(round(rectangle[0]), 0), max(0, self._width - wide))
+        y = min(max(round(rectangle[1]), 0), max(0, self._height - high))
+        return x, y, x + wide, y + high
 
     def find(self, face: int, choices: Sequence[Choice | None], margin: int = 0) -> Placed | None:
         """The best place for the first label box that has any; `margin`: as for `_at`."""
@@ -176,9 +317,16 @@ class _Scene:
 
     def _candidates(self, face: int, size: Size) -> list[Rectangle]:
         """Rectangles x1, y1, x2, y2 for a label box, the preferred first, moved into the picture."""
+        (wide, high), right, lower = size, max(0, self._width - size[0]), max(0, self._height - size[1])
+        corners = self._corners(face, size)
+        within = [(min(max(round(x), 0), right), min(max(round(y), 0), lower)) for x, y in corners]
+        return [(x, y, x + wide, y + high) for x, y in within]
+
+    def _corners(self, face: int, size: Size) -> tuple[tuple[float, float], ...]:
+        """Their left upper corners, wherever these are."""
         (x1, y1, x2, y2), (wide, high), gap = self._boxes[face], size, self._gap
         above = y1 - gap - high
-        corners = (
+        return (
             (x2 + gap, y1),  # to the right
             (x1 - gap - wide, y1),  # to the left
             (x1, above),
@@ -191,9 +339,6 @@ class _Scene:
             (x2 - wide, y2 + gap),
             (x1 + gap, y2 - high - gap),  # within the box, over the chin
         )
-        right, lower = max(0, self._width - wide), max(0, self._height - high)
-        within = [(min(max(round(x), 0), right), min(max(round(y), 0), lower)) for x, y in corners]
-        return [(x, y, x + wide, y + high) for x, y in within]
 
 
 def _body(x1: float, y1: float, x2: float, y2: float) -> Rectangle:

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ...areas import Areas
 from ...frames import Face, LabelPlace
 from .draw import written
-from .layout import lay_out_faces
+from .layout import FaceLayout, lay_out_faces
+from .orbit import Rectangle
+from .placement import Motion
+
+Box = tuple[float, float, float, float]  # x, y, width, height
 
 _FORGOTTEN_S = 1.0  # a face that is out of sight for longer may come back with its label box elsewhere
 _DWELL_S = 2.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
+_MOTION_S = 0.15  # over which the velocity of a face is averaged
 
 
 @dataclass(slots=True)
@@ -25,6 +32,8 @@ class _Known:
     place: LabelPlace
     since_s: float  # when it came to where it is
     seen_s: float
+    box: Box  # of the face: x, y, width, height in pixels
+    velocity: tuple[float, float]  # of the face, pixels a second
 
 
 class SteadyLabels:
@@ -63,6 +72,7 @@ class SteadyLabels:
         if not faces:
             return ()
         before = [self._known.get(face.id) for face in faces]
+        passed_s, velocities = self._moved(faces, before, time_s)
         laid_out = lay_out_faces(
             faces,
             width,
@@ -71,15 +81,42 @@ class SteadyLabels:
             taken=written(self._areas, missing, error, width, height).taken,
             former=[known and known.place for known in before],
             may_move=[known is not None and time_s - known.since_s >= _DWELL_S for known in before],
+            motion=Motion(np.array(velocities), passed_s, self._hidden({face.id for face in faces})),
         )
-        return tuple(self._remember(face.id, of, time_s) for face, of in zip(faces, laid_out, strict=True))
+        return tuple(
+            self._remember(face, of, velocity, time_s)
+            for face, of, velocity in zip(faces, laid_out, velocities, strict=True)
+        )
 
-    def _remember(self, number: int, laid_out, time_s: float) -> LabelPlace | None:
-        if laid_out.spot is None:
-            self._known.pop(number, None)
+    def _hidden(self, seen: set[int]) -> list[Rectangle]:
+        """Where the faces are that are out of sight."""
+        hidden = [known.box for number, known in self._known.items() if number not in seen]
+        return [(x, y, x + wide, y + high) for x, y, wide, high in hidden]
+
+    def _moved(self, faces: Sequence[Face], before: Sequence[_Known | None], time_s: float):
+        """Seconds since the frame before, and the velocity of each face."""
+        velocities = []
+        for face, known in zip(faces, before, strict=True):
+            passed_s = 0.0 if known is None else time_s - known.seen_s
+            if not passed_s > 0:
+                velocities.append((0.0, 0.0) if known is None else known.velocity)
+                continue
+            weight = 1 - math.exp(-passed_s / _MOTION_S)
+            moved = [(now - then) / passed_s for now, then in zip(_middle(face.box), _middle(known.box), strict=True)]
+            velocities.append(tuple(v + weight * (new - v) for v, new in zip(known.velocity, moved, strict=True)))
+        return min((time_s - known.seen_s for known in before if known), default=0.0), velocities
+
+    def _remember(self, face: Face, laid_out: FaceLayout, velocity, time_s: float) -> LabelPlace | None:
+        known, spot = self._known.get(face.id), laid_out.spot
+        if spot is None:
+            self._known.pop(face.id, None)
             return None
-        place = LabelPlace(laid_out.spot.choice, laid_out.spot.side, laid_out.capital)
-        known = self._known.get(number)
-        stays = known is not None and (known.place.choice, known.place.side) == (place.choice, place.side)
-        self._known[number] = _Known(place, known.since_s if stays else time_s, time_s)
+        place = LabelPlace(spot.choice, spot.side, laid_out.capital, spot.shift)
+        stays = known is not None and replace(known.place, capital=place.capital) == place
+        self._known[face.id] = _Known(place, known.since_s if stays else time_s, time_s, face.box, velocity)
         return place
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    x, y, wide, high = box
+    return x + wide / 2, y + high / 2

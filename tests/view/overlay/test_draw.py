@@ -24,7 +24,7 @@ from stages.view.overlay.labels import (
     lines_about,
     tag_of,
 )
-from stages.view.overlay.placement import Choice, Placed, Spot, place_label_boxes
+from stages.view.overlay.placement import Choice, Motion, Placed, Spot, place_label_boxes
 from tests.results.frames import ANSWERS, face, flat
 
 SIZES = [(16, 16), (1, 1), (2, 300), (300, 2), (128, 128), (640, 360), (1920, 1080)]
@@ -225,7 +225,8 @@ def test_a_label_box_stays_where_it_is_until_it_covers_something():
 
 
 CROWDS = st.lists(st.tuples(st.integers(-60, 620), st.integers(-60, 340), st.integers(20, 200)), max_size=10)
-SPOTS = st.none() | st.builds(Spot, st.integers(0, 2), st.integers(0, 10))
+SHIFTS = st.just((0.0, 0.0)) | st.tuples(st.floats(-3, 3), st.floats(-3, 3))
+SPOTS = st.none() | st.builds(Spot, st.integers(0, 2), st.integers(0, 10), SHIFTS)
 
 
 @given(CROWDS, st.data())
@@ -237,7 +238,9 @@ def test_no_label_box_of_any_crowd_leaves_the_picture_or_covers_another_face_or_
     former = [data.draw(SPOTS) for _ in crowd]
     may_move = [data.draw(st.booleans()) for _ in crowd]
     written = [(0, 330, 200, 360)]
-    placed = place_label_boxes(boxes, choices, 4, 640, 360, written, former, may_move)
+    velocities = np.array([data.draw(st.tuples(st.integers(-300, 300), st.integers(-300, 300))) for _ in crowd])
+    motion = Motion(velocities, 0.04, [(300, 100, 380, 180)]) if data.draw(st.booleans()) else None
+    placed = place_label_boxes(boxes, choices, 4, 640, 360, written, former, may_move, motion)
     for number, found in enumerate(placed):
         if found is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from stages.areas import Areas
 from stages.config.load import read_config
 from stages.frames import Face, FinishedFrame
 from stages.results.jsonl import line, parsed
+from stages.view.overlay.layout import lay_out_faces
 from stages.view.overlay.steady import SteadyLabels
 from stages.view.postprocess import PostProcessor
 from tests.results.frames import face, frame
@@ -74,6 +76,21 @@ def test_a_label_box_that_had_to_go_does_not_come_back_at_once():
     passing = [[*alone, person(2, x)] for x in range(560, 240, -8)]  # Comes to where the label box stood.
     before, *_, after = walk(labels(), alone, *passing, alone)
     assert before[0].side != after[0].side
+
+
+def test_a_label_box_glides_around_its_face_out_of_the_way_and_covers_nobody():
+    labels, before, sides = SteadyLabels("compact", Areas()), None, set()
+    for n in range(100):
+        faces = [person(1, 200), person(2, 560 - 5 * n, side=90)]
+        places = labels.update(faces, 640, 360, n / 25)
+        laid_out = lay_out_faces(faces, 640, 360, former=places)
+        corner, (wide, high) = laid_out[0].corner, laid_out[0].label_box.size
+        x1, y1, x2, y2 = laid_out[1].box
+        assert corner[0] + wide <= x1 or x2 <= corner[0] or corner[1] + high <= y1 or y2 <= corner[1]
+        assert before is None or math.dist(before, corner) < 0.25 * 80
+        before = corner
+        sides.add(places[0].side)
+    assert len(sides) > 1
 
 
 def test_letters_keep_their_size_while_a_box_trembles_and_get_another_one_when_somebody_comes_near():
