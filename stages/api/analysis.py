@@ -46,9 +46,16 @@ def analyze(
     call and kept. May be called from several threads, which take turns. Raises a `FacepipeError`: `NotAPicture`,
     `SourceError` for a file that cannot be read, `ConfigError`, `CardError` or `DetectorError`.
     """
-    pixels = pixels_of(picture, colour)
+    return analyzed(pixels_of(picture, colour), config, overrides_of(detector, overrides)).faces
+
+
+def analyzed(pixels: np.ndarray, config: PathLike | None, given: Mapping[str, object]) -> FinishedFrame:
+    """One picture, uint8 (H, W, 3) BGR, as a run finishes it: with `render.blur`, its pixels show no face.
+
+    `given`: the keys that are not as in `config`. Threads take turns. Raises as `analyze` does.
+    """
     with _LOCK, one_thread():
-        return _analyzer(config, overrides_of(detector, overrides)).faces(pixels)
+        return _analyzer(config, given).frame(pixels)
 
 
 def annotate(
@@ -70,13 +77,15 @@ class Analyzer:
 
     def __init__(self, pipeline: Pipeline, folder: Path):
         """`folder`: what the paths of its models count from. Raises `ConfigError`, `CardError`, `DetectorError`."""
-        self._pipeline, self._analyst = pipeline, Analyst(pipeline, folder)
+        doubts = pipeline.render.blur != "none"
+        self._pipeline, self._analyst = pipeline, Analyst(pipeline, folder, doubts=doubts)
 
-    def faces(self, pixels: np.ndarray) -> list[Face]:
-        """The faces of one picture, uint8 (H, W, 3) BGR, rounded as they are written."""
-        faces = self._analyst.answers(pixels).faces(self._analyst.cards)
-        frame = FinishedFrame("", 0, Picture(pixels, 0.0, None), faces)
-        return PostProcessor(self._pipeline).finish(frame).faces
+    def frame(self, pixels: np.ndarray) -> FinishedFrame:
+        """One picture, uint8 (H, W, 3) BGR, with its faces rounded as they are written."""
+        said = self._analyst.answers(pixels)
+        faces, doubtful = said.faces(self._analyst.cards), [tuple(box) for box in said.doubtful]
+        frame = FinishedFrame("", 0, Picture(pixels, 0.0, None), faces, doubtful=doubtful)
+        return PostProcessor(self._pipeline).finish(frame, all_known=not said.capped)
 
 
 def _analyzer(config: PathLike | None, given: Mapping[str, object]) -> Analyzer:

@@ -13,12 +13,13 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from ..api import NotAPicture, analyze, annotate
+from ..api import NotAPicture, annotate
+from ..api.analysis import analyzed
 from ..api.pictures import pixels_of
 from ..config.schema import Pipeline
+from ..frames import FinishedFrame
 from ..sources.base import SourceError
 from ..sources.picture_header import read_header
-from ..vision.anonymize import anonymize
 from .access import Refused
 from .limits import JPEG_SIDE, Limits
 
@@ -44,23 +45,20 @@ class Analysis:
     def of(self, file: bytes, kind: str, pixels_at_most: int) -> bytes:
         """The faces of a picture as `JSON`, or the picture with them as `JPEG`; raises `Refused`."""
         pixels = _decoded(file, pixels_at_most)
-        faces = self._analyze(pixels)
+        frame = self._analyze(pixels)
         if kind == JPEG:
-            return self._drawn(pixels, faces)
+            return self._drawn(frame)
         height, width = pixels.shape[:2]
-        said = {"width": width, "height": height, "faces": [face.to_json() for face in faces]}
+        said = {"width": width, "height": height, "faces": [face.to_json() for face in frame.faces]}
         return json.dumps(said, ensure_ascii=False).encode()
 
-    def _analyze(self, pixels: np.ndarray) -> list:
-        return analyze(pixels, config=self.config, overrides=self.overrides)
+    def _analyze(self, pixels: np.ndarray) -> FinishedFrame:
+        return analyzed(pixels, self.config, self.overrides)
 
-    def _drawn(self, pixels: np.ndarray, faces: list) -> bytes:
-        if max(pixels.shape[:2]) > JPEG_SIDE:
+    def _drawn(self, frame: FinishedFrame) -> bytes:
+        if max(frame.picture.pixels.shape[:2]) > JPEG_SIDE:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture is too long for a JPEG; ask for JSON.")
-        shown = self.pipeline.render
-        if shown.blur != "none":
-            pixels = anonymize(pixels, [face.box for face in faces], shown.blur)
-        drawn = annotate(pixels, faces, style=shown.style)
+        drawn = annotate(frame.picture.pixels, frame.faces, style=self.pipeline.render.style)
         return cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 

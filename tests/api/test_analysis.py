@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from stages import api
+from stages.api.analysis import analyzed
 from stages.config.schema import ConfigError
 from stages.errors import FacepipeError
 from stages.protocol.limits import PICTURE_PIXELS
@@ -154,6 +155,15 @@ def test_the_configuration_counts(astronaut, tmp_path):
     assert api.analyze(astronaut, overrides={"stages.detect.smallest_face": 0.9}) == []
     config.write_text("stages: {detect: {detector: haar}}\n")
     assert [face.answers for face in api.analyze(astronaut, config=config)] == [{}]
+
+
+def test_with_blur_what_may_be_a_face_is_hidden_too(astronaut):
+    [face] = api.analyze(astronaut)
+    x, y, wide, high = map(round, face.box)
+    dark = (0.02 * astronaut).astype(np.uint8)
+    hidden = analyzed(dark, None, {"render.blur": "pixelate"})
+    changed = (hidden.picture.pixels != dark).any(axis=2)[y : y + high, x : x + wide]
+    assert hidden.faces == [] and changed.mean() > 0.5  # The others have the level of their block already.
 
 
 def test_models_are_loaded_once(astronaut, tmp_path):
