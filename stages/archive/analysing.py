@@ -36,6 +36,7 @@ class AnalysedPart(Struct, frozen=True, kw_only=True):
     """What has come of one part of a film."""
 
     number: int
+    is_whole: bool = False  # all of the film, with all that is to be said of it
     first: int  # number of its first frame in the results
     frames: list[AnalysedFrame]
     width: int  # pixels
@@ -114,6 +115,7 @@ def _whole(path: Path, part: FilmPart, analyst: Analyst) -> AnalysedPart:
             frames.append(AnalysedFrame(picture.time, picture.cut, answers))
         return AnalysedPart(
             number=0,
+            is_whole=True,
             first=0,
             frames=frames,
             width=picture.pixels.shape[1],

@@ -113,6 +113,8 @@ class _Join:
         return open_source(str(self._path), self._film.name, Part(*self._job.pipeline.capture.part)).pictures()
 
     def _note(self, part: AnalysedPart) -> None:
+        if part.is_whole:  # Its reading has told all itself.
+            self._notes, self._cut_short = [], 0
         self._notes += part.notes
         self._cut_short += part.cut_short
         self._spent_s.update(part.spent_s)

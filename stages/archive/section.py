@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def frames_of(path: Path, part: FilmPart) -> Iterator[Decoded]:
     try:
         with ExitStack() as opened:
             packets, stream, by_decoding = _from(path, part.key, opened)
-            yield from _expected(_decoded(packets, stream), part, by_decoding)
+            yield from _expected(_decoded(packets, stream, part.key, by_decoding), part, by_decoding)
     except av.error.FFmpegError as error:
         raise NotDivisible(DAMAGED) from error
 
@@ -37,7 +37,6 @@ def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> 
     number, began = 0, part.key is None
     for one in decoded:
         stamp = one.frame.dts if by_decoding else one.frame.pts
-        # What an open group shows before its key frame refers to frames that are not there: it is of the part before.
         began = began or stamp is None or stamp >= part.key.stamp
         if not began:
             continue
@@ -54,15 +53,38 @@ def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> 
     raise NotDivisible("it has fewer frames than stamps")
 
 
-def _decoded(packets: Iterator[av.Packet], stream: av.VideoStream) -> Iterator[Decoded]:
+def _decoded(
+    packets: Iterator[av.Packet], stream: av.VideoStream, key: Key | None, by_decoding: bool
+) -> Iterator[Decoded]:
     pixel_aspect = PixelAspect(stream)
     for packet in packets:
         if not packet.size and packet.dts is not None:  # "The same again", as of a reading from the beginning.
             continue
-        frames = packet.decode()
+        with _complaints() as said:
+            frames = packet.decode()
+        stamp = packet.dts if by_decoding else packet.pts
+        # What an open group shows before its key frame refers to frames that are not there, and is not used.
+        if said and (key is None or stamp is None or stamp >= key.stamp):
+            raise NotDivisible(DAMAGED)
         pixel_aspect.decoded(packet)
         for frame in frames:
             yield Decoded(frame, pixel_aspect.of(frame))
+
+
+@contextmanager
+def _complaints() -> Iterator[list]:
+    """What decoders say to be wrong meanwhile, on this thread.
+
+    What they make of damaged data may depend on the pictures before it, whose memory they use again, and then it is
+    another one where they begin elsewhere. Not all of them raise for it, or mark the frame.
+    """
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture(local=True) as said:
+            yield said
+    finally:
+        av.logging.set_level(before)
 
 
 def _from(path: Path, key: Key | None, opened: ExitStack) -> tuple[Iterator[av.Packet], av.VideoStream, bool]:
