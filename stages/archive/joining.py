@@ -159,9 +159,9 @@ class _Join:
 def _fitting(film: FilmIndex, parts: Iterable[bytes]) -> Iterator[tuple[AnalysedPart, bool]]:
     """The parts, decoded one after the other, each with whether there is a cut between its first frame and the last.
 
-    Raises `NotDivisible` where one does not go on where the one before it ended.
+    Raises `NotDivisible` where one does not go on where the one before it ended, and `ValueError` for a missing one.
     """
-    is_cut, ahead, frames = False, None, 0
+    is_cut, ahead, frames, is_whole = False, None, 0, False
     for number, encoded in enumerate(parts):
         part = msgspec.msgpack.decode(encoded, type=AnalysedPart)
         if (part.number, part.first) != (number, frames):
@@ -170,7 +170,9 @@ def _fitting(film: FilmIndex, parts: Iterable[bytes]) -> Iterator[tuple[Analysed
             raise NotDivisible(f"its pictures differ when they are decoded from key frame {number}")
         yield part, is_cut
         is_cut, ahead = part.cut_behind or (is_cut and not part.frames), part.ahead
-        frames += len(part.frames)
+        frames, is_whole = frames + len(part.frames), part.is_whole
+    if not is_whole and frames != film.frames:
+        raise ValueError(f"the parts of {film.name} have {frames} frames and not {film.frames}")
 
 
 def _agree(ahead: list[bytes], begins: list[bytes]) -> bool:
