@@ -5,6 +5,7 @@ from __future__ import annotations
 MANIFEST, LOCK = ".facepipe.manifest", ".facepipe.lock"
 RUN, RUN_PART = "run.json", ".run.json.part"  # how the run stands; the next such file, until it has its name
 RESULTS, DROP_LOG, SUMMARY = "results.jsonl", "account.jsonl", "summary.json"
+REQUESTS = ".facepipe.requests"  # the folder for what a run is asked while it goes on: stages.running.requests
 CONNECT = ".facepipe.connect"  # the folder for what was sent of the events, and for the picture that is sent
 ANNOTATED, SAVED, LOGS = "annotated", "saved", "logs"
 EVENTS = "events.jsonl"
@@ -20,7 +21,7 @@ PEOPLE, SECONDS, DAYS = "people", "seconds", "days"  # tables of `python -m stag
 
 _TABLES = tuple(f"{table}{suffix}" for table in (PEOPLE, SECONDS, DAYS) for suffix in (".csv", ".parquet"))
 _OUTPUTS = (RESULTS, EVENTS, DROP_LOG, SUMMARY, ANNOTATED, PORTRAITS, SAVED, LOGS, PIECES)
-_OF_A_RUN = (MANIFEST, LOCK, CONNECT, RUN, RUN_PART, *_OUTPUTS)
+_OF_A_RUN = (MANIFEST, LOCK, REQUESTS, CONNECT, RUN, RUN_PART, *_OUTPUTS)
 ALL = (*_OF_A_RUN, REPORT, COMPARISON, DIGEST, CSV, PARQUET, CONTACT_SHEET, EXPORT, *_TABLES)
 
 

@@ -9,7 +9,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from .config.keys import is_allowed
 from .config.load import Override, read_config
 from .config.placement import HERE, Placement
 from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
-from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceSettings
+from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceChanges, SourceSettings
 from .config.strict_yaml import MOST_BYTES
 from .errors import reason
 from .project import PROJECT
@@ -122,6 +122,12 @@ class Plan:
     inputs: dict  # all that the results depend on, by names for a person; for run.json
     unchecked: tuple[str, ...]  # sentences: what is not checked because a card does not say it
     streams: tuple[str, ...] = ()  # as in `Settings`
+    changes: SourceChanges = field(default_factory=SourceChanges)  # as in `Settings`
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether each source has a folder of its own: also one that is left of several."""
+        return len(self.pipeline.all_sources()) > 1 or bool(self.changes)
 
     @classmethod
     def of(cls, pipeline: Pipeline, folder: Path, host: str = HERE) -> Plan:
@@ -171,7 +177,7 @@ class Plan:
             pipeline=self.pipeline,
             render=places.render,
             captures=places.captures,
-            sources=self._sources(),
+            sources=tuple(source_settings(self.pipeline, n, spec) for n, spec in self.pipeline.all_sources().items()),
             models=self.models,
             cards=self.cards,
             detector_hash=self.detector_hash,
@@ -186,6 +192,8 @@ class Plan:
             streams=self.streams if stage == "render" else (),
             web_token=secrets.token_urlsafe(TOKEN_BYTES) if stage == "render" else "",
             machines=Machines(self.host, self.keys, places.owners) if several else None,
+            has_folders=self.has_folders,
+            changes=self.changes,
         )
 
     def going_on(self, begun_with: dict) -> Plan:
@@ -217,11 +225,16 @@ class Plan:
             address = IPC + os.path.abspath(expanded(address.removeprefix(IPC)))
         return PublishSettings(address, pixels, self.host, self.keys)
 
-    def _sources(self) -> tuple[SourceSettings, ...]:
-        pipeline = self.pipeline
-        is_watched = bool(pipeline.render.streams) or will_show(pipeline.render.display, os.environ, sys.platform)
-        paced = pipeline.pace is True or (pipeline.pace == "auto" and is_watched)
-        return tuple(SourceSettings(spec, name, paced) for name, spec in pipeline.all_sources().items())
+
+def source_settings(pipeline: Pipeline, name: str | None, spec: str | int) -> SourceSettings:
+    """What the capture of a source is told to read."""
+    is_watched = bool(pipeline.render.streams) or will_show(pipeline.render.display, os.environ, sys.platform)
+    return SourceSettings(spec, name, pipeline.pace is True or (pipeline.pace == "auto" and is_watched))
+
+
+def source_input(spec: str | int) -> list:
+    """What the inputs of a run say of a source: what it is, and by what a change of it is noticed."""
+    return [public(spec), stamp(spec)]
 
 
 def _refuse_other_stage(stage: str, card: Card) -> None:
@@ -246,7 +259,7 @@ def _card_settings(card: Card, hash_of_card: str) -> CardSettings:
 
 def _inputs(pipeline: Pipeline, hashes: dict[str, str]) -> dict:
     """`hashes`: what names the computation of each stage that computes."""
-    sources = {input_of(n, spec): [public(spec), stamp(spec)] for n, spec in pipeline.all_sources().items()}
+    sources = {input_of(n, spec): source_input(spec) for n, spec in pipeline.all_sources().items()}
     stages = {f"stages.{stage}": name for stage, name in hashes.items()}
     every = {f"stages.{stage}.every": number for stage, number in pipeline.every().items()}
     devices = {f"stages.{s}.device": a.device for s, a in pipeline.attributes().items() if a.device != "auto"}

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2  # noqa: F401  (first: once PyAV's X libraries are loaded, OpenCV's window hangs as it opens)
+from msgspec import structs
 
 from .errors import FacepipeError
 from .program import run_stage
@@ -51,6 +52,8 @@ class _Render:
         self._settings, self._control, self._transport, self._on_frame = settings, control, transport, on_frame
         self._outputs = RunOutputs(settings, control)
         self._sources: dict[str, RenderedSource] = {}
+        self._left = RenderReport()  # of sources that are not read any more
+        self._left_failures: list[str] = []  # and what was written of them and is not there any more
         self._cards = settings.cards
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
         self._screens = open_screens(settings, self._cards, self._outputs.incarnation, control, self._remark)
@@ -81,11 +84,14 @@ class _Render:
         if self._trace is not None:
             self._trace.close()
         self._control.report(self._report())
-        failures += [OutputError(f"{said}.") for source in self._sources.values() for said in source.failures]
+        said = [failure for source in self._sources.values() for failure in source.failures]
+        failures += [OutputError(f"{sentence}.") for sentence in (*said, *self._left_failures)]
         if failures:
             raise failures[0]
 
     def _turn(self) -> None:
+        if (changed := self._control.changed_settings()) is not None:
+            self._change(changed)
         self._transport.wait(WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
         for connection, message in self._peers.receive():
             self._welcome(connection, message.run)
@@ -131,13 +137,13 @@ class _Render:
 
     @property
     def _is_clean(self) -> bool:
-        everything = len(self._sources) == len(self._settings.captures)
+        everything = len(self._sources) == len(self._settings.read)
         return everything and all(source.is_clean for source in self._sources.values())
 
     @property
     def _is_over(self) -> bool:
         """Whether every capture has heard that its outputs are closed."""
-        everybody = len(self._sources) == len(self._settings.captures)
+        everybody = len(self._sources) == len(self._settings.read)
         return everybody and all(source.is_left for source in self._sources.values())
 
     def _welcome(self, connection: str, run: str) -> None:
@@ -159,11 +165,31 @@ class _Render:
         if source is None:
             if not hello.is_complete:
                 return  # Until all machines are there nothing is replaced: a person may give up waiting.
-            if len(self._sources) >= len(self._settings.captures):
+            if not self._is_known(hello.source):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)
         if reason := source.start(connection, hello):
             self._peers.send(connection, WorkerRefused(run=hello.run, reason=reason))
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a source of this name is to be read; of one that has no name it gets it by being opened."""
+        read = self._settings.read
+        return name in read or (len(self._sources) < len(read) and None in read)
+
+    # --- Sources come and go ---
+
+    def _change(self, settings: Settings) -> None:
+        """Read other sources from now on: the outputs of one that has gone are closed, and the others go on."""
+        self._settings = settings
+        for name in [name for name in self._sources if not self._is_known(name)]:
+            source = self._sources.pop(name)
+            self._control.run_with_heartbeat(source.close)
+            self._left = _merged(_report_of({name: source}), self._left)
+            self._left_failures += source.failures
+            self._outputs.left(name)
+        for name in [name for name in self._left.sources if name not in settings.pipeline.sources]:
+            self._screens.forget(name)
+        self._outputs.change(settings)
 
     def _new_source(self, hello: SourceHello) -> RenderedSource:
         while self._remarks:
@@ -180,12 +206,28 @@ class _Render:
         )
 
     def _report(self) -> RenderReport:
-        reports = {name: source.report() for name, source in self._sources.items()}
-        outputs = [str(path) for source in self._sources.values() for path in source.recorder.paths]
-        notes = [note for source in self._sources.values() for note in source.notes] + self._screens.notes
         refused = self._peers.refused + self._screens.refused
-        streams = {address: told for source in self._sources.values() for address, told in source.streams.items()}
-        return RenderReport(sources=reports, outputs=outputs, notes=notes, refused=dict(refused), streams=streams)
+        report = _merged(_report_of(self._sources), self._left)
+        return structs.replace(report, notes=report.notes + self._screens.notes, refused=dict(refused))
+
+
+def _report_of(sources: dict[str, RenderedSource]) -> RenderReport:
+    return RenderReport(
+        sources={name: source.report() for name, source in sources.items()},
+        outputs=[str(path) for source in sources.values() for path in source.recorder.paths],
+        notes=[note for source in sources.values() for note in source.notes],
+        streams={address: told for source in sources.values() for address, told in source.streams.items()},
+    )
+
+
+def _merged(newer: RenderReport, older: RenderReport) -> RenderReport:
+    """Of a source that came again the newer report counts on from the older one."""
+    return RenderReport(
+        sources=older.sources | newer.sources,
+        outputs=list(dict.fromkeys(older.outputs + newer.outputs)),
+        notes=list(dict.fromkeys(older.notes + newer.notes)),
+        streams=older.streams | newer.streams,
+    )
 
 
 @contextmanager

@@ -6,17 +6,22 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .config.schema import Haar, Pipeline
-from .config.settings import Settings
+from .config.settings import Settings, SourceChanges
 from .exit_status import ExitStatus
 from .project import command
 from .results.preconditions import refuse_sources
+from .results.runs import run_to_go_on_with
 from .running.conclusion import conclude, print_lines, tell_while_waiting
 from .running.job import Job, RunOptions, Target, shown
 from .running.preflight import refuse_damaged, refuse_mistakes, refuse_other_inputs, with_folder, with_port
+from .running.requests import ConfigWatch, heard
+from .running.sources import RunAdmission, as_changed, can_change
+from .sources.spec import expanded
 from .supervision.child import Start, stage_command
 from .supervision.events import Member
 from .supervision.launcher import Outcome, RunView, launch
@@ -35,8 +40,9 @@ def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
     Mistakes come first: what can be told at once is told before anything is started or made. `folder` is what the paths
     of its models count from. Raises a `FacepipeError` where the run is refused.
     """
-    named_port = pipeline.port
-    job = Job.of(pipeline, folder, options)
+    named_port, in_file = pipeline.port, pipeline
+    pipeline, changes = _as_it_goes_on(pipeline, options)
+    job = Job.of(pipeline, folder, options, changes)
     refuse_mistakes(job)
     with ExitStack() as held:
         job, target = with_folder(with_port(job, held), held)
@@ -55,11 +61,19 @@ def run(pipeline: Pipeline, folder: Path, options: RunOptions) -> int:
             target.results.manifest.remove_temporaries(target.results.path)
             target.results.remove_logs(keep=job.processes)
         try:
-            outcome = _launch(job, target, view, views)
+            outcome = _launch(job, target, view, views, held, in_file)
             delivered = _finish(sending, outcome, target, view) if sending else None
         finally:
             view.close()
         return conclude(job, target, outcome, delivered)
+
+
+def _as_it_goes_on(pipeline: Pipeline, options: RunOptions) -> tuple[Pipeline, SourceChanges]:
+    """The configuration with the sources that the run had last which is gone on with, and how these were changed."""
+    path = pipeline.render.output if pipeline.render.output is not None else run_to_go_on_with(pipeline)
+    if not options.resume or path is None:
+        return pipeline, SourceChanges()
+    return as_changed(pipeline, Path(expanded(str(path))))
 
 
 def _nothing_to_resume(job: Job, target: Target) -> int:
@@ -134,8 +148,14 @@ def _announce(job: Job, view: TerminalView, named_port: int) -> None:
         view.say(f"waiting for the run on port {pipeline.port}, to help it with {helped}; Ctrl-C ends this")
 
 
-def _launch(job: Job, target: Target, view: TerminalView, views: RunView) -> Outcome:
+def _launch(
+    job: Job, target: Target, view: TerminalView, views: RunView, held: ExitStack, in_file: Pipeline
+) -> Outcome:
+    """`held`: what is held for as long as the run lasts; `in_file`: the configuration as its file has it."""
     options = job.options
+    watch = None
+    if options.config_file and options.reread and in_file.sources:
+        watch = ConfigWatch(Path(options.config_file), options.reread, view.say)
 
     def waiting(sentence: str, so_far: Outcome) -> None:
         view.rest()
@@ -160,6 +180,8 @@ def _launch(job: Job, target: Target, view: TerminalView, views: RunView) -> Out
         seconds=options.seconds,
         leaves=job.leaves,
         waiting=waiting,
+        admission=RunAdmission(job, held) if can_change(job) else None,
+        requests=partial(heard, target.results.path, in_file, watch) if can_change(job) else None,
     )
 
 

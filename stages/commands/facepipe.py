@@ -41,6 +41,7 @@ COMMANDS = {
     "serve": Command("..serve", "answer over HTTP, for pictures and about a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "card": Command("..card", "write the card of a model in ONNX"),
+    "source": Command(".source", "add sources to a run that goes on, remove them, and list them"),
     "cameras": Command(".cameras", "list the cameras"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
     "service": Command(".service", "run for systemd and the like"),

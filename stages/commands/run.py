@@ -7,9 +7,12 @@ import errno
 import re
 import sys
 import traceback
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..config.load import Override
+from ..config.schema import Pipeline
 from ..errors import FacepipeError, reason, way_out
 from ..exit_status import ExitStatus
 from ..names import printable
@@ -37,14 +40,16 @@ def main(argv: list[str] | None = None, name: str = "run") -> int:
     try:
         if arguments.list_cameras:
             return list_cameras()
-        pipeline, folder = read_pipeline(arguments.config, _overrides(arguments))
+        overrides = _overrides(arguments)
+        pipeline, folder = read_pipeline(arguments.config, overrides)
         if arguments.make_keys:
             return make_keys(pipeline, Path(arguments.make_keys))
         host = this_host(pipeline, arguments.host)
         if arguments.check:
             return check(pipeline, folder, host, arguments.only)
         start = serve if arguments.service else run
-        return start(pipeline, folder, _run_options(arguments, host))
+        reread = partial(_reread, arguments.config, overrides)
+        return start(pipeline, folder, replace(_run_options(arguments, host), reread=reread))
     except FacepipeError as error:
         if arguments.debug:
             traceback.print_exc()
@@ -56,6 +61,10 @@ def main(argv: list[str] | None = None, name: str = "run") -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"facepipe: no run can be started: {where}{reason(error)}; {way_out(error)}.", file=sys.stderr)
         return ExitStatus.REFUSED
+
+
+def _reread(config: str | None, overrides: list[Override]) -> Pipeline:
+    return read_pipeline(config, overrides)[0]
 
 
 def _overrides(arguments: argparse.Namespace) -> list[Override]:
@@ -112,6 +121,7 @@ def _run_options(arguments: argparse.Namespace, host: str) -> RunOptions:
         again=arguments.resume or arguments.service,
         replace=arguments.replace,
         config=Path(arguments.config).stem if arguments.config else None,
+        config_file=arguments.config,
         metrics=(arguments.metrics_host, arguments.metrics) if arguments.metrics else None,
         log_level=arguments.log_level,
     )

@@ -64,6 +64,18 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceChanges:
+    """How the sources of a run differ from those that it was begun with. It stands in run.json."""
+
+    # Name -> what is read; None where an address has a secret, which is written nowhere.
+    added: dict[str, str | int | None] = field(default_factory=dict)
+    removed: dict[str, list] = field(default_factory=dict)  # name -> its input, zones and lines
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that one stage process is told; it travels as one line of JSON, never on the command line."""
 
@@ -72,7 +84,7 @@ class Settings:
     pipeline: Pipeline
     render: str  # address at which this process finds render
     captures: tuple[str, ...]  # and each capture, in the order of the sources
-    sources: tuple[SourceSettings, ...]  # in the same order
+    sources: tuple[SourceSettings, ...]  # in the same order; one that is added gets the next place, for good
     models: dict[str, str]  # stage -> absolute path of its card; of detect: of its model file, where it has one
     cards: dict[str, CardSettings]  # of each attribute stage, in the order of the configuration
     output: str  # absolute path of the folder for the results
@@ -97,6 +109,10 @@ class Settings:
     publish: PublishSettings | None = None  # of render, if it publishes
     streams: tuple[str, ...] = ()  # of render: `render.stream`, with absolute paths
     machines: Machines | None = None  # None: everything runs on one
+    closed: tuple[int, ...] = ()  # the places of sources that are not read any more: removed, or ended by a failure
+    # Whether each source has a folder of its own name; one that is left of several still has.
+    has_folders: bool = False
+    changes: SourceChanges = field(default_factory=SourceChanges)  # of the sources, since the run was begun
 
     @property
     def host(self) -> str:
@@ -107,6 +123,11 @@ class Settings:
     def source(self) -> SourceSettings:
         """What this capture reads."""
         return self.sources[self.replica]
+
+    @property
+    def read(self) -> dict[str | None, int]:
+        """The sources that are read: name, None of one that has none, and place."""
+        return {s.name: place for place, s in enumerate(self.sources) if place not in self.closed}
 
     @property
     def detector(self) -> Detect:

@@ -133,7 +133,13 @@ class WorkerExit(ControlMessage):
     cause: str  # "exit", "hang" or "killed"
 
 
-ToStage = Stop | Restarts | WorkerExit
+class SettingsChanged(ControlMessage):
+    """Other sources are read now; for render and the workers."""
+
+    settings: dict  # all of them anew, as in the first line
+
+
+ToStage = Stop | Restarts | WorkerExit | SettingsChanged
 
 
 class _Line(msgspec.Struct):

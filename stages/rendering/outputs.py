@@ -55,6 +55,7 @@ class RunOutputs:
         before = self._before()
         self._continues = before is not None and self._is_ours(before)
         self._found = self._survey() if self._continues else {}
+        self._left: set[str] = set()  # sources whose outputs were closed before the end of the run
         self.run = before.run if self._continues else settings.run or uuid.uuid4().hex[:12]
         last = before.incarnation if self._continues else 0
         self.incarnation = settings.incarnation or max(int(time.time() * 1000), last + 1)
@@ -69,7 +70,8 @@ class RunOutputs:
             self._begin()
         pipeline, place = self._settings.pipeline, self._place(hello.source)
         keep_alive, restored, before = self._control.run_with_heartbeat, None, Before()
-        if self._continues:
+        if self._continues or hello.source in self._left:
+            self._left.discard(hello.source)
             found = self._found.pop(place.path, None)
             restored = keep_alive(lambda: restore(found or survey(self._newest(place)), hello.source, hello.live))
             before = restored.before
@@ -128,6 +130,18 @@ class RunOutputs:
             say=self._control.say,
         )
 
+    def change(self, settings: Settings) -> None:
+        """Other sources are read from now on; raises `OutputError`."""
+        is_noted = settings.inputs == self._settings.inputs and settings.changes == self._settings.changes
+        self._settings = settings
+        self._folder = OutputFolder.at(self._folder.path, settings.pipeline.sources)
+        if self._has_begun and not is_noted:
+            self._write_run_file(RunFile.write)
+
+    def left(self, source: str) -> None:
+        """The outputs of a source were closed before the end of the run; it may come again."""
+        self._left.add(source)
+
     def finish(self) -> None:
         """All is written: say so in run.json. Raises `OutputError`."""
         self._write_run_file(RunFile.write, ended="finished")
@@ -155,14 +169,14 @@ class RunOutputs:
         """What is there of every source, by folder, before anything is changed; raises `DamagedState`."""
         # By hand, or after a death: others may have taken what was written, and wait for what comes.
         everything = bool(self._settings.run) and not self._settings.life
-        names = [source.name for source in self._settings.sources] if len(self._settings.captures) > 1 else [None]
+        names = self._settings.read if self._settings.has_folders else [None]
         places = [self._newest(self._place(name)) for name in names]
         keep_alive = self._control.run_with_heartbeat
         return {place.path: keep_alive(partial(survey, place, everything)) for place in places}
 
     def _place(self, source: str | None) -> SourceFolder:
         path = self._folder.path
-        if len(self._settings.captures) > 1:
+        if self._settings.has_folders:
             path = path / str(source)
         apart = apart_in(self._settings.inputs, source)
         return SourceFolder(path, Manifest(self._folder.path), self._settings.pipeline.writes_annotated, apart)
@@ -181,7 +195,9 @@ class RunOutputs:
 
     def _write_run_file(self, write: Callable[[RunFile, Path], None], ended: str | None = None) -> None:
         try:
-            write(RunFile(self.run, self._settings.inputs, self.incarnation, ended, self._started), self._folder.path)
+            changes = self._settings.changes
+            said = RunFile(self.run, self._settings.inputs, self.incarnation, ended, self._started, changes)
+            write(said, self._folder.path)
         except OSError as error:
             raise cannot_write(self._folder.path, error) from error
 

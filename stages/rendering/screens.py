@@ -72,7 +72,7 @@ def open_screens(
             shown.style,
             shown.delay,
             settings.waits,
-            len(settings.captures),
+            len(settings.read),
         ),
         is_first,
         say,
@@ -100,7 +100,7 @@ def open_screens(
 def _last_pictures(settings: Settings) -> LastPictures | None:
     pipeline = settings.pipeline
     wanted = [every_s for every_s in (pipeline.mqtt.picture, pipeline.render.snapshot) if every_s is not None]
-    return LastPictures(Path(settings.output), min(wanted), pipeline.sources) if wanted else None
+    return LastPictures(Path(settings.output), min(wanted), settings.has_folders) if wanted else None
 
 
 def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, control: ControlChannel) -> Web:
@@ -208,6 +208,12 @@ class Screens:
         display.poll()
         if display.quit_requested:
             control.quit()
+
+    def forget(self, source: str) -> None:
+        """A source does not belong to the run any more."""
+        self._web.do(lambda web: web.forget(source))
+        self._display.do(lambda display: display.forget(source))
+        self._pictures.do(lambda pictures: pictures.forget(source))
 
     def finish(self) -> str:
         """Everything is written. Returns what the run still waits for, in a sentence."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from .. import time_of_day
+from ..config.settings import SourceChanges
 from ..layout import DROP_LOG, PIECES, RESULTS, RUN, RUN_PART, SUMMARY
 from ..protocol.generations import Incarnation, Run
 from .atomic import open_plain, sync_folder
@@ -33,6 +34,7 @@ class RunFile:
     incarnation: Annotated[Incarnation, Meta(ge=0, le=2**63 - 1)] = 0  # of the last render
     ended: Literal["finished", "stopped"] | None = None  # stopped: by a person; None: under way, or broken off
     started: str | None = None  # when the run was begun, as in `time_of_day`; None where an older version did
+    changes: SourceChanges = field(default_factory=SourceChanges)  # of the sources, since the run was begun
 
     @classmethod
     def read(cls, folder: Path) -> RunFile | None:
@@ -41,7 +43,9 @@ class RunFile:
             with open_plain(folder / RUN) as file:
                 said = json.loads(file.read(LARGEST_BYTES) or b"0")
                 known = {key: said[key] for key in ("run", "inputs", "incarnation", "ended")}
-                read = msgspec.convert(known | {"started": said.get("started")}, cls)
+                read = msgspec.convert(
+                    known | {"started": said.get("started"), "changes": said.get("changes", {})}, cls
+                )
                 if read.started is not None:
                     time_of_day.read(read.started)
                 return read
@@ -57,7 +61,10 @@ class RunFile:
 
         Raises `OSError`, and `ForeignFile` where a foreign file has its name.
         """
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        said = asdict(self)
+        if not self.changes:  # Most runs read what they were begun with.
+            del said["changes"]
+        text = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
         # Names of files need not be valid text on Linux; what is not is written as JSON's own \udcXX and reads back so.
         manifest = Manifest(folder)
         manifest.refuse_foreign(folder / RUN)

@@ -132,7 +132,7 @@ def _host(url: str) -> str:
 
 def newest_run(base: Path = OUT) -> Path | None:
     """The folder of the newest run below `base`; None where there is none."""
-    found = [(run.incarnation, path.name, path) for path, run in _runs_below(base)]
+    found = [(run.incarnation, path.name, path) for path, run in runs_below(base)]
     return max(found)[2] if found else None
 
 
@@ -141,13 +141,14 @@ def run_to_go_on_with(pipeline: Pipeline, base: Path = OUT) -> Path | None:
     wanted = {public(spec) for spec in pipeline.all_sources().values()}
     found = [
         (run.ended != "finished", run.incarnation, path.name, path)
-        for path, run in _runs_below(base)
-        if _sources_in(run) == wanted
+        for path, run in runs_below(base)
+        if wanted in (_sources_in(run), _sources_before(run))
     ]
     return max(found)[3] if found else None
 
 
-def _runs_below(base: Path) -> Iterator[tuple[Path, RunFile]]:
+def runs_below(base: Path = OUT) -> Iterator[tuple[Path, RunFile]]:
+    """The runs in the folders below `base`."""
     for path in _folders(base):
         if Manifest(path).exists() and (run := run_in(path)) is not None:
             yield path, run
@@ -181,3 +182,10 @@ def _folders(base: Path) -> list[Path]:
 
 def _sources_in(run: RunFile) -> set[str]:
     return {str(value[0]) for name, value in run.inputs.items() if name.startswith("source ") and value}
+
+
+def _sources_before(run: RunFile) -> set[str]:
+    """Those that a configuration names which was not changed with the sources of the run."""
+    added = {f"source {name}" for name in run.changes.added}
+    kept = {str(value[0]) for n, value in run.inputs.items() if n.startswith("source ") and value and n not in added}
+    return kept | {str(said[0]) for said in run.changes.removed.values()}

@@ -38,7 +38,7 @@ def conclude(job: Job, target: Target, outcome: Outcome, delivered: dict[str, di
         _leave_a_dead_disk(outcome, target)
     if options.once and outcome.status == ExitStatus.DONE:
         _remove_logs(job, results)  # A helper that had nothing to complain of leaves nothing behind.
-    results.close_logs(job.processes)
+    results.close_logs({**job.processes, **outcome.reports})
     came = _account(job, outcome)
     leave_summary(came, outcome, target, delivered)
     _tell(came, outcome, job, results)
@@ -81,13 +81,13 @@ def _account(job: Job, outcome: Outcome) -> RunAccount:
     if job.pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
         replicas |= Placement.of(job.pipeline).everywhere(job.pipeline.replicas(cores()))
     render = of_all_lives([*outcome.reports.get("render", {}).values()])
-    return account(_captures(job, outcome), render, replicas, outcome.restarts)
+    return account(_captures(outcome), render, replicas, outcome.restarts, outcome.failures)
 
 
-def _captures(job: Job, outcome: Outcome) -> list[CaptureReport]:
-    """What each capture has reported."""
-    labels = [label for label, (stage, _) in job.processes.items() if stage == "capture"]
-    return list(filter(None, (of_all_lives([*outcome.reports.get(label, {}).values()]) for label in labels)))
+def _captures(outcome: Outcome) -> list[CaptureReport]:
+    """What each capture has reported, those of sources that were added too."""
+    whole = (of_all_lives([*lives.values()]) for lives in outcome.reports.values())
+    return [report for report in whole if isinstance(report, CaptureReport)]
 
 
 def _has_read_nothing(came: RunAccount, outcome: Outcome) -> bool:
@@ -138,7 +138,7 @@ def _tell(came: RunAccount, outcome: Outcome, job: Job, results: OutputFolder) -
     if _is_worth_telling(came, outcome) and not options.quiet:
         in_full = full_lines(came) if options.verbose else []
         said = result_lines(came, _found(came, outcome, results), shown, options.verbose)
-        stopped = _stopped(outcome, _captures(job, outcome), bool(results.results))
+        stopped = _stopped(outcome, _captures(outcome), bool(results.results))
         print_lines(sys.stdout, *in_full, *stopped, *said, within_s=patience_s)
     if outcome.sentence:
         print_lines(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..config.placement import HERE, Placement
 from ..config.schema import Pipeline
-from ..config.settings import cores
+from ..config.settings import SourceChanges, cores
 from ..names import shown
 from ..plan import BINDING, Plan, processes_of
 from ..results.output_folder import OutputFolder
@@ -33,6 +34,8 @@ class RunOptions:
     config: str | None = None  # the configuration's name
     metrics: tuple[str, int] | None = None  # host and port at which Prometheus is answered
     log_level: str = "warning"  # of the stages
+    reread: Callable[[], Pipeline] | None = None  # reads the configuration anew, as it was read for this run
+    config_file: str | None = None  # its path, where it was named
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ class Job:
     folder: Path  # what the paths of its models count from
     options: RunOptions
     processes: dict[str, tuple[str, int]]  # label -> stage and replica
+    changes: SourceChanges = field(default_factory=SourceChanges)  # of the sources, since the run was begun
 
     @classmethod
-    def of(cls, pipeline: Pipeline, folder: Path, options: RunOptions) -> Job:
+    def of(cls, pipeline: Pipeline, folder: Path, options: RunOptions, changes: SourceChanges | None = None) -> Job:
         """Raises `ConfigError` for stages that the run does not have here."""
         if options.record is not None:
             options = replace(options, record=os.path.abspath(options.record))
-        return cls(pipeline, folder, options, processes_of(pipeline, options.only, cores(), options.host))
+        processes = processes_of(pipeline, options.only, cores(), options.host)
+        return cls(pipeline, folder, options, processes, changes or SourceChanges())
 
     @cached_property
     def stages(self) -> set[str]:
@@ -60,6 +65,11 @@ class Job:
     def is_helper(self) -> bool:
         """Whether it only helps a run that is started elsewhere."""
         return not self.stages & BINDING
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether each source has a folder of its own."""
+        return len(self.pipeline.all_sources()) > 1 or bool(self.changes)
 
     @property
     def spans_machines(self) -> bool:
@@ -79,7 +89,7 @@ class Job:
 
     def plan(self) -> Plan:
         """What its processes are told; raises `ConfigError` and `CardError`."""
-        return Plan.of(self.pipeline, self.folder, self.options.host)
+        return replace(Plan.of(self.pipeline, self.folder, self.options.host), changes=self.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ def _missing(source: SourceAccount) -> str:
         said.append(f"{counted(source.skipped, 'file')} not readable")
     if source.cut_short:
         said.append(f"{counted(source.cut_short, 'video')} cut short or damaged")
+    if source.failure:
+        said.append("not read to its end")
     return ", ".join(said) or WHOLE
 
 

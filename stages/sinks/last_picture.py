@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,12 +22,12 @@ JPEG_QUALITY = 85
 class LastPictures:
     """Keeps one JPEG for each source. It is no result, so the manifest does not know it, and it need not be durable."""
 
-    def __init__(self, folder: Path, every_s: float, sources: Iterable[str]):
-        """`folder`: that of the run; `every_s`: between two pictures; `sources`: their names, if there are several.
+    def __init__(self, folder: Path, every_s: float, apart: bool):
+        """`folder`: that of the run; `every_s`: between two pictures; `apart`: whether it has several sources.
 
         What an earlier run has left is removed.
         """
-        self._folder, self._every_s, self._apart = folder / CONNECT, every_s, len(tuple(sources)) > 1
+        self._folder, self._every_s, self._apart = folder / CONNECT, every_s, apart
         self._due_s: dict[str, float] = {}  # monotonic
         # Behind a link lie pictures of somebody else. `take` refuses it.
         for old in () if self._folder.is_symlink() else self._folder.glob("*.jpg"):
@@ -50,6 +49,11 @@ class LastPictures:
             raise OutputError(
                 f"a snapshot cannot be written to {self._folder}: {reason(error)}; {way_out(error) or 'move it away'}."
             ) from error
+
+    def forget(self, source: str) -> None:
+        """A source does not belong to the run any more."""
+        with suppress(OSError):
+            (self._folder / picture_name(source)).unlink()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -6,6 +6,7 @@ Merges the last reports of every capture and of render.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -39,6 +40,7 @@ class SourceAccount:
     errors: int = 0  # rendered frames that could not be analysed
     skipped: int = 0  # files that could not be read
     cut_short: int = 0  # videos that lack frames: cut off, or damaged
+    failure: str | None = None  # why it ended before the others: a sentence
     # Of this start alone:
     seconds: float = 0.0
     latency_ms: dict[str, float] = field(default_factory=dict)  # "p50" and other quantiles: capture to output
@@ -98,16 +100,21 @@ def account(
     render: RenderReport | None,
     replicas: dict[str, int],
     restarts: dict[str, int] | None = None,
+    failures: Mapping[str, str] | None = None,
 ) -> RunAccount:
-    """Merge the reports; a source whose capture or render could not report is there all the same."""
+    """Merge the reports; a source whose capture or render could not report is there all the same.
+
+    `failures`: by source, why it ended before the others.
+    """
     render = render or RenderReport()
     read = {report.source: report for report in captures}
-    names = dict.fromkeys([*read, *render.sources])
+    failures = failures or {}
+    names = dict.fromkeys([*read, *render.sources, *failures])
     refused: Counter[str] = Counter()
     for report in (*captures, render):
         refused.update(report.refused)
     return RunAccount(
-        [_source(name, read.get(name), render.sources.get(name)) for name in names],
+        [_source(name, read.get(name), render.sources.get(name), failures.get(name)) for name in names],
         render.outputs,
         [*(note for report in (*captures, render) for note in report.notes), *_gaps(render.streams)],
         replicas,
@@ -125,7 +132,9 @@ def of_all_lives(lives: list[Report]) -> Report | None:
         case [*_, CaptureReport() as last]:
             return replace(last, seconds=sum(life.seconds for life in lives))
         case [*_, RenderReport() as last]:
-            sources = {name: _source_of_all_lives(name, lives) for name in last.sources}
+            # Of one that had ended before the others a later life does not know.
+            names = dict.fromkeys(name for life in lives for name in life.sources)
+            sources = {name: _source_of_all_lives(name, lives) for name in names}
             return replace(last, sources=sources, streams=_streams_of_all_lives(lives))
     return None
 
@@ -154,8 +163,9 @@ def _source_of_all_lives(name: str, lives: list[RenderReport]) -> SourceReport:
     return replace(reports[-1], before=reports[0].before, spent=spent)
 
 
-def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None) -> SourceAccount:
-    captured = read.captured if read else rendered.captured  # Its capture may run on another machine.
+def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None, failure: str | None) -> SourceAccount:
+    # Its capture may run on another machine.
+    captured = read.captured if read else rendered.captured if rendered else None
     read, rendered = read or CaptureReport(source=name, captured=0), rendered or SourceReport(rendered=0)
     latency = {"p50": read.latency_ms_p50, "p95": read.latency_ms_p95}
     return SourceAccount(
@@ -170,6 +180,7 @@ def _source(name: str, read: CaptureReport | None, rendered: SourceReport | None
         errors=rendered.errors,
         skipped=read.skipped,
         cut_short=read.cut_short,
+        failure=failure,
         seconds=read.seconds,
         latency_ms={quantile: ms for quantile, ms in latency.items() if ms is not None},
         spent_s=rendered.spent,

@@ -16,7 +16,7 @@ from ..config.settings import Settings
 from ..errors import reason, way_out
 from ..exit_status import ExitStatus
 from ..protocol import limits
-from ..protocol.control import Restarts, ToStage, WorkerExit, encode
+from ..protocol.control import Restarts, SettingsChanged, ToStage, WorkerExit, encode
 from ..results.manifest import Manifest
 from .child import CannotStart, Child, Start
 from .events import Event, Exited
@@ -64,6 +64,29 @@ class Children:
             if error.errno not in NO_ROOM:
                 raise  # A defect of ours.
             raise CannotStart(f"{label} cannot be started: {reason(error)}; {way_out(error)}.") from None
+
+    def add(self, start: Start, settings: Settings) -> None:
+        """Start another process of the run, and tell it its settings; raises `CannotStart`, and then there is none."""
+        label = start.member.label
+        self._starts[label], self._settings[label] = start, settings
+        self._incarnations[label] = self._lives[label] = 0
+        self._ended[label] = deque(maxlen=limits.ENDS)
+        try:
+            self.start(label)
+        except CannotStart:
+            self.forget(label, with_log=True)
+            raise
+        self._tell_settings(label)
+
+    def forget(self, label: str, with_log: bool = False) -> None:
+        """A process that has ended does not belong to the run any more; `with_log`: nothing is left of it."""
+        if child := self._children.pop(label, None):
+            child.close(ENDING_S)
+        if log := self._logs.pop(label, None):
+            log.close()
+            if with_log and log.path:
+                self._manifest.remove(Path(log.path))
+        self._starts.pop(label, None)
 
     def start_again(self, label: str) -> None:
         """Start a process again; where that cannot be, it has ended once more."""
@@ -138,6 +161,13 @@ class Children:
         """Fields of its settings that a later life of the process is told: what its first life has found out."""
         self._settings[label] = replace(self._settings[label], **kept)
 
+    def change_sources(self, **changed: object) -> None:
+        """Tell render and the workers, also their later lives, which sources are read; captures know of no other."""
+        for label in self._starts:
+            if self.stage_of(label) != "capture":
+                self.keep(label, **changed)
+                self.tell(label, SettingsChanged(self._in_this_life(label).to_json()))
+
     def settings_of(self, label: str) -> Settings:
         """What a process is told in its next life, but for what each life has of its own."""
         return self._settings[label]
@@ -163,11 +193,13 @@ class Children:
             self.tell(label, Restarts(self._restarts))
 
     def _tell_settings(self, label: str) -> None:
-        settings = replace(
+        if child := self._children.get(label):
+            child.tell(json.dumps(self._in_this_life(label).to_json()).encode() + b"\n")
+
+    def _in_this_life(self, label: str) -> Settings:
+        return replace(
             self._settings[label],
             incarnation=self._incarnations[label],
             life=self._lives[label],
             ended=list(self._ended[label]),
         )
-        if child := self._children.get(label):
-            child.tell(json.dumps(settings.to_json()).encode() + b"\n")

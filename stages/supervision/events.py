@@ -51,11 +51,25 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAdded:
+    """Another source is to be read, beside those that are."""
+
+    member: Member  # its capture
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRemoved:
+    """A source is not to be read any more, and the others go on."""
+
+    label: str  # of its capture
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
 
-Event = StageMessage | Exited | StopAsked | Tick
+Event = StageMessage | Exited | StopAsked | SourceAdded | SourceRemoved | Tick
 
 # --- Actions ---
 
@@ -104,4 +118,20 @@ class Announce:
     sentence: str
 
 
-Action = TellStop | Terminate | Kill | StartAgain | ReportExit | Announce
+@dataclass(frozen=True, slots=True)
+class SourceIsThere:
+    """An added source has been opened, or is waited for: the other processes are to know it."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEnded:
+    """A capture has ended for good, and the run goes on without it."""
+
+    label: str
+    failure: str | None = None  # why, where nobody has asked for it: a sentence
+    was_refused: bool = False  # it was added, and could not be opened
+
+
+Action = TellStop | Terminate | Kill | StartAgain | ReportExit | Announce | SourceIsThere | SourceEnded

@@ -45,7 +45,7 @@ class RestartHistory:
     fruitless: int = 0  # in a row by whatever doing without a finished task
     was_ready: bool = False  # in any life
     is_ready: bool = False  # in the life that has ended
-    crashes: int = 0  # of its stage before it was ready, this one included
+    crashes: int = 0  # before it was ready, this one included: of its stage, or of a capture of its own
     place: str | None = None  # where it was, if it said so
     same_place: int = 0  # ends of its stage by its own fault there
 
@@ -55,13 +55,21 @@ class RestartHistories:
 
     def __init__(self, labels: Iterable[str]):
         self._of = {label: RestartHistory() for label in labels}
-        self._crashes: Counter[str] = Counter()  # ends before it was ready, by stage
+        self._crashes: Counter[str] = Counter()  # ends before it was ready, by stage; of captures by label
         self._places: Counter[tuple[str, str | None]] = Counter()  # ends by own fault: stage and place
 
     @property
     def all_were_ready(self) -> bool:
         """Whether each was ready in one of its lives."""
         return all(history.was_ready for history in self._of.values())
+
+    def add(self, label: str) -> None:
+        """Another process belongs to the run."""
+        self._of[label] = RestartHistory()
+
+    def await_no_more(self, label: str) -> None:
+        """A process does not belong to the run any more: nobody waits until it is ready."""
+        self._of[label].was_ready = True
 
     def ready(self, label: str) -> None:
         """A process is ready."""
@@ -83,8 +91,10 @@ class RestartHistories:
             self._places[member.stage, place] += place is not None
             history.place, history.same_place = place, self._places[member.stage, place]
             history.ends += history.same_place < 2
-            self._crashes[member.stage] += not is_ready
-            history.crashes = 0 if is_ready else self._crashes[member.stage]
+            # What one capture does not survive is its source, and no other has that.
+            who = member.label if member.stage == "capture" else member.stage
+            self._crashes[who] += not is_ready
+            history.crashes = 0 if is_ready else self._crashes[who]
         return history
 
 

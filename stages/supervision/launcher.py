@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,6 +23,8 @@ from .events import (
     Event,
     Kill,
     ReportExit,
+    SourceEnded,
+    SourceIsThere,
     StageMessage,
     StartAgain,
     StopAsked,
@@ -30,7 +32,8 @@ from .events import (
     Terminate,
     Tick,
 )
-from .policy import Supervision
+from .policy import Phase, Supervision
+from .run_sources import Admission, Remark, Request, RunSources
 
 TICK_S = 0.1
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -70,6 +73,7 @@ class Outcome:
     stopped: bool = False  # by a person, before the sources had ended
     stopped_s: float | None = None  # when the person asked for it, by the monotonic clock
     restarts: dict[str, int] = field(default_factory=dict)  # how often a process was started again, by stage
+    failures: dict[str, str] = field(default_factory=dict)  # why sources ended before the others, by name
 
 
 def launch(
@@ -83,6 +87,8 @@ def launch(
     seconds: float | None = None,
     leaves: bool = False,
     waiting: Callable[[str, Outcome], None] = lambda sentence, so_far: None,
+    admission: Admission | None = None,
+    requests: Callable[[Callable[[Request | Remark], None]], AbstractContextManager] | None = None,
 ) -> Outcome:
     """Run these processes to their end; `settings` gives what each is told, by label.
 
@@ -91,29 +97,34 @@ def launch(
     `ends_with`: the stage whose end is that of the run here; `seconds`: so long after all were ready the run is ended;
     `leaves`: after SIGTERM the run goes on elsewhere, and captures leave their sources to the next ones;
     `waiting`: called once when all is written and the run stays for a person, with the sentence that says so and the
-    outcome so far.
+    outcome so far; `admission`: whether a source may be added while the run goes on; `requests`: hears, within the
+    context that it returns, what a person asks of the sources, and hands it to what it is given, from any thread.
     To be called from the main thread: signals come to it, and Linux ends a process with the thread that started it.
     """
-    events: SimpleQueue[Event] = SimpleQueue()
+    events: SimpleQueue[Event | Request | Remark] = SimpleQueue()
     with _signals_into(events), children(starts, logs, events) as processes:
         for sentence in processes.log_troubles():
             view.say(sentence)
-        processes.tell_settings(settings())
+        told = settings()
+        processes.tell_settings(told)
         members = [start.member for start in starts]
         supervision = Supervision(members, time.monotonic(), once, ends_with, seconds, leaves)
         outcome = Outcome(ExitStatus.DONE, None)
-        _watch(supervision, events, processes, view, outcome, waiting)
+        sources = RunSources(told, admission)
+        with requests(events.put) if requests else nullcontext():
+            _watch(supervision, events, processes, sources, view, outcome, waiting)
         processes.is_over = True
     outcome.status, outcome.sentence = supervision.status, supervision.sentence
     outcome.stopped, outcome.stopped_s = supervision.stop_asked, supervision.stop_asked_s
-    outcome.restarts = dict(supervision.restarts)
+    outcome.restarts, outcome.failures = dict(supervision.restarts), sources.failures
     return outcome
 
 
 def _watch(
     supervision: Supervision,
-    events: SimpleQueue[Event],
+    events: SimpleQueue[Event | Request | Remark],
     processes: Children,
+    sources: RunSources,
     view: RunView,
     outcome: Outcome,
     waiting: Callable[[str, Outcome], None],
@@ -125,6 +136,11 @@ def _watch(
         except Empty:
             event = Tick()
         match event:
+            case Remark(sentence):
+                view.say(sentence.rstrip("."))
+                event = Tick()
+            case Request():
+                event = _asked(event, supervision, processes, sources, outcome) or Tick()
             case StageMessage(label, Progress(report) | FinalReport(report) | Waiting(report=report)):
                 outcome.reports.setdefault(label, {})[processes.life_of(label)] = report
         if isinstance(event, StageMessage):
@@ -134,7 +150,7 @@ def _watch(
                 waiting(event.message.sentence, outcome)
                 outcome.waited = True
         for action in supervision.step(event, time.monotonic()):
-            _do(action, processes, view)
+            _do(action, processes, sources, view)
         processes.note_restarts(dict(supervision.restarts))
         processes.tell_on()
 
@@ -155,7 +171,16 @@ def _show(said: StageMessage, processes: Children, view: RunView) -> None:
             processes.keep(said.label, web_port=port)
 
 
-def _do(action: Action, processes: Children, view: RunView) -> None:
+def _asked(
+    request: Request, supervision: Supervision, processes: Children, sources: RunSources, outcome: Outcome
+) -> Event | None:
+    if supervision.phase > Phase.RUNNING:
+        sources.refuse(request)
+        return None
+    return sources.asked(request, processes.add, outcome.reports)
+
+
+def _do(action: Action, processes: Children, sources: RunSources, view: RunView) -> None:
     match action:
         case TellStop(label, leave):
             processes.tell(label, Stop(leave))
@@ -168,6 +193,14 @@ def _do(action: Action, processes: Children, view: RunView) -> None:
             processes.start_again(label)
         case ReportExit(label, cause):
             processes.tell_exit(label, cause)
+        case SourceIsThere(label):
+            processes.change_sources(**sources.is_there(label))
+        case SourceEnded(label, failure, was_refused):
+            processes.forget(label, with_log=was_refused)
+            if was_refused:
+                sources.was_refused(label, failure)
+            else:
+                processes.change_sources(**sources.ended(label, failure))
         case Announce(sentence):
             view.say(sentence)
 

@@ -1,7 +1,9 @@
 """Decides which process is started again, when a run ends and how: pure, without process, pipe or clock.
 
 Put in what was seen, do what comes back. While the run is running, a stage that ends or hangs is started again, unless
-it has said why it cannot go on, or ends time after time without having done anything. Phases only go forward:
+it has said why it cannot go on, or ends time after time without having done anything. Of several sources one that
+cannot be read on ends alone: the others lose nothing by it, and the run says at its end that it has failed. Sources
+come and go while a run is running. Phases only go forward:
 
     running ──► finishing: the captures read no more, what is under way is finished    (a person's stop)
        │            │
@@ -20,7 +22,7 @@ from enum import IntEnum
 from math import inf
 
 from ..exit_status import ExitStatus
-from ..protocol.control import FromStage, Position, Quit, Ready, StageHeartbeat
+from ..protocol.control import FromStage, Position, Quit, Ready, Say, StageHeartbeat
 from .events import (
     Action,
     Announce,
@@ -29,6 +31,10 @@ from .events import (
     Kill,
     Member,
     ReportExit,
+    SourceAdded,
+    SourceEnded,
+    SourceIsThere,
+    SourceRemoved,
     StageMessage,
     StartAgain,
     StopAsked,
@@ -43,6 +49,7 @@ FINISHING_S = 2.1
 CLOSING_S = 1.5
 TERMINATING_S = 0.2
 KILLING_S = 0.3  # one that has not ended then waits for a disk or a device, and no kill ends that
+LEAVING_S = 10.0  # for a source that is removed: nobody waits for the end of the run, and slow stages may finish
 STOOD_STILL_S = 1.0  # a watcher that was away for so long has heard nobody, and must blame nobody for it
 
 
@@ -77,15 +84,19 @@ class Supervision:
     stop_asked: bool = field(init=False, default=False)  # by a person, or by `seconds`
     stop_asked_s: float | None = field(init=False, default=None)  # when
     restarts: Counter[str] = field(init=False, default_factory=Counter)  # by stage
+    failed: dict[str, str] = field(init=False, default_factory=dict)  # captures that ended alone: label -> sentence
     _alive: dict[str, Member] = field(init=False)
     _lives: dict[str, _Life] = field(init=False)
     _histories: RestartHistories = field(init=False)
     _coming: dict[str, tuple[float, Member]] = field(init=False, default_factory=dict)  # label -> when it is started
+    _new: set[str] = field(init=False, default_factory=set)  # captures that were added, and are not there yet
+    _leaving: dict[str, float] = field(init=False, default_factory=dict)  # removed captures -> when patience ends
     _all_is_done: bool = field(init=False, default=False)
     _phase_ends_s: float = field(init=False, default=inf)
     _enough_s: float = field(init=False, default=inf)
 
     def __post_init__(self):
+        self.members = list(self.members)
         self._alive = {member.label: member for member in self.members}
         self._lives = {member.label: _Life(self.now_s) for member in self.members}
         self._histories = RestartHistories(self._alive)
@@ -108,8 +119,15 @@ class Supervision:
                 return self._after_stop_asked(status)
             case StageMessage(_, Quit()):
                 return self._after_stop_asked(ExitStatus.DONE)
+            case SourceAdded(member):
+                self._add(member)
+            case SourceRemoved(label):
+                return self._remove(label)
             case StageMessage(label, message):
                 self._after_message(label, message)
+                if label in self._new and isinstance(message, Ready | Say):  # A live one that is away says so.
+                    self._new.discard(label)
+                    return [SourceIsThere(label), *self._after_time()]
         return self._after_time()
 
     # --- Somebody has ended ---
@@ -119,12 +137,16 @@ class Supervision:
         if member is None:
             return []  # It was left behind, and has ended after all.
         cause = cause_of(exited.status, life.hung)
+        if self.phase == Phase.RUNNING and exited.label in self._leaving:
+            return self._end_source(exited.label, None)
         if self.phase == Phase.RUNNING:
             history = self._histories.ended(member, cause, life.is_ready, life.position)
             may_end = self.once or member.stage == self.ends_with
             match after_exit(exited, member.stage, cause, history, may_end):
                 case Restart(delay_s):
                     return self._plan_restart(member, delay_s, exited, cause)
+                case EndRun() as end if self._ends_alone(member, end):
+                    return self._end_source(member.label, end.sentence)
                 case EndRun() as end:
                     self._set_failure(end)
                     return self._close()
@@ -132,7 +154,7 @@ class Supervision:
             self._set_failure(EndRun(ExitStatus.FAILED, exited.sentence or exit_description(exited, cause)))
             return self._close()
         if member.stage == self.ends_with and not self._count(self.ends_with):
-            self._all_is_done = exited.status == ExitStatus.DONE
+            self._all_is_done = exited.status == ExitStatus.DONE and not self.failed
             return self._close()
         if member.stage == "render" and self._count("capture"):
             return self._kill()  # Nobody is left for whom the captures could finish anything.
@@ -144,6 +166,48 @@ class Supervision:
         sentence = Announce(exit_description(exited, cause, "; it is started again"))
         is_worker = member.stage not in ("capture", "render")
         return [ReportExit(member.label, cause), sentence] if is_worker else [sentence]
+
+    # --- Sources come and go ---
+
+    def _add(self, member: Member) -> None:
+        self.members.append(member)
+        self._alive[member.label] = member
+        self._lives[member.label] = _Life(self.now_s)
+        self._histories.add(member.label)
+        self._new.add(member.label)
+
+    def _remove(self, label: str) -> list[Action]:
+        if label in self._alive:
+            self._leaving.setdefault(label, self.now_s + LEAVING_S)
+            return [TellStop(label)]
+        self._coming.pop(label, None)
+        self.failed.pop(label, None)  # Who removes it knows.
+        return self._end_source(label, None)
+
+    def _ends_alone(self, member: Member, end: EndRun) -> bool:
+        """Whether a capture ends without the others: one that was added, and one of several.
+
+        A mistake in what the run was told ends it, as long as no frame is in the outputs: nothing is lost by that.
+        """
+        captures = [other.label for other in self.members if other.stage == "capture"]
+        if member.label not in captures or len(captures) < 2:
+            return False
+        has_begun = any(self._lives[label].finished for label in captures if label != member.label)
+        return member.label in self._new or end.status != ExitStatus.REFUSED or has_begun
+
+    def _end_source(self, label: str, failure: str | None) -> list[Action]:
+        was_refused = failure is not None and label in self._new
+        self._new.discard(label)
+        self._leaving.pop(label, None)
+        self._histories.await_no_more(label)
+        actions: list[Action] = [SourceEnded(label, failure, was_refused)]
+        if failure is not None and not was_refused:
+            self.failed[label] = failure
+            actions.append(Announce(f"{failure} The other sources go on."))
+        if self._count("capture") or self.ends_with != "capture":
+            return actions
+        self._all_is_done = not self.failed
+        return [actions[0], *self._close()]
 
     def _is_failure(self, exited: Exited, stage: str) -> bool:
         """Who was asked to stop may end as it likes, except that what it holds must have come to its place."""
@@ -194,7 +258,15 @@ class Supervision:
             return self._next_phase()
         if self.phase == Phase.RUNNING and self.now_s >= self._enough_s:
             return self._after_stop_asked(ExitStatus.DONE)
-        return [*self._start_again(), *(self._kill_hung() if self.phase == Phase.RUNNING else [])]
+        if self.phase > Phase.RUNNING:
+            return self._start_again()
+        return [*self._start_again(), *self._kill_hung(), *self._end_leaving()]
+
+    def _end_leaving(self) -> list[Action]:
+        """A source that is removed and does not end is ended: what it has read and not finished is lost."""
+        late = [label for label, until_s in self._leaving.items() if self.now_s >= until_s]
+        self._leaving |= dict.fromkeys(late, inf)
+        return [Kill(label) for label in late]
 
     def _start_again(self) -> list[Action]:
         due = [label for label, (due_s, _) in self._coming.items() if self.now_s >= due_s]
@@ -231,6 +303,8 @@ class Supervision:
     def _close(self) -> list[Action]:
         if self.phase >= Phase.CLOSING:
             return []
+        if self.failed:
+            self._set_failure(EndRun(self.status or ExitStatus.FAILED, next(iter(self.failed.values()))))
         self._coming.clear()
         self._enter(Phase.CLOSING, CLOSING_S)
         if self.sentence and not self._count("render"):

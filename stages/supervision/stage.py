@@ -33,6 +33,7 @@ from ..protocol.control import (
     Refused,
     Restarts,
     Say,
+    SettingsChanged,
     SourceOpened,
     StageHeartbeat,
     Stop,
@@ -61,6 +62,7 @@ class ControlChannel:
         self._send = send
         self._has_quit = False
         self._exits: deque[WorkerExit] = deque()  # filled by the thread that listens
+        self._settings: Settings | None = None  # by the same
         self._lock = threading.Lock()
         self._finished = 0
         self._heartbeat_due_s = 0.0
@@ -91,6 +93,11 @@ class ControlChannel:
         """What the launcher has said of workers' processes that have ended, each once."""
         while self._exits:
             yield self._exits.popleft()
+
+    def changed_settings(self) -> Settings | None:
+        """The settings, if the launcher has changed them since this was asked last: other sources are read now."""
+        changed, self._settings = self._settings, None
+        return changed
 
     def run_with_heartbeat(self, work: Callable[[], object]) -> object:
         """Do what may take long and cannot send heartbeats itself, such as closing a large file; raises what it
@@ -155,6 +162,8 @@ class ControlChannel:
                 self.restarts = by_stage
             case WorkerExit() as ended:
                 self._exits.append(ended)
+            case SettingsChanged(settings):
+                self._settings = Settings.from_json(settings)
 
     def _tell(self, message: FromStage) -> None:
         with self._lock:

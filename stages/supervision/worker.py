@@ -143,6 +143,7 @@ def serve(
 class _Capture:
     """One capture that this worker works for."""
 
+    address: str
     socket: DealerSocket
     session: WorkerSession = field(default_factory=WorkerSession)
     reported_s: float = -inf  # when it was last told what is finished
@@ -172,7 +173,7 @@ class _Worker:
         self._once, self._injector = settings.once, injector_of(settings)
         self._transport = open_transport(self._injector, security_of(settings), control.say)
         self._render: DealerSocket = self._transport.connect(settings.render, kinds(*FROM_RENDER))
-        self._captures = [_Capture(self._transport.connect(at, kinds(*TO_WORKER))) for at in settings.captures]
+        self._captures = [self._connected(settings.captures[place]) for place in settings.read.values()]
         self._heartbeat_due_s = self._found_due_s = 0.0
         self._held: list[_Answered] = []
         self._held_until_s = inf
@@ -182,6 +183,8 @@ class _Worker:
     def run(self) -> None:
         self._control.ready()
         while not self._control.stop_requested and not (self._once and self._is_served):
+            if (changed := self._control.changed_settings()) is not None:
+                self._change_captures([changed.captures[place] for place in changed.read.values()])
             self._receive()
             capture, tasks = self._take_batch()
             if tasks:
@@ -200,6 +203,20 @@ class _Worker:
 
     def close(self) -> None:
         self._transport.close()
+
+    def _connected(self, address: str) -> _Capture:
+        return _Capture(address, self._transport.connect(address, kinds(*TO_WORKER)))
+
+    def _change_captures(self, addresses: list[str]) -> None:
+        """Work for the captures at these addresses from now on; what one that has gone had given is void."""
+        if self._held:
+            self._send_answers()
+        for capture in [c for c in self._captures if c.address not in addresses]:
+            self._captures.remove(capture)
+            self._transport.disconnect(capture.socket)
+        known = {capture.address for capture in self._captures}
+        self._captures += [self._connected(address) for address in addresses if address not in known]
+        self._heartbeat_due_s = 0.0
 
     @property
     def _is_served(self) -> bool:

@@ -357,6 +357,13 @@ class Transport:
         """Connect to an address, whether or not somebody is there yet; raises `SocketError`."""
         return self._add(DealerSocket(listens_to, self._security, self._say), [address])
 
+    def disconnect(self, dealer: DealerSocket) -> None:
+        """Close a connection: nothing comes from there any more."""
+        self._sockets.remove(dealer)
+        for socket in dealer.zmq_sockets:
+            self._poller.unregister(socket)
+        dealer.close()
+
     def waker(self) -> Waker:
         """A way for one other thread to end a `wait`."""
         waker = Waker(self._context)

@@ -118,6 +118,11 @@ class Display:
         stays = is_still(window.frame) or self._view.paused
         return (self._waits and stays) or bool(window.pictures.unseen)
 
+    def forget(self, source: str) -> None:
+        """A source does not belong to the run any more: its window is closed."""
+        if window := self._windows.pop(source, None):
+            window.close()
+
     def finish(self) -> None:
         """All is written: the windows say what they wait for."""
         self._finished = True

@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.protocol.control import Position, Ready, StageHeartbeat
+from stages.protocol.control import Position, Ready, Say, StageHeartbeat
 from stages.supervision.events import (
     Announce,
     Exited,
     Kill,
     Member,
     ReportExit,
+    SourceAdded,
+    SourceEnded,
+    SourceIsThere,
+    SourceRemoved,
     StageMessage,
     StartAgain,
     StopAsked,
@@ -29,7 +33,7 @@ from stages.supervision.exits import (
     cause_of,
     exit_description,
 )
-from stages.supervision.policy import Supervision
+from stages.supervision.policy import Phase, Supervision
 
 MEMBERS = [Member("render", "render", 5.0), Member("capture", "capture", 5.0), Member("gender", "gender", 5.0)]
 LABELS = [member.label for member in MEMBERS]
@@ -356,3 +360,112 @@ def test_sigterm_lets_the_captures_of_a_part_leave_and_ctrl_c_ends_the_run():
         assert supervision.step(Exited("capture", 0), 0.1) == [TellStop("gender")]
         assert supervision.step(Exited("gender", 0), 0.2) == [] and supervision.is_over
         assert supervision.status == status
+
+
+# --- Several sources ---
+
+TWO = [*MEMBERS, Member("capture-1", "capture", 5.0, 1)]
+THIRD = Member("capture-2", "capture", 5.0, 2)
+
+
+def two_sources_under_way() -> Supervision:
+    supervision = Supervision(list(TWO), 0.0)
+    for member in TWO:
+        supervision.step(StageMessage(member.label, Ready()), 0.0)
+    for label in ("capture", "capture-1"):
+        supervision.step(StageMessage(label, StageHeartbeat(finished=3)), 0.1)
+    return supervision
+
+
+def test_a_source_that_fails_ends_alone_and_the_run_says_so_at_its_end():
+    supervision = two_sources_under_way()
+    gone = "yard.mp4 cannot be read from frame 7 on."
+    assert supervision.step(Exited("capture-1", 1, gone), 1.0) == [
+        SourceEnded("capture-1", gone),
+        Announce(f"{gone} The other sources go on."),
+    ]
+    assert supervision.step(Exited("capture", 0), 2.0) == [TellStop("render"), TellStop("gender")]
+    for label in ("gender", "render"):
+        supervision.step(Exited(label, 0), 2.1)
+    assert (supervision.is_over, supervision.status, supervision.sentence) == (True, 1, gone)
+
+
+def test_a_run_whose_last_source_fails_ends_with_it():
+    supervision = two_sources_under_way()
+    supervision.step(Exited("capture", 0), 1.0)
+    done = supervision.step(Exited("capture-1", 1, "yard is away."), 2.0)
+    assert done == [SourceEnded("capture-1", "yard is away."), TellStop("render"), TellStop("gender")]
+    assert (supervision.status, supervision.sentence) == (1, "yard is away.")
+
+
+def test_a_source_whose_capture_crashes_again_and_again_ends_alone():
+    supervision, now_s = two_sources_under_way(), 1.0
+    for _ in range(5):
+        done = supervision.step(Exited("capture-1", 1), now_s)
+        now_s += 3.0
+        supervision.step(StageMessage("capture", StageHeartbeat(finished=4)), now_s)
+        supervision.step(Tick(), now_s)
+        supervision.step(StageMessage("capture-1", Ready()), now_s)
+    assert [type(action) for action in done] == [SourceEnded, Announce]
+    assert "5 times in a row" in supervision.failed["capture-1"]
+    assert supervision.phase == Phase.RUNNING
+
+
+def test_two_captures_that_each_crash_once_as_they_start_are_both_started_again():
+    supervision = Supervision(list(TWO), 0.0)
+    supervision.step(Exited("capture", 1), 0.1)
+    supervision.step(Exited("capture-1", 1), 0.2)
+    assert supervision.step(Tick(), 0.5) == [StartAgain("capture"), StartAgain("capture-1")]
+
+
+def test_a_source_that_is_refused_before_a_frame_is_in_the_outputs_refuses_the_run():
+    supervision = Supervision(list(TWO), 0.0)
+    supervision.step(StageMessage("capture", Ready()), 0.1)
+    supervision.step(Exited("capture-1", 2, "yard.txt is no video."), 0.2)
+    assert (supervision.status, supervision.sentence) == (2, "yard.txt is no video.")
+
+
+def test_a_source_is_added_when_it_has_been_opened():
+    supervision = two_sources_under_way()
+    assert supervision.step(SourceAdded(THIRD), 1.0) == []
+    assert supervision.step(StageMessage("capture-2", StageHeartbeat()), 1.1) == []
+    assert supervision.step(StageMessage("capture-2", Ready()), 1.2) == [SourceIsThere("capture-2")]
+    assert supervision.step(Exited("capture", 0), 2.0) == supervision.step(Exited("capture-1", 0), 2.0) == []
+    assert supervision.step(Exited("capture-2", 0), 3.0) == [TellStop("render"), TellStop("gender")]
+
+
+def test_a_camera_that_is_away_is_added_as_soon_as_it_is_waited_for():
+    supervision = two_sources_under_way()
+    supervision.step(SourceAdded(THIRD), 1.0)
+    away = StageMessage("capture-2", Say("no /dev/video3 yet; waiting 60 s for it"))
+    assert supervision.step(away, 1.2) == [SourceIsThere("capture-2")]
+
+
+def test_an_added_source_that_is_refused_changes_nothing():
+    supervision = two_sources_under_way()
+    supervision.step(SourceAdded(THIRD), 1.0)
+    refused = Exited("capture-2", 2, "notes.txt is no video.")
+    assert supervision.step(refused, 1.2) == [SourceEnded("capture-2", "notes.txt is no video.", was_refused=True)]
+    assert (supervision.phase, supervision.failed, supervision.status) == (Phase.RUNNING, {}, 0)
+
+
+def test_a_removed_source_finishes_what_it_has_read_and_is_not_started_again():
+    supervision = two_sources_under_way()
+    assert supervision.step(SourceRemoved("capture-1"), 1.0) == [TellStop("capture-1")]
+    assert supervision.step(Exited("capture-1", -9), 1.5) == [SourceEnded("capture-1")]
+    assert tick_until(supervision, 1.5, 3.0, beating=LABELS) == []
+
+
+def test_a_removed_source_that_does_not_end_is_killed():
+    supervision = two_sources_under_way()
+    supervision.step(SourceRemoved("capture-1"), 0.1)
+    done = tick_until(supervision, 0.1, 12.0, beating=[*LABELS, "capture-1"])
+    assert done == [(10.1, Kill("capture-1"))]
+
+
+def test_a_source_that_has_failed_and_is_removed_is_no_failure_of_the_run():
+    supervision = two_sources_under_way()
+    supervision.step(Exited("capture-1", 1, "yard is away."), 1.0)
+    assert supervision.step(SourceRemoved("capture-1"), 2.0) == [SourceEnded("capture-1")]
+    supervision.step(Exited("capture", 0), 3.0)
+    assert (supervision.status, supervision.sentence) == (0, None)

@@ -123,6 +123,13 @@ class ViewerFeed:
             self._source(source).recording = recording
             self._changes += 1
 
+    def forget(self, source: str) -> None:
+        """A source does not belong to the run any more."""
+        with self._lock:
+            # Anew, for a thread that goes through them.
+            self.sources = {name: known for name, known in self.sources.items() if name != source}
+            self._changes += 1
+
     def is_still(self, source: str) -> bool:
         """Whether the newest picture of a source is no frame of a video or camera."""
         known = self.sources.get(source)
@@ -172,11 +179,12 @@ class ViewerFeed:
 
     def _next_of_all(self, viewer: Viewer) -> str | None:
         """The source after that of the last message which has a picture that this browser does not have."""
-        names = list(self.sources)
+        sources = self.sources
+        names = list(sources)
         last = next(reversed(viewer.drawn), None)
         after = names.index(last) + 1 if last in names else 0
         for name in names[after:] + names[:after]:
-            newest = self.sources[name].newest(viewer.blurred)
+            newest = sources[name].newest(viewer.blurred)
             if newest is not None and viewer.drawn.get(name) != (newest.number, viewer.blurred):
                 viewer.drawn.pop(name, None)  # So that it is the last in their order when it is sent.
                 return name

@@ -134,6 +134,11 @@ class Web:
         self._feed.finished(frame, to_anonymize, live)
         self._wake()
 
+    def forget(self, source: str) -> None:
+        """A source does not belong to the run any more: its tab and its picture go."""
+        self._feed.forget(source)
+        self._wake()
+
     def preview(self, frame: FinishedFrame) -> None:
         """The newest picture of a live source, with the faces of the newest that has been analysed."""
         self._feed.preview(frame)

@@ -1,0 +1,223 @@
+"""How a run is asked to change its sources: by files in its folder, and by its configuration file.
+
+`facepipe source` writes a request into a folder of the run that only its user may write to, and waits for the answer.
+A thread of the run looks there, and at the configuration; it also waits for a disk that does not answer, which the
+launcher must not. Both ways become the same `Request`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..config.schema import Pipeline
+from ..errors import FacepipeError, reason
+from ..layout import LOCK, REQUESTS
+from ..locks import Taken, locked
+from ..results.atomic import make_private_folder, open_plain
+from ..supervision.run_sources import Remark, Request
+
+ASKED, ANSWERED = ".json", ".answer"  # what the names of requests and answers end in
+LOOK_S, LOOK_AT_CONFIG_S = 0.1, 1.0
+LARGEST_BYTES = 1_000_000
+ANSWER_S = 150.0  # a source that is removed has ten seconds, one that is added may open slowly
+
+Put = Callable[[Request | Remark], None]
+
+
+class NotAsked(FacepipeError):
+    """The run cannot be asked, or has not answered."""
+
+
+# --- The run's side ---
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigWatch:
+    """A configuration file whose sources are followed."""
+
+    path: Path
+    read: Callable[[], Pipeline]  # raises a `FacepipeError`
+    say: Callable[[str], None]  # for the thread that answers requests
+
+
+@contextmanager
+def heard(folder: Path, pipeline: Pipeline, watch: ConfigWatch | None, put: Put) -> Iterator[None]:
+    """Hear requests as long as this lasts, and hand them to `put`.
+
+    `folder`: that of the run; `pipeline`: what it was begun with.
+    """
+    over = threading.Event()
+    place = folder / REQUESTS
+    with contextlib.suppress(OSError):  # Without it nobody can ask, and the run is well.
+        make_private_folder(place)
+        _clear(place)
+    thread = threading.Thread(target=_listen, args=(place, pipeline, watch, put, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(2 * LOOK_S)
+        with contextlib.suppress(OSError):
+            _clear(place)
+            place.rmdir()
+
+
+def _listen(place: Path, pipeline: Pipeline, watch: ConfigWatch | None, put: Put, over: threading.Event) -> None:
+    follower = _Follower(watch, pipeline, put) if watch else None
+    look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
+    while not over.wait(LOOK_S):
+        for path in sorted(place.glob(f"*{ASKED}")):
+            with contextlib.suppress(OSError):
+                _take(path, put)
+        if follower and time.monotonic() >= look_at_config_s:
+            look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
+            follower.look()
+
+
+def _take(path: Path, put: Put) -> None:
+    with open_plain(path) as file:
+        text = file.read(LARGEST_BYTES)
+    path.unlink()
+
+    def answer(is_done: bool, lines: list[str]) -> None:
+        with contextlib.suppress(OSError):  # Who has asked is gone, and the folder too.
+            _write(path.with_suffix(ANSWERED), {"done": is_done, "lines": lines})
+
+    try:
+        asked = json.loads(text)
+        request = Request(asked["action"], answer, str(asked["name"]), asked["spec"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        answer(False, ["the request is none of facepipe source."])
+        return
+    put(request)
+
+
+class _Follower:
+    """Makes requests of what has changed in the configuration file."""
+
+    def __init__(self, watch: ConfigWatch, pipeline: Pipeline, put: Put):
+        self._watch, self._put = watch, put
+        self._last = pipeline  # what the file said last
+        self._seen = self._stamp()
+        self._read: dict[str, str | int] = dict(pipeline.sources)  # as far as it follows from the file
+
+    def look(self) -> None:
+        """Look whether the file has changed."""
+        stamp = self._stamp()
+        if stamp is None or stamp == self._seen:  # An editor may have taken it away for a moment.
+            return
+        self._seen, name = stamp, self._watch.path.name
+        try:
+            wanted = self._watch.read()
+        except FacepipeError as error:
+            self._put(Remark(f"{error} The run goes on as it is."))
+            return
+        last, self._last = self._last, wanted
+        if _but_sources(wanted) != _but_sources(last):
+            self._put(Remark(f"{name} was changed: while a run goes on, only sources are added and removed by it"))
+        for source in [source for source in self._read if source not in wanted.sources]:
+            self._ask(Request("remove", self._answer(source, None), source))
+        for source, spec in wanted.sources.items():
+            if source not in self._read:
+                areas = wanted.zones.get(source, {}), wanted.lines.get(source, {})
+                self._ask(Request("add", self._answer(source, spec), source, spec, *areas))
+            elif self._read[source] != spec:
+                self._put(Remark(f"{name}: {source} is another source now; give that another name"))
+
+    def _ask(self, request: Request) -> None:
+        self._put(request)
+
+    def _answer(self, source: str, spec: str | int | None) -> Callable[[bool, list[str]], None]:
+        def answer(is_done: bool, lines: list[str]) -> None:
+            if is_done and spec is None:
+                self._read.pop(source, None)
+            elif is_done:
+                self._read[source] = spec
+            for line in lines:
+                self._watch.say(line.rstrip("."))
+
+        return answer
+
+    def _stamp(self) -> tuple | None:
+        try:
+            found = os.stat(self._watch.path)
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _but_sources(pipeline: Pipeline) -> Pipeline:
+    """What is left of a configuration without its sources, and the zones and lines of those."""
+    return replace(pipeline, sources={}, zones={}, lines={})
+
+
+# --- The other side ---
+
+
+def ask(folder: Path, action: str, name: str = "", spec: str | int = "") -> tuple[bool, list[str]]:
+    """Ask the run in a folder; returns whether it is done, and sentences.
+
+    Raises `NotAsked` where no run is going on there that can be asked.
+    """
+    place = folder / REQUESTS
+    if not is_running(folder):
+        raise NotAsked(f"no run is writing to {folder}; name the folder of one that is with --output.")
+    if not place.is_dir():
+        raise NotAsked(
+            f"the run in {folder} has one source, and no other can be added; begin one with sources: and two names."
+        )
+    asked = place / f"{uuid.uuid4().hex}{ASKED}"
+    try:
+        _write(asked, {"action": action, "name": name, "spec": spec})
+    except OSError as error:
+        raise NotAsked(f"{place} cannot be written to: {reason(error)}; ask as the user of the run.") from None
+    return _awaited(folder, asked)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a run holds this folder."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with locked(folder / LOCK):
+            return False
+    except Taken:
+        return True
+    except OSError:  # Another user's: it is not ours to lock.
+        return True
+
+
+def _awaited(folder: Path, asked: Path) -> tuple[bool, list[str]]:
+    answered, until_s = asked.with_suffix(ANSWERED), time.monotonic() + ANSWER_S
+    while time.monotonic() < until_s:
+        with contextlib.suppress(FileNotFoundError):
+            said = json.loads(answered.read_bytes())
+            answered.unlink(missing_ok=True)
+            return said["done"], said["lines"]
+        if not asked.parent.is_dir():
+            raise NotAsked(f"the run in {folder} has ended, and has not answered.")
+        time.sleep(LOOK_S / 2)
+    raise NotAsked(f"the run in {folder} has not answered for {ANSWER_S:.0f} s; look at what it says.")
+
+
+def _write(path: Path, said: dict) -> None:
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(said, file)
+    os.replace(part, path)
+
+
+def _clear(place: Path) -> None:
+    for path in place.iterdir():
+        path.unlink()
