@@ -366,6 +366,7 @@ class Capture:
         first = self._dispatcher.read if self._source.live else 0
         self._dispatcher = self._new_dispatcher(first, self._dispatcher.evicted, self._dispatcher.answering)
         self._said_hello_s = float("-inf")
+        self._wait_told_s = time.monotonic() + WAIT_TOLD_S
         self._must_go_back = not self._source.live
 
     def _new_dispatcher(

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2  # noqa: F401  (first: once PyAV's X libraries are loaded, OpenCV's window hangs as it opens)
 from msgspec import structs
 
+from .delivery.turns import Turns
 from .errors import FacepipeError
 from .program import run_stage
 from .protocol import limits
@@ -28,6 +29,7 @@ from .transport.sockets import RouterSocket, Transport
 WAIT_S = 0.05
 PROGRESS_S = 0.5
 WINDOW_WAIT_S = 0.01  # how soon a key is noticed
+EMIT_S = 0.05  # in a turn: what has come meanwhile is heard after that
 
 
 def main(settings: Settings, control: ControlChannel) -> None:
@@ -58,6 +60,7 @@ class _Render:
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
         self._screens = open_screens(settings, self._cards, self._outputs.incarnation, control, self._remark)
         self._peers: RouterSocket = transport.bind(settings.binds, kinds(*TO_RENDER))
+        self._turns: Turns[RenderedSource] = Turns()
         self._welcomed: set[str] = set()
         self._said_progress_s, self._said_finished = float("-inf"), False
         self._said_answer = False
@@ -92,7 +95,8 @@ class _Render:
     def _turn(self) -> None:
         if (changed := self._control.changed_settings()) is not None:
             self._change(changed)
-        self._transport.wait(WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
+        is_behind = any(source.is_behind for source in self._sources.values())
+        self._transport.wait(0.0 if is_behind else WINDOW_WAIT_S if self._screens.has_keys else WAIT_S)
         for connection, message in self._peers.receive():
             self._welcome(connection, message.run)
             self._hear(connection, message)
@@ -101,6 +105,7 @@ class _Render:
             for name, source in self._sources.items():
                 if header.get("source") == name and header.get("kind") in (Faces.kind, Attribute.kind):
                     source.malformed(header, reason)
+        self._emit()
         self._screens.turn(self._sources, self._control)
         if self._is_clean and not self._said_answer:
             self._said_answer = True
@@ -109,6 +114,12 @@ class _Render:
             if source.acknowledge():
                 self._control.finished()
         self._speak()
+
+    def _emit(self) -> None:
+        """Write, draw and show what is complete, one frame of each source in turn."""
+        until_s = time.monotonic() + EMIT_S
+        while (source := self._turns.next(lambda source: source.is_behind)) and time.monotonic() < until_s:
+            source.emit()
 
     def _say_what_is_waited_for(self) -> None:
         """A run that waits for a person says so: its answer is told now, and not when the person has left."""
@@ -168,6 +179,7 @@ class _Render:
             if not self._is_known(hello.source):
                 return  # A capture that this run does not know; it says hello again, and is never answered.
             source = self._sources[hello.source] = self._new_source(hello)
+            self._turns.add(source)
         if reason := source.start(connection, hello):
             self._peers.send(connection, WorkerRefused(run=hello.run, reason=reason))
 
@@ -183,6 +195,7 @@ class _Render:
         self._settings = settings
         for name in [name for name in self._sources if not self._is_known(name)]:
             source = self._sources.pop(name)
+            self._turns.remove(source)
             self._control.run_with_heartbeat(source.close)
             self._left = _merged(_report_of({name: source}), self._left)
             self._left_failures += source.failures

@@ -45,7 +45,7 @@ class Assigner:
 
     def assign(self, stage: str, number: int, connection: str) -> Iterator[Action]:
         """Give the task of a frame to a worker."""
-        frame, worker = self._tasks.frames[number], self._workers.here[connection]
+        frame, worker = self._tasks.frames[number], self._workers.given(connection)
         worker.last_seq += 1
         worker.under_way[worker.last_seq] = number
         frame.holders[stage] = connection

@@ -117,6 +117,18 @@ class WorkerSession:
         """Capture has been told what is finished, by a heartbeat or by the crops of a frame."""
         self.reported = self.finished
 
+    def take_batch(self) -> list[Frame | Crops]:
+        """Take out what waits, up to a batch of faces; a picture goes alone."""
+        batch, faces = [], 0
+        while self.waiting:
+            crops = self.waiting[0]
+            size = len(crops.arrays[0]) if isinstance(crops, Crops) else limits.BATCH_FACES
+            if batch and faces + size > limits.BATCH_FACES:
+                break
+            batch.append(self.waiting.popleft())
+            faces += size
+        return batch
+
     def _start_anew(self, welcome: Welcome) -> None:
         self.run, self.source = welcome.run, welcome.source
         self.epoch, self.session_id, self.most = (

@@ -26,6 +26,7 @@ class Worker:
     number: int  # by which the grants of its tasks name it
     credit: int = 0
     last_seq: int = 0
+    last_given: int = 0  # the number of the last task that it was given, of all that were given to anybody
     under_way: dict[int, int] = field(default_factory=dict)  # seqs sent and not seen finished -> frame
     state: WorkerState = WorkerState.SERVING
     isolated_frame: int | None = None  # ISOLATED: the frame of its quarantined task
@@ -89,6 +90,7 @@ class Workers:
     def __init__(self):
         self.here: dict[str, Worker] = {}
         self.taken = 0  # the highest number that one was given
+        self._given = 0  # tasks so far
         self._lost: dict[tuple, Worker] = {}  # identity -> its last incarnation that is gone, until it is known why
         self._ended: dict[tuple, int] = {}  # identity -> the highest incarnation whose process has ended
         self._session_ids: dict[str, int | None] = {}  # connection -> its session; None when it was lost
@@ -131,11 +133,20 @@ class Workers:
 
     def with_most_credit(self, credit: dict[str, int]) -> str | None:
         """Who of these can take most, which is one less then; None if nobody can take anything."""
-        with_most_credit = max(credit, key=credit.get, default=None)
+        # Of equals the one that was asked longest ago: other sources hand out work too, and unseen by each other all
+        # of them would ask the same one first.
+        with_most_credit = max(credit, key=lambda c: (credit[c], -self.here[c].last_given), default=None)
         if with_most_credit is None or credit[with_most_credit] <= 0:
             return None
         credit[with_most_credit] -= 1
         return with_most_credit
+
+    def given(self, connection: str) -> Worker:
+        """A worker that is given a task now."""
+        self._given += 1
+        worker = self.here[connection]
+        worker.last_given = self._given
+        return worker
 
     def has_others(self, worker: Worker) -> bool:
         """Whether its stage has other workers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -75,9 +75,11 @@ class RenderedSource:
         self._grants = Grants("", 0)
         self._refusals = Refusals()
         self._is_live = self._reads_ring = False
-        self._clean = self._is_stopped = False
+        self._clean = self._is_stopped = self._is_broken = False
         self._due, self._number, self._said_s = False, 0, 0.0
         self._preview_taken = 0
+        # What the joiner has decided and was not done yet: a frame that waits for its turn, and what follows it.
+        self._decided: deque[joiner.Emit | Drop | joiner.CloseOutputs] = deque()
         self._newest: FinishedFrame | None = None
         self._given_up: set[tuple[int, str]] = set()  # written down already
         self._said_up_to = before.position
@@ -103,6 +105,8 @@ class RenderedSource:
             self._stats.told(hello.latency)
         if self._joiner.epoch is None or hello.epoch > self._joiner.epoch:
             self._grants, self._refusals = Grants(hello.key, hello.epoch), Refusals()
+        if hello.epoch > (self._joiner.epoch or 0):
+            self._emit_all()  # The next capture is told of what is in the outputs.
         if hello.epoch >= (self._joiner.epoch or 0):
             self._step(replace(hello, key="", ring=None))  # No trace has the key.
             self._due = True
@@ -169,7 +173,7 @@ class RenderedSource:
         if self._lease.holder is None or not (self._due or now_s - self._said_s >= ACK_S):
             return False
         self.recorder.check()
-        has_moved, self._said_up_to = self._joiner.next_frame > self._said_up_to, self._joiner.next_frame
+        has_moved, self._said_up_to = self._done_up_to > self._said_up_to, self._done_up_to
         self._due, self._said_s = False, now_s
         self._number += 1
         acked_up_to = self._acked_up_to
@@ -204,7 +208,28 @@ class RenderedSource:
         them than `window` and `window_memory` wait, and the source is read as fast as a person looks.
         """
         unseen = self._screens.unseen
-        return self._joiner.next_frame if unseen is None else min(unseen, self._joiner.next_frame)
+        return self._done_up_to if unseen is None else min(unseen, self._done_up_to)
+
+    @property
+    def _done_up_to(self) -> int:
+        """Every frame below it is in the outputs, or dropped."""
+        return self._decided[0].frame if self._decided else self._joiner.next_frame
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a frame that is complete waits to be written."""
+        return bool(self._decided)
+
+    def emit(self) -> None:
+        """Write, draw and show the next frame; raises `OutputError`."""
+        self._is_broken = True  # If this raises, nothing may be written behind it.
+        self._emit(self._decided.popleft())
+        self._is_broken, self._due = False, True
+        self._do_what_needs_no_turn()
+
+    def _emit_all(self) -> None:
+        while self.is_behind and not self._is_broken:
+            self.emit()
 
     @property
     def is_looked_at(self) -> bool:
@@ -218,6 +243,7 @@ class RenderedSource:
 
     def close(self) -> None:
         """Bring the outputs in order, whether or not the source has ended."""
+        self._emit_all()
         self._outputs.close()
 
     @property
@@ -247,7 +273,9 @@ class RenderedSource:
 
     def report(self) -> SourceReport:
         """The account so far."""
-        return replace(self._stats.report(self._joiner), people=self._outputs.people)
+        report = self._stats.report(self._joiner)
+        waiting = sum(isinstance(action, joiner.Emit) for action in self._decided)
+        return replace(report, rendered=report.rendered - waiting, people=self._outputs.people)
 
     def _step(self, event: joiner.Event) -> None:
         acked_up_to = self._joiner.next_frame
@@ -258,18 +286,23 @@ class RenderedSource:
             self._due = True
             self._given_up = {(frame, stage) for frame, stage in self._given_up if frame >= self._joiner.next_frame}
         for action in actions:
-            match action:
-                case joiner.Emit():
-                    self._emit(action)
-                case Drop():
-                    self.recorder.drop_log.dropped(action.first, action.last, action.stage, action.reason)
-                case joiner.Contradicted(faces):
-                    assignment = self._grants.assignment(faces.grant)
-                    self._refuse(assignment, "names other boxes than its crops, or before")
+            if isinstance(action, joiner.Contradicted):
+                assignment = self._grants.assignment(action.faces.grant)
+                self._refuse(assignment, "names other boxes than its crops, or before")
+            else:
+                self._decided.append(action)
+            self._due = True
+        self._do_what_needs_no_turn()
+
+    def _do_what_needs_no_turn(self) -> None:
+        """What was decided before the next frame: it costs nothing."""
+        while self._decided and not isinstance(self._decided[0], joiner.Emit):
+            match self._decided.popleft():
+                case Drop() as drop:
+                    self.recorder.drop_log.dropped(drop.first, drop.last, drop.stage, drop.reason)
                 case joiner.CloseOutputs():
                     self._outputs.close(has_ended=not self._is_stopped)
                     self._clean = True
-            self._due = True
 
     def _emit(self, emit: joiner.Emit) -> None:
         self._on_frame(emit.frame, self._name)

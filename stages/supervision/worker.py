@@ -15,8 +15,8 @@ from math import inf
 from ..config.settings import Settings
 from ..delivery.session import WorkerSession
 from ..delivery.tasks import DETECT
+from ..delivery.turns import Turns
 from ..errors import StartupRejected
-from ..protocol import limits
 from ..protocol.generations import Incarnation, Run
 from ..protocol.messages import (
     FROM_RENDER,
@@ -173,6 +173,7 @@ class _Worker:
         self._once, self._injector = settings.once, injector_of(settings)
         self._transport = open_transport(self._injector, security_of(settings), control.say)
         self._render: DealerSocket = self._transport.connect(settings.render, kinds(*FROM_RENDER))
+        self._turns: Turns[_Capture] = Turns()
         self._captures = [self._connected(settings.captures[place]) for place in settings.read.values()]
         self._heartbeat_due_s = self._found_due_s = 0.0
         self._held: list[_Answered] = []
@@ -186,9 +187,9 @@ class _Worker:
             if (changed := self._control.changed_settings()) is not None:
                 self._change_captures([changed.captures[place] for place in changed.read.values()])
             self._receive()
-            capture, tasks = self._take_batch()
-            if tasks:
-                self._work(capture, tasks)
+            only = self._isolated
+            if capture := self._turns.next(lambda c, only=only: bool(c.session.waiting) and only in (None, c)):
+                self._work(capture, capture.session.take_batch())
             if self._held and (time.monotonic() >= self._held_until_s or not self._has_work):
                 self._send_answers()
             self._confirm_isolation()
@@ -205,7 +206,9 @@ class _Worker:
         self._transport.close()
 
     def _connected(self, address: str) -> _Capture:
-        return _Capture(address, self._transport.connect(address, kinds(*TO_WORKER)))
+        capture = _Capture(address, self._transport.connect(address, kinds(*TO_WORKER)))
+        self._turns.add(capture)
+        return capture
 
     def _change_captures(self, addresses: list[str]) -> None:
         """Work for the captures at these addresses from now on; what one that has gone had given is void."""
@@ -213,6 +216,7 @@ class _Worker:
             self._send_answers()
         for capture in [c for c in self._captures if c.address not in addresses]:
             self._captures.remove(capture)
+            self._turns.remove(capture)
             self._transport.disconnect(capture.socket)
         known = {capture.address for capture in self._captures}
         self._captures += [self._connected(address) for address in addresses if address not in known]
@@ -257,24 +261,6 @@ class _Worker:
         return f"{self._identity.stage} is refused by capture: {reason}."
 
     # --- Working ---
-
-    def _take_batch(self) -> tuple[_Capture | None, list[Task]]:
-        """What waits in one session, up to a batch of faces; a picture goes alone. The sessions take turns."""
-        only = self._isolated
-        waits = (c for c in self._captures if c.session.waiting and (only is None or c is only))
-        capture = next(waits, None)
-        if capture is None:
-            return None, []
-        self._captures.remove(capture)
-        self._captures.append(capture)
-        waiting, batch, faces = capture.session.waiting, [], 0
-        while waiting:
-            size = len(waiting[0].arrays[0]) if isinstance(waiting[0], Crops) else limits.BATCH_FACES
-            if batch and faces + size > limits.BATCH_FACES:
-                break
-            batch.append(waiting.popleft())
-            faces += size
-        return capture, batch
 
     @property
     def _has_work(self) -> bool:
