@@ -81,12 +81,13 @@ def _account(job: Job, outcome: Outcome) -> RunAccount:
     if job.pipeline.hosts:  # What is busy may run on several; `auto` is taken to be alike on all.
         replicas |= Placement.of(job.pipeline).everywhere(job.pipeline.replicas(cores()))
     render = of_all_lives([*outcome.reports.get("render", {}).values()])
-    return account(_captures(outcome), render, replicas, outcome.restarts, outcome.failures)
+    return account(_captures(job, outcome), render, replicas, outcome.restarts, outcome.failures)
 
 
-def _captures(outcome: Outcome) -> list[CaptureReport]:
+def _captures(job: Job, outcome: Outcome) -> list[CaptureReport]:
     """What each capture has reported, those of sources that were added too."""
-    whole = (of_all_lives([*lives.values()]) for lives in outcome.reports.values())
+    labels = dict.fromkeys([*job.processes, *outcome.reports])
+    whole = (of_all_lives([*outcome.reports.get(label, {}).values()]) for label in labels)
     return [report for report in whole if isinstance(report, CaptureReport)]
 
 
@@ -138,7 +139,7 @@ def _tell(came: RunAccount, outcome: Outcome, job: Job, results: OutputFolder) -
     if _is_worth_telling(came, outcome) and not options.quiet:
         in_full = full_lines(came) if options.verbose else []
         said = result_lines(came, _found(came, outcome, results), shown, options.verbose)
-        stopped = _stopped(outcome, _captures(outcome), bool(results.results))
+        stopped = _stopped(outcome, _captures(job, outcome), bool(results.results))
         print_lines(sys.stdout, *in_full, *stopped, *said, within_s=patience_s)
     if outcome.sentence:
         print_lines(sys.stderr, f"facepipe: {outcome.sentence}", within_s=patience_s)
