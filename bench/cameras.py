@@ -46,6 +46,7 @@ from stages.sources.opening import open_source
 SAMPLE_S = 5.0
 STARTING_S = 600.0  # at most, until each camera has a finished frame
 SETTLING_S = 15.0  # after that: what came while the stages were starting has been dropped
+GROWN_COUNT = 2  # descriptors and threads of a process that come and go
 GROWN_MB, GROWN_SHARE = 10.0, 0.02  # a stage that has not grown by more, in MB for each process and as a share, is flat
 
 
@@ -81,7 +82,7 @@ class Measured:
 
     @property
     def grown(self) -> list[str]:
-        """What has more memory in the last quarter of the time than in the one before it: its stage, and how much."""
+        """What has grown in the last quarter of the time beside the one before it: its stage, and by how much."""
         found = []
         quarter = len(self.memory) // 4
         for stage, last in self.memory[-1].items() if quarter else ():
@@ -89,6 +90,11 @@ class Measured:
             before, after = median(sizes[-2 * quarter : -quarter]), median(sizes[-quarter:])
             if after - before > max(GROWN_MB * last.processes, GROWN_SHARE * before):
                 found.append(f"{stage} by {after - before:.0f} MB")
+            for what in ("descriptors", "threads"):
+                counts = [getattr(sample[stage], what) for sample in self.memory if stage in sample]
+                before, after = median(counts[-2 * quarter : -quarter]), median(counts[-quarter:])
+                if after - before > GROWN_COUNT * last.processes:
+                    found.append(f"{stage} by {after - before:.0f} {what}")
         return found
 
     def latency_s(self, share: float) -> float:
@@ -135,6 +141,9 @@ class Measured:
         for stage, last in sorted(self.memory[-1].items()):
             sizes = [sample[stage].memory_mb for sample in self.memory if stage in sample]
             figures.append(figure(f"{stage}, memory", sizes, "MB", "", f"{last.processes} processes"))
+        for what in ("descriptors", "threads"):
+            counts = [sum(getattr(held, what) for held in sample.values()) for sample in self.memory]
+            figures.append(figure(f"all, {what}", counts, ""))
         totals = [sum(held.memory_mb for held in sample.values()) for sample in self.memory]
         figures.append(figure("all, memory", totals, "MB", "", ", ".join(self.grown) or "flat"))
         figures.append(figure("from the camera, motion JPEG", self.jpeg_bytes / 1e3, "kB", "", "a frame"))

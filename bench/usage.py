@@ -1,11 +1,11 @@
-"""What the processes of a running command use: processor time and memory, by stage."""
+"""What the processes of a running command use: processor time, memory, descriptors and threads, by stage."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import psutil
@@ -20,18 +20,21 @@ class Usage:
     processes: int
     cpu_s: float  # of those that are there, user and system
     memory_mb: float  # pages that several share count in parts (PSS), so that stages can be added
+    descriptors: int = 0
+    threads: int = 0
 
 
 def usage(command: psutil.Process) -> dict[str, Usage]:
     """By stage, of this process and all that it has started."""
-    found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    found: defaultdict[str, list[Usage]] = defaultdict(list)
     for process in (command, *command.children(recursive=True)):
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):  # It has ended since.
             times = process.cpu_times()
-            found[_stage(process)].append((times.user + times.system, _memory_mb(process.pid)))
+            used = 1, times.user + times.system, _memory_mb(process.pid), process.num_fds(), process.num_threads()
+            found[_stage(process)].append(Usage(*used))
     return {
-        stage: Usage(len(each), sum(cpu_s for cpu_s, _ in each), sum(memory_mb for _, memory_mb in each))
-        for stage, each in found.items()
+        stage: Usage(*(sum(getattr(each, name.name) for each in all_of_it) for name in fields(Usage)))
+        for stage, all_of_it in found.items()
     }
 
 
