@@ -552,7 +552,7 @@ class Pipeline:
     reconnect: Annotated[
         Annotated[float, Between(0, 86400)] | Literal["forever"],
         "Live sources: a camera or stream that is lost, or not available yet, is tried for this"
-        " number of seconds before the run ends.",
+        " number of seconds before it is given up; with the last source the run ends.",
     ] = 60.0
     resend_after: Annotated[
         float,

@@ -80,7 +80,7 @@ class Endpoints:
         """
         mqtt = pipeline.mqtt
         if mqtt.broker is not None:
-            _refuse_equal_topics(pipeline)
+            refuse_equal_topics(pipeline)
         broker = None if mqtt.broker is None else _broker(mqtt, Store(folder, environment))
         hooks = [_hook(name, hook, Store(folder, environment)) for name, hook in pipeline.webhooks.items()]
         areas = {name or "": pipeline.areas_of(name) for name in pipeline.all_sources()}
@@ -98,7 +98,7 @@ class Endpoints:
         )
 
 
-def _refuse_equal_topics(pipeline: Pipeline) -> None:
+def refuse_equal_topics(pipeline: Pipeline) -> None:
     """Raise `ConfigError` for two sources with one topic."""
     before: dict[str, str] = {}
     for name in pipeline.sources:

@@ -32,6 +32,10 @@ class RunAdmission:
         name, spec = request.name, request.spec
         wanted = with_source(pipeline, name, spec, request.zones, request.lines)
         _refuse_mistakes(wanted)
+        if pipeline.mqtt.broker is not None:
+            from ..connect.endpoints import refuse_equal_topics  # TLS comes with it.
+
+            refuse_equal_topics(wanted)
         refuse(spec)
         address = addresses(pipeline.port, place + 1).captures[place]
         self._held.enter_context(claim([address], pipeline.port))

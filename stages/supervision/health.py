@@ -59,6 +59,11 @@ class Health:
         self._ready.discard(label)
         self._readings.pop(label, None)
 
+    def ended(self, label: str) -> None:
+        """A process does not belong to the run any more."""
+        self._labels = tuple(other for other in self._labels if other != label)
+        self.started_again(label)
+
     def unready(self) -> list[str]:
         """Why the run is not ready, in sentences; none: it is."""
         opening = [f"{label} is starting" for label in self._labels if label not in self._ready]

@@ -57,6 +57,9 @@ class RunView(Protocol):
     def started_again(self, label: str, stage: str) -> None:
         """A process that has ended is started again; its progress begins anew."""
 
+    def ended(self, label: str) -> None:
+        """A capture has ended for good, and the run goes on: its source was removed, or cannot be read."""
+
     def delivered(self, report: dict[str, dict]) -> None:
         """What has become of the events that are sent, by destination: `sent`, `refused`, `connected`."""
 
@@ -197,6 +200,7 @@ def _do(action: Action, processes: Children, sources: RunSources, view: RunView)
             processes.change_sources(**sources.is_there(label))
         case SourceEnded(label, failure, was_refused):
             processes.forget(label, with_log=was_refused)
+            view.ended(label)
             if was_refused:
                 sources.was_refused(label, failure)
             else:

@@ -79,6 +79,7 @@ class Metrics:
         self._earlier: dict[tuple[str, Labels], Histogram] = {}  # histograms of lives that have ended
         self._now: dict[str, dict[tuple[str, Labels], Histogram]] = {}  # label -> those of its present life
         self._waiting: dict[Labels, int] = {}
+        self._sources: dict[str, str] = {}  # label of each capture -> what it reads
         self._streamed: Counter[tuple[str, Labels]] = Counter()  # by lives of render that have ended
         self._connected: dict[Labels, int] = {}
 
@@ -113,6 +114,12 @@ class Metrics:
             for key, histogram in self._now.pop(label, {}).items():
                 self._earlier[key] = self._earlier.get(key, Histogram()) + histogram
 
+    def ended(self, label: str) -> None:
+        with self._lock:
+            self._health.ended(label)
+            source = self._sources.pop(label, None)
+            self._waiting = {labels: count for labels, count in self._waiting.items() if labels[0] != source}
+
     def delivered(self, report: dict[str, dict]) -> None:
         with self._lock:
             for destination, said in report.items():
@@ -122,7 +129,7 @@ class Metrics:
                 self._connected[(destination,)] = int(said["connected"])
 
     def _capture(self, label: str, report: CaptureReport) -> None:
-        source = report.source
+        source = self._sources[label] = report.source
         self._reach("frames_captured", (source,), report.captured)
         self._waiting |= {(source, stage): count for stage, count in report.waiting.items()}
         queues = {("queue_seconds", (source, stage)): queue for stage, queue in report.queues.items()}

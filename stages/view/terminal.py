@@ -71,6 +71,9 @@ class TerminalView:
     def started_again(self, label: str, stage: str) -> None:
         """A sentence of the supervision says so."""
 
+    def ended(self, label: str) -> None:
+        """A sentence says so."""
+
     def delivered(self, report: dict[str, dict]) -> None:
         """Sentences say what a person should know of it."""
 
@@ -105,6 +108,9 @@ class Views:
 
     def started_again(self, label: str, stage: str) -> None:
         self._tell("started_again", label, stage)
+
+    def ended(self, label: str) -> None:
+        self._tell("ended", label)
 
     def delivered(self, report: dict[str, dict]) -> None:
         self._tell("delivered", report)

@@ -98,6 +98,9 @@ class Seen:
     def heard(self, label: str, is_ready: bool) -> None:
         pass
 
+    def ended(self, label: str) -> None:
+        pass
+
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
         pass
 

@@ -53,6 +53,15 @@ def test_it_is_alive_while_frames_are_finished_or_there_are_none_to_finish():
     assert health.stalled(3602.0 + STALLED_S) == []
 
 
+def test_a_source_that_was_removed_or_has_failed_makes_a_run_neither_unready_nor_stalled():
+    health = Health(["capture-0", "capture-1"])
+    health.heard("capture-0", True, 0.0)
+    health.progress("capture-1", capture(16, 4), 0.0)
+    health.ended("capture-1")
+    health.heard("capture-0", False, 2 * STALLED_S)
+    assert (health.unready(), health.stalled(2 * STALLED_S)) == ([], [])
+
+
 def test_a_film_that_waits_for_a_stage_of_another_machine_is_alive_and_not_ready():
     health = Health(["capture"])
     health.heard("capture", True, 0.0)
