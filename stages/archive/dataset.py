@@ -14,7 +14,8 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 from zlib import crc32
 
@@ -31,6 +32,7 @@ from ..reading.tables import Columns, Row, faces_columns, fill_parquet, rows
 from ..results.atomic import is_temporary, replacing
 from ..results.jsonl import Line
 from ..results.manifest import Manifest
+from .names import DATASET
 
 TABLES = ("faces", "people", "events")
 _NAME_BYTES = 200  # of a film's name, quoted: file systems take 255, and "film=" and temporary names need some
@@ -58,7 +60,7 @@ class Tables:
         )
         return cls(dict(zip(TABLES, columns, strict=True)))
 
-    def add(self, run: Path, film: str, dataset: Path) -> list[Path]:
+    def add(self, run: Path, film: str, dataset: Path) -> list[PurePosixPath]:
         """Write the tables of one film, each as a whole, in place of those that are there; returns their paths.
 
         `run`: the folder of its finished run; `film`: its name in the archive, any text; `dataset`: the folder of the
@@ -68,10 +70,25 @@ class Tables:
         manifest = manifest_of(run)
         of_run = PeopleOfRun(run, manifest, results)
         of_tables = {"faces": rows(results), "people": of_run.people(), "events": _events(of_run, manifest)}
-        paths = {table: Path(table, partition_of(film), f"{table}.parquet") for table in TABLES}
+        paths = paths_of(film)
         for table, path in paths.items():
             _write(dataset / path, self.columns[table], _checked(of_tables[table], self.columns[table], run))
         return list(paths.values())
+
+
+def has_pyarrow() -> bool:
+    """Whether the data set can be written here."""
+    return find_spec("pyarrow") is not None
+
+
+def paths_of(film: str) -> dict[str, PurePosixPath]:
+    """Where the tables of a film are in the data set, by table."""
+    return {table: PurePosixPath(table, partition_of(film), f"{table}.parquet") for table in TABLES}
+
+
+def table_names(film: str) -> list[str]:
+    """The same in the archive."""
+    return [f"{DATASET}/{path}" for path in paths_of(film).values()]
 
 
 def partition_of(film: str) -> str:

@@ -64,6 +64,8 @@ class Driver:
                 self._looks.append(Task(state, "look"))
             elif state.done is None:
                 self._divided(state)
+            elif state.lacks_tables:
+                self._joins.append(Task(state, "tabulate"))
         while self._workers.running or self._waiting:
             self._submit()
             for task, outcome in self._workers.finished(LOOK_S):
@@ -91,7 +93,7 @@ class Driver:
 
     def _came(self, task: Task, outcome: object) -> None:
         state = task.film
-        if task.what != "look" and task.given[0] is not state.plan:
+        if task.given and task.given[0] is not state.plan:
             return  # Of the parts of a film that is analysed in one piece now.
         if isinstance(outcome, Failed):
             self._failed(task, outcome)
@@ -100,6 +102,8 @@ class Driver:
             self._divided(state)
         elif isinstance(outcome, Done):
             state.done = outcome
+        elif task.what == "tabulate":
+            state.lacks_tables = False
         elif state.failed is None:
             _, number = task.given
             state.parts.add(number)

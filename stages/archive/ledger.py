@@ -16,6 +16,7 @@ from .. import time_of_day
 from ..config.schema import ConfigError
 from ..layout import RUN
 from ..project import VERSION
+from .dataset import table_names
 from .finding import FilmFile
 from .names import MANIFEST, PLAN, WHOLE, WORK, done_name, part_file, plan_name, work_name
 from .storage import Storage, StorageError
@@ -71,6 +72,7 @@ class FilmState:
     parts: set[str] = field(default_factory=set)  # those that are there
     done: Done | None = None
     failed: str | None = None  # why it cannot be analysed, in this start
+    lacks_tables: bool = False  # it is finished, and not in the data set
 
 
 def key_of(film: FilmFile, inputs: dict, part_s: float) -> str:
@@ -171,7 +173,7 @@ class Ledger:
             if done is not None and done.stamp == film.stamp and has_results:
                 if work:  # The process that finished the film was ended before it removed them.
                     self.storage.remove(work_name(film.name))
-                state.done = done
+                state.done, state.lacks_tables = done, not names.issuperset(table_names(film.name))
                 return state
             how = "was changed since it was analysed" if has_results else "has no results any more"
             self.sentences.append(f"{film.name} {how}, so it is analysed anew")

@@ -1,6 +1,8 @@
 """What the files of an archive are called, below its root.
 
     archive.json                        the films and how each of them stands, and what they are analysed with
+    archive.html                        the page over all films
+    dataset/TABLE/film=FILM/            the tables of all films
     FILM/                               what a run over this film leaves
     .archive/work/FILM/plan.json        how the film is divided
     .archive/work/FILM/KEY.index        its frames by their time stamps
@@ -12,7 +14,9 @@ KEY names the version of the film, what it is analysed with, and its division: f
 
 from __future__ import annotations
 
-MANIFEST, HIDDEN, DATASET, REPORT = "archive.json", ".archive", "dataset", "archive.html"
+from ..layout import ARCHIVE, ARCHIVE_REPORT
+
+MANIFEST, HIDDEN, DATASET, REPORT = ARCHIVE, ".archive", "dataset", ARCHIVE_REPORT
 RESERVED = frozenset({MANIFEST, HIDDEN, DATASET, REPORT})  # no film has results of such a name
 WORK, DONE = f"{HIDDEN}/work", f"{HIDDEN}/done"
 LOCK = f"{HIDDEN}/lock"

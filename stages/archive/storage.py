@@ -40,6 +40,7 @@ class Storage(ABC):
     """The files below one root. Can be sent to other machines. Its methods raise `StorageError`."""
 
     address: str  # as a person may see it
+    folder: Path | None = None  # where it is, if that is a folder of this machine
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
@@ -101,7 +102,7 @@ class _Folder(Storage):
     """A folder of this machine, or one that all machines of a cluster have under the same path."""
 
     def __init__(self, root: Path):
-        self.root, self.address = root, str(root)
+        self.root, self.folder, self.address = root, root, str(root)
 
     def read(self, name: str) -> bytes | None:
         with in_a_sentence(f"read {self.root / name}"):

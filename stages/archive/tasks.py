@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,19 +18,23 @@ import msgspec
 
 from ..analyst import Analyst
 from ..config.schema import Pipeline
+from ..dependencies import installs
 from ..errors import FacepipeError
+from ..layout import RESULTS, RUN
 from ..plan import Plan as RunPlan
 from ..project import PROJECT
+from ..report.digest import write_digest
 from ..running.preflight import refuse_without_encoder
 from ..sources.refusal import SourceError
 from ..sources.urls import is_url
 from . import analysing, joining
 from .analysing import analyst_for
 from .cache import on_this_machine
+from .dataset import Tables, has_pyarrow, table_names
 from .film import FilmIndex, FilmPart, index, parts_of, whole_part
 from .finding import FilmFile
 from .ledger import Done, Plan, key_of
-from .names import MANIFEST, WHOLE, done_name, index_name, part_name, plan_name, work_name
+from .names import DATASET, MANIFEST, WHOLE, done_name, index_name, part_name, plan_name, work_name
 from .storage import Storage, StorageError
 
 
@@ -47,6 +53,7 @@ class Setup:
     inputs: dict  # what results depend on, by names for a person
     part_s: float
     cache_bytes: int
+    dataset: bool = False  # whether the tables of all films are written
 
 
 def inputs_of(pipeline: Pipeline, folder: Path) -> dict:
@@ -111,6 +118,12 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
         except msgspec.MsgspecError:
             setup.output.remove(work_name(film.name))
             raise _damaged(setup, film) from None
+        write_digest(folder)
+        if setup.dataset:
+            _write_tables(setup, film, folder)
+        else:  # Those that are there are of another version of the film.
+            for name in table_names(film.name):
+                output.remove(name)
     [came] = account.sources
     done = Done(
         film.stamp, found.seconds, came.rendered, came.faces, len(plan.parts), came.seconds, plan.whole, account.notes
@@ -118,6 +131,31 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     output.write(done_name(film.name), msgspec.json.encode(done))
     output.remove(work_name(film.name))
     return done
+
+
+def tabulate(setup: Setup, film: FilmFile) -> None:
+    """Add a finished film to the data set."""
+    check_machine(setup)
+    with _results_of(setup, film) as folder:
+        _write_tables(setup, film, folder)
+
+
+def _write_tables(setup: Setup, film: FilmFile, run: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="facepipe-dataset-") as made:
+        for path in _tables_of(setup).add(run, film.name, Path(made)):
+            setup.output.add(Path(made, path), f"{DATASET}/{path}")
+
+
+@contextmanager
+def _results_of(setup: Setup, film: FilmFile) -> Iterator[Path]:
+    """A folder of this machine with what the tables are made of."""
+    if setup.output.folder is not None:
+        yield setup.output.folder / film.name
+        return
+    with tempfile.TemporaryDirectory(prefix="facepipe-dataset-") as copy:
+        for name in (RESULTS, RUN):
+            Path(copy, name).write_bytes(_read(setup, f"{film.name}/{name}"))
+        yield Path(copy)
 
 
 def _path_to_join(setup: Setup, film: FilmFile) -> AbstractContextManager[Path]:
@@ -169,6 +207,8 @@ def check_machine(setup: Setup) -> None:
         raise WrongMachine(f"{name} cannot analyse films as the other machines do: {error}") from error
     if difference := next((key for key in setup.inputs if inputs.get(key) != setup.inputs[key]), None):
         raise WrongMachine(f"{name} has another {difference} than the machine of the command; install the same there.")
+    if setup.dataset and not has_pyarrow():
+        raise WrongMachine(f"{name} has no pyarrow, which the data set needs; install {installs('tables')} there.")
     manifest = setup.output.read(MANIFEST) if setup.archive else None
     if setup.archive and (manifest is None or json.loads(manifest).get("archive") != setup.archive):
         raise WrongMachine(
@@ -176,6 +216,14 @@ def check_machine(setup: Setup) -> None:
             " address such as s3://BUCKET/FOLDER."
         )
     _checked.add(setup.archive)
+
+
+def _tables_of(setup: Setup) -> Tables:
+    """The columns of the data set, which a process finds once."""
+    if setup.archive not in _tables:
+        _tables.clear()
+        _tables[setup.archive] = Tables.of(setup.pipeline, _folder(setup))
+    return _tables[setup.archive]
 
 
 def analyst_of(setup: Setup) -> Analyst:
@@ -187,3 +235,4 @@ def analyst_of(setup: Setup) -> Analyst:
 
 
 _analysts: dict[str, Analyst] = {}  # of this process, by the name of the archive; one
+_tables: dict[str, Tables] = {}

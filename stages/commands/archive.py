@@ -7,13 +7,15 @@ import math
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..config.load import Override
 from ..config.settings import cores
+from ..dependencies import installs
 from ..errors import FacepipeError
 from ..exit_status import ExitStatus
+from ..layout import ARCHIVE_REPORT
 from ..names import counted, printable
 from ..plan import read_pipeline
 from ..project import PROJECT, command
@@ -73,6 +75,7 @@ def parser() -> Arguments:
     options.add_argument("--detector", metavar="D", help="face detector: fast (the default), haar, dlib or yunet")
     options.add_argument("--fps", metavar="N", type=_positive, help="read at most N frames of each second of a film")
     options.add_argument("--annotated", action="store_true", help="write the annotated videos too")
+    options.add_argument("--no-dataset", action="store_true", help="write no tables of all films in Parquet")
     options.add_argument(
         "--part-minutes",
         metavar="N",
@@ -112,6 +115,7 @@ def main(argv: list[str]) -> int:
 def _archive(options: argparse.Namespace) -> int:
     pipeline, folder = read_pipeline(options.config, _overrides(options))
     # NumPy, PyAV and fsspec: mistakes in the configuration are told before they are read.
+    from ..archive.dataset import has_pyarrow
     from ..archive.finding import films_of
     from ..archive.ledger import Ledger
     from ..archive.progress import ArchiveView
@@ -132,6 +136,7 @@ def _archive(options: argparse.Namespace) -> int:
         inputs=inputs,
         part_s=60 * options.part_minutes,
         cache_bytes=int(options.cache_gb * 1e9),
+        dataset=has_pyarrow() and not options.no_dataset,
     )
     with ExitStack() as held:
         held.callback(view.close)
@@ -141,8 +146,13 @@ def _archive(options: argparse.Namespace) -> int:
         states = ledger.begin(root, inputs, films)
         for sentence in ledger.sentences:
             view.say(sentence)
-        if all(state.done for state in states):
+        if not setup.dataset and not options.no_dataset:
+            view.say(f"there is no data set without pyarrow; with {installs('tables')} this command adds it")
+        for state in states:
+            state.lacks_tables &= setup.dataset
+        if all(state.done and not state.lacks_tables for state in states):
             ledger.save(states)
+            _write_page(ledger, view)
             _tell(states, {state.film.name for state in states}, 0.0, ledger, view)
             return ExitStatus.DONE
         cluster = _joined(options, view, held)
@@ -175,9 +185,27 @@ def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState
         view.close()
         print(f"facepipe: Stopped. {GOES_ON}", file=sys.stderr)
         raise
+    _write_page(ledger, view)
     view.close()
     _tell(states, before, time.monotonic() - began_s, ledger, view)
     return ExitStatus.FAILED if any(state.failed for state in states) else ExitStatus.DONE
+
+
+def _write_page(ledger: Ledger, view: ArchiveView) -> None:
+    """Write the page over all films; where that cannot be done, say why: their results are there all the same."""
+    from ..report.archive import Files, archive_report, write_archive_report
+
+    storage = ledger.storage
+    view.waits("writing the page ...")
+    try:
+        if storage.folder is not None:
+            write_archive_report(storage.folder)
+            return
+        files = Files(PurePosixPath(storage.address).name, storage.read, set(storage.names()).__contains__)
+        page = "".join(archive_report(files))
+        storage.write(ARCHIVE_REPORT, page.encode("utf-8", "backslashreplace"))
+    except FacepipeError as error:
+        view.say(f"There is no page over all films: {error}")
 
 
 def _tell(states: list[FilmState], before: set[str], took_s: float, ledger: Ledger, view: ArchiveView) -> None:

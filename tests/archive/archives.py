@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from tests.conftest import PROJECT
 
@@ -71,6 +73,13 @@ def plain(film: Path, output: Path) -> bytes:
     command = [sys.executable, str(PROJECT / "run_pipeline.py"), str(film), "--output", str(output), "--quiet"]
     subprocess.run([*command, "--set=render.annotated=false"], check=True, timeout=LONGEST_S)
     return (output / "results.jsonl").read_bytes()
+
+
+def faces_in(output: Path) -> dict[str, int]:
+    """How many rows each film has in the data set, by its name."""
+    dataset = pytest.importorskip("pyarrow.dataset", reason="needs pyarrow")
+    films = dataset.dataset(output / "dataset" / "faces", partitioning="hive").to_table(columns=["film"])
+    return dict(Counter(films.column("film").to_pylist()))
 
 
 def hashes(output: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.archive.archives import (
     archiving,
     digest,
     face_film,
+    faces_in,
     hashes,
     in_progress,
     is_root,
@@ -62,6 +63,9 @@ def test_an_archive_has_the_results_of_the_ordinary_pipeline_and_lists_what_cann
     assert {row["parts"] for row in manifest(output)["films"] if row["state"] == "done"} == {1, 2}
     left = {"results.jsonl", "events.jsonl", "summary.json", "run.json"}
     assert left <= {path.name for path in (output / "b" / "clip.mp4").iterdir()}
+    page = (output / "archive.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("a/clip.mp4", "b/clip.mp4", "<td>broken.mp4</td>"))
+    assert faces_in(output) == {"a/clip.mp4": 70, "b/clip.mp4": 45}
     assert in_progress(output) == []
     # Started again, it does nothing twice: the film that cannot be read is looked at, and nothing else.
     written = {path: path.stat().st_mtime_ns for path in output.rglob("results.jsonl")}
@@ -139,3 +143,14 @@ def test_an_estimate_analyses_a_sample_and_writes_nothing(many, tmp_path):
     assert "3 films" in ran.stdout and "1 min 0 s of video in all" in ran.stdout
     assert "s of one core" in ran.stdout and "core-hours at 0.05 each" in ran.stdout
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.long
+def test_finished_films_are_added_to_the_data_set_without_being_analysed_again(films, tmp_path):
+    output = tmp_path / "output"
+    assert archived(f"{films}/**", "--output", output, PARTS, "--no-dataset").returncode == 0
+    assert not (output / "dataset").exists()
+    written = {path: path.stat().st_mtime_ns for path in output.rglob("results.jsonl")}
+    assert archived(f"{films}/**", "--output", output, PARTS).returncode == 0
+    assert faces_in(output) == {"a/clip.mp4": 70, "b/clip.mp4": 45}
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("results.jsonl")} == written
