@@ -7,12 +7,14 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send statistics of use to its makers.
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # It warns on standard error, between our lines.
 
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
@@ -22,7 +24,9 @@ from .outcome import Failed, Trouble, outcome_of
 
 AGAIN = 5  # times that a task is done again whose process or machine was lost
 STORE_BYTES = 100_000_000  # of Ray's memory for objects, where Ray is started here: what is large goes through files
+ABOVE_SOCKETS = 15  # characters of the folder for temporary files: with what Ray adds, a socket's path has 107 at most
 HERE = "local"
+ANSWER_S = 10.0  # for the machine at an address
 
 
 class ClusterError(FacepipeError):
@@ -70,7 +74,8 @@ def cluster_at(address: str | None, cores: int) -> Iterator[Cluster]:
     `cores`: how many of this machine's may be used, where Ray is started here. Raises `ClusterError`.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    folder = tempfile.mkdtemp(prefix="facepipe-ray-") if address is None else None
+    above = tempfile.gettempdir() if len(tempfile.gettempdir()) <= ABOVE_SOCKETS else "/tmp"
+    folder = tempfile.mkdtemp(prefix="facepipe-ray-", dir=above) if address is None else None
     try:
         _connect(address, cores, folder)
         for number, handler in handlers.items():  # Ray has its own for SIGTERM.
@@ -86,6 +91,7 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
     told = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is not None:
+            _refuse_silent(address)
             ray.init(address, **told)
             return
         # Its ports are open to the network, and Ray asks for a token; one of its own would stay in the home folder.
@@ -99,6 +105,14 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
             f"there is no Ray cluster at {address} that this machine can join: {reason(error)}; run the command on a"
             " machine of the cluster, or leave --ray out to use this machine alone."
         ) from error
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise `OSError` where nobody listens at HOST:PORT: Ray itself waits for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if host and port.isdigit():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S):
+            pass
 
 
 def _outcome(ref: ray.ObjectRef) -> object:

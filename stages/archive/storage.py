@@ -150,6 +150,7 @@ class _Folder(Storage):
     @contextmanager
     def held(self) -> Iterator[None]:
         lock = self.root / LOCK
+        made = [folder for folder in (lock.parent, self.root) if not folder.exists()]
         with in_a_sentence(f"write {lock}"):
             lock.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -159,6 +160,10 @@ class _Folder(Storage):
             raise StorageError(
                 f"{taken.holder} is making the archive in {self.address}; wait for its end, or end it."
             ) from None
+        finally:
+            with contextlib.suppress(OSError):  # Where nothing has come of it, nothing is left.
+                for folder in made:
+                    folder.rmdir()
 
     def add(self, path: Path, name: str) -> None:
         with in_a_sentence(f"write {self.root / name}"), _replacing(self.root / name) as temporary:

@@ -79,6 +79,7 @@ def test_where_no_cluster_is_the_address_is_refused(films, tmp_path):
     ran = archived(f"{films[0]}/*.mp4", "--output", tmp_path / "output", "--ray", "127.0.0.1:1")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
     assert "there is no Ray cluster at 127.0.0.1:1" in ran.stderr
+    assert not (tmp_path / "output").exists()
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +93,18 @@ def s3() -> Iterator[str]:
     server = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, process)
+            wait_until(lambda: _answers(port), process)
             at = f"http://127.0.0.1:{port}"
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
             boto3.client("s3", endpoint_url=at, **keys).create_bucket(Bucket="archive")
             yield at
         finally:
             process.terminate()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asks:
+        return asks.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_films_and_results_in_s3_are_those_of_a_folder_and_a_killed_driver_goes_on(films, s3, tmp_path, monkeypatch):
