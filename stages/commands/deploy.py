@@ -54,6 +54,9 @@ def parser() -> Arguments:
         default=usual.fps,
         help=f"frames a second of each source, for the resources that are asked for (default: {usual.fps:g})",
     )
+    options.add_argument(
+        "--serve", action="store_true", help="also `facepipe serve`, which answers about the runs; see docs/http.md"
+    )
     options.add_argument("--image", metavar="NAME", default=usual.image, help=f"containers (default: {usual.image})")
     options.add_argument(
         "--namespace",

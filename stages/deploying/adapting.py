@@ -22,6 +22,7 @@ KUBERNETES, COMPOSE, SYSTEMD = "kubernetes", "compose", "systemd"
 TARGETS = (KUBERNETES, COMPOSE, SYSTEMD)
 STATE, RUNTIME, CONFIG = "/data", "/run/facepipe", "/etc/facepipe"  # in a container; /data is the image's volume
 KEYS = {KUBERNETES: f"{RUNTIME}/keys", COMPOSE: "/etc/facepipe-keys", SYSTEMD: "keys"}  # where a unit finds its keys
+TOKEN = "/etc/facepipe-token"  # the folder with the token of `facepipe serve`, in a container
 SECRETS = {KUBERNETES: "/etc/facepipe-secrets", COMPOSE: "/run/secrets"}  # a file for each environment variable
 MEDIA = "/media"  # the volume with files that are read, in Kubernetes
 _CERTIFICATES = ("ca", "certificate", "key")
@@ -119,8 +120,8 @@ class _Adapter:
                 continue
             if self._target == KUBERNETES:
                 raise ConfigError(
-                    f"stages.{name}.model is {path}, which the image does not hold; build an image on this one with it"
-                    " in /opt/models, and run it with Compose, or wait until a volume can be named."
+                    f"stages.{name}.model is {path}, which the image does not hold; put it into models/ of the checkout"
+                    " that you build the image from, and write models/ there, or deploy it with compose or systemd."
                 )
             section(self.document, "stages", name)["model"] = path
             self.needs.folders.add(os.path.dirname(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fleet import METRICS_PORT, Unit
+from .fleet import METRICS_PORT, SERVE_PORT, Unit
 
 
 def arguments(
@@ -18,3 +18,12 @@ def arguments(
     if metrics_host != "127.0.0.1":
         where += ["--metrics-host", metrics_host]
     return [*how, *where, "--metrics", str(metrics)]
+
+
+def serving(unit: Unit, config: str, runs: str, token: str | None = None) -> list[str]:
+    """The words after `facepipe` of the server that answers about the runs in a folder.
+
+    `token`: the file with the token; without one only this machine is answered.
+    """
+    others = ["--host", "0.0.0.0", "--token", f"file:{token}"] if token else []
+    return ["serve", runs, "--config", config, "--port", str(SERVE_PORT + (0 if token else unit.number)), *others]

@@ -9,9 +9,9 @@ from pathlib import Path
 from ..sources.spec import camera_of
 from ..transport.keys import PUBLIC, SECRET
 from . import costs
-from .adapting import COMPOSE, CONFIG, KEYS, RUNTIME, STATE, Needs
-from .commands import arguments
-from .fleet import METRICS_PORT, Fleet, Unit
+from .adapting import COMPOSE, CONFIG, KEYS, RUNTIME, STATE, TOKEN, Needs
+from .commands import arguments, serving
+from .fleet import METRICS_PORT, SERVE_PORT, Fleet, Unit
 from .folder import PRIVATE, File
 from .options import Options
 from .outside import exposed
@@ -19,6 +19,7 @@ from .yaml_text import dumped
 
 USER = 10001  # where root deploys: no container runs as root
 GRACE = "30s"
+TOKEN_FOLDER = "token"
 
 HEADER = """\
 Written by `facepipe deploy compose`; docs/deploy.md explains it. In this folder: docker compose up --detach
@@ -40,6 +41,10 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options, keys: Path) -
     """Every file by its path; `keys`: where the keys of the fleet are."""
     user, variables = owner(), sorted({name for each in needs.values() for name in each.environment})
     services = {fleet.full(unit): _service(unit, needs[unit.config], options, user) for unit in fleet.units}
+    if options.serve:
+        written = [unit for unit in fleet.units if unit.writes]
+        services |= {f"{fleet.full(unit)}-serve": _server(unit, options, user) for unit in written}
+        yield f"{TOKEN_FOLDER}/token", File(keys / "token", PRIVATE)
     document = {"name": fleet.name, "services": services, "networks": {"default": {"name": fleet.name}}}
     if variables:
         document["secrets"] = {name: {"environment": name} for name in variables}
@@ -63,17 +68,39 @@ def folders(fleet: Fleet) -> Iterator[str]:
         yield f"{unit.name}/state"
 
 
-def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
-    asked = unit.resources
-    service = {
+def _locked(options: Options, user: int) -> dict:
+    """What every container has: no rights, and nothing that it can write but what is mounted."""
+    return {
         "image": options.image,
-        "command": arguments(unit, f"{CONFIG}/{unit.config}.yaml", f"{STATE}/{unit.name}", "0.0.0.0"),
-        "restart": "on-failure" if unit.ends else "unless-stopped",
-        "stop_grace_period": GRACE,
         "user": f"{user}:{user}",
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def _server(unit: Unit, options: Options, user: int) -> dict:
+    """Answers about the runs of a unit, with no right to change them."""
+    mounts = (("./config", CONFIG), (f"./{unit.name}/state", STATE), (f"./{TOKEN_FOLDER}", TOKEN))
+    return _locked(options, user) | {
+        "command": serving(unit, f"{CONFIG}/{unit.config}.yaml", STATE, f"{TOKEN}/token"),
+        "restart": "unless-stopped",
+        "tmpfs": ["/tmp:size=1g"],
+        "environment": {"HOME": "/tmp"},
+        "volumes": [_bind(here, there) for here, there in mounts],
+        "ports": [f"127.0.0.1:{SERVE_PORT + unit.number}:{SERVE_PORT}"],
+        "healthcheck": {"disable": True},  # That of the image asks for the metrics of a run.
+        "deploy": {"resources": {"limits": {"memory": f"{3 * costs.SERVE_MB}M"}}},
+    }
+
+
+def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
+    asked = unit.resources
+    service = _locked(options, user) | {
+        "command": arguments(unit, f"{CONFIG}/{unit.config}.yaml", f"{STATE}/{unit.name}", "0.0.0.0"),
+        "restart": "on-failure" if unit.ends else "unless-stopped",
+        "stop_grace_period": GRACE,
         "tmpfs": ["/tmp:size=1g", f"{RUNTIME}:size=16m,mode=0700,uid={user},gid={user}"],
         "environment": {"HOME": "/tmp", "TMPDIR": "/tmp", "XDG_RUNTIME_DIR": RUNTIME},
         "volumes": list(_volumes(unit, needs)),
@@ -90,7 +117,6 @@ def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
                 "limits": {"memory": f"{asked.limit_mb}M"},
             }
         },
-        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
     }
     if cameras := [number for spec in unit.sources.values() if (number := camera_of(spec)) is not None]:
         service |= {"devices": [f"/dev/video{n}:/dev/video{n}" for n in cameras], "group_add": ["video"]}

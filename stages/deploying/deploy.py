@@ -16,7 +16,7 @@ from ..transport.keys import IGNORE, make_keys
 from . import compose, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
 from .fleet import Fleet, Unit, fleet_of, read
-from .folder import PRIVATE, File, refuse_foreign, write
+from .folder import PRIVATE, File, make_token, refuse_foreign, write
 from .options import Options
 from .yaml_text import dumped
 
@@ -44,6 +44,8 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         from ..transport.curve import new_pair  # ZeroMQ: only where there are keys to make.
 
         make_keys(folder / KEYS, pipeline.hosts, new_pair)
+    if options.serve and target != SYSTEMD:  # There the server answers its own machine alone.
+        make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and os.getuid() == 0 else None
     write(folder, files, compose.folders(fleet) if target == COMPOSE else (), owner)
     return fleet, list(_notes(pipeline, fleet))

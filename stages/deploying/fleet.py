@@ -20,7 +20,7 @@ from . import costs
 from .yaml_text import dumped
 
 CAMERA, HOST = "camera", "host"  # what a unit is made for, where there are no hosts
-METRICS_PORT = 9109
+METRICS_PORT, SERVE_PORT = 9109, 8040
 BUSY = 0.7  # of a process: beyond it frames wait
 NAME_CHARACTERS = 50  # a StatefulSet adds to its name, and the labels made of it have 63 at most
 

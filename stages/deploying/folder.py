@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..results.atomic import sync_file
 from ..results.manifest import Manifest
 
 PRIVATE, PUBLIC = 0o600, 0o644
+TOKEN = "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,19 @@ def refuse_foreign(folder: Path, files: Iterable[str]) -> None:
     manifest = Manifest(folder)
     for name in files:
         manifest.refuse_foreign(folder / name)
+
+
+def make_token(folder: Path) -> None:
+    """Make the token of `facepipe serve` in the folder of the keys, once: one that is there stays."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _cannot_write(error, folder) from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(16) + "\n")
 
 
 def write(folder: Path, files: Mapping[str, File], folders: Iterable[str] = (), owner: int | None = None) -> None:
@@ -56,10 +71,12 @@ def write(folder: Path, files: Mapping[str, File], folders: Iterable[str] = (), 
             path.mkdir(parents=True, exist_ok=True)
             _make_private(path, owner)
     except OSError as error:
-        raise ConfigError(
-            f"{error.filename or folder} cannot be written: {reason(error)};"
-            f" {way_out(error, 'choose another folder with --output')}."
-        ) from None
+        raise _cannot_write(error, folder) from None
+
+
+def _cannot_write(error: OSError, folder: Path) -> ConfigError:
+    way = way_out(error, "choose another folder with --output")
+    return ConfigError(f"{error.filename or folder} cannot be written: {reason(error)}; {way}.")
 
 
 def _holds(manifest: Manifest, path: Path, file: File) -> bool:

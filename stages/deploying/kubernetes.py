@@ -13,9 +13,9 @@ from ..config.amounts import bytes_of
 from ..project import PROJECT
 from ..transport.keys import PUBLIC, SECRET
 from . import costs
-from .adapting import CONFIG, KEYS, KUBERNETES, MEDIA, RUNTIME, SECRETS, STATE, Needs
-from .commands import arguments
-from .fleet import METRICS_PORT, Fleet, Unit
+from .adapting import CONFIG, KEYS, KUBERNETES, MEDIA, RUNTIME, SECRETS, STATE, TOKEN, Needs
+from .commands import arguments, serving
+from .fleet import METRICS_PORT, SERVE_PORT, Fleet, Unit
 from .folder import File
 from .options import Options
 from .outside import Destination, destinations, exposed
@@ -75,16 +75,18 @@ def _kustomization(fleet: Fleet, needs: dict[str, Needs], options: Options, reso
         "kind": "Kustomization",
         "namespace": options.namespace,
         "resources": resources,
-        "secretGenerator": list(_secrets(fleet, needs)),
+        "secretGenerator": list(_secrets(fleet, needs, options)),
     }
     header = HEADER.format(first=FIRST, more="".join(f"  {line}\n" for line in more))
     return dumped(document, comment=header)
 
 
-def _secrets(fleet: Fleet, needs: dict[str, Needs]) -> Iterator[dict]:
+def _secrets(fleet: Fleet, needs: dict[str, Needs], options: Options) -> Iterator[dict]:
     for config in fleet.configs:
         beside = [f"config/{name}" for name in (f"{config}.yaml", *sorted(needs[config].files))]
         yield {"name": _config(fleet, config), "files": beside}
+    if options.serve:
+        yield {"name": _token(fleet), "files": ["keys/token"]}
     for unit in fleet.units:
         if unit.has_keys:
             secret = [f"keys/{unit.host}{SECRET}"]
@@ -96,13 +98,13 @@ def _secrets(fleet: Fleet, needs: dict[str, Needs]) -> Iterator[dict]:
 
 
 def _unit(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> Iterator[dict]:
-    yield _service(fleet, unit)
+    yield _service(fleet, unit, options)
     yield _job(fleet, unit, needs, options) if unit.ends else _stateful_set(fleet, unit, needs, options)
 
 
-def _service(fleet: Fleet, unit: Unit) -> dict:
+def _service(fleet: Fleet, unit: Unit, options: Options) -> dict:
     """The name of the unit for others; headless: a pod binds its own address, and not one of the cluster's."""
-    ports = unit.ports | exposed(unit) | {"metrics": METRICS_PORT}
+    ports = unit.ports | exposed(unit) | _served(unit, options) | {"metrics": METRICS_PORT}
     spec = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,  # Units are ready when they have found each other.
@@ -159,10 +161,12 @@ def _template(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> dict:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(fleet, unit, needs, options)],
-        "volumes": list(_volumes(fleet, unit, needs)),
+        "volumes": list(_volumes(fleet, unit, needs, options)),
     }
     if unit.host:
         spec["nodeSelector"] = {HOST_LABEL: _label(unit)}
+    if _served(unit, options):
+        spec["containers"].append(_serving_container(unit, options))
     if unit.has_keys:
         spec["initContainers"] = [_keys_container(options)]
     return {"metadata": metadata, "spec": spec}
@@ -216,6 +220,34 @@ def _keys_container(options: Options) -> dict:
     }
 
 
+def _serving_container(unit: Unit, options: Options) -> dict:
+    """Answers about the runs beside the command that writes them, with no right to change them."""
+    read = (("config", CONFIG), ("state", STATE), ("token", TOKEN))
+    return {
+        "name": "serve",
+        "image": options.image,
+        "args": serving(unit, f"{CONFIG}/{unit.config}.yaml", STATE, f"{TOKEN}/token"),
+        "env": [{"name": "HOME", "value": "/tmp"}],
+        "ports": [{"name": "serve", "containerPort": SERVE_PORT}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "serve"}, "periodSeconds": 5},
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "serve"}, "periodSeconds": 20},
+        "resources": {
+            "requests": {"cpu": "50m", "memory": f"{costs.SERVE_MB}Mi"},
+            "limits": {"memory": f"{3 * costs.SERVE_MB}Mi"},
+        },
+        "securityContext": dict(_LOCKED),
+        "volumeMounts": [
+            *({"name": name, "mountPath": path, "readOnly": True} for name, path in read),
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+
+
+def _served(unit: Unit, options: Options) -> dict[str, int]:
+    """The port of the server of a unit by its name; none where nothing is served."""
+    return {"serve": SERVE_PORT} if options.serve and unit.writes else {}
+
+
 def _mounts(unit: Unit, needs: Needs) -> Iterator[dict]:
     yield {"name": "config", "mountPath": CONFIG, "readOnly": True}
     yield {"name": "run", "mountPath": RUNTIME}
@@ -227,7 +259,7 @@ def _mounts(unit: Unit, needs: Needs) -> Iterator[dict]:
         yield {"name": "media", "mountPath": MEDIA, "readOnly": True}
 
 
-def _volumes(fleet: Fleet, unit: Unit, needs: Needs) -> Iterator[dict]:
+def _volumes(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> Iterator[dict]:
     yield _secret_volume("config", _config(fleet, unit.config))
     yield {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}
     yield {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}
@@ -237,6 +269,8 @@ def _volumes(fleet: Fleet, unit: Unit, needs: Needs) -> Iterator[dict]:
         yield {"name": "state", "emptyDir": {"sizeLimit": "1Gi"}}  # Logs.
     if unit.has_keys:
         yield _secret_volume("keys", f"{fleet.full(unit)}-keys")
+    if _served(unit, options):
+        yield _secret_volume("token", _token(fleet))
     if needs.environment:
         yield _secret_volume("environment", _environment(fleet))
     if unit.reads and needs.films:
@@ -266,7 +300,7 @@ def _ingress(fleet: Fleet, unit: Unit, options: Options) -> Iterator[dict]:
     yield {"from": [monitoring], "ports": _ports(METRICS_PORT)}
     if unit.ports:
         yield {"from": [{"podSelector": {"matchLabels": _labels(fleet)}}], "ports": _ports(*unit.ports.values())}
-    if shown := exposed(unit):
+    if shown := exposed(unit) | _served(unit, options):
         yield {"ports": _ports(*shown.values())}
 
 
@@ -365,6 +399,10 @@ def _results(fleet: Fleet, unit: Unit) -> str:
 
 def _media(fleet: Fleet) -> str:
     return f"{fleet.name}-media"
+
+
+def _token(fleet: Fleet) -> str:
+    return f"{fleet.name}-token"
 
 
 def _environment(fleet: Fleet) -> str:

@@ -21,4 +21,5 @@ class Options:
     fps: float = 25.0  # frames a second that a source sends
     storage: str = "50Gi"  # of the results of a unit whose configuration does not say how much is kept
     monitoring: str = "monitoring"  # the namespace from which metrics are asked for
+    serve: bool = False  # whether `facepipe serve` answers about the runs
     python: str = sys.executable  # of the machines, with facepipe installed

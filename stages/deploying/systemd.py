@@ -11,7 +11,7 @@ from ..sources.spec import camera_of
 from ..transport.keys import PUBLIC, SECRET
 from . import costs
 from .adapting import Needs
-from .commands import arguments
+from .commands import arguments, serving
 from .compose import scraping
 from .fleet import METRICS_PORT, Fleet, Unit
 from .folder import PRIVATE, File
@@ -20,6 +20,26 @@ from .yaml_text import dumped
 
 CONFIG = "%E/facepipe"  # /etc/facepipe
 
+LOCKED = """\
+NoNewPrivileges=true
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=read-only
+ProtectKernelModules=true
+ProtectKernelTunables=true
+ProtectKernelLogs=true
+ProtectControlGroups=true
+ProtectClock=true
+ProtectHostname=true
+PrivateTmp=true
+LockPersonality=true
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+"""
 UNIT = """\
 # Written by `facepipe deploy systemd`; docs/deploy.md explains it. As root, in this folder:
 #   useradd --system --user-group facepipe
@@ -53,24 +73,27 @@ TimeoutStopSec=30
 CPUWeight={weight}
 MemoryMax={limit}M
 UMask=0077
-NoNewPrivileges=true
-CapabilityBoundingSet=
-ProtectSystem=strict
-ProtectHome=read-only
-ProtectKernelModules=true
-ProtectKernelTunables=true
-ProtectKernelLogs=true
-ProtectControlGroups=true
-ProtectClock=true
-ProtectHostname=true
-PrivateTmp=true
-{devices}LockPersonality=true
-RestrictNamespaces=true
-RestrictRealtime=true
-RestrictSUIDSGID=true
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
+{locked}{devices}
+[Install]
+WantedBy=multi-user.target
+"""
+SERVER = """\
+# Written by `facepipe deploy systemd`: answers about the runs of {name}, and this machine alone.
+# It cannot change them. Install and enable it as you do {name}.service.
+[Unit]
+Description=facepipe serve, for {name}
+After={name}.service
+
+[Service]
+User=facepipe
+WorkingDirectory=%S/{name}
+ExecStart={command}
+Restart=always
+RestartSec=5
+MemoryMax={limit}M
+UMask=0077
+ReadOnlyPaths=%S/{name}
+{locked}PrivateDevices=true
 
 [Install]
 WantedBy=multi-user.target
@@ -88,6 +111,8 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options, keys: Path) -
     for unit in fleet.units:
         above, need = f"{unit.name}/" if unit.host else "", needs[unit.config]
         yield f"{above}{name_of(fleet, unit)}.service", File(_unit(fleet, unit, need, options))
+        if options.serve and unit.writes:
+            yield f"{above}{name_of(fleet, unit)}-serve.service", File(_server(fleet, unit, options))
         yield f"{above}{unit.config}.yaml", File(dumped(unit.document), PRIVATE)
         for name, path in need.files.items():
             yield f"{above}{name}", File(path, PRIVATE)
@@ -139,7 +164,19 @@ def _unit(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> str:
         restart="on-failure" if unit.ends else "always",
         weight=max(1, min(10_000, unit.resources.cpu_m)),
         limit=unit.resources.limit_mb,
+        locked=LOCKED,
         devices=CAMERAS if has_camera else NO_DEVICES,
+    )
+
+
+def _server(fleet: Fleet, unit: Unit, options: Options) -> str:
+    name = name_of(fleet, unit)
+    words = serving(unit, f"{CONFIG}/{fleet.name}/{unit.config}.yaml", f"%S/{name}")
+    return SERVER.format(
+        name=name,
+        command=" ".join(map(_word, [options.python, "-m", "facepipe", *words])),
+        limit=3 * costs.SERVE_MB,
+        locked=LOCKED,
     )
 
 

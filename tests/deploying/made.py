@@ -36,7 +36,7 @@ def deployed(target: str, name: str, *options: str, config: str | None = None, o
     Path(f"{name}.yaml").write_text(config or CONFIGURATIONS[name], encoding="utf-8")
     for beside in ("ca.pem", "hook.txt"):
         Path(beside).write_text("a secret of the house\n")
-    source = ["--source", CAMERA] if name == "house" else []
+    source = ["--source", CAMERA] if name == "house" else ["--serve"] if name == "connected" else []
     words = ["deploy", target, "--config", f"{name}.yaml", "--output", output, *source, *options]
     assert facepipe.main(words) == 0
     return Path(output)

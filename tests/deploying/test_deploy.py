@@ -73,6 +73,7 @@ def test_secrets_are_in_private_files_alone_which_git_ignores(target, name):
     folder = deployed(target, name)
     ignored = (folder / ".gitignore").read_text().splitlines()
     secrets = [path.read_bytes().strip() for path in folder.glob("keys/*.secret")]
+    secrets += [path.read_bytes().strip() for path in folder.glob("keys/token")]
     secrets += [b"secret@", b"a secret of the house"]
     for path in folder.rglob("*"):
         if path.is_file() and any(secret in path.read_bytes() for secret in secrets):

@@ -106,7 +106,7 @@ def test_each_pod_is_reached_only_on_its_ports_and_reaches_only_what_the_configu
     assert [rule["ports"][0]["port"] for rule in worker["egress"]] == [53, 5600, 5601]
     desk = of_kind("NetworkPolicy", manifests("connected"))["connected-desk"]["spec"]
     assert {rule["ports"][0]["port"] for rule in desk["egress"]} == {53, 443, 554, 8554, 8883}
-    assert [port["port"] for port in desk["ingress"][-1]["ports"]] == [8600, 5700]
+    assert [port["port"] for port in desk["ingress"][-1]["ports"]] == [8600, 5700, 8040]
 
 
 def test_a_pod_finds_itself_and_others_by_the_name_of_a_headless_service():
@@ -157,6 +157,16 @@ def test_probes_and_prometheus_ask_at_the_port_of_the_metrics_and_the_board_is_t
         assert container["livenessProbe"]["httpGet"] == {"path": "/live", "port": "metrics"}
     [board] = of_kind("ConfigMap", found).values()
     assert board["metadata"]["labels"]["grafana_dashboard"] == "1" and '"title": "facepipe"' in str(board["data"])
+
+
+def test_the_server_beside_a_run_can_read_it_alone_and_asks_for_a_token():
+    found = manifests("connected")
+    serving = {name: pod["containers"][1:] for name, pod in pods(found).items()}
+    assert serving["connected-fast"] == []
+    [server] = serving["connected-desk"]
+    assert server["args"][-2:] == ["--token", "file:/etc/facepipe-token/token"]
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in server["volumeMounts"]}
+    assert mounts == {"/etc/facepipe": True, "/data": True, "/etc/facepipe-token": True, "/tmp": False}
 
 
 def test_more_frames_and_more_cameras_ask_for_more():
