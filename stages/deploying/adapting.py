@@ -56,6 +56,7 @@ def adapted(
     if target != SYSTEMD:
         adapter.addresses(address)
         adapter.paths()
+        adapter.devices()
     return adapter.document, adapter.needs
 
 
@@ -101,7 +102,8 @@ class _Adapter:
             )
         path = path_of(spec)
         if path is None:
-            return spec
+            # A link such as /dev/v4l/by-id/... is not in a container, which has /dev/video2.
+            return camera_of(spec) if self._target == COMPOSE and camera_of(spec) is not None else spec
         path = path.removeprefix("./")
         if self._target == KUBERNETES:
             inside = os.path.normpath(path).lstrip("/")
@@ -189,6 +191,21 @@ class _Adapter:
         for stream in self._pipeline.render.streams:
             if not is_stored(stream) and not is_url(stream):
                 _refuse_outside("render.stream", stream)
+
+    def devices(self) -> None:
+        """Raise for what needs a device, which a container has not."""
+        encoder = self._pipeline.render.encoder
+        if encoder not in ("software", "auto"):
+            raise ConfigError(
+                f"render.encoder is {encoder}, and the containers have no device for it; write software, or deploy with"
+                " systemd."
+            )
+        for name, stage in self._pipeline.attributes().items():
+            if stage.device == "gpu":
+                raise ConfigError(
+                    f"stages.{name}.device is gpu, and the containers have none; write auto or cpu, or deploy with"
+                    " systemd."
+                )
 
 
 def _refuse_outside(key: str, path: str) -> None:

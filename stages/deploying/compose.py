@@ -29,7 +29,12 @@ The containers run as user {user}, who owns the files that are mounted here."""
 
 def owner() -> int:
     """The user of the containers: who deploys, so that keys and results need be open to nobody else."""
-    return os.getuid() or USER
+    return USER if is_root() else os.getuid()
+
+
+def is_root() -> bool:
+    """Whether files can be given to the user of the containers; Windows has no such users, and Docker maps them."""
+    return not hasattr(os, "getuid") or os.getuid() == 0
 
 
 def address(fleet: Fleet, host: str) -> str:

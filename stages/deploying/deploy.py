@@ -46,7 +46,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         make_keys(folder / KEYS, pipeline.hosts, new_pair)
     if options.serve and target != SYSTEMD:  # There the server answers its own machine alone.
         make_token(folder / KEYS)
-    owner = compose.owner() if target == COMPOSE and os.getuid() == 0 else None
+    owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
     write(folder, files, compose.folders(fleet) if target == COMPOSE else (), owner)
     return fleet, list(_notes(pipeline, fleet))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..config.connections import is_stored
 from ..sources.spec import camera_of
+from ..sources.urls import is_url
+from ..transport.addresses import IPC
 from ..transport.keys import PUBLIC, SECRET
 from . import costs
 from .adapting import Needs
@@ -104,6 +108,7 @@ DevicePolicy=closed
 DeviceAllow=char-video4linux rw
 """
 NO_DEVICES = "PrivateDevices=true\n"
+ALL_DEVICES = "SupplementaryGroups=video render\n"  # of hardware encoders and GPUs
 
 
 def files(fleet: Fleet, needs: dict[str, Needs], options: Options, keys: Path) -> Iterator[tuple[str, File]]:
@@ -151,7 +156,6 @@ def _unit(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> str:
         secrets = f"{place}/{unit.name}.env"
         more += f"#   write {', '.join(sorted(needs.environment))} as NAME=VALUE into {_path(secrets)} (chmod 600)\n"
         environment = f"EnvironmentFile={secrets}\n"
-    has_camera = any(camera_of(spec) is not None for spec in unit.sources.values())
     return UNIT.format(
         fleet=fleet.name,
         name=name,
@@ -165,8 +169,30 @@ def _unit(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> str:
         weight=max(1, min(10_000, unit.resources.cpu_m)),
         limit=unit.resources.limit_mb,
         locked=LOCKED,
-        devices=CAMERAS if has_camera else NO_DEVICES,
+        devices=_devices(unit) + _written(unit),
     )
+
+
+def _devices(unit: Unit) -> str:
+    """What the unit may see below /dev, of which it needs nothing without a camera, hardware encoder or GPU."""
+    render, attributes = unit.pipeline.render, unit.pipeline.attributes()
+    encodes = unit.writes and render.encoder != "software"
+    if encodes or any(attributes[stage].device == "gpu" for stage in unit.stages if stage in attributes):
+        return ALL_DEVICES
+    return CAMERAS if any(camera_of(spec) is not None for spec in unit.sources.values()) else NO_DEVICES
+
+
+def _written(unit: Unit) -> str:
+    """The folders beside its own that the configuration has it write to."""
+    if not unit.writes:
+        return ""
+    address = unit.pipeline.render.publication[0] if unit.pipeline.render.publication else ""
+    paths = [address.removeprefix(IPC)] if address.startswith(IPC) else []
+    paths += [stream for stream in unit.pipeline.render.streams if not is_stored(stream) and not is_url(stream)]
+    folders = sorted({os.path.dirname(path) for path in paths if os.path.isabs(path)})
+    # With {source} in it, it is the folder above that has to be there.
+    folders = [folder.partition("{")[0].rpartition("/")[0] if "{" in folder else folder for folder in folders]
+    return "".join(f"ReadWritePaths=-{_word(folder)}\n" for folder in folders)
 
 
 def _server(fleet: Fleet, unit: Unit, options: Options) -> str:

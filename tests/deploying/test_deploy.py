@@ -126,6 +126,8 @@ def test_each_camera_has_its_own_zones_and_a_topic_of_its_own():
         ("kubernetes", f"source: {CAMERA}\nmqtt: {{broker: 'mqtts://b', ca: none.pem}}\n", "mqtt.ca: there is no file"),
         ("kubernetes", f"source: {CAMERA}\nstages: {{gender: {{model: mine.yaml}}}}\n", "stages.gender.model is"),
         ("compose", "sorce: x\n", "sorce"),
+        ("kubernetes", f"source: {CAMERA}\nrender: {{encoder: nvenc}}\n", "render.encoder is nvenc"),
+        ("compose", f"source: {CAMERA}\nstages: {{age: {{device: gpu}}}}\n", "stages.age.device is gpu"),
     ],
 )
 def test_what_cannot_be_deployed_is_one_sentence_and_status_2(target, config, words, capsys):

@@ -29,7 +29,7 @@ class Pod:
     def __init__(self, place: Workplace, folder: Path):
         [self._run] = [each for each in documents(folder) if each["kind"] in ("StatefulSet", "Job")]
         self._place = place
-        self._at = {"/etc/facepipe": folder / "config", "/data": place.folder / "data", "/media": Path.cwd()}
+        self._at = {"/etc/facepipe": folder.absolute() / "config", "/data": place.folder / "data", "/media": Path.cwd()}
         for path in (folder / "config").iterdir():  # A mounted Secret.
             path.write_text(self._mapped(path.read_text()))
         self._at["/data"].mkdir()
@@ -69,6 +69,7 @@ def _config(place: Workplace) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_a_pod_of_a_camera_that_is_replaced_counts_on_in_the_same_folder(place, astronaut):
     with camera(lambda number: scene(astronaut, number), rate=10) as door:
         pod = Pod(place, deployed("kubernetes", "one", "--fps", "10", config=f"source: {door.url}\n{STAGES}"))

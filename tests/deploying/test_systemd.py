@@ -60,6 +60,9 @@ def test_only_a_camera_of_the_machine_lets_a_unit_see_devices():
     [camera] = units(deployed("systemd", "one", config="source: 0\n", output="camera")).values()
     assert "PrivateDevices=true" in stream and "SupplementaryGroups=video" not in stream
     assert "PrivateDevices=true" not in camera and "DeviceAllow=char-video4linux rw" in camera
+    config = "source: 'rtsp://camera/1'\nrender: {encoder: qsv, stream: '/srv/live/{source}/a.m3u8'}\n"
+    [encoder] = units(deployed("systemd", "one", config=config, output="encoder")).values()
+    assert "PrivateDevices=true" not in encoder and "ReadWritePaths=-/srv/live" in encoder
 
 
 def test_a_film_ends_its_unit_and_a_camera_never_does():
