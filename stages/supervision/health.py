@@ -1,6 +1,7 @@
 """Whether a run is ready and alive, by what its processes say to the launcher: what an orchestrator probes. Pure.
 
-Ready: every process here has opened its model or source, and every capture here hears every stage, wherever that runs.
+Ready: every process here has opened its model or source, every capture here hears every stage, and a render here hears
+a capture, wherever these run.
 Alive: frames are finished, or nothing is there to be finished, as with a camera that is looked for. The launcher starts
 dead and hung processes again by itself, so this is only about what it cannot help.
 """
@@ -38,6 +39,7 @@ class Health:
         self._labels = tuple(labels)
         self._ready: set[str] = set()
         self._readings: dict[str, _Reading] = {}
+        self._rendering: set[str] = set()  # which of them says what it renders: it has heard a capture
         self._heard_s = now_s
 
     def heard(self, label: str, is_ready: bool, now_s: float) -> None:
@@ -49,6 +51,7 @@ class Health:
     def progress(self, label: str, report: CaptureReport | RenderReport, now_s: float) -> None:
         """Take the account so far of one process."""
         if not isinstance(report, CaptureReport):
+            self._rendering.add(label)
             return
         before = self._readings.get(label)
         goes_on = before is not None and before.is_at_work and before.report.done == report.done
@@ -57,6 +60,7 @@ class Health:
     def started_again(self, label: str) -> None:
         """A process has ended; the next one has to say that it is ready."""
         self._ready.discard(label)
+        self._rendering.discard(label)
         self._readings.pop(label, None)
 
     def ended(self, label: str) -> None:
@@ -67,8 +71,13 @@ class Health:
     def unready(self) -> list[str]:
         """Why the run is not ready, in sentences; none: it is."""
         opening = [f"{label} is starting" for label in self._labels if label not in self._ready]
+        alone = [f"{label} waits for a capture" for label in self._labels if self._is_alone(label)]
         reports = [reading.report for reading in self._readings.values()]
-        return opening + [f"{each.source} waits for {', '.join(each.awaited)}" for each in reports if each.awaited]
+        awaited = [f"{each.source} waits for {', '.join(each.awaited)}" for each in reports if each.awaited]
+        return opening + alone + awaited
+
+    def _is_alone(self, label: str) -> bool:
+        return label == "render" and label in self._ready and label not in self._rendering
 
     def stalled(self, now_s: float) -> list[str]:
         """Why it would help to start all of it again, in sentences; none: it is alive."""

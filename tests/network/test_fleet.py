@@ -128,6 +128,9 @@ def test_a_film_is_the_same_to_the_byte_whatever_node_is_lost_or_drained_and_com
         else:
             runs[name].signal(number)
         assert runs[name].end(alone=False).status == (-number if number == signal.SIGKILL else ends[name])
+        if name == "fast":  # The only one that has gender.
+            eventually(lambda: not units["door"].answers("ready"), "door waits for a stage")
+            assert units["door"].answers("live")
         runs[name] = units[name].start()
         before = desk.line_count
         runs["desk"].until(lambda before=before: desk.line_count > before or desk.line_count == 32, f"{name} is back")

@@ -27,8 +27,10 @@ def test_a_run_is_ready_when_every_process_is_and_every_stage_is_heard_wherever_
     for label in ("render", "capture", "age"):
         health.heard(label, True, 1.0)
     health.progress("capture", capture(0, 0, "render", "detect"), 1.0)
-    assert health.unready() == ["door waits for render, detect"]
+    assert health.unready() == ["render waits for a capture", "door waits for render, detect"]
     health.progress("capture", capture(0, 0), 2.0)
+    assert health.unready() == ["render waits for a capture"]
+    health.progress("render", RenderReport(), 2.0)
     assert health.unready() == []
     health.started_again("age")
     health.heard("age", False, 2.5)
