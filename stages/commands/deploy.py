@@ -108,7 +108,7 @@ def _begin(target: str, folder: Path) -> str:
         case "kubernetes":
             return f"the comment in {folder / 'kustomization.yaml'}"
         case "compose":
-            return f"docker compose --project-directory {folder} up --detach"
+            return f"docker compose --file {folder / 'compose.yaml'} up --detach"
     return "the comment in each unit"
 
 
