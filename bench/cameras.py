@@ -91,8 +91,8 @@ class Measured:
             if after - before > max(GROWN_MB * last.processes, GROWN_SHARE * before):
                 found.append(f"{stage} by {after - before:.0f} MB")
             for what in ("descriptors", "threads"):
-                counts = [getattr(sample[stage], what) for sample in self.memory if stage in sample]
-                before, after = median(counts[-2 * quarter : -quarter]), median(counts[-quarter:])
+                held = [getattr(sample[stage], what) for sample in self.memory if stage in sample]
+                before, after = median(held[-2 * quarter : -quarter]), median(held[-quarter:])
                 if after - before > GROWN_COUNT * last.processes:
                     found.append(f"{stage} by {after - before:.0f} {what}")
         return found
@@ -142,8 +142,8 @@ class Measured:
             sizes = [sample[stage].memory_mb for sample in self.memory if stage in sample]
             figures.append(figure(f"{stage}, memory", sizes, "MB", "", f"{last.processes} processes"))
         for what in ("descriptors", "threads"):
-            counts = [sum(getattr(held, what) for held in sample.values()) for sample in self.memory]
-            figures.append(figure(f"all, {what}", counts, ""))
+            held = [sum(getattr(each, what) for each in sample.values()) for sample in self.memory]
+            figures.append(figure(f"all, {what}", held, ""))
         totals = [sum(held.memory_mb for held in sample.values()) for sample in self.memory]
         figures.append(figure("all, memory", totals, "MB", "", ", ".join(self.grown) or "flat"))
         figures.append(figure("from the camera, motion JPEG", self.jpeg_bytes / 1e3, "kB", "", "a frame"))

@@ -29,6 +29,7 @@ from .results.runs import OUT, name_of
 from .results.source_folder import SourceFolder
 from .run import run
 from .running.job import RunOptions, shown
+from .running.sources import inputs_as_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def chosen(base: Path, pipeline: Pipeline, inputs: dict) -> Choice:
         return _beside(base, f"{name} has no run.json that can be read") if has_run else Choice(newest, False)
     if before.ended == "finished" and any(map(is_live, pipeline.all_sources().values())):
         return _beside(base, f"the run in {name} is finished")
-    if difference := before.difference(inputs):
+    if difference := before.difference(inputs_as_changed(inputs, before)):
         return _beside(base, f"{difference} is not what the run in {name} was begun with")
     return Choice(newest, True)
 

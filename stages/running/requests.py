@@ -95,11 +95,19 @@ def _take(path: Path, put: Put) -> None:
 
     try:
         asked = json.loads(text)
-        request = Request(asked["action"], answer, str(asked["name"]), asked["spec"])
+        request = _request(asked, answer)
     except (ValueError, KeyError, TypeError, RecursionError):
         answer(False, ["the request is none of facepipe source."])
         return
     put(request)
+
+
+def _request(asked: dict, answer: Callable[[bool, list[str]], None]) -> Request:
+    """Raises `ValueError`, `KeyError` or `TypeError` for what is no request."""
+    action, name, spec = asked["action"], asked["name"], asked["spec"]
+    if action not in ("add", "remove", "list") or not (isinstance(name, str) and type(spec) in (str, int)):
+        raise ValueError
+    return Request(action, answer, name, spec)
 
 
 class _Follower:

@@ -10,8 +10,9 @@ from ..config.load import read_config
 from ..config.schema import ConfigError, Pipeline
 from ..config.settings import SourceChanges
 from ..plan import BINDING, source_input, source_settings
-from ..results.run_file import run_in
+from ..results.run_file import RunFile, run_in
 from ..sources.refusal import refuse
+from ..sources.stamps import input_of
 from ..sources.urls import public
 from ..supervision.child import Start, stage_command
 from ..supervision.events import Member
@@ -78,6 +79,24 @@ def as_changed(pipeline: Pipeline, folder: Path) -> tuple[Pipeline, SourceChange
         zones, lines = ((before.inputs.get(key) or {}).get(name, {}) for key in ("zones", "lines"))
         pipeline = with_source(pipeline, name, spec, zones, lines)
     return pipeline, before.changes
+
+
+def inputs_as_changed(inputs: dict, before: RunFile) -> dict:
+    """What a configuration would be begun with, if it had the sources that a run had last: see `as_changed`."""
+    changed = {**inputs, **{key: dict(inputs.get(key, {})) for key in ("zones", "lines")}}
+    for name, (*said, zones, lines) in before.changes.removed.items():
+        if changed.get(key := input_of(name, "")) == said:
+            del changed[key]
+            for areas, were in (("zones", zones), ("lines", lines)):
+                if changed[areas].get(name, {}) == were:
+                    changed[areas].pop(name, None)
+    for name in before.changes.added:
+        if (key := input_of(name, "")) in before.inputs and key not in changed:
+            changed[key] = before.inputs[key]
+            for areas in ("zones", "lines"):
+                if name in (were := before.inputs.get(areas, {})):
+                    changed[areas][name] = were[name]
+    return {key: value for key, value in changed.items() if value or key not in ("zones", "lines")}
 
 
 def _areas(pipeline: Pipeline, name: str) -> tuple[dict, dict]:

@@ -1,0 +1,106 @@
+"""What a run that is gone on with reads, after sources were added and removed; and requests that are none."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import pytest
+
+from stages.config.schema import ConfigError, Pipeline
+from stages.config.settings import SourceChanges
+from stages.errors import FacepipeError
+from stages.layout import LOCK, REQUESTS
+from stages.locks import locked
+from stages.results.manifest import Manifest
+from stages.results.run_file import RunFile
+from stages.running.requests import ask, heard
+from stages.running.sources import as_changed, inputs_as_changed
+
+ZONE = {"mat": [[0, 0], [1, 0], [1, 1]]}
+BEGUN = Pipeline(sources={"door": 0, "yard": 1}, zones={"yard": ZONE})
+BEGUN_INPUTS = {"source door": ["0", None], "source yard": ["1", None], "zones": {"yard": ZONE}}
+# yard was removed, and gate was added.
+CHANGED = RunFile(
+    "run",
+    {"source door": ["0", None], "source gate": ["2", None]},
+    changes=SourceChanges({"gate": 2}, {"yard": ["1", None, ZONE, {}]}),
+)
+
+
+def left(folder, run: RunFile) -> None:
+    folder.mkdir(exist_ok=True)
+    Manifest(folder)
+    run.write(folder)
+
+
+def test_a_run_that_is_gone_on_with_reads_the_sources_that_it_had_last(tmp_path):
+    left(tmp_path, CHANGED)
+    pipeline, changes = as_changed(BEGUN, tmp_path)
+    assert (pipeline.sources, pipeline.zones, changes) == ({"door": 0, "gate": 2}, {}, CHANGED.changes)
+    assert CHANGED.difference(inputs_as_changed(BEGUN_INPUTS, CHANGED)) is None
+
+
+def test_a_configuration_that_was_changed_in_the_same_way_says_the_same(tmp_path):
+    left(tmp_path, CHANGED)
+    in_file = Pipeline(sources={"door": 0, "gate": 2})
+    assert as_changed(in_file, tmp_path) == (in_file, CHANGED.changes)
+    assert CHANGED.difference(inputs_as_changed(CHANGED.inputs, CHANGED)) is None
+
+
+def test_another_source_of_a_removed_name_is_another_source(tmp_path):
+    left(tmp_path, CHANGED)
+    others = Pipeline(sources={"door": 0, "yard": 7})
+    assert as_changed(others, tmp_path)[0].sources == {"door": 0, "yard": 7, "gate": 2}
+    inputs = {"source door": ["0", None], "source yard": ["7", None]}
+    assert CHANGED.difference(inputs_as_changed(inputs, CHANGED)) == "source yard"
+
+
+def test_a_source_whose_address_has_a_secret_is_to_be_written_into_the_configuration(tmp_path):
+    inputs = {**CHANGED.inputs, "source lane": ["rtsp://10.0.0.9/1", None]}
+    left(tmp_path, RunFile("run", inputs, changes=SourceChanges({"lane": None}, {})))
+    with pytest.raises(ConfigError, match="the source lane.* under sources"):
+        as_changed(BEGUN, tmp_path)
+    written = Pipeline(sources={**BEGUN.sources, "lane": "rtsp://me:secret@10.0.0.9/1"})
+    assert as_changed(written, tmp_path)[0] == written
+
+
+@contextmanager
+def hearing(folder):
+    """A run in this folder, without any processes; gives what it is asked."""
+    asked: SimpleQueue = SimpleQueue()
+    with locked(folder / LOCK), heard(folder, BEGUN, None, asked.put):
+        yield asked
+
+
+def test_a_request_is_heard_once_and_nothing_is_left_of_it(tmp_path):
+    with hearing(tmp_path) as asked:
+        request = tmp_path / REQUESTS / "1.json"
+        request.with_suffix(".part").write_text(json.dumps({"action": "add", "name": "gate", "spec": 2}))
+        request.with_suffix(".part").rename(request)
+        came = asked.get(timeout=10)
+        assert (came.action, came.name, came.spec) == ("add", "gate", 2)
+        came.answer(True, ["gate is read from now on: 2."])
+        assert json.loads(request.with_suffix(".answer").read_text())["done"]
+    assert not (tmp_path / REQUESTS).exists()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"action": "end", "name": "door", "spec": 0}', "[]", "{}", '{"action": []}', "[" * 5000, "\0"]
+)
+def test_a_request_that_is_none_is_answered_and_asks_for_nothing(tmp_path, text):
+    with hearing(tmp_path) as asked:
+        request = tmp_path / REQUESTS / "1.json"
+        request.with_suffix(".part").write_text(text)
+        request.with_suffix(".part").rename(request)
+        while not request.with_suffix(".answer").exists():
+            assert asked.empty()
+        assert not json.loads(request.with_suffix(".answer").read_text())["done"]
+
+
+def test_a_run_that_is_none_or_has_one_source_cannot_be_asked(tmp_path):
+    with pytest.raises(FacepipeError, match="no run is writing to"):
+        ask(tmp_path, "list")
+    with locked(tmp_path / LOCK), pytest.raises(FacepipeError, match="has one source"):
+        ask(tmp_path, "list")
