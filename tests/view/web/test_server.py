@@ -135,6 +135,18 @@ def test_a_browser_that_is_there_before_the_first_picture_is_told_when_it_comes(
         assert browser.hear()[0]["about"]["sources"][0]["name"] == "clip.mp4"
 
 
+def test_a_source_that_is_removed_leaves_the_page_and_one_that_is_added_comes(web):
+    show(web)
+    with meet(web) as browser:
+        browser.look(None)
+        show(web, source="gate")
+        browser.say(do="ready")
+        assert [source["name"] for source in browser.hear()[0]["about"]["sources"]] == ["clip.mp4", "gate"]
+        web.forget("clip.mp4")
+        browser.say(do="ready")
+        assert [source["name"] for source in browser.hear()[0]["about"]["sources"]] == ["gate"]
+
+
 def test_a_browser_that_has_not_drawn_the_last_picture_gets_no_other_and_then_the_newest(web):
     show(web, 0, grey=10)
     with meet(web) as browser:
