@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from ..config.schema import Pipeline
 from ..errors import FacepipeError, reason
@@ -27,6 +28,7 @@ from ..supervision.run_sources import Remark, Request
 
 ASKED, ANSWERED = ".json", ".answer"  # what the names of requests and answers end in
 LOOK_S, LOOK_AT_CONFIG_S = 0.1, 1.0
+ENDING_S = 0.5
 LARGEST_BYTES = 1_000_000
 ANSWER_S = 150.0  # a source that is removed has ten seconds, one that is added may open slowly
 
@@ -56,50 +58,77 @@ def heard(folder: Path, pipeline: Pipeline, watch: ConfigWatch | None, put: Put)
     `folder`: that of the run; `pipeline`: what it was begun with.
     """
     over = threading.Event()
-    place = folder / REQUESTS
-    with contextlib.suppress(OSError):  # Without it nobody can ask, and the run is well.
-        make_private_folder(place)
-        _clear(place)
-    thread = threading.Thread(target=_listen, args=(place, pipeline, watch, put, over), daemon=True)
+    mailbox, follower = _Mailbox(folder / REQUESTS, put), _Follower(watch, pipeline, put) if watch else None
+
+    def hear() -> None:
+        mailbox.open()
+        look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
+        while not over.wait(LOOK_S):
+            mailbox.look()
+            if follower and time.monotonic() >= look_at_config_s:
+                look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
+                follower.look()
+        mailbox.close()
+
+    thread = threading.Thread(target=hear, daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(2 * LOOK_S)
+        thread.join(ENDING_S)  # It may wait for a disk, and a person for the end of the run.
+
+
+class _Mailbox:
+    """Requests and answers as files; only the thread of `heard` touches them."""
+
+    def __init__(self, place: Path, put: Put):
+        self._place, self._put = place, put
+        self._answers: SimpleQueue[tuple[Path, dict]] = SimpleQueue()  # filled by the launcher
+
+    def open(self) -> None:
+        """Without it nobody can ask, and the run is well."""
         with contextlib.suppress(OSError):
-            _clear(place)
-            place.rmdir()
+            make_private_folder(self._place)
+            _clear(self._place)
 
-
-def _listen(place: Path, pipeline: Pipeline, watch: ConfigWatch | None, put: Put, over: threading.Event) -> None:
-    follower = _Follower(watch, pipeline, put) if watch else None
-    look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
-    while not over.wait(LOOK_S):
-        for path in sorted(place.glob(f"*{ASKED}")):
+    def look(self) -> None:
+        """Take what has come, and write what was answered."""
+        self._write_answers()
+        for path in sorted(self._place.glob(f"*{ASKED}")):
             with contextlib.suppress(OSError):
-                _take(path, put)
-        if follower and time.monotonic() >= look_at_config_s:
-            look_at_config_s = time.monotonic() + LOOK_AT_CONFIG_S
-            follower.look()
+                self._take(path)
 
+    def close(self) -> None:
+        """Leave nothing. Who has not read the answer yet is given a moment."""
+        self._write_answers()
+        with contextlib.suppress(OSError):
+            if any(self._place.iterdir()):
+                time.sleep(LOOK_S)
+            _clear(self._place)
+            self._place.rmdir()
 
-def _take(path: Path, put: Put) -> None:
-    with open_plain(path) as file:
-        text = file.read(LARGEST_BYTES)
-    path.unlink()
+    def _take(self, path: Path) -> None:
+        with open_plain(path) as file:
+            text = file.read(LARGEST_BYTES)
+        path.unlink()
 
-    def answer(is_done: bool, lines: list[str]) -> None:
-        with contextlib.suppress(OSError):  # Who has asked is gone, and the folder too.
-            _write(path.with_suffix(ANSWERED), {"done": is_done, "lines": lines})
+        def answer(is_done: bool, lines: list[str]) -> None:
+            self._answers.put((path.with_suffix(ANSWERED), {"done": is_done, "lines": lines}))
 
-    try:
-        asked = json.loads(text)
-        request = _request(asked, answer)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        answer(False, ["the request is none of facepipe source."])
-        return
-    put(request)
+        try:
+            request = _request(json.loads(text), answer)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            answer(False, ["the request is none of facepipe source."])
+            return
+        self._put(request)
+
+    def _write_answers(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                path, said = self._answers.get_nowait()
+                with contextlib.suppress(OSError):  # Who has asked is gone, and the folder too.
+                    _write(path, said)
 
 
 def _request(asked: dict, answer: Callable[[bool, list[str]], None]) -> Request:

@@ -71,6 +71,8 @@ def hearing(folder):
     """A run in this folder, without any processes; gives what it is asked."""
     asked: SimpleQueue = SimpleQueue()
     with locked(folder / LOCK), heard(folder, BEGUN, None, asked.put):
+        while not (folder / REQUESTS).is_dir():
+            pass
         yield asked
 
 
@@ -82,6 +84,8 @@ def test_a_request_is_heard_once_and_nothing_is_left_of_it(tmp_path):
         came = asked.get(timeout=10)
         assert (came.action, came.name, came.spec) == ("add", "gate", 2)
         came.answer(True, ["gate is read from now on: 2."])
+        while not request.with_suffix(".answer").exists():
+            pass
         assert json.loads(request.with_suffix(".answer").read_text())["done"]
     assert not (tmp_path / REQUESTS).exists()
 
