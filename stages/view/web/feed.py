@@ -17,20 +17,23 @@ from ...frames import NO_AREAS, FinishedFrame
 from ...protocol.rates import Snapshot
 from .charts import ChartSamples
 from .encoded import LONGEST_SIDE, TILE_SIDE, EncodedFrame
+from .films import Camera, Films
 from .kept import KeptPictures
 from .moments import Gallery, Timeline
 from .viewer import Known, Viewer
 
-KEPT = "kept/"  # what the names of kept pictures begin with
+KEPT, FILM = "kept/", "film/"  # what the names of kept pictures, and of films of them, begin with
 _KEPT_NAME = re.compile(rf"{KEPT}([1-9]\d{{0,11}})(-small)?(-blurred)?\.jpg", re.ASCII)
+_FILM_NAME = re.compile(rf"{FILM}([1-9]\d{{0,11}})\.json", re.ASCII)
 
 
 class _Source:
     """What there is of one source."""
 
-    def __init__(self, kept: KeptPictures):
+    def __init__(self, kept: KeptPictures, films: Films):
         self.charts = ChartSamples()
-        self.gallery, self.timeline = Gallery(kept), Timeline(kept)
+        self.camera = Camera(kept, films)
+        self.gallery, self.timeline = Gallery(kept), Timeline(kept, self.camera)
         self.finished: EncodedFrame | None = None  # the newest analysed picture
         self.preview: EncodedFrame | None = None  # a live source's newest, which may be newer
         self.is_live = False
@@ -79,8 +82,8 @@ class ViewerFeed:
     ):
         """The arguments are those of `Web`."""
         self.attributes = frozenset(stages) - {"detect"}
-        self._kept = KeptPictures()
-        self.sources = {name: _Source(self._kept) for name in sources}
+        self._kept, self._films = KeptPictures(), Films()
+        self.sources = {name: _Source(self._kept, self._films) for name in sources}
         self._run = {"stages": dict(stages), "blur": blur, "style": style, "records": records}
         self._style, self._life = style, life
         self._restarts: dict[str, int] = {}
@@ -98,6 +101,8 @@ class ViewerFeed:
             source.finished = self._shown(frame, to_anonymize)
             if source.kind == "pictures":
                 source.gallery.finished(frame, to_anonymize, source.charts.labels)
+            else:
+                source.camera.take(frame, to_anonymize, source.charts.labels)
             self._changes += before != (source.kind, len(source.charts.labels), source.areas)
 
     def preview(self, frame: FinishedFrame) -> None:
@@ -141,6 +146,13 @@ class ViewerFeed:
             return None
         return self._kept.jpeg(int(asked[1]), is_thumbnail=bool(asked[2]), blurred=bool(asked[3]))
 
+    def film(self, name: str) -> bytes | None:
+        """The pictures of a film, as JSON, by a name such as film/3.json; None where it is not here."""
+        asked = _FILM_NAME.fullmatch(name)
+        with self._lock:
+            film = self._films.of(int(asked[1])) if asked else None
+            return None if film is None else json.dumps(film, separators=(",", ":")).encode()
+
     def message(self, viewer: Viewer) -> bytes | None:
         """The next message for a browser: what it has not been sent yet; None if there is nothing."""
         said: dict = {}
@@ -154,6 +166,8 @@ class ViewerFeed:
             jpeg = self._picture(viewer, name, source, said)
             if not viewer.looks_at_all:
                 self._lists(viewer, source, said)
+        if viewer.looks_at_all:
+            self._happened(viewer, said)
         if not said:
             return None
         said |= {"source": name, "now": round(time.monotonic(), 3), "clock": round(time.time(), 3)}
@@ -199,11 +213,19 @@ class ViewerFeed:
             known = viewer.known
             said["known"] = [known.samples, known.events, known.pictures]
 
+    def _happened(self, viewer: Viewer, said: dict) -> None:
+        """The events of all sources that this browser has not got yet."""
+        with self._lock:
+            new = {name: source.timeline.since(viewer.events.get(name, 0)) for name, source in self.sources.items()}
+            viewer.events = {name: source.timeline.count for name, source in self.sources.items()}
+        if new := {name: events for name, events in new.items() if events}:
+            said["happened"] = new
+
     def _about(self) -> dict:
         return {"sources": [source.about(name) for name, source in list(self.sources.items())], **self._run}
 
     def _source(self, name: str) -> _Source:
-        return self.sources.setdefault(name, _Source(self._kept))
+        return self.sources.setdefault(name, _Source(self._kept, self._films))
 
     def _shown(self, frame: FinishedFrame, to_anonymize: Sequence | None) -> EncodedFrame:
         self._frames += 1

@@ -35,12 +35,14 @@ class KeptPictures:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, pixels: np.ndarray, to_anonymize: Sequence | None, longest_side: int) -> int:
+    def keep(
+        self, pixels: np.ndarray, to_anonymize: Sequence | None, longest_side: int, has_thumbnail: bool = False
+    ) -> int:
         """Keep a picture, uint8 (H, W, 3) BGR, and return its number. `to_anonymize`: as of `EncodedFrame`."""
         small = no_larger(pixels, longest_side)
         scale = small.shape[1] / pixels.shape[1]
         boxes = None if to_anonymize is None else [[scale * value for value in box] for box in to_anonymize]
-        thumbnail = b"" if longest_side <= _THUMBNAIL_SIDE else encoded(no_larger(small, _THUMBNAIL_SIDE), _QUALITY)
+        thumbnail = encoded(no_larger(small, _THUMBNAIL_SIDE), _QUALITY) if has_thumbnail else b""
         kept = _Kept(encoded(small, _QUALITY), thumbnail, boxes)
         with self._lock:
             number = next(self._numbers)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ...frames import FinishedFrame
 from ...vision.thumbnail import square_around
+from .films import Camera
 from .kept import KeptPictures
 from .said import Labels
 
@@ -51,16 +52,16 @@ class Gallery(Moments):
 
     def finished(self, frame: FinishedFrame, to_anonymize: Sequence | None, labels: Labels) -> None:
         """A picture is in the outputs."""
-        picture = self._kept.keep(frame.picture.pixels, to_anonymize, _PICTURE_SIDE)
+        picture = self._kept.keep(frame.picture.pixels, to_anonymize, _PICTURE_SIDE, has_thumbnail=True)
         self._add({"kept": picture, **labels.picture(frame)})
 
 
 class Timeline(Moments):
     """The events of one source."""
 
-    def __init__(self, kept: KeptPictures):
+    def __init__(self, kept: KeptPictures, camera: Camera):
         super().__init__(_MOST_EVENTS)
-        self._kept = kept
+        self._kept, self._camera = kept, camera
         self._faces: dict[int, int] = {}  # by number of a person: the number of their picture
 
     def happened(self, event: dict, said: str, frame: FinishedFrame, now_s: float) -> None:
@@ -73,7 +74,8 @@ class Timeline(Moments):
             self._faces[number] = picture
         keys = ("event", "id", "frame", "time", "clock", "zone", "line", "direction", "dwell")
         moment = {key: event[key] for key in keys if key in event}
-        self._add({"t": round(now_s, 3), "said": said, "kept": self._faces.get(number), **moment})
+        film = self._camera.begin(frame.picture.time)
+        self._add({"t": round(now_s, 3), "said": said, "kept": self._faces.get(number), "film": film, **moment})
         if event["event"] == "left":
             self._faces.pop(number, None)
         while self._moments and now_s - self._moments[0]["t"] > HOUR_S:

@@ -27,7 +27,7 @@ from websockets.http11 import Request, Response
 from ...frames import FinishedFrame
 from ...protocol.rates import Snapshot
 from .access import LIVE, MOVED, RequestRefused, asked_for, is_loopback
-from .feed import KEPT, ViewerFeed
+from .feed import FILM, KEPT, ViewerFeed
 from .listening import WebError, listening, own_address
 from .viewer import MESSAGE_BYTES, NotUnderstood, Viewer
 
@@ -224,7 +224,9 @@ class Web:
         if name == LIVE:
             return None
         if name.startswith(KEPT):
-            return self._kept(name)
+            return _found("image/jpeg", self._feed.kept(name))
+        if name.startswith(FILM):
+            return _found("application/json", self._feed.film(name))
         if name == MOVED:
             moved = _response(HTTPStatus.PERMANENT_REDIRECT, "text/plain", b"")
             moved.headers["Location"] = f"/{self._token}/"
@@ -232,13 +234,7 @@ class Web:
         return _response(HTTPStatus.OK, _TYPES[name.rpartition(".")[2]], self._static[name])
 
     def _has(self, name: str) -> bool:
-        return name in self._static or name.startswith(KEPT)
-
-    def _kept(self, name: str) -> Response:
-        if (jpeg := self._feed.kept(name)) is not None:
-            return _response(HTTPStatus.OK, "image/jpeg", jpeg)
-        # Not counted: the oldest are gone, and a page may still list them.
-        return _response(HTTPStatus.NOT_FOUND, "text/plain", b"Not Found\n")
+        return name in self._static or name.startswith((KEPT, FILM))
 
     async def _talk(self, connection: ServerConnection) -> None:
         viewer, waking = Viewer(ready=True), asyncio.Event()
@@ -334,6 +330,13 @@ class _Connection(ServerConnection):
 
 def _count(refused: Counter[str], reason: str) -> None:
     refused[f"from a browser: {reason}"] += 1
+
+
+def _found(kind: str, body: bytes | None) -> Response:
+    """What may be gone: the oldest are, and a page may still list them. So it is not counted."""
+    if body is None:
+        return _response(HTTPStatus.NOT_FOUND, "text/plain", b"Not Found\n")
+    return _response(HTTPStatus.OK, kind, body)
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:

@@ -40,6 +40,7 @@ class Viewer:
     known: Known = field(default_factory=Known)
     version: object = None  # of what it was told about the run
     drawn: dict[str, tuple[int, bool]] = field(default_factory=dict)  # by source: the picture it has, and if blurred
+    events: dict[str, int] = field(default_factory=dict)  # by source: how many it has, while it looks at all of them
     held: EncodedFrame | None = None  # the picture that stands there while it is paused
     sent_s: float = 0.0  # when it was sent something
     nonsense: int = 0
@@ -95,7 +96,7 @@ class Viewer:
     def _look(self, source: str | None, asked: dict) -> None:
         if source != self.source:
             self.known, self.held = Known(), None
-            self.drawn = {}
+            self.drawn, self.events = {}, {}
         match asked:
             case {"life": int(life), "known": [int(samples), int(events), int(pictures)]}:
                 self.life, self.known = life, Known(samples, events, pictures)

@@ -62,6 +62,10 @@ def look(tab: Tab, web: Web, until: str = "facepipe.pictures > 0") -> None:
     tab.until(until, "it is there")
 
 
+def key(tab: Tab, name: str) -> None:
+    tab.tell("Input.dispatchKeyEvent", type="keyDown", key=name)
+
+
 def rectangles(tab: Tab, selector: str) -> list[list[float]]:
     """Left, top, right and bottom of elements, in pixels of the window; all 0 where one is not shown."""
     found = f"[...document.querySelectorAll({selector!r})].map(e => e.getBoundingClientRect())"
@@ -96,10 +100,16 @@ def test_a_label_says_who_and_how_and_details_say_all(tab):
         look(tab, web)
         texts = "[...document.querySelectorAll('#overlay .label text')].map(t => t.textContent)"
         assert tab.run(texts) == ["#1 woman 31", "happy"]
-        tab.click("#details")
+        key(tab, "d")
         assert tab.run(texts) == ["#1  face 98 %", "woman 97 %", "happy 91 %", "age 31 (25–38)"]
         tab.click("#switches button:first-child")
         assert "woman 97 %" not in tab.run(texts)
+        for style, boxes in (("boxes", 1), ("none", 0)):
+            tab.run(
+                f"(document.getElementById('style').value = '{style}',"
+                " document.getElementById('style').dispatchEvent(new Event('change')))"
+            )
+            assert tab.run(texts) == [] and len(rectangles(tab, "#overlay .box")) == boxes
 
 
 def test_a_phone_shows_all_without_endless_scrolling_and_panels_unfold(tab):
@@ -138,12 +148,12 @@ def test_a_folder_is_a_gallery_without_charts_in_which_one_picture_is_looked_at(
         tab.click(".thumbnail:nth-child(2)")
         tab.until("document.getElementById('which').textContent === '1.jpg'", "it is shown")
         assert len(rectangles(tab, "#overlay .box")) == 1
-        tab.tell("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+        key(tab, "ArrowRight")
         tab.until("document.getElementById('which').textContent === '2.jpg'", "the next one")
         assert tab.run("document.getElementById('save').disabled")  # It is not there in its full size any more.
-        tab.tell("Input.dispatchKeyEvent", type="keyDown", key="b")
+        key(tab, "b")
         tab.until("facepipe.blur && [...document.images].every(i => i.src.endsWith('-blurred.jpg'))", "all are hidden")
-        tab.tell("Input.dispatchKeyEvent", type="keyDown", key="Escape")
+        key(tab, "Escape")
         tab.until("document.getElementById('which').textContent === '3.jpg'", "the newest again")
 
 
@@ -153,6 +163,86 @@ def test_the_zones_of_the_configuration_are_drawn(tab):
         web.finished(frame(0, flat(640, 360), [], areas=areas), [])
         look(tab, web)
         assert tab.run("[...document.querySelectorAll('#overlay .area')].map(t => t.textContent)") == ["step", "door"]
+
+
+def test_the_picture_can_be_enlarged_and_moved_and_labels_keep_their_size(tab):
+    with closing(opened(style="plain")) as web:
+        video(web, people(8, side=60))
+        screen(tab, DESK)
+        look(tab, web)
+        letters = "[...document.querySelectorAll('#overlay text')].map(t => t.getBoundingClientRect().height)"
+        [first, *_], (letter, *_) = rectangles(tab, "#overlay .box"), tab.run(letters)
+        for _ in range(2):
+            tab.click("#larger")
+        [frame_around] = rectangles(tab, ".picture .frame")
+        larger = rectangles(tab, "#overlay .box")
+        assert 0 < len(larger) < 8
+        assert max(box[2] - box[0] for box in larger) == pytest.approx(2.25 * (first[2] - first[0]), rel=0.02)
+        assert tab.run(letters)[0] == letter
+        labels = rectangles(tab, "#overlay .label")
+        assert len(labels) == len(larger)
+        assert not [(label, box) for label in labels for box in larger if overlap(label, box)]
+        assert all(r[0] >= frame_around[0] - 1 and r[2] <= frame_around[2] + 1 for r in labels)
+        middle = (frame_around[0] + frame_around[2]) / 2, (frame_around[1] + frame_around[3]) / 2
+        for kind, x in (("mousePressed", 0), ("mouseMoved", 300), ("mouseReleased", 300)):
+            place = {"x": middle[0] + x, "y": middle[1], "button": "left", "buttons": 1, "clickCount": 1}
+            tab.tell("Input.dispatchMouseEvent", type=kind, **place)
+        assert rectangles(tab, "#overlay .box")[0][0] > larger[0][0] + 100 or len(rectangles(tab, "#overlay .box")) != 4
+        key(tab, "0")
+        assert len(rectangles(tab, "#overlay .box")) == 8 and tab.run("document.getElementById('smaller').disabled")
+
+
+def test_the_picture_fills_the_screen_with_its_buttons(tab):
+    with closing(opened(style="plain")) as web:
+        video(web, people(1))
+        screen(tab, DESK)
+        look(tab, web)
+        tab.click("#full")
+        tab.until("document.fullscreenElement !== null && document.querySelector('.watch').clientHeight >= 890", "full")
+        [picture], [label], [button] = (rectangles(tab, name) for name in ("#picture", "#overlay .label", "#pause"))
+        assert picture[0] <= label[0] and label[2] <= picture[2] and button[3] <= 901
+        tab.click("#full")
+        tab.until("document.fullscreenElement === null", "as before")
+
+
+def test_what_happened_can_be_played_and_faces_stay_hidden_where_they_are(tab):
+    with closing(opened(style="plain")) as web:
+        for number in range(60):
+            shown = frame(number, flat(640, 360, number), people(2), source="clip.mp4")
+            if number == 20:
+                web.happened({"event": "appeared", "id": 1, "frame": 20, "time": 0.8}, "woman", shown)
+            web.finished(shown, [one.box for one in people(2)])
+        screen(tab, DESK)
+        look(tab, web)
+        tab.click(".event button")
+        tab.until("document.querySelectorAll('#film .overlay .label').length === 2", "its first picture")
+        tab.until(
+            "document.getElementById('place').max > 8 && document.getElementById('place').value > 2", "it goes on"
+        )
+        assert tab.run("document.getElementById('what').textContent") == "#1 appeared"
+        key(tab, "b")  # The page below hears nothing.
+        assert not tab.run("facepipe.blur")
+        tab.click("#close")
+        tab.until("!document.getElementById('film').open", "it is closed")
+        key(tab, "b")
+        tab.run(
+            "(window.asked = [], window.fetch = new Proxy(fetch, {apply: (f, t, a) => (asked.push(a[0]), f(...a))}), 0)"
+        )
+        tab.click(".event button")
+        tab.until("asked.length > 8", "its pictures are asked for")
+        assert all(name.endswith("-blurred.jpg") for name in tab.run("asked.slice(1)"))
+
+
+def test_the_wall_has_the_events_of_all_sources(tab):
+    with closing(opened()) as web:
+        for name in ("door", "yard"):
+            video(web, people(1), source=name)
+        screen(tab, DESK)
+        look(tab, web, "document.querySelectorAll('.event').length === 2")
+        said = tab.run("[...document.querySelectorAll('.event')].map(e => e.innerText)")
+        assert ["door" in text for text in sorted(said, key=lambda text: "yard" in text)] == [True, False]
+        tab.click("#wall .tile:first-child")
+        tab.until("facepipe.source === 'door' && document.querySelectorAll('.event').length === 1", "those of one")
 
 
 @pytest.mark.skipif(AXE is None, reason="needs axe-core: pip install axe-core-python, or AXE_CORE=axe.min.js")
@@ -171,3 +261,7 @@ def test_axe_finds_nothing_wrong(tab, kind, size, scheme):
         screen(tab, size, scheme)
         look(tab, web)
         assert violations(tab) == []
+        if kind == "people":
+            tab.click(".event button")
+            tab.until("document.getElementById('film').open", "a film")
+            assert violations(tab) == []

@@ -298,10 +298,14 @@ def test_zones_and_lines_of_the_configuration_are_told_and_times_of_cameras(web)
 # --- What can be looked back at ---
 
 
-def fetched(web: Web, name: str) -> np.ndarray:
+def answered(web: Web, name: str, kind: str = "application/json") -> bytes:
     with urllib.request.urlopen(web.address + name) as answer:
-        assert answer.headers["Content-Type"] == "image/jpeg"
-        return cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
+        assert answer.headers["Content-Type"].partition(";")[0] == kind
+        return answer.read()
+
+
+def fetched(web: Web, name: str) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(answered(web, name, "image/jpeg"), np.uint8), cv2.IMREAD_COLOR)
 
 
 def test_all_pictures_of_a_folder_are_listed_and_can_be_had_small_and_with_faces_hidden(web):
@@ -341,8 +345,58 @@ def test_what_has_happened_is_told_with_the_face_of_the_person_also_when_they_ha
     assert fetched(web, f"kept/{left['kept']}.jpg").shape == (96, 96, 3)
 
 
+def test_what_has_happened_can_be_played_from_before_it_to_after_it(web):
+    somebody = replace(face(100, 60, 60), id=4)
+    noise = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+    for number in range(300):
+        shown = frame(number, noise, [somebody])
+        if number in (150, 155):
+            web.happened({"event": "crossed", "id": 4, "frame": number, "time": number / 25}, "woman", shown)
+        web.finished(shown, [somebody.box])
+    with meet(web) as browser:
+        films = [event["film"] for event in browser.hear()[0]["events"]]
+    shots = [json.loads(answered(web, f"film/{film}.json")) for film in films]
+    times = [shot["time"] for shot in shots[0]]
+    assert 2.7 <= times[0] <= 3.3 and 7.7 <= times[-1] <= 8 and 20 <= len(times) <= 28
+    assert {shot["kept"] for shot in shots[0]} & {shot["kept"] for shot in shots[1]}  # Kept once.
+    shot = shots[0][-1]
+    assert shot["faces"][0][0] == 4 and (shot["width"], shot["height"]) == (1280, 720)
+    plain, hidden = (fetched(web, f"kept/{shot['kept']}{end}.jpg") for end in ("", "-blurred"))
+    assert plain.shape == (270, 480, 3) and plain[30:40, 45:55].std() > 1.5 * hidden[30:40, 45:55].std()
+
+
+def test_who_looks_at_all_sources_is_told_what_happens_in_each():
+    web = opened(sources=["door", "yard"])
+    for name in ("door", "yard"):
+        seen = frame(5, flat(320, 240), [replace(face(100, 60, 60), id=4)], source=name)
+        web.happened({"event": "appeared", "id": 4, "frame": 5, "time": 0.2}, "woman", seen)
+        web.finished(seen, [])
+    with contextlib.closing(web), Browser(web) as browser:
+        browser.hear()
+        browser.look(None)
+        browser.say(do="ready")
+        said, _ = browser.hear()
+        assert {name: [event["id"] for event in events] for name, events in said["happened"].items()} == {
+            "door": [4],
+            "yard": [4],
+        }
+        browser.say(do="ready")
+        assert "happened" not in browser.hear()[0]
+
+
 @pytest.mark.parametrize(
-    "name", ["kept/9.jpg", "kept/0.jpg", "kept/-1.jpg", "kept/1/../2.jpg", "kept/", "kept/%31.jpg"]
+    "name",
+    [
+        "kept/9.jpg",
+        "film/1.json",
+        "film/0.json",
+        "film/x.json",
+        "kept/0.jpg",
+        "kept/-1.jpg",
+        "kept/1/../2.jpg",
+        "kept/",
+        "kept/%31.jpg",
+    ],
 )
 def test_a_picture_that_is_not_kept_is_not_found(web, name):
     assert refused(web, name) == 404

@@ -6,6 +6,7 @@ import { Chart } from "./charts.js";
 import { Connection } from "./connection.js";
 import { $, write } from "./dom.js";
 import { Faces } from "./faces.js";
+import { Film } from "./film.js";
 import { foldable } from "./folding.js";
 import { addressOf, Gallery } from "./gallery.js";
 import { PictureView } from "./picture.js";
@@ -15,6 +16,7 @@ import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 import { Trends } from "./trends.js";
 import { Wall } from "./wall.js";
+import { Zoom } from "./zoom.js";
 
 const REDRAW_MS = 50;
 const narrow = matchMedia("(max-width: 620px)");
@@ -29,7 +31,7 @@ const page = {
   hidden: new Set(),
   blur: false,
   paused: false,
-  isFull: null, // whether labels say everything; null: as the configuration says
+  style: null, // how labels are drawn; null: as the configuration says
   stores: new Map(), // by source
   restarts: {},
   pictures: 0, // drawn so far
@@ -40,12 +42,14 @@ window.facepipe = page; // For whoever is curious, and for the tests.
 const picture = new PictureView();
 const faces = new Faces($("faces"));
 const trends = new Trends($("stacks"), $("lines"), $("speeds"));
-const timeline = new Timeline($("events"), $("timeline"), $("happened"));
+const film = new Film($("film"));
+const timeline = new Timeline($("events"), $("timeline"), $("happened"), play);
+const zoom = new Zoom($("picture").parentElement, [$("picture"), $("drawn")], () => enlarged());
 const gallery = new Gallery($("gallery"), $("pictures"), $("finished"), showChosen);
 const wall = new Wall($("wall"), (name) => tabs.go(name));
 const pipeline = new Pipeline($("pipeline"));
 const tabs = new Tabs($("sources"), choose);
-const bar = new Bar({ toggle, pause, save, record, detail });
+const bar = new Bar({ toggle, draw, pause, save, record, zoom: (by) => zoom.step(by), fill });
 const [names, yaml] = $("areas").children;
 const areas = new Areas($("drawn"), names, yaml, { zone: $("zone"), line: $("line") }, $("areas"));
 
@@ -62,6 +66,7 @@ async function take(said, jpeg) {
     timeline.take(source, said.events ?? [], said.life, said.now, page.blur);
     gallery.take(source, said.pictures ?? [], page.blur);
   }
+  for (const [name, events] of Object.entries(said.happened ?? {})) timeline.take(name, events, said.life, said.now, page.blur);
   if (said.saved) download(jpeg, said.saved);
   else if (drawn && page.source === null) await wall.show(source, jpeg, drawn, lookAt(source));
   else if (drawn && source === page.source && !gallery.chosen) await show(jpeg, drawn);
@@ -137,6 +142,7 @@ function choose(name) {
   if (name === page.source) return;
   Object.assign(page, { source: name, pictures: 0, paused: false });
   picture.clear();
+  zoom.reset();
   faces.show([], {});
   bar.choose(null);
   layOut();
@@ -148,8 +154,7 @@ function lookAt(name) {
   const { zones, lines, labels = {} } = sourceOf(name) ?? {};
   const isSmall = page.source === null || narrow.matches;
   const usual = isSmall && page.about?.style === "full" ? "plain" : page.about?.style;
-  const style = page.isFull === null ? usual : page.isFull ? "full" : "plain";
-  return { labels, hidden: page.hidden, style, areas: { zones, lines } };
+  return { labels, hidden: page.hidden, style: page.style ?? usual, areas: { zones, lines } };
 }
 
 function layOut() {
@@ -158,11 +163,11 @@ function layOut() {
   document.body.dataset.view = source === null ? "wall" : (sourceOf(source)?.kind ?? "video");
   tabs.lay(about?.sources.map(({ name }) => name) ?? [], source);
   if (!about) return;
-  bar.lay(page, sourceOf(source), lookAt(source).style === "full");
+  bar.lay(page, sourceOf(source), lookAt(source).style);
   wall.lay(source === null ? about.sources.map(({ name }) => name) : []);
   pipeline.lay(about);
   trends.lay(Object.keys(about.stages), source === null ? {} : (store(source).labels ?? {}));
-  if (source !== null && timeline.source !== source) timeline.show(source);
+  if (timeline.source !== source) timeline.show(source);
   if (source !== null && gallery.source !== source) gallery.show(source);
   redrawLabels();
 }
@@ -184,9 +189,25 @@ function toggle(name) {
   layOut();
 }
 
-function detail() {
-  page.isFull = lookAt(page.source).style !== "full";
+// How labels are drawn: `compact`, `full`, `boxes` or `none`.
+function draw(style) {
+  page.style = style;
   layOut();
+}
+
+// Fill the screen with the picture and its buttons, or leave it.
+function fill() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.querySelector(".watch").requestFullscreen?.();
+}
+
+function enlarged() {
+  $("smaller").disabled = zoom.k === 1;
+  picture.enlarge(zoom);
+}
+
+function play(source, event, what) {
+  film.open(event, what, lookAt(source), page.blur);
 }
 
 function pause() {
@@ -205,13 +226,17 @@ function record(on) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
-  if (!page.about) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
+  if (!page.about || film.isOpen) return;
   const key = event.key.toLowerCase();
   const isGallery = document.body.dataset.view === "pictures";
   if (key === " " && event.target.tagName !== "BUTTON") pause();
   else if (key === "s") save();
-  else if (key === "d") detail();
+  else if (key === "d") draw(lookAt(page.source).style === "full" ? "compact" : "full");
+  else if (key === "f") fill();
+  else if (page.source !== null && (key === "+" || key === "=")) zoom.step(1);
+  else if (page.source !== null && key === "-") zoom.step(-1);
+  else if (page.source !== null && key === "0") zoom.reset();
   else if (key === "b" && page.about.blur === "none") toggle("blur");
   else if (key === "escape" && gallery.chosen) gallery.pick(null);
   else if (key === "escape" && page.about.sources.length > 1) tabs.go(null);

@@ -3,17 +3,22 @@
 import { $, button, write } from "./dom.js";
 
 export class Bar {
-  // does: what each button does: toggle(name), detail(), pause(), save(), record(on).
+  // does: what each button does: toggle(name), draw(style), pause(), save(), record(on), zoom(by), fill().
   constructor(does) {
     this.does = does;
-    $("details").addEventListener("click", () => does.detail());
+    $("style").addEventListener("change", () => does.draw($("style").value));
+    $("larger").addEventListener("click", () => does.zoom(1));
+    $("smaller").addEventListener("click", () => does.zoom(-1));
+    $("full").addEventListener("click", () => does.fill());
+    $("full").hidden = !document.fullscreenEnabled;
+    document.addEventListener("fullscreenchange", () => $("full").setAttribute("aria-pressed", document.fullscreenElement !== null));
     $("pause").addEventListener("click", () => does.pause());
     $("save").addEventListener("click", () => does.save());
     $("record").addEventListener("click", () => does.record($("record").getAttribute("aria-pressed") !== "true"));
   }
 
-  // source: what is said of the one that is looked at; undefined where all are. isFull: whether labels say everything.
-  lay(page, source, isFull) {
+  // source: what is said of the one that is looked at; undefined where all are. style: how labels are drawn.
+  lay(page, source, style) {
     const { about, hidden, blur, paused } = page;
     const attributes = Object.keys(about.stages).slice(1);
     if ($("switches").dataset.stages !== attributes.join()) {
@@ -27,7 +32,7 @@ export class Bar {
       one.title = isForced ? "The configuration hides the faces" : name === "blur" ? "Hide the faces, for this page (B)" : "";
       one.setAttribute("aria-pressed", name === "blur" ? blur || isForced : !hidden.has(name));
     }
-    $("details").setAttribute("aria-pressed", isFull);
+    $("style").value = style === "plain" ? "compact" : style;
     $("pause").setAttribute("aria-pressed", paused);
     $("pause").hidden = source?.kind === "pictures";
     $("record").hidden = !about.records || !source || source.kind === "pictures";

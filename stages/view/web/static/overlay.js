@@ -20,12 +20,19 @@ export class Overlay {
     this.svg = svg;
     this.sides = new Map(); // by face: where its label stood
     this.now = null;
+    this.zoom = { k: 1, x: 0, y: 0 }; // of the picture below
     new ResizeObserver(() => this.again()).observe(svg);
   }
 
   // picture: as the server says it; look: {labels, hidden, style, areas}.
   show(picture, look) {
     this.now = { picture, look };
+    this.again();
+  }
+
+  // The picture below is so many times as large, and moved by so many pixels.
+  enlarge({ k, x, y }) {
+    this.zoom = { k, x, y };
     this.again();
   }
 
@@ -40,15 +47,26 @@ export class Overlay {
     if (!this.now || !width || !height) return;
     const { picture, look } = this.now;
     // As object-fit: contain places the canvas.
-    const scale = Math.min(width / picture.width, height / picture.height);
-    const [wide, high] = [picture.width * scale, picture.height * scale];
-    const whole = draw("g", { transform: `translate(${(width - wide) / 2} ${(height - high) / 2})` });
+    const { k, x, y } = this.zoom;
+    const scale = k * Math.min(width / picture.width, height / picture.height);
+    const [fullWide, fullHigh] = [picture.width * scale, picture.height * scale];
+    const [left, top] = [(k * width - fullWide) / 2 + x, (k * height - fullHigh) / 2 + y];
+    // The part of the picture that is seen: labels are placed in it.
+    const [cutLeft, cutTop] = [Math.max(0, -left), Math.max(0, -top)];
+    const wide = Math.min(width, left + fullWide) - Math.max(0, left);
+    const high = Math.min(height, top + fullHigh) - Math.max(0, top);
+    const whole = draw("g", { transform: `translate(${Math.max(0, left)} ${Math.max(0, top)})` });
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren(whole);
     if (look.style === "none") return;
-    whole.append(...shapesOf(look.areas, wide, high));
-    const faces = picture.faces.map((face) => ({ ...face, box: visible(face.box, scale, wide, high) }));
+    const areas = draw("g", { transform: `translate(${-cutLeft} ${-cutTop})` });
+    areas.append(...shapesOf(look.areas, fullWide, fullHigh));
+    whole.append(areas);
+    const faces = picture.faces
+      .map((face) => ({ ...face, box: visible(face.box, scale, cutLeft, cutTop, wide, high) }))
+      .filter(({ box }) => box);
     for (const face of faces) whole.append(...frameOf(face));
+    if (look.style === "boxes") return;
     const choices = faces.map((face) => labelsFor(face, look, faces.length));
     const labelled = faces.map(({ id, box }, i) => ({ id, box, sizes: choices[i] })).filter(({ sizes }) => sizes.length);
     const places = place(labelled, wide, high, this.sides);
@@ -65,10 +83,11 @@ export class Overlay {
   }
 }
 
-// The part of a box that lies in the picture, in pixels of the screen.
-function visible([x, y, w, h], scale, width, height) {
-  const [left, top] = [Math.max(0, x * scale), Math.max(0, y * scale)];
-  const [right, lower] = [Math.min(width, (x + w) * scale), Math.min(height, (y + h) * scale)];
+// The part of a box that is seen of the picture, which is cut off at its left and top; in pixels of the screen.
+function visible([x, y, w, h], scale, cutLeft, cutTop, width, height) {
+  const [left, top] = [Math.max(0, x * scale - cutLeft), Math.max(0, y * scale - cutTop)];
+  const [right, lower] = [Math.min(width, (x + w) * scale - cutLeft), Math.min(height, (y + h) * scale - cutTop)];
+  if (right <= left || lower <= top) return null;
   return { x: left, y: top, w: Math.max(1, right - left), h: Math.max(1, lower - top) };
 }
 

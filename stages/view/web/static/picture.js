@@ -38,6 +38,10 @@ export class PictureView {
     this.canvas.setAttribute("aria-label", [`${whichOf(this.said)}: ${counted(this.said.of, "face", "faces")}`, ...faces].join("; "));
   }
 
+  enlarge(zoom) {
+    this.overlay.enlarge(zoom);
+  }
+
   clear() {
     Object.assign(this, { said: null, drawn_s: seconds() });
     this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);

@@ -1,6 +1,6 @@
 // What has happened in the last hour, newest first: who appeared, left, crossed a line or was in a zone.
 
-import { make, write } from "./dom.js";
+import { button, make, write } from "./dom.js";
 import { position, timeOfDay } from "./words.js";
 
 const MOST_SHOWN = 100;
@@ -15,9 +15,10 @@ const WHAT = {
 };
 
 export class Timeline {
-  // panel: its section; list: where the events stand; count: where their number stands.
-  constructor(panel, list, count) {
-    Object.assign(this, { panel, list, count, source: null });
+  // panel: its section; list: where the events stand; count: where their number stands; play(source, event, what): the
+  // film of one is wanted.
+  constructor(panel, list, count, play) {
+    Object.assign(this, { panel, list, count, play, source: null });
     this.bySource = new Map(); // [{key, at, element}], oldest first
   }
 
@@ -27,11 +28,12 @@ export class Timeline {
     for (const event of events) {
       const key = `${life} ${event.n}`;
       if (known.some((other) => other.key === key)) continue;
-      known.push({ key, at: performance.now() / 1000 - (now - event.t), event, element: entryOf(event, isHidden) });
+      known.push({ key, at: performance.now() / 1000 - (now - event.t), event, element: this.entry(source, event, isHidden) });
     }
-    if (events.length && source === this.source) this.lay();
+    if (events.length && (this.source === null || source === this.source)) this.lay();
   }
 
+  // The events of a source; null: of all.
   show(source) {
     this.source = source;
     this.lay();
@@ -51,27 +53,32 @@ export class Timeline {
   }
 
   lay() {
-    const known = this.of(this.source);
-    while (known.length && performance.now() / 1000 - known[0].at > HOUR_S) known.shift();
+    for (const known of this.bySource.values())
+      while (known.length && performance.now() / 1000 - known[0].at > HOUR_S) known.shift();
+    const every = this.source === null ? [...this.bySource.values()].flat() : this.of(this.source);
+    const known = [...every].sort((one, other) => one.at - other.at);
     this.panel.hidden = !known.length;
     this.list.replaceChildren(...known.slice(-MOST_SHOWN).reverse().map(({ element }) => element));
     write(this.count, `${known.length}`);
+  }
+
+  entry(source, event, isHidden) {
+    const what = `#${event.id} ${WHAT[event.event]?.(event) ?? event.event}`;
+    const when = event.clock ? timeOfDay(Date.parse(event.clock) / 1000) : position(event.time);
+    const says = [make("b", {}, what), make("span", {}, event.said), make("span", { className: "where" }, source), make("time", {}, when)];
+    const picture = event.kept ? [pictureFor(event, isHidden)] : [];
+    const inside = event.film ? button("", () => this.play(source, event, what), { title: "Show what happened" }) : make("div");
+    inside.append(...picture, ...says);
+    return make("li", { className: "event", data: { event: event.event } }, inside);
   }
 }
 
 const pictureOf = ({ kept }, isHidden) => `kept/${kept}${isHidden ? "-blurred" : ""}.jpg`;
 
-function entryOf(event, isHidden) {
-  const entry = make("li", { className: "event", data: { event: event.event } });
-  if (event.kept) {
-    const picture = make("img", { alt: "", width: 72, height: 72, src: pictureOf(event, isHidden) });
-    picture.addEventListener("error", () => picture.remove()); // Render has let it go.
-    entry.append(picture);
-  }
-  const when = event.clock ? timeOfDay(Date.parse(event.clock) / 1000) : position(event.time);
-  entry.append(make("b", {}, `#${event.id} ${WHAT[event.event]?.(event) ?? event.event}`));
-  entry.append(make("span", {}, event.said), make("time", {}, when));
-  return entry;
+function pictureFor(event, isHidden) {
+  const picture = make("img", { alt: "", width: 72, height: 72, src: pictureOf(event, isHidden) });
+  picture.addEventListener("error", () => picture.remove()); // Render has let it go.
+  return picture;
 }
 
 function spell(seconds) {
