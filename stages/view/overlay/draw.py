@@ -13,11 +13,12 @@ from ...frames import NO_AREAS, Face, FinishedFrame, LabelPlace
 from .areas import AreaName, Rectangle, draw_areas, names_of
 from .label_box import LabelBox, draw_label_box, lay_out
 from .labels import RIM, Colour, Line
-from .layout import CAPITAL_LEAST, lay_out_faces
+from .layout import CAPITAL_LEAST, FaceLayout, lay_out_faces
 
 _SIDE_WITH_RIM = 16  # pixels; a rim would fill a smaller box
 _CORNER_OF_SIDE = 0.10  # radius of a box's corners
 _MARK_OF_SIDE = 0.12  # how far a corner's mark goes on beyond the arc
+_AWAY = 0.5  # of a label box's height: from farther away a line leads to its face
 _FRACTION_BITS = 3  # of the coordinates: boxes move by eighths of a pixel rather than jump
 _NOTICE = (80, 160, 255)  # orange
 
@@ -53,6 +54,7 @@ def annotate(
         _draw_box(drawn, face.box, face.colour)
     for face in laid_out:
         if face.label_box:
+            _draw_leader(drawn, face)
             draw_label_box(drawn, face.corner, face.label_box)
     if said.notice:
         draw_label_box(drawn, (0, height - said.notice.size[1]), said.notice)
@@ -105,6 +107,20 @@ def _draw_box(drawn: np.ndarray, box: np.ndarray, bgr: Colour) -> None:
         cv2.polylines(drawn, [outline], True, colour, 1 + more, cv2.LINE_AA, _FRACTION_BITS)
         if marks:
             cv2.polylines(drawn, marks, False, colour, thick + more, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def _draw_leader(drawn: np.ndarray, face: FaceLayout) -> None:
+    """A line from a label box that is away from its face to the nearest point of the box, in its colour with a rim."""
+    high = face.label_box.size[1]
+    low, beyond = np.array(face.corner), np.add(face.corner, face.label_box.size) - 1
+    on_face = np.clip((low + beyond) / 2, face.box[:2], face.box[2:])
+    on_label = np.clip(on_face, low, beyond)
+    on_face = np.clip(on_label, face.box[:2], face.box[2:])
+    if np.hypot(*(on_label - on_face)) > _AWAY * high:
+        ends = [tuple(map(round, point)) for point in (on_label.tolist(), on_face.tolist())]
+        thick = max(1, round(high * 0.05))
+        cv2.line(drawn, *ends, RIM, thick + 2, cv2.LINE_AA)
+        cv2.line(drawn, *ends, face.colour, thick, cv2.LINE_AA)
 
 
 _QUARTER = np.linspace(0, np.pi / 2, 6)

@@ -22,6 +22,7 @@ _ON_BODY, _NEAR_OTHERS, _LATER = 0.3, 0.4, 0.02
 _BODY_WIDTH, _BODY_HEIGHT = 2.0, 2.5
 _NEAR = 2.0  # of a face's side: so far to its left and right somebody else's label box is soon in its way
 _APART = 2  # pixels between two label boxes
+_RAISED = 0.55  # of a face's side at most: as much as a brief label box is high
 _CLEAR = 8  # pixels around a place that a label box goes to although it need not
 _FAR, _FAR_SIDES = 0.3, (4, 5)  # what it costs, in units of its area, to be above with room for another one
 # A label box stays where it is until it covers something, by half more than a new one may; or until it would
@@ -29,12 +30,14 @@ _FAR, _FAR_SIDES = 0.3, (4, 5)  # what it costs, in units of its area, to be abo
 _STAYS, _BETTER = 1.5, 0.25
 # It glides at so many sides of its face a second, and by no more than so many from frame to frame.
 _SPEED, _STEP = 4.0, 0.16
+_FARTHEST = 1.0  # of a face's side: so far from it a label box makes room for somebody
 _COVERS_GLIDING = 0.3  # of its own face, where the picture's edge leaves no way around
 # It looks for another place when its own will be covered so soon, and takes one that stays free for so much longer.
 _AHEAD_S = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25])
 _SOON_S, _LONGER_S = 0.7, 0.3
 _THERE = (0.0, 0.0)
-_DIRECTIONS = np.array([(0, -1), (1, 0), (-1, 0), (0, 1), *np.array([(1, -1), (-1, -1), (1, 1), (-1, 1)]) * 0.5**0.5])
+_AROUND = np.array([(0, -1), (1, 0), (-1, 0), (0, 1), *np.array([(1, -1), (-1, -1), (1, 1), (-1, 1)]) * 0.5**0.5])
+_ASIDE = np.concatenate([_AROUND, 1.4 * _AROUND])  # in steps, where it has to make room
 _TRAVEL = 0.15  # what a place costs for each side of its face that the way to it is long, in units of its area
 
 
@@ -61,7 +64,8 @@ class Motion:
 
     velocities: np.ndarray  # float (N, 2), pixels a second
     passed_s: float  # since the frame before
-    hidden: Sequence[Rectangle] = ()  # faces that were seen a moment ago, where they may come back
+    hidden: np.ndarray  # float (M, 4): faces that were seen a moment ago, where they may come back
+    hidden_velocities: np.ndarray  # float (M, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +141,38 @@ class _Scene:
 
     def keep(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
         """On the side where it was: as it was, or smaller where it would cover something now; None where that would."""
-        for number in range(spot.choice, len(choices)):
-            if found := self._at(face, choices, replace(spot, choice=number), _STAYS):
+        there = [number for number in range(spot.choice, len(choices)) if choices[number] is not None]
+        for number in there:
+            smaller = replace(spot, choice=number)
+            if number != there[0] and spot.shift != _THERE:
+                smaller = self._shrunk(face, choices, replace(spot, choice=there[0]), number)
+            if found := self._at(face, choices, smaller, _STAYS):
                 return found
         return None
+
+    def _shrunk(self, face: int, choices: Sequence[Choice | None], spot: Spot, number: int) -> Spot:
+        """On its way, with a smaller label box: the corner that is nearest to the face stays."""
+        x1, y1, x2, y2 = self._shifted(face, choices[spot.choice].size, spot)
+        (left, top, right, bottom), (wide, high) = self._boxes[face], choices[number].size
+        x = x1 if abs(2 * x1 - left - right) <= abs(2 * x2 - left - right) else x2 - wide
+        y = y1 if abs(2 * y1 - top - bottom) <= abs(2 * y2 - top - bottom) else y2 - high
+        return self._on_the_way(face, choices, number, spot.side, (x, y, x + wide, y + high))
 
     def dodge(self, face: int, choices: Sequence[Choice | None], spot: Spot) -> Placed | None:
         """A little aside, where somebody came in its way faster than it could go; None where that is not enough."""
         step = self._step(face) / self._sides[face]
-        for direction in _DIRECTIONS:
-            shift = tuple((spot.shift + step * direction).tolist())
+        for aside in _ASIDE:
+            shift = tuple((spot.shift + step * aside).tolist())
             if found := self.keep(face, choices, replace(spot, shift=shift)):
-                return found
+                if self._distance(face) <= _FARTHEST * self._sides[face]:
+                    return found
+                del self._rectangles[face]
         return None
+
+    def _distance(self, face: int) -> float:
+        """Pixels between a face and its label box."""
+        (x1, y1, x2, y2), (left, top, right, bottom) = self._boxes[face], self._rectangles[face]
+        return max(0.0, left - x2, x1 - right, top - y2, y1 - bottom)
 
     def glide(self, face: int, choices: Sequence[Choice | None], now: Placed, may_move: bool) -> Placed:
         """A step nearer to where it is to be."""
@@ -201,10 +224,14 @@ class _Scene:
             return None
         rectangle, covers = self._candidates(face, choice.size)[spot.side], slack * choice.covers
         if spot.shift != _THERE:
-            x, y = np.add(self._corners(face, choice.size)[spot.side], np.multiply(self._sides[face], spot.shift))
-            rectangle = self._within((x, y, x + choice.size[0], y + choice.size[1]))
+            rectangle = self._within(self._shifted(face, choice.size, spot))
             covers = max(covers, _COVERS_GLIDING)
         return self._place(face, spot, rectangle) if self._is_free(face, rectangle, covers, margin) else None
+
+    def _shifted(self, face: int, size: Size, spot: Spot) -> Rectangle:
+        """The rectangle of a label box on its way, wherever that is."""
+        x, y = np.add(self._corners(face, size)[spot.side], np.multiply(self._sides[face], spot.shift)).tolist()
+        return x, y, x + size[0], y + size[1]
 
     def _is_free(self, face: int, rectangle: Rectangle, covers: float, margin: int = 0) -> bool:
         others = (box for number, box in enumerate(self._boxes) if number != face)
@@ -213,53 +240,61 @@ class _Scene:
         return _common(rectangle, self._boxes[face]) <= covers * self._areas[face]
 
     def _aim(self, face: int, choices: Sequence[Choice | None], now: Placed) -> int:
-        """On which side it is to be: where it is or goes to, unless somebody will come there soon."""
+        """On which side it is to be: where it is or goes to, unless something will be in its way there soon."""
         choice, side = choices[now.spot.choice], now.spot.side
         rectangles = self._candidates(face, choice.size)
-        candidates = np.array(rectangles)
-        free_s = self._free_s(face, candidates)
+        free_s = self._free_s(face, choice)
         if free_s[side] > _SOON_S:
             return side
-        own = _covered(candidates, self._array[face : face + 1])[:, 0] / self._areas[face]
-        good = (own <= choice.covers) & (free_s >= free_s[side] + _LONGER_S)
+        good = free_s >= free_s[side] + _LONGER_S
         if not good.any():
             return side
         here, area = self._rectangles[face], choice.size[0] * choice.size[1]
         orbit = Orbit(self._boxes[face], choice.size, self._gap)
         travel = [orbit.ways(here, rectangle)[0].length / self._sides[face] for rectangle in rectangles]
-        costs = self._costs(face, rectangles, candidates) + _TRAVEL * area * np.array(travel)
+        costs = self._costs(face, rectangles, np.array(rectangles)) + _TRAVEL * area * np.array(travel)
         longest = good & (free_s >= min(free_s[good].max(), _AHEAD_S[-1]))
         return int(np.argmin(np.where(longest, costs, np.inf)))
 
-    def _free_s(self, face: int, candidates: np.ndarray) -> np.ndarray:
-        """How long each of the candidates (K, 4) will be free beside its face, if all faces go on as they do: (K,)."""
+    def _free_s(self, face: int, choice: Choice) -> np.ndarray:
+        """How long a label box may be on each side of its face, if all faces go on as they do: float (K,)."""
         velocities = self._motion.velocities
-        others = [number for number in range(len(self._boxes)) if number != face]
-        written = [number for number in self._rectangles if number != face]
-        boxes = [*(self._boxes[n] for n in others), *_wider((self._rectangles[n] for n in written), _APART)]
-        resting = [*self._taken, *self._motion.hidden]
-        boxes += resting
-        moving = [*(velocities[n] for n in (*others, *written)), *([(0.0, 0.0)] * len(resting))]
-        if not boxes:
-            return np.full(len(candidates), np.inf)
-        relative = np.tile(np.array(moving) - velocities[face], 2)  # (M, 4)
-        then = np.array(boxes)[None] + _AHEAD_S[:, None, None] * relative[None]  # (T, M, 4)
-        low = np.maximum(candidates[:, None, None, :2], then[None, ..., :2])
-        high = np.minimum(candidates[:, None, None, 2:], then[None, ..., 2:])
-        is_blocked = ((high - low) > 0).all(axis=3).any(axis=2)  # (K, T)
+        moved = _AHEAD_S[:, None] * velocities[face]  # (T, 2)
+        most = np.maximum((self._width - choice.size[0], self._height - choice.size[1]), 0)
+        corners = np.clip(np.array(self._corners(face, choice.size))[:, None] + moved, 0, most)  # (K, T, 2)
+        candidates = np.concatenate([corners, corners + choice.size], axis=2)
+        own = self._array[face] + np.tile(moved, 2)  # (T, 4)
+        is_blocked = _common_areas(candidates, own[None]) > choice.covers * self._areas[face]
+        boxes, velocities = self._in_the_way(face)
+        if len(boxes):
+            then = boxes[None] + _AHEAD_S[:, None, None] * np.tile(velocities, 2)[None]  # (T, M, 4)
+            is_blocked |= (_common_areas(candidates[:, :, None], then[None]) > 0).any(axis=2)
         return np.where(is_blocked.any(axis=1), _AHEAD_S[is_blocked.argmax(axis=1)], np.inf)
 
+    def _in_the_way(self, face: int) -> tuple[np.ndarray, np.ndarray]:
+        """What a label box of this face must not cover: boxes (M, 4), and their velocities (M, 2)."""
+        others = [number for number in range(len(self._boxes)) if number != face]
+        written = [number for number in self._rectangles if number != face]
+        motion, labels = self._motion, [*_wider((self._rectangles[number] for number in written), _APART), *self._taken]
+        boxes = [self._array[others], np.array(labels).reshape(-1, 4), motion.hidden]
+        of_labels = [motion.velocities[written], np.zeros((len(self._taken), 2))]
+        return np.concatenate(boxes), np.concatenate([motion.velocities[others], *of_labels, motion.hidden_velocities])
+
     def _ways(self, face: int, here: Rectangle, target: Rectangle) -> list[Way]:
-        """The ways to a place, those that are free now first."""
-        size = round(here[2] - here[0]), round(here[3] - here[1])
-        ways = Orbit(self._boxes[face], size, self._gap).ways(here, target)
-        step = max(4 * self._step(face), 1.0)
+        """The ways to a place on which nothing will be, the shorter first."""
+        size, step = (round(here[2] - here[0]), round(here[3] - here[1])), max(1.0, self._step(face))
+        boxes, velocities = self._in_the_way(face)
+        velocities = velocities - self._motion.velocities[face]
 
         def is_blocked(way: Way) -> bool:
-            stops = (self._within(way.at(step * n)) for n in range(1, 1 + math.ceil(way.length / step)))
-            return not all(self._is_free(face, stop, _COVERS_GLIDING) for stop in stops)
+            stops = range(2, 2 + math.ceil(way.length / step), 4)  # in steps
+            passed_s = self._motion.passed_s * np.array(stops)
+            rectangles = np.array([self._within(way.at(step * stop)) for stop in stops])
+            then = boxes[None] + passed_s[:, None, None] * np.tile(velocities, 2)[None]
+            own = _common_areas(rectangles, self._array[face][None]) > _COVERS_GLIDING * self._areas[face]
+            return bool(own.any() or _common_areas(rectangles[:, None], then).any())
 
-        return sorted(ways, key=is_blocked)
+        return [way for way in Orbit(self._boxes[face], size, self._gap).ways(here, target) if not is_blocked(way)]
 
     def _step(self, face: int) -> float:
         """Pixels that its label box may glide from one frame to the next."""
@@ -326,13 +361,14 @@ class _Scene:
         """Their left upper corners, wherever these are."""
         (x1, y1, x2, y2), (wide, high), gap = self._boxes[face], size, self._gap
         above = y1 - gap - high
+        raised = above - min(high, _RAISED * self._sides[face]) - _APART
         return (
             (x2 + gap, y1),  # to the right
             (x1 - gap - wide, y1),  # to the left
             (x1, above),
             (x2 - wide, above),
-            (x1, above - high - _APART),  # with room for another one below it
-            (x2 - wide, above - high - _APART),
+            (x1, raised),  # with room for another one below it
+            (x2 - wide, raised),
             (x2 + gap, y2 - high),
             (x1 - gap - wide, y2 - high),
             (x1, y2 + gap),  # below
@@ -353,11 +389,16 @@ def _sides(boxes: np.ndarray) -> np.ndarray:
     return boxes + np.stack([-reach, np.zeros_like(reach), reach, np.zeros_like(reach)], axis=1)
 
 
+def _common_areas(rectangles: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many pixels rectangles (..., 4) have in common, those in the same places of two arrays: (...)."""
+    low = np.maximum(rectangles[..., :2], others[..., :2])
+    high = np.minimum(rectangles[..., 2:], others[..., 2:])
+    return np.clip(high - low, 0, None).prod(axis=-1)
+
+
 def _covered(candidates: np.ndarray, rectangles: np.ndarray) -> np.ndarray:
     """How many pixels of each of `rectangles` (M, 4) each of the candidates (K, 4) covers: float (K, M)."""
-    low = np.maximum(candidates[:, None, :2], rectangles[None, :, :2])
-    high = np.minimum(candidates[:, None, 2:], rectangles[None, :, 2:])
-    return np.clip(high - low, 0, None).prod(axis=2)
+    return _common_areas(candidates[:, None], rectangles[None])
 
 
 def _wider(rectangles: Iterable[Rectangle], margin: int) -> Iterator[Rectangle]:

@@ -17,14 +17,14 @@ from ...areas import Areas
 from ...frames import Face, LabelPlace
 from .draw import written
 from .layout import FaceLayout, lay_out_faces
-from .orbit import Rectangle
 from .placement import Motion
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 
 _FORGOTTEN_S = 1.0  # a face that is out of sight for longer may come back with its label box elsewhere
-_DWELL_S = 2.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
+_DWELL_S = 1.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
 _MOTION_S = 0.15  # over which the velocity of a face is averaged
+_COASTING_S = 0.7  # after which a face out of sight is hardly expected to have moved on
 
 
 @dataclass(slots=True)
@@ -81,17 +81,23 @@ class SteadyLabels:
             taken=written(self._areas, missing, error, width, height).taken,
             former=[known and known.place for known in before],
             may_move=[known is not None and time_s - known.since_s >= _DWELL_S for known in before],
-            motion=Motion(np.array(velocities), passed_s, self._hidden({face.id for face in faces})),
+            motion=Motion(np.array(velocities), passed_s, *self._hidden({face.id for face in faces}, time_s)),
         )
         return tuple(
             self._remember(face, of, velocity, time_s)
             for face, of, velocity in zip(faces, laid_out, velocities, strict=True)
         )
 
-    def _hidden(self, seen: set[int]) -> list[Rectangle]:
-        """Where the faces are that are out of sight."""
-        hidden = [known.box for number, known in self._known.items() if number not in seen]
-        return [(x, y, x + wide, y + high) for x, y, wide, high in hidden]
+    def _hidden(self, seen: set[int], time_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where the faces should be that are out of sight, (M, 4), and their velocities, (M, 2)."""
+        boxes, velocities = [], []
+        for known in (known for number, known in self._known.items() if number not in seen):
+            slower = math.exp(-(time_s - known.seen_s) / _COASTING_S)
+            right, down = (_COASTING_S * (1 - slower) * velocity for velocity in known.velocity)
+            x, y, wide, high = known.box
+            boxes.append((x + right, y + down, x + wide + right, y + high + down))
+            velocities.append([slower * velocity for velocity in known.velocity])
+        return np.array(boxes).reshape(-1, 4), np.array(velocities).reshape(-1, 2)
 
     def _moved(self, faces: Sequence[Face], before: Sequence[_Known | None], time_s: float):
         """Seconds since the frame before, and the velocity of each face."""

@@ -238,8 +238,12 @@ def test_no_label_box_of_any_crowd_leaves_the_picture_or_covers_another_face_or_
     former = [data.draw(SPOTS) for _ in crowd]
     may_move = [data.draw(st.booleans()) for _ in crowd]
     written = [(0, 330, 200, 360)]
-    velocities = np.array([data.draw(st.tuples(st.integers(-300, 300), st.integers(-300, 300))) for _ in crowd])
-    motion = Motion(velocities, 0.04, [(300, 100, 380, 180)]) if data.draw(st.booleans()) else None
+    velocities = np.array([data.draw(st.tuples(*[st.integers(-300, 300)] * 2)) for _ in crowd]).reshape(-1, 2)
+    motion = (
+        Motion(velocities, 0.04, np.array([(300, 100, 380, 180)]), np.array([(-50, 0)]))
+        if data.draw(st.booleans())
+        else None
+    )
     placed = place_label_boxes(boxes, choices, 4, 640, 360, written, former, may_move, motion)
     for number, found in enumerate(placed):
         if found is None:

@@ -80,7 +80,7 @@ def test_a_label_box_that_had_to_go_does_not_come_back_at_once():
 
 def test_a_label_box_glides_around_its_face_out_of_the_way_and_covers_nobody():
     labels, before, sides = SteadyLabels("compact", Areas()), None, set()
-    for n in range(100):
+    for n in range(70):
         faces = [person(1, 200), person(2, 560 - 5 * n, side=90)]
         places = labels.update(faces, 640, 360, n / 25)
         laid_out = lay_out_faces(faces, 640, 360, former=places)
