@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...frames import Face, LabelPlace
+from .gliding import Motion
 from .label_box import LabelBox, lay_out
 from .labels import Bar, Colour, Line, Tag, brief_lines, everything_about, lines_about, tag_of
-from .placement import Choice, Motion, Spot, place_label_boxes
+from .placement import place_label_boxes
+from .scene import Choice, Spot
 
 # Height of capitals: a share of the face's side, within these shares of the picture's shorter side.
 _CAPITAL_OF_FACE, CAPITAL_LEAST, _CAPITAL_MOST = 0.11, 0.016, 0.030

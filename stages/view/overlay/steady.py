@@ -16,8 +16,8 @@ import numpy as np
 from ...areas import Areas
 from ...frames import Face, LabelPlace
 from .draw import written
+from .gliding import Motion
 from .layout import FaceLayout, lay_out_faces
-from .placement import Motion
 
 Box = tuple[float, float, float, float]  # x, y, width, height
 

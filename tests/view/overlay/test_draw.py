@@ -14,6 +14,7 @@ from stages.answers import Age, Classes, Value
 from stages.areas import Areas
 from stages.frames import Face
 from stages.view.overlay.draw import annotate
+from stages.view.overlay.gliding import Motion
 from stages.view.overlay.labels import (
     ID_COLOURS,
     LABEL_COLOURS,
@@ -24,7 +25,8 @@ from stages.view.overlay.labels import (
     lines_about,
     tag_of,
 )
-from stages.view.overlay.placement import Choice, Motion, Placed, Spot, place_label_boxes
+from stages.view.overlay.placement import place_label_boxes
+from stages.view.overlay.scene import Choice, Placed, Spot
 from tests.results.frames import ANSWERS, face, flat
 
 SIZES = [(16, 16), (1, 1), (2, 300), (300, 2), (128, 128), (640, 360), (1920, 1080)]
