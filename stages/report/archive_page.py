@@ -121,20 +121,22 @@ def _body(archive: Archive, pictures: Mapping, notes: Sequence[str]) -> Iterator
     if archive.open:
         are, them = ("film is", "it") if archive.open == 1 else ("films are", "them")
         yield f'<p class="note">{archive.open:,} {are} not analysed yet; this page is made without {them}.</p>'
-    yield from _people(archive)
-    yield from _moments(archive, pictures, notes)
-    yield from _films(archive)
+    if archive.count:
+        yield from _people(archive)
+        yield from _moments(archive, pictures, notes)
+        yield from _films(archive)
     if archive.unreadable:
         rows = [(printable(name), printable(reason)) for name, reason in sorted(archive.unreadable)]
         yield "<section><h2>Films that were not analysed</h2>"
         yield charts.table("Films and reasons", ("film", "reason"), rows, "archive.json has all of them.", is_open=True)
         yield "</section>"
-    yield from _engineering(archive)
+    if archive.count:
+        yield from _engineering(archive)
 
 
 def _people(archive: Archive) -> Iterator[str]:
     yield '<section class="people"><h2>All films together</h2><dl class="tiles">'
-    yield tile("numbers followed", f"{archive.numbers:,}")
+    yield tile("people, at most", f"{archive.numbers:,}")
     yield tile("at once, at most", f"{archive.most_at_once:,}")
     yield "".join(kinds_tile(labels) for labels in archive.kinds.values())
     if archive.ages:
@@ -143,14 +145,13 @@ def _people(archive: Archive) -> Iterator[str]:
     if moods:
         yield mostly_tile(*moods[0])
     yield (
-        '</dl><p class="quiet">A number is one appearance of a face in one film. Nobody is recognised from film to'
-        " film: a person who is in several films, or comes back, has several numbers, so there are fewer people than"
-        " numbers."
+        '</dl><p class="quiet">People are counted by the numbers under which they are followed in each film. Nobody is'
+        " recognised from film to film: somebody who is in several films, or leaves and comes back, counts again."
         f"{_uncounted(archive)}</p>"
     )
     figures = []
     if rows := age_rows(archive.groups):
-        figures.append(charts.bars(f"Ages of {counted(archive.age_count, 'number', 'numbers')}", "years", rows))
+        figures.append(charts.bars(f"Ages of {counted(archive.age_count, 'person', 'people')}", "years", rows))
     if moods:
         title = f"{escape(archive.stage or '')}, share of the time".capitalize()
         figures.append(f'<div class="moods"><p class="caption">{title}</p>{charts.shares(moods)}</div>')
@@ -206,7 +207,7 @@ def _films(archive: Archive) -> Iterator[str]:
     if not listed:
         return
     labels = {stage: list(counts) for stage, counts in archive.kinds.items()}
-    heads = ["film", "length", "numbers", "at once", "faces"]
+    heads = ["film", "length", "people", "at once", "faces"]
     heads += [label for of_stage in labels.values() for label in sorted(of_stage)]
     heads += ["mean age"] * (archive.ages is not None) + ["mostly"] * bool(archive.moods)
     yield "<section><h2>Films</h2>"

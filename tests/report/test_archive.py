@@ -55,11 +55,11 @@ def test_it_says_what_is_in_all_films_and_in_each_of_them(tmp_path):
     page = page_of(archived(tmp_path / "films", {"2019/a.mp4": one, "b.mp4": other, "c.mp4": film(25)}))
     assert ">films</h1>" in page and "3 films · 7.0\u202fs of video" in page
     said = tiles(page)
-    assert (said["numbers followed"], said["at once, at most"], said["age"]) == ("3", "2", "31")
+    assert (said["people, at most"], said["at once, at most"], said["age"]) == ("3", "2", "31")
     assert (said["woman"], said["mostly"], said["processor time"]) == ("3", "sad 75 %", "6.0 s")
     assert "Nobody is recognised from film to film" in page
     assert rows_of(page) == [
-        ["film", "length", "numbers", "at once", "faces", "woman", "mean age", "mostly"],
+        ["film", "length", "people", "at once", "faces", "woman", "mean age", "mostly"],
         ["2019/a.mp4", "2.0 s", "2", "2", "100", "2", "31", "happy 50 %"],
         ["b.mp4", "4.0 s", "1", "1", "100", "1", "31", "sad 100 %"],
         ["c.mp4", "1.0 s", "0", "0", "0", "0", "", ""],
@@ -103,9 +103,9 @@ def test_results_are_read_once_and_again_where_they_have_changed(tmp_path, capsy
     assert rows_of(page_of(folder)) == rows_of(page)
     assert "Reading" not in capsys.readouterr().out
     written(folder / "a.mp4", film(50, followed(1), followed(2)))
-    assert tiles(page_of(folder))["numbers followed"] == "2"
+    assert tiles(page_of(folder))["people, at most"] == "2"
     (folder / "a.mp4" / "digest.json").write_text('{"results_bytes": "many"}')
-    assert tiles(page_of(folder))["numbers followed"] == "2"
+    assert tiles(page_of(folder))["people, at most"] == "2"
 
 
 def test_an_archive_that_is_not_on_this_machine_is_told_of_by_its_digests(tmp_path):
