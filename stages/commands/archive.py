@@ -114,7 +114,8 @@ def main(argv: list[str]) -> int:
 
 def _archive(options: argparse.Namespace) -> int:
     pipeline, folder = read_pipeline(options.config, _overrides(options))
-    # NumPy, PyAV and fsspec: mistakes in the configuration are told before they are read.
+    # Ray, NumPy and PyAV: mistakes in the configuration are told before they are read.
+    from ..archive.cluster import cluster_at
     from ..archive.dataset import has_pyarrow
     from ..archive.finding import films_of
     from ..archive.ledger import Ledger
@@ -140,8 +141,13 @@ def _archive(options: argparse.Namespace) -> int:
     )
     with ExitStack() as held:
         held.callback(view.close)
+
+        def joined() -> Cluster:
+            view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")
+            return held.enter_context(cluster_at(options.ray, options.cores or cores()))
+
         if options.dry_run:
-            return _estimate(options, setup, films, view, held)
+            return _estimate(setup, films, joined(), options.price, view)
         held.enter_context(ledger.storage.held())
         states = ledger.begin(root, inputs, films)
         for sentence in ledger.sentences:
@@ -155,16 +161,9 @@ def _archive(options: argparse.Namespace) -> int:
             _write_page(ledger, view)
             _tell(states, {state.film.name for state in states}, 0.0, ledger, view)
             return ExitStatus.DONE
-        cluster = _joined(options, view, held)
+        cluster = joined()
         ledger.save(states)
         return _work(cluster, setup, ledger, states, view)
-
-
-def _joined(options: argparse.Namespace, view: ArchiveView, held: ExitStack) -> Cluster:
-    from ..archive.cluster import cluster_at
-
-    view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")
-    return held.enter_context(cluster_at(options.ray, options.cores or cores()))
 
 
 def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState], view: ArchiveView) -> int:
@@ -236,12 +235,10 @@ def _lines(states: list[FilmState], before: set[str], took_s: float, ledger: Led
     return [*lines, f"Wrote {ledger.storage.address}."]
 
 
-def _estimate(
-    options: argparse.Namespace, setup: Setup, films: list[FilmFile], view: ArchiveView, held: ExitStack
-) -> int:
+def _estimate(setup: Setup, films: list[FilmFile], cluster: Cluster, price: float | None, view: ArchiveView) -> int:
     from ..archive.estimate import estimated
 
-    lines = estimated(films, _joined(options, view, held), setup, options.price, view)
+    lines = estimated(films, cluster, setup, price, view)
     view.close()
     say(*lines)
     return ExitStatus.DONE

@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from stages.commands import archive
 from tests.archive.archives import (
     archived,
     archiving,
@@ -73,6 +75,42 @@ def test_an_archive_has_the_results_of_the_ordinary_pipeline_and_lists_what_cann
     again = archived(f"{folder}/**/*.mp4", "--output", output, PARTS)
     assert again.returncode == 0 and "2 films had been analysed before" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in output.rglob("results.jsonl")} == written
+
+
+def test_without_the_extra_a_sentence_names_the_command_that_installs_it(tmp_path):
+    (tmp_path / "x.mp4").touch()
+    without = "import sys; sys.modules['ray'] = None; from facepipe.__main__ import main; main()"
+    command = [sys.executable, "-c", without, "archive", str(tmp_path / "x.mp4"), "--output", str(tmp_path / "output")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert "ray is not installed here; run " in ran.stderr and "install-ray" in ran.stderr
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nothing/*.mp4"], "nothing/*.mp4: no video is there"),
+        (["x.mp4", "--ray=auto", "--cores=2"], "leave one out"),
+        (["x.mp4", "--price=1"], "add --dry-run"),
+        (["x.mp4", "--part-minutes=0"], "is not a number above 0"),
+        (["x.mp4", "--cores=1.5"], "is not a number of cores"),
+        (["x.mp4", "--set=capture.loop=true"], "capture.loop is not for the films of an archive"),
+        (["x.mp4", "--set=stages.detect.detector=nosuch"], "detector"),
+        (["x.mp4", "--config=nosuch.yaml"], "nosuch.yaml does not exist"),
+    ],
+)
+def test_what_is_refused_is_one_sentence_and_nothing_is_begun(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("x.mp4").touch()
+    try:
+        status = archive.main([*words, "--output", "output"])
+    except SystemExit as ended:  # What is wrong with the options alone.
+        status = ended.code
+    assert status == 2
+    said = capsys.readouterr()
+    assert says in said.err and said.err.count("\n") == 1 and said.out == ""
+    assert not Path("output").exists()
 
 
 @pytest.mark.long
