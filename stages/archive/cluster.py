@@ -11,6 +11,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send statistics of use to its makers.
@@ -73,18 +74,43 @@ def cluster_at(address: str | None, cores: int) -> Iterator[Cluster]:
 
     `cores`: how many of this machine's may be used, where Ray is started here. Raises `ClusterError`.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     above = tempfile.gettempdir() if len(tempfile.gettempdir()) <= ABOVE_SOCKETS else "/tmp"
     folder = tempfile.mkdtemp(prefix="facepipe-ray-", dir=above) if address is None else None
+    signals = _Signals()
     try:
+        signals.note()
         _connect(address, cores, folder)
-        for number, handler in handlers.items():  # Ray has its own for SIGTERM.
-            signal.signal(number, handler)
+        signals.note()  # Ray has put its own handler in place of that for SIGTERM.
         yield Cluster()
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(*(interrupt.args or signals.heard)) from None
     finally:
         ray.shutdown()
+        signals.restore()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Signals:
+    """Which signal has come: Ray raises a `KeyboardInterrupt` of its own for it, which does not say."""
+
+    def __init__(self):
+        self.heard: tuple[int, ...] = ()
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(self) -> None:
+        """From now on a signal is noted, and then handled as it was before."""
+        for number, handler in self._handlers.items():
+            if callable(handler):
+                signal.signal(number, self._note)
+
+    def restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.heard = (number,)
+        self._handlers[number](number, frame)
 
 
 def _connect(address: str | None, cores: int, folder: str | None) -> None:
