@@ -35,16 +35,20 @@ class FilmFile:
         return [self.size, self.version]
 
 
-def films_of(patterns: Iterable[str], root: str | None = None) -> tuple[str, list[FilmFile]]:
+def films_of(patterns: Iterable[str], root: str | None = None, output: str | None = None) -> tuple[str, list[FilmFile]]:
     """The folder that names count from, and the videos that these paths, folders and globs mean now, by name.
 
     `root`: the folder, where it is known from an earlier start; otherwise the last one that all patterns have in common
-    before their wildcards. Raises `ConfigError` where there are none, or where two of them would have results of one
-    name, and `StorageError` for an address that cannot be read.
+    before their wildcards. `output`: the folder or address of the archive, whose own videos are not meant.
+
+    Raises `ConfigError` where there are none, or where two of them would have results of one name, and `StorageError`
+    for an address that cannot be read.
     """
     patterns = list(patterns)
     root = root or _common([_root(pattern) for pattern in patterns])
-    found = {film.address: film for pattern in patterns for film in _found(pattern)}  # By two patterns, and once.
+    own = f"{output.rstrip('/')}/" if output else "\0"
+    # By address: a film that two patterns mean is one.
+    found = {film.address: film for pattern in patterns for film in _found(pattern, own)}
     films = sorted((_named(film, root) for film in found.values()), key=lambda film: film.name)
     for before, film in zip(films, films[1:], strict=False):
         if film.name == before.name or film.name.startswith(f"{before.name}/"):
@@ -73,9 +77,10 @@ def is_there(film: FilmFile) -> FilmFile | None:
             return None
 
 
-def _found(pattern: str) -> Iterator[FilmFile]:
+def _found(pattern: str, own: str) -> Iterator[FilmFile]:
     path = _path(pattern)
-    films = list(_in_store(pattern) if path is None else _on_disk(pattern, path))
+    films = _in_store(pattern) if path is None else _on_disk(pattern, path)
+    films = [film for film in films if not film.address.startswith(own)]
     if not films:
         raise ConfigError(f"{short(shown(pattern))}: no video is there (.mp4, .mkv, .mov, .avi and the like).")
     yield from films

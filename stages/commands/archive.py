@@ -126,7 +126,7 @@ def _archive(options: argparse.Namespace) -> int:
     refuse_other_uses(pipeline)
     ledger = Ledger(storage_at(options.output))
     inputs = inputs_of(pipeline, folder)
-    root, films = films_of(options.films, ledger.root)
+    root, films = films_of(options.films, ledger.root, ledger.storage.address)
     ledger.refuse_other(inputs)
     view = ArchiveView(sys.stderr, quiet=options.quiet)
     setup = Setup(

@@ -47,6 +47,14 @@ def test_a_film_that_two_patterns_mean_is_one(films):
     assert names(None, f"{films}/**", films / "c.mov") == ["a/1.mp4", "a/2.MKV", "b/1.mp4", "c.mov", "é b/=1.mp4"]
 
 
+def test_annotated_videos_of_the_archive_itself_are_no_films():
+    files = fsspec.filesystem("memory")
+    for name in ("/films/1.mp4", "/films/results/1.mp4/annotated/1.mp4"):
+        files.pipe_file(name, b"1")
+    found = films_of(["memory://films/**/*.mp4"], output="memory://films/results")[1]
+    assert [film.name for film in found] == ["1.mp4"]
+
+
 def test_in_an_archive_that_goes_on_names_stay_what_they_were(films):
     assert names(str(films), films / "a" / "1.mp4") == ["a/1.mp4"]
     with pytest.raises(ConfigError, match="does not lie below"):
