@@ -58,8 +58,8 @@ class Progress:
         yield left or films
 
     def _left(self) -> str:
-        if self.finished + self.failed == self.films:
-            return "finishing"
+        if self.total_s and self.done_s >= self.total_s:
+            return "finishing"  # The last films are joined.
         if not (self.total_s and self.speed):
             return ""
         return f"{duration(max(1.0, (self.total_s - self.done_s) / self.speed))} left"
