@@ -112,7 +112,7 @@ def _work(options: Options, folder: Path, cluster: Cluster) -> int:
     states = ledger.begin(root, inputs, films)
     ledger.save(states)
     length_s = options.frames / 30 if folder.name == "long" else 1.0
-    setup = Setup(ledger.name, ledger.storage, pipeline, models, inputs, length_s / PARTS, 10**9)
+    setup = Setup(ledger.name, ledger.storage, pipeline, models, inputs, length_s / PARTS, 10**9, dataset=True)
     Driver(states, ledger, cluster, cluster.put(setup), ArchiveView(io.StringIO(), quiet=True)).work()
     if failed := next((state.failed for state in states if state.failed), None):
         raise BenchError(f"the archive could not be measured: {failed}")

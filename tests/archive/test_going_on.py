@@ -56,7 +56,7 @@ def start(films: Path, output: Path, workers: HereAtOnce, part_s: float = 0.8, p
     root, found = films_of([f"{films}/*"], ledger.root)
     inputs = inputs_of(pipeline, FOLDER)
     ledger.refuse_other(inputs)
-    setup = Setup(ledger.name, ledger.storage, pipeline, FOLDER, inputs, part_s, 10**9)
+    setup = Setup(ledger.name, ledger.storage, pipeline, FOLDER, inputs, part_s, 10**9, dataset=True)
     found = ledger.begin(root, inputs, found)
     ledger.save(found)
     Driver(found, ledger, workers, setup, ArchiveView(io.StringIO(), quiet=True)).work()
