@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -45,6 +45,11 @@ class Storage(ABC):
     @abstractmethod
     def read(self, name: str) -> bytes | None:
         """The content of a file; None where it is not there."""
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+        """The contents of several files, of those that are there."""
+        found = ((name, self.read(name)) for name in names)
+        return {name: content for name, content in found if content is not None}
 
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
@@ -186,6 +191,12 @@ class _Remote(Storage):
                 return self._files.cat_file(self._path(name))
             except FileNotFoundError:
                 return None
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+        with in_a_sentence(f"read {self._shown('')}"):
+            paths = {self._path(name).lstrip("/"): name for name in names}
+            found = self._files.cat([self._path(name) for name in names], on_error="omit") if names else {}
+        return {paths[path.lstrip("/")]: content for path, content in found.items()}
 
     def write(self, name: str, content: bytes) -> None:
         with in_a_sentence(f"write {self._shown(name)}"), self._replacing(name) as path:

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config.load import Override
@@ -15,7 +15,6 @@ from ..config.settings import cores
 from ..dependencies import installs
 from ..errors import FacepipeError
 from ..exit_status import ExitStatus
-from ..layout import ARCHIVE_REPORT
 from ..names import counted, printable
 from ..plan import read_pipeline
 from ..project import PROJECT, command
@@ -192,17 +191,11 @@ def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState
 
 def _write_page(ledger: Ledger, view: ArchiveView) -> None:
     """Write the page over all films; where that cannot be done, say why: their results are there all the same."""
-    from ..report.archive import Files, archive_report, write_archive_report
+    from ..archive.reporting import write_page
 
-    storage = ledger.storage
     view.waits("writing the page ...")
     try:
-        if storage.folder is not None:
-            write_archive_report(storage.folder)
-            return
-        files = Files(PurePosixPath(storage.address).name, storage.read, set(storage.names()).__contains__)
-        page = "".join(archive_report(files))
-        storage.write(ARCHIVE_REPORT, page.encode("utf-8", "backslashreplace"))
+        write_page(ledger.storage)
     except FacepipeError as error:
         view.say(f"There is no page over all films: {error}")
 

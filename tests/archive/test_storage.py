@@ -34,6 +34,8 @@ def test_what_is_written_is_read_and_listed(storage):
     assert storage.read("a/b.json") == b"22"
     assert sorted(storage.names()) == ["a/b.json", "c"]
     assert list(storage.names("a")) == ["a/b.json"]
+    assert storage.read_all(["a/b.json", "nothing", "c"]) == {"a/b.json": b"22", "c": b""}
+    assert storage.read_all(["a/b.json"]) == {"a/b.json": b"22"}
 
 
 def test_it_is_the_same_on_another_machine(storage):
