@@ -6,12 +6,13 @@ No frame is followed here and nothing smoothed: that needs all frames in order, 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ..analyst import Analyst, Answers, one_thread
 from ..config.schema import Pipeline
@@ -32,13 +33,16 @@ class AnalysedFrame(Struct, frozen=True, array_like=True):
     answers: Answers
 
 
+_DECODER = msgspec.msgpack.Decoder(AnalysedFrame)
+
+
 class AnalysedPart(Struct, frozen=True, kw_only=True):
     """What has come of one part of a film."""
 
     number: int
     is_whole: bool = False  # all of the film, with all that is to be said of it
     first: int  # number of its first frame in the results
-    frames: list[AnalysedFrame]
+    frames: list[Raw]  # each an `AnalysedFrame`; of a long film that is one part there would be no memory for all
     width: int  # pixels
     height: int
     rate: float | None
@@ -49,6 +53,10 @@ class AnalysedPart(Struct, frozen=True, kw_only=True):
     cut_short: int = 0
     spent_s: dict[str, float] = {}  # seconds of work, by stage
     seconds: float = 0.0  # of all work
+
+    def analysed(self) -> Iterator[AnalysedFrame]:
+        """Its frames, decoded one after the other; raises `msgspec.MsgspecError` for one that is damaged."""
+        return map(_DECODER.decode, self.frames)
 
 
 def analyst_for(pipeline: Pipeline, folder: Path) -> Analyst:
@@ -90,7 +98,7 @@ def _section(path: Path, part: FilmPart, analyst: Analyst) -> AnalysedPart:
         if taken[place]:
             about = asked(part.first + len(frames), part.rate, every)
             answers = analyst.answers(convert(one, part.place + place), about)
-            frames.append(AnalysedFrame(times[place], is_cut, answers))
+            frames.append(_encoded(times[place], is_cut, answers))
             is_cut = False
     return AnalysedPart(
         number=part.number,
@@ -112,7 +120,7 @@ def _whole(path: Path, part: FilmPart, analyst: Analyst) -> AnalysedPart:
     try:
         for number, picture in enumerate(source.pictures()):
             answers = analyst.answers(picture.pixels, asked(number, picture.rate, every))
-            frames.append(AnalysedFrame(picture.time, picture.cut, answers))
+            frames.append(_encoded(picture.time, picture.cut, answers))
         return AnalysedPart(
             number=0,
             is_whole=True,
@@ -126,6 +134,10 @@ def _whole(path: Path, part: FilmPart, analyst: Analyst) -> AnalysedPart:
         )
     finally:
         source.close()
+
+
+def _encoded(time_s: float, is_cut: bool, answers: Answers) -> Raw:
+    return Raw(msgspec.msgpack.encode(AnalysedFrame(time_s, is_cut, answers)))
 
 
 def _digest(pixels: np.ndarray) -> bytes:

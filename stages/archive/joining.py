@@ -96,7 +96,7 @@ class _Join:
         for part, is_cut in _fitting(self._film, parts):
             self._note(part)
             blank = np.zeros((part.height, part.width, 3), np.uint8)
-            for number, analysed in enumerate(part.frames, part.first):
+            for number, analysed in enumerate(part.analysed(), part.first):
                 said = analysed.answers
                 is_cut = (is_cut or analysed.is_cut) and number > 0
                 pixels = blank if pictures is None else next(pictures).pixels
