@@ -215,9 +215,10 @@ class ViewerFeed:
 
     def _happened(self, viewer: Viewer, said: dict) -> None:
         """The events of all sources that this browser has not got yet."""
+        sources = list(self.sources.items())  # Render may add one meanwhile.
         with self._lock:
-            new = {name: source.timeline.since(viewer.events.get(name, 0)) for name, source in self.sources.items()}
-            viewer.events = {name: source.timeline.count for name, source in self.sources.items()}
+            new = {name: source.timeline.since(viewer.events.get(name, 0)) for name, source in sources}
+            viewer.events = {name: source.timeline.count for name, source in sources}
         if new := {name: events for name, events in new.items() if events}:
             said["happened"] = new
 
