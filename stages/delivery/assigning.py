@@ -22,8 +22,8 @@ class Assigner:
         self._quarantine, self._health = block.quarantine, block.health
         self._assigned_s = dict.fromkeys(self._tasks.stages, float("-inf"))  # when a stage was given something last
 
-    def hand_out(self, now_s: float) -> Iterator[Action]:
-        """Give what is due to those who have credit."""
+    def hand_out(self, now_s: float, window: int) -> Iterator[Action]:
+        """Give what is due to those who have credit; at most `window` frames are with workers and render."""
         for stage in reversed(self._tasks.stages):  # Attributes first: what is nearly done frees the window.
             due = self._tasks.due[stage]
             if quarantined := self._quarantine.of(stage):
@@ -36,12 +36,16 @@ class Assigner:
             while due and (connection := self._workers.with_most_credit(credit)) is not None:
                 number = min(due)
                 is_new = stage == DETECT and self._tasks.frames[number].state is FrameState.QUEUED
-                if is_new and self._tasks.at_render >= self._rules.window:
+                if is_new and self._tasks.at_render >= window:
                     break  # Render has a whole window before it.
                 due.discard(number)
                 self._tasks.due[stage].discard(number)
                 self._assigned_s[stage] = now_s
                 yield from self.assign(stage, number, connection)
+
+    def idle_s(self, now_s: float) -> float:
+        """For how long detect has been given nothing."""
+        return now_s - self._assigned_s[DETECT]
 
     def assign(self, stage: str, number: int, connection: str) -> Iterator[Action]:
         """Give the task of a frame to a worker."""

@@ -175,11 +175,13 @@ class Dispatcher:
         self._go_on_without(gone)
         if self._live is not None:
             yield from self._live.give_up_late(gone, now_s)
+            yield from self._live.drop_stale(now_s)
             self._live.shed()
         else:
             yield from self._failures.give_up_without_workers(gone)
         yield from self._stalls.check(now_s)
-        yield from self._assigner.hand_out(now_s)
+        window = self._rules.window if self._live is None else self._live.window(self._assigner.idle_s(now_s))
+        yield from self._assigner.hand_out(now_s, window)
         if self._workers.some_are_stuck:
             yield from self._stalls.hand_to_the_idle(of_the_stuck=True)
         if self.acknowledged and self._block.state is not SourceState.FINISHED:
@@ -266,7 +268,7 @@ class Dispatcher:
                     worker.heard_s = now_s
                     if worker.finish_one(message.frame):  # As a heartbeat says: detect need not send both.
                         self._release_if_finished(worker)
-                yield from self._take_crops(connection, message)
+                yield from self._take_crops(connection, message, now_s)
 
     def _take_heartbeat(self, worker: Worker, heartbeat: Heartbeat, now_s: float) -> None:
         worker.credit, worker.heard_s = min(heartbeat.credit, self._rules.most_credit), now_s
@@ -332,11 +334,13 @@ class Dispatcher:
 
     # --- Crops ---
 
-    def _take_crops(self, connection: str, came: FaceCrops) -> Iterator[Action]:
+    def _take_crops(self, connection: str, came: FaceCrops, now_s: float) -> Iterator[Action]:
         frame = self._tasks.frames.get(came.frame)
         if frame is None or not frame.may_take(came) or self._workers.is_refused(connection):
             self.ignored += 1
             return
+        if self._live is not None and frame.crops is None:
+            self._live.found(frame, now_s)
         known = self._tasks.take_crops(connection, came)
         # If detect is due again it stays so: these crops may be of one that died before render had its faces.
         yield KeepCrops(came)
@@ -400,6 +404,8 @@ class Dispatcher:
                 worker = self._workers.get(connection)
                 if worker is not None and stage not in frame.given_up:
                     self._block.health.answered(worker)
+            if self._live is not None:
+                self._live.acknowledged(frame, now_s)
             yield from self._block.finish_frame(number, FrameEvent.ACK, now_s - frame.read_s)
         self._block.acked_up_to = acked_up_to
         self._stalls.progressed(now_s)

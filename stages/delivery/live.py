@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 
+from .congestion import CongestionWindow
 from .control_block import ControlBlock
 from .events import Action, SendPreview
 from .notices import NOTICE_S
 from .states import FrameEvent, FrameState
-from .tasks import DETECT, PICTURE
+from .tasks import DETECT, PICTURE, InFlight
 
+LATE = "late"  # why a frame is dropped that cannot be shown in time
 OVERLOAD = "overload"  # why a frame goes without what a stage has no time to say about it
+# Shares of the deadline. What detect answers later than half of it has waited for others; and what waits for a quarter,
+# with a newer one behind it, leaves too little of it for the others.
+SOON, STALE = 0.5, 0.25
 PREVIEW_S = 1.0  # a preview that was lost is not waited for longer
 
 
@@ -19,8 +24,25 @@ class LivePolicy:
 
     def __init__(self, block: ControlBlock):
         self._block, self._rules, self._tasks, self._workers = block, block.rules, block.tasks, block.workers
+        self._congestion = CongestionWindow(block.rules.window, block.rules.deadline_s)
         self._previewed: int | None = None  # the newest frame offered as preview
         self._previewed_s = float("-inf")
+
+    def window(self, idle_s: float) -> int:
+        """How many frames may be with workers and render at once, if detect was given the last one so long ago."""
+        return self._congestion.frames(idle_s)
+
+    def found(self, frame: InFlight, now_s: float) -> None:
+        """Detect has answered for the first time for a frame."""
+        if now_s - frame.read_s < self._rules.deadline_s * SOON:
+            self._congestion.in_time()
+        else:
+            self._congestion.late(now_s)
+
+    def acknowledged(self, frame: InFlight, now_s: float) -> None:
+        """Render is done with a frame; of one that has waited for answers that were given up nothing is learned."""
+        if now_s - frame.read_s >= self._rules.deadline_s and not frame.given_up:
+            self._congestion.late(now_s)
 
     def make_room(self, newest: int) -> Iterator[Action]:
         """Beyond the window the oldest frame that detect has not been given goes; if it has been given all, the
@@ -41,6 +63,15 @@ class LivePolicy:
             self._previewed, self._previewed_s = frame, now_s
             yield SendPreview(frame)
 
+    def drop_stale(self, now_s: float) -> Iterator[Action]:
+        """What has waited for a while, and is not the newest, gives way if there is more than can be done."""
+        if not self._congestion.is_cut:
+            return
+        queued = sorted(n for n in self._tasks.due[DETECT] if self._tasks.frames[n].state is FrameState.QUEUED)
+        for number in queued[:-1]:
+            if now_s - self._tasks.frames[number].read_s >= self._rules.deadline_s * STALE:
+                yield from self._drop(number, DETECT, LATE)
+
     def give_up_late(self, gone: Set[str], now_s: float) -> Iterator[Action]:
         """After the deadline answers are given up, and frames without faces dropped; so for a stage that is gone."""
         for number, frame in list(self._tasks.frames.items()):
@@ -48,13 +79,15 @@ class LivePolicy:
             is_late = age_s >= self._rules.deadline_s
             if not is_late and not gone:
                 break  # Frames are held in the order in which they were read.
-            reason = "late" if is_late else "stage gone"
+            reason = LATE if is_late else "stage gone"
             missing_parts = self._tasks.missing_parts(number)
             # What render is missing is known from its last ack: only if that is from well after the deadline it is
             # lost.
             is_lost = age_s >= self._rules.deadline_s + 2 * NOTICE_S and missing_parts & {PICTURE, DETECT}
             if is_lost or (frame.crops is None and (is_late or DETECT in gone)):
                 yield from self._note_late_workers(number, (DETECT,))
+                if is_late and frame.state is not FrameState.QUEUED:
+                    self._congestion.late(now_s)
                 yield from self._drop(number, DETECT, reason)
             elif frame.crops is not None and (frame.crops.faces or self._tasks.contradicts(frame, missing_parts)):
                 stages = frame.attributes if is_late else [s for s in frame.attributes if s in gone]
