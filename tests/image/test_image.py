@@ -92,13 +92,14 @@ def test_photographs_get_the_answers_of_the_checkout_without_root_and_on_a_read_
     assert here.faces
 
 
-def test_a_service_goes_on_after_a_kill_leaves_no_dead_process_and_ends_cleanly(image, slow_film, tmp_path):
+def test_a_service_is_healthy_goes_on_after_a_kill_leaves_no_dead_process_and_ends_cleanly(image, slow_film, tmp_path):
     words = ("service", "film.mp4", "--set", "capture.loop=true", "--output", "out", "--display", "none")
-    container = Container(image, tmp_path, words)
+    container = Container(image, tmp_path, (*words, "--metrics", "9109"))
     shutil.copy(slow_film, container.volume / "film.mp4")
     results = container.volume / "out/results.jsonl"
     with container.running() as process:
         eventually(lambda: results.exists() and results.stat().st_size, "results")
+        eventually(container.is_healthy, "the health check says that it is well")
         first = next(child for child in psutil.Process(process.pid).children(recursive=True) if child.name() == "tini")
         [render] = [child for child in first.children(recursive=True) if "stages.render" in " ".join(child.cmdline())]
         assert (render.uids().real, render.terminal()) == (10001, None)
