@@ -18,7 +18,7 @@ _ASIDE = np.concatenate([_AROUND, 1.4 * _AROUND])  # in steps, where it has to m
 _FARTHEST = 1.0  # of a face's side: so far from it a label box makes room for somebody
 # It looks for another place when its own will be covered so soon, and takes one that stays free for so much longer.
 _AHEAD_S = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25])
-_SOON_S, _LONGER_S = 0.7, 0.3
+_SOON_S, _LONGER_S = 0.4, 0.5
 _TRAVEL = 0.15  # what a place costs for each side of its face that the way to it is long, in units of its area
 
 
@@ -145,7 +145,7 @@ class GlidingScene(Scene):
         def is_blocked(way: Way) -> bool:
             stops = range(2, 2 + math.ceil(way.length / step), 4)  # in steps
             passed_s = self._motion.passed_s * np.array(stops)
-            rectangles = np.array([self._within(way.at(step * stop)) for stop in stops])
+            rectangles = np.array([self._within(way.at(step * stop)) for stop in stops]).reshape(-1, 4)
             then = boxes[None] + passed_s[:, None, None] * np.tile(velocities, 2)[None]
             own = common_areas(rectangles, self._array[face][None]) > COVERS_GLIDING * self._areas[face]
             return bool(own.any() or common_areas(rectangles[:, None], then).any())

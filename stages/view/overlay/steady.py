@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]  # x, y, width, height
 
 _FORGOTTEN_S = 1.0  # a face that is out of sight for longer may come back with its label box elsewhere
 _DWELL_S = 1.0  # a label box grows again, or goes to a better place, only after so long: else it would come and go
-_MOTION_S = 0.15  # over which the velocity of a face is averaged
+_MOTION_S = 0.25  # over which the velocity of a face is averaged
 _COASTING_S = 0.7  # after which a face out of sight is hardly expected to have moved on
 
 

@@ -93,6 +93,27 @@ def test_a_label_box_glides_around_its_face_out_of_the_way_and_covers_nobody():
     assert len(sides) > 1
 
 
+WALKS = st.tuples(st.floats(0, 580), st.floats(0, 300), st.integers(-20, 20), st.integers(-8, 8), st.integers(25, 140))
+
+
+@given(st.lists(WALKS, min_size=1, max_size=5), st.sampled_from(["compact", "plain", "full"]))
+def test_whoever_walks_wherever_no_label_box_covers_another_face_or_label_box(walks, style):
+    labels = SteadyLabels(style, Areas())
+    for n in range(30):
+        faces = [person(k + 1, x + right * n, y + down * n, side) for k, (x, y, right, down, side) in enumerate(walks)]
+        faces = [one for one in faces if (one.id + n) % 11]  # Everybody is out of sight now and then.
+        laid_out = lay_out_faces(faces, 640, 360, style=style, former=labels.update(faces, 640, 360, n / 25))
+        placed = [of for of in laid_out if of.label_box is not None]
+        boxes = [(*of.corner, *np.add(of.corner, of.label_box.size)) for of in placed]
+        for of, box in zip(placed, boxes, strict=True):
+            others = [one.box for one in laid_out if one is not of] + [other for other in boxes if other is not box]
+            assert not any(overlap(box, other) for other in others)
+
+
+def overlap(a, b) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
 def test_letters_keep_their_size_while_a_box_trembles_and_get_another_one_when_somebody_comes_near():
     trembling = walk(labels(), *([person(1, 200, side=80 + n % 3)] for n in range(20)))
     assert len({place.capital for [place] in trembling}) == 1
