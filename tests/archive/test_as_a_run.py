@@ -27,7 +27,13 @@ def film(tmp_path_factory, astronaut) -> Path:
     return face_film(tmp_path_factory.mktemp("film") / "film.mp4", astronaut, 60)
 
 
-@pytest.mark.parametrize("keys", [("render.subtitles=true", AREAS), HIDING], ids=["subtitles", "hiding"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(("render.subtitles=true", AREAS), id="subtitles"),
+        pytest.param(HIDING, id="hiding", marks=pytest.mark.long),
+    ],
+)
 def test_parts_leave_what_a_run_leaves(film, tmp_path, keys):
     run, joined = tmp_path / "run", tmp_path / "joined"
     options = [f"--set={key}" for key in keys]
@@ -50,6 +56,7 @@ def test_parts_leave_what_a_run_leaves(film, tmp_path, keys):
     assert said(joined, "summary.json")["outputs"] == said(run, "summary.json")["outputs"]
 
 
+@pytest.mark.long
 def test_a_film_is_joined_again_after_a_join_that_was_broken_off(film, tmp_path):
     pipeline, folder = read_pipeline(None, ["render.annotated=false"])
     looked = index(film, pipeline)

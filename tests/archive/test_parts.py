@@ -59,6 +59,7 @@ ONE_PART = {
     "stream.h264": {"options": GROUPS},  # It has no stamps at all.
 }
 KINDS = DIVISIBLE | ONE_PART
+USUAL = {"b-frames.mp4", "b-frames.ts", "variable-rate.mkv", "open.mp4", "hevc-open.ts", "vp8.webm", "turned.mp4"}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def reading(analyst: PixelAnalyst, **capture: float) -> PixelAnalyst:
     return PixelAnalyst(dataclasses.replace(analyst.pipeline, capture=Capture(**capture)))
 
 
-@pytest.mark.parametrize("name", DIVISIBLE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in USUAL else pytest.mark.long) for n in DIVISIBLE])
 def test_parts_leave_what_one_reading_leaves(films, analyst, tmp_path, name):
     path = films(name)
     parts = parts_of(index(path, analyst.pipeline), 0)
@@ -181,7 +182,7 @@ def test_parts_of_different_pictures_do_not_fit(tmp_path, analyst):
 
 
 @pytest.mark.parametrize("name", ["b-frames.mp4", "b-frames.ts", "open.mkv", "mpeg2.mpg"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
 def test_a_damaged_film_is_one_part_or_the_same(films, tmp_path, analyst, name, seed):
     damaged, random = bytearray(films(name).read_bytes()), np.random.default_rng(seed)
     begin = int(random.integers(len(damaged) // 3, len(damaged) * 2 // 3))
