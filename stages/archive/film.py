@@ -25,6 +25,7 @@ from ..sources.video import Clip, Found, Video, no_frame, open_video
 
 _VP8_SHOWN = 0x10  # the bit in the first byte of a frame that is not only referred to
 _SAME_S = 1e-9
+_BEFORE_FIRST = 1000  # frames at most that are not shown, because the key frame before them is missing
 AHEAD = 16  # frames behind its end that a part decodes, to be compared with the first ones of the next part
 _REORDERED = 64  # frames that decoders hold back to put others before them, and some more; beyond it stamps jump
 
@@ -145,9 +146,8 @@ def _divisible(clip: Clip, path: Path, name: str, part: Part) -> FilmIndex:
     with container:
         formats = formats_of(container)
         packets = _Packets(container, stream, only_decoding(formats))
+    packets.begin_at(clip.first.dts if only_decoding(formats) else clip.first.pts)
     stamps, seconds = packets.shown(formats)
-    if (clip.first.dts if only_decoding(formats) else clip.first.pts) != stamps[0]:
-        raise NotDivisible("its first frame is not the one that its stamps say")
     times = np.fromiter((t for t, _ in timed(((s, None) for s in seconds.tolist()), clip.rate)), float)
     chooser = part.chooser()
     taken = np.fromiter(map(chooser.takes, times.tolist()), np.uint8)
@@ -189,9 +189,19 @@ class _Packets:
                 self._add(packet, stream.codec_context.name)
         except av.error.FFmpegError as error:
             raise NotDivisible("it is damaged") from error
-        self._stamps, self._seeks, self._lasts, self._sizes, self._are_keys = map(np.array, self._columns)
-        self._order = np.argsort(self._stamps, kind="stable")
+        self._take(np.ones(len(self._columns[0]), bool))
         self._refuse_jumps()
+
+    def begin_at(self, first: int | None) -> None:
+        """Leave out what is shown before the frame with this stamp: of a recording that was begun between key frames.
+
+        Raises `NotDivisible` where it is not near the beginning.
+        """
+        shown = self._stamps[self._order]
+        place = int(np.searchsorted(shown, first)) if first is not None else len(shown)
+        if place >= min(len(shown), _BEFORE_FIRST) or shown[place] != first:
+            raise NotDivisible("its first frame is not the one that its stamps say")
+        self._take(self._stamps >= first)
 
     def shown(self, formats: set[str]) -> tuple[np.ndarray, np.ndarray]:
         """The stamps in the order of showing: int64 as the container has them, and float64 in seconds."""
@@ -214,6 +224,8 @@ class _Packets:
     def _add(self, packet: av.Packet, codec: str) -> None:
         if not packet.size:  # The last one, which lets a decoder give out what it holds; or "the same again".
             return
+        if packet.is_corrupt and not self._columns[0]:  # A recording that was begun in the middle of it.
+            return
         if packet.is_corrupt:
             raise NotDivisible("it is damaged")
         if packet.is_discard:
@@ -228,6 +240,11 @@ class _Packets:
         row = stamp, seek, packet.duration or 0, packet.size, packet.is_keyframe
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
+
+    def _take(self, chosen: np.ndarray) -> None:
+        columns = (np.array(column)[chosen] for column in self._columns)
+        self._stamps, self._seeks, self._lasts, self._sizes, self._are_keys = columns
+        self._order = np.argsort(self._stamps, kind="stable")
 
     def _refuse_jumps(self) -> None:
         if not len(self._stamps):

@@ -27,18 +27,25 @@ def frames_of(path: Path, part: FilmPart) -> Iterator[Decoded]:
     try:
         with ExitStack() as opened:
             packets, stream, by_decoding = _from(path, part.key, opened)
-            yield from _expected(_decoded(packets, stream, part.key, by_decoding), part, by_decoding)
+            yield from _expected(_decoded(packets, stream, _first(part), by_decoding), part, by_decoding)
     except av.error.FFmpegError as error:
         raise NotDivisible(DAMAGED) from error
 
 
+def _first(part: FilmPart) -> int:
+    """The stamp of the first frame that is shown. Those before it refer to frames that are not there.
+
+    An open group has such frames behind its key frame, and so has a recording that was begun between key frames.
+    """
+    return int(np.frombuffer(part.stamps, np.int64, 1)[0])
+
+
 def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> Iterator[Decoded]:
     expected = np.frombuffer(part.stamps, np.int64).tolist()
-    number, began = 0, part.key is None
+    number = 0
     for one in decoded:
         stamp = one.frame.dts if by_decoding else one.frame.pts
-        began = began or stamp is None or stamp >= part.key.stamp
-        if not began:
+        if number == 0 and stamp is not None and stamp < expected[0]:
             continue
         if stamp != expected[number]:
             raise NotDivisible("its frames are not those that its stamps say")
@@ -53,9 +60,8 @@ def _expected(decoded: Iterator[Decoded], part: FilmPart, by_decoding: bool) -> 
     raise NotDivisible("it has fewer frames than stamps")
 
 
-def _decoded(
-    packets: Iterator[av.Packet], stream: av.VideoStream, key: Key | None, by_decoding: bool
-) -> Iterator[Decoded]:
+def _decoded(packets: Iterator[av.Packet], stream: av.VideoStream, first: int, by_decoding: bool) -> Iterator[Decoded]:
+    """`first`: the stamp from which on the decoder must not complain."""
     pixel_aspect = PixelAspect(stream)
     for packet in packets:
         if not packet.size and packet.dts is not None:  # "The same again", as of a reading from the beginning.
@@ -63,8 +69,7 @@ def _decoded(
         with _complaints() as said:
             frames = packet.decode()
         stamp = packet.dts if by_decoding else packet.pts
-        # What an open group shows before its key frame refers to frames that are not there, and is not used.
-        if said and (key is None or stamp is None or stamp >= key.stamp):
+        if said and (stamp is None or stamp >= first):
             raise NotDivisible(DAMAGED)
         pixel_aspect.decoded(packet)
         for frame in frames:

@@ -196,6 +196,17 @@ def test_a_damaged_film_is_one_part_or_the_same(films, tmp_path, analyst, name, 
     assert left == as_one(path, analyst, tmp_path / "one")
 
 
+@pytest.mark.parametrize("name", ["b-frames.ts", "mpeg2.ts"])
+@pytest.mark.parametrize("begin", [0.13, pytest.param(0.3, marks=pytest.mark.long)])
+def test_a_recording_that_was_begun_between_key_frames(films, tmp_path, analyst, name, begin):
+    recorded = films(name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(recorded[round(begin * len(recorded) / 188) * 188 :])
+    parts = parts_of(index(path, analyst.pipeline), 0)
+    assert len(parts) > 1
+    assert Left(path, parts, analyst, tmp_path / "parts") == as_one(path, analyst, tmp_path / "one")
+
+
 @pytest.mark.parametrize("name", ["b-frames.mkv", "b-frames.ts", "mpeg4.avi"])
 def test_a_film_that_is_cut_off_is_told_of_once(films, tmp_path, analyst, name):
     path = tmp_path / name
