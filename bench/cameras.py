@@ -47,6 +47,7 @@ SAMPLE_S = 5.0
 STARTING_S = 600.0  # at most, until each camera has a finished frame
 SETTLING_S = 15.0  # after that: what came while the stages were starting has been dropped
 GROWN_COUNT = 2  # descriptors and threads of a process that come and go
+MOST_DROPPED = 0.02  # share of the frames
 GROWN_MB, GROWN_SHARE = 10.0, 0.02  # a stage that has not grown by more, in MB for each process and as a share, is flat
 
 
@@ -107,7 +108,14 @@ class Measured:
         return float("nan")
 
     def costs(self) -> Costs:
-        """What one camera costs, for the arithmetic of a fleet."""
+        """What one camera costs, for the arithmetic of a fleet; raises `BenchError` where too much was dropped.
+
+        A frame that is dropped was decoded and perhaps searched: others would seem to cost more.
+        """
+        if (dropped := 1 - self.frames / self.counts["captured"]) > MOST_DROPPED:
+            raise BenchError(
+                f"{dropped:.0%} of the frames were dropped, so what one costs is not known; take fewer cameras."
+            )
         at_end = self.memory[-1]
         own, shared = at_end["capture"], [held for stage, held in at_end.items() if stage != "capture"]
         return Costs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LEAST = 1 / 16  # frames: one in sixteen deadlines
+LEAST = 1 / 4  # frames: one in four deadlines, so that a source that was hit is back in seconds
 
 
 class CongestionWindow:

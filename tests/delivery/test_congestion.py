@@ -57,4 +57,4 @@ def test_one_late_frame_halves_the_window_once_and_as_many_in_time_as_it_has_mak
     assert window.frames(0.0) == 9
     for at_s in range(6, 20):
         window.late(float(at_s))
-    assert (window.frames(0.9), window.frames(16.0)) == (0, 1)  # less than one: one, and then a pause
+    assert (window.frames(3.9), window.frames(4.0)) == (0, 1)  # less than one: one, and then a pause
