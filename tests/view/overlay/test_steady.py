@@ -101,13 +101,19 @@ def test_whoever_walks_wherever_no_label_box_covers_another_face_or_label_box(wa
     labels = SteadyLabels(style, Areas())
     for n in range(30):
         faces = [person(k + 1, x + right * n, y + down * n, side) for k, (x, y, right, down, side) in enumerate(walks)]
-        faces = [one for one in faces if (one.id + n) % 11]  # Everybody is out of sight now and then.
+        # Everybody is out of sight now and then, at the latest beyond the picture's edge.
+        faces = [one for one in faces if (one.id + n) % 11 and overlap(corners(one), (1, 1, 639, 359))]
         laid_out = lay_out_faces(faces, 640, 360, style=style, former=labels.update(faces, 640, 360, n / 25))
         placed = [of for of in laid_out if of.label_box is not None]
         boxes = [(*of.corner, *np.add(of.corner, of.label_box.size)) for of in placed]
         for of, box in zip(placed, boxes, strict=True):
             others = [one.box for one in laid_out if one is not of] + [other for other in boxes if other is not box]
             assert not any(overlap(box, other) for other in others)
+
+
+def corners(face: Face) -> tuple[float, float, float, float]:
+    x, y, wide, high = face.box
+    return x, y, x + wide, y + high
 
 
 def overlap(a, b) -> bool:
