@@ -17,6 +17,7 @@ _NEAR = 3  # steps: what lies further ahead is looked at together with what foll
 _STEPS = 5  # of which the middle one is taken for that of the frames
 _LAST_GAP_S, _LAST_GAP = 86_400.0, 1000  # before the last frame: a day, or so many times the longest step just seen
 _JITTER = 2.5  # steps: stamps that go back by less are in disorder; by more, another recording begins
+_ROOM_S = 1e-7  # the least that others fit into; time bases of videos are a hundred times coarser, rounding far finer
 T = TypeVar("T")
 
 
@@ -93,7 +94,7 @@ class _Clock:
 
     def _are_outliers(self, first: float, newest: float) -> bool:
         """Whether the newest frame goes on from what is believed, and those before it do not belong there."""
-        if newest <= self._stamp or newest - self._origin <= self._time:
+        if newest <= self._stamp or newest - self._origin - self._time < _ROOM_S:
             return False
         if first > self._stamp:
             return newest <= first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stages.sources.clock import timed
@@ -78,6 +78,7 @@ def test_a_nominal_rate_that_comes_from_an_absurd_length_is_not_believed():
     ),
     st.sampled_from([0.5, 25, 2000]),
 )
+@example([0.08, 0.36, None, 0.0, 0.64], 0.5)  # the last one is later than what is known by rounding alone
 def test_whatever_the_stamps_every_frame_has_a_time_and_times_ascend(stamps, rate):
     came = list(timed(((stamp, number) for number, stamp in enumerate(stamps)), rate))
     assert [number for _, number in came] == list(range(len(stamps)))
