@@ -119,6 +119,13 @@ def test_parts_leave_what_one_reading_leaves(films, analyst, tmp_path, name):
     assert Left(path, parts, analyst, tmp_path / "parts") == as_one(path, analyst, tmp_path / "one")
 
 
+@pytest.mark.parametrize("name", ["trimmed-edit-list.mp4", "mirrored-matrix.mp4", "2000-frames-a-second.mp4"])
+def test_films_that_were_read_wrongly_once_are_divided(bugs, analyst, tmp_path, name):
+    parts = parts_of(index(bugs / name, analyst.pipeline), 0)
+    assert len(parts) > 1
+    assert Left(bugs / name, parts, analyst, tmp_path / "parts") == as_one(bugs / name, analyst, tmp_path / "one")
+
+
 @pytest.mark.parametrize("name", ONE_PART)
 def test_what_cannot_be_divided_is_one_part(films, analyst, tmp_path, name):
     path = films(name)
