@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,12 +119,14 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
     try:
         if address is not None:
             _refuse_silent(address)
-            ray.init(address, **told)
+            with _silent():
+                ray.init(address, **told)
             return
         # Its ports are open to the network, and Ray asks for a token; one of its own would stay in the home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": folder}
-        ray.init(HERE, **here, **told)
+        with _silent():
+            ray.init(HERE, **here, **told)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         if address is None:
             raise ClusterError(f"Ray does not start on this machine: {reason(error)}.") from error
@@ -131,6 +134,21 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
             f"there is no Ray cluster at {address} that this machine can join: {reason(error)}; run the command on a"
             " machine of the cluster, or leave --ray out to use this machine alone."
         ) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing reaches the standard error within: Ray writes there which level its log has, whatever that level is."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _refuse_silent(address: str) -> None:
