@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -119,7 +120,7 @@ def test_every_dependency_has_its_version_in_the_constraints():
     groups = [project["project"]["dependencies"], *extras.values(), *project["dependency-groups"].values()]
     pins = (PROJECT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
     for dependency in (d for group in groups for d in group if isinstance(d, str)):  # else one that includes another
-        name = dependency.split(";")[0].split("<")[0].strip()
+        name = re.split(r"[;<\[]", dependency)[0].strip()  # without its conditions and extras
         assert f"\n{name}==" in pins, name
 
 
