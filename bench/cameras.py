@@ -100,7 +100,7 @@ class Measured:
 
     def latency_s(self, share: float) -> float:
         """What `share` (0 to 1) of the frames stay below, as far as the buckets tell."""
-        wanted, seen = share * self.latencies.total(), 0
+        wanted, seen = max(1, share * self.latencies.total()), 0
         for bound, count in sorted(self.latencies.items()):
             seen += count
             if seen >= wanted:

@@ -42,6 +42,7 @@ from .live import LivePolicy
 from .rules import Rules
 from .stalls import Stalls
 from .states import FrameEvent, FrameState, SourceEvent, SourceState, WorkerEvent, WorkerState
+from .tasks import DETECT
 from .workers import Worker
 
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
@@ -340,7 +341,7 @@ class Dispatcher:
             self.ignored += 1
             return
         if self._live is not None and frame.crops is None:
-            self._live.found(frame, now_s)
+            self._live.found(frame, came.spent.get(DETECT, 0.0), now_s)
         known = self._tasks.take_crops(connection, came)
         # If detect is due again it stays so: these crops may be of one that died before render had its faces.
         yield KeepCrops(came)

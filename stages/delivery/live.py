@@ -13,8 +13,8 @@ from .tasks import DETECT, PICTURE, InFlight
 
 LATE = "late"  # why a frame is dropped that cannot be shown in time
 OVERLOAD = "overload"  # why a frame goes without what a stage has no time to say about it
-# Shares of the deadline. What detect answers later than half of it has waited for others; and what waits for a quarter,
-# with a newer one behind it, leaves too little of it for the others.
+# Shares of the deadline. A frame that has waited for half of it, beside the work of detect, has waited for others; and
+# one that waits for a quarter, with a newer one behind it, leaves too little of it for them.
 SOON, STALE = 0.5, 0.25
 PREVIEW_S = 1.0  # a preview that was lost is not waited for longer
 
@@ -32,9 +32,9 @@ class LivePolicy:
         """How many frames may be with workers and render at once, if detect was given the last one so long ago."""
         return self._congestion.frames(idle_s)
 
-    def found(self, frame: InFlight, now_s: float) -> None:
-        """Detect has answered for the first time for a frame."""
-        if now_s - frame.read_s < self._rules.deadline_s * SOON:
+    def found(self, frame: InFlight, spent_s: float, now_s: float) -> None:
+        """Detect has answered for the first time for a frame; its own work took so long, and the rest it has waited."""
+        if now_s - frame.read_s - spent_s < self._rules.deadline_s * SOON:
             self._congestion.in_time()
         else:
             self._congestion.late(now_s)

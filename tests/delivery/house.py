@@ -238,7 +238,8 @@ class Worker:
             self.house.to_render(source, Attribute(stage=self.stage, **answers, **said, **who))
             return
         crops = (np.broadcast_to(np.uint8(0), (source.faces, 1)),)
-        self.say(source, FaceCrops(boxes_hash="boxes", faces=source.faces, arrays=crops, **said))
+        spent = said | {"spent": {"detect": self.house.service.detect_s}}
+        self.say(source, FaceCrops(boxes_hash="boxes", faces=source.faces, arrays=crops, **spent))
         found = {"boxes": [[0, 0, 1, 1]] * source.faces, "scores": [1.0] * source.faces, "capped": 0}
         self.house.to_render(source, Faces(boxes_hash="boxes", **found, **said, **who))
 

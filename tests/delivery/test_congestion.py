@@ -40,6 +40,12 @@ def test_cameras_that_are_few_enough_again_lose_nothing_any_more():
     assert sum(len(camera.dropped) for camera in house.sources) == dropped
 
 
+def test_a_detector_that_is_slow_by_itself_is_given_no_frame_that_would_be_late():
+    """A frame takes nearly half of the deadline, so that a second one behind it would take all of it."""
+    camera = House(Service(detect_s=0.45), camera=5.0).run(RUN_S)["camera"]
+    assert len(camera.latencies_s) > 0.75 * 2 / 0.45 * (RUN_S - 1.0)
+
+
 def test_answers_that_attributes_owe_cost_no_frame():
     """That stage is too slow, and it is given less to do; see `LivePolicy.shed`."""
     camera = House(Service(attribute_s=0.2), camera=30.0).run(RUN_S)["camera"]
