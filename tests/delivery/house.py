@@ -79,7 +79,8 @@ class Source:
         self.house.after(0.0, self.hello)
         self.house.after(0.01, self.tick)
         if live:
-            self.house.after(1.0 + 0.0137 * len(self.house.sources), self.see)  # Cameras know nothing of each other.
+            # Cameras know nothing of each other: their frames come at different times.
+            self.house.after(1.0 + 0.618 * len(self.house.sources) % 1 / self.rate, self.see)
 
     def hello(self) -> None:
         live = self.rate is not None
