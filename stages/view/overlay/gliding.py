@@ -18,7 +18,7 @@ _ASIDE = np.concatenate([_AROUND, 1.4 * _AROUND])  # in steps, where it has to m
 _FARTHEST = 1.0  # of a face's side: so far from it a label box makes room for somebody
 # It looks for another place when its own will be covered so soon, and takes one that stays free for so much longer.
 _AHEAD_S = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25])
-_SOON_S, _LONGER_S = 0.4, 0.5
+_SOON_S, _LONGER_S = 0.5, 0.5
 _TRAVEL = 0.15  # what a place costs for each side of its face that the way to it is long, in units of its area
 
 
