@@ -76,7 +76,7 @@ def cluster_at(address: str | None, cores: int) -> Iterator[Cluster]:
     `cores`: how many of this machine's may be used, where Ray is started here. Raises `ClusterError`.
     """
     above = tempfile.gettempdir() if len(tempfile.gettempdir()) <= ABOVE_SOCKETS else "/tmp"
-    folder = tempfile.mkdtemp(prefix="facepipe-ray-", dir=above) if address is None else None
+    folder = tempfile.mkdtemp(prefix="facepipe-", dir=above) if address is None else None
     signals = _Signals()
     try:
         signals.note()
@@ -124,7 +124,8 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
             return
         # Its ports are open to the network, and Ray asks for a token; one of its own would stay in the home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": folder}
+        own = os.path.join(folder, "ray")  # Ray lets everybody write into it; the folder above belongs to this user.
+        here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": own}
         with _silent():
             ray.init(HERE, **here, **told)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
