@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -18,7 +19,7 @@ from ..layout import RUN
 from ..project import VERSION
 from .dataset import table_names
 from .finding import FilmFile
-from .names import MANIFEST, PLAN, WHOLE, WORK, done_name, part_file, plan_name, work_name
+from .names import LOCK, MANIFEST, PLAN, WHOLE, WORK, done_name, part_file, plan_name, work_name
 from .storage import Storage, StorageError
 
 SAVED_S = 30.0  # between two times that the manifest is written while the work goes on, at least
@@ -97,7 +98,8 @@ class Ledger:
     def refuse_other(self, inputs: dict) -> None:
         """Raise `ConfigError` where the archive was begun with other inputs, or something else is there."""
         if self.inputs is None:
-            if first := next(iter(self.storage.names()), None):
+            # A command that was killed before it wrote anything leaves its lock.
+            if first := next((name for name in self.storage.names() if name != LOCK), None):
                 raise ConfigError(
                     f"{self.storage.address} holds {first} and no {MANIFEST}, so it is no archive; choose another"
                     " --output."
@@ -113,8 +115,12 @@ class Ledger:
     def begin(self, root: str, inputs: dict, films: Iterable[FilmFile]) -> list[FilmState]:
         """Begin the archive, or go on with it; returns how these films stand.
 
-        The storage must be held against others: what is left of a film that was changed is removed.
+        The storage must be held against others: what is left of a film that was changed is removed. Raises
+        `ConfigError` where another command has begun it since, and where a film would replace what is not of this
+        archive.
         """
+        if self.storage.read(MANIFEST) != self._content:
+            raise ConfigError(f"another command has written to {self.storage.address}; start this one again.")
         self.root, self.inputs = root, inputs
         return self._found(films, inputs)
 
@@ -143,7 +149,7 @@ class Ledger:
         self.storage.remove(work_name(film.name))
 
     def _read(self) -> None:
-        content = self.storage.read(MANIFEST)
+        self._content = content = self.storage.read(MANIFEST)
         if content is None:
             return
         try:
@@ -164,7 +170,21 @@ class Ledger:
             if name.startswith(f"{WORK}/"):
                 film, _, file = name.removeprefix(f"{WORK}/").rpartition("/")
                 work.setdefault(film, set()).add(file)
+        films = list(films)
+        self._refuse_foreign(films, names)
         return [self._state(film, work.get(film.name, set()), names, inputs) for film in films]
+
+    def _refuse_foreign(self, films: list[FilmFile], names: set[str]) -> None:
+        """Raise `ConfigError` where the folder of a film that is new here holds something: it would be replaced."""
+        above = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+        for film in films:
+            if film.name in self._rows or done_name(film.name) in names or plan_name(film.name) in names:
+                continue
+            if film.name in above or film.name in names:
+                raise ConfigError(
+                    f"{self.storage.address}/{film.name} is not of this archive, and the results of a film would take"
+                    " its place; move it away, or choose another --output."
+                )
 
     def _state(self, film: FilmFile, work: set[str], names: set[str], inputs: dict) -> FilmState:
         state = FilmState(film)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..archive.tasks import Setup
 
 PART_MINUTES = 5.0
-CACHE_GB = 20.0
+CACHE_GB, MOST_GB = 20.0, 1e9
 GOES_ON = "The same command goes on with it."
 FAILED_LISTED = 20  # films with their reasons; archive.json has all
 
@@ -85,7 +85,7 @@ def parser() -> Arguments:
     options.add_argument(
         "--cache-gb",
         metavar="N",
-        type=_positive,
+        type=_gigabytes,
         default=CACHE_GB,
         help=f"films of S3 and the like: what their copies take on each machine (default: {CACHE_GB:g})",
     )
@@ -251,6 +251,12 @@ def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= 100_000:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text} is not a number of cores; write a whole number from 1 on")
+
+
+def _gigabytes(text: str) -> float:
+    if (number := _positive(text)) <= MOST_GB:
+        return number
+    raise argparse.ArgumentTypeError(f"{text} is more than {MOST_GB:g} GB")
 
 
 def _positive(text: str) -> float:

@@ -95,6 +95,7 @@ def test_without_the_extra_a_sentence_names_the_command_that_installs_it(tmp_pat
         (["x.mp4", "--ray=auto", "--cores=2"], "leave one out"),
         (["x.mp4", "--price=1"], "add --dry-run"),
         (["x.mp4", "--part-minutes=0"], "is not a number above 0"),
+        (["x.mp4", "--cache-gb=1e308"], "is more than"),
         (["x.mp4", "--cores=1.5"], "is not a number of cores"),
         (["x.mp4", "--set=capture.loop=true"], "capture.loop is not for the films of an archive"),
         (["x.mp4", "--set=stages.detect.detector=nosuch"], "detector"),

@@ -136,6 +136,38 @@ def test_a_folder_that_holds_something_else_is_refused(films, tmp_path):
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
 
+def test_the_lock_of_a_command_that_was_killed_before_it_wrote_anything_is_in_nobodys_way(films, whole, tmp_path):
+    (tmp_path / "output" / ".archive").mkdir(parents=True)
+    (tmp_path / "output" / ".archive" / "lock").write_text("facepipe 1\n")
+    start(films, tmp_path / "output", HereAtOnce())
+    assert hashes(tmp_path / "output") == whole[0]
+
+
+def test_a_folder_that_has_the_name_of_a_new_film_is_not_replaced(films, astronaut, tmp_path):
+    folder, output = tmp_path / "films", tmp_path / "output"
+    face_film(folder / "1.mp4", astronaut, 5)
+    start(folder, output, HereAtOnce())
+    face_film(folder / "2.mp4", astronaut, 5)
+    (output / "2.mp4").mkdir()
+    (output / "2.mp4" / "thesis.txt").write_text("years")
+    with pytest.raises(ConfigError, match=r"2\.mp4 is not of this archive, .* move it away"):
+        start(folder, output, HereAtOnce())
+    assert (output / "2.mp4" / "thesis.txt").read_text() == "years"
+    (output / "2.mp4").rename(tmp_path / "away")
+    start(folder, output, HereAtOnce())
+    assert states(output) == {"1.mp4": "done", "2.mp4": "done"}
+
+
+def test_an_archive_that_another_command_has_begun_since_is_not_written_over(films, tmp_path):
+    late = Ledger(storage_at(str(tmp_path / "output")))
+    start(films, tmp_path / "output", HereAtOnce())
+    before = (tmp_path / "output" / "archive.json").read_bytes()
+    root, found = films_of([f"{films}/*"])
+    with pytest.raises(ConfigError, match="another command has written"):
+        late.begin(root, inputs_of(PIPELINE, FOLDER), found)
+    assert (tmp_path / "output" / "archive.json").read_bytes() == before
+
+
 @pytest.mark.parametrize("which", ["part", "index", "plan"])
 def test_what_is_damaged_on_the_disk_costs_one_film_another_start(films, whole, tmp_path, which):
     output = tmp_path / "output"
