@@ -15,7 +15,7 @@ import msgspec
 
 from .. import time_of_day
 from ..config.schema import ConfigError
-from ..layout import RUN
+from ..layout import RESULTS, RUN
 from ..project import VERSION
 from .dataset import table_names
 from .finding import FilmFile
@@ -189,7 +189,7 @@ class Ledger:
     def _state(self, film: FilmFile, work: set[str], names: set[str], inputs: dict) -> FilmState:
         state = FilmState(film)
         if done_name(film.name) in names:
-            done, has_results = self._done(film), f"{film.name}/{RUN}" in names
+            done, has_results = self._done(film), names.issuperset(f"{film.name}/{file}" for file in (RESULTS, RUN))
             if done is not None and done.stamp == film.stamp and has_results:
                 if work:  # The process that finished the film was ended before it removed them.
                     self.storage.remove(work_name(film.name))

@@ -20,6 +20,7 @@ from ..dependencies import missing
 from ..errors import FacepipeError, reason, way_out
 from ..locks import Taken, locked
 from ..results.atomic import is_temporary, sync_file, sync_folder, temporary_beside
+from ..results.manifest import Manifest
 from ..sources.spec import expanded, path_of
 from ..sources.urls import is_url, public, public_path
 from .names import LOCK
@@ -146,6 +147,7 @@ class _Folder(Storage):
                     if each.is_file() and not each.is_symlink():
                         sync_file(each)
                 path.parent.mkdir(parents=True, exist_ok=True)
+                _keep_foreign(path, temporary)
                 _remove(path)  # A folder cannot be replaced in one step. Without it the film is joined once more.
                 os.rename(temporary, path)
                 sync_folder(path.parent)
@@ -299,6 +301,17 @@ def _replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _keep_foreign(folder: Path, successor: Path) -> None:
+    """Move what facepipe has never made in a folder into the one that takes its place."""
+    if folder.is_symlink() or not Manifest(folder).exists():
+        return
+    for path in list(Manifest(folder).foreign_in(folder)):
+        place = successor / path.relative_to(folder)
+        if not is_temporary(path) and not os.path.lexists(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(path, place)
 
 
 def _remove(path: Path) -> None:

@@ -115,11 +115,16 @@ def test_a_film_that_was_changed_is_analysed_anew_and_the_others_are_not(films, 
     assert hashes(output)["1.mp4"] == before["1.mp4"] and hashes(output)["2.mp4"] != before["2.mp4"]
 
 
-def test_results_that_were_removed_are_made_again(films, whole, tmp_path):
+@pytest.mark.parametrize("file", ["run.json", "results.jsonl"])
+def test_results_that_were_removed_are_made_again_and_the_files_of_others_stay(films, whole, tmp_path, file):
     start(films, tmp_path / "output", HereAtOnce())
-    (tmp_path / "output" / "2.mp4" / "run.json").unlink()
+    film = tmp_path / "output" / "2.mp4"
+    (film / file).unlink()
+    (film / "mine").mkdir()
+    (film / "mine" / "notes.txt").write_text("mine")
     start(films, tmp_path / "output", HereAtOnce())
     assert hashes(tmp_path / "output") == whole[0]
+    assert (film / "mine" / "notes.txt").read_text() == "mine"
 
 
 def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp_path):
