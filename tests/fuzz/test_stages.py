@@ -283,7 +283,7 @@ class Script:
 
 
 class Quiet:
-    stop_requested = False
+    stop_requested = leave_requested = False
 
     def gone(self) -> list:
         return []
