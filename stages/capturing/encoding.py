@@ -15,11 +15,13 @@ class FrameEncoding:
 
     def __init__(self, settings: Settings):
         placed, self._frames = Placement.of(settings.pipeline), settings.pipeline.frames
-        here = placed.captures[settings.replica]
+        # By its name: one that is added to a run keeps a place of its own, which the configuration does not count.
+        capture = placed.sources.index(settings.source.name) if settings.source.name in placed.sources else 0
+        here = placed.captures[capture]
         beyond = self._frames.encoding != "raw"
         self._render = beyond and placed.render != here
         # What a JPEG loses must not depend on who is given a frame: if one detect gets JPEGs, all do.
-        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(settings.replica)
+        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(capture)
         self._some_detects = beyond
         self._last: tuple[int, Encoded] | None = None  # Render and detect are given a picture in one go.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.capturing.encoding import FrameEncoding
 from stages.config.schema import Detect, Frames, Host, Pipeline, Render
-from stages.config.settings import Settings
+from stages.config.settings import Settings, SourceSettings
 from stages.protocol.messages import Encoded
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
@@ -17,7 +17,9 @@ def encoding(host: str | list[str], render: str = "desk", **frames) -> FrameEnco
     hosts = {"desk": Host(address="10.0.0.1"), "shed": Host(address="10.0.0.2")}
     stages = {"detect": Detect(host=host)}
     pipeline = Pipeline(stages=stages, hosts=hosts, frames=Frames(**frames), render=Render(host=render))
-    return FrameEncoding(Settings("capture", 0, pipeline, "", ("",), (), {}, {}, "/out"))
+    return FrameEncoding(
+        Settings("capture", 0, pipeline, "", ("",), (SourceSettings("a.mp4", None, False),), {}, {}, "/out")
+    )
 
 
 def forms(encoding: FrameEncoding) -> tuple[str, str, str]:
@@ -31,6 +33,13 @@ def test_pictures_are_encoded_for_other_machines_only():
     assert forms(encoding("desk", render="shed"))[::2] == ("raw", "jpeg")
     assert forms(encoding("shed", encoding="raw")) == ("raw", "raw", "raw")
     assert forms(encoding(["desk", "shed"], encoding="png")) == ("raw", "png", "raw")
+
+
+def test_a_source_that_came_after_others_had_gone_is_found_by_its_name():
+    pipeline = Pipeline(sources={"door": "a.mp4", "gate": "b.mp4"}, stages={"detect": Detect()})
+    sources = tuple(SourceSettings(f"{name}.mp4", name, False) for name in ("door", "yard", "shed", "gate"))
+    settings = Settings("capture", 3, pipeline, "", ("",) * 4, sources, {}, {}, "/out", closed=(1, 2))
+    assert forms(FrameEncoding(settings))[::2] == ("raw", "raw")
 
 
 def test_where_one_detect_is_given_jpegs_all_are_so_that_results_do_not_depend_on_who_was_free():
