@@ -16,7 +16,7 @@ from ..transport.keys import IGNORE, make_keys
 from . import compose, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
 from .fleet import Fleet, Unit, fleet_of, read
-from .folder import PRIVATE, File, make_token, refuse_foreign, write
+from .folder import PRIVATE, File, make_token, private_folders, refuse_foreign, refuse_open, write
 from .options import Options
 from .yaml_text import dumped
 
@@ -39,7 +39,9 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         case "systemd":
             files = dict(systemd.files(fleet, needs, options, folder / KEYS))
     files[IGNORE] = File("".join(f"/{name}\n" for name in _private(files)))
+    folders = list(compose.folders(fleet)) if target == COMPOSE else []
     refuse_foreign(folder, files)
+    refuse_open(folder, [*private_folders(files), *folders])
     if any(unit.has_keys for unit in fleet.units):
         from ..transport.curve import new_pair  # ZeroMQ: only where there are keys to make.
 
@@ -47,7 +49,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
     if options.serve and target != SYSTEMD:  # There the server answers its own machine alone.
         make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
-    write(folder, files, compose.folders(fleet) if target == COMPOSE else (), owner)
+    write(folder, files, folders, owner)
     return fleet, list(_notes(pipeline, fleet))
 
 

@@ -36,6 +36,22 @@ def refuse_foreign(folder: Path, files: Iterable[str]) -> None:
         manifest.refuse_foreign(folder / name)
 
 
+def refuse_open(folder: Path, private: Iterable[str]) -> None:
+    """Raise `ConfigError` where a folder that would be closed to others holds something that is not ours."""
+    manifest = Manifest(folder)
+    for path in (folder / name for name in private):
+        try:
+            is_open = path.is_dir() and path.stat().st_mode & 0o077
+            foreign = next((each for each in path.iterdir() if not manifest.has_made(each)), None) if is_open else None
+        except OSError as error:
+            raise _cannot_write(error, folder) from None
+        if foreign is not None:
+            raise ConfigError(
+                f"{path} holds {foreign.name}, which is not of facepipe, and nobody else could read it any more; close"
+                f" {path} to others yourself (chmod 700), or write to another folder."
+            )
+
+
 def make_token(folder: Path) -> None:
     """Make the token of `facepipe serve` in the folder of the keys, once: one that is there stays."""
     try:
@@ -65,13 +81,18 @@ def write(folder: Path, files: Mapping[str, File], folders: Iterable[str] = (), 
         for path, file in paths.items():
             if not _holds(manifest, path, file):
                 _write(manifest, path, file, owner)
-        for path in {path.parent for path, file in paths.items() if file.mode == PRIVATE} - {folder}:
-            _make_private(path, owner)
+        for name in private_folders(files):
+            _make_private(folder / name, owner)
         for path in (folder / name for name in folders):
             path.mkdir(parents=True, exist_ok=True)
             _make_private(path, owner)
     except OSError as error:
         raise _cannot_write(error, folder) from None
+
+
+def private_folders(files: Mapping[str, File]) -> list[str]:
+    """The folders below the folder itself that hold private files."""
+    return sorted({str(Path(name).parent) for name, file in files.items() if file.mode == PRIVATE} - {"."})
 
 
 def _cannot_write(error: OSError, folder: Path) -> ConfigError:

@@ -43,6 +43,20 @@ def test_a_foreign_or_changed_file_is_left_as_it_is_and_nothing_else_is_written(
     assert content(folder) == before
 
 
+@pytest.mark.parametrize("name", ["config", "yard/state"])
+def test_a_folder_that_holds_something_of_others_is_not_closed_to_them(name, capsys):
+    Path("cameras.yaml").write_text(f"sources: {{door: {CAMERA}, yard: {CAMERA}}}\n")
+    inside = Path("deploy") / name
+    inside.mkdir(parents=True)
+    (inside / "app.ini").touch()
+    inside.chmod(0o755)
+    assert facepipe.main(["deploy", "compose", "--config", "cameras.yaml", "--output", "deploy"]) == 2
+    assert f"{inside} holds app.ini" in capsys.readouterr().err
+    assert inside.stat().st_mode & 0o777 == 0o755
+    inside.chmod(0o700)
+    assert facepipe.main(["deploy", "compose", "--config", "cameras.yaml", "--output", "deploy"]) == 0
+
+
 def test_a_folder_of_others_gets_no_keys_either(capsys):
     Path("deploy").mkdir()
     Path("deploy/compose.yaml").write_text("mine: 1\n")
