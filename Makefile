@@ -154,7 +154,7 @@ $(VENV)/.dev: $(VENV)/.tables $(VENV)/.onnx $(VENV)/.heif $(VENV)/.mqtt $(VENV)/
 	@touch $@
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
-	@echo 'Installing into $(VENV): some hundred megabytes, some minutes the first time.'
+	@echo 'Installing into $(VENV): 0.8 GB and some minutes the first time.'
 	@$(PIP) install --quiet --constraint constraints.txt --upgrade pip
 	@$(INSTALL) --editable .
 	@# On a machine without libGL the headless build of the same version does all but open a window.
