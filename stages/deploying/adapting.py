@@ -95,6 +95,11 @@ class _Adapter:
                 f"{key} is auto, which is another source on another machine; write the address of a camera or the path"
                 " of a file, or name it with --source."
             )
+        if isinstance(spec, str) and is_stored(spec) and not spec.startswith("file:/") and not os.path.lexists(spec):
+            raise ConfigError(
+                f"{key} is {spec}, but a source cannot be kept elsewhere; write its address here: deploy writes the"
+                " configuration to private files only."
+            )
         if camera_of(spec) is not None and self._target == KUBERNETES:
             raise ConfigError(
                 f"{key} is the camera {public(spec)} of a machine, and a pod has no device; deploy it with compose or"

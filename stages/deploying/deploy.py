@@ -16,7 +16,7 @@ from ..transport.keys import IGNORE, make_keys
 from . import compose, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
 from .fleet import Fleet, Unit, fleet_of, read
-from .folder import PRIVATE, File, make_token, private_folders, refuse_foreign, refuse_open, write
+from .folder import PRIVATE, File, make_token, private_folders, refuse_foreign, refuse_open, refuse_other_target, write
 from .options import Options
 from .yaml_text import dumped
 
@@ -40,6 +40,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
             files = dict(systemd.files(fleet, needs, options, folder / KEYS))
     files[IGNORE] = File("".join(f"/{name}\n" for name in _private(files)))
     folders = list(compose.folders(fleet)) if target == COMPOSE else []
+    refuse_other_target(folder, target)
     refuse_foreign(folder, files)
     refuse_open(folder, [*private_folders(files), *folders])
     if any(unit.has_keys for unit in fleet.units):

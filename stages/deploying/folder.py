@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ..config.schema import ConfigError
@@ -15,6 +16,7 @@ from ..results.manifest import Manifest
 
 PRIVATE, PUBLIC = 0o600, 0o644
 TOKEN = "token"
+MARKS = {"kubernetes": "kustomization.yaml", "compose": "compose.yaml", "systemd": "*.service"}  # files of one target
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,17 @@ class File:
     @property
     def content(self) -> bytes:
         return self.text.read_bytes() if isinstance(self.text, Path) else self.text.encode()
+
+
+def refuse_other_target(folder: Path, target: str) -> None:
+    """Raise `ConfigError` where the folder was written for another target, whose files would be deleted."""
+    names = [path.relative_to(folder).as_posix() for path in Manifest(folder).files()]
+    for other, mark in MARKS.items():
+        if other != target and any(fnmatch(name, mark) for name in names):
+            raise ConfigError(
+                f"{folder} was written for {other}, and {target} would delete its files; choose another folder with"
+                " --output."
+            )
 
 
 def refuse_foreign(folder: Path, files: Iterable[str]) -> None:

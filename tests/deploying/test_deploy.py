@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_a_folder_of_others_gets_no_keys_either(capsys):
     assert content(Path("deploy")) == {"compose.yaml": b"mine: 1\n"}
 
 
+@pytest.mark.parametrize(("first", "second"), list(permutations(TARGETS, 2)))
+def test_a_folder_of_another_target_stays_as_it_is(first, second, capsys):
+    folder = deployed(first, "many")
+    before = content(folder)
+    capsys.readouterr()
+    assert facepipe.main(["deploy", second, "--config", "many.yaml", "--output", "deploy"]) == 2
+    said = capsys.readouterr()
+    assert f"deploy was written for {first}" in said.err and said.err.count("\n") == 1 and said.out == ""
+    assert content(folder) == before
+
+
 def test_what_is_no_longer_deployed_is_deleted_and_what_is_anothers_stays():
     folder = deployed("kubernetes", "many")
     (folder / "notes.txt").write_text("mine\n")
@@ -130,6 +142,8 @@ def test_each_camera_has_its_own_zones_and_a_topic_of_its_own():
         ("kubernetes", "source: 0\n", "source is the camera 0 of a machine"),
         ("kubernetes", "sources: {a: /dev/video2}\n", "sources.a is the camera /dev/video2"),
         ("compose", f"source: {CAMERA}\nrender: {{display: window}}\n", "render.display is window"),
+        ("kubernetes", "sources: {a: 'env:YARD', b: 'rtsp://a/2'}\n", "sources.a is env:YARD"),
+        ("compose", "source: file:yard.txt\n", "source is file:yard.txt"),
         ("kubernetes", "source: ../film.mp4\n", "leads out of the folder"),
         ("compose", f"source: {CAMERA}\nrender: {{stream: live/door.m3u8}}\n", "render.stream is live/door.m3u8"),
         ("kubernetes", f"source: {CAMERA}\nrender: {{publish: 'ipc:///tmp/x'}}\n", "render.publish is /tmp/x"),
