@@ -146,3 +146,9 @@ def shown(path: str) -> str:
     except OSError:  # The folder that we are in was removed.
         return path
     return path if relative.startswith("..") else relative
+
+
+def without_folders(sentence: str, name: str) -> str:
+    """A sentence that begins with the path of `name`, without the folders above it; any other one as it is."""
+    folders, found, rest = sentence.partition(f"/{name}")
+    return name + rest if found and not any(map(str.isspace, folders)) else sentence

@@ -98,17 +98,22 @@ def _lines(
     how = "in all" if len(samples) == len(films) else f"by the lengths and sizes of {len(samples)} of them"
     lines = [
         f"{counted(len(films), 'film')}, {total_bytes / 1e9:.3g} GB: {duration(total_s)} of video {how}.",
-        f"A second of video takes {mean:.3g} s of one core; {counted(len(samples), 'film')} took"
-        f" {min(costs):.3g} to {max(costs):.3g} s.",
+        f"A second of video takes {mean:.3g} s of one core, and {min(costs):.3g} to {max(costs):.3g} s in the"
+        f" {counted(len(samples), 'film')} of the sample.",
         f"On {counted(cores, 'core')} as here: {duration(core_s / cores)} ({duration(low / cores)} to"
         f" {duration(high / cores)}), {1 / mean * cores:.3g} × real time.",
     ]
     if price is not None:
         hours = core_s / 3600
         lines.append(
-            f"{hours:.3g} core-hours at {price:g} each: {hours * price:.2f} ({low / 3600 * price:.2f} to"
-            f" {high / 3600 * price:.2f})."
+            f"{hours:.3g} core-hours at {price:g} each: {_amount(hours * price)} ({_amount(low / 3600 * price)} to"
+            f" {_amount(high / 3600 * price)})."
         )
     if failed:
         lines.append(f"{counted(len(failed), 'film')} of the sample cannot be analysed: {failed[0].sentence}")
     return lines
+
+
+def _amount(price: float) -> str:
+    """Cents, or two significant digits of less than a unit."""
+    return f"{price:.2f}" if price >= 1 else f"{price:.2g}"

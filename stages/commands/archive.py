@@ -15,7 +15,7 @@ from ..config.settings import cores
 from ..dependencies import installs
 from ..errors import FacepipeError
 from ..exit_status import ExitStatus
-from ..names import counted, printable
+from ..names import counted, printable, without_folders
 from ..plan import read_pipeline
 from ..project import PROJECT, command
 from ..supervision.arguments import Arguments
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..archive.finding import FilmFile
     from ..archive.ledger import FilmState, Ledger
     from ..archive.progress import ArchiveView
+    from ..archive.storage import Storage
     from ..archive.tasks import Setup
 
 PART_MINUTES = 5.0
@@ -157,8 +158,8 @@ def _archive(options: argparse.Namespace) -> int:
             state.lacks_tables &= setup.dataset
         if all(state.done and not state.lacks_tables for state in states):
             ledger.save(states)
-            _write_page(ledger, view)
-            _tell(states, {state.film.name for state in states}, 0.0, ledger, view)
+            wrote = _write_page(ledger, view)
+            _tell(states, {state.film.name for state in states}, 0.0, wrote, view)
             return ExitStatus.DONE
         cluster = joined()
         ledger.save(states)
@@ -183,29 +184,38 @@ def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState
         view.close()
         print(f"facepipe: Stopped. {GOES_ON}", file=sys.stderr)
         raise
-    _write_page(ledger, view)
+    wrote = _write_page(ledger, view)
     view.close()
-    _tell(states, before, time.monotonic() - began_s, ledger, view)
+    _tell(states, before, time.monotonic() - began_s, wrote, view)
     return ExitStatus.FAILED if any(state.failed for state in states) else ExitStatus.DONE
 
 
-def _write_page(ledger: Ledger, view: ArchiveView) -> None:
-    """Write the page over all films; where that cannot be done, say why: their results are there all the same."""
+def _write_page(ledger: Ledger, view: ArchiveView) -> list[str]:
+    """Write the page over all films, and return the names of what is there to look at.
+
+    Where it cannot be written, say why: their results are there all the same.
+    """
+    from ..archive.names import DATASET, REPORT
     from ..archive.reporting import write_page
 
     view.waits("writing the page ...")
+    address = _shown(ledger.storage)
     try:
         write_page(ledger.storage)
     except FacepipeError as error:
         view.say(f"There is no page over all films: {error}")
+        return [address]
+    names = [f"{address}/{REPORT}"]
+    has_tables = any(True for _ in ledger.storage.names(DATASET))
+    return [*names, f"{address}/{DATASET}/"] if has_tables else names
 
 
-def _tell(states: list[FilmState], before: set[str], took_s: float, ledger: Ledger, view: ArchiveView) -> None:
+def _tell(states: list[FilmState], before: set[str], took_s: float, wrote: list[str], view: ArchiveView) -> None:
     if not view.is_quiet:
-        say(*_lines(states, before, took_s, ledger))
+        say(*_lines(states, before, took_s, wrote))
 
 
-def _lines(states: list[FilmState], before: set[str], took_s: float, ledger: Ledger) -> list[str]:
+def _lines(states: list[FilmState], before: set[str], took_s: float, wrote: list[str]) -> list[str]:
     """What came of it."""
     from ..view.progress import duration
 
@@ -222,10 +232,20 @@ def _lines(states: list[FilmState], before: set[str], took_s: float, ledger: Led
         lines.append(f"{counted(len(before), 'film')} had been analysed before.")
     if failed:
         lines.append(f"{counted(len(failed), 'film')} cannot be analysed:")
-        lines += [f"  {state.film.name}: {state.failed}" for state in failed[:FAILED_LISTED]]
+        lines += [
+            f"  {state.film.name}: {without_folders(state.failed, state.film.name)}" for state in failed[:FAILED_LISTED]
+        ]
         if len(failed) > FAILED_LISTED:
             lines.append(f"  and {len(failed) - FAILED_LISTED} more, in archive.json")
-    return [*lines, f"Wrote {ledger.storage.address}."]
+    return [*lines, f"Wrote {' and '.join(wrote)}."]
+
+
+def _shown(storage: Storage) -> str:
+    """Where it is, as a person may see it; below the working directory without the path to that."""
+    here = Path.cwd()
+    if storage.folder is None or not storage.folder.is_relative_to(here) or storage.folder == here:
+        return storage.address
+    return str(storage.folder.relative_to(here))
 
 
 def _estimate(setup: Setup, films: list[FilmFile], cluster: Cluster, price: float | None, view: ArchiveView) -> int:

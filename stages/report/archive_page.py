@@ -5,13 +5,14 @@ Its size is bounded, however many films there are: `LISTED` of them are in the t
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from html import escape
 
-from ..names import printable
+from ..names import printable, without_folders
 from ..reading.words import counted
 from . import charts
 from .digest import COUNTED, Digest
@@ -126,7 +127,9 @@ def _body(archive: Archive, pictures: Mapping, notes: Sequence[str]) -> Iterator
         yield from _moments(archive, pictures, notes)
         yield from _films(archive)
     if archive.unreadable:
-        rows = [(printable(name), printable(reason)) for name, reason in sorted(archive.unreadable)]
+        rows = [
+            (printable(name), printable(without_folders(reason, name))) for name, reason in sorted(archive.unreadable)
+        ]
         yield "<section><h2>Films that were not analysed</h2>"
         yield charts.table("Films and reasons", ("film", "reason"), rows, "archive.json has all of them.", is_open=True)
         yield "</section>"
@@ -177,7 +180,7 @@ def _moments(archive: Archive, pictures: Mapping, notes: Sequence[str]) -> Itera
     yield "<section><h2>Best moments</h2>"
     figures = [
         f"<figure>{image(pictures, one, f'{one.label}, {printable(one.who)}')}<figcaption><b>{escape(one.label)}</b>"
-        f" {percent(one.confidence)}<br>{_linked(one.who, links.get(one.who), one.who.rpartition('/')[2])}"
+        f" {percent(one.confidence)}<br>{_linked(one.who, links.get(one.who))}"
         f" at {_at(one, lengths)}"
         "</figcaption></figure>"
         for one in best
@@ -197,8 +200,8 @@ def _at(best: Best, lengths: Mapping[str, float]) -> str:
     return clock(best.moment.time_s, lengths.get(best.who, best.moment.time_s))
 
 
-def _linked(name: str, link: str | None, shown: str | None = None) -> str:
-    said = escape(printable(shown or name))
+def _linked(name: str, link: str | None) -> str:
+    said = escape(printable(name))
     return f'<a href="{escape(link)}">{said}</a>' if link else said
 
 
@@ -228,7 +231,12 @@ def _films(archive: Archive) -> Iterator[str]:
         yield f"<tr>{''.join(_cells(film, labels, archive))}</tr>"
     yield '</tbody></table></div><button type="button" class="more" hidden>Show more</button>'
     if not any(film.link for film in listed):
-        yield '<p class="quiet">A film is linked to its own report, if it has one: facepipe report FOLDER makes it.</p>'
+        film, folder = (shlex.quote(printable(name)) for name in (f"{archive.name}/{listed[0].name}", archive.name))
+        yield (
+            '<p class="quiet">No film has a report of its own yet. To make one and link it here, run for example'
+            f" <code>facepipe report {escape(film)} &amp;&amp; facepipe report {escape(folder)}</code> in the folder"
+            " above this archive.</p>"
+        )
     yield "</section>"
 
 
@@ -266,7 +274,8 @@ def _shares(moods: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def _engineering(archive: Archive) -> Iterator[str]:
     """Folded, and last."""
-    missing = f"{archive.errors:,} frames were not analysed" if archive.errors else "every frame was analysed"
+    of = "the film" if archive.count == 1 else f"the {archive.count:,} films"
+    missing = f"{archive.errors:,} frames were not analysed" if archive.errors else f"every frame of {of} was analysed"
     yield f'<details class="engineering"><summary>How the analysis went <small>{missing}</small></summary>'
     tiles = [("frames", f"{archive.frames:,}"), ("faces", f"{archive.faces:,}")]
     tiles.append(("frames not analysed", f"{archive.errors:,}"))

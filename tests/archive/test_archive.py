@@ -59,7 +59,8 @@ def test_an_archive_has_the_results_of_the_ordinary_pipeline_and_lists_what_cann
     ran = archived(f"{folder}/**/*.mp4", "--output", output, PARTS)
     assert ran.returncode == 1, ran.stderr
     assert all(line.startswith("facepipe: ") for line in ran.stderr.splitlines()), "nothing of Ray's own log"
-    assert "broken.mp4: " in ran.stdout and "is not a video" in ran.stdout
+    assert f"Wrote {output}/archive.html and {output}/dataset/." in ran.stdout
+    assert "broken.mp4: broken.mp4 " in ran.stdout and "is not a video" in ran.stdout
     assert states(output) == {"a/clip.mp4": "done", "b/clip.mp4": "done", "broken.mp4": "failed"}
     expected = digest(plain(folder / "a" / "clip.mp4", tmp_path / "plain"))
     assert hashes(output)["a/clip.mp4"] == expected

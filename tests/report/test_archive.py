@@ -69,7 +69,7 @@ def test_it_says_what_is_in_all_films_and_in_each_of_them(tmp_path):
 
 def test_films_without_results_are_listed_with_the_reason(tmp_path, capsys):
     folder = archived(
-        tmp_path / "a", {"a.mp4": film(9), "gone.mp4": film(9)}, **{"x.mp4": "x.mp4 is damaged; repair it."}
+        tmp_path / "a", {"a.mp4": film(9), "gone.mp4": film(9)}, **{"x.mp4": "/films/2024/x.mp4 is damaged; repair it."}
     )
     (folder / "gone.mp4" / "results.jsonl").unlink()
     listed = json.loads((folder / "archive.json").read_text())
