@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..config.placement import Placement
+from ..config.placement import Placement, capture_host
 from ..protocol.messages import Encoded
 from ..supervision.stage import Settings
 from ..transport.images import encoded
@@ -15,13 +15,12 @@ class FrameEncoding:
 
     def __init__(self, settings: Settings):
         placed, self._frames = Placement.of(settings.pipeline), settings.pipeline.frames
-        # By its name: one that is added to a run keeps a place of its own, which the configuration does not count.
-        capture = placed.sources.index(settings.source.name) if settings.source.name in placed.sources else 0
-        here = placed.captures[capture]
+        # By its name: its place also counts the sources that were removed while the run went on.
+        here = capture_host(settings.pipeline, settings.source.name)
         beyond = self._frames.encoding != "raw"
         self._render = beyond and placed.render != here
         # What a JPEG loses must not depend on who is given a frame: if one detect gets JPEGs, all do.
-        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(capture)
+        self._every_detect = beyond and self._frames.encoding == "jpeg" and placed.detects_beyond(here)
         self._some_detects = beyond
         self._last: tuple[int, Encoded] | None = None  # Render and detect are given a picture in one go.
 

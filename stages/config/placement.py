@@ -26,11 +26,10 @@ class Placement:
     def of(cls, pipeline: Pipeline) -> Placement:
         """Where a pipeline says that its processes run; what it does not say runs on the first host."""
         home = next(iter(pipeline.hosts), HERE)
-        reads = pipeline.capture.host
         sources = tuple(pipeline.all_sources())
         return cls(
             pipeline.render.host or home,
-            tuple((reads.get(name) if isinstance(reads, dict) else reads) or home for name in sources),
+            tuple(capture_host(pipeline, name) for name in sources),
             {name: tuple(hosts_in(stage.host)) or (home,) for name, stage in pipeline.stages.items()},
             sources,
         )
@@ -48,9 +47,9 @@ class Placement:
         """The hosts that a capture hears from."""
         return {host for hosts in self.workers.values() for host in hosts}
 
-    def detects_beyond(self, capture: int) -> bool:
-        """Whether any detect is on another host than this capture."""
-        return set(self.workers["detect"]) != {self.captures[capture]}
+    def detects_beyond(self, host: str) -> bool:
+        """Whether any detect is on another host than this one."""
+        return set(self.workers["detect"]) != {host}
 
     def stages_on(self, host: str) -> list[str]:
         """The stages that have a process on this host, in the order in which they are started."""
@@ -68,3 +67,9 @@ class Placement:
     def reads(self, host: str, source: str) -> bool:
         """Whether this host has the capture of a source."""
         return any(at == host and name in (None, source) for at, name in zip(self.captures, self.sources, strict=True))
+
+
+def capture_host(pipeline: Pipeline, source: str | None) -> str:
+    """The host that reads a source, by its name; None: the only source, which has none."""
+    said = pipeline.capture.host
+    return (said.get(source) if isinstance(said, dict) else said) or next(iter(pipeline.hosts), HERE)

@@ -27,6 +27,7 @@ class RunAdmission:
     def __init__(self, job: Job, held: ExitStack):
         """`held`: what holds the addresses of captures, for as long as the run lasts."""
         self._job, self._held = job, held
+        self._claimed: set[str] = set()
 
     def admit(self, pipeline: Pipeline, request: Request, place: int) -> Admitted:
         """As in `Admission`; raises a `FacepipeError`."""
@@ -39,7 +40,9 @@ class RunAdmission:
             refuse_equal_topics(wanted)
         refuse(spec)
         address = addresses(pipeline.port, place + 1).captures[place]
-        self._held.enter_context(claim([address], pipeline.port))
+        if address not in self._claimed:  # Else it was claimed for a source that was refused afterwards.
+            self._held.enter_context(claim([address], pipeline.port))
+            self._claimed.add(address)
         member = Member(f"capture-{place}", "capture", pipeline.hang_s("capture"), place)
         start = Start(member, stage_command("capture", "--log-level", self._job.options.log_level))
         return Admitted(wanted, source_settings(wanted, name, spec), source_input(spec), address, start)

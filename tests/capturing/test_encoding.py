@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.capturing.encoding import FrameEncoding
-from stages.config.schema import Detect, Frames, Host, Pipeline, Render
+from stages.config.schema import Capture, Detect, Frames, Host, Pipeline, Render
 from stages.config.settings import Settings, SourceSettings
 from stages.protocol.messages import Encoded
 
@@ -50,3 +50,11 @@ def test_a_picture_is_encoded_once_for_all():
     both = encoding("shed", render="shed")
     assert both.to_detect(3, PIXELS, True) is both.to_render(3, PIXELS)
     assert both.to_render(4, PIXELS) is not both.to_detect(3, PIXELS, True)
+
+
+def test_a_source_that_came_after_others_were_removed_is_read_on_its_own_machine():
+    hosts = {"desk": Host(address="10.0.0.1"), "shed": Host(address="10.0.0.2")}
+    pipeline = Pipeline(sources={"yard": 1, "gate": 2}, hosts=hosts, capture=Capture(host={"gate": "shed"}))
+    sources = tuple(SourceSettings(spec, name, False) for spec, name in enumerate(("door", "yard", "gate")))
+    given = [FrameEncoding(Settings("capture", at, pipeline, "", (), sources, {}, {}, "/out")) for at in (1, 2)]
+    assert [forms(each)[2] for each in given] == ["raw", "jpeg"]

@@ -91,6 +91,35 @@ def test_sources_are_added_and_removed_and_the_others_go_on(place, slow_film):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("added_before", [False, True])
+def test_after_a_removal_a_source_comes_back_and_new_ones_come_in_the_same_life(place, slow_film, film, added_before):
+    run = begun(place, {"door": slow_film, "yard": slow_film})
+    names = ["door", "yard"]
+    if added_before:
+        names.append("lane")
+        assert source(place, "add", "lane", slow_film)[0] == 0
+    assert source(place, "remove", "door")[0] == 0
+    status, said = source(place, "add", "door", film)
+    assert (status, "choose another name" in said) == (2, True)  # Its results are of another film.
+    door = len(lines_of(run.output, "door"))
+    for name in ("door", "gate"):
+        assert source(place, "add", name, slow_film) == (0, f"{name} is read from now on: {slow_film}.")
+    run.until(lambda: len(lines_of(run.output, "door")) > door, "more lines of the source that came back")
+    run.until(lambda: len(lines_of(run.output, "gate")) > 4, "lines of the added source")
+
+    # A capture that was there before the removal is started again as well as one that came after it.
+    captures = [process.pid for process in run.stages()["capture"]]
+    for capture in captures:
+        os.kill(capture, signal.SIGKILL)
+    run.until(lambda: len({p.pid for p in run.stages().get("capture", [])} - {*captures}) == len(names) + 1, "captures")
+    counts = {name: len(lines_of(run.output, name)) + 4 for name in (*names, "gate")}
+    run.until(lambda: all(len(lines_of(run.output, n)) > count for n, count in counts.items()), "more lines of each")
+    ran = stopped(run)
+    assert ran.summary["restarts"] == {"capture": len(captures)}
+    assert [line["frame"] for line in lines_of(ran.output, "door")] == list(range(len(lines_of(ran.output, "door"))))
+
+
+@pytest.mark.long
 def test_what_cannot_be_added_or_removed_is_one_sentence_and_changes_nothing(place, slow_film):
     run = begun(place, {"door": slow_film, "yard": slow_film})
     run_file = (run.output / "run.json").read_bytes()

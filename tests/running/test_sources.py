@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 
 import pytest
 
 from stages.config.schema import ConfigError, Pipeline
-from stages.config.settings import SourceChanges
+from stages.config.settings import Settings, SourceChanges, SourceSettings
 from stages.errors import FacepipeError
 from stages.layout import LOCK, REQUESTS
 from stages.locks import locked
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
+from stages.running.job import Job, RunOptions
 from stages.running.requests import ask, heard
-from stages.running.sources import as_changed, inputs_as_changed
+from stages.running.sources import RunAdmission, as_changed, inputs_as_changed
+from stages.supervision.run_sources import Request, RunSources
 
 ZONE = {"mat": [[0, 0], [1, 0], [1, 1]]}
 BEGUN = Pipeline(sources={"door": 0, "yard": 1}, zones={"yard": ZONE})
@@ -108,3 +110,44 @@ def test_a_run_that_is_none_or_has_one_source_cannot_be_asked(tmp_path):
         ask(tmp_path, "list")
     with locked(tmp_path / LOCK), pytest.raises(FacepipeError, match="has one source"):
         ask(tmp_path, "list")
+
+
+def test_sources_come_and_go_in_any_order_and_one_that_is_refused_is_in_nobodys_way(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    pipeline = Pipeline(sources={"door": 0, "yard": 1})
+    job = Job(pipeline, tmp_path, RunOptions(), {})
+    given = tuple(SourceSettings(spec, name, False) for name, spec in pipeline.sources.items())
+    inputs = {"source door": ["0", None], "source yard": ["1", None]}
+    told = {
+        f"capture-{place}": Settings(
+            "capture", place, pipeline, "", ("", ""), given, {}, {}, "", inputs=inputs, has_folders=True
+        )
+        for place in (0, 1)
+    }
+    with ExitStack() as held:
+        sources, started, answers = RunSources(told, RunAdmission(job, held)), [], []
+
+        def asked(action: str, name: str, spec: int = 0) -> None:
+            request = Request(action, lambda done, _: answers.append((action, name, spec, done)), name, spec)
+            sources.asked(request, lambda _, settings: started.append(settings), {})
+
+        def add(name: str, spec: int) -> None:
+            asked("add", name, spec)
+            sources.is_there(f"capture-{started[-1].replica}")
+
+        asked("remove", "door")
+        sources.ended("capture-0", None)
+        asked("add", "door", 7)  # It has results of another one.
+        add("door", 0)
+        add("gate", 2)
+        asked("remove", "yard")
+        sources.ended("capture-1", None)
+        add("yard", 1)
+    assert [each for each in answers if not each[3]] == [("add", "door", 7, False)]
+    assert [(s.replica, s.source.name, s.source.spec) for s in started] == [
+        (2, "door", 0),
+        (3, "gate", 2),
+        (4, "yard", 1),
+    ]
+    assert list(sources.told()["pipeline"].sources) == ["door", "gate", "yard"]
+    assert len({settings.binds for settings in started}) == 3
