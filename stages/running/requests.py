@@ -89,8 +89,9 @@ class _Mailbox:
     def open(self) -> None:
         """Without it nobody can ask, and the run is well."""
         with contextlib.suppress(OSError):
+            if self._place.is_dir():  # Of a run that was killed. Before it is made: whoever sees it may ask.
+                _clear(self._place)
             make_private_folder(self._place)
-            _clear(self._place)
 
     def look(self) -> None:
         """Take what has come, and write what was answered."""
