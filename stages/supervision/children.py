@@ -74,17 +74,20 @@ class Children:
         try:
             self.start(label)
         except CannotStart:
-            self.forget(label, with_log=True)
+            self.forget(label, refused="")
             raise
         self._tell_settings(label)
 
-    def forget(self, label: str, with_log: bool = False) -> None:
-        """A process that has ended does not belong to the run any more; `with_log`: nothing is left of it."""
+    def forget(self, label: str, refused: str | None = None) -> None:
+        """A process that has ended does not belong to the run any more.
+
+        `refused`: the sentence that says why it never did; then nothing is left of it but a log that this names.
+        """
         if child := self._children.pop(label, None):
             child.close(ENDING_S)
         if log := self._logs.pop(label, None):
             log.close()
-            if with_log and log.path:
+            if refused is not None and log.path and log.path not in refused:
                 self._manifest.remove(Path(log.path))
         self._starts.pop(label, None)
 

@@ -123,6 +123,7 @@ class SourceIsThere:
     """An added source has been opened, or is waited for: the other processes are to know it."""
 
     label: str
+    is_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,10 +196,10 @@ def _do(action: Action, processes: Children, sources: RunSources, view: RunView)
             processes.start_again(label)
         case ReportExit(label, cause):
             processes.tell_exit(label, cause)
-        case SourceIsThere(label):
-            processes.change_sources(**sources.is_there(label))
+        case SourceIsThere(label, is_away):
+            processes.change_sources(**sources.is_there(label, is_away))
         case SourceEnded(label, failure, was_refused):
-            processes.forget(label, with_log=was_refused)
+            processes.forget(label, failure if was_refused else None)
             view.ended(label)
             if was_refused:
                 sources.was_refused(label, failure)

@@ -127,7 +127,7 @@ class Supervision:
                 self._after_message(label, message)
                 if label in self._new and isinstance(message, Ready | Say):  # A live one that is away says so.
                     self._new.discard(label)
-                    return [SourceIsThere(label), *self._after_time()]
+                    return [SourceIsThere(label, isinstance(message, Say)), *self._after_time()]
         return self._after_time()
 
     # --- Somebody has ended ---

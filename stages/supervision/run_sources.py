@@ -6,6 +6,7 @@ render and the workers are told follows from what is here. Whether a source may 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
@@ -200,8 +201,11 @@ class RunSources:
 
     # --- What has come of it ---
 
-    def is_there(self, label: str) -> dict[str, object]:
-        """An added source is there; returns the fields of `Settings` that render and the workers are to know."""
+    def is_there(self, label: str, is_away: bool = False) -> dict[str, object]:
+        """An added source belongs to the run; returns the fields of `Settings` that render and the workers are to know.
+
+        `is_away`: it could not be opened yet, and is looked for.
+        """
         request, admitted = self._coming.pop(label)
         name = request.name
         kept = request.spec if public(request.spec) == str(request.spec) else None
@@ -213,8 +217,15 @@ class RunSources:
         self._note_areas()
         self._closed.discard(self._places[label])
         self.failures.pop(name, None)
-        request.answer(True, [f"{name} is read from now on: {public(request.spec)}."])
+        request.answer(True, [self._sentence(name, request.spec, is_away)])
         return self.told()
+
+    def _sentence(self, name: str, spec: str | int, is_away: bool) -> str:
+        if not is_away:
+            return f"{name} is read from now on: {public(spec)}."
+        patience_s = self._pipeline.reconnect_s
+        so_long = f"for {patience_s:g} s" if patience_s < math.inf else "as long as it takes"
+        return f"{name} is not there yet: {public(spec)}; the run looks for it {so_long}."
 
     def was_refused(self, label: str, failure: str) -> None:
         """An added source could not be opened: all is as it was."""

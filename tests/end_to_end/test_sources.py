@@ -114,6 +114,8 @@ def test_after_a_removal_a_source_comes_back_and_new_ones_come_in_the_same_life(
     run.until(lambda: len({p.pid for p in run.stages().get("capture", [])} - {*captures}) == len(names) + 1, "captures")
     counts = {name: len(lines_of(run.output, name)) + 4 for name in (*names, "gate")}
     run.until(lambda: all(len(lines_of(run.output, n)) > count for n, count in counts.items()), "more lines of each")
+    status, said = source(place, "add", "away", "http://127.0.0.1:9/video")
+    assert (status, "not there yet" in said, "60 s" in said) == (0, True, True)
     ran = stopped(run)
     assert ran.summary["restarts"] == {"capture": len(captures)}
     assert [line["frame"] for line in lines_of(ran.output, "door")] == list(range(len(lines_of(ran.output, "door"))))

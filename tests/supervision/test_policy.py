@@ -438,7 +438,7 @@ def test_a_camera_that_is_away_is_added_as_soon_as_it_is_waited_for():
     supervision = two_sources_under_way()
     supervision.step(SourceAdded(THIRD), 1.0)
     away = StageMessage("capture-2", Say("no /dev/video3 yet; waiting 60 s for it"))
-    assert supervision.step(away, 1.2) == [SourceIsThere("capture-2")]
+    assert supervision.step(away, 1.2) == [SourceIsThere("capture-2", is_away=True)]
 
 
 def test_an_added_source_that_is_refused_changes_nothing():
