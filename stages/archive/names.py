@@ -4,9 +4,9 @@
     archive.html                        the page over all films
     dataset/TABLE/film=FILM/            the tables of all films
     FILM/                               what a run over this film leaves
-    .archive/work/FILM/plan.json        how the film is divided
-    .archive/work/FILM/KEY.index        its frames by their time stamps
-    .archive/work/FILM/KEY-00012.part   the answers of one part
+    .archive/parts/FILM/plan.json        how the film is divided
+    .archive/parts/FILM/KEY.index        its frames by their time stamps
+    .archive/parts/FILM/KEY-00012.part   the answers of one part
     .archive/done/FILM.json             the film is finished: FILM/ is whole
 
 KEY names the version of the film, what it is analysed with, and its division: files of another one are never taken.
@@ -18,7 +18,7 @@ from ..layout import ARCHIVE, ARCHIVE_REPORT
 
 MANIFEST, HIDDEN, DATASET, REPORT = ARCHIVE, ".archive", "dataset", ARCHIVE_REPORT
 RESERVED = frozenset({MANIFEST, HIDDEN, DATASET, REPORT})  # no film has results of such a name
-WORK, DONE = f"{HIDDEN}/work", f"{HIDDEN}/done"
+WORK, DONE = f"{HIDDEN}/parts", f"{HIDDEN}/done"
 LOCK = f"{HIDDEN}/lock"
 PLAN = "plan.json"
 WHOLE = "whole"  # in place of the number of a part: the film in one piece

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from ..dependencies import missing
 from ..errors import FacepipeError, reason, way_out
 from ..locks import Taken, locked
-from ..results.atomic import is_temporary, sync_file, sync_folder, temporary_beside
+from ..results.atomic import is_temporary, replacing, sync_file, sync_folder
 from ..results.manifest import Manifest
 from ..sources.spec import expanded, path_of
 from ..sources.urls import is_url, public, public_path
@@ -291,16 +291,10 @@ def _protocols(files) -> tuple[str, ...]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A name to write under; what is written takes the place of `path` when it is whole and on the disk."""
+    """As `replacing`, in a folder that is made where it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    try:
+    with replacing(path) as temporary:
         yield temporary
-        sync_file(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _keep_foreign(folder: Path, successor: Path) -> None:

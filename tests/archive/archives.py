@@ -109,7 +109,7 @@ def states(output: Path) -> dict[str, str]:
 
 def in_progress(output: Path) -> list[Path]:
     """Files of films that are not finished."""
-    return [path for path in (output / ".archive" / "work").rglob("*") if path.is_file()]
+    return [path for path in (output / ".archive" / "parts").rglob("*") if path.is_file()]
 
 
 def is_root() -> bool:
