@@ -56,8 +56,7 @@ def test_a_pod_of_a_film_that_is_started_again_on_its_volume_goes_on_and_ends_on
     assert first.signal(signal.SIGTERM).end().status == 143  # A Job is not done by that.
     assert 6 <= first.line_count < 32
     second = pod.start().until_lines(first.line_count + 3)
-    for process in place.processes():
-        process.kill()
+    place.kill()
     assert second.end().status == -signal.SIGKILL
     assert pod.start().end().succeeded().results == whole.results
     assert pod.start().end().succeeded().results == whole.results

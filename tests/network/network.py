@@ -112,8 +112,7 @@ class Machine:
 
     def crash(self) -> None:
         """What a power cut does to its processes."""
-        for process in self.place.processes():
-            process.kill()
+        self.place.kill()
 
 
 @contextmanager

@@ -60,8 +60,7 @@ class Unit:
 
     def lose(self) -> None:
         """The machine is gone, without a word."""
-        for process in self._place.processes():
-            process.kill()
+        self._place.kill()
 
     def answers(self, probe: str) -> bool:
         """What an orchestrator would hear."""
