@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,7 +232,8 @@ class Workplace:
         """End all that belongs here as a container's end or a power cut does: nothing is started in its place."""
         while living := self.processes():
             for process in living:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # It has ended since it was listed.
+                    process.kill()
 
     def stages(self) -> list[str]:
         return sorted(filter(None, map(_stage_of, self.processes())))
