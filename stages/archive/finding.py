@@ -15,9 +15,7 @@ from ..sources.listing import Listing, root_of
 from ..sources.spec import expanded, is_pattern, path_of
 from ..sources.urls import is_url
 from .names import RESERVED
-from .storage import in_a_sentence, opened, shown
-
-_WILD = "*?["
+from .storage import WILD, in_a_sentence, opened, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def _in_store(pattern: str) -> Iterator[FilmFile]:
     scheme, _, place = pattern.partition("://")
     with in_a_sentence(f"read {shown(pattern)}"):
         files, path = opened(pattern)
-        is_glob = any(character in path for character in _WILD)
+        is_glob = any(character in path for character in WILD)
         if is_glob:
             found = files.glob(path, detail=True)
         elif files.isdir(path):
@@ -147,7 +145,7 @@ def _root(pattern: str) -> str:
         return os.path.abspath(root_of(pattern) if is_folder or is_pattern(pattern) else os.path.dirname(path) or ".")
     scheme, _, place = pattern.partition("://")
     parts = place.split("/")
-    fixed = next((n for n, part in enumerate(parts) if any(c in part for c in _WILD)), max(1, len(parts) - 1))
+    fixed = next((n for n, part in enumerate(parts) if any(c in part for c in WILD)), max(1, len(parts) - 1))
     return f"{scheme}://{'/'.join(parts[:fixed])}"
 
 

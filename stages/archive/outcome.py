@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..errors import FacepipeError, reason, way_out
+from ..results.errors import ForeignFile
 from ..sources.refusal import SourceError
 from .film import NotDivisible
 
@@ -39,7 +40,7 @@ def outcome_of(function: Callable, *given: object) -> object:
         return function(*given)
     except NotDivisible as error:
         return Failed(Trouble.DIVISION, str(error))
-    except SourceError as error:
+    except (SourceError, ForeignFile) as error:
         return Failed(Trouble.FILM, str(error))
     except FacepipeError as error:
         return Failed(Trouble.ARCHIVE, str(error))

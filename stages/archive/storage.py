@@ -12,18 +12,22 @@ import shutil
 import tempfile
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..dependencies import missing
 from ..errors import FacepipeError, reason, way_out
+from ..layout import MANIFEST as JOURNAL
 from ..locks import Taken, locked
 from ..results.atomic import is_temporary, replacing, sync_file, sync_folder
+from ..results.errors import ForeignFile
 from ..results.manifest import Manifest
 from ..sources.spec import expanded, path_of
 from ..sources.urls import is_url, public, public_path
 from .names import LOCK
+
+WILD = "*?["  # what makes a pattern of a name
 
 # With these a file is put as a whole under its name; with all others it gets its name when it is whole.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
@@ -66,10 +70,12 @@ class Storage(ABC):
 
     @abstractmethod
     @contextmanager
-    def new_folder(self, name: str, work: str) -> Iterator[Path]:
-        """A folder on this machine to write files into, which takes this name at the end, if all went well.
+    def new_run(self, name: str, work: str) -> Iterator[Path]:
+        """A folder on this machine to write a run into, which gets this name at the end, if all went well.
 
-        What had the name is replaced. `work`: a folder in which it may lie until then.
+        Of a folder that has the name, what facepipe has made is replaced, and all other files stay. Killed meanwhile,
+        it is written once more. `work`: a folder in which it may lie until then. Raises `ForeignFile` where a file of
+        the run would replace one that facepipe has not made.
         """
 
     @contextmanager
@@ -135,7 +141,7 @@ class _Folder(Storage):
             _remove(self.root / name)
 
     @contextmanager
-    def new_folder(self, name: str, work: str) -> Iterator[Path]:
+    def new_run(self, name: str, work: str) -> Iterator[Path]:
         path = self.root / name
         temporary = self.root / work / f"new-{uuid.uuid4().hex[:12]}"
         with in_a_sentence(f"write {path}"):
@@ -143,13 +149,15 @@ class _Folder(Storage):
         try:
             yield temporary
             with in_a_sentence(f"write {path}"):
-                for each in temporary.rglob("*"):
-                    if each.is_file() and not each.is_symlink():
-                        sync_file(each)
+                for each in files_below(temporary).values():
+                    sync_file(each)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _keep_foreign(path, temporary)
-                _remove(path)  # A folder cannot be replaced in one step. Without it the film is joined once more.
-                os.rename(temporary, path)
+                if path.is_dir():
+                    _replace_run(path, temporary)
+                elif os.path.lexists(path):
+                    raise ForeignFile(f"{path} is no folder; move it away, and start the command again.")
+                else:
+                    os.rename(temporary, path)
                 sync_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -196,9 +204,11 @@ class _Remote(Storage):
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
         with in_a_sentence(f"read {self._shown('')}"):
-            paths = {self._path(name).lstrip("/"): name for name in names}
-            found = self._files.cat([self._path(name) for name in names], on_error="omit") if names else {}
-        return {paths[path.lstrip("/")]: content for path, content in found.items()}
+            # `cat` takes some names for patterns, as `rm` does.
+            paths = {self._path(name).lstrip("/"): name for name in names if not set(name).intersection(WILD)}
+            found = self._files.cat([self._path(name) for name in paths.values()], on_error="omit") if paths else {}
+        others = [name for name in names if name not in paths.values()]
+        return {paths[path.lstrip("/")]: content for path, content in found.items()} | super().read_all(others)
 
     def write(self, name: str, content: bytes) -> None:
         with in_a_sentence(f"write {self._shown(name)}"), self._replacing(name) as path:
@@ -215,17 +225,32 @@ class _Remote(Storage):
     def remove(self, name: str) -> None:
         with in_a_sentence(f"remove {self._shown(name)}"):
             self._files.invalidate_cache()
-            with contextlib.suppress(FileNotFoundError):
-                self._files.rm(self._path(name), recursive=True)
+            # `rm` takes a name for a pattern: that of a film such as [1].mp4, or *.mp4, means others.
+            found = self._files.find(self._path(name), withdirs=True, detail=True)
+            for path in sorted(found, reverse=True):
+                if found[path]["type"] != "directory":
+                    self._files.rm_file(path)
+                elif not self._puts_whole:
+                    self._files.rmdir(path)
 
     @contextmanager
-    def new_folder(self, name: str, work: str) -> Iterator[Path]:
+    def new_run(self, name: str, work: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="facepipe-archive-") as folder:
             yield Path(folder)
-            self.remove(name)
-            for path in sorted(Path(folder).rglob("*")):
-                if path.is_file():
-                    self.add(path, f"{name}/{path.relative_to(folder).as_posix()}")
+            there = {each.removeprefix(f"{name}/") for each in self.names(name)}
+            made, new = self._made_in(name), files_below(Path(folder))
+            refuse_foreign(self._shown(name), new, there, made)
+            for each in sorted(there & (made - new.keys())):
+                self.remove(f"{name}/{each}")
+            for each, path in new.items():
+                self.add(path, f"{name}/{each}")
+
+    def _made_in(self, name: str) -> set[str]:
+        """The names of what facepipe has made in a folder."""
+        with tempfile.TemporaryDirectory(prefix="facepipe-archive-") as copy:
+            if (content := self.read(f"{name}/{JOURNAL}")) is not None:
+                Path(copy, JOURNAL).write_bytes(content)
+            return Manifest(Path(copy)).made()
 
     def add(self, path: Path, name: str) -> None:
         with in_a_sentence(f"write {self._shown(name)}"), self._replacing(name) as place:
@@ -297,15 +322,32 @@ def _replacing(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def _keep_foreign(folder: Path, successor: Path) -> None:
-    """Move what facepipe has never made in a folder into the one that takes its place."""
-    if folder.is_symlink() or not Manifest(folder).exists():
-        return
-    for path in list(Manifest(folder).foreign_in(folder)):
-        place = successor / path.relative_to(folder)
-        if not is_temporary(path) and not os.path.lexists(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(path, place)
+def files_below(folder: Path) -> dict[str, Path]:
+    """The files in a folder by their names below it: the journal first, which tells of the others whose they are."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: found[name] for name in sorted(found, key=lambda name: name != JOURNAL)}
+
+
+def refuse_foreign(folder: str, new: Iterable[str], there: Container[str], made: Container[str]) -> None:
+    """Raise `ForeignFile` where one of the new names is there, and facepipe has not made it."""
+    if foreign := next((each for each in new if each in there and each not in made and each != JOURNAL), None):
+        raise ForeignFile(f"{folder}/{foreign} was not written by facepipe; move it away, and start the command again.")
+
+
+def _replace_run(folder: Path, new_run: Path) -> None:
+    """Put a run in place of what facepipe has made in a folder."""
+    manifest, new = Manifest(folder), files_below(new_run)
+    made = manifest.made()
+    for path in (folder, *(folder / each for each in new.keys() | made)):
+        if path.is_symlink() or (path.parent != folder and path.parent.is_symlink()):
+            raise ForeignFile(f"{path} is a link, or lies behind one; move it away, and start the command again.")
+    refuse_foreign(str(folder), new, {each for each in new if os.path.lexists(folder / each)}, made)
+    for each in made - new.keys():
+        (folder / each).unlink(missing_ok=True)
+    manifest.remove_folders()
+    for each, path in new.items():
+        (folder / each).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, folder / each)
 
 
 def _remove(path: Path) -> None:

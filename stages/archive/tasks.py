@@ -112,7 +112,7 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     found = _index(setup, film, plan)
     parts = (_read(setup, part_name(film.name, plan.key, number)) for number in plan.numbers())
     output = setup.output
-    with _path_to_join(setup, film) as path, output.new_folder(film.name, work_name(film.name)) as folder:
+    with _path_to_join(setup, film) as path, output.new_run(film.name, work_name(film.name)) as folder:
         try:
             account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
         except msgspec.MsgspecError:

@@ -52,6 +52,11 @@ class Manifest:
         is_inside = cache(self._is_inside)  # Asked for a hundred thousand pictures in one folder.
         return [path for name in self._journal.entries if self._is_ours(name, path := self.folder / name, is_inside)]
 
+    def made(self) -> set[str]:
+        """The names of every file that facepipe has made here, whatever has become of it; raises `ForeignFile`."""
+        self._journal.refresh()
+        return set(self._journal.entries)
+
     def changed(self) -> list[Path]:
         """Every file that facepipe has made here and that was changed or replaced since."""
         ours = set(self.files())

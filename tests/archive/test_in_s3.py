@@ -13,6 +13,7 @@ from stages.archive.storage import Storage, storage_at
 from stages.plan import read_pipeline
 from stages.report.archive import Files, archive_report
 from stages.report.digest import write_digest
+from stages.results.manifest import Manifest
 from tests.report.material import film, followed, said, written
 
 pytestmark = pytest.mark.long
@@ -52,6 +53,23 @@ def test_tables_are_found_under_the_names_by_which_they_are_known_and_read_by_ar
     assert set(storage.names()) == set(table_names(FILM))
     people = dataset.dataset("archive/results/dataset/people", filesystem=s3fs.S3FileSystem(), partitioning="hive")
     assert people.to_table().column("film").to_pylist() == [FILM]
+
+
+def test_files_of_others_stay_beside_the_results_of_a_film_that_is_analysed_anew(storage):
+    def join() -> None:
+        with storage.new_run(FILM, "work") as folder:
+            for name in ("results.jsonl", "annotated/é=[x].mp4"):
+                Manifest(folder).write(folder / name, b"made")
+
+    join()
+    made = set(storage.names())
+    for name in (f"{FILM}/notes.txt", f"{FILM}/mine/x", f"{FILM}.txt", "a b/é=100% x.mp4/results.jsonl"):
+        storage.write(name, b"mine")
+    mine = set(storage.names()) - made
+    join()
+    assert set(storage.names()) == made | mine and {storage.read(name) for name in mine} == {b"mine"}
+    storage.remove(FILM)
+    assert f"{FILM}.txt" in storage.names() and "a b/é=100% x.mp4/results.jsonl" in storage.names()
 
 
 def test_the_page_is_made_of_digests_alone(storage, run):
