@@ -36,7 +36,10 @@ def on_this_machine(film: FilmFile, most_bytes: int, above: Path | None = None) 
     """
     if not is_url(film.address):
         _refuse_another(film)
-        yield Path(film.address)
+        try:
+            yield Path(film.address)
+        finally:  # If it was changed, that is also why it could not be read.
+            _refuse_another(film)
         return
     folder = (above or Path(tempfile.gettempdir())) / f"{FOLDER}-{os.getuid()}"
     with in_a_sentence(f"use {folder}", "set TMPDIR to another folder"):
@@ -65,8 +68,8 @@ def _refuse_another(film: FilmFile) -> None:
         raise SourceError(f"{shown(film.address)} is not there any more.")
     if now is None:
         raise SourceError(
-            f"{shown(film.address)} is not on {os.uname().nodename}; every machine of the cluster needs the films"
-            " under the same path, as in a shared folder."
+            f"{shown(film.address)} is not there on {os.uname().nodename}; if it was not removed, share its folder with"
+            " all machines of the cluster, under the same path."
         )
     if now.stamp != film.stamp:
         raise SourceError(f"{shown(film.address)} was changed while it was analysed; start the command again.")
@@ -80,6 +83,7 @@ def _fetch(film: FilmFile, path: Path) -> None:
     try:
         with in_a_sentence(f"copy {shown(film.address)} to {path.parent}", "set TMPDIR to a folder on a larger disk"):
             files.get_file(place, str(temporary))
+            _refuse_another(film)
             if os.path.getsize(temporary) != film.size:
                 raise SourceError(f"{shown(film.address)} came with another size; start the command again.")
             os.replace(temporary, path)

@@ -19,6 +19,7 @@ from ..plan import read_cards
 from ..protocol.messages import SourceHello
 from ..protocol.stats import CaptureReport, RenderReport, SourceReport
 from ..rendering.outputs import RunOutputs, SourceOutputs
+from ..rendering.portraits import keeps_portraits
 from ..rendering.screens import Screens
 from ..rendering.source import notes_of
 from ..results.errors import OutputError
@@ -32,6 +33,10 @@ from ..supervision.launcher import Outcome
 from ..supervision.stage import ControlChannel, Settings
 from .analysing import AnalysedPart
 from .film import FilmIndex, NotDivisible
+
+_DEFAULT = Pipeline()
+_UNUSED = ("source", "hosts", "mqtt", "webhooks", "chaos")
+_UNUSED_OF_RENDER = ("web", "output", "publish", "stream", "rotate", "keep", "snapshot", "host")
 
 
 def join(
@@ -57,10 +62,22 @@ def as_one_film(pipeline: Pipeline, path: Path, output: Path) -> Pipeline:
     if pipeline.sources or pipeline.capture.loop:
         what = "sources" if pipeline.sources else "capture.loop"
         raise ConfigError(f"{what} is not for the films of an archive; leave it out.")
-    render = dataclasses.replace(
-        pipeline.render, output=str(output), display="none", web=None, publish=None, stream=None, snapshot=None
-    )
+    unused = {key: getattr(_DEFAULT.render, key) for key in _UNUSED_OF_RENDER}
+    render = dataclasses.replace(pipeline.render, **{**unused, "output": str(output), "display": "none"})
     return dataclasses.replace(pipeline, source=str(path), render=render, hosts={})
+
+
+def unused_keys(pipeline: Pipeline) -> list[str]:
+    """The keys that a configuration sets and an archive does not use: of cameras, screens and other machines."""
+    keys = [key for key in _UNUSED if getattr(pipeline, key) != getattr(_DEFAULT, key)]
+    of_render = [key for key in _UNUSED_OF_RENDER if getattr(pipeline.render, key) != getattr(_DEFAULT.render, key)]
+    shown = ["display"] if pipeline.render.display in ("window", "web") else []
+    return keys + [f"render.{key}" for key in shown + of_render]
+
+
+def needs_pictures(pipeline: Pipeline) -> bool:
+    """Whether the results of a film have pictures: then it is decoded once more when its parts are joined."""
+    return pipeline.writes_annotated or keeps_portraits(pipeline, live=False)
 
 
 class _Join:
@@ -107,8 +124,8 @@ class _Join:
                 is_cut = False
 
     def _pictures(self) -> Iterator[Picture] | None:
-        """Those of the film, where they are drawn."""
-        if not self._job.pipeline.writes_annotated:
+        """Those of the film, where they are drawn or cut out."""
+        if not needs_pictures(self._job.pipeline):
             return None
         return open_source(str(self._path), self._film.name, Part(*self._job.pipeline.capture.part)).pictures()
 
@@ -184,7 +201,7 @@ def _agree(ahead: list[bytes], begins: list[bytes]) -> bool:
 def _drawing_nothing(settings: Settings) -> Settings:
     """Without hiding faces in pictures that nobody draws; run.json says what the configuration is all the same."""
     pipeline = settings.pipeline
-    if pipeline.writes_annotated:
+    if needs_pictures(pipeline):
         return settings
     render = dataclasses.replace(pipeline.render, blur="none")
     return dataclasses.replace(settings, pipeline=dataclasses.replace(pipeline, render=render))

@@ -58,9 +58,13 @@ class Setup:
 
 def inputs_of(pipeline: Pipeline, folder: Path) -> dict:
     """What results of any film depend on, by names for a person; raises a `FacepipeError` for models that are wrong."""
-    sourceless = dataclasses.replace(pipeline, source="demo", sources={})
+    sourceless = dataclasses.replace(joining.as_one_film(pipeline, Path("film"), Path("output")), source="demo")
     inputs = RunPlan.of(sourceless, folder).inputs
     said = {key: value for key, value in inputs.items() if not key.startswith("source ")}
+    # What a run may change when it goes on. In an archive some films would have it, and others not.
+    render, usual = pipeline.render, Pipeline().render
+    written = ("events", "portraits", "subtitles", "encoder")
+    said |= {f"render.{key}": now for key in written if (now := getattr(render, key)) != getattr(usual, key)}
     return json.loads(json.dumps(said))  # Lists for tuples, as it is read again.
 
 
@@ -112,7 +116,7 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     found = _index(setup, film, plan)
     parts = (_read(setup, part_name(film.name, plan.key, number)) for number in plan.numbers())
     output = setup.output
-    with _path_to_join(setup, film) as path, output.new_run(film.name, work_name(film.name)) as folder:
+    with output.new_run(film.name, work_name(film.name)) as folder, _path_to_join(setup, film) as path:
         try:
             account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
         except msgspec.MsgspecError:
@@ -159,8 +163,8 @@ def _results_of(setup: Setup, film: FilmFile) -> Iterator[Path]:
 
 
 def _path_to_join(setup: Setup, film: FilmFile) -> AbstractContextManager[Path]:
-    """The film once more, where its pictures are drawn; otherwise only its name is needed."""
-    if is_url(film.address) and not setup.pipeline.writes_annotated:
+    """The film once more, where its pictures are needed; otherwise only its name is."""
+    if is_url(film.address) and not joining.needs_pictures(setup.pipeline):
         return nullcontext(Path(PurePosixPath(film.address).name))
     return on_this_machine(film, setup.cache_bytes)
 

@@ -118,6 +118,7 @@ def _archive(options: argparse.Namespace) -> int:
     from ..archive.cluster import cluster_at
     from ..archive.dataset import has_pyarrow
     from ..archive.finding import films_of
+    from ..archive.joining import unused_keys
     from ..archive.ledger import Ledger
     from ..archive.progress import ArchiveView
     from ..archive.storage import storage_at
@@ -141,6 +142,8 @@ def _archive(options: argparse.Namespace) -> int:
     )
     with ExitStack() as held:
         held.callback(view.close)
+        if unused := unused_keys(pipeline):
+            view.say(f"the configuration has keys that an archive does not use: {', '.join(unused)}")
 
         def joined() -> Cluster:
             view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")

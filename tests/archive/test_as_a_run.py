@@ -19,6 +19,7 @@ from tests.conftest import PROJECT
 OF_A_RUN = {"run", "incarnation", "started"}  # in run.json, other ones for every run
 OF_ITS_TIME = {"seconds", "latency_ms", "spent_s"}  # in summary.json
 HIDING = ("render.blur=pixelate", "capture.start=0.3", "capture.fps=12")
+PORTRAITS = ("render.portraits=always", "render.annotated=false", "render.blur=pixelate", "capture.fps=5")
 AREAS = "zones={left: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}"
 
 
@@ -32,6 +33,7 @@ def film(tmp_path_factory, astronaut) -> Path:
     [
         pytest.param(("render.subtitles=true", AREAS), id="subtitles"),
         pytest.param(HIDING, id="hiding", marks=pytest.mark.long),
+        pytest.param(PORTRAITS, id="portraits"),
     ],
 )
 def test_parts_leave_what_a_run_leaves(film, tmp_path, keys):
@@ -46,7 +48,8 @@ def test_parts_leave_what_a_run_leaves(film, tmp_path, keys):
     assert len(parts) > 2
     join(film, looked, parts, pipeline, folder, joined)
 
-    assert files_in(joined) == files_in(run) > {"results.jsonl", "events.jsonl", "annotated/film.mp4"}
+    pictures = "portraits/1-0.jpg" if keys is PORTRAITS else "annotated/film.mp4"
+    assert files_in(joined) == files_in(run) > {"results.jsonl", "events.jsonl", pictures}
     for name in files_in(run) - {"run.json", "summary.json"}:
         assert (joined / name).read_bytes() == (run / name).read_bytes(), name
     one, other = (without(said(folder, "run.json"), OF_A_RUN) for folder in (joined, run))

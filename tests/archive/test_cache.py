@@ -108,6 +108,22 @@ def test_a_film_of_this_machine_is_read_where_it_lies(tmp_path):
         assert used == path
 
 
+@pytest.mark.parametrize("change", ["write", "replace", "remove"])
+def test_a_film_of_this_machine_that_is_changed_while_it_is_read_is_refused(tmp_path, change):
+    path = tmp_path / "x.mp4"
+    path.write_bytes(b"first")
+    [film] = films_of([str(path)])[1]
+    with pytest.raises(SourceError, match=r"was changed while|is not there on"), on_this_machine(film, 0):
+        if change == "write":
+            path.write_bytes(b"second")
+        elif change == "replace":
+            (tmp_path / "y.mp4").write_bytes(b"third")
+            (tmp_path / "y.mp4").replace(path)
+        else:
+            path.unlink()
+            raise SourceError("x.mp4 cannot be read.")
+
+
 @pytest.mark.skipif(not is_root(), reason="only root can make a small file system")
 def test_a_full_disk_is_a_sentence_and_leaves_no_torn_copy(films, tmp_path):
     folder = tmp_path / "copies"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from stages.archive.driver import ArchiveStopped, Driver
 from stages.archive.finding import films_of
+from stages.archive.joining import unused_keys
 from stages.archive.ledger import FilmState, Ledger
 from stages.archive.outcome import Failed, Trouble, outcome_of
 from stages.archive.progress import ArchiveView, Progress
@@ -115,6 +117,44 @@ def test_a_film_that_was_changed_is_analysed_anew_and_the_others_are_not(films, 
     assert hashes(output)["1.mp4"] == before["1.mp4"] and hashes(output)["2.mp4"] != before["2.mp4"]
 
 
+def test_a_film_that_is_changed_while_the_archive_is_made_never_has_results_of_two_versions(
+    films, whole, astronaut, tmp_path
+):
+    class Changing(HereAtOnce):
+        def finished(self, within_s: float):
+            yield from super().finished(within_s)
+            if len(self.done) == self.changes_after:
+                face_film(folder / "2.mp4", astronaut, 20)
+
+    folder = tmp_path / "films"
+    for changes_after in (1, 2, 3):  # It is looked through, and both its parts are analysed.
+        face_film(folder / "2.mp4", astronaut, 20, phase=2.0)
+        output, workers = tmp_path / str(changes_after), Changing(seed=changes_after)
+        workers.changes_after = changes_after
+        [state] = start(folder, output, workers, part_s=0.3)
+        if state.done is None:
+            assert "was changed while it was analysed; start the command again" in state.failed
+        start(folder, output, HereAtOnce())
+        assert hashes(output) == {"2.mp4": whole[0]["2.mp4"]} and in_progress(output) == []
+
+
+def test_what_a_house_needs_and_a_film_does_not_changes_nothing_and_is_named(films, whole, tmp_path):
+    house = (
+        "source=0",
+        "hosts={desk: {address: 127.0.0.1}}",
+        "render.rotate=1s",
+        "render.keep=1h",
+        "render.display=web",
+    )
+    pipeline, _ = read_pipeline(None, ["render.annotated=false", *house])
+    assert unused_keys(pipeline) == ["source", "hosts", "render.display", "render.rotate", "render.keep"]
+    start(films, tmp_path / "output", HereAtOnce(), pipeline=pipeline)
+    assert hashes(tmp_path / "output") == whole[0]
+    again = HereAtOnce()
+    start(films, tmp_path / "output", again)
+    assert again.done == [("look", "3.mp4", ())] and unused_keys(PIPELINE) == []
+
+
 @pytest.mark.parametrize("file", ["run.json", "results.jsonl"])
 def test_results_that_were_removed_are_made_again_and_the_files_of_others_stay(films, whole, tmp_path, file):
     start(films, tmp_path / "output", HereAtOnce())
@@ -127,10 +167,12 @@ def test_results_that_were_removed_are_made_again_and_the_files_of_others_stay(f
     assert (film / "mine" / "notes.txt").read_text() == "mine"
 
 
-def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp_path):
+@pytest.mark.parametrize("changed", ["stages.emotion.every=2", "render.events=false"])
+def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp_path, changed):
     start(films, tmp_path / "output", HereAtOnce())
-    other, _ = read_pipeline(None, ["render.annotated=false", "stages.emotion.every=2"])
-    with pytest.raises(ConfigError, match=r"begun with another stages\.emotion\.every; choose another --output"):
+    other, _ = read_pipeline(None, ["render.annotated=false", changed])
+    name = re.escape(changed.partition("=")[0])
+    with pytest.raises(ConfigError, match=f"begun with another {name}; choose another --output"):
         start(films, tmp_path / "output", HereAtOnce(), pipeline=other)
 
 
