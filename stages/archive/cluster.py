@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 from typing import Any
 
@@ -73,23 +73,26 @@ class Cluster:
 def cluster_at(address: str | None, cores: int) -> Iterator[Cluster]:
     """Join a cluster by its address, `auto` for the one that this machine belongs to; None starts Ray on this machine.
 
-    `cores`: how many of this machine's may be used, where Ray is started here. Raises `ClusterError`.
+    `cores`: how many of this machine's may be used, where Ray is started here. Until it is left, nothing can be printed
+    on the standard output. Raises `ClusterError`.
     """
     above = tempfile.gettempdir() if len(tempfile.gettempdir()) <= ABOVE_SOCKETS else "/tmp"
     folder = tempfile.mkdtemp(prefix="facepipe-", dir=above) if address is None else None
     signals = _Signals()
-    try:
-        signals.note()
-        _connect(address, cores, folder)
-        signals.note()  # Ray has put its own handler in place of that for SIGTERM.
-        yield Cluster()
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(*(interrupt.args or signals.heard)) from None
-    finally:
-        ray.shutdown()
-        signals.restore()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+    # A thread of Ray writes some lines to the standard output whenever a process is lost.
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        try:
+            signals.note()
+            _connect(address, cores, folder)
+            signals.note()  # Ray has put its own handler in place of that for SIGTERM.
+            yield Cluster()
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(*(interrupt.args or signals.heard)) from None
+        finally:
+            ray.shutdown()
+            signals.restore()
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Signals:
@@ -128,7 +131,7 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
         here = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_temp_dir": own}
         with _silent():
             ray.init(HERE, **here, **told)
-    except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
+    except Exception as error:  # Where a start takes too long, Ray raises no class of its own.
         if address is None:
             raise ClusterError(f"Ray does not start on this machine: {reason(error)}.") from error
         raise ClusterError(

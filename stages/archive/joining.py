@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from ..config.schema import ConfigError, Pipeline
+from ..errors import FacepipeError
 from ..exit_status import ExitStatus
 from ..frames import FinishedFrame, Picture
 from ..plan import read_cards
@@ -39,6 +40,10 @@ _UNUSED = ("source", "hosts", "mqtt", "webhooks", "chaos")
 _UNUSED_OF_RENDER = ("web", "output", "publish", "stream", "rotate", "keep", "snapshot", "host")
 
 
+class WrongParts(FacepipeError):
+    """These are not all the parts of this film: they have to be analysed anew."""
+
+
 def join(
     path: Path, film: FilmIndex, parts: Iterable[bytes], pipeline: Pipeline, folder: Path, output: Path
 ) -> RunAccount:
@@ -47,8 +52,9 @@ def join(
     `folder`: what the paths of the models count from; `output`: the folder of the results, where what an earlier run
     has left is replaced. The parts are taken one after the other. Returns the account that summary.json has.
 
-    Raises `NotDivisible` where the parts do not fit together: the film is to be analysed as one. Raises `OutputError`
-    and `OutputFolderError` for results that cannot be written.
+    Raises `NotDivisible` where the parts do not fit together: the film is to be analysed as one. Raises `WrongParts`
+    where they are not all those of the film, and `OutputError` and `OutputFolderError` for results that cannot be
+    written.
     """
     pipeline = as_one_film(pipeline, path, output)
     job = Job.of(pipeline, folder, RunOptions(quiet=True, replace=True))
@@ -176,20 +182,20 @@ class _Join:
 def _fitting(film: FilmIndex, parts: Iterable[bytes]) -> Iterator[tuple[AnalysedPart, bool]]:
     """The parts, decoded one after the other, each with whether there is a cut between its first frame and the last.
 
-    Raises `NotDivisible` where one does not go on where the one before it ended, and `ValueError` for a missing one.
+    Raises `NotDivisible` where one does not go on where the one before it ended, and `WrongParts` for a missing one.
     """
     is_cut, ahead, frames, is_whole = False, None, 0, False
     for number, encoded in enumerate(parts):
         part = msgspec.msgpack.decode(encoded, type=AnalysedPart)
         if (part.number, part.first) != (number, frames):
-            raise ValueError(f"part {part.number} of {film.name} begins at frame {part.first}, not at {frames}")
+            raise WrongParts(f"part {part.number} of {film.name} begins at frame {part.first}, not at {frames}.")
         if ahead is not None and not _agree(ahead, part.begins):
             raise NotDivisible(f"its pictures differ when they are decoded from key frame {number}")
         yield part, is_cut
         is_cut, ahead = part.cut_behind or (is_cut and not part.frames), part.ahead
         frames, is_whole = frames + len(part.frames), part.is_whole
     if not is_whole and frames != film.frames:
-        raise ValueError(f"the parts of {film.name} have {frames} frames and not {film.frames}")
+        raise WrongParts(f"the parts of {film.name} have {frames} frames and not {film.frames}.")
 
 
 def _agree(ahead: list[bytes], begins: list[bytes]) -> bool:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Annotated
 
 import msgspec
 
@@ -24,6 +25,16 @@ from .storage import Storage, StorageError
 
 SAVED_S = 30.0  # between two times that the manifest is written while the work goes on, at least
 SAVED_SHARE = 0.02  # and at most this share of the time goes into it: that of many films is large
+
+
+class _Manifest(msgspec.Struct):
+    """What archive.json must hold."""
+
+    archive: Annotated[str, msgspec.Meta(min_length=1)]
+    started: str
+    root: str
+    inputs: dict[str, object]
+    films: list[dict[str, object]]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -153,14 +164,14 @@ class Ledger:
         if content is None:
             return
         try:
-            said = json.loads(content)
-            self.name, self.root, self.inputs = str(said["archive"]), str(said["root"]), dict(said["inputs"])
-            self.started = str(said["started"])
-            self._rows = {row["film"]: row for row in said["films"]}
-        except (ValueError, KeyError, TypeError, RecursionError):
+            said = msgspec.convert(json.loads(content), _Manifest)
+            rows = {msgspec.convert(row["film"], str): row for row in said.films}
+        except (ValueError, KeyError, RecursionError, msgspec.ValidationError):
             raise StorageError(
                 f"{self.storage.address}/{MANIFEST} is damaged; put it back, or choose another --output."
             ) from None
+        self.name, self.root, self.inputs, self.started = said.archive, said.root, said.inputs, said.started
+        self._rows = rows
 
     def _found(self, films: Iterable[FilmFile], inputs: dict) -> list[FilmState]:
         """How these films stand by the files that are there."""

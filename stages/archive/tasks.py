@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -33,9 +34,12 @@ from .cache import on_this_machine
 from .dataset import Tables, has_pyarrow, table_names
 from .film import FilmIndex, FilmPart, index, parts_of, whole_part
 from .finding import FilmFile
+from .joining import WrongParts
 from .ledger import Done, Plan, key_of
 from .names import DATASET, MANIFEST, WHOLE, done_name, index_name, part_name, plan_name, work_name
 from .storage import Storage, StorageError
+
+_DIGEST_BYTES = 16
 
 
 class WrongMachine(FacepipeError):
@@ -83,7 +87,7 @@ def look(setup: Setup, film: FilmFile) -> Plan:
     parts = [part.seconds for part in parts_of(found, setup.part_s)]
     plan = Plan(key, parts, found.frames, setup.part_s, found.whole)
     # The plan last: where it is, so is all that it speaks of.
-    setup.output.write(index_name(film.name, plan.key), msgspec.msgpack.encode(found))
+    _keep(setup, index_name(film.name, plan.key), msgspec.msgpack.encode(found))
     setup.output.write(plan_name(film.name), msgspec.json.encode(plan))
     return plan
 
@@ -101,10 +105,10 @@ def analyse(setup: Setup, film: FilmFile, plan: Plan, number: str) -> None:
     """
     check_machine(setup)
     found = _index(setup, film, plan)
-    part = _part(found, plan, number)
+    part = _part(setup, film, found, plan, number)
     with on_this_machine(film, setup.cache_bytes) as path:
         answers = analysing.analyse(path, part, analyst_of(setup))
-    setup.output.write(part_name(film.name, plan.key, number), answers)
+    _keep(setup, part_name(film.name, plan.key, number), answers)
 
 
 def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
@@ -114,13 +118,13 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     """
     check_machine(setup)
     found = _index(setup, film, plan)
-    parts = (_read(setup, part_name(film.name, plan.key, number)) for number in plan.numbers())
+    parts = (_kept(setup, film, part_name(film.name, plan.key, number)) for number in plan.numbers())
     output = setup.output
     with output.new_run(film.name, work_name(film.name)) as folder, _path_to_join(setup, film) as path:
         try:
             account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
-        except msgspec.MsgspecError:
-            setup.output.remove(work_name(film.name))
+        except (msgspec.MsgspecError, WrongParts):
+            setup.output.remove(plan_name(film.name))
             raise _damaged(setup, film) from None
         write_digest(folder)
         if setup.dataset:
@@ -170,20 +174,46 @@ def _path_to_join(setup: Setup, film: FilmFile) -> AbstractContextManager[Path]:
 
 
 def _index(setup: Setup, film: FilmFile, plan: Plan) -> FilmIndex:
-    try:
-        return msgspec.msgpack.decode(_read(setup, index_name(film.name, plan.key)), type=FilmIndex)
-    except msgspec.MsgspecError:
-        setup.output.remove(plan_name(film.name))  # The next start looks through it again.
-        raise _damaged(setup, film) from None
+    content = _kept(setup, film, index_name(film.name, plan.key), plan_name(film.name))
+    return msgspec.msgpack.decode(content, type=FilmIndex)
+
+
+def _part(setup: Setup, film: FilmFile, found: FilmIndex, plan: Plan, number: str) -> FilmPart:
+    if number == WHOLE:
+        return whole_part(found)
+    parts = parts_of(found, plan.part_s)
+    if len(parts) != len(plan.parts):
+        setup.output.remove(plan_name(film.name))
+        raise _damaged(setup, film)
+    return parts[int(number)]
+
+
+def _keep(setup: Setup, name: str, content: bytes) -> None:
+    """Write what is read again by another task, or by another start, with a digest of it and of its name."""
+    setup.output.write(name, _digest(name, content) + content)
+
+
+def _kept(setup: Setup, film: FilmFile, name: str, *made_with: str) -> bytes:
+    """Read it; where it has gone or is not what was written, `SourceError` is raised, and the next start makes it anew.
+
+    `made_with`: the names of what is made together with it.
+    """
+    said = setup.output.read(name) or b""
+    digest, content = said[:_DIGEST_BYTES], said[_DIGEST_BYTES:]
+    if digest != _digest(name, content):
+        for each in (name, *made_with):
+            setup.output.remove(each)
+        raise _damaged(setup, film)
+    return content
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_BYTES, key=blake2b(os.fsencode(name), digest_size=64).digest()).digest()
 
 
 def _damaged(setup: Setup, film: FilmFile) -> SourceError:
     where = f"{setup.output.address}/{work_name(film.name)}"
     return SourceError(f"what was analysed of {film.name} is damaged in {where}; start the command again.")
-
-
-def _part(found: FilmIndex, plan: Plan, number: str) -> FilmPart:
-    return whole_part(found) if number == WHOLE else parts_of(found, plan.part_s)[int(number)]
 
 
 def _read(setup: Setup, name: str) -> bytes:

@@ -22,8 +22,9 @@ from ..supervision.arguments import Arguments
 from ..supervision.command import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..archive.cluster import Cluster
-    from ..archive.finding import FilmFile
     from ..archive.ledger import FilmState, Ledger
     from ..archive.progress import ArchiveView
     from ..archive.storage import Storage
@@ -117,6 +118,7 @@ def _archive(options: argparse.Namespace) -> int:
     # Ray, NumPy and PyAV: mistakes in the configuration are told before they are read.
     from ..archive.cluster import cluster_at
     from ..archive.dataset import has_pyarrow
+    from ..archive.estimate import estimated
     from ..archive.finding import films_of
     from ..archive.joining import unused_keys
     from ..archive.ledger import Ledger
@@ -140,57 +142,79 @@ def _archive(options: argparse.Namespace) -> int:
         cache_bytes=int(options.cache_gb * 1e9),
         dataset=has_pyarrow() and not options.no_dataset,
     )
+    if unused := unused_keys(pipeline):
+        view.say(f"the configuration has keys that an archive does not use: {', '.join(unused)}")
     with ExitStack() as held:
         held.callback(view.close)
-        if unused := unused_keys(pipeline):
-            view.say(f"the configuration has keys that an archive does not use: {', '.join(unused)}")
 
         def joined() -> Cluster:
             view.waits("starting Ray ..." if options.ray is None else f"joining the cluster at {options.ray} ...")
             return held.enter_context(cluster_at(options.ray, options.cores or cores()))
 
         if options.dry_run:
-            return _estimate(setup, films, joined(), options.price, view)
-        held.enter_context(ledger.storage.held())
-        states = ledger.begin(root, inputs, films)
-        for sentence in ledger.sentences:
-            view.say(sentence)
-        if not setup.dataset and not options.no_dataset:
-            view.say(f"there is no data set without pyarrow; with {installs('tables')} this command adds it")
-        for state in states:
-            state.lacks_tables &= setup.dataset
-        if all(state.done and not state.lacks_tables for state in states):
-            ledger.save(states)
-            wrote = _write_page(ledger, view)
-            _tell(states, {state.film.name for state in states}, 0.0, wrote, view)
-            return ExitStatus.DONE
-        cluster = joined()
+            status, lines = ExitStatus.DONE, estimated(films, joined(), setup, options.price, view)
+        else:
+            held.enter_context(ledger.storage.held())
+            states = _states(ledger.begin(root, inputs, films), ledger, setup, options, view)
+            status, lines = _work(joined, setup, ledger, states, view)
+    # Now that Ray has ended, nothing of it comes between these lines.
+    if lines and not view.is_quiet:
+        say(*lines)
+    return status
+
+
+def _states(
+    states: list[FilmState], ledger: Ledger, setup: Setup, options: argparse.Namespace, view: ArchiveView
+) -> list[FilmState]:
+    """How the films stand, after a person was told what there is to say of it."""
+    for sentence in ledger.sentences:
+        view.say(sentence)
+    if not setup.dataset and not options.no_dataset:
+        view.say(f"there is no data set without pyarrow; with {installs('tables')} this command adds it")
+    for state in states:
+        state.lacks_tables &= setup.dataset
+    return states
+
+
+def _work(
+    joined: Callable[[], Cluster], setup: Setup, ledger: Ledger, states: list[FilmState], view: ArchiveView
+) -> tuple[ExitStatus, list[str]]:
+    """Do all that is to be done; returns the exit status and what came of it, in lines."""
+    before = {state.film.name for state in states if state.done}
+    if all(state.done and not state.lacks_tables for state in states):
         ledger.save(states)
-        return _work(cluster, setup, ledger, states, view)
-
-
-def _work(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState], view: ArchiveView) -> int:
-    from ..archive.driver import Driver
-
-    began_s, before = time.monotonic(), {state.film.name for state in states if state.done}
-    left = f"{len(states) - len(before)} of " if before else ""
-    view.say(f"{left}{counted(len(states), 'film')} on {counted(cluster.cores, 'core')} → {ledger.storage.address}")
-    driver = Driver(states, ledger, cluster, cluster.put(setup), view)
+        return ExitStatus.DONE, _lines(states, before, 0.0, _write_page(ledger, view))
+    cluster = joined()
+    ledger.save(states)
+    began_s = time.monotonic()
     try:
-        driver.work()
-        ledger.save(states)
+        _analyse(cluster, setup, ledger, states, view)
     except FacepipeError as error:
         view.close()
         print(f"facepipe: {printable(str(error))} {GOES_ON}", file=sys.stderr)
-        return ExitStatus.FAILED
+        return ExitStatus.FAILED, []
     except KeyboardInterrupt:
         view.close()
         print(f"facepipe: Stopped. {GOES_ON}", file=sys.stderr)
         raise
     wrote = _write_page(ledger, view)
     view.close()
-    _tell(states, before, time.monotonic() - began_s, wrote, view)
-    return ExitStatus.FAILED if any(state.failed for state in states) else ExitStatus.DONE
+    failed = [state for state in states if state.failed]
+    if view.is_quiet:
+        for sentence in _reasons(failed):
+            print(f"facepipe: {printable(sentence)}", file=sys.stderr)
+    status = ExitStatus.FAILED if failed else ExitStatus.DONE
+    return status, _lines(states, before, time.monotonic() - began_s, wrote)
+
+
+def _analyse(cluster: Cluster, setup: Setup, ledger: Ledger, states: list[FilmState], view: ArchiveView) -> None:
+    from ..archive.driver import Driver
+
+    open_films = sum(not state.done for state in states)
+    left = f"{open_films} of " if open_films < len(states) else ""
+    view.say(f"{left}{counted(len(states), 'film')} on {counted(cluster.cores, 'core')} → {ledger.storage.address}")
+    Driver(states, ledger, cluster, cluster.put(setup), view).work()
+    ledger.save(states)
 
 
 def _write_page(ledger: Ledger, view: ArchiveView) -> list[str]:
@@ -213,11 +237,6 @@ def _write_page(ledger: Ledger, view: ArchiveView) -> list[str]:
     return [*names, f"{address}/{DATASET}/"] if has_tables else names
 
 
-def _tell(states: list[FilmState], before: set[str], took_s: float, wrote: list[str], view: ArchiveView) -> None:
-    if not view.is_quiet:
-        say(*_lines(states, before, took_s, wrote))
-
-
 def _lines(states: list[FilmState], before: set[str], took_s: float, wrote: list[str]) -> list[str]:
     """What came of it."""
     from ..view.progress import duration
@@ -235,12 +254,14 @@ def _lines(states: list[FilmState], before: set[str], took_s: float, wrote: list
         lines.append(f"{counted(len(before), 'film')} had been analysed before.")
     if failed:
         lines.append(f"{counted(len(failed), 'film')} cannot be analysed:")
-        lines += [
-            f"  {state.film.name}: {without_folders(state.failed, state.film.name)}" for state in failed[:FAILED_LISTED]
-        ]
-        if len(failed) > FAILED_LISTED:
-            lines.append(f"  and {len(failed) - FAILED_LISTED} more, in archive.json")
+        lines += [f"  {sentence}" for sentence in _reasons(failed)]
     return [*lines, f"Wrote {' and '.join(wrote)}."]
+
+
+def _reasons(failed: list[FilmState]) -> list[str]:
+    """Why films cannot be analysed, a line each."""
+    said = [f"{state.film.name}: {without_folders(state.failed, state.film.name)}" for state in failed[:FAILED_LISTED]]
+    return said + [f"and {len(failed) - FAILED_LISTED} more, in archive.json"] * (len(failed) > FAILED_LISTED)
 
 
 def _shown(storage: Storage) -> str:
@@ -249,15 +270,6 @@ def _shown(storage: Storage) -> str:
     if storage.folder is None or not storage.folder.is_relative_to(here) or storage.folder == here:
         return storage.address
     return str(storage.folder.relative_to(here))
-
-
-def _estimate(setup: Setup, films: list[FilmFile], cluster: Cluster, price: float | None, view: ArchiveView) -> int:
-    from ..archive.estimate import estimated
-
-    lines = estimated(films, cluster, setup, price, view)
-    view.close()
-    say(*lines)
-    return ExitStatus.DONE
 
 
 def _overrides(options: argparse.Namespace) -> list[Override]:

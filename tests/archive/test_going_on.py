@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import re
@@ -19,11 +20,11 @@ from stages.archive.joining import unused_keys
 from stages.archive.ledger import FilmState, Ledger
 from stages.archive.outcome import Failed, Trouble, outcome_of
 from stages.archive.progress import ArchiveView, Progress
-from stages.archive.storage import storage_at
+from stages.archive.storage import StorageError, storage_at
 from stages.archive.tasks import Setup, inputs_of
 from stages.config.schema import ConfigError
 from stages.plan import read_pipeline
-from tests.archive.archives import face_film, hashes, in_progress, states
+from tests.archive.archives import face_film, hashes, in_progress, manifest, states
 
 PIPELINE, FOLDER = read_pipeline(None, ["render.annotated=false"])
 
@@ -215,16 +216,56 @@ def test_an_archive_that_another_command_has_begun_since_is_not_written_over(fil
     assert (tmp_path / "output" / "archive.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("which", ["part", "index", "plan"])
-def test_what_is_damaged_on_the_disk_costs_one_film_another_start(films, whole, tmp_path, which):
+def one_part_more(plan: bytes) -> bytes:
+    said = json.loads(plan)
+    return json.dumps(said | {"parts": [*said["parts"], 1.0]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("which", "damage"),
+    [
+        pytest.param("-00000.part", lambda was: b"torn", id="part torn"),
+        pytest.param("-00000.part", lambda was: was[:-1] + bytes([was[-1] ^ 1]), id="a bit of a part"),
+        pytest.param(".index", lambda was: was[:-9], id="index torn"),
+        pytest.param(".index", None, id="index removed"),
+        pytest.param("plan.json", lambda was: b"torn", id="plan torn"),
+        pytest.param("plan.json", one_part_more, id="plan of another division"),
+    ],
+)
+def test_what_is_damaged_on_the_disk_costs_one_film_another_start(films, whole, tmp_path, which, damage):
     output = tmp_path / "output"
     with pytest.raises(KeyboardInterrupt):
-        start(films, output, HereAtOnce(most=4))
-    [damaged, *_] = [path for path in in_progress(output) if which in path.name]
-    damaged.write_bytes(b"torn")
+        start(films, output, HereAtOnce(most=5))
+    for damaged in [path for path in in_progress(output) if path.name.endswith(which)]:
+        damaged.write_bytes(damage(damaged.read_bytes())) if damage else damaged.unlink()
     start(films, output, HereAtOnce())
+    assert set(states(output).values()) <= {"done", "failed"}  # The others were analysed all the same.
     start(films, output, HereAtOnce())
     assert hashes(output) == whole[0] and in_progress(output) == []
+
+
+def test_the_part_of_another_film_is_not_taken_for_that_of_this_one(films, whole, tmp_path):
+    output = tmp_path / "output"
+    with pytest.raises(KeyboardInterrupt):
+        start(films, output, HereAtOnce(most=5))
+    parts = [path for path in in_progress(output) if path.name.endswith(".part")]
+    for one, other in zip(parts, [*parts[1:], parts[0]], strict=True):
+        one.rename(other.with_suffix(".moved"))
+    for moved in [path for path in in_progress(output) if path.suffix == ".moved"]:
+        moved.rename(moved.with_suffix(".part"))
+    for _ in range(len(parts) + 1):
+        start(films, output, HereAtOnce())
+    assert len(parts) > 1 and hashes(output) == whole[0]
+
+
+@pytest.mark.parametrize("changed", [{"films": [{"film": 5}]}, {"archive": ""}, {"root": None}, {"inputs": []}])
+def test_a_manifest_that_is_damaged_is_refused(films, tmp_path, changed):
+    output = tmp_path / "output"
+    with pytest.raises(KeyboardInterrupt):
+        start(films, output, HereAtOnce(most=0))
+    (output / "archive.json").write_text(json.dumps(manifest(output) | changed))
+    with pytest.raises(StorageError, match=r"archive\.json is damaged; put it back, or choose another --output"):
+        start(films, output, HereAtOnce())
 
 
 def test_an_output_that_cannot_be_written_ends_it(films, tmp_path, monkeypatch):

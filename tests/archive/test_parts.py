@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stages.archive.analysing import analyse
 from stages.archive.film import FilmPart, NotDivisible, index, parts_of, whole_part
-from stages.archive.joining import join
+from stages.archive.joining import WrongParts, join
 from stages.config.schema import Capture, Pipeline
 from stages.project import PROJECT
 from stages.sources.base import EmptyPart, SourceError
@@ -184,7 +184,7 @@ def test_parts_of_different_pictures_do_not_fit(tmp_path, analyst):
     assert len(first) == len(second) == 2
     with pytest.raises(NotDivisible):
         join(paths[0], films[0], [first[0], second[1]], analyst.pipeline, PROJECT, tmp_path / "out")
-    with pytest.raises(ValueError):
+    with pytest.raises(WrongParts):
         join(paths[0], films[0], first[:1], analyst.pipeline, PROJECT, tmp_path / "out")
 
 
