@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -10,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from ..config.schema import ConfigError
 from ..errors import reason
 from ..kinds import VIDEOS
+from ..layout import ANNOTATED, RUN
 from ..names import as_text, short
 from ..sources.listing import Listing, root_of
 from ..sources.spec import expanded, is_pattern, path_of
@@ -48,18 +51,31 @@ def films_of(patterns: Iterable[str], root: str | None = None, output: str | Non
     # By address: a film that two patterns mean is one.
     found = {film.address: film for pattern in patterns for film in _found(pattern, own)}
     films = sorted((_named(film, root) for film in found.values()), key=lambda film: film.name)
-    for before, film in zip(films, films[1:], strict=False):
-        if film.name == before.name or film.name.startswith(f"{before.name}/"):
-            raise ConfigError(
-                f"{shown(before.address)} and {shown(film.address)} would have results of one name; archive them into"
-                " two outputs."
-            )
+    refuse_alike(films)
     if reserved := next((film for film in films if PurePosixPath(film.name).parts[0] in RESERVED), None):
         raise ConfigError(
             f"{shown(reserved.address)} would have results of the name {reserved.name}, which an archive needs itself;"
             " name a folder above it."
         )
     return root, films
+
+
+def refuse_alike(films: list[FilmFile]) -> None:
+    """Raise `ConfigError` for a name that leads elsewhere, and where results would lie in the folder of others."""
+    by_name: dict[str, FilmFile] = {}
+    for film in films:
+        if not {"", ".", ".."}.isdisjoint(film.name.split("/")):  # A key of S3 may be anything.
+            raise ConfigError(
+                f"{shown(film.address)} would have results of the name {short(film.name)}, which leads elsewhere; name"
+                " the other films."
+            )
+        for name in (film.name, *map(str, PurePosixPath(film.name).parents)):
+            if name in by_name:
+                raise ConfigError(
+                    f"{shown(by_name[name].address)} and {shown(film.address)} would have results of one name; archive"
+                    " them into two outputs."
+                )
+        by_name[film.name] = film
 
 
 def is_there(film: FilmFile) -> FilmFile | None:
@@ -78,10 +94,13 @@ def is_there(film: FilmFile) -> FilmFile | None:
 def _found(pattern: str, own: str) -> Iterator[FilmFile]:
     path = _path(pattern)
     films = _in_store(pattern) if path is None else _on_disk(pattern, path)
-    films = [film for film in films if not film.address.startswith(own)]
+    films = list(films)
+    foreign = [film for film in films if not film.address.startswith(own)]
+    if films and not foreign:
+        raise ConfigError(f"{short(shown(pattern))}: all videos there are in the output; choose another --output.")
     if not films:
         raise ConfigError(f"{short(shown(pattern))}: no video is there (.mp4, .mkv, .mov, .avi and the like).")
-    yield from films
+    yield from foreign
 
 
 def _path(pattern: str) -> str | None:
@@ -114,17 +133,27 @@ def _in_store(pattern: str) -> Iterator[FilmFile]:
             found = {each["name"]: each for each in files.ls(path, detail=True)}
         else:
             found = {path: files.info(path)} if files.exists(path) else {}
+        # What runs have made is meant only where a person names that very folder.
+        folders = {_folder_of_outputs(name) for name in found if ANNOTATED not in path.split("/")} - {None}
+        runs = {folder for folder in folders if files.exists(f"{folder}/{RUN}")}
     for name, detail in found.items():
-        if detail["type"] == "file" and (_is_video(name) or len(found) == 1):
+        is_meant = len(found) == 1 or (_is_video(name) and _folder_of_outputs(name) not in runs)
+        if is_meant and detail["type"] == "file":
             path = f"/{name.lstrip('/')}" if place.startswith("/") else name.lstrip("/")
             address = name if is_url(name) else f"{scheme}://{path}"
             yield _of_store(name, address, detail)
 
 
+def _folder_of_outputs(name: str) -> str | None:
+    """The folder of the run that has made a video of this name, if it was one."""
+    folder, _, _ = name.rpartition("/")
+    return folder.removesuffix(f"/{ANNOTATED}") if folder.endswith(f"/{ANNOTATED}") else None
+
+
 def _of_path(name: str, path: str) -> FilmFile:
     found = os.stat(path)
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder")
+    if not stat.S_ISREG(found.st_mode):  # To open a FIFO would take for ever.
+        raise OSError(errno.EINVAL, "it is no file")
     return FilmFile(name, path, found.st_size, str(found.st_mtime_ns))
 
 

@@ -7,7 +7,7 @@
     .archive/parts/FILM/plan.json        how the film is divided
     .archive/parts/FILM/KEY.index        its frames by their time stamps
     .archive/parts/FILM/KEY-00012.part   the answers of one part
-    .archive/done/FILM.json             the film is finished: FILM/ is whole
+    .archive/done/FILM                   the film is finished: FILM/ is whole
 
 KEY names the version of the film, what it is analysed with, and its division: files of another one are never taken.
 """
@@ -30,7 +30,8 @@ def work_name(film: str) -> str:
 
 
 def done_name(film: str) -> str:
-    return f"{DONE}/{film}.json"
+    """The file that says so. It has the name of the film alone, which may be as long as a name can be."""
+    return f"{DONE}/{film}"
 
 
 def plan_name(film: str) -> str:

@@ -12,6 +12,7 @@ from ..errors import FacepipeError, reason, way_out
 from ..results.errors import ForeignFile
 from ..sources.refusal import SourceError
 from .film import NotDivisible
+from .storage import NameRefused
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -40,7 +41,7 @@ def outcome_of(function: Callable, *given: object) -> object:
         return function(*given)
     except NotDivisible as error:
         return Failed(Trouble.DIVISION, str(error))
-    except (SourceError, ForeignFile) as error:
+    except (SourceError, ForeignFile, NameRefused) as error:
         return Failed(Trouble.FILM, str(error))
     except FacepipeError as error:
         return Failed(Trouble.ARCHIVE, str(error))

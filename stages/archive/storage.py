@@ -41,6 +41,10 @@ class StorageFull(StorageError):
     """A disk is full, or a quota used up."""
 
 
+class NameRefused(StorageError):
+    """A file cannot have this name where it is to be written: it is too long, or has characters that cannot be."""
+
+
 class Storage(ABC):
     """The files below one root. Can be sent to other machines. Its methods raise `StorageError`."""
 
@@ -105,9 +109,12 @@ def in_a_sentence(what: str, *otherwise: str) -> Iterator[None]:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] in ("builtins", "stages"):
             raise  # A defect of ours.
         remedy = way_out(error, *(otherwise or ("look at the address, and at the rights to it",)))
-        is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        kind = StorageFull if is_full else StorageError
+        kind = _KINDS.get(getattr(error, "errno", None), StorageError)
         raise kind(f"cannot {what}: {reason(error)}; {remedy}.") from error
+
+
+_KINDS = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), StorageFull)
+_KINDS |= dict.fromkeys((errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL), NameRefused)
 
 
 class _Folder(Storage):

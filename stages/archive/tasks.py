@@ -23,7 +23,7 @@ from ..dependencies import installs
 from ..errors import FacepipeError
 from ..layout import RESULTS, RUN
 from ..plan import Plan as RunPlan
-from ..project import PROJECT
+from ..project import PROJECT, VERSION
 from ..report.digest import write_digest
 from ..running.preflight import refuse_without_encoder
 from ..sources.refusal import SourceError
@@ -58,6 +58,7 @@ class Setup:
     part_s: float
     cache_bytes: int
     dataset: bool = False  # whether the tables of all films are written
+    version: str = VERSION  # of facepipe
 
 
 def inputs_of(pipeline: Pipeline, folder: Path) -> dict:
@@ -235,6 +236,10 @@ def check_machine(setup: Setup) -> None:
     if setup.archive in _checked:
         return
     name = os.uname().nodename
+    if setup.version != VERSION:
+        raise WrongMachine(
+            f"{name} has facepipe {VERSION}, and the machine of the command {setup.version}; install that."
+        )
     try:
         inputs = inputs_of(setup.pipeline, _folder(setup))
     except FacepipeError as error:

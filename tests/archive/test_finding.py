@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from stages.archive.finding import films_of, is_there
+from stages.archive.finding import FilmFile, films_of, is_there, refuse_alike
 from stages.config.schema import ConfigError
 
 
@@ -53,6 +54,41 @@ def test_annotated_videos_of_the_archive_itself_are_no_films():
         files.pipe_file(name, b"1")
     found = films_of(["memory://films/**/*.mp4"], output="memory://films/results")[1]
     assert [film.name for film in found] == ["1.mp4"]
+
+
+def test_annotated_videos_of_any_run_in_a_store_are_no_films_unless_one_is_named():
+    files = fsspec.filesystem("memory")
+    for name in ("1.mp4", "annotated/2.mp4", "old/1.mp4/annotated/1.mp4", "old/1.mp4/run.json"):
+        files.pipe_file(f"/archived/{name}", b"1")
+    assert names(None, "memory://archived/**/*.mp4") == ["1.mp4", "annotated/2.mp4"]
+    assert names(None, "memory://archived/old/1.mp4/annotated/1.mp4") == ["1.mp4"]
+
+
+def test_an_output_that_holds_all_the_films_is_refused(films):
+    with pytest.raises(ConfigError, match="all videos there are in the output; choose another --output"):
+        films_of([f"{films}/**/*.mp4"], output=str(films))
+
+
+@pytest.mark.parametrize("key", ["a/../../1.mp4", "a//1.mp4", "./1.mp4"])
+def test_a_key_of_a_store_that_leads_elsewhere_is_refused(key):
+    address = f"memory:///keys/{key}"
+    with pytest.raises(ConfigError, match="leads elsewhere; name the other films"):
+        refuse_alike([FilmFile(key, address, 1, "")])
+
+
+def test_results_never_lie_in_the_folder_of_another_film():
+    names = ("a.mp4", "a.mp4-2.mp4", "a.mp4/x.mp4")  # In this order: the two are no neighbours.
+    with pytest.raises(ConfigError, match=r"a\.mp4 and .*x\.mp4 would have results of one name"):
+        refuse_alike([FilmFile(name, f"s3://films/{name}", 1, "") for name in names])
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "x.mp4")
+    (tmp_path / "y.mp4").mkdir()
+    with pytest.raises(ConfigError, match=r"x\.mp4 cannot be read: it is no file"):
+        films_of([str(tmp_path / "x.mp4")])
+    with pytest.raises(ConfigError, match="no video is there"):
+        films_of([f"{tmp_path}/*.mp4"])
 
 
 def test_in_an_archive_that_goes_on_names_stay_what_they_were(films):

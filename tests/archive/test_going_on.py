@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,6 +267,16 @@ def test_a_manifest_that_is_damaged_is_refused(films, tmp_path, changed):
     (output / "archive.json").write_text(json.dumps(manifest(output) | changed))
     with pytest.raises(StorageError, match=r"archive\.json is damaged; put it back, or choose another --output"):
         start(films, output, HereAtOnce())
+
+
+def test_a_name_may_be_as_long_as_a_file_can_have_and_a_longer_one_fails_that_film_alone(astronaut, tmp_path):
+    film = face_film(tmp_path / "films" / f"{'x' * 251}.mp4", astronaut, 5)
+    # In the name of its results are six characters for each byte that is no text.
+    shutil.copyfile(film, tmp_path / "films" / os.fsdecode(b"\xff" * 60 + b".mp4"))
+    for _ in range(2):
+        found = start(tmp_path / "films", tmp_path / "output", HereAtOnce())
+        assert sorted(states(tmp_path / "output").values()) == ["done", "failed"]
+        assert "File name too long" in next(state.failed for state in found if state.failed)
 
 
 def test_an_output_that_cannot_be_written_ends_it(films, tmp_path, monkeypatch):
