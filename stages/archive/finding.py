@@ -153,7 +153,7 @@ def _folder_of_outputs(name: str) -> str | None:
 def _of_path(name: str, path: str) -> FilmFile:
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):  # To open a FIFO would take for ever.
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no file")
     return FilmFile(name, path, found.st_size, str(found.st_mtime_ns))
 
 

@@ -61,12 +61,21 @@ def parser() -> Arguments:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("films", nargs="+", metavar="FILMS", help="files, folders, globs and addresses of fsspec")
     options.add_argument(
-        "--output", metavar="DIR", required=True, help="a folder, or an address of fsspec such as s3://BUCKET/DIR"
+        "films", nargs="+", metavar="FILMS", type=_given, help="files, folders, globs and addresses of fsspec"
     )
     options.add_argument(
-        "--ray", metavar="ADDRESS", help="HOST:PORT of a cluster of Ray, or auto (default: Ray is started here)"
+        "--output",
+        metavar="DIR",
+        type=_given,
+        required=True,
+        help="a folder, or an address of fsspec such as s3://BUCKET/DIR",
+    )
+    options.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        type=_given,
+        help="HOST:PORT of a cluster of Ray, or auto (default: Ray is started here)",
     )
     options.add_argument("--cores", metavar="N", type=_count, help="without --ray: use N cores of this machine")
     options.add_argument("--config", metavar="FILE", help="the configuration (default: the included pipeline.yaml)")
@@ -280,6 +289,12 @@ def _overrides(options: argparse.Namespace) -> list[Override]:
     ]
     annotated = Override("render.annotated", options.annotated, "--annotated")
     return [annotated, *map(Override.parse, options.set), *short]
+
+
+def _given(text: str) -> str:
+    if text.strip():
+        return text
+    raise argparse.ArgumentTypeError("it is empty; is a variable of the shell not set?")
 
 
 def _count(text: str) -> int:

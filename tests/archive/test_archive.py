@@ -56,8 +56,9 @@ def test_an_archive_has_the_results_of_the_ordinary_pipeline_and_lists_what_cann
     folder = shutil.copytree(films, tmp_path / "films")
     (folder / "broken.mp4").write_text("no film")
     output = tmp_path / "output"
-    ran = archived(f"{folder}/**/*.mp4", "--output", output, PARTS)
+    ran = archived(f"{folder}/**/*.mp4", "--output", output, PARTS, "--set=render.web=8601")
     assert ran.returncode == 1, ran.stderr
+    assert "an archive does not use: render.web" in ran.stderr
     assert all(line.startswith("facepipe: ") for line in ran.stderr.splitlines()), "nothing of Ray's own log"
     assert f"Wrote {output}/archive.html and {output}/dataset/." in ran.stdout
     assert "broken.mp4: broken.mp4 " in ran.stdout and "is not a video" in ran.stdout
@@ -94,6 +95,8 @@ def test_without_the_extra_a_sentence_names_the_command_that_installs_it(tmp_pat
     [
         (["nothing/*.mp4"], "nothing/*.mp4: no video is there"),
         (["x.mp4", "--ray=auto", "--cores=2"], "leave one out"),
+        (["x.mp4", "--ray="], "it is empty"),
+        ([""], "it is empty"),
         (["x.mp4", "--price=1"], "add --dry-run"),
         (["x.mp4", "--part-minutes=0"], "is not a number above 0"),
         (["x.mp4", "--cache-gb=1e308"], "is more than"),
