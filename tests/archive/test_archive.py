@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.commands import archive
@@ -141,6 +145,36 @@ def test_a_driver_that_is_killed_is_started_again_and_goes_on(many, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert hashes(output) == expected and in_progress(output) == []
     assert all(path.stat().st_mtime_ns == at for path, at in kept.items() if path.exists())
+
+
+@pytest.mark.long
+def test_a_film_that_ends_every_process_is_listed_and_the_others_are_analysed(films, tmp_path):
+    poison, output = films / "a" / "clip.mp4", tmp_path / "output"
+    with archiving(f"{films}/**/*.mp4", "--output", output, PARTS) as process:
+        said: list[tuple[str, str]] = []
+        reader = threading.Thread(target=lambda: said.append(process.communicate()))
+        reader.start()
+        while reader.is_alive():
+            for worker in workers_that_read(poison, process.pid):
+                worker.kill()
+            reader.join(0.2)
+    [(out, err)] = said
+    assert process.returncode == 1, err
+    assert states(output) == {"a/clip.mp4": "failed", "b/clip.mp4": "done"}
+    assert "a/clip.mp4: its process or its machine was lost 6 times." in out
+    assert all(line.startswith("facepipe: ") for line in err.splitlines()) and "raylet" not in out
+    ran = archived(f"{films}/**/*.mp4", "--output", output, PARTS)
+    assert ran.returncode == 0, ran.stderr
+    assert hashes(output)["a/clip.mp4"] == digest(plain(poison, tmp_path / "plain"))
+
+
+def workers_that_read(film: Path, driver: int) -> Iterator[psutil.Process]:
+    """The processes below that of a command that have a film open."""
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(driver).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # It has ended since, or was only begun.
+                if any(file.path == str(film) for file in process.open_files()):
+                    yield process
 
 
 @pytest.mark.long
