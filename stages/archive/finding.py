@@ -95,7 +95,9 @@ def _found(pattern: str, own: str) -> Iterator[FilmFile]:
     path = _path(pattern)
     films = _in_store(pattern) if path is None else _on_disk(pattern, path)
     films = list(films)
-    foreign = [film for film in films if not film.address.startswith(own)]
+    # As an output is shown: without user and password.
+    of_url = (lambda film: shown(film.address)) if path is None else (lambda film: film.address)
+    foreign = [film for film in films if not of_url(film).startswith(own)]
     if films and not foreign:
         raise ConfigError(f"{short(shown(pattern))}: all videos there are in the output; choose another --output.")
     if not films:
@@ -123,7 +125,6 @@ def _on_disk(pattern: str, path: str) -> Iterator[FilmFile]:
 
 
 def _in_store(pattern: str) -> Iterator[FilmFile]:
-    scheme, _, place = pattern.partition("://")
     with in_a_sentence(f"read {shown(pattern)}"):
         files, path = opened(pattern)
         is_glob = any(character in path for character in WILD)
@@ -139,9 +140,18 @@ def _in_store(pattern: str) -> Iterator[FilmFile]:
     for name, detail in found.items():
         is_meant = len(found) == 1 or (_is_video(name) and _folder_of_outputs(name) not in runs)
         if is_meant and detail["type"] == "file":
-            path = f"/{name.lstrip('/')}" if place.startswith("/") else name.lstrip("/")
-            address = name if is_url(name) else f"{scheme}://{path}"
-            yield _of_store(name, address, detail)
+            yield _of_store(name, _address(name, pattern, path), detail)
+
+
+def _address(name: str, pattern: str, path: str) -> str:
+    """The address of a file by its name in its store; `path`: what this store calls what the pattern says.
+
+    Names there begin with the bucket, or with a folder of the host that the pattern names: what is before it stays.
+    """
+    given, inside = pattern.rstrip("/"), path.lstrip("/")
+    if is_url(name) or not given.endswith(inside):
+        return name if is_url(name) else f"{given.partition('://')[0]}://{name.lstrip('/')}"
+    return given.removesuffix(inside) + name.lstrip("/")
 
 
 def _folder_of_outputs(name: str) -> str | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.utils import infer_storage_options
 
 from stages.archive.finding import FilmFile, films_of, is_there, refuse_alike
 from stages.config.schema import ConfigError
@@ -54,6 +56,26 @@ def test_annotated_videos_of_the_archive_itself_are_no_films():
         files.pipe_file(name, b"1")
     found = films_of(["memory://films/**/*.mp4"], output="memory://films/results")[1]
     assert [film.name for film in found] == ["1.mp4"]
+
+
+class OfAHost(MemoryFileSystem):
+    """A store whose names are paths on a host, as with sftp and smb."""
+
+    protocol, store, pseudo_dirs = "ofahost", {}, [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(infer_storage_options(path)["path"])
+
+
+@pytest.mark.parametrize("pattern", ["films/**/*.mp4", "films/a/*", "films/a/", "films/a/1.mp4"])
+def test_a_film_on_a_host_keeps_the_host_in_its_address(pattern):
+    fsspec.register_implementation("ofahost", OfAHost, clobber=True)
+    fsspec.filesystem("ofahost").pipe_file("/films/a/1.mp4", b"1")
+    fsspec.filesystem("ofahost").pipe_file("/films/out/1.mp4", b"1")
+    _, [film] = films_of([f"ofahost://anna:secret@host:22/{pattern}"], output="ofahost://host:22/films/out")
+    assert film.address == "ofahost://anna:secret@host:22/films/a/1.mp4"
+    assert is_there(film) == film
 
 
 def test_annotated_videos_of_any_run_in_a_store_are_no_films_unless_one_is_named():
