@@ -51,7 +51,10 @@ def on_this_machine(film: FilmFile, most_bytes: int, above: Path | None = None) 
             if path.exists():
                 now_ns = time.time_ns()
                 os.utime(place, ns=(now_ns, now_ns))  # The one that was used longest ago is removed first.
-                yield path
+                try:
+                    yield path
+                except SourceError as error:  # A person knows the film by its address.
+                    raise SourceError(str(error).replace(str(path), shown(film.address))) from error
                 return
         with _held(place, fcntl.LOCK_EX):
             if not path.exists():

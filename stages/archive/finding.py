@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +20,20 @@ from ..sources.spec import expanded, is_pattern, path_of
 from ..sources.urls import is_url
 from .names import RESERVED
 from .storage import WILD, in_a_sentence, opened, shown
+
+_LOGIN = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
+# What stores call the version of a file, or when it was changed: S3, Azure, Google; sftp and disks, smb, webdav, ftp.
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "mtime",
+    "last_write_time",
+    "modified",
+    "modify",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +61,8 @@ def films_of(patterns: Iterable[str], root: str | None = None, output: str | Non
     for an address that cannot be read.
     """
     patterns = list(patterns)
-    root = root or _common([_root(pattern) for pattern in patterns])
-    own = f"{output.rstrip('/')}/" if output else "\0"
+    root = root or without_login(_common([_root(pattern) for pattern in patterns]))
+    own = f"{without_login(output).rstrip('/')}/" if output else "\0"
     # By address: a film that two patterns mean is one.
     found = {film.address: film for pattern in patterns for film in _found(pattern, own)}
     films = sorted((_named(film, root) for film in found.values()), key=lambda film: film.name)
@@ -78,6 +93,11 @@ def refuse_alike(films: list[FilmFile]) -> None:
         by_name[film.name] = film
 
 
+def without_login(address: str) -> str:
+    """An address without user and password, which are nobody's business; a path as it is."""
+    return _LOGIN.sub(r"\1", address)
+
+
 def is_there(film: FilmFile) -> FilmFile | None:
     """The same film as it is now; None where it has gone. Raises `StorageError`."""
     with in_a_sentence(f"read {shown(film.address)}"):
@@ -95,9 +115,7 @@ def _found(pattern: str, own: str) -> Iterator[FilmFile]:
     path = _path(pattern)
     films = _in_store(pattern) if path is None else _on_disk(pattern, path)
     films = list(films)
-    # As an output is shown: without user and password.
-    of_url = (lambda film: shown(film.address)) if path is None else (lambda film: film.address)
-    foreign = [film for film in films if not of_url(film).startswith(own)]
+    foreign = [film for film in films if not without_login(film.address).startswith(own)]
     if films and not foreign:
         raise ConfigError(f"{short(shown(pattern))}: all videos there are in the output; choose another --output.")
     if not films:
@@ -138,7 +156,8 @@ def _in_store(pattern: str) -> Iterator[FilmFile]:
         folders = {_folder_of_outputs(name) for name in found if ANNOTATED not in path.split("/")} - {None}
         runs = {folder for folder in folders if files.exists(f"{folder}/{RUN}")}
     for name, detail in found.items():
-        is_meant = len(found) == 1 or (_is_video(name) and _folder_of_outputs(name) not in runs)
+        is_hidden = "/." in name and "/." not in path
+        is_meant = len(found) == 1 or (_is_video(name) and not is_hidden and _folder_of_outputs(name) not in runs)
         if is_meant and detail["type"] == "file":
             yield _of_store(name, _address(name, pattern, path), detail)
 
@@ -168,8 +187,8 @@ def _of_path(name: str, path: str) -> FilmFile:
 
 
 def _of_store(name: str, address: str, detail: dict) -> FilmFile:
-    named = (detail.get(key) for key in ("ETag", "etag", "LastModified", "mtime", "updated", "last_modified"))
-    return FilmFile(name, address, detail.get("size") or 0, str(next(filter(None, named), "")).strip('"'))
+    version = next(filter(None, map(detail.get, _VERSIONS)), "")
+    return FilmFile(name, address, detail.get("size") or 0, str(version).strip('"'))
 
 
 def _is_video(name: str) -> bool:
@@ -201,10 +220,10 @@ def _common(roots: list[str]) -> str:
 
 def _named(film: FilmFile, root: str) -> FilmFile:
     """The same with its name below this folder."""
-    above = root.rstrip("/") + "/"
-    if not film.address.startswith(above):
+    above, address = root.rstrip("/") + "/", without_login(film.address)
+    if not address.startswith(above):
         raise ConfigError(
             f"{shown(film.address)} does not lie below {shown(root)}, from which the names in this archive count;"
             " archive it into another output."
         )
-    return replace(film, name=as_text(film.address.removeprefix(above)))
+    return replace(film, name=as_text(address.removeprefix(above)))

@@ -108,6 +108,14 @@ def test_a_film_of_this_machine_is_read_where_it_lies(tmp_path):
         assert used == path
 
 
+def test_what_is_wrong_with_a_copy_is_said_of_the_film(films, tmp_path):
+    with (
+        pytest.raises(SourceError, match=rf"^local://{tmp_path}/store/1\.mp4 is no video\.$"),
+        on_this_machine(films[1], SIZE, tmp_path) as path,
+    ):
+        raise SourceError(f"{path} is no video.")
+
+
 @pytest.mark.parametrize("change", ["write", "replace", "remove"])
 def test_a_film_of_this_machine_that_is_changed_while_it_is_read_is_refused(tmp_path, change):
     path = tmp_path / "x.mp4"

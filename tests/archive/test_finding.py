@@ -73,7 +73,10 @@ def test_a_film_on_a_host_keeps_the_host_in_its_address(pattern):
     fsspec.register_implementation("ofahost", OfAHost, clobber=True)
     fsspec.filesystem("ofahost").pipe_file("/films/a/1.mp4", b"1")
     fsspec.filesystem("ofahost").pipe_file("/films/out/1.mp4", b"1")
-    _, [film] = films_of([f"ofahost://anna:secret@host:22/{pattern}"], output="ofahost://host:22/films/out")
+    fsspec.filesystem("ofahost").pipe_file("/films/.archive/1.mp4", b"1")
+    root, [film] = films_of([f"ofahost://anna:secret@host:22/{pattern}"], output="ofahost://host:22/films/out")
+    assert root.startswith("ofahost://host:22/films") and "secret" not in root  # It is written into archive.json.
+    assert film.name in ("a/1.mp4", "1.mp4")
     assert film.address == "ofahost://anna:secret@host:22/films/a/1.mp4"
     assert is_there(film) == film
 
