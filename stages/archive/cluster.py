@@ -133,7 +133,9 @@ def _connect(address: str | None, cores: int, folder: str | None) -> None:
             ray.init(HERE, **here, **told)
     except Exception as error:  # Where a start takes too long, Ray raises no class of its own.
         if address is None:
-            raise ClusterError(f"Ray does not start on this machine: {reason(error)}.") from error
+            raise ClusterError(
+                f"Ray does not start on this machine: {reason(error)}; start the command again when it has less to do."
+            ) from error
         raise ClusterError(
             f"there is no Ray cluster at {address} that this machine can join: {reason(error)}; run the command on a"
             " machine of the cluster, or leave --ray out to use this machine alone."
