@@ -167,7 +167,7 @@ def _archive(options: argparse.Namespace) -> int:
             states = _states(ledger.begin(root, inputs, films), ledger, setup, options, view)
             status, lines = _work(joined, setup, ledger, states, view)
     # Now that Ray has ended, nothing of it comes between these lines.
-    if lines and not view.is_quiet:
+    if lines and (options.dry_run or not view.is_quiet):
         say(*lines)
     return status
 
