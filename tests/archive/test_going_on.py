@@ -22,7 +22,7 @@ from stages.archive.ledger import FilmState, Ledger
 from stages.archive.outcome import Failed, Trouble, outcome_of
 from stages.archive.progress import ArchiveView, Progress
 from stages.archive.storage import StorageError, storage_at
-from stages.archive.tasks import Setup, inputs_of
+from stages.archive.tasks import Setup, WrongMachine, check_machine, inputs_of
 from stages.config.schema import ConfigError
 from stages.plan import read_pipeline
 from tests.archive.archives import face_film, hashes, in_progress, manifest, states
@@ -176,6 +176,13 @@ def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp
     name = re.escape(changed.partition("=")[0])
     with pytest.raises(ConfigError, match=f"begun with another {name}; choose another --output"):
         start(films, tmp_path / "output", HereAtOnce(), pipeline=other)
+
+
+def test_a_machine_with_another_version_of_facepipe_is_refused(tmp_path):
+    inputs = inputs_of(PIPELINE, FOLDER)
+    setup = Setup("another", storage_at(str(tmp_path)), PIPELINE, FOLDER, inputs, 1.0, 10**9, version="0.0.1")
+    with pytest.raises(WrongMachine, match=r"has facepipe .*, and the machine of the command 0\.0\.1; install that"):
+        check_machine(setup)
 
 
 def test_a_folder_that_holds_something_else_is_refused(films, tmp_path):
