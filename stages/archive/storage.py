@@ -28,6 +28,7 @@ from ..sources.urls import is_url, public, public_path
 from .names import LOCK
 
 WILD = "*?["  # what makes a pattern of a name
+_COLONS = "\0\0"
 
 # With these a file is put as a whole under its name; with all others it gets its name when it is whole.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
@@ -306,7 +307,9 @@ def opened(address: str) -> tuple:
     try:
         from fsspec.core import url_to_fs
 
-        files, path = url_to_fs(address)
+        # fsspec takes what is behind :: for another address.
+        is_name = "://" in address.partition("::")[0]
+        files, path = url_to_fs(address.replace("::", _COLONS) if is_name else address)
     except ImportError as error:  # fsspec names the package that it needs, and wraps the error that does.
         cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
         raise StorageError(missing(cause) or f"{shown(address)} cannot be used: {reason(error)}.") from error
@@ -314,7 +317,7 @@ def opened(address: str) -> tuple:
         raise StorageError(
             f"{shown(address)} cannot be used: {reason(error)}; write a path, or an address such as s3://BUCKET/FOLDER."
         ) from error
-    return files, path.rstrip("/")
+    return files, path.rstrip("/").replace(_COLONS, "::")
 
 
 def _protocols(files) -> tuple[str, ...]:

@@ -124,11 +124,11 @@ def test_in_an_archive_that_goes_on_names_stay_what_they_were(films):
 
 def test_addresses_of_fsspec_are_named_alike():
     files = fsspec.filesystem("memory")
-    for name in ("/bucket/a/1.mp4", "/bucket/a/b/2.mp4", "/bucket/a/notes.txt"):
+    for name in ("/bucket/a/1.mp4", "/bucket/a/b/2.mp4", "/bucket/a/notes.txt", "/bucket/a/x::y.mp4"):
         files.pipe_file(name, b"12345")
     root, found = films_of(["memory://bucket/a/**"])
-    assert [film.name for film in found] == ["1.mp4", "b/2.mp4"]
-    assert [film.size for film in found] == [5, 5]
+    assert [film.name for film in found] == ["1.mp4", "b/2.mp4", "x::y.mp4"]
+    assert [film.size for film in found] == [5, 5, 5] and is_there(found[2]) == found[2]
     assert names(root, "memory://bucket/a/b/2.mp4") == ["b/2.mp4"]
     assert is_there(found[0]).stamp == found[0].stamp
 
