@@ -29,6 +29,7 @@ from .names import LOCK
 
 WILD = "*?["  # what makes a pattern of a name
 _COLONS = "\0\0"
+_NEW = "new-"
 
 # With these a file is put as a whole under its name; with all others it gets its name when it is whole.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
@@ -150,10 +151,14 @@ class _Folder(Storage):
 
     @contextmanager
     def new_run(self, name: str, work: str) -> Iterator[Path]:
-        path = self.root / name
-        temporary = self.root / work / f"new-{uuid.uuid4().hex[:12]}"
+        path, above = self.root / name, self.root / work
+        temporary = above / f"{_NEW}{uuid.uuid4().hex[:12]}"
         with in_a_sentence(f"write {path}"):
-            temporary.mkdir(parents=True)
+            above.mkdir(parents=True, exist_ok=True)
+            for left in above.iterdir():  # By a process that was killed: with annotated videos it may be much.
+                if left.name.startswith(_NEW):
+                    shutil.rmtree(left, ignore_errors=True)
+            temporary.mkdir()
         try:
             yield temporary
             with in_a_sentence(f"write {path}"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +109,16 @@ def test_a_file_of_others_with_the_name_of_a_new_one_is_not_replaced(storage):
     with pytest.raises(ForeignFile, match=r"film\.mp4/digest\.json was not written by facepipe; move it away"):
         write_run(storage, {"results.jsonl": b"2", "digest.json": b"2"})
     assert content_of(storage) == before
+
+
+def test_what_killed_processes_have_begun_of_a_run_is_removed(tmp_path):
+    storage = storage_at(str(tmp_path))
+    storage.write("work/KEY-00000.part", b"1")
+    with contextlib.suppress(KeyboardInterrupt), storage.new_run("film.mp4", "work") as folder:
+        shutil.copytree(folder, folder.with_name(folder.name + "-killed"))
+        raise KeyboardInterrupt
+    with storage.new_run("film.mp4", "work") as folder:
+        assert sorted(os.listdir(tmp_path / "work")) == ["KEY-00000.part", folder.name]
 
 
 def test_a_run_that_fails_leaves_the_former_one(storage):
