@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import threading
 import time
 import uuid
@@ -146,15 +147,21 @@ class _Follower:
     def __init__(self, watch: ConfigWatch, pipeline: Pipeline, put: Put):
         self._watch, self._put = watch, put
         self._last = pipeline  # what the file said last
-        self._seen = self._stamp()
+        self._seen: tuple | None = None  # Not that of now: it may have changed while the processes started.
         self._read: dict[str, str | int] = dict(pipeline.sources)  # as far as it follows from the file
+        self._asked: set[str] = set()  # not answered yet: a camera takes its time to open
+        self._refused: set[tuple[str, str | int | None]] = set()  # not asked again before the file changes
+        self._answers: SimpleQueue[tuple[str, str | int | None, bool]] = SimpleQueue()  # filled by the launcher
 
     def look(self) -> None:
         """Look whether the file has changed."""
         stamp = self._stamp()
+        is_answered = self._note_answers()
         if stamp is None or stamp == self._seen:  # An editor may have taken it away for a moment.
+            if is_answered:  # The file may have changed again before that.
+                self._compare()
             return
-        self._seen, name = stamp, self._watch.path.name
+        self._seen = stamp
         try:
             wanted = self._watch.read()
         except FacepipeError as error:
@@ -162,36 +169,59 @@ class _Follower:
             return
         last, self._last = self._last, wanted
         if _but_sources(wanted) != _but_sources(last):
+            name = self._watch.path.name
             self._put(Remark(f"{name} was changed: while a run goes on, only sources are added and removed by it"))
+        self._refused.clear()
+        self._compare()
+
+    def _compare(self) -> None:
+        """Ask for what the file says and is not so; one change of a source after the other."""
+        wanted = self._last
         for source in [source for source in self._read if source not in wanted.sources]:
-            self._ask(Request("remove", self._answer(source, None), source))
+            self._ask("remove", source, None)
         for source, spec in wanted.sources.items():
             if source not in self._read:
-                areas = wanted.zones.get(source, {}), wanted.lines.get(source, {})
-                self._ask(Request("add", self._answer(source, spec), source, spec, *areas))
-            elif self._read[source] != spec:
-                self._put(Remark(f"{name}: {source} is another source now; give that another name"))
+                self._ask("add", source, spec, wanted.zones.get(source, {}), wanted.lines.get(source, {}))
+            elif self._read[source] != spec and (source, spec) not in self._refused:
+                self._refused.add((source, spec))
+                self._put(Remark(f"{self._watch.path.name}: {source} is another source now; give that another name"))
 
-    def _ask(self, request: Request) -> None:
-        self._put(request)
+    def _ask(self, action: str, source: str, spec: str | int | None, *areas: dict) -> None:
+        if source not in self._asked and (source, spec) not in self._refused:
+            self._asked.add(source)
+            said = () if spec is None else (spec, *areas)
+            self._put(Request(action, self._answer(source, spec), source, *said))
 
     def _answer(self, source: str, spec: str | int | None) -> Callable[[bool, list[str]], None]:
         def answer(is_done: bool, lines: list[str]) -> None:
-            if is_done and spec is None:
-                self._read.pop(source, None)
-            elif is_done:
-                self._read[source] = spec
+            self._answers.put((source, spec, is_done))
             for line in lines:
                 self._watch.say(line.rstrip("."))
 
         return answer
+
+    def _note_answers(self) -> bool:
+        """Note what has become of what was asked; returns whether anything has."""
+        before = len(self._asked)
+        with contextlib.suppress(Empty):
+            while True:
+                source, spec, is_done = self._answers.get_nowait()
+                self._asked.discard(source)
+                if not is_done:
+                    self._refused.add((source, spec))
+                elif spec is None:
+                    self._read.pop(source, None)
+                else:
+                    self._read[source] = spec
+        return len(self._asked) < before
 
     def _stamp(self) -> tuple | None:
         try:
             found = os.stat(self._watch.path)
         except OSError:
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        is_file = stat.S_ISREG(found.st_mode)  # A pipe holds nothing any more.
+        return (found.st_ino, found.st_size, found.st_mtime_ns) if is_file else None
 
 
 def _but_sources(pipeline: Pipeline) -> Pipeline:

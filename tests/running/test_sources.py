@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from stages.config.load import read_config
 from stages.config.schema import ConfigError, Pipeline
 from stages.config.settings import Settings, SourceChanges, SourceSettings
 from stages.errors import FacepipeError
@@ -16,7 +17,7 @@ from stages.locks import locked
 from stages.results.manifest import Manifest
 from stages.results.run_file import RunFile
 from stages.running.job import Job, RunOptions
-from stages.running.requests import ask, heard
+from stages.running.requests import ConfigWatch, ask, heard
 from stages.running.sources import RunAdmission, as_changed, inputs_as_changed
 from stages.supervision.run_sources import Request, RunSources
 
@@ -151,3 +152,61 @@ def test_sources_come_and_go_in_any_order_and_one_that_is_refused_is_in_nobodys_
     ]
     assert list(sources.told()["pipeline"].sources) == ["door", "gate", "yard"]
     assert len({settings.binds for settings in started}) == 3
+
+
+@contextmanager
+def following(folder, path):
+    """A run in this folder that follows the sources of a file, without any processes; gives what it is asked."""
+    asked: SimpleQueue = SimpleQueue()
+    watch = ConfigWatch(path, lambda: read_config(path.read_text(), path.name), lambda sentence: None)
+    with locked(folder / LOCK), heard(folder, read_config(path.read_text(), path.name), watch, asked.put):
+        yield asked
+
+
+def replaced(path, **sources: int) -> None:
+    path.with_suffix(".new").write_text(json.dumps({"sources": sources}))
+    path.with_suffix(".new").replace(path)
+
+
+def test_a_file_that_changes_while_a_source_comes_or_goes_is_what_the_run_reads_in_the_end(tmp_path):
+    path = tmp_path / "house.yaml"
+    replaced(path, door=0, yard=1)
+    with following(tmp_path, path) as asked:
+        replaced(path, door=0, yard=1, gate=2)
+        add = asked.get(timeout=10)
+        replaced(path, door=0)  # gate is not open yet
+        remove = asked.get(timeout=10)
+        assert [(each.action, each.name) for each in (add, remove)] == [("add", "gate"), ("remove", "yard")]
+        add.answer(True, ["gate is read from now on: 2."])
+        back = asked.get(timeout=10)
+        assert (back.action, back.name) == ("remove", "gate")
+        replaced(path, door=0, yard=1)  # yard is not finished yet
+        remove.answer(True, ["yard is not read any more; its results are whole."])
+        back.answer(True, ["gate is not read any more; its results are whole."])
+        again = asked.get(timeout=10)
+        assert (again.action, again.name, again.spec) == ("add", "yard", 1)
+
+
+def test_a_source_that_is_refused_is_asked_for_again_only_when_the_file_changes(tmp_path):
+    path = tmp_path / "house.yaml"
+    replaced(path, door=0, yard=1)
+    with following(tmp_path, path) as asked:
+        replaced(path, door=0, yard=1, gate=2, lane=3)
+        gate, lane = asked.get(timeout=10), asked.get(timeout=10)
+        gate.answer(False, ["no camera 2."])
+        lane.answer(True, ["lane is read from now on: 3."])
+        replaced(path, door=0, yard=1, gate=2)
+        remove, gate = sorted((asked.get(timeout=10), asked.get(timeout=10)), key=lambda each: each.action != "remove")
+        assert [(each.action, each.name) for each in (remove, gate)] == [("remove", "lane"), ("add", "gate")]
+    assert asked.empty()
+
+
+def test_a_change_while_the_processes_start_counts(tmp_path):
+    path = tmp_path / "house.yaml"
+    replaced(path, door=0, yard=1)
+    watch = ConfigWatch(path, lambda: read_config(path.read_text(), path.name), lambda sentence: None)
+    asked: SimpleQueue = SimpleQueue()
+    replaced(path, door=0, yard=1, gate=2)
+    with locked(tmp_path / LOCK), heard(tmp_path, BEGUN, watch, asked.put):
+        came = asked.get(timeout=10)
+        assert (came.action, came.name) == ("add", "gate")
