@@ -57,7 +57,9 @@ def parser() -> Arguments:
     options.add_argument(
         "--serve", action="store_true", help="also `facepipe serve`, which answers about the runs; see docs/http.md"
     )
-    options.add_argument("--image", metavar="NAME", default=usual.image, help=f"containers (default: {usual.image})")
+    options.add_argument(
+        "--image", metavar="NAME", type=_image, default=usual.image, help=f"containers (default: {usual.image})"
+    )
     options.add_argument(
         "--namespace",
         metavar="NAME",
@@ -80,7 +82,11 @@ def parser() -> Arguments:
         help=f"Kubernetes: the namespace of Prometheus (default: {usual.monitoring})",
     )
     options.add_argument(
-        "--python", metavar="FILE", default=usual.python, help="systemd: the Python of the machines (default: this one)"
+        "--python",
+        metavar="FILE",
+        type=_python,
+        default=usual.python,
+        help="systemd: the Python of the machines (default: this one)",
     )
     return options
 
@@ -129,3 +135,15 @@ def _size(text: str) -> str:
     if re.fullmatch(r"[1-9]\d{0,8}(Mi|Gi|Ti|M|G|T)", text):
         return text
     raise argparse.ArgumentTypeError(f"{text} is not a size in Kubernetes; write one such as 50Gi")
+
+
+def _image(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text} is not the name of an image; write one such as registry.lan/facepipe:1")
+
+
+def _python(text: str) -> str:
+    if re.fullmatch(r"/[^\0-\x1f\x7f\"'\\$]+", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text} is not an absolute path without quotes, $ and \\; systemd needs one")

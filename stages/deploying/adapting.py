@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..config.connections import is_stored
 from ..config.schema import ConfigError, Pipeline
 from ..plan import find_models
 from ..project import PROJECT
+from ..sources.refusal import SourceError, address_of
 from ..sources.spec import camera_of, expanded, is_pattern, path_of
 from ..sources.urls import is_url, public
 from ..transport.addresses import IPC
@@ -25,6 +27,9 @@ KEYS = {KUBERNETES: f"{RUNTIME}/keys", COMPOSE: "/etc/facepipe-keys", SYSTEMD: "
 TOKEN = "/etc/facepipe-token"  # the folder with the token of `facepipe serve`, in a container
 SECRETS = {KUBERNETES: "/etc/facepipe-secrets", COMPOSE: "/run/secrets"}  # a file for each environment variable
 MEDIA = "/media"  # the volume with files that are read, in Kubernetes
+_SENT = ("udp", "rtp")  # schemes of what is sent to a machine that does not ask for it
+_OF_THE_IMAGE = ("/bin", "/lib", "/opt/facepipe", "/sbin", "/usr")
+_CLOSED = (CONFIG, RUNTIME, KEYS[COMPOSE], TOKEN, "/run/secrets", "/dev", "/proc", "/sys")  # nothing is mounted below
 _CERTIFICATES = ("ca", "certificate", "key")
 
 
@@ -107,6 +112,7 @@ class _Adapter:
             )
         path = path_of(spec)
         if path is None:
+            self._refuse_address(key, spec)
             # A link such as /dev/v4l/by-id/... is not in a container, which has /dev/video2.
             return camera_of(spec) if self._target == COMPOSE and camera_of(spec) is not None else spec
         path = path.removeprefix("./")
@@ -117,8 +123,26 @@ class _Adapter:
             self.needs.films[inside] = path
             return f"{MEDIA}/{inside}"
         absolute = os.path.abspath(path)
-        self.needs.folders.add(_fixed(absolute) if is_pattern(spec) else os.path.dirname(absolute))
+        folder = absolute if os.path.isdir(absolute) else os.path.dirname(absolute)
+        folder = _fixed(absolute) if is_pattern(spec) else folder
+        if self._target == COMPOSE:
+            _refuse_hidden(key, folder)
+        self.needs.folders.add(folder)
         return absolute
+
+    def _refuse_address(self, key: str, spec: Source) -> None:
+        """Raise for a URL that no run could read, or whose frames nobody would send to a container."""
+        if not isinstance(spec, str) or not is_url(spec):
+            return
+        try:
+            scheme = address_of(spec).scheme
+        except SourceError as error:
+            raise ConfigError(f"{key}: {error}") from None
+        if scheme in _SENT and self._target != SYSTEMD:
+            raise ConfigError(
+                f"{key} is {public(spec)}, which a camera sends to its machine, and no container would get it; write an"
+                " address that is asked, such as rtsp://, or deploy with systemd."
+            )
 
     def models(self) -> None:
         """Models of one's own are found by absolute paths; those of facepipe are in the image."""
@@ -131,6 +155,8 @@ class _Adapter:
                     " that you build the image from, and write models/ there, or deploy it with compose or systemd."
                 )
             section(self.document, "stages", name)["model"] = path
+            if self._target == COMPOSE:
+                _refuse_hidden(f"stages.{name}.model", os.path.dirname(path))
             self.needs.folders.add(os.path.dirname(path))
 
     # --- Secrets ---
@@ -168,7 +194,8 @@ class _Adapter:
         here = Path(os.path.abspath(self._folder / expanded(path)))
         if not here.is_file():
             raise ConfigError(f"{key}: there is no file {here}; put it there, or write another path.")
-        name = f"{key}{here.suffix}"
+        # Of the suffix nothing that a Secret, a shell or Kustomize reads in another way.
+        name = f"{key}{here.suffix if re.fullmatch(r'[.][A-Za-z0-9]{1,16}', here.suffix) else ''}"
         self.needs.files[name] = here
         return name
 
@@ -187,8 +214,8 @@ class _Adapter:
         if place.startswith(IPC):
             _refuse_outside("render.publish", place.removeprefix(IPC))
         elif not is_loopback(place.removeprefix("tcp://").rpartition(":")[0].strip("[]")):
-            home = self._pipeline.render.host or next(iter(self._pipeline.hosts))
-            place = f"tcp://{address(home)}:{place.rpartition(':')[2]}"
+            home = self._pipeline.render.host or next(iter(self._pipeline.hosts), None)
+            place = f"tcp://{address(home) if home else '0.0.0.0'}:{place.rpartition(':')[2]}"
         render["publish"] = {"address": place, "pixels": pixels}
 
     def paths(self) -> None:
@@ -216,6 +243,15 @@ class _Adapter:
 def _refuse_outside(key: str, path: str) -> None:
     if not path.startswith((f"{STATE}/", f"{RUNTIME}/")):
         raise ConfigError(f"{key} is {path}, and a container writes only below {STATE}; write a path there.")
+
+
+def _refuse_hidden(key: str, folder: str) -> None:
+    """Raise where a folder that is mounted would hide what a container needs, or the other way round."""
+    there = PurePosixPath(folder)
+    if any(PurePosixPath(own).is_relative_to(there) for own in (*_OF_THE_IMAGE, *_CLOSED, STATE, "/tmp")) or any(
+        there.is_relative_to(own) for own in _CLOSED
+    ):
+        raise ConfigError(f"{key} is in {folder}, which a container has of its own; move it to a folder such as /srv.")
 
 
 def _fixed(pattern: str) -> str:

@@ -48,7 +48,7 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options, keys: Path) -
     services = {fleet.full(unit): _service(unit, needs[unit.config], options, user) for unit in fleet.units}
     if options.serve:
         written = [unit for unit in fleet.units if unit.writes]
-        services |= {f"{fleet.full(unit)}-serve": _server(unit, options, user) for unit in written}
+        services |= {fleet.server(unit): _server(unit, options, user) for unit in written}
         yield f"{TOKEN_FOLDER}/token", File(keys / "token", PRIVATE)
     document = {"name": fleet.name, "services": services, "networks": {"default": {"name": fleet.name}}}
     if variables:
@@ -128,7 +128,7 @@ def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
     if ports := exposed(unit):
         # Of this machine alone: Docker opens what it publishes past the firewall.
         service["ports"] = [f"127.0.0.1:{port + unit.number}:{port}" for port in ports.values()]
-    if needs.environment:
+    if needs.environment and unit.writes:
         service["secrets"] = sorted(needs.environment)
     return service
 

@@ -8,16 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config.load import Override
-from ..config.schema import Pipeline
+from ..config.schema import ConfigError, Pipeline
 from ..config.strict_yaml import parse
 from ..plan import read_pipeline
 from ..service import is_live
+from ..transport.addresses import IPC
 from ..transport.keys import IGNORE, make_keys
 from . import compose, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
-from .fleet import Fleet, Unit, fleet_of, read
-from .folder import PRIVATE, File, make_token, private_folders, refuse_foreign, refuse_open, refuse_other_target, write
+from .fleet import Fleet, Unit, fleet_of, read, refuse_named_as_servers
+from .folder import (
+    PRIVATE,
+    File,
+    make_token,
+    private_folders,
+    refuse_foreign,
+    refuse_links,
+    refuse_open,
+    refuse_other_target,
+    write,
+)
 from .options import Options
+from .ports import port_of, refuse_taken
 from .yaml_text import dumped
 
 _ADDRESSES = {KUBERNETES: kubernetes.address, COMPOSE: compose.address, SYSTEMD: lambda fleet, host: host}
@@ -38,10 +50,12 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
             files = dict(_configs(fleet, needs)) | dict(compose.files(fleet, needs, options, folder / KEYS))
         case "systemd":
             files = dict(systemd.files(fleet, needs, options, folder / KEYS))
-    files[IGNORE] = File("".join(f"/{name}\n" for name in _private(files)))
+    # First: a disk that is full leaves no private file that git would take.
+    files = {IGNORE: File("".join(f"/{name}\n" for name in _private(files)))} | files
     folders = list(compose.folders(fleet)) if target == COMPOSE else []
     refuse_other_target(folder, target)
     refuse_foreign(folder, files)
+    refuse_links(folder, [KEYS, *folders])
     refuse_open(folder, [*private_folders(files), *folders])
     if any(unit.has_keys for unit in fleet.units):
         from ..transport.curve import new_pair  # ZeroMQ: only where there are keys to make.
@@ -51,7 +65,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
     write(folder, files, folders, owner)
-    return fleet, list(_notes(pipeline, fleet))
+    return fleet, list(_notes(pipeline, fleet, target))
 
 
 def _read(config: Path, source: str | None) -> tuple[dict, Pipeline]:
@@ -74,6 +88,8 @@ def _there(
     """The units with their configurations as they are at the target, and what each of these needs."""
     name, folder = config.stem, config.parent
     fleet = fleet_of(name, document, pipeline, options.per, options.fps)
+    if options.serve and target != KUBERNETES:  # There the server is in the pod.
+        refuse_named_as_servers(fleet)
 
     def address(host: str) -> str:
         return _ADDRESSES[target](fleet, host)
@@ -81,12 +97,30 @@ def _there(
     units, needs = [], {}
     for unit in fleet.units:
         own, needs[unit.config] = adapted(unit.document, unit.pipeline, folder, target, address)
-        if target != KUBERNETES and not unit.host and (port := unit.pipeline.render.web):
-            own["render"]["web"] = port + (unit.number if target == SYSTEMD else 0)
+        if target == SYSTEMD and not unit.host:
+            _apart(own["render"], unit)
         there = read(own, unit.config)
         sources = dict(zip(unit.sources, (there.all_sources()[name] for name in unit.sources), strict=True))
         units.append(replace(unit, document=own, pipeline=there, sources=sources))
-    return Fleet(fleet.name, tuple(units)), needs
+    there = Fleet(fleet.name, tuple(units))
+    refuse_taken(there, target, options.serve)
+    return there, needs
+
+
+def _apart(render: dict, unit: Unit) -> None:
+    """Give a unit ports of its own for what the configuration has one port for: it shares its machine with others."""
+    if port := unit.pipeline.render.web_port:
+        render["web"] = port_of(unit, port, "render.web")
+    if (publication := unit.pipeline.render.publication) is not None:
+        address, pixels = publication
+        if address.startswith(IPC) and unit.number:
+            raise ConfigError(
+                f"render.publish is {address} for several units; write tcp://ADDRESS:PORT, of which each gets a port."
+            )
+        if not address.startswith(IPC):
+            host, _, port = address.rpartition(":")
+            own = port_of(unit, int(port), "render.publish")
+            render["publish"] = {"address": f"{host}:{own}", "pixels": pixels}
 
 
 def _configs(fleet: Fleet, needs: Mapping[str, Needs]) -> Iterator[tuple[str, File]]:
@@ -101,10 +135,12 @@ def _private(files: Mapping[str, File]) -> list[str]:
     return sorted({KEYS, *(name for name, file in files.items() if file.mode == PRIVATE)})
 
 
-def _notes(pipeline: Pipeline, fleet: Fleet) -> Iterator[str]:
+def _notes(pipeline: Pipeline, fleet: Fleet, target: str) -> Iterator[str]:
     live = any(map(is_live, pipeline.all_sources().values()))
     if live and not (pipeline.render.rotate and pipeline.render.keep):
         yield "nothing deletes old results of a camera; set render.rotate and render.keep, or its volume fills."
     if pipeline.mqtt.broker is not None and len({unit.pipeline.mqtt.topic for unit in fleet.units}) > 1:
         first: Unit = fleet.units[0]
         yield f"each camera has an MQTT topic of its own, such as {first.pipeline.mqtt.topic}; --per host shares one."
+    if target == SYSTEMD and (hidden := [path for unit in fleet.units for path in systemd.private_paths(unit)]):
+        yield f"a unit of systemd has a /tmp of its own, in which {hidden[0]} is not; move it to another folder."

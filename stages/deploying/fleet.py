@@ -88,6 +88,10 @@ class Fleet:
         """The name of a unit that nothing else has."""
         return self.name if unit.name == self.name else f"{self.name}-{unit.name}"
 
+    def server(self, unit: Unit) -> str:
+        """The name of the server that answers about the runs of a unit, where that is not a part of it."""
+        return f"{self.full(unit)}-serve"
+
     @property
     def hosts(self) -> dict[str, Unit]:
         """The unit of each host of the configuration."""
@@ -147,6 +151,14 @@ def _refuse_twins(names: list[str], said: Iterable[str]) -> None:
     if twins:
         alike = [one for one in said if dns_name(one) == twins[0]]
         raise ConfigError(f"{' and '.join(alike)} would both be named {twins[0]}; rename one of them.")
+
+
+def refuse_named_as_servers(fleet: Fleet) -> None:
+    """Raise `ConfigError` where a unit has the name that the server of another one gets."""
+    units = {fleet.full(unit): unit.name for unit in fleet.units}
+    for unit in fleet.units:
+        if unit.writes and (twin := units.get(fleet.server(unit))):
+            raise ConfigError(f"{twin} has the name of the server of {unit.name}; rename it, or leave out --serve.")
 
 
 def _unit(number: int, name: str, host: str, config: str, document: dict, rate: float) -> Unit:

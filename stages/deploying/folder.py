@@ -16,7 +16,8 @@ from ..results.manifest import Manifest
 
 PRIVATE, PUBLIC = 0o600, 0o644
 TOKEN = "token"
-MARKS = {"kubernetes": "kustomization.yaml", "compose": "compose.yaml", "systemd": "*.service"}  # files of one target
+# Files of one target. Those of systemd come first: it has kustomization.yaml too, of a camera that is called so.
+MARKS = {"systemd": "*.service", "kubernetes": "kustomization.yaml", "compose": "compose.yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,11 @@ class File:
 def refuse_other_target(folder: Path, target: str) -> None:
     """Raise `ConfigError` where the folder was written for another target, whose files would be deleted."""
     names = [path.relative_to(folder).as_posix() for path in Manifest(folder).files()]
-    for other, mark in MARKS.items():
-        if other != target and any(fnmatch(name, mark) for name in names):
-            raise ConfigError(
-                f"{folder} was written for {other}, and {target} would delete its files; choose another folder with"
-                " --output."
-            )
+    was = next((other for other, mark in MARKS.items() if any(fnmatch(name, mark) for name in names)), target)
+    if was != target:
+        raise ConfigError(
+            f"{folder} was written for {was}, and {target} would delete its files; choose another folder with --output."
+        )
 
 
 def refuse_foreign(folder: Path, files: Iterable[str]) -> None:
@@ -47,6 +47,13 @@ def refuse_foreign(folder: Path, files: Iterable[str]) -> None:
     manifest = Manifest(folder)
     for name in files:
         manifest.refuse_foreign(folder / name)
+
+
+def refuse_links(folder: Path, folders: Iterable[str]) -> None:
+    """Raise `ConfigError` where one of the folders in it is a link to elsewhere."""
+    for path in (folder / name for name in folders):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise ConfigError(f"{path} leads out of {folder} by a link; remove it, or write to another folder.")
 
 
 def refuse_open(folder: Path, private: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.amounts import bytes_of
+from ..names import printable
 from ..project import PROJECT
 from ..transport.keys import PUBLIC, SECRET
 from . import costs
@@ -59,7 +60,10 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options) -> Iterator[t
 
 def _about_first(fleet: Fleet, needs: dict[str, Needs]) -> str:
     films = {inside: path for each in needs.values() for inside, path in each.films.items()}
-    copied = [f"Copy {path} to the volume {_media(fleet)} as {inside}." for inside, path in sorted(films.items())]
+    copied = [
+        f"Copy {printable(path)} to the volume {_media(fleet)} as {printable(inside)}."
+        for inside, path in sorted(films.items())
+    ]
     said = "The namespace and the volumes: not part of kustomization.yaml, so deleting that keeps them."
     return "\n".join([said, *copied])
 
@@ -253,7 +257,7 @@ def _mounts(unit: Unit, needs: Needs) -> Iterator[dict]:
     yield {"name": "run", "mountPath": RUNTIME}
     yield {"name": "tmp", "mountPath": "/tmp"}
     yield {"name": "state", "mountPath": STATE}
-    if needs.environment:
+    if needs.environment and unit.writes:
         yield {"name": "environment", "mountPath": SECRETS[KUBERNETES], "readOnly": True}
     if unit.reads and needs.films:
         yield {"name": "media", "mountPath": MEDIA, "readOnly": True}
@@ -271,7 +275,7 @@ def _volumes(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> Iterat
         yield _secret_volume("keys", f"{fleet.full(unit)}-keys")
     if _served(unit, options):
         yield _secret_volume("token", _token(fleet))
-    if needs.environment:
+    if needs.environment and unit.writes:
         yield _secret_volume("environment", _environment(fleet))
     if unit.reads and needs.films:
         yield {"name": "media", "persistentVolumeClaim": {"claimName": _media(fleet), "readOnly": True}}
@@ -316,11 +320,11 @@ def _egress(fleet: Fleet, unit: Unit) -> Iterator[dict]:
 
 def _to(place: Destination) -> dict:
     """A policy knows no names: where one is said, the port is open to every address."""
-    host, port = place
-    if host is None:
-        return {"ports": _ports(port)}
-    block = {"cidr": f"{host}/{128 if ':' in host else 32}"}
-    return {"to": [{"ipBlock": block}], "ports": _ports(port)}
+    ports = [{"protocol": place.protocol, "port": place.port}]
+    if place.host is None:
+        return {"ports": ports}
+    block = {"cidr": f"{place.host}/{128 if ':' in place.host else 32}"}
+    return {"to": [{"ipBlock": block}], "ports": ports}
 
 
 def _ports(*numbers: int) -> list[dict]:

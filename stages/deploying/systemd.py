@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.connections import is_stored
-from ..sources.spec import camera_of
+from ..sources.spec import camera_of, path_of
 from ..sources.urls import is_url
 from ..transport.addresses import IPC
 from ..transport.keys import PUBLIC, SECRET
@@ -117,7 +116,7 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options, keys: Path) -
         above, need = f"{unit.name}/" if unit.host else "", needs[unit.config]
         yield f"{above}{name_of(fleet, unit)}.service", File(_unit(fleet, unit, need, options))
         if options.serve and unit.writes:
-            yield f"{above}{name_of(fleet, unit)}-serve.service", File(_server(fleet, unit, options))
+            yield f"{above}facepipe-{fleet.server(unit)}.service", File(_server(fleet, unit, options))
         yield f"{above}{unit.config}.yaml", File(dumped(unit.document), PRIVATE)
         for name, path in need.files.items():
             yield f"{above}{name}", File(path, PRIVATE)
@@ -182,17 +181,26 @@ def _devices(unit: Unit) -> str:
     return CAMERAS if any(camera_of(spec) is not None for spec in unit.sources.values()) else NO_DEVICES
 
 
-def _written(unit: Unit) -> str:
-    """The folders beside its own that the configuration has it write to."""
+def private_paths(unit: Unit) -> list[str]:
+    """The paths in the configuration in whose place a unit has a folder of its own, by `PrivateTmp`."""
+    paths = [*(path_of(spec) for spec in unit.sources.values()), *_written_paths(unit)]
+    return [path for path in paths if path is not None and path.startswith(("/tmp/", "/var/tmp/"))]
+
+
+def _written_paths(unit: Unit) -> list[str]:
+    """What the configuration has it write beside its own folder."""
     if not unit.writes:
-        return ""
+        return []
     address = unit.pipeline.render.publication[0] if unit.pipeline.render.publication else ""
     paths = [address.removeprefix(IPC)] if address.startswith(IPC) else []
-    paths += [stream for stream in unit.pipeline.render.streams if not is_stored(stream) and not is_url(stream)]
-    folders = sorted({os.path.dirname(path) for path in paths if os.path.isabs(path)})
+    return paths + [stream for stream in unit.pipeline.render.streams if not is_stored(stream) and not is_url(stream)]
+
+
+def _written(unit: Unit) -> str:
+    folders = sorted({os.path.dirname(path) for path in _written_paths(unit) if os.path.isabs(path)})
     # With {source} in it, it is the folder above that has to be there.
     folders = [folder.partition("{")[0].rpartition("/")[0] if "{" in folder else folder for folder in folders]
-    return "".join(f"ReadWritePaths=-{_word(folder)}\n" for folder in folders)
+    return "".join(f"ReadWritePaths=-{_quoted(folder.replace('%', '%%'))}\n" for folder in folders)
 
 
 def _server(fleet: Fleet, unit: Unit, options: Options) -> str:
@@ -208,8 +216,15 @@ def _server(fleet: Fleet, unit: Unit, options: Options) -> str:
 
 def _word(word: str) -> str:
     """A word of a command line; the specifiers that are meant stay."""
-    escaped = re.sub(r"%(?![ES]/)", "%%", word).replace("$", "$$")
-    return escaped if re.fullmatch(r"[\w%/.:=@+-]+", escaped) else shlex.quote(escaped)
+    return _quoted(re.sub(r"%(?![ES]/)", "%%", word).replace("$", "$$"))
+
+
+def _quoted(word: str) -> str:
+    """In quotes where systemd needs them; in them it knows the escapes of C, and not those of a shell."""
+    if re.fullmatch(r"[\w%/.:=@+-]+", word, re.ASCII):
+        return word
+    escaped = word.replace("\\", r"\\").replace('"', r"\"")
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda odd: rf"\x{ord(odd[0]):02x}", escaped) + '"'
 
 
 def _path(place: str) -> str:

@@ -6,7 +6,8 @@ import re
 
 import yaml
 
-_LIKE_A_NUMBER = re.compile(r"[-+.]?(0[xob][\da-fA-F_]+|[\d_.:,]+([eE][-+]?\d*)?)")  # 1e3 and 0o17 too, plain in PyYAML
+# What PyYAML writes without quotes: 1e3 and 0o17, and y and n, which are true and false for kubectl.
+_NO_TEXT_ELSEWHERE = re.compile(r"[-+.]?(0[xob][\da-fA-F_]+|[\d_.:,]+([eE][-+]?\d*)?)|[yYnN]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -15,7 +16,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.Node:
-    style = "|" if "\n" in value else '"' if _LIKE_A_NUMBER.fullmatch(value) else None
+    style = "|" if "\n" in value else '"' if _NO_TEXT_ELSEWHERE.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

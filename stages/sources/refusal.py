@@ -83,8 +83,8 @@ def address_of(url: str) -> SplitResult:
     parts = split(url)
     if parts is None:
         raise SourceError(
-            "the source's URL has no valid host; in a password write %2F for /, %3A for :, %40 for @, %23 for # and"
-            " %3F for ?."
+            "the source's URL has no valid host and port; a port is at most 65535, and in a password write %2F for /,"
+            " %3A for :, %40 for @, %23 for # and %3F for ?."
         )
     if parts.scheme not in SCHEMES:
         raise SourceError(f"the source's URL begins with {parts.scheme}://; known are {', '.join(SCHEMES)}.")

@@ -22,15 +22,15 @@ def is_url(spec: str) -> bool:
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of a URL; None where it has no host, or it cannot be told where its password ends."""
+    """The parts of a URL; None where it has no valid host and port, or it cannot be told where its password ends."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
     # An unescaped /, ? or # in a password ends the host, and what follows would be taken for a path and shown.
     rest = url.partition("://")[2].removeprefix(parts.netloc)
-    if not host or ("@" in rest and (":" in parts.netloc or "@" in parts.netloc)):
+    if not host or port == 0 or ("@" in rest and (":" in parts.netloc or "@" in parts.netloc)):
         return None
     return parts
 

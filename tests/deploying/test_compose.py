@@ -69,3 +69,17 @@ def test_secrets_come_from_the_environment_as_files_and_ports_are_open_to_this_m
     assert config["mqtt"]["password"] == "file:/run/secrets/MQTT_PASSWORD"
     assert config["webhooks"]["hook"]["secret"] == "file:webhooks.hook.secret.txt"
     assert Path("deploy/config/webhooks.hook.secret.txt").read_text() == "a secret of the house\n"
+
+
+@pytest.mark.parametrize("target", ["compose", "kubernetes"])
+def test_what_is_published_from_one_machine_is_bound_at_every_address_of_the_container(target):
+    config = "source: 'rtsp://192.168.7.30/1'\nrender: {publish: {address: 'tcp://192.168.7.10:5700', pixels: true}}\n"
+    folder = deployed(target, "one", config=config)
+    said = yaml.safe_load((folder / "config/one.yaml").read_text())["render"]["publish"]
+    assert said == {"address": "tcp://0.0.0.0:5700", "pixels": True}
+
+
+def test_of_a_folder_of_films_nothing_beside_it_is_mounted():
+    Path("films").mkdir()
+    [film] = services("film", config="source: films\n").values()
+    assert [mount["source"] for mount in film["volumes"]][2:] == [os.path.abspath("films")]

@@ -10,7 +10,7 @@ import yaml
 
 from stages.commands import facepipe
 from stages.config.load import read_config
-from tests.deploying.made import CAMERA, CONFIGURATIONS, HOUSE, MANY, content, deployed
+from tests.deploying.made import CAMERA, CONFIGURATIONS, HOUSE, MANY, ONE, content, deployed
 
 TARGETS = ("kubernetes", "compose", "systemd")
 
@@ -77,6 +77,26 @@ def test_a_folder_of_another_target_stays_as_it_is(first, second, capsys):
     said = capsys.readouterr()
     assert f"deploy was written for {first}" in said.err and said.err.count("\n") == 1 and said.out == ""
     assert content(folder) == before
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_camera_may_have_the_name_of_a_file_of_another_target(target):
+    config = "sources: {kustomization: 'rtsp://a/1', compose: 'rtsp://a/2', config: 'rtsp://a/3'}\n"
+    before = content(deployed(target, "house", config=config))
+    assert content(deployed(target, "house", config=config)) == before
+
+
+@pytest.mark.parametrize("name", ["door/state", "config", "keys"])
+def test_a_link_in_the_folder_is_refused_and_what_it_leads_to_stays_as_it_is(name, capsys):
+    Path("house.yaml").write_text(f"sources: {{door: {CAMERA}, yard: {CAMERA}}}\n")
+    Path("elsewhere").mkdir(mode=0o755)
+    link = Path("deploy") / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path("elsewhere").absolute())
+    assert facepipe.main(["deploy", "compose", "--config", "house.yaml", "--output", "deploy", "--serve"]) == 2
+    said = capsys.readouterr().err
+    assert "leads out of deploy by a link" in said and said.count("\n") == 1
+    assert list(Path("elsewhere").iterdir()) == [] and Path("elsewhere").stat().st_mode & 0o777 == 0o755
 
 
 def test_what_is_no_longer_deployed_is_deleted_and_what_is_anothers_stays():
@@ -155,6 +175,20 @@ def test_each_camera_has_its_own_zones_and_a_topic_of_its_own():
         ("compose", "sorce: x\n", "sorce"),
         ("kubernetes", f"source: {CAMERA}\nrender: {{encoder: nvenc}}\n", "render.encoder is nvenc"),
         ("compose", f"source: {CAMERA}\nstages: {{age: {{device: gpu}}}}\n", "stages.age.device is gpu"),
+        ("kubernetes", "source: udp://@239.0.0.1:1234\n", "source is udp://"),
+        ("compose", "source: /data/film.mp4\n", "source is in /data"),
+        ("compose", "source: /film.mp4\n", "source is in /,"),
+        ("compose", "source: /tmp/*.mp4\n", "source is in /tmp"),
+        ("compose", "source: /etc/facepipe/film.mp4\n", "source is in /etc/facepipe"),
+        ("kubernetes", f"source: {CAMERA}\nrender: {{web: 9109}}\n", "would both have the port 9109"),
+        ("compose", MANY + "render: {web: 5700, web_host: 0.0.0.0, publish: 'tcp://0.0.0.0:5701'}\n", "port 5701"),
+        ("systemd", MANY + "render: {web: 9111}\n", "render.web of front-door and the metrics of hall"),
+        (
+            "systemd",
+            MANY + "render: {publish: 'tcp://127.0.0.1:65534'}\n",
+            "hall would have the port 65536",
+        ),
+        ("systemd", MANY + "render: {publish: 'ipc:///run/faces/s'}\n", "render.publish is ipc:///run/faces/s for sev"),
     ],
 )
 def test_what_cannot_be_deployed_is_one_sentence_and_status_2(target, config, words, capsys):
@@ -166,11 +200,55 @@ def test_what_cannot_be_deployed_is_one_sentence_and_status_2(target, config, wo
     assert not Path("deploy").exists()
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "address",
+    ["rtsp://anna:secret@h:99999/1", "rtsp://h:0/1", "rtsp://anna:12/secret@h/1", "rtsp://[::1/1", "ftp://h/a.mp4"],
+)
+def test_an_address_that_no_run_could_read_is_refused_without_its_password(target, address, capsys):
+    Path("house.yaml").write_text(f"sources: {{door: '{address}', yard: '{CAMERA}'}}\n")
+    assert facepipe.main(["deploy", target, "--config", "house.yaml", "--output", "deploy"]) == 2
+    said = capsys.readouterr().err
+    assert "sources.door" in said and "secret" not in said and said.count("\n") == 1
+    assert not Path("deploy").exists()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("suffix", [".se=c ret", ".$(id)", ".a\nb", ".pém", ".pem"])
+def test_a_secret_s_file_keeps_its_content_and_gets_a_plain_name(target, suffix):
+    Path(f"hook{suffix}").write_text("a secret of the house\n")
+    secret = repr(f"file:hook{suffix}")[1:-1]
+    config = f"{ONE}webhooks: {{hook: {{url: 'https://h/x', secret: \"{secret}\"}}}}\n"
+    folder = deployed(target, "one", config=config)
+    [copy] = folder.rglob("webhooks.hook.secret*")
+    assert copy.read_text() == "a secret of the house\n"
+    assert copy.suffix == (".pem" if suffix == ".pem" else ".secret")
+
+
 def test_a_camera_without_retention_is_said(capsys):
     deployed("compose", "one")
     assert "set render.rotate and render.keep" in capsys.readouterr().err
     deployed("compose", "rotated", output="other")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("target", ["compose", "systemd"])
+def test_a_camera_with_the_name_of_another_one_s_server_is_refused_with_serve(target, capsys):
+    Path("house.yaml").write_text(f"sources: {{door: {CAMERA}, door-serve: {CAMERA}}}\n")
+    words = ["deploy", target, "--config", "house.yaml", "--output", "deploy"]
+    assert facepipe.main([*words, "--serve"]) == 2
+    assert "door-serve has the name of the server of door" in capsys.readouterr().err
+    assert facepipe.main(words) == 0
+
+
+@pytest.mark.parametrize(
+    "option", [["--image", "a b"], ["--image", "$HOME/x"], ["--python", "./python"], ["--python", "/opt/it's/python"]]
+)
+def test_an_option_that_the_target_could_not_take_is_refused(option, capsys):
+    Path("one.yaml").write_text(ONE)
+    with pytest.raises(SystemExit) as ended:
+        facepipe.main(["deploy", "systemd", "--config", "one.yaml", "--output", "deploy", *option])
+    assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(capsys):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 import yaml
 
-from tests.deploying.made import CONFIGURATIONS, MANY, deployed, documents
+from tests.deploying.made import CAMERA, CONFIGURATIONS, MANY, deployed, documents
 
 validate = pytest.importorskip("kubernetes_validate").validate
 
@@ -107,6 +108,34 @@ def test_each_pod_is_reached_only_on_its_ports_and_reaches_only_what_the_configu
     desk = of_kind("NetworkPolicy", manifests("connected"))["connected-desk"]["spec"]
     assert {rule["ports"][0]["port"] for rule in desk["egress"]} == {53, 443, 554, 8554, 8883}
     assert [port["port"] for port in desk["ingress"][-1]["ports"]] == [8600, 5700, 8040]
+
+
+@pytest.mark.parametrize("name", ["y", "n", "yes", "null", "1e3", "on", "0x1f"])
+def test_a_name_that_yaml_1_1_reads_as_another_type_stays_a_name(name):
+    folder = deployed("kubernetes", "many", "--namespace", name, config=f"sources: {{'{name}': '{CAMERA}', b: demo}}\n")
+    for path in folder.glob("*.yaml"):  # As kubectl reads them: y and n are no texts for it, unlike for PyYAML.
+        assert not re.search(r"[:-] ([yYnN]|yes|null|1e3|on|0x1f)$", path.read_text(), re.MULTILINE)
+
+
+def test_a_policy_names_the_protocol_of_a_camera_and_no_zone_of_its_address():
+    config = "sources: {a: 'srt://192.168.7.30:9000', b: 'rtsp://[fe80::1%eth0]/1', c: 'rtsp://[fd00::1]/1'}\n"
+    policies = of_kind("NetworkPolicy", manifests("many", config=config))
+    last = {name: each["spec"]["egress"][-1] for name, each in policies.items()}
+    assert last == {
+        "many-a": {"to": [{"ipBlock": {"cidr": "192.168.7.30/32"}}], "ports": [{"protocol": "UDP", "port": 9000}]},
+        "many-b": {"ports": [{"protocol": "TCP", "port": 554}]},
+        "many-c": {"to": [{"ipBlock": {"cidr": "fd00::1/128"}}], "ports": [{"protocol": "TCP", "port": 554}]},
+    }
+
+
+def test_the_path_of_a_film_ends_no_comment():
+    folder = deployed("kubernetes", "film", config='source: "films/\\e[31m\\nkind: Pod\\n.mp4"\n')
+    assert {each["kind"] for each in documents(folder, "first.yaml")} == {"Namespace", "PersistentVolumeClaim"}
+
+
+def test_only_the_unit_that_sends_has_the_secrets_of_the_environment():
+    mounts = {name: pod["containers"][0]["volumeMounts"] for name, pod in pods(manifests("connected")).items()}
+    assert {name for name, each in mounts.items() if "/etc/facepipe-secrets" in str(each)} == {"connected-desk"}
 
 
 def test_a_pod_finds_itself_and_others_by_the_name_of_a_headless_service():

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stages.transport.keys import read_keys
-from tests.deploying.made import CONFIGURATIONS, deployed
+from tests.deploying.made import CONFIGURATIONS, MANY, deployed
 
 
 def units(folder: Path) -> dict[str, list[str]]:
@@ -53,6 +53,29 @@ def test_units_of_one_machine_have_metrics_and_folders_of_their_own():
         assert f"--output %S/{name}/" in line and f"StateDirectory={name}" in found[name]
     scraped = yaml.safe_load(Path("deploy/prometheus.yml").read_text())["scrape_configs"][0]["static_configs"]
     assert scraped == [{"targets": [f"127.0.0.1:{port}" for port in (9109, 9110, 9111)]}]
+
+
+def test_what_a_configuration_names_one_port_for_is_another_one_for_each_unit():
+    config = MANY + "render: {display: web, publish: 'tcp://192.168.7.10:5700'}\n"
+    folder = deployed("systemd", "many", "--serve", config=config)
+    said = [yaml.safe_load((folder / f"{name}.yaml").read_text())["render"] for name in ("front-door", "yard", "hall")]
+    assert [each["web"] for each in said] == [8600, 8601, 8602]
+    assert [each["publish"]["address"] for each in said] == [
+        f"tcp://192.168.7.10:{port}" for port in (5700, 5701, 5702)
+    ]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze, of the package systemd")
+def test_systemd_takes_every_path_that_a_configuration_may_name():
+    config = "source: 'rtsp://camera/1'\nrender: {stream: \"/srv/li ve$x%i'\\\\\\n/door.m3u8\"}\n"
+    [path] = deployed("systemd", "one", config=config).rglob("*.service")
+    checked = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_a_path_below_tmp_is_said_because_a_unit_has_its_own(capsys):
+    deployed("systemd", "film", config="source: /tmp/films/door.mp4\n")
+    assert "/tmp/films/door.mp4" in capsys.readouterr().err
 
 
 def test_only_a_camera_of_the_machine_lets_a_unit_see_devices():
