@@ -139,10 +139,7 @@ def _announce(job: Job, view: TerminalView, named_port: int) -> None:
     if pipeline.leaves_visible is not None and "detect" in job.stages:
         view.say(pipeline.leaves_visible)
     if pipeline.port != named_port:
-        view.say(
-            f"another run is using port {named_port}, so this one uses {pipeline.port}; nothing is to be done, unless"
-            f" another machine or terminal helps this run with --only: it needs --set port={pipeline.port}"
-        )
+        view.say(f"port {named_port} is in use, so this run uses {pipeline.port}")
     if job.is_helper:
         helped = ", ".join(sorted(job.stages))
         view.say(f"waiting for the run on port {pipeline.port}, to help it with {helped}; Ctrl-C ends this")

@@ -258,9 +258,7 @@ def test_after_seconds_the_run_ends_with_0(command):
 def test_of_a_place_that_is_taken_another_is_found_and_a_part_of_a_run_is_refused(command, here, capsys):
     with claim([addresses(5600, 1).render], 5600):
         assert command() == 0
-        assert "another run is using port 5600, so this one uses 5601; nothing is to be done, unless" in (
-            capsys.readouterr().err
-        )
+        assert "port 5600 is in use, so this run uses 5601" in capsys.readouterr().err
         assert command("--only", "render", "--output", "parts") == 2
     assert "port 5600 is taken by another run" in capsys.readouterr().err
     assert not (here / "parts").exists()

@@ -23,7 +23,7 @@ examples:
   facepipe source list                     the sources of the newest run that goes on
   facepipe source add yard 1               camera 1 is read as well, as yard
   facepipe source add gate rtsp://HOST/1   a stream
-  facepipe source remove yard              its results stay, whole
+  facepipe source remove yard              its results stay
   facepipe source list --output out/house  of the run that writes there
 """
 

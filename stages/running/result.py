@@ -18,9 +18,11 @@ NO_FACE = (
     " else helps."
 )
 WHOLE = "none missing"
-_DROPPED = {  # the reasons in account.jsonl
+# The reasons in account.jsonl. A late frame is not blamed on the stage it waited for: what to speed up is the busiest
+# stage, which is named once for the run and is often another one.
+_DROPPED = {
     "queue full": "more came than could be analysed in time",
-    "late": "{stage} took too long",
+    "late": "more came than could be analysed in time",
     "stage gone": "there was no process of {stage}",
     "stages not ready": "the stages were still loading their models",
     "opening": "the camera was still being opened",
@@ -104,7 +106,7 @@ def _speed(account: RunAccount) -> str:
     if before := sum(source.before for source in account.sources):
         said.append(f"{counted(frames, 'frame')} now and {before} before")
     if said and (busy := account.busy) and max(busy.values()) >= BUSY:
-        said.append(f"{max(busy, key=busy.get)} took longest, see --verbose")
+        said.append(f"{max(busy, key=busy.get)} was the busiest stage, --verbose says what helps")
     if restarts := account.restarts:
         times = sum(restarts.values())
         said.append(f"{' and '.join(restarts)} started again {'once' if times == 1 else f'{times} times'}")

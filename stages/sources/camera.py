@@ -61,8 +61,9 @@ class Camera(Source):
         self._capture: cv2.VideoCapture | None = None
         height, width = self._open().shape[:2]
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self._rate = rate if 1 <= rate <= 1000 else _USUAL_RATE
-        super().__init__(f"camera{number}", size_and_rate(width, height, self._rate))
+        stated = rate if 1 <= rate <= 1000 else None
+        self._rate = stated or _USUAL_RATE
+        super().__init__(f"camera{number}", size_and_rate(width, height, stated))
 
     def close(self) -> None:
         super().close()

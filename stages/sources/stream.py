@@ -13,7 +13,7 @@ import av
 from ..frames import Picture
 from ..kinds import PICTURES, VIDEOS
 from ..names import counted
-from .base import Source, SourceAway, SourceError
+from .base import Source, SourceAway, SourceError, size_and_rate
 from .picture import FILE_BYTES, Still
 from .picture_header import may_be_picture, read_header
 from .refusal import address_of
@@ -151,7 +151,7 @@ class Stream(Source):
     def __init__(self, address: Address, clip: Clip):
         """`clip` is kept for the first reading: opening a camera's stream takes seconds, and some allow one reader."""
         self._address, self._clip = address, clip
-        super().__init__(address.name, clip.description)
+        super().__init__(address.name, size_and_rate(*clip.size, clip.stated_rate))
 
     def close(self) -> None:
         super().close()

@@ -39,6 +39,7 @@ _WHOLE = Part()
 DEFAULT_RATE = 25.0  # frames a second, where a file names none
 _FASTEST, _FASTEST_GUESS = 100_000.0, 1000.0  # frames a second: of a mean, and of a guess at the finest step
 _WITHOUT_STAMPS = {"h264", "hevc"}
+_WITHOUT_RATE = {"mjpeg", "mpjpeg", "m4v"} | _WITHOUT_STAMPS  # FFmpeg assumes 25 where the codec states none
 _HAS_LENGTH = {"matroska", "mov", "asf", "flv", "avi"}  # in its header; of other formats FFmpeg estimates it by stamps
 _OWN_LENGTH = "DURATION"  # Matroska's tag for the length of one stream
 _INEXACT_S, _INEXACT = 1.0, 0.02  # so far from the truth are lengths in headers: at most, and by parts of that one
@@ -244,11 +245,14 @@ class Clip:
                 why += "; if its server gives no parts of files, download it first"
             raise SourceError(f"no picture of {self._label} can be decoded: {why}.")
         self.size = shown_size(*self._ahead[0])
-        self.rate: float | None = _rate_of(self._stream, self._formats)
+        rate = _rate_of(self._stream, self._formats)
+        self.rate: float | None = rate or DEFAULT_RATE
+        is_assumed = self._formats & _WITHOUT_RATE and not self._stream.codec_context.framerate
+        self.stated_rate = None if is_assumed else rate  # only for a person: frames are timed by `rate`
         length_s = self._length_s()
         self.frames: int | None = self._stream.frames or None
         if may_be_still and len(self._ahead) == 1:
-            self.rate, self.frames = None, 1
+            self.rate, self.stated_rate, self.frames = None, None, 1
         elif length_s and (
             self.frames is None or self.frames > length_s * self.rate + 2
         ):  # An edit list leaves some out.
@@ -446,11 +450,11 @@ def _length_s(container, stream) -> float | None:
     return container.duration / av.time_base if container.duration and len(container.streams) == 1 else None
 
 
-def _rate_of(stream: av.VideoStream, formats: set[str]) -> float:
-    """Frames a second."""
+def _rate_of(stream: av.VideoStream, formats: set[str]) -> float | None:
+    """Frames a second; None where there is no telling."""
     stated = [(stream.average_rate, _FASTEST), (stream.guessed_rate, _FASTEST_GUESS)]
     # Frames without a container: the mean is FFmpeg's own default there, and the guess is what the codec states.
     for rate, fastest in reversed(stated) if formats & _WITHOUT_STAMPS else stated:
         if rate and 0 < rate <= fastest:
             return float(rate)
-    return DEFAULT_RATE
+    return None

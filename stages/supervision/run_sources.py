@@ -187,6 +187,7 @@ class RunSources:
 
     def _listed(self, reports: Mapping[str, Mapping[int, CaptureReport | RenderReport]]) -> list[str]:
         """A line for each source: its name, what is read, how many frames so far, and how it stands."""
+        drops = _drops(reports)
         rows = []
         for label, place in self._places.items():
             source = self._sources[place]
@@ -195,6 +196,8 @@ class RunSources:
             lives = reports.get(label)
             report = list(lives.values())[-1] if lives else None
             read = counted(report.captured or 0, "frame") if isinstance(report, CaptureReport) else "not opened yet"
+            if dropped := drops.get(source.name):
+                read += f", {dropped} dropped"
             failure = self.failures.get(source.name)
             rows.append(f"{source.name}  {public(source.spec)}  {f'ended: {failure}' if failure else read}")
         return rows
@@ -243,7 +246,7 @@ class RunSources:
             came[0].answer(False, [f"{name} was removed before it was opened."])
         if request := self._going.pop(label, None):
             self._forget(name)
-            request.answer(True, [f"{name} is not read any more; its results are whole."])
+            request.answer(True, [f"{name} is no longer read; its results are written."])
         return self.told()
 
     def told(self) -> dict[str, object]:
@@ -273,6 +276,13 @@ class RunSources:
             self._inputs.pop(key, None)
             if areas := getattr(self._pipeline, key):
                 self._inputs[key] = areas
+
+
+def _drops(reports: Mapping[str, Mapping[int, CaptureReport | RenderReport]]) -> dict[str, int]:
+    """By source: how many of its frames are in no output."""
+    newest = [list(lives.values())[-1] for lives in reports.values() if lives]
+    sources = [item for report in newest if isinstance(report, RenderReport) for item in report.sources.items()]
+    return {name: sum(drop.count for drop in source.dropped) for name, source in sources}
 
 
 def _areas(pipeline: Pipeline, name: str) -> tuple[dict, dict]:

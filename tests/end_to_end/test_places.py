@@ -10,14 +10,11 @@ import pytest
 from tests.end_to_end.command import Ran
 
 
-def test_a_second_run_finds_a_place_of_its_own_and_says_how_helpers_name_it(place, endless_film, film, shown: Ran):
+def test_a_second_run_finds_a_place_of_its_own_and_says_which_one(place, endless_film, film, shown: Ran):
     first = place.start(endless_film, "--set=pace=true").until_lines(3)
     second = place.start(film, output="second").end(alone=False).succeeded()
     assert second.results == shown.results
-    assert second.err.startswith(
-        "facepipe: another run is using port 5600, so this one uses 5601; nothing is to be done, unless another machine"
-        " or terminal helps this run with --only: it needs --set port=5601\n"
-    )
+    assert second.err.startswith("facepipe: port 5600 is in use, so this run uses 5601\n")
 
     same_folder = place.start(film).end(alone=False)
     assert same_folder.status == 2

@@ -63,8 +63,7 @@ def test_where_no_face_was_found_it_is_said_what_helps():
 def test_what_is_missing_is_said_with_its_reason_in_words():
     dropped = [DropCount("detect", "queue full", 12), DropCount("detect", "late", 2), DropCount("age", "restart", 1)]
     said = told(rendered=260, dropped=dropped, missing=4, errors=1)[0]
-    assert "12 frames dropped, because more came than could be analysed in time" in said
-    assert "2 frames dropped, because detect took too long" in said
+    assert "14 frames dropped, because more came than could be analysed in time" in said
     assert "1 frame dropped, because age had to be started again" in said
     assert "4 answers missing" in said and "1 frame not analysed" in said
     assert "none missing" not in said
@@ -94,7 +93,7 @@ def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did():
 
 
 def test_who_was_slow_and_who_was_started_again_is_said():
-    assert told(spent={"detect": 10.5})[1] == "25.0 frames/s, 11.0 s; detect took longest, see --verbose."
+    assert told(spent={"detect": 10.5})[1].endswith("; detect was the busiest stage, --verbose says what helps.")
     assert told(restarts={"age": 2})[1].endswith("; age started again 2 times.")
     assert told(restarts={"age": 1})[1].endswith("; age started again once.")
 

@@ -95,9 +95,11 @@ def test_a_camera_is_live_and_gives_what_comes(devices):
 
 
 @pytest.mark.parametrize("told", [0.0, -1.0, float("nan"), 90000.0])
-def test_a_camera_that_tells_no_rate_has_the_usual_one(devices, told):
+def test_a_camera_that_tells_no_rate_has_the_usual_one_and_none_is_claimed(devices, told):
     devices(0)
-    assert Camera(0, lambda number: FakeCapture(2, rate=told)).description == "8 x 6 at 30 frames/s"
+    source = Camera(0, lambda number: FakeCapture(2, rate=told))
+    assert source.description == "8 x 6"
+    assert next(source.pictures()).rate == 30.0
 
 
 def test_a_camera_that_was_unplugged_is_found_again(devices, monkeypatch):

@@ -137,7 +137,9 @@ def test_motion_jpeg_is_live_and_ends_with_a_note(server, monkeypatch):
     monkeypatch.setattr(stream, "time", SimpleNamespace(monotonic=itertools.count(700).__next__, time=lambda: 0.0))
     source = open_source(f"http://{server.address}/live")
     assert (source.name, source.live, source.frames) == ("127.0.0.1/live", True, None)
+    assert source.description == "64 x 48"  # It states no rate; FFmpeg assumes 25 frames/s.
     pictures = list(source.pictures())
+    assert {p.rate for p in pictures} == {25.0}
     assert [round((p.pixels[-8:, -8:].mean() - 10) / 4) for p in pictures] == list(range(20))
     assert [p.time for p in pictures] == list(range(1, 21))  # Since it was opened, by the clock of this machine.
     assert source.notes[-1] == f"http://{server.address}/live: the stream ended after 20 frames."
@@ -320,7 +322,7 @@ def test_a_list_of_segments_with_an_end_is_read_as_a_file_and_one_without_is_liv
     assert len(list(source.pictures())) == 20
     assert len(list(source.pictures(start=15))) == 5
     live = open_source(_segments(server, tmp_path, ""))
-    assert live.live
+    assert (live.live, live.description) == (True, "64 x 48 at 25 frames/s")
     live.close()
 
 
