@@ -103,6 +103,7 @@ class ViewerFeed:
                 source.gallery.finished(frame, to_anonymize, source.charts.labels)
             else:
                 source.camera.take(frame, to_anonymize, source.charts.labels)
+                source.timeline.seen(frame)
             self._changes += before != (source.kind, len(source.charts.labels), source.areas)
 
     def preview(self, frame: FinishedFrame) -> None:

@@ -245,6 +245,23 @@ def test_the_wall_has_the_events_of_all_sources(tab):
         tab.until("facepipe.source === 'door' && document.querySelectorAll('.event').length === 1", "those of one")
 
 
+def test_on_a_tall_wall_the_switches_are_below_the_tiles_and_titles_stand_in_one_column(tab):
+    """However long the list of the events is, and also of people of whom there is no picture."""
+    with closing(opened()) as web:
+        for name in ("door", "yard", "hall", "gate"):
+            video(web, people(1), source=name)
+            for number in range(2, 12):
+                web.happened(
+                    {"event": "left", "id": number, "frame": 2, "time": 0.1, "dwell": 1.0}, "", frame(2, source=name)
+                )
+        screen(tab, (1600, 1800))
+        look(tab, web, "document.querySelectorAll('.event').length === 44")
+        (wall,), (switches,) = rectangles(tab, "#wall"), rectangles(tab, ".watch")
+        assert 0 < switches[1] - wall[3] < 30
+        titles = rectangles(tab, ".event b")
+        assert len({left for left, *_ in titles}) == 1 and max(bottom - top for _, top, _, bottom in titles) < 25
+
+
 @pytest.mark.skipif(AXE is None, reason="needs axe-core: pip install axe-core-python, or AXE_CORE=axe.min.js")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

@@ -326,23 +326,30 @@ def test_all_pictures_of_a_folder_are_listed_and_can_be_had_small_and_with_faces
     assert plain.std() > 2 * hidden.std()
 
 
-def test_what_has_happened_is_told_with_the_face_of_the_person_also_when_they_have_left(web):
-    somebody = replace(face(100, 60, 60), id=4)
-    seen, empty = frame(5, flat(320, 240), [somebody]), frame(40, flat(320, 240))
+def test_what_has_happened_is_told_with_the_face_of_the_person_as_it_was_seen_last_when_they_have_left(web):
+    somebody, another = replace(face(100, 60, 60), id=4), replace(face(100, 60, 60), id=5)
+    seen, empty = frame(5, flat(320, 240, 40), [somebody]), frame(40, flat(320, 240))
     web.happened({"event": "appeared", "id": 4, "frame": 5, "time": 0.2}, "woman, happy, 31", seen)
     web.finished(seen, [somebody.box])
+    web.finished(frame(15, flat(320, 240, 120), [somebody]), [somebody.box])
+    web.finished(frame(25, flat(320, 240, 200), [another]), [another.box])  # In the same place.
     web.happened({"event": "left", "id": 4, "frame": 40, "time": 1.6, "dwell": 0.4}, "woman", empty)
+    web.happened({"event": "left", "id": 9, "frame": 40, "time": 1.6, "dwell": 0.4}, "", empty)
     web.finished(empty, [])
     with meet(web) as browser:
-        appeared, left = browser.hear()[0]["events"]
+        appeared, left, unseen = browser.hear()[0]["events"]
     assert (appeared["event"], appeared["said"], left["event"], left["dwell"]) == (
         "appeared",
         "woman, happy, 31",
         "left",
         0.4,
     )
-    assert appeared["kept"] == left["kept"]
-    assert fetched(web, f"kept/{left['kept']}.jpg").shape == (96, 96, 3)
+    pictures = [fetched(web, f"kept/{event['kept']}.jpg") for event in (appeared, left)]
+    assert [(picture.shape, round(picture.mean(), -1)) for picture in pictures] == [
+        ((96, 96, 3), 40),
+        ((96, 96, 3), 120),
+    ]
+    assert unseen["kept"] is None
 
 
 def test_what_has_happened_can_be_played_from_before_it_to_after_it(web):

@@ -66,18 +66,20 @@ export class Timeline {
     const what = `#${event.id} ${WHAT[event.event]?.(event) ?? event.event}`;
     const when = event.clock ? timeOfDay(Date.parse(event.clock) / 1000) : position(event.time);
     const says = [make("b", {}, what), make("span", {}, event.said), make("span", { className: "where" }, source), make("time", {}, when)];
-    const picture = event.kept ? [pictureFor(event, isHidden)] : [];
+    const picture = event.kept ? pictureFor(event, isHidden) : placeholder();
     const inside = event.film ? button("", () => this.play(source, event, what), { title: "Show what happened" }) : make("div");
-    inside.append(...picture, ...says);
+    inside.append(picture, ...says);
     return make("li", { className: "event", data: { event: event.event } }, inside);
   }
 }
 
 const pictureOf = ({ kept }, isHidden) => `kept/${kept}${isHidden ? "-blurred" : ""}.jpg`;
 
+const placeholder = () => make("i", { className: "placeholder" });
+
 function pictureFor(event, isHidden) {
   const picture = make("img", { alt: "", width: 72, height: 72, src: pictureOf(event, isHidden) });
-  picture.addEventListener("error", () => picture.remove()); // Render has let it go.
+  picture.addEventListener("error", () => picture.replaceWith(placeholder())); // Render has let it go.
   return picture;
 }
 
