@@ -41,15 +41,15 @@ COMMANDS = {
     "serve": Command("..serve", "answer over HTTP, for pictures and about a run"),
     "check": Command(".check", "check configuration, models, keys and sources, and start nothing"),
     "card": Command("..card", "write the card of a model in ONNX"),
-    "source": Command(".source", "add sources to a run that goes on, remove them, and list them"),
+    "source": Command(".source", "add sources to a run while it runs, remove them, and list them"),
     "cameras": Command(".cameras", "list the cameras"),
     "keys": Command(".keys", "write keys for the machines of a configuration"),
     "service": Command(".service", "run for systemd and the like"),
-    "deploy": Command(".deploy", "write what runs a configuration on Kubernetes, with Compose or under systemd"),
+    "deploy": Command(".deploy", "write the files to run a configuration on Kubernetes, with Compose or under systemd"),
     "health": Command(".health", "whether a run is alive or ready, by its exit status"),
     "completion": Command(".completion", "complete commands and options in your shell"),
 }
-USUAL = ("run", "analyze", "report", "cameras")
+USUAL = ("run", "analyze", "report", "archive", "source", "deploy", "cameras")
 SOURCES = ("auto", "demo")  # words that are sources and neither commands nor files
 
 USUAL_HELP = """\

@@ -20,7 +20,7 @@ from ..supervision.command import say
 
 EXAMPLES = """\
 examples:
-  facepipe source list                     the sources of the newest run that goes on
+  facepipe source list                     the sources of the newest running run
   facepipe source add yard 1               camera 1 is read as well, as yard
   facepipe source add gate rtsp://HOST/1   a stream
   facepipe source remove yard              its results stay
@@ -32,7 +32,7 @@ def parser() -> Arguments:
     """The options of the command."""
     taken = Arguments(
         prog=command("source"),
-        description="Adds sources to a run that goes on, removes them, and lists them. The other sources go on.",
+        description="Adds sources to a run while it runs, removes and lists them. The other sources are not disturbed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
