@@ -119,7 +119,7 @@ def _finish(sending: ConnectProcess, outcome: Outcome, target: Target, view: Ter
         if waiting := said.get("waiting"):
             view.say(
                 f"{name}: {waiting} event{'s' if waiting > 1 else ''} not sent yet;"
-                f" {command('connect')} {target.shown} sends them, or a run that goes on."
+                f" {command('connect')} {target.shown} sends them, and so does a run that is resumed."
             )
     return delivered
 

@@ -84,7 +84,7 @@ def _start(
             raise
         print(f"facepipe: {printable(str(error))}", file=sys.stderr, flush=True)
     # It would fail in the same way the next time, and for good.
-    reason = f"{shown(str(choice.path))} could not be gone on with"
+    reason = f"{shown(str(choice.path))} could not be continued"
     return start(_beside(base, reason))
 
 

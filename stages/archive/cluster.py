@@ -175,4 +175,4 @@ def _outcome(ref: ray.ObjectRef) -> object:
     except (WorkerCrashedError, NodeDiedError):
         return Failed(Trouble.FILM, f"its process or its machine was lost {AGAIN + 1} times.")
     except RayError as error:
-        return Failed(Trouble.ARCHIVE, f"Ray has lost a task: {reason(error)}; start the command again, it goes on.")
+        return Failed(Trouble.ARCHIVE, f"Ray has lost a task: {reason(error)}; run the command again to continue.")

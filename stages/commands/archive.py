@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PART_MINUTES = 5.0
 CACHE_GB, MOST_GB = 20.0, 1e9
-GOES_ON = "The same command goes on with it."
+CONTINUES = "Run the same command again to continue."
 FAILED_LISTED = 20  # films with their reasons; archive.json has all
 
 DESCRIPTION = """\
@@ -200,11 +200,11 @@ def _work(
         _analyse(cluster, setup, ledger, states, view)
     except FacepipeError as error:
         view.close()
-        print(f"facepipe: {printable(str(error))} {GOES_ON}", file=sys.stderr)
+        print(f"facepipe: {printable(str(error))} {CONTINUES}", file=sys.stderr)
         return ExitStatus.FAILED, []
     except KeyboardInterrupt:
         view.close()
-        print(f"facepipe: Stopped. {GOES_ON}", file=sys.stderr)
+        print(f"facepipe: Stopped. {CONTINUES}", file=sys.stderr)
         raise
     wrote = _write_page(ledger, view)
     view.close()

@@ -96,5 +96,5 @@ def _folder(options: argparse.Namespace) -> Path:
         if is_running(path) and (name is None or path.name == name or path.name.startswith(f"{name}-"))
     ]
     if not going_on:
-        raise NotAsked("no run goes on in out/; name the folder of one with --output.")
+        raise NotAsked("no run is running in out/; name its folder with --output.")
     return max(going_on)[1]

@@ -132,7 +132,7 @@ def _tables(
     try:
         visitors = of_run.days(begins)
     except OverflowError:
-        raise ResultsError(f"--begins {begins} is so late that the video goes on after the year 9999.") from None
+        raise ResultsError(f"--begins {begins} is so late that the video ends after the year 9999.") from None
     for suffix, write in writers.items():
         for name, rows in ((PEOPLE, of_run.people), (SECONDS, of_run.seconds), (DAYS, lambda: iter(visitors))):
             path = folder / f"{name}{suffix}"

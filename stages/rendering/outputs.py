@@ -204,7 +204,7 @@ class RunOutputs:
     def _say_where(self, source: str, recorder: Recorder) -> None:
         if not self._settings.life:
             why = "".join(f"; {missing}" for missing in recorder.restored.missing)
-            self._control.say(f"{source} goes on at frame {recorder.restored.position}{why}")
+            self._control.say(f"{source} continues at frame {recorder.restored.position}{why}")
 
 
 class SourceOutputs:

@@ -111,7 +111,7 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
     if before is None:
         refuse_unknown(folder.path, folder.results)
         raise OutputFolderError(
-            f"{folder.path} holds what an earlier run has made, but no {RUN}, so that it cannot be gone on with;"
+            f"{folder.path} holds what an earlier run has made, but no {RUN}, so it cannot be continued;"
             " --replace replaces it, another --output keeps it."
         )
     if changed and not (resume and changed.name in (RESULTS, DROP_LOG, EVENTS)):  # Render says which line it is.
@@ -123,7 +123,7 @@ def _refuse_run(folder: OutputFolder, resume: bool, changed: Path | None) -> Non
     if resume:
         return
     what = "a run that was broken off" if before.ended is None else f"a run that is {before.ended}"
-    on = "" if before.ended == "finished" else "--resume goes on with it, "
+    on = "" if before.ended == "finished" else "--resume continues it, "
     raise OutputFolderError(f"{folder.path} holds {what}; {on}--replace replaces it, another --output keeps it.")
 
 

@@ -63,7 +63,7 @@ def _leave_a_dead_disk(outcome: Outcome, target: Target) -> None:
     print_lines(
         sys.stderr,
         f"facepipe: {outcome.sentence or 'The run was ended.'} No summary is left in {target.shown}: its file system"
-        " does not answer; what was written before is there when it does, and --resume goes on with it.",
+        " does not answer; what was written before is there when it does, and --resume continues it.",
         within_s=0.0,
     )
     os._exit(outcome.status)
@@ -149,7 +149,7 @@ def _stopped(outcome: Outcome, captures: list[CaptureReport], has_results: bool)
     """That a person has ended the run, by a signal or before its video had ended: a camera ends no other way."""
     early = ended_early(captures) if outcome.stopped else None
     said = "Stopped" if outcome.status > 128 else early
-    return [f"{said}.{' --resume goes on with it.' if has_results else ''}"] if said else []
+    return [f"{said}.{' --resume continues it.' if has_results else ''}"] if said else []
 
 
 def _is_worth_telling(came: RunAccount, outcome: Outcome) -> bool:

@@ -165,12 +165,12 @@ class _Follower:
         try:
             wanted = self._watch.read()
         except FacepipeError as error:
-            self._put(Remark(f"{error} The run goes on as it is."))
+            self._put(Remark(f"{error} The run continues as it is."))
             return
         last, self._last = self._last, wanted
         if _but_sources(wanted) != _but_sources(last):
             name = self._watch.path.name
-            self._put(Remark(f"{name} was changed: while a run goes on, only sources are added and removed by it"))
+            self._put(Remark(f"{name} was changed: during a run it only adds and removes sources"))
         self._refused.clear()
         self._compare()
 

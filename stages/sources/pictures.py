@@ -68,8 +68,8 @@ class Pictures(Source):
         frames = self._pinned.frames_of(file, start)
         if frames is None:
             raise SourceError(
-                f"{file} of {self.name} was removed after it was read, and the frames behind it cannot be counted; put"
-                " it back to go on."
+                f"{file} of {self.name} was removed after it was read, and the frames behind it cannot be counted;"
+                " put it back to continue."
             )
         return frames
 

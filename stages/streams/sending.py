@@ -187,7 +187,7 @@ class Sender:
         self._is_connected = True
         if self._is_away:
             self._is_away, self._trouble = False, None
-            self._say(f"the stream {self.destination.shown} goes on; {self._dropped} frames are missing in it.")
+            self._say(f"the stream {self.destination.shown} continues; {self._dropped} frames are missing in it.")
 
     def _say_trouble(self, trouble: str) -> None:
         if trouble == self._trouble:

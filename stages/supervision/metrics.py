@@ -282,7 +282,7 @@ class _Server:
             try:
                 return self._start()
             except MetricsError as error:
-                self._say(f"{error} The run goes on without metrics.")
+                self._say(f"{error} The run continues without metrics.")
                 self._over.set()
 
 

@@ -203,7 +203,7 @@ class Supervision:
         actions: list[Action] = [SourceEnded(label, failure, was_refused)]
         if failure is not None and not was_refused:
             self.failed[label] = failure
-            actions.append(Announce(f"{failure} The other sources go on."))
+            actions.append(Announce(f"{failure} The other sources continue."))
         if self._count("capture") or self.ends_with != "capture":
             return actions
         self._all_is_done = not self.failed

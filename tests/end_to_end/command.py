@@ -96,7 +96,7 @@ def _is_news(line: str) -> bool:
         " → ",
         "left out, so nobody checks",
         "replacing the results",
-        "goes on at frame",
+        "continues at frame",
         "waiting for the run on",
         "it stays as it is, and this run begins",
         "is another run's, so",

@@ -114,7 +114,7 @@ def test_a_service_goes_on_after_kill_9_ends_well_with_sigterm_and_keeps_what_it
         before = run.line_count
         ran = place.start(door.url, "--service").until_lines(before + 4).signal(signal.SIGTERM).end()
     assert ran.status == 0, ran.err
-    assert "goes on at frame" in ran.err
+    assert "continues at frame" in ran.err
     assert_balanced(ran)
     times = [line["time"] for line in ran.lines]
     assert times == sorted(set(times))

@@ -182,7 +182,7 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     assert not (killed.output / "summary.json").exists()  # of its earlier end
     refused = place.run(slow_film, replace=False)
     assert refused.status == 2
-    assert "holds a run that was broken off; --resume goes on with it, --replace replaces it" in refused.complaint
+    assert "holds a run that was broken off; --resume continues it, --replace replaces it" in refused.complaint
     other = place.run(slow_film, "--resume", "--detector", "dlib")
     assert other.status == 2
     assert "stages.detect is not what the run in" in other.complaint
@@ -191,8 +191,8 @@ def test_a_run_whose_launcher_was_killed_goes_on_where_its_outputs_end(place, sl
     resumed = place.run(slow_film, "--resume")
     assert_same(resumed, calm)
     assert resumed.summary["started"] == started
-    goes_on = re.search(rf"^facepipe: {slow_film.name} goes on at frame (\d+)$", resumed.err, re.MULTILINE)
-    before = int(goes_on[1])
+    continues = re.search(rf"^facepipe: {slow_film.name} continues at frame (\d+)$", resumed.err, re.MULTILINE)
+    before = int(continues[1])
     assert resumed.summary["sources"][0]["before"] == before
     assert resumed.out.startswith(f"{len(FACES)} frames, ")
     assert f"; {len(FACES) - before} frames now and {before} before" in resumed.out

@@ -160,9 +160,9 @@ def test_a_changed_configuration_adds_and_removes_sources_with_their_zones(place
     run.until(lambda: len(run.stages()["capture"]) == 2, "the end of the removed capture")
     write(config, {"door": slow_film, "gate": place.folder / "nothing.mp4"}, window=8)
     run.until(lambda: "gate is another source now" in run.err, "a sentence about what cannot be done")
-    assert "only sources are added and removed" in run.err
+    assert "it only adds and removes sources" in run.err
     config.write_text("sources: [")
-    run.until(lambda: "The run goes on as it is" in run.err, "a sentence about the mistake")
+    run.until(lambda: "The run continues as it is" in run.err, "a sentence about the mistake")
     write(config, {"door": slow_film, "gate": slow_film}, zones=zone)
     ran = stopped(run)
     events = [json.loads(line) for line in (ran.output / "gate/events.jsonl").read_text().splitlines()]
@@ -182,7 +182,7 @@ def test_a_source_that_fails_ends_alone_with_its_reason_in_the_account(place, sl
     os.utime(copy, (0, 0))  # As one does who replaces it.
     ran = run.end()
     assert ran.status == 1
-    assert "The other sources go on." in ran.err and "copy.mp4 was changed while it was read" in ran.err
+    assert "The other sources continue." in ran.err and "copy.mp4 was changed while it was read" in ran.err
     accounts = {each["source"]: each for each in ran.summary["sources"]}
     assert (accounts["door"]["rendered"], accounts["door"]["failure"]) == (32, None)
     assert "was changed while it was read" in accounts["yard"]["failure"]

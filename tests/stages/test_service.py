@@ -129,7 +129,7 @@ def test_results_that_cannot_be_gone_on_with_stay_and_the_next_folder_is_begun_a
     runs["with"] = [1, 128 + signal.SIGTERM]
     assert serve(pipeline, DEFAULT_CONFIG.parent, RunOptions()) == 0
     assert [(Path(p.render.output).name, resume) for p, resume in runs["runs"]] == [("door", True), ("door-2", True)]
-    assert "door could not be gone on with; it stays as it is, and this run begins" in capsys.readouterr().err
+    assert "door could not be continued; it stays as it is, and this run begins" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("told", ["by a stage", "before any stage is started"])

@@ -121,7 +121,7 @@ def test_a_server_that_is_away_and_comes_is_connected_to_and_its_password_is_in_
     assert stream.said[0] == (
         f"the stream rtsp://127.0.0.1:{port}/faces is interrupted: Connection refused; it is tried again."
     )
-    assert "goes on" in stream.said[1] and "is interrupted" in stream.said[2]
+    assert "continues" in stream.said[1] and "is interrupted" in stream.said[2]
     assert "hush" not in "".join(stream.said) and "anna" not in "".join(stream.said)
 
 
@@ -167,7 +167,7 @@ def test_a_process_that_is_killed_is_started_again_and_the_stream_goes_on(tmp_pa
         processes()[0].kill()
         stream.until(lambda: Playlist.parse(playlist.read_text()).next_number > first + 1, "the stream goes on")
     assert any(segment.is_break for segment in Playlist.parse(playlist.read_text()).segments)
-    assert "was ended by SIGKILL" in stream.said[0] and "goes on" in stream.said[1]
+    assert "was ended by SIGKILL" in stream.said[0] and "continues" in stream.said[1]
 
 
 def test_a_process_that_is_stopped_is_replaced(tmp_path, monkeypatch):

@@ -382,7 +382,7 @@ def test_a_source_that_fails_ends_alone_and_the_run_says_so_at_its_end():
     gone = "yard.mp4 cannot be read from frame 7 on."
     assert supervision.step(Exited("capture-1", 1, gone), 1.0) == [
         SourceEnded("capture-1", gone),
-        Announce(f"{gone} The other sources go on."),
+        Announce(f"{gone} The other sources continue."),
     ]
     assert supervision.step(Exited("capture", 0), 2.0) == [TellStop("render"), TellStop("gender")]
     for label in ("gender", "render"):

@@ -107,8 +107,7 @@ def test_a_render_that_is_told_a_folder_with_a_finished_run_says_what_helps_a_st
     ("of_a_run", "of_a_stage"),
     [
         (
-            "x holds a run that is stopped; --resume goes on with it, --replace replaces it, another --output keeps"
-            " it.",
+            "x holds a run that is stopped; --resume continues it, --replace replaces it, another --output keeps it.",
             "x holds a run that is stopped; choose another folder with --set render.output=DIR.",
         ),
         (
@@ -127,7 +126,7 @@ def test_a_render_that_is_told_a_folder_with_a_finished_run_says_what_helps_a_st
             "a window was asked for, but there is no screen; --set render.display=none does without.",
         ),
         ("port 5600 is taken; choose another one: --set port=5700.",) * 2,
-        ("clip.mp4 goes on at frame 3",) * 2,
+        ("clip.mp4 continues at frame 3",) * 2,
     ],
 )
 def test_a_sentence_names_what_a_stage_has(of_a_run, of_a_stage):
