@@ -8,9 +8,9 @@ LEAST = 1 / 4  # frames: one in four deadlines, so that a source that was hit is
 class CongestionWindow:
     """TCP's congestion window, of frames: halved by one that came too late, one more after as many as it has in time.
 
-    Workers and render are shared by sources that know nothing of each other. If each of them always had as much under
-    way as a worker takes, more sources would be more waiting at the worker, and from some number on every frame would
-    be too late: all of the work would be for nothing.
+    Workers say how much they take, see `shares`; render does not. It is shared by sources that know nothing of each
+    other. If each of them always had as many frames there as one source may, more sources would be more waiting, and
+    from some number on every frame would be too late.
     """
 
     def __init__(self, most: int, deadline_s: float):
@@ -22,11 +22,6 @@ class CongestionWindow:
     def frames(self, idle_s: float) -> int:
         """So many may be under way, if the last one was handed out so long ago; below one they are far apart."""
         return int(self._frames) or int(idle_s * self._frames >= self._deadline_s)
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether it is smaller than it could be: there is more to do than there is time for."""
-        return self._frames < self._most
 
     def in_time(self) -> None:
         """A frame was finished before its deadline."""

@@ -42,7 +42,6 @@ from .live import LivePolicy
 from .rules import Rules
 from .stalls import Stalls
 from .states import FrameEvent, FrameState, SourceEvent, SourceState, WorkerEvent, WorkerState
-from .tasks import DETECT
 from .workers import Worker
 
 RESTART = "restart"  # why a live frame is dropped that died with the capture or the render that held it
@@ -269,7 +268,7 @@ class Dispatcher:
                     worker.heard_s = now_s
                     if worker.finish_one(message.frame):  # As a heartbeat says: detect need not send both.
                         self._release_if_finished(worker)
-                yield from self._take_crops(connection, message, now_s)
+                yield from self._take_crops(connection, message)
 
     def _take_heartbeat(self, worker: Worker, heartbeat: Heartbeat, now_s: float) -> None:
         worker.credit, worker.heard_s = min(heartbeat.credit, self._rules.most_credit), now_s
@@ -335,13 +334,11 @@ class Dispatcher:
 
     # --- Crops ---
 
-    def _take_crops(self, connection: str, came: FaceCrops, now_s: float) -> Iterator[Action]:
+    def _take_crops(self, connection: str, came: FaceCrops) -> Iterator[Action]:
         frame = self._tasks.frames.get(came.frame)
         if frame is None or not frame.may_take(came) or self._workers.is_refused(connection):
             self.ignored += 1
             return
-        if self._live is not None and frame.crops is None:
-            self._live.found(frame, came.spent.get(DETECT, 0.0), now_s)
         known = self._tasks.take_crops(connection, came)
         # If detect is due again it stays so: these crops may be of one that died before render had its faces.
         yield KeepCrops(came)

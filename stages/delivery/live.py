@@ -13,9 +13,6 @@ from .tasks import DETECT, PICTURE, InFlight
 
 LATE = "late"  # why a frame is dropped that cannot be shown in time
 OVERLOAD = "overload"  # why a frame goes without what a stage has no time to say about it
-# Shares of the deadline. A frame that has waited for half of it, beside the work of detect, has waited for others; and
-# one that waits for a quarter, with a newer one behind it, leaves too little of it for them.
-SOON, STALE = 0.5, 0.25
 PREVIEW_S = 1.0  # a preview that was lost is not waited for longer
 
 
@@ -32,16 +29,11 @@ class LivePolicy:
         """How many frames may be with workers and render at once, if detect was given the last one so long ago."""
         return self._congestion.frames(idle_s)
 
-    def found(self, frame: InFlight, spent_s: float, now_s: float) -> None:
-        """Detect has answered for the first time for a frame; its own work took so long, and the rest it has waited."""
-        if now_s - frame.read_s - spent_s < self._rules.deadline_s * SOON:
-            self._congestion.in_time()
-        else:
-            self._congestion.late(now_s)
-
     def acknowledged(self, frame: InFlight, now_s: float) -> None:
         """Render is done with a frame; of one that has waited for answers that were given up nothing is learned."""
-        if now_s - frame.read_s >= self._rules.deadline_s and not frame.given_up:
+        if now_s - frame.read_s < self._rules.deadline_s:
+            self._congestion.in_time()
+        elif not frame.given_up:
             self._congestion.late(now_s)
 
     def make_room(self, newest: int) -> Iterator[Action]:
@@ -64,12 +56,12 @@ class LivePolicy:
             yield SendPreview(frame)
 
     def drop_stale(self, now_s: float) -> Iterator[Action]:
-        """What has waited for a while, and is not the newest, gives way if there is more than can be done."""
-        if not self._congestion.is_cut:
-            return
-        queued = sorted(n for n in self._tasks.due[DETECT] if self._tasks.frames[n].state is FrameState.QUEUED)
+        """Of the frames that detect has not been given, only the newest may have waited for half of the deadline: work
+        on an older one would be in vain, because it is late before all is said about it."""
+        frames = self._tasks.frames
+        queued = sorted(n for n in self._tasks.due[DETECT] if frames[n].state is FrameState.QUEUED)
         for number in queued[:-1]:
-            if now_s - self._tasks.frames[number].read_s >= self._rules.deadline_s * STALE:
+            if now_s - frames[number].read_s >= self._rules.deadline_s / 2:
                 yield from self._drop(number, DETECT, LATE)
 
     def give_up_late(self, gone: Set[str], now_s: float) -> Iterator[Action]:
@@ -86,7 +78,7 @@ class LivePolicy:
             is_lost = age_s >= self._rules.deadline_s + 2 * NOTICE_S and missing_parts & {PICTURE, DETECT}
             if is_lost or (frame.crops is None and (is_late or DETECT in gone)):
                 yield from self._note_late_workers(number, (DETECT,))
-                if is_late and frame.state is not FrameState.QUEUED:
+                if frame.crops is not None:  # Detect has answered: it is render that is behind.
                     self._congestion.late(now_s)
                 yield from self._drop(number, DETECT, reason)
             elif frame.crops is not None and (frame.crops.faces or self._tasks.contradicts(frame, missing_parts)):

@@ -18,12 +18,13 @@ BATCH_WORK_S = 0.03  # of work in one batch
 SMOOTHING = 0.2  # the weight of the last tasks in what one takes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class WorkerSession:
     """The work of one worker for one capture."""
 
     most: int = limits.CREDIT  # tasks that capture gives at most
     task_s: float | None = None  # what a task has taken of processor time lately
+    elapsed_s: float | None = None  # the same, with what the worker has waited for the processor
     run: Run = ""  # "" before the first welcome
     source: str | None = None
     epoch: Epoch = 0
@@ -31,6 +32,8 @@ class WorkerSession:
     received: int = 0  # the highest seq taken
     finished: int = 0  # the highest seq answered
     reported: int = 0  # the highest seq that capture has been told is finished
+    stated: int = 0  # the credit that capture was told last
+    unused_since_s: float | None = None  # since when it has had credit that it does not use
     refused: str | None = None  # why capture does not take this worker
     served: bool = False  # capture has said that it needs nothing more
     waiting: deque[Frame | Crops] = field(default_factory=deque)
@@ -81,10 +84,10 @@ class WorkerSession:
         if self.is_isolated:
             self.isolation_requested = self.is_isolated = False
 
-    def worked(self, seconds: float, tasks: int) -> None:
-        """So many tasks have taken so long together."""
-        each_s = seconds / tasks
-        self.task_s = each_s if self.task_s is None else self.task_s + SMOOTHING * (each_s - self.task_s)
+    def worked(self, seconds: float, tasks: int, elapsed_s: float | None = None) -> None:
+        """So many tasks have taken so long together, of processor time; `elapsed_s`: of time, where that is longer."""
+        self.task_s = _smoothed(self.task_s, seconds / tasks)
+        self.elapsed_s = _smoothed(self.elapsed_s, (elapsed_s or seconds) / tasks)
 
     @property
     def credit(self) -> int:
@@ -99,6 +102,11 @@ class WorkerSession:
         )
 
     @property
+    def held(self) -> int:
+        """Tasks that were taken and are not answered."""
+        return len(self._held)
+
+    @property
     def linger_s(self) -> float:
         """How long an answer may wait for others, to travel with them."""
         return LINGER_S if self.credit > limits.CREDIT and not self.is_isolated else 0.0
@@ -111,7 +119,12 @@ class WorkerSession:
         tasks travel in batches, it waits until it can send several, or nothing is left to do here.
         """
         is_batched = self.credit > limits.CREDIT
-        return self.finished > self.reported and (is_batched or self.received - self.reported >= self.credit)
+        return self.finished > self.reported and (is_batched or self.received - self.reported >= self.stated)
+
+    def state(self, credit: int) -> None:
+        """Capture is told this credit, and what is finished."""
+        self.stated = credit
+        self.mark_reported()
 
     def mark_reported(self) -> None:
         """Capture has been told what is finished, by a heartbeat or by the crops of a frame."""
@@ -136,7 +149,8 @@ class WorkerSession:
             welcome.session_id,
             min(welcome.credit, limits.MAX_CREDIT),
         )
-        self.received = self.finished = self.reported = 0
+        self.received = self.finished = self.reported = self.stated = 0
+        self.unused_since_s = None
         self.refused, self.served = None, False
         self.isolation_requested = self.is_isolated = False
         self._clear()
@@ -144,3 +158,7 @@ class WorkerSession:
     def _clear(self) -> None:
         self.waiting.clear()
         self._held.clear()
+
+
+def _smoothed(before: float | None, now: float) -> float:
+    return now if before is None else before + SMOOTHING * (now - before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Of = TypeVar("Of")
@@ -21,6 +21,10 @@ class Turns(Generic[Of]):
     def remove(self, one: Of) -> None:
         """One takes part no more."""
         self._all = [kept for kept in self._all if kept is not one]
+
+    def __iter__(self) -> Iterator[Of]:
+        """All of them, the one that was served longest ago first."""
+        return iter(list(self._all))
 
     def next(self, wants: Callable[[Of], bool]) -> Of | None:
         """Whose turn it is, of those that want something; None where nobody does."""

@@ -14,6 +14,7 @@ from math import inf
 
 from ..config.settings import Settings
 from ..delivery.session import WorkerSession
+from ..delivery.shares import are_scarce, credits_of
 from ..delivery.tasks import DETECT
 from ..delivery.turns import Turns
 from ..errors import StartupRejected
@@ -147,7 +148,6 @@ class _Capture:
     socket: DealerSocket
     session: WorkerSession = field(default_factory=WorkerSession)
     reported_s: float = -inf  # when it was last told what is finished
-    stated_credit: int | None = None  # the credit that it was told last
     reads_ring: bool = False  # whether its pictures come by its ring
 
 
@@ -174,6 +174,7 @@ class _Worker:
         self._transport = open_transport(self._injector, security_of(settings), control.say)
         self._render: DealerSocket = self._transport.connect(settings.render, kinds(*FROM_RENDER))
         self._turns: Turns[_Capture] = Turns()
+        self._deadline_s = settings.pipeline.deadline
         self._captures = [self._connected(settings.captures[place]) for place in settings.read.values()]
         self._heartbeat_due_s = self._found_due_s = 0.0
         self._held: list[_Answered] = []
@@ -248,10 +249,10 @@ class _Worker:
         if session.take(message):
             _log.debug("welcomed to run %s, session %d", session.run, session.session_id)
             capture.socket.send(self._identity.hello(session, capture.reads_ring))
-            self._send_heartbeat(capture)
+            self._send_heartbeat(capture, self._credits()[capture])
         elif session.served:
             # Capture waits for it: what it says last would else be lost as it ends.
-            self._send_heartbeat(capture)
+            self._send_heartbeat(capture, 0)
         if session.refused and session.refused not in self._refusals:
             self._refusals.add(session.refused)
             if not self._once:  # Otherwise it is the last word.
@@ -271,9 +272,9 @@ class _Worker:
         if session.is_isolated:
             self._control.report_position(f"frame {tasks[0].frame} of {tasks[0].source}")
         # Of its processor time: what else the machine does makes a task no larger.
-        began_s = time.thread_time()
+        began_s, came_s = time.thread_time(), time.monotonic()
         answers = list(self._answers(tasks))
-        session.worked(time.thread_time() - began_s, len(tasks))
+        session.worked(time.thread_time() - began_s, len(tasks), time.monotonic() - came_s)
         now_s = time.monotonic()
         self._held_until_s = min(self._held_until_s if self._held else inf, now_s + session.linger_s)
         self._held += [_Answered(capture, task, answer) for task, answer in answers]
@@ -298,20 +299,31 @@ class _Worker:
         """What is known by now travels together: who is woken for one answer can as well take several."""
         held, self._held = self._held, []
         isolated = self._isolated
+        for answered in held:
+            answered.capture.session.answered(answered.task)
+        credits = self._credits()
+        # Where there is enough, the regular heartbeat is soon enough to say so.
+        scarce = credits if are_scarce((capture.session for capture in credits), self._deadline_s) else {}
+        # A capture that is to send less hears of it before it hears that there is room again; but what was raised comes
+        # first, of a task that capture takes to be under way.
+        if not any(isinstance(answered.answer, Exception) for answered in held):
+            for capture, credit in scarce.items():
+                if credit < capture.session.stated:
+                    self._send_heartbeat(capture, credit)
         # Capture first: others wait for the crops, and render will wait for them.
         for answered in held:
             self._answer_capture(answered)
         for answered in held:
             session = answered.capture.session
-            session.answered(answered.task)
             if isinstance(answered.answer, Answer):
                 self._render.send(answered.answer.to_render)
                 if answered.answer.to_capture is not None:
                     session.mark_reported()
             self._control.finished()
-        for capture in self._captures:
-            if capture.session.credit_is_spent or capture is isolated:
-                self._send_heartbeat(capture)
+        for capture, credit in credits.items():
+            has_more = capture in scarce and credit > capture.session.stated
+            if capture.session.credit_is_spent or capture is isolated or has_more:
+                self._send_heartbeat(capture, credit)
 
     def _answer_capture(self, answered: _Answered) -> None:
         capture, answer = answered.capture, answered.answer
@@ -335,8 +347,8 @@ class _Worker:
         for capture in self._captures:
             if capture.session.ready_for_isolation():
                 capture.socket.send(self._identity.isolated(capture.session))
-                for each in self._captures:
-                    self._send_heartbeat(each)
+                for each, credit in self._credits().items():
+                    self._send_heartbeat(each, credit)
                 return
 
     # --- Heartbeats ---
@@ -351,19 +363,22 @@ class _Worker:
             # Render needs no more than to be found again after it was away.
             self._found_due_s = now_s + FOUND_S
             self._render.send(self._identity.heartbeat(self._render_run or "", credit=0, finished=0))
-        for capture in self._captures:
-            is_lately = now_s - capture.reported_s < HEARTBEAT_S and capture.stated_credit == self._credit(capture)
+        for capture, credit in self._credits().items():
+            is_lately = now_s - capture.reported_s < HEARTBEAT_S and capture.session.stated == credit
             if not welcomed or not is_lately:
-                self._send_heartbeat(capture)
+                self._send_heartbeat(capture, credit)
 
-    def _send_heartbeat(self, capture: _Capture) -> None:
-        session, credit = capture.session, self._credit(capture)
-        capture.reported_s, capture.stated_credit = time.monotonic(), credit
+    def _send_heartbeat(self, capture: _Capture, credit: int) -> None:
+        session, capture.reported_s = capture.session, time.monotonic()
         capture.socket.send(self._identity.heartbeat(session.run, credit, session.finished))
-        session.mark_reported()
+        session.state(credit)
 
-    def _credit(self, capture: _Capture) -> int:
-        """The credit that this capture has: none while another one wants the worker for itself."""
-        session = capture.session
-        is_asked = any(other.session.isolation_requested for other in self._captures)
-        return session.credit if session.run == self._render_run and not session.served and not is_asked else 0
+    def _credits(self) -> dict[_Capture, int]:
+        """The credit of each capture, in the order of their turns: none while one wants the worker for itself."""
+        captures = list(self._turns)
+        is_asked = any(capture.session.isolation_requested for capture in captures)
+        credits = credits_of([capture.session for capture in captures], self._deadline_s, time.monotonic())
+        return {
+            capture: 0 if is_asked or capture.session.served or capture.session.run != self._render_run else credit
+            for capture, credit in zip(captures, credits, strict=True)
+        }

@@ -17,6 +17,7 @@ from stages.delivery import events, joiner
 from stages.delivery.dispatcher import Dispatcher
 from stages.delivery.rules import Rules
 from stages.delivery.session import WorkerSession
+from stages.delivery.shares import credits_of
 from stages.delivery.turns import Turns
 from stages.protocol import limits
 from stages.protocol.messages import (
@@ -40,6 +41,7 @@ from stages.protocol.messages import (
 ATTRIBUTES = ("gender", "emotion", "age")
 STAGES = ("detect", *ATTRIBUTES)
 WIRE_S = 0.001
+DEADLINE_S = 1.0
 PIXELS = 1000
 
 
@@ -191,21 +193,28 @@ class Worker:
 
     def beat(self) -> None:
         for source in self.house.sources:
-            self.state(source)
+            self.session(source)
+        for source, credit in self.credits().items():
+            self.state(source, credit)
         self.house.after(0.1, self.beat)
 
-    def state(self, source: Source) -> None:
+    def credits(self) -> dict[Source, int]:
+        sessions = list(self.turns)
+        given = dict(zip(map(id, sessions), credits_of(sessions, DEADLINE_S, self.house.now_s), strict=True))
+        return {source: given[id(session)] for source, session in self.sessions.items()}
+
+    def state(self, source: Source, credit: int) -> None:
         session = self.session(source)
-        known = {"run": session.run, "credit": session.credit, "finished": session.finished}
+        known = {"run": session.run, "credit": credit, "finished": session.finished}
         self.say(source, Heartbeat(stage=self.stage, replica=self.number, incarnation=1, **known))
-        session.mark_reported()
+        session.state(credit)
 
     def receive(self, source: Source, message: Welcome | Frame | Crops | Finish) -> None:
         session = self.session(source)
         if session.take(message):
             known = {"run": "run", "epoch": 1, "session_id": session.session_id, "host": "here", "card": "card"}
             self.say(source, WorkerHello(stage=self.stage, replica=self.number, incarnation=1, ended=[], **known))
-            self.state(source)
+            self.state(source, self.credits()[source])
         self.work()
 
     def work(self) -> None:
@@ -222,12 +231,19 @@ class Worker:
     def answer(self, source: Source, tasks: list[Frame | Crops]) -> None:
         session = self.sessions[source]
         for task in tasks:
-            self.answer_one(source, task)
             session.answered(task)
+        # Who is to send less hears of it before it hears that there is room again.
+        credits = self.credits()
+        for other, credit in credits.items():
+            if credit < self.sessions[other].stated:
+                self.state(other, credit)
+        for task in tasks:
+            self.answer_one(source, task)
             if isinstance(task, Frame):
                 session.mark_reported()
-        if session.credit_is_spent:
-            self.state(source)
+        for other, credit in credits.items():
+            if credit > self.sessions[other].stated or (other is source and session.credit_is_spent):
+                self.state(other, credit)
         self.is_at_work = False
         self.work()
 
@@ -239,8 +255,7 @@ class Worker:
             self.house.to_render(source, Attribute(stage=self.stage, **answers, **said, **who))
             return
         crops = (np.broadcast_to(np.uint8(0), (source.faces, 1)),)
-        spent = said | {"spent": {"detect": self.house.service.detect_s}}
-        self.say(source, FaceCrops(boxes_hash="boxes", faces=source.faces, arrays=crops, **spent))
+        self.say(source, FaceCrops(boxes_hash="boxes", faces=source.faces, arrays=crops, **said))
         found = {"boxes": [[0, 0, 1, 1]] * source.faces, "scores": [1.0] * source.faces, "capped": 0}
         self.house.to_render(source, Faces(boxes_hash="boxes", **found, **said, **who))
 

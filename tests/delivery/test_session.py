@@ -75,6 +75,7 @@ def test_a_refusal_is_kept_with_its_reason():
 def test_capture_has_to_hear_at_once_what_is_finished_when_it_can_send_nothing_more():
     session = WorkerSession()
     session.take(welcome()), session.take(task(1))
+    session.state(2)
     session.answered(session.waiting.popleft())
     assert not session.credit_is_spent  # One more can be sent: the regular heartbeat is soon enough.
     session.take(task(2))

@@ -705,7 +705,7 @@ class Worker:
         credit = 0 if self.session.isolation_requested else self.session.credit
         known = {"run": self.session.run, "credit": credit, "finished": self.session.finished}
         self._say(Heartbeat(**self._identity, **known), is_of_epoch=False)
-        self.session.mark_reported()
+        self.session.state(credit)
 
     @property
     def _identity(self) -> dict:
