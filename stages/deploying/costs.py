@@ -1,8 +1,7 @@
 """What processes cost, as measured: the resources that are asked for. docs/deploy.md says by which commands.
 
-Processor: docs/performance.md, "Where each millisecond goes", a frame of 1280 x 720 with one face, and messages of a
-camera at 30 frames a second. Memory: proportional set sizes (PSS) of a run of the demo, the same size of picture, on
-2026-11-30: 474 MB in all, of which capture 163 MB with 44 MB of frames.
+Processor and memory: docs/scale.md, "A fleet", 4 cameras of 1280 x 720 with 5 frames a second on two quiet cores,
+2026-11-30. Processor time is with the messages; memory is the proportional set size (PSS) of a process.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ from dataclasses import dataclass
 from math import ceil
 
 FRAME_MS = {  # of one core
-    "capture": 2.4,  # decoding
-    "detect": 9.3,  # detector, crops, pose and quality
-    "gender": 0.3,
-    "age": 0.3,
-    "emotion": 1.6,
-    "render": 6.1,  # following, drawing, encoding, writing
+    "capture": 7.2,  # decoding, handing out
+    "detect": 11.3,  # detector, crops, pose and quality
+    "gender": 0.9,
+    "age": 0.9,
+    "emotion": 2.4,
+    "render": 10.4,  # following, drawing, encoding, writing
 }
-MESSAGES_MS = 0.9  # a process: 6.0 ms a frame among seven
-OWN_MB = {"capture": 120, "detect": 72, "render": 115}
-ATTRIBUTE_MB, LAUNCHER_MB = 31, 33
+LAUNCHER_MS = 0.7
+OWN_MB = {"capture": 178, "detect": 56, "render": 144}  # of capture without the frames in flight
+ATTRIBUTE_MB, LAUNCHER_MB = 33, 57
 SHARED_MB = 60  # of libraries, which the processes of a smaller unit share with fewer others
 SERVE_MB = 112  # of `facepipe serve`: 103 after twenty pictures of 1280 x 720
 FRAME_MB = 2.8  # a picture of 1280 x 720
 SPARE = 1.5  # of the memory limit: other pictures are larger, and a detector of one's own is too
 
 MEASURED = """\
-Processor and memory are what was measured: 26 ms of one core for a frame of 1280 x 720 in all stages
-(docs/performance.md), 31 to 120 MB for a process, and the frames in flight (docs/deploy.md)."""
+Processor and memory are what was measured: 34 ms of one core for a frame of 1280 x 720 in all stages
+(docs/scale.md), 33 to 178 MB for a process, and the frames in flight (docs/deploy.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ def resources(
     `rates`: frames a second that pass through each stage here; `sources`: captures here, each with a window of so many
     frames, and at most so many bytes of them.
     """
-    busy_ms = sum(rate * (FRAME_MS.get(stage, FRAME_MS["emotion"]) + MESSAGES_MS) for stage, rate in rates.items())
+    busy_ms = sum(rate * FRAME_MS.get(stage, FRAME_MS["emotion"]) for stage, rate in rates.items())
+    busy_ms += LAUNCHER_MS * max(rates.values(), default=0.0)
     own_mb = sum(count * OWN_MB.get(stage, ATTRIBUTE_MB) for stage, count in processes.items())
     frames_mb = sources * min(window * FRAME_MB, window_bytes / 1e6)
     usual_mb = LAUNCHER_MB + SHARED_MB + own_mb + frames_mb
