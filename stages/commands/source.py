@@ -76,7 +76,7 @@ def _spec(word: str | None) -> str | int:
         return ""
     if word.isascii() and word.isdigit():
         return int(word)
-    is_path = "://" not in word and camera_of(word) is None and word not in ("auto", "demo")
+    is_path = word and "://" not in word and camera_of(word) is None and word not in ("auto", "demo")
     return os.path.abspath(expanded(word)) if is_path else word
 
 

@@ -213,6 +213,8 @@ class _Follower:
                     self._read.pop(source, None)
                 else:
                     self._read[source] = spec
+                    # What was the only source that was left is not that any more.
+                    self._refused = {(name, said) for name, said in self._refused if said is not None}
         return len(self._asked) < before
 
     def _stamp(self) -> tuple | None:

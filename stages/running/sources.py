@@ -57,7 +57,10 @@ def can_change(job: Job) -> bool:
 def _refuse_mistakes(pipeline: Pipeline) -> None:
     """Raise `ConfigError` for what a configuration with these sources could not say."""
     said = {"sources": pipeline.sources, "zones": pipeline.zones, "lines": pipeline.lines}
-    read_config(json.dumps({key: value for key, value in said.items() if value}), "sources")
+    try:
+        read_config(json.dumps({key: value for key, value in said.items() if value}), "sources")
+    except ConfigError as error:
+        raise ConfigError(str(error).removeprefix("sources:1: ")) from None  # It is in no file.
 
 
 def as_changed(pipeline: Pipeline, folder: Path) -> tuple[Pipeline, SourceChanges]:

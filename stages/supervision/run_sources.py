@@ -147,8 +147,8 @@ class RunSources:
 
     def _as_before(self, request: Request) -> Request:
         """One that was removed comes back with its zones and lines, and goes on where its results end."""
-        if any(name.lower() == request.name.lower() for name in self._taken()):
-            raise CannotChange(f"this run has a source {request.name} already; choose another name.")
+        if twin := next((name for name in self._taken() if name.lower() == request.name.lower()), None):
+            raise CannotChange(f"this run has a source {twin} already; choose another name.")
         if (before := self._changes.removed.get(request.name)) and not (request.zones or request.lines):
             return replace(request, zones=before[2], lines=before[3])
         return request

@@ -138,13 +138,14 @@ def test_sources_come_and_go_in_any_order_and_one_that_is_refused_is_in_nobodys_
 
         asked("remove", "door")
         sources.ended("capture-0", None)
+        asked("add", "YARD", 1)
         asked("add", "door", 7)  # It has results of another one.
         add("door", 0)
         add("gate", 2)
         asked("remove", "yard")
         sources.ended("capture-1", None)
         add("yard", 1)
-    assert [each for each in answers if not each[3]] == [("add", "door", 7, False)]
+    assert [each for each in answers if not each[3]] == [("add", "YARD", 1, False), ("add", "door", 7, False)]
     assert [(s.replica, s.source.name, s.source.spec) for s in started] == [
         (2, "door", 0),
         (3, "gate", 2),
@@ -210,3 +211,15 @@ def test_a_change_while_the_processes_start_counts(tmp_path):
     with locked(tmp_path / LOCK), heard(tmp_path, BEGUN, watch, asked.put):
         came = asked.get(timeout=10)
         assert (came.action, came.name) == ("add", "gate")
+
+
+def test_a_file_may_replace_every_source_of_the_run(tmp_path):
+    path = tmp_path / "house.yaml"
+    replaced(path, door=0)
+    with following(tmp_path, path) as asked:
+        replaced(path, gate=2)
+        remove, add = asked.get(timeout=10), asked.get(timeout=10)
+        remove.answer(False, ["door is the only source that is left; end the run instead."])
+        add.answer(True, ["gate is read from now on: 2."])
+        again = asked.get(timeout=10)
+        assert (again.action, again.name) == ("remove", "door")
