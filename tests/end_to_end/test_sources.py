@@ -129,7 +129,7 @@ def test_what_cannot_be_added_or_removed_is_one_sentence_and_changes_nothing(pla
     notes.write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 9)  # Only opening it tells that it is no video.
     refused = {
         ("add", "yard", place.folder / "other.mp4"): "this run has a source yard already",
-        ("add", "Yard", slow_film): "this run has a source Yard already",
+        ("add", "Yard", slow_film): "this run has a source yard already",
         ("add", "gate", place.folder / "nothing.mp4"): "There is no file or folder",
         ("add", "gate", notes): str(notes),
         ("add", "run.json", slow_film): "rename it",
