@@ -205,9 +205,9 @@ def _agree(ahead: list[bytes], begins: list[bytes]) -> bool:
 
 
 def _drawing_nothing(settings: Settings) -> Settings:
-    """Without hiding faces in pictures that nobody draws; run.json says what the configuration is all the same."""
+    """Without hiding faces and placing labels where no picture is written; run.json has the configuration as it is."""
     pipeline = settings.pipeline
     if needs_pictures(pipeline):
         return settings
-    render = dataclasses.replace(pipeline.render, blur="none")
+    render = dataclasses.replace(pipeline.render, blur="none", style="none")
     return dataclasses.replace(settings, pipeline=dataclasses.replace(pipeline, render=render))
