@@ -133,6 +133,7 @@ class SourceEnded:
     label: str
     failure: str | None = None  # why, where nobody has asked for it: a sentence
     was_refused: bool = False  # it was added, and could not be opened
+    is_complete: bool = True  # removed by a person: every frame that was read is finished
 
 
 Action = TellStop | Terminate | Kill | StartAgain | ReportExit | Announce | SourceIsThere | SourceEnded

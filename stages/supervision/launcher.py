@@ -198,13 +198,13 @@ def _do(action: Action, processes: Children, sources: RunSources, view: RunView)
             processes.tell_exit(label, cause)
         case SourceIsThere(label, is_away):
             processes.change_sources(**sources.is_there(label, is_away))
-        case SourceEnded(label, failure, was_refused):
+        case SourceEnded(label, failure, was_refused, is_complete):
             processes.forget(label, failure if was_refused else None)
             view.ended(label)
             if was_refused:
                 sources.was_refused(label, failure)
             else:
-                processes.change_sources(**sources.ended(label, failure))
+                processes.change_sources(**sources.ended(label, failure, is_complete))
         case Announce(sentence):
             view.say(sentence)
 

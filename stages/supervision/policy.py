@@ -40,6 +40,7 @@ from .events import (
     StopAsked,
     TellStop,
     Terminate,
+    Tick,
 )
 from .exits import EndRun, Restart, RestartHistories, after_exit, cause_of, exit_description
 
@@ -48,8 +49,8 @@ READY_S = 120.0  # until then a stage may be silent: TensorFlow from a slow disk
 FINISHING_S = 2.1
 CLOSING_S = 1.5
 TERMINATING_S = 0.2
-KILLING_S = 0.3  # one that has not ended then waits for a disk or a device, and no kill ends that
-LEAVING_S = 10.0  # for a source that is removed: nobody waits for the end of the run, and slow stages may finish
+KILLING_S = 0.8  # since the last one ended: one that is still there waits for a disk or device, and no kill ends that
+LEAVING_S = 10.0  # without a finished frame, for a source that is removed: slow stages may finish what it has read
 STOOD_STILL_S = 1.0  # a watcher that was away for so long has heard nobody, and must blame nobody for it
 
 
@@ -128,6 +129,8 @@ class Supervision:
                 if label in self._new and isinstance(message, Ready | Say):  # A live one that is away says so.
                     self._new.discard(label)
                     return [SourceIsThere(label, isinstance(message, Say)), *self._after_time()]
+            case Tick() if self.phase == Phase.KILLING and now_s >= self._phase_ends_s:
+                return self._leave()
         return self._after_time()
 
     # --- Somebody has ended ---
@@ -137,8 +140,10 @@ class Supervision:
         if member is None:
             return []  # It was left behind, and has ended after all.
         cause = cause_of(exited.status, life.hung)
+        if self.phase == Phase.KILLING:
+            self._enter(Phase.KILLING, KILLING_S)
         if self.phase == Phase.RUNNING and exited.label in self._leaving:
-            return self._end_source(exited.label, None)
+            return self._end_source(exited.label, None, is_complete=exited.status == ExitStatus.DONE)
         if self.phase == Phase.RUNNING:
             history = self._histories.ended(member, cause, life.is_ready, life.position)
             may_end = self.once or member.stage == self.ends_with
@@ -195,12 +200,12 @@ class Supervision:
         has_begun = any(self._lives[label].finished for label in captures if label != member.label)
         return member.label in self._new or end.status != ExitStatus.REFUSED or has_begun
 
-    def _end_source(self, label: str, failure: str | None) -> list[Action]:
+    def _end_source(self, label: str, failure: str | None, is_complete: bool = True) -> list[Action]:
         was_refused = failure is not None and label in self._new
         self._new.discard(label)
         self._leaving.pop(label, None)
         self._histories.await_no_more(label)
-        actions: list[Action] = [SourceEnded(label, failure, was_refused)]
+        actions: list[Action] = [SourceEnded(label, failure, was_refused, is_complete)]
         if failure is not None and not was_refused:
             self.failed[label] = failure
             actions.append(Announce(f"{failure} The other sources continue."))
@@ -248,6 +253,8 @@ class Supervision:
             case StageHeartbeat(finished) if finished > life.finished:
                 life.finished = finished
                 self._histories.finished(label)
+                if self._leaving.get(label, inf) < inf:
+                    self._leaving[label] = self.now_s + LEAVING_S
                 if self._alive.get(label) and self._alive[label].stage not in ("capture", "render"):
                     life.position = None  # It has survived the task.
 
@@ -298,7 +305,7 @@ class Supervision:
         if self.phase == Phase.CLOSING:
             self._enter(Phase.TERMINATING, TERMINATING_S)
             return [Terminate(label) for label in self._alive]
-        return self._leave() if self.phase == Phase.KILLING and self.now_s >= self._phase_ends_s else self._kill()
+        return self._kill()
 
     def _close(self) -> list[Action]:
         if self.phase >= Phase.CLOSING:
@@ -317,12 +324,16 @@ class Supervision:
         return [Kill(label) for label in self._alive]
 
     def _leave(self) -> list[Action]:
-        """Wait no longer for those that no kill has ended."""
+        """Wait no longer for those that no kill has ended.
+
+        To be called when all that was said is heard: on a busy machine the end of a process may be behind other events.
+        """
         who = " and ".join(self._alive)
         self._set_failure(
             EndRun(
                 self.status or ExitStatus.FAILED,
-                f"{who} could not be ended, not even by a kill: a disk or device does not answer; look after it.",
+                f"{who} could not be ended, not even by a kill: a disk or device does not respond, or this machine is"
+                " overloaded; check whether the process is still there.",
             )
         )
         self._alive.clear()

@@ -22,6 +22,7 @@ from .child import Start
 from .events import SourceAdded, SourceRemoved
 
 ELSEWHERE = "the sources of this run are not changed while it runs"
+UNFINISHED = "it was not finished in time, and the last frames that it read are missing from its results"
 
 
 class CannotChange(FacepipeError):
@@ -235,8 +236,11 @@ class RunSources:
         request, _ = self._coming.pop(label)
         request.answer(False, [failure])
 
-    def ended(self, label: str, failure: str | None) -> dict[str, object]:
-        """A capture has ended for good; returns what `is_there` returns."""
+    def ended(self, label: str, failure: str | None, is_complete: bool = True) -> dict[str, object]:
+        """A capture has ended for good; returns what `is_there` returns.
+
+        `is_complete`: of a source that was asked to go, that every frame that it had read is finished.
+        """
         place = self._places[label]
         name = self._sources[place].name
         self._closed.add(place)
@@ -246,7 +250,8 @@ class RunSources:
             came[0].answer(False, [f"{name} was removed before it was opened."])
         if request := self._going.pop(label, None):
             self._forget(name)
-            request.answer(True, [f"{name} is no longer read; its results are written."])
+            written = "its results are written" if is_complete else UNFINISHED
+            request.answer(True, [f"{name} is no longer read; {written}."])
         return self.told()
 
     def told(self) -> dict[str, object]:
