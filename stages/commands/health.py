@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import sys
+import threading
+from contextlib import closing
+from queue import Empty, SimpleQueue
 
 from ..errors import reason
 from ..exit_status import ExitStatus
@@ -11,6 +14,7 @@ from ..names import printable
 from ..project import command
 from ..supervision.arguments import Arguments
 from ..supervision.command import say
+from ..supervision.metrics import SERVER
 from .options import port
 
 PORT = 9109  # of docs/metrics.md
@@ -34,18 +38,42 @@ def parser() -> Arguments:
 def main(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     given = parser().parse_args(argv)
-    connection = http.client.HTTPConnection(given.metrics_host, given.metrics, timeout=ANSWER_S)
+    place = f"{given.metrics_host} port {given.metrics}"
     try:
-        connection.request("GET", "/ready" if given.ready else "/live")
-        answer = connection.getresponse()
-        said = answer.read(10_000).decode(errors="replace").splitlines()
-    except (OSError, http.client.HTTPException) as error:
-        why = f"no run answers at {given.metrics_host} port {given.metrics}: {printable(reason(error))}"
+        status, server, said = _asked(given.metrics_host, given.metrics, "/ready" if given.ready else "/live")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        why = f"no run answers at {place}: {printable(reason(error))}"
         print(f"facepipe: {why}; start it with --metrics {given.metrics}.", file=sys.stderr)
         return ExitStatus.FAILED
-    finally:
-        connection.close()
-    if answer.status != http.client.OK:
+    if server != SERVER:
+        print(f"facepipe: what answers at {place} is not a run of facepipe; write the run's port.", file=sys.stderr)
+        return ExitStatus.FAILED
+    if status != http.client.OK:
         say(*said)
         return ExitStatus.FAILED
     return ExitStatus.DONE
+
+
+def _asked(host: str, port: int, path: str) -> tuple[int, str | None, list[str]]:
+    """The status of an answer, which server it is from, and its lines."""
+    answers: SimpleQueue[tuple[int, str | None, list[str]] | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            with closing(http.client.HTTPConnection(host, port, timeout=ANSWER_S)) as connection:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                lines = answer.read(10_000).decode(errors="replace").splitlines()
+                answers.put((answer.status, answer.getheader("Server"), lines))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            answers.put(error)
+
+    # A thread, because the timeout of a socket starts anew with every byte, and that of a look-up of a name is long.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=ANSWER_S)
+    except Empty:
+        raise TimeoutError(f"no answer within {ANSWER_S:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

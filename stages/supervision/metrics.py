@@ -55,6 +55,7 @@ GAUGES = {
     "connected": (("destination",), "1 while a broker or webhook takes events, or a server a stream, else 0."),
 }
 PREFIX = "facepipe_"
+SERVER = "facepipe"  # in the header of every answer, for `facepipe health`
 READY = "ready"  # what the process says that answers
 FED_S = 0.5  # between two looks at the numbers
 AGAIN_S = 1.0  # before a process that has ended is started again

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ..errors import reason
-from .metrics import READY, families
+from .metrics import READY, SERVER, families
 
 CONNECTIONS = 64  # at once; beyond them the one that came first makes room
 REQUEST_S = 5.0  # to say what is wanted, and to take the answer
@@ -110,7 +110,8 @@ class Server:
 def _response(status: HTTPStatus, kind: str = "text/plain; charset=utf-8", body: bytes | None = None) -> bytes:
     body = f"{status.phrase}\n".encode() if body is None else body
     head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nServer: {SERVER}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

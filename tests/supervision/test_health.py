@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
+from stages.commands import health
 from stages.protocol.stats import CaptureReport, RenderReport
 from stages.supervision.health import SILENT_S, STALLED_S, Health
 from stages.supervision.metrics import Metrics, served
@@ -111,6 +116,43 @@ def test_probes_and_the_command_say_the_same(ready, status, said):
             assert (ran.returncode, ran.stdout, ran.stderr) == (expected, "" if expected == 0 else said, "")
     ran = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT)
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+
+
+YES = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nyes\n"
+
+
+def drip(connection: socket.socket) -> None:
+    """Send a byte at a time, for two seconds."""
+    with suppress(OSError):
+        for _ in range(200):
+            connection.sendall(b"x")
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("answer", [lambda c: c.sendall(YES), lambda c: c.sendall(b"hello"), drip])
+def test_only_a_run_of_facepipe_is_healthy_and_what_never_ends_its_answer_is_not_waited_for(
+    answer, monkeypatch, capsys
+):
+    monkeypatch.setattr(health, "ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection = server.accept()[0]
+            with connection:
+                connection.recv(1000)
+                answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert health.main(["--metrics", str(server.getsockname()[1])]) == 1
+        thread.join()
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_host_that_cannot_be_one_is_a_sentence(capsys):
+    assert health.main(["--metrics-host", "a..b"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_launcher_that_says_nothing_any_more_is_not_alive(monkeypatch):
