@@ -35,9 +35,8 @@ def credits_of(sessions: Sequence[WorkerSession], deadline_s: float, now_s: floa
         _note_use(session, now_s)
     if not are_scarce(sessions, deadline_s):
         return [session.credit for session in sessions]
-    idle = [session for session in live if _is_idle(session, now_s)]
     busy = [session for session in live if not _is_idle(session, now_s)]
-    given = {id(session): max(1, min(session.held, session.credit)) for session in idle}
+    given = {id(session): max(1, min(session.held, session.credit)) for session in live}
     given |= {id(session): min(session.held, session.credit) for session in busy}
     left = max(1, int(SHARE * deadline_s / _task_s(live))) - sum(session.held for session in live)
     for _ in range(limits.CREDIT):
