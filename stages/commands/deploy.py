@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..exit_status import ExitStatus
@@ -58,33 +59,33 @@ def parser() -> Arguments:
         "--serve", action="store_true", help="also `facepipe serve`, which answers about the runs; see docs/http.md"
     )
     options.add_argument(
-        "--image", metavar="NAME", type=_image, default=usual.image, help=f"containers (default: {usual.image})"
+        "--image", metavar="NAME", type=_IMAGE, default=usual.image, help=f"containers (default: {usual.image})"
     )
     options.add_argument(
         "--namespace",
         metavar="NAME",
-        type=_name,
+        type=_NAME,
         default=usual.namespace,
         help=f"Kubernetes (default: {usual.namespace})",
     )
     options.add_argument(
         "--storage",
         metavar="SIZE",
-        type=_size,
+        type=_SIZE,
         default=usual.storage,
         help=f"Kubernetes: the volume of results without render.keep in bytes (default: {usual.storage})",
     )
     options.add_argument(
         "--monitoring",
         metavar="NAME",
-        type=_name,
+        type=_NAME,
         default=usual.monitoring,
         help=f"Kubernetes: the namespace of Prometheus (default: {usual.monitoring})",
     )
     options.add_argument(
         "--python",
         metavar="FILE",
-        type=_python,
+        type=_PYTHON,
         default=usual.python,
         help="systemd: the Python of the machines (default: this one)",
     )
@@ -125,25 +126,20 @@ def _rate(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is not a number of frames a second, up to 1000")
 
 
-def _name(text: str) -> str:
-    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text} is not a name in Kubernetes; write letters a-z, digits and -")
+def _matching(pattern: str, wanted: str) -> Callable[[str], str]:
+    """The type of an argument that this pattern describes whole; `wanted`: the end of the sentence for another one."""
+
+    def checked(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            return text
+        raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
+
+    return checked
 
 
-def _size(text: str) -> str:
-    if re.fullmatch(r"[1-9]\d{0,8}(Mi|Gi|Ti|M|G|T)", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text} is not a size in Kubernetes; write one such as 50Gi")
-
-
-def _image(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text} is not the name of an image; write one such as registry.lan/facepipe:1")
-
-
-def _python(text: str) -> str:
-    if re.fullmatch(r"/[^\0-\x1f\x7f\"'\\$]+", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text} is not an absolute path without quotes, $ and \\; systemd needs one")
+_NAME = _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name in Kubernetes; write letters a-z, digits and -")
+_SIZE = _matching(r"[1-9]\d{0,8}(Mi|Gi|Ti|M|G|T)", "a size in Kubernetes; write one such as 50Gi")
+_IMAGE = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,254}", "the name of an image; write one such as registry.lan/facepipe:1"
+)
+_PYTHON = _matching(r"/[^\0-\x1f\x7f\"'\\$]+", "an absolute path without quotes, $ and \\; systemd needs one")

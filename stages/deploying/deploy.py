@@ -10,10 +10,11 @@ from pathlib import Path
 from ..config.load import Override
 from ..config.schema import ConfigError, Pipeline
 from ..config.strict_yaml import parse
-from ..plan import read_pipeline
+from ..plan import find_models, read_cards, read_pipeline
 from ..service import is_live
 from ..transport.addresses import IPC
 from ..transport.keys import IGNORE, make_keys
+from ..vision.inference import runtime_of
 from . import compose, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
 from .fleet import Fleet, Unit, fleet_of, read, refuse_named_as_servers
@@ -65,7 +66,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
     write(folder, files, folders, owner)
-    return fleet, list(_notes(pipeline, fleet, target))
+    return fleet, list(_notes(pipeline, fleet, target, _extras(pipeline, config.parent)))
 
 
 def _read(config: Path, source: str | None) -> tuple[dict, Pipeline]:
@@ -135,7 +136,17 @@ def _private(files: Mapping[str, File]) -> list[str]:
     return sorted({KEYS, *(name for name, file in files.items() if file.mode == PRIVATE)})
 
 
-def _notes(pipeline: Pipeline, fleet: Fleet, target: str) -> Iterator[str]:
+def _extras(pipeline: Pipeline, folder: Path) -> list[str]:
+    """What a configuration needs of pyproject.toml's extras, and the image does not have unless it is built with it."""
+    demo = ["demo"] if "demo" in pipeline.all_sources().values() else []
+    cards = read_cards(pipeline, find_models(pipeline, folder)).values()
+    return demo + (["keras"] if any(runtime_of(card) == ".keras" for card in cards) else [])
+
+
+def _notes(pipeline: Pipeline, fleet: Fleet, target: str, extras: list[str]) -> Iterator[str]:
+    if extras and target != SYSTEMD:
+        built = f"--build-arg EXTRAS='mqtt serve {' '.join(extras)}'"
+        yield f"this configuration needs {' and '.join(extras)} in the image; build it with {built}."
     live = any(map(is_live, pipeline.all_sources().values()))
     if live and not (pipeline.render.rotate and pipeline.render.keep):
         yield "nothing deletes old results of a camera; set render.rotate and render.keep, or its volume fills."

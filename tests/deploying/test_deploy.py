@@ -10,6 +10,7 @@ import yaml
 
 from stages.commands import facepipe
 from stages.config.load import read_config
+from stages.project import PROJECT
 from tests.deploying.made import CAMERA, CONFIGURATIONS, HOUSE, MANY, ONE, content, deployed
 
 TARGETS = ("kubernetes", "compose", "systemd")
@@ -97,6 +98,17 @@ def test_a_link_in_the_folder_is_refused_and_what_it_leads_to_stays_as_it_is(nam
     said = capsys.readouterr().err
     assert "leads out of deploy by a link" in said and said.count("\n") == 1
     assert list(Path("elsewhere").iterdir()) == [] and Path("elsewhere").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_person_is_told_with_which_extras_the_image_has_to_be_built(capsys):
+    card = yaml.safe_load((PROJECT / "models" / "gender.yaml").read_text()) | {"file": "gender.keras"}
+    del card["sha256"]
+    Path("gender.yaml").write_text(yaml.safe_dump(card))
+    Path("gender.keras").touch()
+    Path("own.yaml").write_text("source: demo\nstages: {gender: {model: gender.yaml}}\n")
+    for target, is_told in {"compose": True, "systemd": False}.items():
+        assert facepipe.main(["deploy", target, "--config", "own.yaml", "--output", target]) == 0
+        assert ("EXTRAS='mqtt serve demo keras'" in capsys.readouterr().err) == is_told
 
 
 def test_what_is_no_longer_deployed_is_deleted_and_what_is_anothers_stays():
