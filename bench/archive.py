@@ -30,7 +30,7 @@ from stages.archive.storage import storage_at
 from stages.archive.tasks import Setup, inputs_of
 
 TITLE = "archive"
-COPIES = 4  # of the clip: an archive has many films
+COPIES = 12  # of the clip: an archive has many films, and only at the end of the last one does a core wait
 PARTS = 4  # that each of them is divided into, where its key frames allow it
 PLAIN = ("render.annotated=false",)
 
