@@ -1,28 +1,32 @@
-"""What an archive would cost, from a sample of its parts that is really analysed on the machines that there are."""
+"""What an archive would cost, from excerpts of some films: their work is really done on the machines that there are."""
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
+import tempfile
 import time
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from ..config.schema import Pipeline
 from ..errors import FacepipeError
 from ..names import counted
+from ..report.digest import write_digest
 from ..sources.refusal import SourceError
 from ..view.progress import duration
-from . import analysing
+from . import analysing, joining
 from .cache import on_this_machine
 from .cluster import Cluster
-from .film import index, parts_of
+from .film import FilmIndex, index, parts_of
 from .finding import FilmFile
 from .outcome import Failed, Trouble
 from .progress import ArchiveView
-from .tasks import Setup, analyst_of, check_machine
+from .tasks import Setup, analyst_of, check_machine, folder_of, tables_of
 
 FEWEST = 8  # films in a sample, where there are so many; at least one for each core
-PART_S = 20.0  # of each a part of about this length
+PART_S = 20.0  # of each an excerpt of this length
 SEED = 0  # equal films give an equal sample
 
 
@@ -67,20 +71,41 @@ def estimated(
 
 
 def measured(setup: Setup, film: FilmFile) -> Sample:
-    """Look through a film, and analyse a part from its middle; done by a worker. Raises `SourceError`."""
+    """Look through a film, and do with an excerpt from its middle all that is done with a film; done by a worker.
+
+    Raises `SourceError`.
+    """
     check_machine(setup)
-    analyst = analyst_of(setup)
-    began_s = time.monotonic()
-    with on_this_machine(film, setup.cache_bytes) as path:
-        found = index(path, setup.pipeline)
-        looked_s = time.monotonic() - began_s
-        parts = parts_of(found, PART_S)
-        part = parts[len(parts) // 2]
+    analyst_of(setup)
+    with on_this_machine(film, setup.cache_bytes) as path, tempfile.TemporaryDirectory(prefix="facepipe-") as made:
         began_s = time.monotonic()
-        analysing.analyse(path, part, analyst)
-    if not part.seconds or not found.seconds:
-        raise SourceError(f"{film.name} has no length.")
-    return Sample(found.seconds, (time.monotonic() - began_s) / part.seconds + looked_s / found.seconds)
+        whole = index(path, setup.pipeline)
+        looked_s = time.monotonic() - began_s
+        own = replace(setup, pipeline=_excerpt(setup.pipeline, whole.seconds))
+        excerpt = index(path, own.pipeline)
+        if not excerpt.seconds:
+            raise SourceError(f"{film.name} has no length.")
+        began_s = time.monotonic()
+        _work(own, film, path, excerpt, Path(made))
+        took_s = time.monotonic() - began_s
+    return Sample(whole.seconds, took_s / excerpt.seconds + looked_s / whole.seconds)
+
+
+def _excerpt(pipeline: Pipeline, seconds: float) -> Pipeline:
+    """The configuration that reads the middle of a film of which it reads so many seconds."""
+    start_s = pipeline.capture.start_s + max(0.0, (seconds - PART_S) / 2)
+    end_s = min(start_s + PART_S, pipeline.capture.end_s)
+    return replace(pipeline, capture=replace(pipeline.capture, start=start_s, end=end_s))
+
+
+def _work(setup: Setup, film: FilmFile, path: Path, found: FilmIndex, folder: Path) -> None:
+    """Make the results of a film, and its tables, in a folder of this machine."""
+    run = folder / "run"
+    parts = (analysing.analyse(path, part, analyst_of(setup)) for part in parts_of(found, math.inf))
+    joining.join(path, found, parts, setup.pipeline, folder_of(setup), run)
+    write_digest(run)
+    if setup.dataset:
+        tables_of(setup).add(run, film.name, folder / "dataset")
 
 
 def _lines(
@@ -92,7 +117,7 @@ def _lines(
     costs = [sample.core_s_per_s for sample in samples.values()]
     mean = statistics.fmean(costs)
     # Twice the standard error. Of one film nothing is known of how much they differ.
-    margin = 2 * statistics.stdev(costs) / sqrt(len(costs)) if len(costs) > 1 else 0.0
+    margin = 2 * statistics.stdev(costs) / math.sqrt(len(costs)) if len(costs) > 1 else 0.0
     low, high = (total_s * cost for cost in (max(mean - margin, min(costs)), min(mean + margin, max(costs))))
     core_s = total_s * mean
     how = "in all" if len(samples) == len(films) else f"by the lengths and sizes of {len(samples)} of them"

@@ -123,7 +123,7 @@ def join(setup: Setup, film: FilmFile, plan: Plan) -> Done:
     output = setup.output
     with output.new_run(film.name, work_name(film.name)) as folder, _path_to_join(setup, film) as path:
         try:
-            account = joining.join(path, found, parts, setup.pipeline, _folder(setup), folder)
+            account = joining.join(path, found, parts, setup.pipeline, folder_of(setup), folder)
         except (msgspec.MsgspecError, WrongParts):
             setup.output.remove(plan_name(film.name))
             raise _damaged(setup, film) from None
@@ -151,7 +151,7 @@ def tabulate(setup: Setup, film: FilmFile) -> None:
 
 def _write_tables(setup: Setup, film: FilmFile, run: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="facepipe-dataset-") as made:
-        for path in _tables_of(setup).add(run, film.name, Path(made)):
+        for path in tables_of(setup).add(run, film.name, Path(made)):
             setup.output.add(Path(made, path), f"{DATASET}/{path}")
 
 
@@ -224,7 +224,8 @@ def _read(setup: Setup, name: str) -> bytes:
     return content
 
 
-def _folder(setup: Setup) -> Path:
+def folder_of(setup: Setup) -> Path:
+    """What the paths of its models count from, on this machine."""
     return PROJECT if setup.folder is None else setup.folder
 
 
@@ -241,7 +242,7 @@ def check_machine(setup: Setup) -> None:
             f"{name} has facepipe {VERSION}, and the machine of the command {setup.version}; install that."
         )
     try:
-        inputs = inputs_of(setup.pipeline, _folder(setup))
+        inputs = inputs_of(setup.pipeline, folder_of(setup))
     except FacepipeError as error:
         raise WrongMachine(f"{name} cannot analyse films as the other machines do: {error}") from error
     if difference := next((key for key in setup.inputs if inputs.get(key) != setup.inputs[key]), None):
@@ -257,11 +258,11 @@ def check_machine(setup: Setup) -> None:
     _checked.add(setup.archive)
 
 
-def _tables_of(setup: Setup) -> Tables:
+def tables_of(setup: Setup) -> Tables:
     """The columns of the data set, which a process finds once."""
     if setup.archive not in _tables:
         _tables.clear()
-        _tables[setup.archive] = Tables.of(setup.pipeline, _folder(setup))
+        _tables[setup.archive] = Tables.of(setup.pipeline, folder_of(setup))
     return _tables[setup.archive]
 
 
@@ -269,7 +270,7 @@ def analyst_of(setup: Setup) -> Analyst:
     """The models, which a process loads once."""
     if setup.archive not in _analysts:
         _analysts.clear()
-        _analysts[setup.archive] = analyst_for(setup.pipeline, _folder(setup))
+        _analysts[setup.archive] = analyst_for(setup.pipeline, folder_of(setup))
     return _analysts[setup.archive]
 
 

@@ -214,7 +214,7 @@ def test_a_full_disk_ends_it_with_a_sentence_and_with_room_the_same_command_goes
 
 
 @pytest.mark.long
-def test_an_estimate_analyses_a_sample_and_writes_nothing(many, tmp_path):
+def test_an_estimate_does_the_work_of_a_sample_and_keeps_nothing(many, tmp_path):
     folder, _ = many
     ran = archived(f"{folder}/*.mp4", "--output", tmp_path / "output", "--dry-run", "--price", "0.05")
     assert ran.returncode == 0, ran.stderr
