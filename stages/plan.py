@@ -17,7 +17,7 @@ from .config.connections import SOURCE_PLACE, StreamAddress, is_stored
 from .config.keys import is_allowed
 from .config.load import Override, read_config
 from .config.placement import HERE, Placement
-from .config.schema import KNOWN_ATTRIBUTES, ConfigError, Pipeline
+from .config.schema import KNOWN_ATTRIBUTES, MOST_SOURCES, ConfigError, Pipeline
 from .config.settings import CardSettings, Machines, PublishSettings, Settings, SourceChanges, SourceSettings
 from .config.strict_yaml import MOST_BYTES
 from .errors import reason
@@ -76,14 +76,24 @@ def _content(path: Path) -> bytes:
         return content
 
 
+def refuse_too_many_sources(pipeline: Pipeline) -> None:
+    """Raise `ConfigError` for more than one run can have."""
+    if (count := len(pipeline.sources)) > MOST_SOURCES:
+        raise ConfigError(
+            f"sources has {count} names, and one run has at most {MOST_SOURCES}; divide them among several"
+            " configurations, or let facepipe deploy make a service of each."
+        )
+
+
 def processes_of(
     pipeline: Pipeline, only: Iterable[str] | None, cores: int, host: str = HERE
 ) -> dict[str, tuple[str, int]]:
     """The processes of a run on this host by label, each a stage and a replica.
 
     `only`: the stages to start, if not all. Render and capture come first: they are what the others wait for. Raises
-    `ConfigError` for a stage that the run has not, or has elsewhere.
+    `ConfigError` for a stage that the run has not, or has elsewhere, and for more sources than a run can have.
     """
+    refuse_too_many_sources(pipeline)
     placed = Placement.of(pipeline)
     counts = {"render": 1, "capture": len(placed.captures), **pipeline.replicas(cores)}
     every = {stage: range(count) for stage, count in counts.items()}

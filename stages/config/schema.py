@@ -64,6 +64,7 @@ AreaName = Annotated[str, AREA_NAME]
 Points = list[list[float]]
 Zone = Annotated[Points, Faultless("three points or more", flaw_of_zone)]
 Line = Annotated[Points, Faultless("two points", flaw_of_line)]
+MOST_SOURCES = 64  # of one run, which has one render
 MOST_AREAS = 64  # of each kind, for one source
 
 # As long as a video can be. In quotes or not: this YAML reads 1:30 as a text.
@@ -521,8 +522,9 @@ class Pipeline:
     ] = "auto"
     sources: Annotated[
         dict[SourceName, SourceSpec],
-        Matching("1 to 64 names, each with its source, such as {door: 0, yard: yard.mp4}", fewest=1, most=64),
-        "Several sources by name, instead of `source`.",
+        Matching("1 to 10000 names, each with its source, such as {door: 0, yard: yard.mp4}", fewest=1, most=10_000),
+        f"Several sources by name, instead of `source`. One run reads at most {MOST_SOURCES}; `facepipe deploy` makes a"
+        " service of each.",
     ] = field(default_factory=dict)
     port: Annotated[
         int,

@@ -15,6 +15,7 @@ from math import ceil
 from ..config.load import read_config
 from ..config.placement import HERE, Placement
 from ..config.schema import MOST_DETECT_REPLICAS, ConfigError, Pipeline
+from ..plan import refuse_too_many_sources
 from ..service import is_live
 from . import costs
 from .yaml_text import dumped
@@ -164,6 +165,7 @@ def refuse_named_as_servers(fleet: Fleet) -> None:
 def _unit(number: int, name: str, host: str, config: str, document: dict, rate: float) -> Unit:
     document = copy.deepcopy(document)
     pipeline = read(document, config)
+    refuse_too_many_sources(pipeline)
     live = any(map(is_live, pipeline.all_sources().values()))
     if pipeline.detect.replicas == "auto" and live:
         # The machine's cores say nothing of a part of it, and a camera needs no more than it sends.

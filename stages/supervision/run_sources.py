@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from ..config.schema import Pipeline
+from ..config.schema import MOST_SOURCES, Pipeline
 from ..config.settings import Settings, SourceChanges, SourceSettings
 from ..errors import FacepipeError
 from ..names import counted
@@ -118,6 +118,8 @@ class RunSources:
         if self._reads(request):  # Once by the command, and once in the file.
             request.answer(True, [f"{request.name} is read already: {public(request.spec)}."])
             return None
+        if len(self._taken()) >= MOST_SOURCES:
+            raise CannotChange(f"this run has {MOST_SOURCES} sources, the most that it can have; remove one first.")
         request = self._as_before(request)
         place = len(self._sources)
         admitted = self._admission.admit(self._pipeline, request, place)

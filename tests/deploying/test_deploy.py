@@ -111,6 +111,19 @@ def test_a_person_is_told_with_which_extras_the_image_has_to_be_built(capsys):
         assert ("EXTRAS='mqtt serve demo keras'" in capsys.readouterr().err) == is_told
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_more_cameras_than_one_run_can_have_are_a_unit_each(target, capsys):
+    cameras = {f"camera{number}": CAMERA for number in range(65)}
+    Path("street.yaml").write_text(yaml.safe_dump({"sources": cameras}))
+    words = ["deploy", target, "--config", "street.yaml", "--output", "deploy"]
+    assert facepipe.main([*words, "--per", "host"]) == 2 and not Path("deploy").exists()
+    assert facepipe.main(words) == 0
+    told = capsys.readouterr().out
+    assert all(f"reads {camera};" in told for camera in cameras)
+    assert facepipe.main(["run", "--config", "street.yaml"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_what_is_no_longer_deployed_is_deleted_and_what_is_anothers_stays():
     folder = deployed("kubernetes", "many")
     (folder / "notes.txt").write_text("mine\n")

@@ -23,3 +23,16 @@ def test_a_list_of_the_sources_says_how_many_frames_each_has_and_how_many_of_the
     listing = Request("list", lambda is_done, lines: said.extend(lines))
     RunSources(told, admission=object()).asked(listing, lambda *_: None, reports)
     assert said == ["door  0  681 frames, 204 dropped", "yard  1  70 frames", "gate  2  not opened yet"]
+
+
+def test_a_run_that_has_as_many_sources_as_it_can_takes_no_other_one():
+    many = read_config(str({f"camera{n}": n for n in range(64)}).join(["sources: ", ""]), "p")
+    given = tuple(SourceSettings(number, name, False) for name, number in many.sources.items())
+    told = {
+        f"capture-{n}": Settings("capture", n, many, "", ("",) * 64, given, {}, {}, "/out", has_folders=True)
+        for n in range(64)
+    }
+    said = []
+    another = Request("add", lambda is_done, lines: said.append((is_done, *lines)), "gate", 64)
+    assert RunSources(told, admission=object()).asked(another, lambda *_: None, {}) is None
+    assert said == [(False, "this run has 64 sources, the most that it can have; remove one first.")]
