@@ -15,7 +15,7 @@ from ..service import is_live
 from ..transport.addresses import IPC
 from ..transport.keys import IGNORE, make_keys
 from ..vision.inference import runtime_of
-from . import compose, kubernetes, systemd
+from . import compose, costs, kubernetes, systemd
 from .adapting import COMPOSE, KUBERNETES, SYSTEMD, Needs, adapted
 from .fleet import Fleet, Unit, fleet_of, read, refuse_named_as_servers
 from .folder import (
@@ -66,7 +66,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
     write(folder, files, folders, owner)
-    return fleet, list(_notes(pipeline, fleet, target, _extras(pipeline, config.parent)))
+    return fleet, list(_notes(pipeline, fleet, target, _extras(pipeline, config.parent), options.fps))
 
 
 def _read(config: Path, source: str | None) -> tuple[dict, Pipeline]:
@@ -143,13 +143,20 @@ def _extras(pipeline: Pipeline, folder: Path) -> list[str]:
     return demo + (["keras"] if any(runtime_of(card) == ".keras" for card in cards) else [])
 
 
-def _notes(pipeline: Pipeline, fleet: Fleet, target: str, extras: list[str]) -> Iterator[str]:
+def _notes(pipeline: Pipeline, fleet: Fleet, target: str, extras: list[str], rate: float) -> Iterator[str]:
     if extras and target != SYSTEMD:
         built = f"--build-arg EXTRAS='mqtt serve {' '.join(extras)}'"
         yield f"this configuration needs {' and '.join(extras)} in the image; build it with {built}."
     live = any(map(is_live, pipeline.all_sources().values()))
     if live and not (pipeline.render.rotate and pipeline.render.keep):
         yield "nothing deletes old results of a camera; set render.rotate and render.keep, or its volume fills."
+    for unit in fleet.units:
+        cameras = sum(map(is_live, unit.pipeline.all_sources().values()))
+        if unit.writes and cameras > (most := max(1, int(1000 / (rate * costs.FRAME_MS["render"])))):
+            yield (
+                f"{fleet.full(unit)} draws and writes {cameras} cameras in one process, which is enough for {most} of"
+                f" 1280 x 720 at {rate:g} frames/s; divide them among several units."
+            )
     if pipeline.mqtt.broker is not None and len({unit.pipeline.mqtt.topic for unit in fleet.units}) > 1:
         first: Unit = fleet.units[0]
         yield f"each camera has an MQTT topic of its own, such as {first.pipeline.mqtt.topic}; --per host shares one."

@@ -111,6 +111,16 @@ def test_a_person_is_told_with_which_extras_the_image_has_to_be_built(capsys):
         assert ("EXTRAS='mqtt serve demo keras'" in capsys.readouterr().err) == is_told
 
 
+def test_a_person_is_told_of_cameras_that_one_process_cannot_draw(capsys):
+    Path("street.yaml").write_text(yaml.safe_dump({"sources": {f"camera{n}": CAMERA for n in range(20)}}))
+    told = {}
+    for rate in ("4", "6"):
+        words = ["--config", "street.yaml", "--output", "deploy", "--per", "host", "--fps", rate]
+        assert facepipe.main(["deploy", "compose", *words]) == 0
+        told[rate] = "enough for 16" in capsys.readouterr().err
+    assert told == {"4": False, "6": True}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_more_cameras_than_one_run_can_have_are_a_unit_each(target, capsys):
     cameras = {f"camera{number}": CAMERA for number in range(65)}
