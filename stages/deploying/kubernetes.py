@@ -27,10 +27,16 @@ GRACE_S = 30  # a run ends within five seconds, and sends its last events for te
 HOST_LABEL = "facepipe-host"
 KEYS_FOLDER = "/etc/facepipe-keys"
 FIRST = "first.yaml"  # applied once: what is to outlive the rest
+MONITOR = "podmonitor.yaml"  # of no use, and refused, where the operator of Prometheus is not installed
 BOARD = PROJECT / "docs" / "grafana.json"
 _ADDED_BYTES = 2**30  # for logs, and for what is written while old pieces are deleted
 _WHERE_DNS_IS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
 _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+_ABOUT_MONITOR = """\
+Only for the operator of Prometheus (kube-prometheus-stack), which does not read the annotations of pods:
+  kubectl apply -f podmonitor.yaml
+It may look only for monitors with a label of its own, such as `release: prometheus`; add it here."""
 
 HEADER = """\
 Written by `facepipe deploy kubernetes`; docs/deploy.md explains it.
@@ -53,6 +59,7 @@ def files(fleet: Fleet, needs: dict[str, Needs], options: Options) -> Iterator[t
         yield f"{unit.name}.unit.yaml", File(dumped(*own[unit.name], comment=costs.MEASURED))
     yield "network.yaml", File(dumped(*_policies(fleet, options)))
     yield "grafana.yaml", File(dumped(_board(fleet)))
+    yield MONITOR, File(dumped(_monitor(fleet, options), comment=_ABOUT_MONITOR))
     yield FIRST, File(dumped(*_first(fleet, needs, options), comment=_about_first(fleet, needs)))
     resources = sorted([*(f"{unit.name}.unit.yaml" for unit in fleet.units), "network.yaml", "grafana.yaml"])
     yield "kustomization.yaml", File(_kustomization(fleet, needs, options, resources))
@@ -64,6 +71,11 @@ def _about_first(fleet: Fleet, needs: dict[str, Needs]) -> str:
         f"Copy {printable(path)} to the volume {_media(fleet)} as {printable(inside)}."
         for inside, path in sorted(films.items())
     ]
+    if sum(bool(needs[unit.config].films) for unit in fleet.units) > 1:
+        copied.append(
+            f"Pods on several nodes can read {_media(fleet)} only with accessModes: [ReadWriteMany] and a storage class"
+            " that has it."
+        )
     said = "The namespace and the volumes: not part of kustomization.yaml, so deleting that keeps them."
     return "\n".join([said, *copied])
 
@@ -370,6 +382,13 @@ def _board(fleet: Fleet) -> dict:
     board["metadata"]["labels"]["grafana_dashboard"] = "1"
     board["data"] = {"facepipe.json": Path(BOARD).read_text(encoding="utf-8")}
     return board
+
+
+def _monitor(fleet: Fleet, options: Options) -> dict:
+    monitor = _object("monitoring.coreos.com/v1", "PodMonitor", fleet.name, fleet, None)
+    monitor["metadata"]["namespace"] = options.namespace
+    selector = {"matchLabels": _labels(fleet)}
+    return monitor | {"spec": {"selector": selector, "podMetricsEndpoints": [{"port": "metrics"}]}}
 
 
 # --- Names ---

@@ -18,9 +18,9 @@ VERSION = "1.37.0"
 
 
 def manifests(name: str, *options: str, **more) -> list[dict]:
-    """All but kustomization.yaml, which is not Kubernetes' own."""
+    """All but those of Kustomize and of the operator of Prometheus, which are not Kubernetes' own."""
     found = documents(deployed("kubernetes", name, *options, **more))
-    return [each for each in found if each["kind"] != "Kustomization"]
+    return [each for each in found if each["kind"] not in ("Kustomization", "PodMonitor")]
 
 
 def of_kind(kind: str, found: list[dict]) -> dict[str, dict]:
@@ -57,6 +57,19 @@ def test_kustomize_takes_them_and_makes_the_secrets_that_the_pods_mount(name):
     made = set(of_kind("Secret", found)) | {"connected-secrets"}  # which the person makes
     mounted = {v["secret"]["secretName"] for pod in pods(found).values() for v in pod["volumes"] if "secret" in v}
     assert mounted and mounted <= made
+
+
+def test_the_operator_of_prometheus_finds_every_pod_by_its_labels_and_the_port_by_its_name():
+    folder = deployed("kubernetes", "many")
+    [monitor] = documents(folder, "podmonitor.yaml")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    sets = of_kind("StatefulSet", documents(folder, "*.unit.yaml")).values()
+    for template in (each["spec"]["template"] for each in sets):
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+        ports = [port["name"] for container in template["spec"]["containers"] for port in container["ports"]]
+        assert endpoint["port"] in ports
+    [kustomization] = documents(folder, "kustomization.yaml")
+    assert "podmonitor.yaml" not in kustomization["resources"]  # Without the operator nothing else would be applied.
 
 
 def test_every_host_is_a_pod_on_its_node_and_every_camera_one_without_hosts():
