@@ -54,7 +54,7 @@ class Archive:
     numbers: int = 0
     most_at_once: int = 0
     errors: int = 0
-    core_s: float = 0.0  # processor time that the analysis took, where it is known
+    core_s: float = 0.0  # seconds that one core was given to it, also while it waited; where it is known
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
     ages: tuple[float, float] | None = None  # the lowest and the highest
     age_count: int = 0
@@ -280,7 +280,7 @@ def _engineering(archive: Archive) -> Iterator[str]:
     tiles = [("frames", f"{archive.frames:,}"), ("faces", f"{archive.faces:,}")]
     tiles.append(("frames not analysed", f"{archive.errors:,}"))
     if archive.core_s:
-        tiles.append(("processor time", hours(archive.core_s)))
+        tiles.append(("time on one core", hours(archive.core_s)))
         if archive.seconds:
             tiles.append(("seconds of video a core second", f"{archive.seconds / archive.core_s:.2f}"))
     yield f'<dl class="tiles">{"".join(tile(*one) for one in tiles)}</dl></details>'

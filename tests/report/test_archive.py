@@ -56,7 +56,7 @@ def test_it_says_what_is_in_all_films_and_in_each_of_them(tmp_path):
     assert ">films</h1>" in page and "3 films · 7.0\u202fs of video" in page
     said = tiles(page)
     assert (said["people, at most"], said["at once, at most"], said["age"]) == ("3", "2", "31")
-    assert (said["woman"], said["mostly"], said["processor time"]) == ("3", "sad 75 %", "6.0 s")
+    assert (said["woman"], said["mostly"], said["time on one core"]) == ("3", "sad 75 %", "6.0 s")
     assert "Nobody is recognised from film to film" in page
     assert rows_of(page) == [
         ["film", "length", "people", "at once", "faces", "woman", "mean age", "mostly"],
