@@ -135,7 +135,7 @@ class Message(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknow
 
 
 class WorkerHello(Message, tag="hello"):
-    """A worker says who it is, in answer to a welcome."""
+    """A worker identifies itself, in answer to a welcome."""
 
     stage: Name
     host: Name
@@ -154,7 +154,7 @@ class WorkerHello(Message, tag="hello"):
 
 
 class Heartbeat(Message, tag="heartbeat"):
-    """A worker's statement: how many tasks it can hold in all, and the highest that it has finished."""
+    """A worker states how many tasks it can hold in total, and the number of the last one that it has finished."""
 
     stage: Name
     replica: Count
@@ -164,7 +164,7 @@ class Heartbeat(Message, tag="heartbeat"):
 
 
 class Isolated(Message, tag="isolated"):
-    """A worker has finished all that it held and waits for the one task that it is isolated for."""
+    """A worker has finished its tasks and waits for the one task in isolation."""
 
     epoch: Count
     source: Name
@@ -204,7 +204,7 @@ class FaceCrops(Message, tag="crops"):
 
 
 class Welcome(Message, tag="welcome"):
-    """Capture or render to a connection that it has not heard before."""
+    """Capture or render answers the first message of a connection."""
 
     epoch: Count = 0  # of a capture; 0 from render
     source: Name | None = None  # of a capture
@@ -215,13 +215,13 @@ class Welcome(Message, tag="welcome"):
 
 
 class WorkerRefused(Message, tag="refused"):
-    """Capture does not take this worker: it has another card than the run's."""
+    """Capture or render does not accept the peer, for example a worker with another card than the run's."""
 
     reason: Text
 
 
 class Frame(Message, tag="frame"):
-    """A task for detect: one picture, and what the attribute stages want cut out of it."""
+    """A task for detect: one picture, and the crops that the attribute stages need from it."""
 
     buffers: ClassVar = (1, 1)
     dimensions: ClassVar = 3
@@ -252,21 +252,21 @@ class Crops(Message, tag="crops"):
 
 
 class Isolate(Message, tag="isolate"):
-    """Capture asks a worker to finish what it holds and to take one quarantined task in isolation."""
+    """Capture asks a worker to finish its tasks and then to take one quarantined task in isolation."""
 
     epoch: Count
     source: Name
 
 
 class Finish(Message, tag="finish"):
-    """Capture needs nothing more: its workers forget this source and epoch, and render knows that it has heard all."""
+    """Capture needs nothing more: its workers forget this source and epoch, and for render the source is complete."""
 
     epoch: Count
     source: Name
 
 
 class SourceHello(Message, tag="hello"):
-    """Capture tells render which source it reads, in which incarnation, and how late frames were lately."""
+    """Capture tells render which source it reads, in which incarnation, and the latency of recent frames."""
 
     source: Name
     epoch: Count
@@ -317,7 +317,7 @@ class Drop(Message, tag="drop"):
 
 
 class GivenUp(Message, tag="given_up"):
-    """Capture no longer waits for what one stage has to say about one frame."""
+    """Capture no longer waits for the answer of one stage about one frame."""
 
     epoch: Count
     source: Name
@@ -327,7 +327,7 @@ class GivenUp(Message, tag="given_up"):
 
 
 class End(Message, tag="end"):
-    """The source has ended after so many frames."""
+    """The source has ended after this number of frames."""
 
     epoch: Count
     source: Name
@@ -375,7 +375,7 @@ class Faces(Message, tag="faces"):
 
 
 class Attribute(Message, tag="attribute"):
-    """An attribute stage gives render one row of numbers per face; what they mean stands in its card."""
+    """An attribute stage gives render one row of numbers per face; its card says what they mean."""
 
     epoch: Count
     source: Name
