@@ -4,19 +4,27 @@ import { $, make, write } from "./dom.js";
 import { Overlay } from "./overlay.js";
 import { counted, percent, sentence } from "./words.js";
 
+// What every browser shows as the server sees it. Of others the server draws: a browser may not know them, not turn them
+// upright as the file says, or play them where they are animations.
+const ALIKE = ["image/jpeg", "image/png"];
+
 const { labels: colours, people, neutral } = JSON.parse($("colours").textContent);
 const shown = $("picture");
 const overlay = new Overlay($("overlay"));
-let chosen = null; // the newest file that was asked about
+let current = new AbortController(); // of the newest question; the one before is given up
+let chosen = []; // the files that it is about
 let token = "";
 
-$("file").addEventListener("change", ({ target }) => take(target.files[0]));
-document.addEventListener("paste", ({ clipboardData }) => take(clipboardData.files[0]));
+$("file").addEventListener("change", ({ target }) => {
+  take([...target.files]);
+  target.value = ""; // So that the same file can be chosen again.
+});
+document.addEventListener("paste", ({ clipboardData: { files } }) => files.length && take([...files]));
 for (const kind of ["dragover", "dragleave", "drop"])
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") take(event.dataTransfer.files[0]);
+    if (kind === "drop") take([...event.dataTransfer.files]);
   });
 $("asked").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -24,50 +32,67 @@ $("asked").addEventListener("submit", (event) => {
   take(chosen);
 });
 
-async function take(file) {
-  if (!file) return;
-  chosen = file;
+// Analyse the first of these files.
+async function take(files) {
+  current.abort();
+  const { signal } = (current = new AbortController());
+  chosen = files;
   clear();
   write($("said"), "Looking for faces");
-  try {
-    const answer = await ask(file, "application/json");
-    const found = await answer.json();
-    if (file !== chosen) return; // Another one was dropped meanwhile.
-    $("asked").hidden = answer.status !== 401;
-    if (!answer.ok) return write($("said"), answer.status === 401 ? "This server asks for its token." : found.error);
-    await show(file, found);
-  } catch {
-    if (file === chosen) write($("said"), "The server does not answer; look whether it still runs.");
+  const said = await analysed(files, signal).catch(() => "The picture cannot be shown; try another one.");
+  if (!signal.aborted) write($("said"), said);
+}
+
+// Show the faces of the first file; returns what is to be said.
+async function analysed([file, ...others], signal) {
+  if (!file) return "This is no file; drop a photograph, or save it first and choose the file.";
+  if (!(await isReadable(file))) return `${file.name} cannot be read; drop a photograph, not a folder.`;
+  const answer = await ask(file, "application/json", signal).catch(() => null);
+  if (signal.aborted) return "";
+  if (!answer) return "The server does not answer; look whether it still runs.";
+  $("asked").hidden = answer.status !== 401;
+  if (answer.status === 401) {
+    $("token").focus();
+    return token ? "This is not the token of this server." : "This server asks for its token.";
   }
+  const found = await answer.json().catch(() => null);
+  if (signal.aborted) return "";
+  // A proxy in front of the server has answers of its own.
+  if (!answer.ok || !found) return found?.error ?? `The picture was refused with the status ${answer.status}.`;
+  await show(file, found, signal);
+  const faces = found.faces.length ? counted(found.faces.length, "face", "faces") : "No face was found.";
+  return others.length ? `${file.name}, the first of ${others.length + 1} files: ${faces}` : faces;
 }
 
-function ask(file, accept) {
-  const headers = { Accept: accept, "Content-Type": file.type || "application/octet-stream" };
+// A folder is no file, and a file may be gone.
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
+function ask(file, accept, signal) {
+  const type = file.type.startsWith("image/") ? file.type : "application/octet-stream"; // The server looks into it.
+  const headers = { Accept: accept, "Content-Type": type };
   if (token) headers.Authorization = `Bearer ${token}`;
-  return fetch("v1/analyze", { method: "POST", body: file, headers });
+  return fetch("v1/analyze", { method: "POST", body: file, headers, signal });
 }
 
-async function show(file, found) {
+async function show(file, found, signal) {
   const faces = found.faces.map(asDrawn);
-  write($("said"), found.faces.length ? counted(found.faces.length, "face", "faces") : "No face was found.");
   $("faces").replaceChildren(...faces.map(({ face, labels }) => entry(face, labels)));
   const labels = Object.assign({}, ...faces.map((each) => each.labels));
-  try {
-    await put(file);
-    overlay.show({ ...found, faces: faces.map(({ face }) => face) }, { labels, hidden: new Set(), areas: {} });
-  } catch {
-    // A format that this browser does not know: the server draws.
-    const drawn = await ask(file, "image/jpeg");
-    if (file === chosen && drawn.ok) await put(await drawn.blob());
-  }
+  if (!ALIKE.includes(file.type) || !(await put(file, signal))) {
+    const drawn = await ask(file, "image/jpeg", signal);
+    if (drawn.ok) await put(await drawn.blob(), signal);
+  } else overlay.show({ ...found, faces: faces.map(({ face }) => face) }, { labels, hidden: new Set(), areas: {} });
 }
 
-async function put(blob) {
+// Put a picture into the page; false where this browser cannot show it, or where another one was chosen meanwhile.
+async function put(blob, signal) {
   URL.revokeObjectURL(shown.src);
   shown.src = URL.createObjectURL(blob);
-  await shown.decode();
+  const isDecoded = await shown.decode().then(() => true, () => false);
+  if (!isDecoded || signal.aborted) return false;
   $("shown").hidden = false;
   $("drop").classList.add("full");
+  return true;
 }
 
 function clear() {
