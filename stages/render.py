@@ -58,7 +58,9 @@ class _Render:
         self._left_failures: list[str] = []  # and what was written of them and is not there any more
         self._cards = settings.cards
         self._remarks: list[str] = []  # to be made when the first source is there: mistakes come before them
-        self._screens = open_screens(settings, self._cards, self._outputs.incarnation, control, self._remark)
+        self._screens = open_screens(
+            settings, self._cards, self._outputs.run, self._outputs.incarnation, control, self._remark
+        )
         self._peers: RouterSocket = transport.bind(settings.binds, kinds(*TO_RENDER))
         self._turns: Turns[RenderedSource] = Turns()
         self._welcomed: set[str] = set()

@@ -52,12 +52,17 @@ class Measured(Protocol):
 
 
 def open_screens(
-    settings: Settings, stages: Iterable[str], incarnation: int, control: ControlChannel, remark: Callable[[str], None]
+    settings: Settings,
+    stages: Iterable[str],
+    run: str,
+    incarnation: int,
+    control: ControlChannel,
+    remark: Callable[[str], None],
 ) -> Screens:
     """All that the configuration asks for; raises a `FacepipeError` that says which of them cannot be had, and why.
 
-    `stages`: those whose labels keys switch; `incarnation`: that of this render; `remark` is called with sentences
-    that matter only if the run comes about.
+    `stages`: those whose labels keys switch; `run`: its name; `incarnation`: that of this render; `remark` is called
+    with sentences that matter only if the run comes about.
     """
     shown, saved = settings.pipeline.render, SavedPictures(Path(settings.output) / SAVED, remark)
     is_first, say = not settings.life, control.say
@@ -79,7 +84,7 @@ def open_screens(
     )
     web = Extra.opened(
         "the page in the browser",
-        lambda: _open_page(settings, processes, incarnation, control) if shown.web_port else None,
+        lambda: _open_page(settings, processes, run, incarnation, control) if shown.web_port else None,
         is_first,
         say,
     )
@@ -103,7 +108,9 @@ def _last_pictures(settings: Settings) -> LastPictures | None:
     return LastPictures(Path(settings.output), min(wanted), settings.has_folders) if wanted else None
 
 
-def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, control: ControlChannel) -> Web:
+def _open_page(
+    settings: Settings, processes: dict[str, int], run: str, incarnation: int, control: ControlChannel
+) -> Web:
     shown = settings.pipeline.render
     web = open_web(
         host=shown.web_host,
@@ -113,6 +120,7 @@ def _open_page(settings: Settings, processes: dict[str, int], incarnation: int, 
         stages=processes,
         style=shown.style,
         blur=shown.blur,
+        run=run,
         life=incarnation,
         stays=shown.display == "web" and settings.waits,
         records=shown.web_record == "always" or (shown.web_record == "local" and is_loopback(shown.web_host)),

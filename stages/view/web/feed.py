@@ -23,8 +23,8 @@ from .moments import Gallery, Timeline
 from .viewer import Known, Viewer
 
 KEPT, FILM = "kept/", "film/"  # what the names of kept pictures, and of films of them, begin with
-_KEPT_NAME = re.compile(rf"{KEPT}([1-9]\d{{0,11}})(-small)?(-blurred)?\.jpg", re.ASCII)
-_FILM_NAME = re.compile(rf"{FILM}([1-9]\d{{0,11}})\.json", re.ASCII)
+_KEPT_NAME = re.compile(rf"{KEPT}(\d{{1,19}}-\d{{1,12}})(-small)?(-blurred)?\.jpg", re.ASCII)
+_FILM_NAME = re.compile(rf"{FILM}(\d{{1,19}}-\d{{1,12}})\.json", re.ASCII)
 
 
 class _Source:
@@ -78,13 +78,20 @@ class ViewerFeed:
     """The newest pictures and samples of all sources, and what has happened."""
 
     def __init__(
-        self, sources: Sequence[str], stages: Mapping[str, int], style: str, blur: str, life: int, records: bool = False
+        self,
+        sources: Sequence[str],
+        stages: Mapping[str, int],
+        style: str,
+        blur: str,
+        run: str,
+        life: int,
+        records: bool = False,
     ):
         """The arguments are those of `Web`."""
         self.attributes = frozenset(stages) - {"detect"}
-        self._kept, self._films = KeptPictures(), Films()
+        self._kept, self._films = KeptPictures(life), Films(life)
         self.sources = {name: _Source(self._kept, self._films) for name in sources}
-        self._run = {"stages": dict(stages), "blur": blur, "style": style, "records": records}
+        self._run = {"run": run, "stages": dict(stages), "blur": blur, "style": style, "records": records}
         self._style, self._life = style, life
         self._restarts: dict[str, int] = {}
         self._frames = 0
@@ -142,16 +149,16 @@ class ViewerFeed:
         return known is not None and known.kind == "pictures"
 
     def kept(self, name: str) -> bytes | None:
-        """The JPEG of this name, such as kept/17.jpg or kept/17-small-blurred.jpg; None where there is none."""
+        """The JPEG of this name, such as kept/1700-9.jpg or kept/1700-9-small-blurred.jpg; None where there is none."""
         if not (asked := _KEPT_NAME.fullmatch(name)):
             return None
-        return self._kept.jpeg(int(asked[1]), is_thumbnail=bool(asked[2]), blurred=bool(asked[3]))
+        return self._kept.jpeg(asked[1], is_thumbnail=bool(asked[2]), blurred=bool(asked[3]))
 
     def film(self, name: str) -> bytes | None:
-        """The pictures of a film, as JSON, by a name such as film/3.json; None where it is not here."""
+        """The pictures of a film, as JSON, by a name such as film/1700-3.json; None where it is not here."""
         asked = _FILM_NAME.fullmatch(name)
         with self._lock:
-            film = self._films.of(int(asked[1])) if asked else None
+            film = self._films.of(asked[1]) if asked else None
             return None if film is None else json.dumps(film, separators=(",", ":")).encode()
 
     def message(self, viewer: Viewer) -> bytes | None:

@@ -31,26 +31,26 @@ class _Shot:
     pixels: np.ndarray
     to_anonymize: Sequence | None  # in pixels of `pixels`; None: everything
     said: dict  # as `Labels.picture` says it
-    kept: int | None = None  # its number
+    kept: str | None = None  # its name
 
 
 class Films:
-    """The films of all sources, by number. Lets the oldest go."""
+    """The films of all sources, by name; names as of `KeptPictures`. Lets the oldest go."""
 
-    def __init__(self) -> None:
-        self._numbers, self._films = count(1), OrderedDict()
+    def __init__(self, life: int) -> None:
+        self._life, self._numbers, self._films = life, count(1), OrderedDict()
 
-    def add(self, shots: list[dict]) -> int:
-        """Keep a film, which may grow, and return its number."""
-        number = next(self._numbers)
-        self._films[number] = shots
+    def add(self, shots: list[dict]) -> str:
+        """Keep a film, which may grow, and return its name."""
+        name = f"{self._life}-{next(self._numbers)}"
+        self._films[name] = shots
         while len(self._films) > _MOST:
             self._films.popitem(last=False)
-        return number
+        return name
 
-    def of(self, number: int) -> list[dict] | None:
-        """Its pictures from the first on, each as it is said with the number that it is kept under; None without it."""
-        return self._films.get(number)
+    def of(self, name: str) -> list[dict] | None:
+        """Its pictures from the first on, each as it is said with the name that it is kept under; None without it."""
+        return self._films.get(name)
 
 
 class Camera:
@@ -75,8 +75,8 @@ class Camera:
         for _, film in self._running:
             film.append(self._keep(shot))
 
-    def begin(self, time_s: float) -> int | None:
-        """Something happens at this time of the source; the number of its film, None where there is no picture yet."""
+    def begin(self, time_s: float) -> str | None:
+        """Something happens at this time of the source; the name of its film, None where there is no picture yet."""
         if not self._last:
             return None
         film = [self._keep(shot) for shot in self._last]

@@ -27,42 +27,40 @@ class _Kept:
 
 
 class KeptPictures:
-    """Keeps JPEGs by number, and lets the oldest go where they take too much room. Any thread may use it."""
+    """Keeps JPEGs by name, and lets the oldest go where they take too much room. Any thread may use it.
 
-    def __init__(self, most_bytes: int = MOST_BYTES):
-        self._most_bytes, self._bytes = most_bytes, 0
+    Names have the life of render in them: a page still lists the pictures of the life before, and must not be given
+    those of other people for them.
+    """
+
+    def __init__(self, life: int = 0, most_bytes: int = MOST_BYTES):
+        self._life, self._most_bytes, self._bytes = life, most_bytes, 0
         self._numbers = count(1)
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep(
         self, pixels: np.ndarray, to_anonymize: Sequence | None, longest_side: int, has_thumbnail: bool = False
-    ) -> int:
-        """Keep a picture, uint8 (H, W, 3) BGR, and return its number. `to_anonymize`: as of `EncodedFrame`."""
+    ) -> str:
+        """Keep a picture, uint8 (H, W, 3) BGR, and return its name. `to_anonymize`: as of `EncodedFrame`."""
         small = no_larger(pixels, longest_side)
         scale = small.shape[1] / pixels.shape[1]
         boxes = None if to_anonymize is None else [[scale * value for value in box] for box in to_anonymize]
         thumbnail = encoded(no_larger(small, _THUMBNAIL_SIDE), _QUALITY) if has_thumbnail else b""
         kept = _Kept(encoded(small, _QUALITY), thumbnail, boxes)
         with self._lock:
-            number = next(self._numbers)
-            self._kept[number] = kept
+            name = f"{self._life}-{next(self._numbers)}"
+            self._kept[name] = kept
             self._bytes += len(kept.jpeg) + len(kept.thumbnail)
             while self._bytes > self._most_bytes and len(self._kept) > 1:
                 _, gone = self._kept.popitem(last=False)
                 self._bytes -= len(gone.jpeg) + len(gone.thumbnail)
-            return number
+            return name
 
-    @property
-    def first(self) -> int:
-        """The lowest number that is still here."""
-        with self._lock:
-            return next(iter(self._kept), 1)
-
-    def jpeg(self, number: int, is_thumbnail: bool, blurred: bool) -> bytes | None:
+    def jpeg(self, name: str, is_thumbnail: bool, blurred: bool) -> bytes | None:
         """A picture or its thumbnail, with the faces hidden where that is wanted; None where it is not here."""
         with self._lock:
-            kept = self._kept.get(number)
+            kept = self._kept.get(name)
         if kept is None:
             return None
         if not blurred:

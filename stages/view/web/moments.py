@@ -97,8 +97,8 @@ class Timeline(Moments):
         while self._moments and now_s - self._moments[0]["t"] > HOUR_S:
             self._moments.popleft()
 
-    def _picture(self, number: int, frame: FinishedFrame) -> int | None:
-        """The number of the picture of a person: in this frame, or as they were seen last."""
+    def _picture(self, number: int, frame: FinishedFrame) -> str | None:
+        """The name of the picture of a person: in this frame, or as they were seen last."""
         face = next((face for face in frame.faces if face.id == number), None)
         around = None if face is None else _around(face, frame)
         if around is None or not around.size:

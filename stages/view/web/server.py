@@ -68,6 +68,7 @@ class Web:
         stages: Mapping[str, int],
         style: str,
         blur: str,
+        run: str,
         life: int,
         stays: bool,
         records: bool = False,
@@ -76,16 +77,17 @@ class Web:
 
         ports: the page is at the first of them that is free. token: what an address must begin with where others than
         this machine reach it. sources: the names that are known already; they have their tabs from the beginning.
-        stages: how many processes each has, in order, `detect` first. style: of `annotate`. blur: what is done to
-        faces already. life: number of this incarnation of render, higher than those before. stays: whether the last
-        of still pictures is waited at. records: whether a browser may begin and end recordings.
+        stages: how many processes each has, in order, `detect` first. style: of `annotate`. blur: what is done to faces
+        already. run: its name; a page that finds another run in its place begins anew. life: number of this incarnation
+        of render, higher than those before. stays: whether the last of still pictures is waited at. records: whether a
+        browser may begin and end recordings.
         """
         self._socket = listening(host, ports)
         own = self._socket.getsockname()[0]
         self._token = "" if is_loopback(own) else token
         self._port = self._socket.getsockname()[1]
         self._host = own_address(self._socket.family) if own in ("0.0.0.0", "::") else host
-        self._feed = ViewerFeed(sources, stages, style, blur, life, records)
+        self._feed = ViewerFeed(sources, stages, style, blur, run, life, records)
         self._stays, self._records = stays, records
         self._recorded: frozenset[str] = frozenset()  # the sources of which a recording is wanted
         self._recorded_lock = threading.Lock()  # around its changes, by browsers and by render

@@ -9,7 +9,7 @@ import pytest
 
 from stages.areas import Areas
 from stages.view.web.server import Web
-from tests.browser import WHY_NOT, Tab, chromium
+from tests.browser import WHY_NOT, Tab, chromium, free_port
 from tests.results.frames import face, flat, frame
 from tests.view.web.axe import AXE, violations
 from tests.view.web.test_server import HEARTBEAT, opened
@@ -260,6 +260,62 @@ def test_on_a_tall_wall_the_switches_are_below_the_tiles_and_titles_stand_in_one
         assert 0 < switches[1] - wall[3] < 30
         titles = rectangles(tab, ".event b")
         assert len({left for left, *_ in titles}) == 1 and max(bottom - top for _, top, _, bottom in titles) < 25
+
+
+def test_an_event_from_before_a_restart_of_render_is_never_shown_with_the_face_of_another(tab):
+    port = free_port()
+    with closing(opened(ports=[port], life=1700)) as before:
+        video(before, people(1))
+        look(tab, before, "document.querySelectorAll('.event img').length === 1")
+    with closing(opened(ports=[port], life=1800)) as web:
+        video(web, people(3)[2:])
+        tab.until("document.querySelectorAll('.event').length === 2", "those of both")
+        key(tab, "b")
+        tab.until("document.querySelectorAll('.event img').length === 1", "the picture of the first is gone")
+        assert tab.run("document.querySelector('.event img').closest('.event').innerText").startswith("#3 appeared")
+        tab.click(".event:last-child button")
+        tab.until("document.getElementById('when').textContent === 'its pictures are gone'", "and its film")
+        tab.click("#close")
+
+
+def test_a_picture_of_a_folder_that_is_not_kept_any_more_says_so(tab):
+    port = free_port()
+    with closing(opened(ports=[port], life=1700)) as before:
+        folder(before, 3)
+        look(tab, before, "document.querySelectorAll('.thumbnail').length === 3")
+    with closing(opened(ports=[port], life=1800)) as web:
+        folder(web, 1)
+        tab.until("facepipe.state === 'live'", "it is there again")
+        tab.click(".thumbnail:nth-child(3)")
+        tab.until("document.getElementById('notice').textContent.includes('folder of the run')", "where it is")
+        assert rectangles(tab, "#overlay .box") == [] and not tab.run("document.getElementById('which').textContent")
+
+
+def test_another_run_at_the_same_address_begins_anew(tab):
+    port = free_port()
+    with closing(opened(ports=[port], run="first")) as before:
+        folder(before, 5)
+        look(tab, before, "document.querySelectorAll('.thumbnail').length === 5")
+    with closing(opened(ports=[port], run="second", life=1800)) as web:
+        folder(web, 2)
+        tab.until("document.querySelectorAll('.thumbnail').length === 2", "only those of this run")
+        assert tab.run("document.getElementById('finished').textContent") == "2 pictures, 1 face"
+    with closing(opened(ports=[port], run="third", life=1900)) as web:
+        video(web, people(2))
+        tab.until("document.body.dataset.view === 'video' && document.querySelectorAll('.event').length === 1", "it")
+        assert not tab.run("document.querySelectorAll('.thumbnail').length")
+
+
+def test_a_new_event_moves_neither_the_focus_nor_the_list(tab):
+    with closing(opened()) as web:
+        video(web, people(1))
+        screen(tab, DESK)
+        look(tab, web, "document.querySelectorAll('.event').length === 1")
+        tab.run("document.querySelector('.event button').focus()")
+        web.happened({"event": "left", "id": 1, "frame": 3, "time": 0.1, "dwell": 1.0}, "", frame(3))
+        web.told("clip.mp4", HEARTBEAT, {}, {})
+        tab.until("document.querySelectorAll('.event').length === 2", "another one")
+        assert tab.run("document.activeElement.closest('.event')?.innerText ?? ''").startswith("#1 appeared")
 
 
 @pytest.mark.skipif(AXE is None, reason="needs axe-core: pip install axe-core-python, or AXE_CORE=axe.min.js")

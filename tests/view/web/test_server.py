@@ -40,7 +40,7 @@ def opened(**more) -> Web:
         "style": "full",
         "blur": "none",
     }
-    return open_web(**usual | {"life": 1700, "stays": True} | more)
+    return open_web(**usual | {"run": "b9a0c31f5d2e", "life": 1700, "stays": True} | more)
 
 
 @pytest.fixture
@@ -394,13 +394,13 @@ def test_who_looks_at_all_sources_is_told_what_happens_in_each():
 @pytest.mark.parametrize(
     "name",
     [
-        "kept/9.jpg",
+        "kept/1700-9.jpg",
+        "film/1700-1.json",
         "film/1.json",
-        "film/0.json",
         "film/x.json",
-        "kept/0.jpg",
+        "kept/9.jpg",
         "kept/-1.jpg",
-        "kept/1/../2.jpg",
+        "kept/1700-1/../2.jpg",
         "kept/",
         "kept/%31.jpg",
     ],

@@ -25,6 +25,7 @@ const seconds = () => performance.now() / 1000;
 
 const page = {
   state: "waiting", // live, lost, over
+  run: null, // its name
   about: null, // sources, stages, style, whether faces are blurred in any case
   isMet: false, // whether the server that is there now has said so
   source: null, // null: all of them, beside each other
@@ -86,7 +87,10 @@ async function showChosen() {
   const { chosen, newest } = gallery;
   bar.choose(chosen);
   const answer = await fetch(addressOf(chosen ?? newest, page.blur));
-  if (answer.ok && gallery.chosen === chosen) await show(await answer.blob(), chosen ?? newest);
+  if (gallery.chosen !== chosen) return;
+  if (answer.ok) return show(await answer.blob(), chosen ?? newest);
+  picture.clear("This picture is not on the page any more; the folder of the run has it.");
+  faces.show([], {});
 }
 
 function meet(about) {
@@ -95,11 +99,22 @@ function meet(about) {
   const wasKnown = page.isMet && (page.source === null || sourceOf(page.source));
   Object.assign(page, { about, isMet: true });
   for (const { name } of about.sources) store(name).labels = labelsOf(name);
+  if (page.run !== about.run) beginAnew(about.run);
   const before = page.source;
   page.source = tabs.wanted(known, page.source);
   for (const stage of page.hidden) if (!(stage in about.stages)) page.hidden.delete(stage);
   layOut();
   if (!wasKnown || before !== page.source) look(true);
+}
+
+// Another run than the one that is shown: its frames and numbers of people are others. What was drawn stays, and settings.
+function beginAnew(run) {
+  Object.assign(page, { run, stores: new Map(), paused: false });
+  timeline.forget();
+  gallery.forget();
+  picture.clear();
+  faces.show([], {});
+  bar.choose(null);
 }
 
 const sourceOf = (name) => page.about?.sources.find((source) => source.name === name);

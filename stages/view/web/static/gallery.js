@@ -20,6 +20,11 @@ export class Gallery {
     if (pictures.length && source === this.source) this.lay();
   }
 
+  forget() {
+    this.bySource.clear();
+    this.show(this.source);
+  }
+
   show(source) {
     this.source = source;
     this.chosen = null;
@@ -61,6 +66,7 @@ export class Gallery {
     const entry = button("", () => this.pick(this.of(source).get(frame)), { className: "thumbnail" });
     entry.setAttribute("aria-pressed", false);
     picture.addEventListener("error", () => entry.classList.add("gone")); // Render has let it go.
+    picture.addEventListener("load", () => entry.classList.remove("gone"));
     entry.append(picture, make("span", {}), make("small", {}));
     return entry;
   }

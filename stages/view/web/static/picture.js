@@ -42,8 +42,9 @@ export class PictureView {
     this.overlay.enlarge(zoom);
   }
 
-  clear() {
-    Object.assign(this, { said: null, drawn_s: seconds() });
+  // instead: what is to be known in place of the picture.
+  clear(instead = null) {
+    Object.assign(this, { said: null, instead, drawn_s: seconds() });
     this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.canvas.setAttribute("aria-label", "No picture yet");
     this.overlay.clear();
@@ -53,6 +54,7 @@ export class PictureView {
   // What has to be known of the picture that stands there. state: of the connection.
   notice(state, isPaused, isLive) {
     const old_s = Math.floor(seconds() - this.drawn_s);
+    if (!this.said && this.instead) return this.instead;
     if (!this.said) return state === "live" ? "Waiting for the first picture" : "Waiting for the run";
     if (state === "lost") return "Reconnecting";
     if (isPaused) return "Paused";

@@ -1,6 +1,6 @@
 // What has happened in the last hour, newest first: who appeared, left, crossed a line or was in a zone.
 
-import { button, make, write } from "./dom.js";
+import { arrange, button, make, write } from "./dom.js";
 import { position, timeOfDay } from "./words.js";
 
 const MOST_SHOWN = 100;
@@ -33,6 +33,11 @@ export class Timeline {
     if (events.length && (this.source === null || source === this.source)) this.lay();
   }
 
+  forget() {
+    this.bySource.clear();
+    this.lay();
+  }
+
   // The events of a source; null: of all.
   show(source) {
     this.source = source;
@@ -58,7 +63,8 @@ export class Timeline {
     const every = this.source === null ? [...this.bySource.values()].flat() : this.of(this.source);
     const known = [...every].sort((one, other) => one.at - other.at);
     this.panel.hidden = !known.length;
-    this.list.replaceChildren(...known.slice(-MOST_SHOWN).reverse().map(({ element }) => element));
+    // Those that stand there already are not moved: one of them may have the focus.
+    arrange(this.list, known.slice(-MOST_SHOWN).reverse().map(({ element }) => element));
     write(this.count, `${known.length}`);
   }
 
