@@ -14,11 +14,11 @@ _START = "index.html"
 
 
 class RequestRefused(Exception):
-    """A request, or a connection, that is not taken; its text is what is counted."""
+    """A request, or a connection, that is not taken; its text is what is counted, `sentence` what a person is told."""
 
-    def __init__(self, status: HTTPStatus, reason: str):
+    def __init__(self, status: HTTPStatus, reason: str, sentence: str = ""):
         super().__init__(reason)
-        self.status = status
+        self.status, self.sentence = status, sentence or f"{status.phrase}."
 
 
 def is_loopback(address: str) -> bool:
@@ -41,11 +41,19 @@ def asked_for(path: str, headers: Mapping[str, str], token: str, has: Callable[[
     if token:
         given, slash, place = place.partition("/")
         if not hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode()):
-            raise RequestRefused(HTTPStatus.FORBIDDEN, "a request without the token")
+            raise RequestRefused(
+                HTTPStatus.FORBIDDEN,
+                "a request without the token",
+                "The token is missing or wrong; open the whole address that the run printed when it began.",
+            )
         if not slash:
             return MOVED
     elif not is_loopback(_host(headers)):
-        raise RequestRefused(HTTPStatus.FORBIDDEN, "a request by another name than this machine's")
+        raise RequestRefused(
+            HTTPStatus.FORBIDDEN,
+            "a request by another name than this machine's",
+            "The request names another host than this machine; open the page at 127.0.0.1.",
+        )
     name = place or _START
     if place and headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise RequestRefused(HTTPStatus.FORBIDDEN, "a request of another page")

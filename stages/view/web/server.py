@@ -222,7 +222,7 @@ class Web:
                 raise RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, "one too many at once")
         except RequestRefused as refused:
             _count(self._refused, str(refused))
-            return _response(refused.status, "text/plain", f"{refused.status.phrase}\n".encode())
+            return _response(refused.status, "text/plain", f"{refused.sentence}\n".encode())
         if name == LIVE:
             return None
         if name.startswith(KEPT):

@@ -318,6 +318,47 @@ def test_a_new_event_moves_neither_the_focus_nor_the_list(tab):
         assert tab.run("document.activeElement.closest('.event')?.innerText ?? ''").startswith("#1 appeared")
 
 
+@pytest.mark.parametrize("names", [("all", "back door"), ("__proto__", "a/b?c#d%41")])
+def test_a_source_may_have_any_name_and_the_wall_is_beside_it(tab, names):
+    with closing(opened(sources=names)) as web:
+        for name in names:
+            video(web, people(1), source=name)
+        look(tab, web, "document.querySelectorAll('#wall .tile').length === 2")
+        for place, name in enumerate(names, start=2):
+            tab.click(f"#sources button:nth-child({place})")
+            tab.until(f"facepipe.source === {name!r} && document.querySelectorAll('.event').length === 1", name)
+            tab.click("#sources button:first-child")
+            tab.until("facepipe.source === null && document.querySelectorAll('.event').length === 2", "all")
+
+
+def test_on_a_phone_a_source_that_is_chosen_far_down_the_wall_is_in_view_with_its_tab(tab):
+    names = [f"back door {number}" for number in range(8)]
+    with closing(opened(sources=names)) as web:
+        for name in names:
+            video(web, people(1), source=name)
+        screen(tab, PHONE)
+        look(tab, web, "document.querySelectorAll('.tile').length === 8 && facepipe.pictures >= 8")
+        tab.click(".tile:last-child")
+        tab.until("facepipe.source === 'back door 7' && facepipe.pictures > 0", "it")
+        [picture], tabs = rectangles(tab, "#picture"), rectangles(tab, "#sources button")
+        assert 0 <= picture[1] < picture[3] <= 844
+        assert 0 <= tabs[-1][0] < tabs[-1][2] <= 390 and len({bottom - top for _, top, _, bottom in tabs}) == 1
+        assert tabs[-1][3] - tabs[-1][1] < 40  # A name stands in one line.
+
+
+def test_nothing_moves_by_itself_for_who_wants_that(tab):
+    with closing(opened()) as web:
+        video(web, people(1))
+        screen(tab, DESK)
+        tab.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+        look(tab, web, "document.querySelector('[data-stage=age] .work')?.textContent")
+        web.told("clip.mp4", HEARTBEAT, {}, {"age": 1})
+        tab.until("document.querySelector('.flash')", "a stage was restarted")
+        moving = "[...document.querySelectorAll('*')].filter(e => getComputedStyle(e).animationName !== 'none')"
+        assert tab.run(f"{moving}.length") == 0
+        tab.tell("Emulation.setEmulatedMedia", features=[])
+
+
 @pytest.mark.skipif(AXE is None, reason="needs axe-core: pip install axe-core-python, or AXE_CORE=axe.min.js")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

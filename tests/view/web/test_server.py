@@ -658,7 +658,7 @@ def test_under_an_address_that_others_reach_nothing_is_given_without_the_token()
         for path in ("", "app.js", "live", "s3cre/"):
             with pytest.raises(urllib.error.HTTPError) as answer:
                 urllib.request.urlopen(here + path)
-            assert answer.value.code == 403
+            assert answer.value.code == 403 and b"open the whole address" in answer.value.read()
         with urllib.request.urlopen(f"{here}s3cret") as page:  # It is led to the address with a slash.
             assert page.url == f"{here}s3cret/" and b"facepipe" in page.read()
         with connect(f"ws://127.0.0.1:{web.port}/s3cret/live", proxy=None) as live:

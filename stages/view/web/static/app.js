@@ -97,9 +97,9 @@ function meet(about) {
   // A render that has just begun does not know its sources yet: it is told what is looked at when it does.
   const known = about.sources.map(({ name }) => name);
   const wasKnown = page.isMet && (page.source === null || sourceOf(page.source));
+  if (page.run !== about.run) beginAnew(about.run);
   Object.assign(page, { about, isMet: true });
   for (const { name } of about.sources) store(name).labels = labelsOf(name);
-  if (page.run !== about.run) beginAnew(about.run);
   const before = page.source;
   page.source = tabs.wanted(known, page.source);
   for (const stage of page.hidden) if (!(stage in about.stages)) page.hidden.delete(stage);

@@ -2,12 +2,10 @@
 
 import { button } from "./dom.js";
 
-const ALL = "all";
-
 export class Tabs {
   // choose(name): another source is wanted; null: all of them.
   constructor(element, choose) {
-    Object.assign(this, { element, choose, names: [] });
+    Object.assign(this, { element, choose, names: [], current: undefined });
     window.addEventListener("hashchange", () => this.names.length && this.choose(this.wanted(this.names, null)));
   }
 
@@ -20,7 +18,7 @@ export class Tabs {
   }
 
   go(name) {
-    location.hash = encodeURIComponent(name ?? ALL);
+    location.hash = encodeURIComponent(name ?? ""); // Nothing, for all: a source may have any name.
   }
 
   lay(names, current) {
@@ -30,10 +28,14 @@ export class Tabs {
       this.element.replaceChildren(...[...all, ...names].map((name) => this.tab(name)));
     }
     for (const tab of this.element.children) tab.setAttribute("aria-current", tab.source === current ? "page" : "false");
+    if (this.current === current) return;
+    this.current = current;
+    // Another view begins at its top, wherever the one before was scrolled to, with its tab in view.
+    [...this.element.children].find((tab) => tab.source === current)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   tab(name) {
-    const made = button(name ?? ALL, () => this.go(name));
+    const made = button(name ?? "all", () => this.go(name));
     made.source = name;
     return made;
   }
