@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
-import cv2
-
 from ..errors import reason
 from ..layout import RUN
 from ..people.portraits import portrait_name
@@ -22,6 +20,7 @@ from ..results.pieces import whole_of
 from ..results.source_folder import SourceFolder
 from ..sources.base import SourceError
 from ..sources.opening import open_source
+from ..sources.picture import read_picture
 from ..sources.stamps import source_in, unchanged_file
 from ..sources.urls import public
 from .frames_of import Frames, of_original, of_source, of_still, of_video
@@ -124,9 +123,10 @@ def _from_portraits(cut: Cut, place: SourceFolder, wanted: Iterable[Moment], loo
     """The faces that the run has kept for this; one that cannot be read is looked for elsewhere."""
     for moment in wanted:
         if moment.id is not None and is_plain(path := place.portraits / portrait_name((moment.id, moment.frame))):
-            pixels = cv2.imread(str(path))
-            if pixels is not None and (picture := of_portrait(pixels, look)) is not None:
-                cut.pictures[moment] = picture
+            with suppress(SourceError):
+                pixels, _ = read_picture(path, path.name)
+                if (picture := of_portrait(pixels, look)) is not None:
+                    cut.pictures[moment] = picture
 
 
 def _annotated(place: SourceFolder, source: str, wanted: Iterable[Moment], side: int) -> Iterator[tuple[Path, Frames]]:

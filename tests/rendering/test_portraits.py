@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -167,6 +168,22 @@ def test_in_pieces_the_report_finds_them_too(tmp_path):
     cut = cut_faces(Results(folder), "door", moments, Manifest(folder), brighten=False)
     assert all(abs(grey_of(cut.pictures[one].jpeg) - SHADES * one.frame) <= 2 for one in moments)
     assert FROM_ANNOTATED not in cut.captions
+
+
+def _of_absurd_size(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xc0") + 5  # height and width, of two bytes each
+    return jpeg[:at] + struct.pack(">HH", 65_000, 65_000) + jpeg[at + 4 :]
+
+
+@pytest.mark.parametrize("damage", [lambda jpeg: b"", lambda jpeg: jpeg[:300], lambda jpeg: b"mine", _of_absurd_size])
+def test_a_damaged_one_costs_the_report_nothing_but_itself(tmp_path, damage):
+    folder = made(tmp_path / "run")
+    (folder / "run.json").write_text('{"inputs": {"render.blur": "none"}}')
+    moments = asked_for(folder)
+    for path in (folder / "portraits").iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    cut = cut_faces(Results(folder), "door", moments, Manifest(folder))
+    assert cut.pictures.keys() == set(moments) and FROM_ANNOTATED in cut.captions
 
 
 def test_where_they_cannot_be_kept_the_results_are_whole_and_it_is_said(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,14 @@ def test_pictures_of_a_folder_are_looked_for_one_by_one(tmp_path):
     first, second = (Moment(n, file, 0.0, 0.0, (96, 64), FACE.box) for n, file in enumerate(("a.png", "b.png")))
     of = cut(folder, first, second, source="shots")
     assert decoded(of.pictures[first]).std() < 2 < 30 < decoded(of.pictures[second]).std()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name of a file is a text")
+@pytest.mark.parametrize("frames", [film(10, FACE), [still(0, "a.png")]])
+def test_a_folder_whose_name_is_no_text_has_the_same_pictures(tmp_path, frames):
+    folder, first = recorded(tmp_path / os.fsdecode(b"caf\xe9"), frames), frames[0]
+    of = cut(folder, moment(0, file=first.picture.file), source=first.source)
+    assert len(of.pictures) == 1 and of.notes == []
 
 
 def test_of_a_run_with_blur_the_source_is_never_looked_at(run, tmp_path):
