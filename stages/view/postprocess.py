@@ -18,6 +18,8 @@ from ..vision.tracking import Box
 from .overlay.draw import annotate_frame
 from .overlay.steady import SteadyLabels
 
+HIDDEN = "hidden"  # the places that are hidden, among what is remembered
+
 
 class PostProcessor:
     """Follows the faces of one source from frame to frame, anonymizes them if that is asked for, and draws."""
@@ -76,12 +78,15 @@ class PostProcessor:
 
     def to_json(self) -> dict:
         """What it remembers of the frames so far, for `take_up` of another one."""
-        return self._follower.to_json() if self._follower else {}
+        hidden = {} if self._blur == "none" else {HIDDEN: self._hidden.to_json()}
+        return (self._follower.to_json() if self._follower else {}) | hidden
 
     def take_up(self, said: dict) -> None:
         """Go on from what another one remembered; raises `KeyError`, `TypeError` and `ValueError` for nothing such."""
         if self._follower and said:
             self._follower.take_up(said)
+        if HIDDEN in said:
+            self._hidden.take_up(said[HIDDEN])
 
     def note(self, source: str) -> str | None:
         """What a person should know of it, in a sentence."""

@@ -44,3 +44,20 @@ class HiddenPlaces:
         until_s, before = self._before_cut
         self._boxes = [*faces, *doubtful, *expected[0], *expected[1]]
         return [*self._boxes, *(before if time_s < until_s else [])]
+
+    def to_json(self) -> dict:
+        """All that it knows, for `take_up` of another one."""
+        trackers = {"faces": self._faces.to_json(), "all": self._all.to_json()}
+        return {"file": self._file, **trackers, "boxes": self._boxes, "before_cut": self._before_cut}
+
+    def take_up(self, said: dict) -> None:
+        """Go on from what another one knew; raises `KeyError`, `TypeError` and `ValueError` for nothing such."""
+        self._file = said["file"]
+        self._faces.take_up(said["faces"])
+        self._all.take_up(said["all"])
+        until_s, before = said["before_cut"]
+        self._boxes, self._before_cut = _boxes(said["boxes"]), (float(until_s), _boxes(before))
+
+
+def _boxes(said: list) -> list[Box]:
+    return [(float(x), float(y), float(width), float(height)) for x, y, width, height in said]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.answers import Age, Classes
@@ -165,6 +166,28 @@ def test_wherever_render_is_killed_the_pieces_come_out_the_same(tmp_path, render
         assert held(folder) == held(whole), at
         at += step
     assert at > 100
+
+
+@pytest.mark.parametrize("track", ["true", "false"])
+def test_with_blur_a_face_out_of_sight_stays_hidden_where_render_is_killed_behind_a_border(tmp_path, track):
+    """People turn away and back: where they were is hidden for two seconds more, by whatever process."""
+
+    def seen(number: int) -> FinishedFrame:
+        noise = np.random.default_rng(number).integers(0, 256, (90, 160, 3), np.uint8)
+        return frame(number, noise, [face(40, 20, 40)] if number < 4 else [], time=number / 4, rate=4.0)
+
+    render, hidden = f"rotate: 1s, blur: pixelate, track: {track}", []
+    for killed_after in (None, 4):
+        folder = tmp_path / str(killed_after)
+        with opened(folder, render) as outputs:
+            for number in range(8 if killed_after is None else killed_after + 1):
+                shown = outputs.take(seen(number), True, False)
+        if killed_after is not None:
+            with opened(folder, render, life=1) as outputs:
+                for number in range(outputs.recorder.restored.position, 8):
+                    shown = outputs.take(seen(number), True, False)
+        hidden.append((shown.picture.pixels != seen(7).picture.pixels).any(axis=2))
+    assert hidden[0][20:60, 40:80].mean() > 0.9 and np.array_equal(*hidden)
 
 
 def test_a_disk_that_fills_at_any_moment_ends_the_run_and_nothing_is_lost(tmp_path):
