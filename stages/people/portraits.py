@@ -61,6 +61,10 @@ class PortraitChoice:
         self._leave_out({face.id for face in line.faces})
         return better
 
+    def end(self) -> None:
+        """No frame follows, and nobody is in view any more."""
+        self._leave_out(set())
+
     def has(self, portrait: Portrait) -> bool:
         """Whether it is still one of the best."""
         number, frame = portrait

@@ -272,7 +272,7 @@ class SourceOutputs:
     def close(self, has_ended: bool = False) -> None:
         """Bring all outputs in order; `has_ended`: the source has, nothing follows. Raises `OutputError`."""
         self._events.do(lambda events: events.close(has_ended))
-        self._portraits.close()
+        self._run_with_heartbeat(self._portraits.close)
         self.screens.close()
         self._run_with_heartbeat(lambda: self._streams.do(lambda streams: streams.close(has_ended)))
         self.recorder.close()
@@ -284,7 +284,7 @@ class SourceOutputs:
         """
         before = self.recorder
         self._events.do(lambda events: events.close())
-        self._portraits.close()
+        self._run_with_heartbeat(self._portraits.close)
         self.recorder.close()
         extent = self._events.do(lambda events: events.extent, Extent())
         state = {OF_FACES: self._postprocessor.to_json()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..config.schema import Pipeline
 from ..frames import FinishedFrame
 from ..people.portraits import Portrait, PortraitChoice, portrait_in, portrait_name
+from ..results.atomic import is_temporary
 from ..results.errors import cannot_write
 from ..results.jsonl import Line, as_line
 from ..results.source_folder import SourceFolder
@@ -43,7 +45,7 @@ class PortraitFolder:
         """Those of the next frames lie in another piece, in which everybody is seen for the first time."""
         self._folder, self._manifest = piece.portraits, piece.manifest
         self._choice = PortraitChoice()
-        self._written = set(self._found())
+        self._written = set(self._found(piece))
         self._waiting: dict[Portrait, tuple[float, np.ndarray]] = {}  # since when, and the pixels
 
     def replay(self, line: Line) -> None:
@@ -57,14 +59,16 @@ class PortraitFolder:
         for place in better:
             face = frame.faces[place]
             if (part := square_around(frame.picture.pixels, face.box)).size:
-                self._waiting[face.id, frame.frame] = time_s, resized(part, SIDE)
+                # A small one is enlarged when it is written: the faces of a crowd wait by the hundred.
+                self._waiting[face.id, frame.frame] = time_s, resized(part, min(SIDE, max(part.shape[:2])))
         if better:
             self._forget()
         due = (one for one, (since_s, _) in self._waiting.items() if not 0 <= time_s - since_s < SETTLED_S)
         self._write([one for one, _ in zip(due, range(AT_ONCE), strict=False)])
 
     def close(self) -> None:
-        """Write what is not written yet; raises `OutputError`."""
+        """Write what is not written yet, which may be hundreds of files; raises `OutputError`."""
+        self._choice.end()
         self._forget()
         self._write(list(self._waiting))
 
@@ -85,15 +89,18 @@ class PortraitFolder:
             if not self._choice.is_told_of(one[0]):
                 continue
             path = self._folder / portrait_name(one)
-            _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            _, jpeg = cv2.imencode(".jpg", resized(pixels, SIDE), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
             try:
                 self._manifest.write(path, jpeg.tobytes(), durable=False)
             except OSError as error:
                 raise cannot_write(path, error) from error
             self._written.add(one)
 
-    def _found(self) -> Iterator[Portrait]:
-        """Those that were written before."""
-        for path in self._manifest.files():
-            if path.parent == self._folder and (portrait := portrait_in(path.name)) is not None:
-                yield portrait
+    def _found(self, piece: SourceFolder) -> Iterator[Portrait]:
+        """Those that were written before. What a kill has left of one that was being written is deleted."""
+        with suppress(OSError):  # There is none, or something in its way, which is said when one is written.
+            for path in sorted(piece.portraits.iterdir()):
+                if is_temporary(path):
+                    piece.manifest.remove(path)
+                elif (portrait := portrait_in(path.name)) is not None and piece.manifest.is_ours(path):
+                    yield portrait

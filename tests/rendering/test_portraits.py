@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,15 +18,19 @@ from stages.answers import Classes
 from stages.config.load import read_config
 from stages.config.settings import Settings, SourceSettings
 from stages.frames import FinishedFrame
+from stages.people.portraits import MOST_PEOPLE
+from stages.protocol import limits
 from stages.protocol.messages import SourceHello
 from stages.reading.lines import Results
 from stages.reading.over_time import Moment
 from stages.rendering.outputs import RunOutputs, SourceOutputs
+from stages.rendering.portraits import AT_ONCE, PortraitFolder
 from stages.rendering.screens import Screens
 from stages.report.cut import FROM_ANNOTATED, cut_faces
 from stages.report.film import wanted
 from stages.report.gathering import gather
 from stages.results.manifest import Manifest
+from stages.results.source_folder import SourceFolder
 from stages.supervision.stage import ControlChannel
 from tests.results.frames import face, flat, frame
 
@@ -48,12 +53,12 @@ def _emotion(label: str, sure: float) -> Classes:
 
 
 @contextmanager
-def opened(folder: Path, render: str = "", live: bool = True, life: int = 0) -> Iterator[SourceOutputs]:
+def opened(folder: Path, render: str = "", live: bool = True, life: int = 0, alive=None) -> Iterator[SourceOutputs]:
     pipeline = read_config(f"source: 0\nrender: {{display: none, {render}}}\n", "pipeline.yaml")
     source = SourceSettings(0, None, live)
     settings = Settings("render", 0, pipeline, "", ("",), (source,), {}, {}, str(folder), run="r", life=life)
     control = ControlChannel(lambda message: None)
-    control.run_with_heartbeat = lambda work: work()
+    control.run_with_heartbeat = alive or (lambda work: work())
     hello = SourceHello(run="r", source="door", epoch=1, live=live, key="k")
     yield RunOutputs(settings, control).open(hello, Screens())
 
@@ -153,6 +158,89 @@ def test_killed_render_goes_on_and_keeps_what_is_best_of_the_whole_run(tmp_path,
     whole = made(tmp_path / "whole")
     after = {f"{one.id}-{one.frame}.jpg" for one in asked_for(whole) if one.frame >= killed_at}
     assert after <= kept(folder) <= kept(whole)
+
+
+def crowd(number: int, people: int = limits.FACES) -> FinishedFrame:
+    """Many small faces; which of them is happiest changes."""
+    faces = [
+        replace(
+            face(
+                24 * (who % 32),
+                24 * (who // 32),
+                20,
+                emotion=_emotion("happy", 0.4 + (who * 31 + number * 7) % 50 / 100),
+            ),
+            id=who + 1,
+        )
+        for who in range(people)
+    ]
+    return frame(number, flat(800, 220, 90), faces, time=number / 10, rate=10.0, source="door")
+
+
+def test_of_a_crowd_the_portraits_are_of_no_more_people_than_are_kept(tmp_path):
+    folder = PortraitFolder(SourceFolder.alone(tmp_path))
+    for number in range(5):
+        folder.take(crowd(number))
+    folder.close()
+    assert len({name.partition("-")[0] for name in kept(tmp_path)}) == MOST_PEOPLE
+
+
+def test_until_they_are_written_the_faces_of_a_crowd_take_no_more_memory_than_their_pixels(tmp_path):
+    folder, frames = PortraitFolder(SourceFolder.alone(tmp_path)), list(map(crowd, range(5)))
+    tracemalloc.start()
+    for one in frames:
+        folder.take(one)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10e6  # Enlarged they would take 20 MB, and each may wait with several expressions.
+
+
+@pytest.mark.parametrize("render", ["", "rotate: 1s"])
+def test_while_many_are_written_at_once_render_says_that_it_is_alive(tmp_path, render, monkeypatch):
+    """On a slow disk hundreds of them take longer than a stage may be silent."""
+    is_silent, silent, written = [True], [0], []
+
+    def alive(work):
+        is_silent[0] = False
+        work_done = work()
+        is_silent[0] = True
+        return work_done
+
+    def write(manifest: Manifest, path: Path, *given, **more) -> None:
+        written.append(path)
+        silent[0] += is_silent[0]
+        really_write(manifest, path, *given, **more)
+
+    really_write = Manifest.write
+    monkeypatch.setattr(Manifest, "write", write)
+    with opened(tmp_path / "run", f"style: none, {render}", alive=alive) as outputs:
+        for number in range(12):
+            silent[0] = 0
+            outputs.take(crowd(number, people=20), True, True)
+            assert silent[0] <= AT_ONCE
+        silent[0] = 0
+        outputs.close(has_ended=True)
+    assert silent[0] == 0 and len([path for path in written if path.parent.name == "portraits"]) >= 20
+
+
+def test_what_a_kill_has_left_of_one_that_was_being_written_is_deleted(tmp_path):
+    folder = tmp_path / "run"
+    with opened(folder) as outputs:
+        for number in range(57):
+            outputs.take(seen(number), True, True)
+        with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Manifest, "rename", _killed)
+            patch.setattr(Path, "unlink", _killed)
+            for number in range(57, FRAMES):
+                outputs.take(seen(number), True, True)
+            outputs.close(has_ended=True)
+    assert any(name.endswith(".part") for name in kept(folder))
+    with opened(folder, life=1) as outputs:
+        assert not any(name.endswith(".part") for name in kept(folder))
+
+
+def _killed(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_they_go_with_their_piece(tmp_path):
