@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
@@ -19,10 +21,11 @@ def document(title: str, about: str, body: Iterable[str]) -> Iterator[str]:
     yield f"<title>{escape(printable(title))} – faces</title>"
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
     yield '<meta name="color-scheme" content="light dark">'
-    # Nothing is fetched, whatever stands in the results: no picture, style or script but those of this page.
+    # Nothing is fetched or run, whatever stands in the results: no picture or style but those of this page, and no
+    # script but this one.
     yield (
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
-        " style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+        f" style-src 'unsafe-inline'; script-src '{hash_of(script)}'\">"
     )
     yield f"<style>{style}</style></head><body><main>"
     yield f'<header><h1>{escape(printable(title))}</h1><p class="quiet">{about}</p></header>'
@@ -30,3 +33,8 @@ def document(title: str, about: str, body: Iterable[str]) -> Iterator[str]:
     yield f"<footer>Made by facepipe from results.jsonl. {ESTIMATES}</footer></main>"
     yield f"<script>{script}</script>"
     yield "</body></html>\n"
+
+
+def hash_of(script: str) -> str:
+    """By which a policy allows one script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

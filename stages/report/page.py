@@ -185,7 +185,7 @@ def _run(summary: dict) -> Iterator[str]:
         latency = source.get("latency_ms", {})
         if latency:
             said = ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items())
-            yield f'<p class="quiet">{escape(source.get("source", ""))}: from reading to writing {said}</p>'
+            yield f'<p class="quiet">{escape(source.get("source", ""))}: from reading to writing {escape(said)}</p>'
     for note in summary.get("notes", []):
         yield f'<p class="quiet">{escape(printable(note))}</p>'
     if summary.get("failure"):

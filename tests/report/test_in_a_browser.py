@@ -11,6 +11,7 @@ import pytest
 
 from stages.answers import Age, Classes
 from stages.report.__main__ import main
+from stages.report.document import hash_of
 from tests.report.material import film, followed, recorded, still
 from tests.results.frames import flat, frame
 
@@ -102,11 +103,32 @@ def test_faces_of_pictures_are_sorted_and_filtered_in_a_browser(tmp_path):
     ]
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
+def test_no_other_script_runs_in_the_page(tmp_path):
+    """The text of a page is escaped; if one were not, it would still only be text."""
+    folder = recorded(tmp_path / "out", film(5, followed(1, x=30.0, side=40.0)))
+    assert main([str(folder)]) == 0
+    page, bad = (
+        folder / "report.html",
+        "<script>document.title = 'ran'</script><img src=x onerror=\"document.title = 'ran'\">",
+    )
+    page.write_text(page.read_text(encoding="utf-8").replace("<h1>", f"<h1>{bad}"), encoding="utf-8")
+    shown = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
+        capture_output=True, text=True, timeout=100, check=True,
+    ).stdout  # fmt: skip
+    assert "<title>ran" not in shown and "ran" in shown
+
+
 def opened(folder: Path, script: str, tmp_path: Path) -> str:
     """The page of a run, in which a script has run too, as it stands in the browser; nothing was refused."""
     assert main([str(folder)]) == 0
     page = folder / "moved.html"
-    page.write_text((folder / "report.html").read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    allowed = text.replace(
+        "script-src ", f"script-src '{hash_of(script.partition('>')[2].partition('</script>')[0])}' "
+    )
+    page.write_text(allowed.replace("</body>", script), encoding="utf-8")
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [CHROMIUM, *FLAGS, profile, "--window-size=1000,900", page.as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)

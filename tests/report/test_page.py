@@ -318,7 +318,11 @@ def test_a_share_is_the_whole_only_where_there_is_no_other_piece(tmp_path):
 def test_names_and_labels_of_others_are_text_and_nothing_else(tmp_path):
     bad = "<img src=x onerror=alert(1)>'\""
     one = followed(1, emotion=bad)
-    page = report(written(tmp_path, film(5, one, source=bad)))
+    folder = written(tmp_path, film(5, one, source=bad))
+    source = {"source": bad, "latency_ms": {bad: 12.0}}
+    stages = {"replicas": {bad: 1}, "busy": {bad: 0.5}, "restarts": {bad: 3}}
+    (folder / "summary.json").write_text(json.dumps({"sources": [source], "notes": [bad], "failure": bad} | stages))
+    page = report(folder)
     assert "img" not in page.tags and bad in page.text
 
 
