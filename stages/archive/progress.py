@@ -13,6 +13,7 @@ from .ledger import FilmState
 
 REDRAW_S = 0.5
 LINE_S = 10.0  # between two lines where there is no terminal: a log, a pipe
+SAME_S = 1e-3  # sums of the same parts in another order differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Progress:
         yield left or films
 
     def _left(self) -> str:
-        if self.total_s and self.done_s >= self.total_s:
+        if self.total_s and self.total_s - self.done_s < SAME_S:
             return "finishing"  # The last films are joined.
         if not (self.total_s and self.speed):
             return ""
