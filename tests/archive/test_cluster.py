@@ -127,8 +127,6 @@ def test_films_and_results_in_s3_are_those_of_a_folder_and_a_killed_driver_goes_
     assert ran.returncode == 0, ran.stderr
     files.get("archive/results", str(tmp_path / "fetched"), recursive=True)
     assert hashes(tmp_path / "fetched") == {f"a b/{name}": value for name, value in expected.items()}
-    page = (tmp_path / "fetched" / "archive.html").read_text(encoding="utf-8")
-    assert all(f"a b/{name}" in page for name in expected)
     assert set(states(tmp_path / "fetched").values()) == {"done"} and in_progress(tmp_path / "fetched") == []
     assert faces_in(tmp_path / "fetched").keys() == {f"a b/{name}" for name in expected}
     page = (tmp_path / "fetched" / "archive.html").read_text(encoding="utf-8")

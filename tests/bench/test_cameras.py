@@ -45,7 +45,7 @@ def test_costs_that_cannot_be_read_are_one_sentence(tmp_path, capsys):
     COSTS.write(tmp_path / "costs.json", 320)
     assert list(Costs.read(tmp_path / "costs.json")) == ["320", "640"]
     assert fleet.main(["--costs", str(tmp_path / "costs.json")]) == 0
-    assert "**8**" not in capsys.readouterr().err
+    assert "| **10**    |" in capsys.readouterr().out  # what two cores hold
     (tmp_path / "costs.json").write_text("{}}")
     assert fleet.main(["--costs", str(tmp_path / "costs.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
