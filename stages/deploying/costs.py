@@ -24,6 +24,7 @@ ATTRIBUTE_MB, LAUNCHER_MB = 33, 57
 SHARED_MB = 60  # of libraries, which the processes of a smaller unit share with fewer others
 SERVE_MB = 112  # of `facepipe serve`: 103 after twenty pictures of 1280 x 720
 FRAME_MB = 2.8  # a picture of 1280 x 720
+DISK_KB = 27  # of a finished frame: results and annotated video
 SPARE = 1.5  # of the memory limit: other pictures are larger, and a detector of one's own is too
 
 MEASURED = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from ..config.load import Override
@@ -66,7 +67,7 @@ def deploy(target: str, config: Path, source: str | None, folder: Path, options:
         make_token(folder / KEYS)
     owner = compose.owner() if target == COMPOSE and hasattr(os, "chown") and compose.is_root() else None
     write(folder, files, folders, owner)
-    return fleet, list(_notes(pipeline, fleet, target, _extras(pipeline, config.parent), options.fps))
+    return fleet, list(_notes(pipeline, fleet, target, options, _extras(pipeline, config.parent)))
 
 
 def _read(config: Path, source: str | None) -> tuple[dict, Pipeline]:
@@ -143,19 +144,22 @@ def _extras(pipeline: Pipeline, folder: Path) -> list[str]:
     return demo + (["keras"] if any(runtime_of(card) == ".keras" for card in cards) else [])
 
 
-def _notes(pipeline: Pipeline, fleet: Fleet, target: str, extras: list[str], rate: float) -> Iterator[str]:
+def _notes(pipeline: Pipeline, fleet: Fleet, target: str, options: Options, extras: list[str]) -> Iterator[str]:
     if extras and target != SYSTEMD:
         built = f"--build-arg EXTRAS='mqtt serve {' '.join(extras)}'"
         yield f"this configuration needs {' and '.join(extras)} in the image; build it with {built}."
     live = any(map(is_live, pipeline.all_sources().values()))
     if live and not (pipeline.render.rotate and pipeline.render.keep):
         yield "nothing deletes old results of a camera; set render.rotate and render.keep, or its volume fills."
+    elif live and target == KUBERNETES:
+        # Of a street of cameras the first says it for all.
+        yield from islice(filter(None, (kubernetes.overfilled(unit, options) for unit in fleet.units)), 1)
     for unit in fleet.units:
         cameras = sum(map(is_live, unit.pipeline.all_sources().values()))
-        if unit.writes and cameras > (most := max(1, int(1000 / (rate * costs.FRAME_MS["render"])))):
+        if unit.writes and cameras > (most := max(1, int(1000 / (options.fps * costs.FRAME_MS["render"])))):
             yield (
                 f"{fleet.full(unit)} draws and writes {cameras} cameras in one process, which is enough for {most} of"
-                f" 1280 x 720 at {rate:g} frames/s; divide them among several units."
+                f" 1280 x 720 at {options.fps:g} frames/s; divide them among several units."
             )
     if pipeline.mqtt.broker is not None and len({unit.pipeline.mqtt.topic for unit in fleet.units}) > 1:
         first: Unit = fleet.units[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.amounts import bytes_of
+from ..config.amounts import bytes_of, duration_s
 from ..names import printable
 from ..project import PROJECT
 from ..transport.keys import PUBLIC, SECRET
@@ -374,6 +374,21 @@ def _size(unit: Unit, options: Options) -> str:
         return options.storage
     # The piece that has just ended always stays, and another one is being written.
     return f"{-(-(kept * len(unit.pipeline.all_sources()) * 5 // 4 + _ADDED_BYTES) // 2**20)}Mi"
+
+
+def overfilled(unit: Unit, options: Options) -> str | None:
+    """Why the volume of a camera is too small for what is kept for a time, in a sentence; None: it is not."""
+    pipeline, keep = unit.pipeline, unit.pipeline.render.keep or ""
+    if not (unit.writes and pipeline.writes_annotated and (kept_s := duration_s(keep))):
+        return None
+    written = 1000 * costs.DISK_KB * options.fps * kept_s * len(pipeline.all_sources())
+    if written <= bytes_of(f"{options.storage}B"):
+        return None
+    return (
+        f"render.keep is {keep}: in that time {unit.name} writes about {written / 1e9:.0f} GB, with {options.fps:g}"
+        f" frames of 1280 x 720 a second, and its volume has {options.storage}; choose a larger --storage, or write"
+        " a size."
+    )
 
 
 def _board(fleet: Fleet) -> dict:

@@ -267,6 +267,18 @@ def test_a_camera_without_retention_is_said(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_volume_that_what_is_kept_for_a_time_does_not_fit_is_said(capsys):
+    config = f"source: {CAMERA}\nrender: {{rotate: 1h, keep: 7d}}\n"
+    deployed("kubernetes", "one", config=config)
+    assert (
+        "writes about 408 GB, with 25 frames of 1280 x 720 a second, and its volume has 50Gi" in capsys.readouterr().err
+    )
+    for number, enough in enumerate((["--storage", "500G"], ["--fps", "3"])):
+        deployed("kubernetes", "one", *enough, config=config, output=f"deploy-{number}")
+    deployed("compose", "one", config=config, output="compose")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("target", ["compose", "systemd"])
 def test_a_camera_with_the_name_of_another_one_s_server_is_refused_with_serve(target, capsys):
     Path("house.yaml").write_text(f"sources: {{door: {CAMERA}, door-serve: {CAMERA}}}\n")
