@@ -48,7 +48,8 @@ test: install-demo install-train install-dev
 	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # What the tests press, look at and cut: without one of them, the tests that need it are skipped and say so.
-SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd mosquitto openssl ffmpeg
+SYSTEM_PACKAGES := chromium chromium-driver xvfb xauth xdotool iproute2 iptables systemd mosquitto openssl ffmpeg \
+    $(if $(shell command -v kubectl),,kubernetes-client)
 .PHONY: system-packages
 system-packages:
 	@missing=$$(for name in $(SYSTEM_PACKAGES); do dpkg-query -W -f='$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || echo $$name; done); \

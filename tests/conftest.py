@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,10 @@ MAY_BE_SKIPPED = re.compile(
     r"|another user cannot read this tree|needs pandas"
     r"|could not import 'tensorboard'|does not let us make network namespaces|this kernel has no netem"
 )
+
+# Programs that tests start inherit what is ignored, by nohup and by a shell's &, and would not end by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 cv2.setNumThreads(1)
 

@@ -31,6 +31,17 @@ examples:
 Each run gets a folder of its own in out/. --help-all lists all options.
 """
 
+SERVICE_EXAMPLES = """\
+examples:
+  {prog} rtsp://192.168.7.30/1 --metrics 9109    a stream, with metrics and probes
+  {prog} 0 --display web                         camera 0, on a web page
+  {prog} --config house.yaml                     a configuration; set render.rotate and render.keep in it
+  {prog} --config house.yaml --unit              prints a unit for systemd
+
+It continues the newest run of its source in out/, or the one in --output. docs/service.md has more, and --help-all
+lists all options.
+"""
+
 EXAMPLES = """\
 examples:
   {prog}                                  a camera if one opens, otherwise the demo
@@ -69,7 +80,7 @@ def parser(name: str) -> Arguments:
         description=DESCRIPTIONS[name],
         epilog=EXAMPLES.format(prog=prog),
         usual=USUAL,
-        usual_epilog=FIRST_EXAMPLES.format(prog=prog),
+        usual_epilog=(SERVICE_EXAMPLES if name == "service" else FIRST_EXAMPLES).format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_what_is_read(options)
