@@ -76,6 +76,9 @@ def parser() -> Arguments:
         help=f"Kubernetes: the volume of results without render.keep in bytes (default: {usual.storage})",
     )
     options.add_argument(
+        "--storage-class", metavar="NAME", type=_NAME, help="Kubernetes: of the volumes (default: that of the cluster)"
+    )
+    options.add_argument(
         "--monitoring",
         metavar="NAME",
         type=_NAME,

@@ -19,6 +19,7 @@ from .yaml_text import dumped
 
 USER = 10001  # where root deploys: no container runs as root
 GRACE = "30s"
+TRIES = 100  # of a container that ends with its files: Compose cannot tell a mistake from a fault
 TOKEN_FOLDER = "token"
 
 HEADER = """\
@@ -104,7 +105,7 @@ def _service(unit: Unit, needs: Needs, options: Options, user: int) -> dict:
     asked = unit.resources
     service = _locked(options, user) | {
         "command": arguments(unit, f"{CONFIG}/{unit.config}.yaml", f"{STATE}/{unit.name}", "0.0.0.0"),
-        "restart": "on-failure" if unit.ends else "unless-stopped",
+        "restart": f"on-failure:{TRIES}" if unit.ends else "unless-stopped",
         "stop_grace_period": GRACE,
         "tmpfs": ["/tmp:size=1g", f"{RUNTIME}:size=16m,mode=0700,uid={user},gid={user}"],
         "environment": {"HOME": "/tmp", "TMPDIR": "/tmp", "XDG_RUNTIME_DIR": RUNTIME},

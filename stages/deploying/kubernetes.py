@@ -30,7 +30,10 @@ FIRST = "first.yaml"  # applied once: what is to outlive the rest
 MONITOR = "podmonitor.yaml"  # of no use, and refused, where the operator of Prometheus is not installed
 BOARD = PROJECT / "docs" / "grafana.json"
 _ADDED_BYTES = 2**30  # for logs, and for what is written while old pieces are deleted
-_WHERE_DNS_IS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+_WHERE_DNS_IS = [
+    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+    {"ipBlock": {"cidr": "169.254.20.10/32"}},  # NodeLocal DNSCache, which is in the network of the node
+]
 _LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 _ABOUT_MONITOR = """\
@@ -321,7 +324,7 @@ def _ingress(fleet: Fleet, unit: Unit, options: Options) -> Iterator[dict]:
 
 
 def _egress(fleet: Fleet, unit: Unit) -> Iterator[dict]:
-    yield {"to": [_WHERE_DNS_IS], "ports": [{"protocol": name, "port": 53} for name in ("UDP", "TCP")]}
+    yield {"to": _WHERE_DNS_IS, "ports": [{"protocol": name, "port": 53} for name in ("UDP", "TCP")]}
     for other in fleet.units:
         if other is not unit and other.ports and unit.has_keys:
             peer = {"podSelector": {"matchLabels": _labels(fleet, other)}}
@@ -362,6 +365,8 @@ def _first(fleet: Fleet, needs: dict[str, Needs], options: Options) -> Iterator[
 
 def _claim(fleet: Fleet, unit: Unit | None, name: str, size: str, options: Options) -> dict:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if options.storage_class:
+        spec["storageClassName"] = options.storage_class
     claim = _object("v1", "PersistentVolumeClaim", name, fleet, unit, spec=spec)
     claim["metadata"]["namespace"] = options.namespace
     return claim

@@ -20,6 +20,7 @@ class Options:
     per: str = CAMERA
     fps: float = 25.0  # frames a second that a source sends
     storage: str = "50Gi"  # of the results of a unit whose configuration does not say how much is kept
+    storage_class: str | None = None  # of the volumes; None: that of the cluster
     monitoring: str = "monitoring"  # the namespace from which metrics are asked for
     serve: bool = False  # whether `facepipe serve` answers about the runs
     python: str = sys.executable  # of the machines, with facepipe installed

@@ -164,7 +164,8 @@ def _unit(fleet: Fleet, unit: Unit, needs: Needs, options: Options) -> str:
         measured="\n".join(f"# {line}" for line in costs.MEASURED.splitlines()),
         command=" ".join(map(_word, [options.python, "-m", "facepipe", *words])),
         environment=environment,
-        restart="on-failure" if unit.ends else "always",
+        # What is refused, with status 2, is refused again.
+        restart="on-failure\nRestartPreventExitStatus=2" if unit.ends else "always",
         weight=max(1, min(10_000, unit.resources.cpu_m)),
         limit=unit.resources.limit_mb,
         locked=LOCKED,

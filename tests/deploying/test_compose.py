@@ -54,7 +54,7 @@ def test_a_camera_of_the_machine_a_film_and_a_model_are_mounted_where_they_are()
     [camera] = services("one", config="source: 2\n").values()
     assert camera["devices"] == ["/dev/video2:/dev/video2"]
     [film] = services("film", output="film").values()
-    assert film["restart"] == "on-failure" and film["command"][:2] == ["run", "--resume"]
+    assert film["restart"] == "on-failure:100" and film["command"][:2] == ["run", "--resume"]
     assert os.path.abspath("films") in [mount["source"] for mount in film["volumes"]]
     config = yaml.safe_load(Path("film/config/film.yaml").read_text())
     assert config["source"] == os.path.abspath("films/door.mp4")

@@ -185,6 +185,9 @@ def test_volumes_are_as_large_as_what_is_kept_and_outlive_what_kustomize_deletes
     assert "first.yaml" not in yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
     claims = of_kind("PersistentVolumeClaim", manifests("many", "--storage", "9Gi"))
     assert {each["spec"]["resources"]["requests"]["storage"] for each in claims.values()} == {"9Gi"}
+    assert not any("storageClassName" in each["spec"] for each in claims.values())
+    claims = of_kind("PersistentVolumeClaim", manifests("many", "--storage-class", "fast"))
+    assert {each["spec"]["storageClassName"] for each in claims.values()} == {"fast"}
 
 
 def test_probes_and_prometheus_ask_at_the_port_of_the_metrics_and_the_board_is_there():

@@ -91,7 +91,7 @@ def test_only_a_camera_of_the_machine_lets_a_unit_see_devices():
 def test_a_film_ends_its_unit_and_a_camera_never_does():
     [film] = units(deployed("systemd", "film")).values()
     [camera] = units(deployed("systemd", "one", output="camera")).values()
-    assert "Restart=on-failure" in film and "Restart=always" in camera
+    assert {"Restart=on-failure", "RestartPreventExitStatus=2"} <= set(film) and "Restart=always" in camera
 
 
 def test_secrets_of_the_environment_are_read_from_a_file_where_they_are_used():
