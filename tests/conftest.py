@@ -21,7 +21,7 @@ MADE_BY_TOOLS = {".venv", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache",
 # With CI=true every other skipped test is a failure: on the machine that decides, what is missing has to be installed.
 MAY_BE_SKIPPED = re.compile(
     r"needs \.\./shared/|there is a (GPU|camera)|(torch|jax|tensorboard) is not installed"
-    r"|another user cannot read this tree|needs pandas"
+    r"|another user cannot read this tree"
     r"|could not import 'tensorboard'|does not let us make network namespaces|this kernel has no netem"
 )
 
