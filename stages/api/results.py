@@ -124,14 +124,7 @@ class Run:
         return PeopleOfRun(self.path, manifest_of(self.path), self._with_frames())
 
     def _with_frames(self) -> list[Results]:
-        return [results for results in self._results if _has_frames(results)]
-
-
-def _has_frames(results: Results) -> bool:
-    try:
-        return next(iter(results), None) is not None
-    except NoFrames:
-        return False
+        return [results for results in self._results if results.has_frames]
 
 
 def _not_installed(error: ModuleNotFoundError, package: str) -> Exception:

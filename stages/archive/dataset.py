@@ -27,7 +27,7 @@ from ..people.events import events_of
 from ..people.of_run import PeopleOfRun
 from ..people.rows import columns_of, event_row, people
 from ..plan import find_models, read_cards
-from ..reading.lines import NoFrames, Results, ResultsError, cannot_be_written, manifest_of, results_in
+from ..reading.lines import ResultsError, cannot_be_written, manifest_of, results_in
 from ..reading.tables import Columns, Row, faces_columns, fill_parquet, rows
 from ..results.atomic import is_temporary, replacing
 from ..results.jsonl import Line
@@ -66,7 +66,7 @@ class Tables:
         `run`: the folder of its finished run; `film`: its name in the archive, any text; `dataset`: the folder of the
         data set. The paths are relative to it. The same results give the same bytes. Raises `ResultsError`.
         """
-        results = [one for one in results_in(run) if _has_frames(one)]
+        results = [one for one in results_in(run) if one.has_frames]
         manifest = manifest_of(run)
         of_run = PeopleOfRun(run, manifest, results)
         of_tables = {"faces": rows(results), "people": of_run.people(), "events": _events(of_run, manifest)}
@@ -116,13 +116,6 @@ def _specimen(answers: dict[str, Answer], is_tracked: bool) -> list[Line]:
     face = Face(box, 0.9, answers, 1, smoothed, points, Pose(0.5, 0.5, 0.5), 0.5)
     clock = "2026-01-01T00:00:00.000+00:00"
     return [Line("a.mp4", frame, "a.mp4", frame / 2, 96, 64, [face], [], None, clock=clock) for frame in range(4)]
-
-
-def _has_frames(results: Results) -> bool:
-    try:
-        return next(iter(results), None) is not None
-    except NoFrames:
-        return False
 
 
 def _events(of_run: PeopleOfRun, manifest: Manifest) -> Iterator[Row]:

@@ -33,7 +33,7 @@ from ..reading.lines import (
     files,
     manifest_of,
     place_of,
-    results_in,
+    results_with_frames,
 )
 from ..reading.options import options_of
 from ..results.manifest import Manifest
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         folder = chosen_folder(options.folder, command("export"), say)
-        for said in _make(options, folder, results_in(folder)):
+        for said in _make(options, folder, results_with_frames(folder, say)):
             say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)

@@ -35,7 +35,7 @@ from ..reading.lines import (
     chosen_folder,
     inputs_of,
     manifest_of,
-    results_in,
+    results_with_frames,
 )
 from ..reading.options import options_of
 from ..reading.tables import Row, need_pyarrow, write_csv_rows, write_parquet_rows
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     try:
         folder = chosen_folder(options.folder, command("people"), say)
-        for said in _make(options, folder, results_in(folder)):
+        for said in _make(options, folder, results_with_frames(folder, say)):
             say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)

@@ -28,7 +28,7 @@ class PeopleOfRun:
 
     def __init__(self, folder: Path, manifest: Manifest, results: list[Results], given: Pipeline | None = None):
         """`folder`, `manifest`: of the run. `given`: its zones and lines count in place of those of the run."""
-        self.sources = [_source(one, given, len(results) > 1) for one in results]
+        self.sources = [_source(one, given) for one in results]
         self._folder, self._manifest = folder, manifest
 
     def people(self) -> Iterator[Row]:
@@ -110,8 +110,9 @@ def _events_of(part: Results, machine: EventMachine, ends_here: bool) -> Iterato
         yield from (event.to_line() for event in machine.end())
 
 
-def _source(results: Results, given: Pipeline | None, of_several: bool) -> PeopleOfSource:
-    areas = areas_of(results.folder) if given is None else given.areas_of(results.folder.name if of_several else None)
+def _source(results: Results, given: Pipeline | None) -> PeopleOfSource:
+    name = whole_of(results.folder.resolve()).name
+    areas = areas_of(results.folder) if given is None else given.areas_of(name)
     ended = said_in(_run_file(results.folder)).get("ended")
     return PeopleOfSource(results, coast_of(results.folder), areas, ended == "finished", given is None)
 

@@ -63,6 +63,14 @@ class Results:
         """The same by the pieces that it is in: one, this, where it is in none."""
         return [Results(path.parent) for path in results_in_pieces(self.folder)]
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether there is one so far; raises `ResultsError` as reading does."""
+        try:
+            return next(iter(self), None) is not None
+        except NoFrames:
+            return False
+
     def __iter__(self) -> Iterator[Line]:
         """Every whole line; raises `ResultsError` at one that is not what facepipe writes, and where there is none."""
         count = 0
@@ -101,6 +109,19 @@ def results_in(folder: Path) -> list[Results]:
         )
     each = sorted({path.parent for name in (RESULTS, PIECES) for path in folder.glob(f"*/{name}")})[:FOLDERS]
     return [Results(path) for path in each] or [Results(folder)]
+
+
+def results_with_frames(folder: Path, say: Callable[[str], None]) -> list[Results]:
+    """The same without the sources of which there is no frame, which is said; all of them where none has any.
+
+    A camera may have been away all the time, or was added a moment ago.
+    """
+    every = results_in(folder)
+    found = [one for one in every if one.has_frames]
+    for one in every if found else ():
+        if one not in found:
+            say(f"{one.path} holds no frame; {one.folder.name} is left out.")
+    return found or every
 
 
 def _holds_pieces(folder: Path) -> bool:

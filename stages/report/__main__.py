@@ -41,7 +41,7 @@ from ..reading.lines import (
     losses_of,
     manifest_of,
     place_of,
-    results_in,
+    results_with_frames,
     summary_in,
 )
 from ..reading.options import options_of
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         options.folder = chosen_folder(options.folder, command("report"), say)
         is_alone = options.other is None
-        for said in _make(options, results_in(options.folder)) if is_alone else _compare(options):
+        for said in _make(options, results_with_frames(options.folder, say)) if is_alone else _compare(options):
             say(said)
     except FacepipeError as error:
         print(f"facepipe: {error}", file=sys.stderr)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from ..layout import COMPARISON, SUMMARY
-from ..reading.lines import Results, ResultsError, areas_of, coast_of, inputs_of, manifest_of, results_in, summary_in
+from ..reading.lines import (
+    Results,
+    ResultsError,
+    areas_of,
+    coast_of,
+    inputs_of,
+    manifest_of,
+    results_with_frames,
+    summary_in,
+)
 from ..results.manifest import Manifest
 from ..results.pieces import whole_of
 from ..sources.stamps import source_in
@@ -29,7 +38,9 @@ def write_comparison(folders: tuple[Path, Path], most_people: int, blur: bool) -
     if first.resolve() == second.resolve():
         raise ResultsError(f"{first} is compared with itself; name the folders of two runs.")
     manifest = manifest_of(first)
-    firsts, seconds = (_sources(folder, most_people) for folder in folders)
+    left_out: list[str] = []
+    firsts, seconds = (_sources(folder, most_people, left_out.append) for folder in folders)
+    yield from left_out
     common = [name for name in firsts if name in seconds]
     if not common and len(firsts) == len(seconds) == 1:  # The same film under another name is one all the same.
         couples = [(*firsts.values(), *seconds.values())]
@@ -56,11 +67,11 @@ class _Source:
         self.side = Side(gathered, accounts.get(gathered.source, {}), restarts)
 
 
-def _sources(folder: Path, most_people: int) -> dict[str, _Source]:
+def _sources(folder: Path, most_people: int, say: Callable[[str], None]) -> dict[str, _Source]:
     """The sources of a run by name."""
     summary = summary_in(folder / SUMMARY)
     every = {}
-    for results in results_in(folder):
+    for results in results_with_frames(folder, say):
         gathered = gather(results, most_people, coast_of(results.folder), areas_of(results.folder))
         every[gathered.source] = _Source(results, gathered, summary)
     return every

@@ -177,6 +177,18 @@ def test_other_zones_are_taken_from_another_configuration(run, tmp_path):
     assert [(e["event"], e["id"]) for e in events if "zone" in e] == [("entered", 5), ("exited", 5)]
 
 
+@pytest.mark.parametrize("where", ["", "door"])
+def test_the_zones_of_one_of_several_sources_are_its_own_also_where_it_alone_has_frames(run, tmp_path, where):
+    house = tmp_path / "house"
+    shutil.move(run, house / "door")
+    shutil.move(house / "door/run.json", house / "run.json")
+    written(house / "gate", [])
+    zones = "zones: {door: {far: [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}, gate: {}}"
+    (tmp_path / "house.yaml").write_text(f"sources: {{door: 0, gate: 1}}\n{zones}\n")
+    assert main([str(house / where), "--config", str(tmp_path / "house.yaml")]) == 0
+    assert [row["zone_far"] for row in table(house / where / "people.csv")] == ["0.0", "0.52"]
+
+
 def test_parquet_has_the_same_rows(run):
     parquet = pytest.importorskip("pyarrow.parquet")
     assert main([str(run), "--csv", "--parquet"]) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.reading.lines import DropEntry, Results, ResultsError, losses_of, results_in
+from stages.reading.lines import DropEntry, Results, ResultsError, losses_of, results_in, results_with_frames
 from tests.report.material import film, followed, written
 
 GOOD = {"source": "a", "frame": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}
@@ -43,6 +43,15 @@ def test_an_empty_file_is_a_sentence(tmp_path):
     [results] = results_in(written(tmp_path, []))
     with pytest.raises(ResultsError, match="holds no frame: the run ended before its first one"):
         list(results)
+
+
+def test_a_source_of_several_that_has_no_frame_is_left_out_which_is_said(tmp_path):
+    door, gate, said = written(tmp_path / "door", film(2)), written(tmp_path / "gate", []), []
+    assert [results.folder for results in results_with_frames(tmp_path, said.append)] == [door]
+    assert said == [f"{gate}/results.jsonl holds no frame; gate is left out."]
+    (door / "results.jsonl").write_bytes(b"")
+    with pytest.raises(ResultsError, match="holds no frame: the run ended before its first one"):
+        list(results_with_frames(tmp_path, said.append)[0])
 
 
 def test_the_folder_that_pieces_lie_in_is_not_taken_for_a_run_of_several_sources(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -391,6 +392,17 @@ def test_several_sources_are_told_one_after_the_other(tmp_path):
     assert page.tags.count("h2") == 2 and "door, yard" in page.text
     assert len(page.pictures) == 6
     assert main([str(tmp_path), "--source", "x.mp4"]) == 2
+
+
+@pytest.mark.parametrize("command", ["report", "people", "export"])
+def test_of_several_sources_one_without_a_frame_costs_the_others_nothing(tmp_path, command, capsys):
+    """A camera was away, or was added a moment ago."""
+    said(tmp_path)
+    written(tmp_path / "door", film(20, followed(1)))
+    written(tmp_path / "gate", [])
+    main_of = import_module(f"stages.{command}.__main__").main
+    assert main_of([str(tmp_path), *(["--srt"] if command == "export" else [])]) == 0
+    assert "gate is left out" in capsys.readouterr().out
 
 
 def test_of_a_folder_that_holds_runs_the_newest_is_told_and_named_and_runs_are_never_put_together(tmp_path, capsys):
