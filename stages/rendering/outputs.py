@@ -124,7 +124,7 @@ class RunOutputs:
 
     def _portraits(self, piece: SourceFolder, live: bool) -> Extra[PortraitFolder]:
         return Extra.opened(
-            "the portraits",
+            "the folder portraits",
             lambda: PortraitFolder(piece) if keeps_portraits(self._settings.pipeline, live) else None,
             is_first=not self._settings.life,
             say=self._control.say,
@@ -229,7 +229,7 @@ class SourceOutputs:
         """
         self.recorder, self.screens = recorder, screens
         self._postprocessor, self._events, self._streams = postprocessor, events, streams
-        self._portraits = portraits or Extra("the portraits", None)
+        self._portraits = portraits or Extra("the folder portraits", None)
         self._run_with_heartbeat = run_with_heartbeat
         self._rotation, self._open_recorder = rotation, open_recorder
 
