@@ -42,7 +42,7 @@ def timeline(film: Film, people: list[Person], coloured: str | None, pictures: P
         yield _lane("all", f"faces at once, up to {most}", charts.areas(film.faces, most, length_s))
     for person in people:
         own = css_colour(id_colour(person.id)) if person.id != UNFOLLOWED else "var(--quiet)"
-        yield _lane("", _who(person, pictures), charts.lane(person.strip.runs(), length_s, own))
+        yield _lane("", _who(person, coloured, pictures), charts.lane(person.strip.runs(), length_s, own))
     lost = list(film.lost.runs())
     if lost:
         yield _lane("", "not complete", charts.lane(lost, length_s, "lost"))
@@ -95,10 +95,10 @@ def _most(strip: Strip) -> int:
     return max((round(sum(held.values()) / strip.scale.width_s) for _, held in strip.bins()), default=0)
 
 
-def _who(person: Person, pictures: Pictures) -> str:
+def _who(person: Person, coloured: str | None, pictures: Pictures) -> str:
     if person.id == UNFOLLOWED:
         return "faces that were not followed"
-    face = image(pictures, person.best_moment, f"face {person.id}")
+    face = _face(person, coloured, pictures)
     return f'{face}<b style="--id:{css_colour(id_colour(person.id))}">#{person.id}</b>'
 
 
@@ -131,7 +131,7 @@ def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictu
     name = name_of(person) if person.id != UNFOLLOWED else "Faces that were not followed"
     colour = css_colour(id_colour(person.id)) if person.id != UNFOLLOWED else "transparent"
     yield f'<article class="card" style="--id:{colour}">'
-    face = image(pictures, person.best_moment, f"face {name}")
+    face = _face(person, coloured, pictures)
     yield f'<div class="face">{face or f"<span>{name}</span>"}</div><div class="about"><h4>{name}</h4>'
     for stage, said in person.over_time.items():
         if stage != coloured:
@@ -144,6 +144,12 @@ def _card(person: Person, length_s: float, coloured: str | None, pictures: Pictu
     if coloured in person.over_time:
         yield "".join(_looks(person.over_time[coloured], length_s, pictures))
     yield "</article>"
+
+
+def _face(person: Person, coloured: str | None, pictures: Pictures) -> str:
+    """Their best picture, or another one of them where that cannot be had: a run under way has not written it yet."""
+    images = (image(pictures, moment, f"face {name_of(person)}") for moment in wanted([person], coloured))
+    return next(filter(None, images), "")
 
 
 def _when(person: Person, length_s: float) -> str:

@@ -26,6 +26,7 @@ from stages.reading.over_time import Moment
 from stages.rendering.outputs import RunOutputs, SourceOutputs
 from stages.rendering.portraits import AT_ONCE, PortraitFolder
 from stages.rendering.screens import Screens
+from stages.report.__main__ import main as report
 from stages.report.cut import FROM_ANNOTATED, cut_faces
 from stages.report.film import wanted
 from stages.report.gathering import gather
@@ -175,6 +176,17 @@ def crowd(number: int, people: int = limits.FACES) -> FinishedFrame:
         for who in range(people)
     ]
     return frame(number, flat(800, 220, 90), faces, time=number / 10, rate=10.0, source="door")
+
+
+def test_who_has_no_picture_of_their_best_moment_is_shown_at_another_one(tmp_path):
+    """As while a run is under way: a portrait is written five seconds later, and the video is not complete."""
+    folder = made(tmp_path / "run", "annotated: false, portraits: always")
+    (folder / "run.json").write_text('{"inputs": {"render.blur": "none"}}')
+    [film] = gather(Results(folder), 40).films
+    for person in film.shown:
+        (folder / f"portraits/{person.id}-{person.best_moment.frame}.jpg").unlink()
+    assert report([str(folder)]) == 0
+    assert (folder / "report.html").read_text(encoding="utf-8").count('alt="face #1"') == 2  # beside the timeline too
 
 
 def test_of_a_crowd_the_portraits_are_of_no_more_people_than_are_kept(tmp_path):
