@@ -12,7 +12,7 @@ import pytest
 from stages.answers import Age, Classes
 from stages.report.__main__ import main
 from stages.report.document import hash_of
-from tests.report.material import film, followed, recorded, still
+from tests.report.material import film, followed, recorded, said, still, written
 from tests.results.frames import flat, frame
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -101,6 +101,13 @@ def test_faces_of_pictures_are_sorted_and_filtered_in_a_browser(tmp_path):
         "2 of 4 faces",
         "false",
     ]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
+def test_a_long_name_without_a_space_makes_the_page_no_wider(tmp_path):
+    frames = film(20, followed(1, emotion="happy" * 40), file=f"{200 * 'a'}.mp4")
+    wider = "<script>const page = document.documentElement; document.title = page.scrollWidth - page.clientWidth;"
+    assert "<title>0</title>" in opened(said(written(tmp_path, frames)), f"{wider}</script></body>", tmp_path)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package")
