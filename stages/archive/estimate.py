@@ -27,6 +27,7 @@ from .tasks import Setup, analyst_of, check_machine, folder_of, tables_of
 
 FEWEST = 8  # films in a sample, where there are so many; at least one for each core
 PART_S = 20.0  # of each an excerpt of this length
+MUCH = 1.25  # times the processor time: a person is told that there was something else
 SEED = 0  # equal films give an equal sample
 
 
@@ -39,7 +40,8 @@ class Sample:
     """What one film has cost."""
 
     seconds: float  # of video, all of it
-    core_s_per_s: float  # seconds of one core for a second of video
+    core_s_per_s: float  # seconds for which one core was given to a second of video
+    processor_s_per_s: float  # in which it worked
 
 
 def estimated(
@@ -78,17 +80,27 @@ def measured(setup: Setup, film: FilmFile) -> Sample:
     check_machine(setup)
     analyst_of(setup)
     with on_this_machine(film, setup.cache_bytes) as path, tempfile.TemporaryDirectory(prefix="facepipe-") as made:
-        began_s = time.monotonic()
+        began = _times()
         whole = index(path, setup.pipeline)
-        looked_s = time.monotonic() - began_s
+        looked = _since(began)
         own = replace(setup, pipeline=_excerpt(setup.pipeline, whole.seconds))
         excerpt = index(path, own.pipeline)
         if not excerpt.seconds:
             raise SourceError(f"{film.name} has no length.")
-        began_s = time.monotonic()
+        began = _times()
         _work(own, film, path, excerpt, Path(made))
-        took_s = time.monotonic() - began_s
-    return Sample(whole.seconds, took_s / excerpt.seconds + looked_s / whole.seconds)
+        worked = _since(began)
+    pairs = zip(worked, looked, strict=True)
+    return Sample(whole.seconds, *(work / excerpt.seconds + look / whole.seconds for work, look in pairs))
+
+
+def _times() -> tuple[float, float]:
+    """Of the clock, and of the processor."""
+    return time.monotonic(), time.process_time()
+
+
+def _since(began: tuple[float, float]) -> list[float]:
+    return [now - then for now, then in zip(_times(), began, strict=True)]
 
 
 def _excerpt(pipeline: Pipeline, seconds: float) -> Pipeline:
@@ -116,6 +128,7 @@ def _lines(
     total_s = sum(sample.seconds for sample in samples.values()) * total_bytes / known_bytes
     costs = [sample.core_s_per_s for sample in samples.values()]
     mean = statistics.fmean(costs)
+    processor = statistics.fmean(sample.processor_s_per_s for sample in samples.values())
     # Twice the standard error. Of one film nothing is known of how much they differ.
     margin = 2 * statistics.stdev(costs) / math.sqrt(len(costs)) if len(costs) > 1 else 0.0
     low, high = (total_s * cost for cost in (max(mean - margin, min(costs)), min(mean + margin, max(costs))))
@@ -128,6 +141,11 @@ def _lines(
         f"On {counted(cores, 'core')} as here: {duration(core_s / cores)} ({duration(low / cores)} to"
         f" {duration(high / cores)}), {1 / mean * cores:.3g} × real time.",
     ]
+    if mean > MUCH * processor:
+        lines.append(
+            f"Only {processor:.3g} s of the {mean:.3g} s is processor time: the cores waited for the films or did other"
+            " work."
+        )
     if price is not None:
         hours = core_s / 3600
         lines.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from .. import time_of_day
 from ..config.schema import ConfigError
 from ..layout import RESULTS, RUN
 from ..project import VERSION
+from ..sources.urls import is_url
 from .dataset import table_names
 from .finding import FilmFile
 from .names import LOCK, MANIFEST, PLAN, WHOLE, WORK, done_name, part_file, plan_name, work_name
@@ -133,6 +135,7 @@ class Ledger:
         if self.storage.read(MANIFEST) != self._content:
             raise ConfigError(f"another command has written to {self.storage.address}; start this one again.")
         self.root, self.inputs = root, inputs
+        self._drop_lost_films()
         return self._found(films, inputs)
 
     def save(self, states: Iterable[FilmState], *, only_if_due: bool = False) -> None:
@@ -172,6 +175,14 @@ class Ledger:
             ) from None
         self.name, self.root, self.inputs, self.started = said.archive, said.root, said.inputs, said.started
         self._rows = rows
+
+    def _drop_lost_films(self) -> None:
+        """A film that could not be read, and whose file is no longer there, is not of the archive any more."""
+        if is_url(self.root):  # Each would have to be asked for.
+            return
+        for name in [name for name, row in self._rows.items() if row.get("state") == "failed"]:
+            if not os.path.lexists(os.path.join(self.root, name)):
+                del self._rows[name]
 
     def _found(self, films: Iterable[FilmFile], inputs: dict) -> list[FilmState]:
         """How these films stand by the files that are there."""

@@ -71,16 +71,21 @@ class ArchiveView:
 
     def __init__(self, stream: TextIO, *, quiet: bool):
         self._line, self.is_quiet = LiveLine(stream, quiet=quiet), quiet
-        self._drawn_s = time.monotonic()
+        self._drawn_s, self._waited_s = time.monotonic(), None
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the live line."""
         self._line.say(sentence)
 
     def waits(self, text: str) -> None:
-        """What is done before there is something to count."""
+        """What is done before there is something to count: on a terminal, or for the first time, or now and then."""
         if self._line.is_live:
             self._line.draw(text[: self._line.columns])
+            return
+        now_s = time.monotonic()
+        if not self._line.is_quiet and (self._waited_s is None or now_s - self._waited_s >= LINE_S):
+            self._waited_s = now_s
+            self._line.say(text)
 
     def show(self, progress: Callable[[], Progress]) -> None:
         """Say how far it is, if it is time to."""

@@ -141,7 +141,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     more.hidden = rest <= 0;
     more.textContent = `Show ${Math.min(step, rest).toLocaleString("en")} more`;
     const [some, all] = [shown.length, rows.length].map((count) => count.toLocaleString("en"));
-    finder.querySelector("output").value = shown.length < rows.length ? `${some} of ${all} films` : `${all} films`;
+    const films = rows.length === 1 ? "film" : "films";
+    finder.querySelector("output").value = shown.length < rows.length ? `${some} of ${all} ${films}` : `${all} ${films}`;
   };
   const find = () => {
     const wanted = finder.elements.find.value.toLowerCase();

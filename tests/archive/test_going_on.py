@@ -169,6 +169,18 @@ def test_results_that_were_removed_are_made_again_and_the_files_of_others_stay(f
     assert (film / "mine" / "notes.txt").read_text() == "mine"
 
 
+def test_a_film_that_cannot_be_read_is_listed_until_it_is_removed(films, tmp_path):
+    folder, output = tmp_path / "films", tmp_path / "output"
+    folder.mkdir()
+    shutil.copy(films / "2.mp4", folder)
+    shutil.copy(films / "3.mp4", folder)
+    start(folder, output, HereAtOnce())
+    assert states(output) == {"2.mp4": "done", "3.mp4": "failed"}
+    (folder / "3.mp4").unlink()
+    start(folder, output, HereAtOnce())
+    assert states(output) == {"2.mp4": "done"}
+
+
 @pytest.mark.parametrize("changed", ["stages.emotion.every=2", "render.events=false"])
 def test_another_configuration_is_refused_by_the_name_of_what_differs(films, tmp_path, changed):
     start(films, tmp_path / "output", HereAtOnce())
