@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ QUALITY = 88
 
 def write_contact_sheet(
     folder: Path,
-    results: Iterable[Results],
+    results: Sequence[Results],
     manifest: Manifest,
     order: Sequence[By] = (),
     most_people: int = 40,
@@ -37,7 +37,7 @@ def write_contact_sheet(
     faces: list[tuple[Shot, bytes | None]] = []
     for one in results:
         gathered = gather(one, most_people)
-        every = list(shots(gathered))
+        every = list(shots(gathered, names_source=len(results) > 1))
         cut = cut_faces(one, gathered.source, [shot.moment for shot in every], manifest, spec, blur, SIDE, False)
         yield from cut.said
         if every and not cut.pictures:

@@ -36,27 +36,28 @@ class Shot:
     cells: dict[str, Cell]  # what it is sorted by: columns of tables
 
 
-def shots(gathered: Gathered) -> Iterator[Shot]:
-    """Of everything that the page shows, in its order."""
+def shots(gathered: Gathered, names_source: bool = False) -> Iterator[Shot]:
+    """Of everything that the page shows, in its order. `names_source`: where there are others, each has a #1."""
+    source = (gathered.source,) if names_source else ()
     for film in gathered.films:
-        yield from (_of_person(gathered.source, person) for person in film.shown)
+        yield from (_of_person(gathered.source, person, source) for person in film.shown)
     for still in gathered.stills:
         about = UNSURE if still.face.says_unsure else ""
-        yield Shot(still.moment, _lines(about, still.face.shown, still.moment.file), still.cells)
+        yield Shot(still.moment, _lines(about, still.face.shown, *source, still.moment.file), still.cells)
 
 
-def _of_person(source: str, person: Person) -> Shot:
+def _of_person(source: str, person: Person, named: tuple[str, ...]) -> Shot:
     moment = person.best_moment
     answers = {stage: told.mean for stage, told in person.over_time.items()}
     cells = {"source": source, "file": moment.file, "frame": moment.frame, "time": moment.time, "id": person.id}
     for stage, answer in answers.items():
         cells |= cells_of(stage, answer)
-    return Shot(moment, _lines(f"#{person.id}", answers, moment.file), cells)
+    return Shot(moment, _lines(f"#{person.id}", answers, *named, moment.file), cells)
 
 
-def _lines(about: str, answers: dict[str, Answer], file: str | None) -> tuple[str, ...]:
+def _lines(about: str, answers: dict[str, Answer], *where: str | None) -> tuple[str, ...]:
     said = [answer.text(stage) for stage, answer in answers.items()][: _LINES - 2]
-    return tuple(filter(None, (about, *said, printable(file or ""))))
+    return tuple(filter(None, (about, *said, *(printable(name or "") for name in where))))
 
 
 def page_count(faces: int) -> int:

@@ -11,7 +11,9 @@ import pytest
 from stages.answers import Age
 from stages.frames import FinishedFrame
 from stages.report.__main__ import main
-from stages.report.sheet import COLUMNS, ROWS, SIDE
+from stages.report.gathering import gather
+from stages.report.sheet import COLUMNS, ROWS, SIDE, shots
+from stages.results.jsonl import as_line
 from tests.report.material import film, followed, recorded, said, still, written
 
 PAGE = COLUMNS * ROWS
@@ -84,6 +86,16 @@ def test_after_a_run_with_blur_and_with_blur_nobody_is_recognised_on_the_sheet(t
     assert detail(sheet(folder, "--blur")) < shown / 3
     said(folder, "pixelate")
     assert detail(sheet(folder)) < shown / 3
+
+
+def test_of_several_sources_each_face_says_which_it_is_from(tmp_path):
+    gathered = gather([replace(one, source="door") for one in map(as_line, film(20, followed(1)))], 40)
+    [alone], [among_others] = shots(gathered), shots(gathered, names_source=True)
+    assert "door" not in alone.lines and among_others.lines == (*alone.lines, "door")
+    recorded(tmp_path / "one", film(20, followed(1)))
+    for name in ("door", "gate"):
+        recorded(tmp_path / "house" / name, film(20, followed(1)))
+    assert sheet(said(tmp_path / "house")).shape[0] > sheet(tmp_path / "one").shape[0]  # A line more.
 
 
 def test_without_a_face_there_is_no_sheet_which_is_said(tmp_path, capsys):
