@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Annotated
@@ -200,7 +201,9 @@ def place_of(folder: Path, manifest: Manifest) -> SourceFolder:
     """The outputs of the source, or of the piece, whose results are in a folder."""
     whole = whole_of(folder)
     place = SourceFolder(whole, manifest, apart=apart_in(inputs_of(folder), whole.name))
-    pieces = [one for one in pieces_of(place) if folder in (whole, one.own)]
+    if folder != whole:  # Asked of each of a year's pieces: they are not listed for every one of them.
+        return replace(place, piece=folder.name)
+    pieces = pieces_of(place)
     return pieces[0] if len(pieces) == 1 else place
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.reading.lines import DropEntry, Results, ResultsError, losses_of, results_in, results_with_frames
+from stages.reading.lines import DropEntry, Results, ResultsError, losses_of, place_of, results_in, results_with_frames
+from stages.results.manifest import Manifest
 from tests.report.material import film, followed, written
 
 GOOD = {"source": "a", "frame": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}
@@ -52,6 +53,13 @@ def test_a_source_of_several_that_has_no_frame_is_left_out_which_is_said(tmp_pat
     (door / "results.jsonl").write_bytes(b"")
     with pytest.raises(ResultsError, match="holds no frame: the run ended before its first one"):
         list(results_with_frames(tmp_path, said.append)[0])
+
+
+def test_the_place_of_a_piece_is_known_without_a_look_at_all_the_others(tmp_path, monkeypatch):
+    """There may be thousands, and each is asked for its place: a list for every one takes hours."""
+    piece = written(tmp_path / "run/pieces/000002", film(2))
+    monkeypatch.setattr("stages.reading.lines.pieces_of", lambda place: pytest.fail("they are listed"))
+    assert place_of(piece, Manifest(tmp_path / "run")).results == piece / "results.jsonl"
 
 
 def test_the_folder_that_pieces_lie_in_is_not_taken_for_a_run_of_several_sources(tmp_path, monkeypatch):
