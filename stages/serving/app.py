@@ -54,9 +54,10 @@ class App:
             routes=[
                 Route("/v1/analyze", self._analyze, methods=["POST"]),
                 Route("/v1/sources", self._sources),
-                Route("/v1/sources/{name}/snapshot.jpg", self._snapshot),
-                Route("/v1/sources/{name}/stream.mjpg", self._moving),
-                Route("/v1/sources/{name}/events", self._events),
+                # Names of streams have slashes: rtsp://camera/live/1 is camera/live/1.
+                Route("/v1/sources/{name:path}/snapshot.jpg", self._snapshot),
+                Route("/v1/sources/{name:path}/stream.mjpg", self._moving),
+                Route("/v1/sources/{name:path}/events", self._events),
                 Route("/healthz", _healthy),
                 Route("/readyz", self._ready),
                 Route("/openapi.json", lambda _: JSONResponse(self._described)),

@@ -64,15 +64,22 @@ class SourceOfRun:
         self.run = run.run
         self._folder, self._below = run, below
         self._events = EventFile(run.folder_of(below), Place())
+        self._is_removed = False
 
     @property
     def is_over(self) -> bool:
         """Whether nothing comes any more, as of the last `look`."""
-        return self._folder.is_over or self._folder.run != self.run
+        return self._is_removed or self._folder.is_over or self._folder.run != self.run
 
     def look(self) -> None:
         """Look whether the run goes on."""
         self._folder.look()
+        try:
+            os.lstat(self._folder.path / RUN)
+        except FileNotFoundError:  # It is written by replacing it: without it, the folder has been removed.
+            self._is_removed = True
+        except OSError:
+            pass  # It cannot be read at the moment, and may be there.
 
     def snapshot(self, newer_than: int = 0) -> Snapshot | None:
         """The newest picture: the one that the run leaves now and then, or else the last that it has written.

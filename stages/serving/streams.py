@@ -64,7 +64,7 @@ async def _events(source: SourceOfRun, events: list, last: int) -> AsyncIterator
     while True:
         for event in events:
             last, silent_s = event.number, 0.0
-            yield f"id: {source.run}:{event.number}\ndata: {json.dumps(event.fields, ensure_ascii=False)}\n\n".encode()
+            yield f"id: {source.run}:{event.number}\ndata: {json.dumps(event.fields)}\n\n".encode()
         if not events:
             if source.is_over:
                 return

@@ -7,6 +7,7 @@ import os
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -198,6 +199,37 @@ def test_without_a_run_there_are_no_sources_and_pictures_are_analysed_all_the_sa
         assert server.get("/v1/sources").json == {"run": None, "over": True, "sources": []}
         assert server.get("/v1/sources/door/events").status == 404
         assert server.analyze((media / "obama.jpg").read_bytes()).status == 200
+
+
+@pytest.mark.parametrize("name", ["camera.lan/live/1", "ü ö%41?#.mp4"])
+def test_a_source_may_have_the_name_of_a_stream_or_of_any_file(server, folder, name):
+    shutil.rmtree(folder, ignore_errors=True)
+    run = WrittenRun(folder, source=name)
+    run.appends(appeared(1))
+    jpeg = leaves_a_picture(run, 90)
+    [listed] = server.get("/v1/sources").json["sources"]
+    assert server.get(f"/v1/sources/{quote(listed, safe='')}/snapshot.jpg").body == jpeg
+    run.ends()
+    assert b'"appeared"' in server.get(f"/v1/sources/{quote(listed, safe='')}/events").body
+
+
+def test_half_of_a_character_in_an_event_does_not_end_the_stream(server, run, listen):
+    run.appends(odd := {"event": "crossed", "id": 1, "line": "\ud800"}, appeared(2))
+    events = listen(server)
+    assert [next(events), next(events)] == [odd, appeared(2)]
+
+
+def test_streams_end_where_the_folder_of_the_run_is_removed(server, run, listen):
+    run.appends(appeared(1))
+    leaves_a_picture(run, 90)
+    events, pictures = listen(server), server.connect()
+    assert next(events) == appeared(1)
+    pictures.request("GET", "/v1/sources/door/stream.mjpg")
+    answer = pictures.getresponse()
+    shutil.rmtree(run.path)
+    assert list(events) == []
+    assert answer.read().endswith(b"\r\n--facepipe\r\n")
+    pictures.close()
 
 
 def test_too_many_streams_are_refused_until_one_ends(server, run, listen):
