@@ -6,7 +6,7 @@ import pytest
 
 from stages.areas import flaw_of_zone
 from stages.config.load import read_config
-from stages.config.schema import Pipeline
+from stages.config.schema import ConfigError, Pipeline
 from tests.browser import WHY_NOT, Tab, chromium
 from tests.results.frames import face, flat, frame
 from tests.view.web.test_server import opened
@@ -65,6 +65,37 @@ def test_what_is_drawn_is_given_back_as_a_configuration(browsers):
     assert list(configured(tab).areas_of(None).zones) == ["my_door_"]
     tab.click("#areas li button")
     assert "zones" not in given_back(tab) and "lines" in given_back(tab)
+    web.close()
+
+
+def told(tab: Tab) -> list[str]:
+    return tab.run("[...document.querySelectorAll('#areas li span')].map(e => e.textContent)")
+
+
+def test_what_the_configuration_would_be_refused_for_is_told(browsers):
+    web, tab = looked_at(browsers, "clip.mp4")
+    tab.tell("Emulation.setDeviceMetricsOverride", width=1280, height=400, deviceScaleFactor=1, mobile=False)
+    tab.click("#zone")
+    for height in (0.1, 0.5, 0.9):
+        click(tab, -0.1, height)  # Beside the picture: the nearest place in it is meant.
+    key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+    tab.tell("Input.dispatchKeyEvent", type="keyDown", **key)
+    tab.until("document.querySelectorAll('#areas li').length === 1", "a zone")
+    assert "[[0, 0.1], [0, 0.5], [0, 0.9]]" in given_back(tab)
+    assert "lie on one line" in told(tab)[0]
+    with pytest.raises(ConfigError):
+        configured(tab)
+    tab.click("#areas li button")
+    for place in (0.2, 0.6):
+        tab.click("#line")
+        tab.run("scrollTo(0, 0)")
+        click(tab, place, 0.9)
+        click(tab, place, 0.2)
+    assert told(tab) == ["", ""]
+    tab.run("(i => { i.value = 'Line2'; i.dispatchEvent(new Event('input')) })(document.querySelector('#areas input'))")
+    assert all("this name" in flaw for flaw in told(tab))
+    with pytest.raises(ConfigError):
+        configured(tab)
     web.close()
 
 

@@ -1,5 +1,7 @@
 // Zones and lines, drawn over the picture with the mouse, and what the configuration has to say for them.
 
+import { write } from "./dom.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR = 0.02; // of the picture: a click so near to the first corner closes a zone
 const DECIMALS = 3;
@@ -94,6 +96,7 @@ export class Areas {
     this.svg.classList.toggle("drawing", this.drawing !== null);
     this.panel.hidden = !areas.length && !this.drawing;
     this.list.replaceChildren(...areas.map((area) => this.entry(area)));
+    this.tell();
     this.text.textContent = this.yaml();
     this.draw();
   }
@@ -105,6 +108,7 @@ export class Areas {
     name.addEventListener("input", () => {
       area.name = name.value.replace(/[^A-Za-z0-9_-]/g, "_") || area.kind;
       this.text.textContent = this.yaml();
+      this.tell();
       this.draw();
     });
     const remove = document.createElement("button");
@@ -113,9 +117,14 @@ export class Areas {
       this.bySource.set(this.source, this.bySource.get(this.source).filter((other) => other !== area));
       this.show();
     });
-    entry.append(name, remove);
-    if (area.kind === "zone" && crosses(area.points)) entry.append("its sides cross: draw its corners in their order");
+    entry.append(name, remove, document.createElement("span"));
     return entry;
+  }
+
+  // Say beside each what a configuration with it would be refused for.
+  tell() {
+    const areas = this.bySource.get(this.source) ?? [];
+    areas.forEach((area, place) => write(this.list.children[place].lastChild, flawOf(area, areas)));
   }
 
   // What the configuration has to say.
@@ -172,8 +181,20 @@ export function arrowOf([[x1, y1], [x2, y2]], width, height) {
   return [at(0, 0), at(1, 0), at(0.6, 0.3), at(1, 0), at(0.6, -0.3)];
 }
 
+function flawOf(area, areas) {
+  const isTaken = (other) => other !== area && other.name.toLowerCase() === area.name.toLowerCase();
+  if (areas.some(isTaken)) return "another one has this name: change it";
+  if (area.kind !== "zone") return "";
+  if (crosses(area.points)) return "its sides cross: draw its corners in their order";
+  return isFlat(area.points) ? "its corners lie on one line: draw it anew" : "";
+}
+
+const sidesOf = (points) => points.map((point, place) => [point, points[(place + 1) % points.length]]);
+
+const isFlat = (points) => Math.abs(sidesOf(points).reduce((sum, [[ax, ay], [bx, by]]) => sum + ax * by - bx * ay, 0)) < 1e-9;
+
 function crosses(points) {
-  const sides = points.map((point, place) => [point, points[(place + 1) % points.length]]);
+  const sides = sidesOf(points);
   const turn = ([ax, ay], [bx, by], [cx, cy]) => Math.sign((bx - ax) * (cy - ay) - (by - ay) * (cx - ax));
   const meet = ([a, b], [c, d]) => turn(a, b, c) * turn(a, b, d) <= 0 && turn(c, d, a) * turn(c, d, b) <= 0;
   return sides.some((one, i) => sides.some((other, k) => k > i + 1 && k - i < sides.length - 1 && meet(one, other)));
