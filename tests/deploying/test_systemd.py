@@ -99,3 +99,10 @@ def test_secrets_of_the_environment_are_read_from_a_file_where_they_are_used():
     named = "EnvironmentFile=%E/facepipe/connected/desk.env"
     assert named in found["facepipe-connected-desk"]
     assert not any(line.startswith("EnvironmentFile") for line in found["facepipe-connected-fast"])
+
+
+def test_a_person_is_told_of_a_python_that_the_unit_cannot_read(capsys):
+    deployed("systemd", "film", "--python", "/tmp/facepipe/bin/python")
+    assert "/tmp/facepipe/bin/python" in capsys.readouterr().err
+    deployed("systemd", "film", "--python", "/opt/facepipe/bin/python", output="elsewhere")
+    assert "/opt/facepipe/bin/python" not in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_what_the_configuration_would_be_refused_for_is_told(browsers):
     key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
     tab.tell("Input.dispatchKeyEvent", type="keyDown", **key)
     tab.until("document.querySelectorAll('#areas li').length === 1", "a zone")
-    assert "[[0, 0.1], [0, 0.5], [0, 0.9]]" in given_back(tab)
+    assert given_back(tab).count("[0, ") == 3
     assert "lie on one line" in told(tab)[0]
     with pytest.raises(ConfigError):
         configured(tab)
