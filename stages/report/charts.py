@@ -25,7 +25,7 @@ def areas(strip: Strip, most: int, length_s: float) -> str:
     """How many there were of each label, on top of one another; `most`: what the full height stands for."""
     paths: dict[str, list[str]] = {}
     values: Values = []
-    for start_s, end_s, held in strip.columns(COLUMNS):
+    for start_s, end_s, held in strip.columns(COLUMNS, length_s):
         left, right = (WIDE * min(at_s, length_s) / length_s for at_s in (start_s, end_s))
         below = 0.0
         for label, count in sorted(held.items()):

@@ -47,7 +47,7 @@ def timeline(film: Film, people: list[Person], coloured: str | None, pictures: P
     if lost:
         yield _lane("", "not complete", charts.lane(lost, length_s, "lost"))
     yield '<div class="cursor" hidden><span></span></div></div>'
-    yield _legend(film, people, bool(lost))
+    yield _legend(film, bool(lost))
 
 
 def timeline_tables(film: Film, people: list[Person], coloured: str | None) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _lane(kind: str, who: str, chart: str) -> str:
 
 
 def _faces_table(film: Film, coloured: str) -> str:
-    columns = list(film.faces.columns(charts.COLUMNS))
+    columns = list(film.faces.columns(charts.COLUMNS, film.seconds))
     labels = sorted({label for _, _, held in columns for label in held if label})
     rows = [
         [
@@ -73,7 +73,7 @@ def _faces_table(film: Film, coloured: str) -> str:
         ]
         for start_s, end_s, held in columns
     ]
-    return charts.table(f"Faces at once, by {coloured}", ["from", "to", "faces", *labels], rows)
+    return charts.table(f"Mean number of faces at once, by {coloured}", ["from", "to", "faces", *labels], rows)
 
 
 def _seconds(at_s: float) -> str:
@@ -102,10 +102,14 @@ def _who(person: Person, coloured: str | None, pictures: Pictures) -> str:
     return f'{face}<b style="--id:{css_colour(id_colour(person.id))}">#{person.id}</b>'
 
 
-def _legend(film: Film, people: list[Person], lost: bool) -> str:
-    labels = {what: None for person in people for _, _, what in person.strip.runs() if what}
-    entries = [f'<span><i style="background:{colour_of(label)}"></i>{escape(label)}</span>' for label in labels]
-    if labels and film.labels[""]:
+def _legend(film: Film, lost: bool) -> str:
+    labels = film.labels
+    entries = [
+        f'<span><i style="background:{colour_of(label)}"></i>{escape(label)}</span>'
+        for label in sorted(labels)
+        if label
+    ]
+    if entries and labels[""]:
         entries.append('<span><i class="none"></i>no answer</span>')
     if lost:
         entries.append('<span><i class="lost"></i>dropped, or not every answer</span>')

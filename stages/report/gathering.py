@@ -15,7 +15,7 @@ from ..reading.lines import DropEntry, Line, files
 from ..reading.order import Cell
 from ..reading.over_time import Moment
 from ..reading.tables import row_of
-from .person import Person, label_of
+from .person import Person
 from .timeline import Scale, Strip
 
 GONE_S = 61.0  # after so long no face comes back under the same number: `render.coast` is at most 60
@@ -37,7 +37,7 @@ class Film:
     frames: int = 0
     seconds: float = 0.0
     people: dict[int, Person] = field(default_factory=dict)
-    faces: Strip = field(init=False)  # face-seconds by label, to draw how many there were
+    faces: Strip = field(init=False)  # face-seconds by label; whole after `end`, without the brief
     at_once: Counter[int] = field(default_factory=Counter)  # seconds by number of faces
     lost: Strip = field(init=False)  # "dropped", "not analysed", "given up"
     let_go: int = 0  # people who are only counted: there for less long than those who are kept
@@ -52,6 +52,8 @@ class Film:
         if any(person.seconds >= BRIEF_S for person in self.people.values()):
             self._let_go([person for person in self.people.values() if person.seconds < BRIEF_S])
         self._let_go(self._longest(self.people.values())[most:])
+        for person in self.people.values():
+            self.faces.include(person.strip)
 
     def thin_out(self, most: int, now_s: float) -> None:
         """Drop people who will not be shown, when there are too many to keep."""
@@ -104,6 +106,7 @@ class Film:
                 self.brief += 1
             else:
                 self.let_go, self.let_go_s = self.let_go + 1, self.let_go_s + person.seconds
+                self.faces.include(person.strip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,6 @@ def _add_frame(film: Film, line: Line, start_s: float, end_s: float) -> None:
     if line.faces:
         film.at_once[len(line.faces)] += end_s - start_s
     for face in line.faces:
-        film.faces.add(start_s, end_s, label_of(face, film.coloured()))
         if face.id is None:  # Nobody follows it, so it stands for this frame alone.
             unfollowed = film.person(UNFOLLOWED, line)
             unfollowed.see(line, face)

@@ -56,21 +56,28 @@ class Strip:
         self._widen()
         return iter(sorted(self._bins.items()))
 
-    def columns(self, most: int) -> Iterator[tuple[float, float, dict[str, float]]]:
+    def include(self, other: Strip) -> None:
+        """Add all that another strip of the same scale holds."""
+        self._widen()
+        for number, held in other.bins():
+            _add(self._bins, number, held)
+
+    def columns(self, most: int, length_s: float) -> Iterator[tuple[float, float, dict[str, float]]]:
         """At most so many neighbours of equal width, those of nothing left out: from when to when, how much of what.
 
-        Of what was there all the time there is 1.
+        Of what was there all the time there is 1. The last one ends after `length_s`, with the video.
         """
         bins = list(self.bins())
         together = -(-(bins[-1][0] + 1) // most) if bins else 1
         wide: dict[int, dict[str, float]] = {}
         for number, held in bins:
-            into = wide.setdefault(number // together, {})
-            for what, seconds in held.items():
-                into[what] = into.get(what, 0.0) + seconds
+            _add(wide, number // together, held)
         width_s = together * self.scale.width_s
         for number, held in wide.items():
-            yield number * width_s, (number + 1) * width_s, {what: s / width_s for what, s in held.items()}
+            start_s, end_s = number * width_s, (number + 1) * width_s
+            if start_s < length_s < end_s:
+                end_s = length_s
+            yield start_s, end_s, {what: seconds / (end_s - start_s) for what, seconds in held.items()}
 
     def runs(self) -> Iterator[tuple[float, float, str]]:
         """From when to when there was mostly what: neighbouring bins with the same are one."""
@@ -93,7 +100,11 @@ class Strip:
             return
         wide: dict[int, dict[str, float]] = {}
         for number, held in self._bins.items():
-            into = wide.setdefault(number >> narrower, {})
-            for what, seconds in held.items():
-                into[what] = into.get(what, 0.0) + seconds
+            _add(wide, number >> narrower, held)
         self._bins, self._level = wide, self.scale.level
+
+
+def _add(bins: dict[int, dict[str, float]], number: int, held: dict[str, float]) -> None:
+    into = bins.setdefault(number, {})
+    for what, seconds in held.items():
+        into[what] = into.get(what, 0.0) + seconds

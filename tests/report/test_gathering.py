@@ -80,6 +80,19 @@ def test_who_is_seen_for_a_moment_is_counted_and_not_shown():
     assert [person.id for person in film.shown] == [1] and film.brief == 1
 
 
+def test_who_is_seen_for_a_moment_is_in_no_chart_and_no_share():
+    lines = [line(n, followed(1), *([followed(2, emotion="sad")] if n == 3 else [])) for n in range(50)]
+    [film] = gather(lines, 10).films
+    assert film.labels == {"happy": pytest.approx(2.0)}
+
+
+def test_who_is_not_shown_but_was_there_is_in_the_charts():
+    lines = [line(n, followed(1), *([followed(2, emotion="sad")] if n < 20 else [])) for n in range(50)]
+    [film] = gather(lines, 1).films
+    assert [person.id for person in film.shown] == [1]
+    assert film.labels == {"happy": pytest.approx(2.0), "sad": pytest.approx(0.8)}
+
+
 def test_where_everybody_is_seen_for_a_moment_only_they_are_shown():
     [film] = gather([line(0, followed(1)), line(1, followed(2))], 10).films
     assert len(film.shown) == 2 and film.brief == 0

@@ -460,6 +460,18 @@ def test_a_person_who_is_not_shown_is_counted(tmp_path):
     assert "1 other was there for less long, 0.8 s in all, and is not shown" in page.text
 
 
+@pytest.mark.parametrize(("frames_long", "labels"), [(5, ["happy"]), (20, ["happy", "sad"])])
+def test_every_colour_of_the_chart_is_in_the_legend_and_no_other(tmp_path, frames_long, labels):
+    """One who is left out has no colour; one who is not shown has, because they are counted."""
+    brief = followed(2, x=40.0, emotion="sad")
+    frames = [frame(n, flat(96, 64), [followed(1), *([brief] if n < frames_long else [])]) for n in range(50)]
+    report(written(tmp_path, frames), "--people", "1")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    [legend], [chart] = re.findall(r'class="legend">(.*?)</p>', text), re.findall(r'<svg class="areas".*?</svg>', text)
+    assert re.findall(r"</i>(.*?)</span>", legend) == labels
+    assert set(re.findall(r"background:(#\w+)", legend)) == set(re.findall(r'fill="(#\w+)"', chart))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(None, "has no results.jsonl"), (b"", "holds no frame"), (b"hello\n", "is no line of results")],

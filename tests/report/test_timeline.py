@@ -56,7 +56,26 @@ def test_columns_are_so_many_at_most_of_equal_width_and_hold_how_much_there_was(
     strip = Strip(Scale())
     strip.add(0.0, 4.0, "happy")
     strip.add(2.0, 4.0, "sad")
-    columns = list(strip.columns(8))
+    columns = list(strip.columns(8, 4.0))
     assert len(columns) == 8 and columns[0][:2] == (0.0, 0.5) and columns[-1][:2] == (3.5, 4.0)
     assert columns[0][2] == {"happy": 1.0} and columns[-1][2] == {"happy": 1.0, "sad": 1.0}
-    assert list(Strip(Scale()).columns(8)) == []
+    assert list(Strip(Scale()).columns(8, 4.0)) == []
+
+
+def test_the_last_column_ends_with_the_video_and_what_was_there_until_then_counts_as_one():
+    strip = Strip(Scale())
+    strip.add(0.0, 3.8, "happy")
+    start_s, end_s, held = list(strip.columns(4, 3.8))[-1]
+    assert (round(start_s, 2), end_s, round(held["happy"], 6)) == (2.86, 3.8, 1.0)
+
+
+def test_a_strip_takes_in_another_one_however_wide_the_bins_were_before():
+    scale = Scale()
+    whole, part = Strip(scale), Strip(scale)
+    whole.add(0.0, 2.0, "happy")
+    part.add(1.0, 2.0, "happy")
+    part.add(2.0, 3.0, "sad")
+    scale.reach(1000.0)
+    whole.include(part)
+    held = [seconds for _, seconds in whole.bins()]
+    assert sum(one.get("happy", 0.0) for one in held) == 3.0 and sum(one.get("sad", 0.0) for one in held) == 1.0
