@@ -86,7 +86,7 @@ def test_a_run_says_what_it_reads_what_came_of_it_and_where_it_is(command, here,
     said = capsys.readouterr()
     assert said.err == "facepipe: clip.mp4, 2 frames, detector fast → out\n"
     assert said.out.splitlines() == [
-        "2 frames, 1 face; none missing.",
+        "2 frames, 1 face; no frame missing.",
         "4.0 frames/s, 0.5 s.",
         "Wrote out/results.jsonl.",
     ]

@@ -17,7 +17,7 @@ NO_FACE = (
     "--set stages.detect.longest_side=1280 finds smaller faces; docs/troubleshooting.md, Faces are not found, says what"
     " else helps."
 )
-WHOLE = "none missing"
+WHOLE = "no frame missing"
 # The reasons in account.jsonl. A late frame is not blamed on the stage it waited for: what to speed up is the busiest
 # stage, which is named once for the run and is often another one.
 _DROPPED = {

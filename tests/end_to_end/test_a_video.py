@@ -63,7 +63,7 @@ def test_the_annotated_video_has_the_same_frames_at_the_same_times_and_the_sound
 def test_it_says_what_it_reads_and_what_came_of_it(shown: Ran):
     assert f"facepipe: film.mp4, {WIDTH} x {HEIGHT} at 25 frames/s, detector haar → {shown.output}\n" in shown.err
     found, speed, files = shown.out.splitlines()
-    assert re.fullmatch(rf"32 frames, {sum(FACES)} faces of [\w, ]+; none missing\.", found)
+    assert re.fullmatch(rf"32 frames, {sum(FACES)} faces of [\w, ]+; no frame missing\.", found)
     assert re.match(r"[\d.]+ frames/s, [\d.]+ s", speed)
     assert files == f"Wrote {shown.output}/results.jsonl and {shown.output}/annotated/film.mp4."
     assert not shown.err.count("\r"), "a live line although nobody looks"

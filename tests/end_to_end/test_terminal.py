@@ -59,4 +59,4 @@ def test_it_runs_from_any_folder_whatever_lies_there_also_names_that_the_termina
     place.environment |= {"PYTHONIOENCODING": "latin-1"}
     ran = place.run("日本.mp4", "--detector=haar", config=PROJECT / "pipeline.yaml", cwd=here).succeeded()
     assert len(ran.lines) == len(FACES) and ran.lines[0]["source"] == "日本.mp4"
-    assert "32 frames, " in ran.out and "none missing" in ran.out
+    assert "32 frames, " in ran.out and "no frame missing" in ran.out

@@ -26,7 +26,7 @@ def told(
 
 def test_of_a_video_there_is_a_line_of_what_was_found_one_of_the_speed_and_where_it_is():
     assert told() == [
-        "275 frames, 550 faces of 2 people, or fewer if somebody came back; none missing.",
+        "275 frames, 550 faces of 2 people, or fewer if somebody came back; no frame missing.",
         "25.0 frames/s, 11.0 s.",
         "Wrote out/clip/results.jsonl and out/clip/annotated/clip.mp4.",
     ]
@@ -66,7 +66,7 @@ def test_what_is_missing_is_said_with_its_reason_in_words():
     assert "14 frames dropped, because more came than could be analysed in time" in said
     assert "1 frame dropped, because age had to be started again" in said
     assert "4 answers missing" in said and "1 frame not analysed" in said
-    assert "none missing" not in said
+    assert "no frame missing" not in said
     assert "5 frames not finished" in told(rendered=270)[0]
 
 
