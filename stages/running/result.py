@@ -34,7 +34,7 @@ def result_lines(account: RunAccount, pictures: list[str], shown: Callable[[str]
     """What is printed at the end of a run.
 
     `pictures`: what was found in photographs, see `found_in`, or nothing for videos and cameras; `shown` says a path to
-    the person; `is_verbose`: whether they want to know how fast photographs were, too.
+    the person; `is_verbose`: whether they want the full account, and to know how fast photographs were, too.
     """
     if "render" not in account.replicas:
         read = sum(source.captured or 0 for source in account.sources)
@@ -49,7 +49,7 @@ def result_lines(account: RunAccount, pictures: list[str], shown: Callable[[str]
         said.append(NO_FACE)
     said += account.notes
     if is_verbose or not pictures:
-        said += filter(None, [_speed(account)])
+        said += filter(None, [_speed(account, is_verbose)])
     if account.outputs:
         said.append(f"Wrote {_files(account.outputs, shown)}.")
     return said
@@ -96,8 +96,8 @@ def _missing(source: SourceAccount) -> str:
     return ", ".join(said) or WHOLE
 
 
-def _speed(account: RunAccount) -> str:
-    """How fast this start was, and what was done before it."""
+def _speed(account: RunAccount, is_verbose: bool) -> str:
+    """How fast this start was, and what was done before it; what helps is said elsewhere where `is_verbose`."""
     frames = sum(source.rendered_now for source in account.sources)
     seconds = max((source.seconds for source in account.sources), default=0.0)
     said = []
@@ -106,7 +106,8 @@ def _speed(account: RunAccount) -> str:
     if before := sum(source.before for source in account.sources):
         said.append(f"{counted(frames, 'frame')} now and {before} before")
     if said and (busy := account.busy) and max(busy.values()) >= BUSY:
-        said.append(f"{max(busy, key=busy.get)} was the busiest stage, --verbose says what helps")
+        helps = "" if is_verbose else ", --verbose says what helps"
+        said.append(f"{max(busy, key=busy.get)} was the busiest stage{helps}")
     if restarts := account.restarts:
         times = sum(restarts.values())
         said.append(f"{' and '.join(restarts)} started again {'once' if times == 1 else f'{times} times'}")

@@ -94,6 +94,7 @@ def test_a_run_that_goes_on_is_as_fast_as_what_this_start_did():
 
 def test_who_was_slow_and_who_was_started_again_is_said():
     assert told(spent={"detect": 10.5})[1].endswith("; detect was the busiest stage, --verbose says what helps.")
+    assert told(spent={"detect": 10.5}, verbose=True)[1].endswith("; detect was the busiest stage.")
     assert told(restarts={"age": 2})[1].endswith("; age started again 2 times.")
     assert told(restarts={"age": 1})[1].endswith("; age started again once.")
 
