@@ -42,6 +42,8 @@ FOUND_S = 1.0  # so often render is told that this worker is there, beside the a
 REASON_CHARACTERS = 300  # of what a detector or a net raised
 # until the first capture has answered: everything is started at once, and the first frame waits for it
 FIRST_HEARTBEAT_S = 0.02
+# so long: a camera that is waited for is away for minutes, and five workers that ask 50 times a second are work
+HURRY_S = 5.0
 
 Task = Frame | Crops
 _log = logging.getLogger(__name__)
@@ -177,6 +179,7 @@ class _Worker:
         self._deadline_s = settings.pipeline.deadline
         self._captures = [self._connected(settings.captures[place]) for place in settings.read.values()]
         self._heartbeat_due_s = self._found_due_s = 0.0
+        self._welcomed_s = time.monotonic()  # when all were known last; at first the start of this worker
         self._held: list[_Answered] = []
         self._held_until_s = inf
         self._render_run: str | None = None  # until render has welcomed us to a run, answers would be lost on their way
@@ -357,7 +360,10 @@ class _Worker:
         now_s = time.monotonic()
         sessions = [capture.session for capture in self._captures]
         welcomed = all(session.run and session.run == self._render_run for session in sessions)
-        self._heartbeat_due_s = now_s + (HEARTBEAT_S if welcomed else FIRST_HEARTBEAT_S)
+        if welcomed:
+            self._welcomed_s = now_s
+        is_in_a_hurry = not welcomed and now_s - self._welcomed_s < HURRY_S
+        self._heartbeat_due_s = now_s + (FIRST_HEARTBEAT_S if is_in_a_hurry else HEARTBEAT_S)
         self._control.heartbeat()
         if not welcomed or now_s >= self._found_due_s:
             # Render needs no more than to be found again after it was away.
