@@ -164,7 +164,7 @@ def _show(said: StageMessage, processes: Children, view: RunView) -> None:
     match said.message:
         case Say(sentence):
             view.say(sentence)
-        case Progress(report):
+        case Progress(report) | FinalReport(report):  # A source that is finished has all of its frames.
             view.progress(said.label, report)
         case SourceOpened(source=name) as opened if processes.settings_of(said.label).opened_s is None:
             processes.keep(said.label, opened_s=time.monotonic(), opened_as=name)

@@ -85,6 +85,7 @@ class Seen:
         self.said: list[str] = []
         self.sources: list[SourceOpened] = []
         self.again: list[tuple[str, str]] = []
+        self.reports: dict[str, CaptureReport | RenderReport] = {}  # the newest of each process
         self._at = at
 
     def opened(self, source: SourceOpened) -> None:
@@ -102,7 +103,7 @@ class Seen:
         pass
 
     def progress(self, label: str, report: CaptureReport | RenderReport) -> None:
-        pass
+        self.reports[label] = report
 
     def started_again(self, label: str, stage: str) -> None:
         self.again.append((label, stage))

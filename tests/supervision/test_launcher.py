@@ -57,6 +57,14 @@ def test_a_run_ends_when_its_captures_have_ended_and_every_stage_has_reported(tm
     assert view.sources == [SourceOpened("clip.mp4", "3 frames")]
 
 
+def test_a_view_hears_how_far_a_process_came_also_after_its_last_progress(tmp_path):
+    """Where one film of several is done, its line says all of its frames while the others go on."""
+    view = Seen()
+    outcome = run(tmp_path, view, render=SERVES, capture=CAPTURES)
+    assert view.reports["capture"] == CaptureReport(source="clip.mp4", captured=3)
+    assert view.reports == last_reports(outcome)
+
+
 def first(deed: str, then: str = "") -> str:
     """A stage that is ready, does something in its first life, and serves in its second."""
     return (
