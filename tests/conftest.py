@@ -25,10 +25,6 @@ MAY_BE_SKIPPED = re.compile(
     r"|could not import 'tensorboard'|does not let us make network namespaces|this kernel has no netem"
 )
 
-# Programs that tests start inherit what is ignored, by nohup and by a shell's &, and would not end by it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
 cv2.setNumThreads(1)
 
 # What Hypothesis draws: a few examples in make test, many in make test-long (--hypothesis-profile long).
@@ -40,6 +36,12 @@ for profile, examples in (("short", 25), ("long", 500)):
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 settings.load_profile("short")
+
+
+def pytest_configure():
+    """Programs that tests start inherit what nohup and a shell's & have ignored, and would not end by it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

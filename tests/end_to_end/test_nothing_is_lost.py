@@ -110,7 +110,7 @@ def test_a_picture_of_48_megapixels_among_kills(place, astronaut):
     canvas[500:5500, 1000:6000] = cv2.resize(astronaut[:280, 80:360], (5000, 5000))
     for number in range(24):
         write_picture(folder / f"{number}.jpg", canvas if number in (8, 16) else scene(astronaut, number))
-    disturbed = compare(place, folder, seed=5, kills=10, every_s=0.7, stops=0, timeout_s=150)
+    disturbed = compare(place, folder, seed=5, kills=10, every_s=0.2, stops=0, timeout_s=150)
     assert disturbed.disturbed.status == 0, disturbed.disturbed.err
     assert disturbed.differences == 0 and sum(disturbed.kills.values()) >= 8
     names = [
