@@ -2,7 +2,7 @@
 
 python -m bench.fairness --seconds 60: a row for each source of each run. Cameras are motion JPEG over HTTP from
 processes of their own; films are read as fast as they go. Fair is what the quiet camera's row shows in every run: the
-same number of frames, none dropped, and a latency that does not grow with what others have to do.
+same number of frames, none dropped, and a latency that grows by the tasks under way, and by no queue.
 """
 
 from __future__ import annotations
