@@ -126,7 +126,13 @@ def options_of(command: str) -> set[str]:
         and not re.search("card|export|measure|people|replay|report|serve", module[1])
         else module[1]
     )
-    own = ("bench.scenes", "bench.cameras", "bench.fleet", "bench.scale")  # the others have those of every measurement
+    own = (
+        "bench.scenes",
+        "bench.cameras",
+        "bench.fairness",
+        "bench.fleet",
+        "bench.scale",
+    )  # the others have those of every measurement
     same = name.partition(".")[0] == "bench" and name not in own
     name = "bench.options" if same else name
     source = find_spec(f"{name}.__main__" if find_spec(name).submodule_search_locations else name).origin
