@@ -27,7 +27,7 @@ from .tasks import Setup, analyst_of, check_machine, folder_of, tables_of
 
 FEWEST = 8  # films in a sample, where there are so many; at least one for each core
 PART_S = 20.0  # of each an excerpt of this length
-MUCH = 1.25  # times the processor time: a person is told that there was something else
+WAIT_RATIO = 1.25  # of elapsed time to processor time; above it the estimate says what the processor time was
 SEED = 0  # equal films give an equal sample
 
 
@@ -41,7 +41,7 @@ class Sample:
 
     seconds: float  # of video, all of it
     core_s_per_s: float  # seconds for which one core was given to a second of video
-    processor_s_per_s: float  # in which it worked
+    processor_s_per_s: float  # of these, seconds of processor time
 
 
 def estimated(
@@ -95,7 +95,7 @@ def measured(setup: Setup, film: FilmFile) -> Sample:
 
 
 def _times() -> tuple[float, float]:
-    """Of the clock, and of the processor."""
+    """Seconds of the clock and of processor time, to be subtracted."""
     return time.monotonic(), time.process_time()
 
 
@@ -141,7 +141,7 @@ def _lines(
         f"On {counted(cores, 'core')} as here: {duration(core_s / cores)} ({duration(low / cores)} to"
         f" {duration(high / cores)}), {1 / mean * cores:.3g} × real time.",
     ]
-    if mean > MUCH * processor:
+    if mean > WAIT_RATIO * processor:
         lines.append(
             f"Only {processor:.3g} s of the {mean:.3g} s is processor time: the cores waited for the films or did other"
             " work."

@@ -78,7 +78,7 @@ class ArchiveView:
         self._line.say(sentence)
 
     def waits(self, text: str) -> None:
-        """What is done before there is something to count: on a terminal, or for the first time, or now and then."""
+        """Say what is done before there is something to count: live on a terminal, otherwise at once and every 10 s."""
         if self._line.is_live:
             self._line.draw(text[: self._line.columns])
             return

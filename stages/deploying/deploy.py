@@ -35,7 +35,7 @@ from .ports import port_of, refuse_taken
 from .yaml_text import dumped
 
 _ADDRESSES = {KUBERNETES: kubernetes.address, COMPOSE: compose.address, SYSTEMD: lambda fleet, host: host}
-_NOT_READ = ("/home/", "/root/", "/tmp/", "/var/tmp/")  # by the user of systemd's units
+_UNREADABLE = ("/home/", "/root/", "/tmp/", "/var/tmp/")  # for the user of systemd units
 KEYS = "keys"  # the folder with the keys of all hosts
 
 
@@ -167,5 +167,5 @@ def _notes(pipeline: Pipeline, fleet: Fleet, target: str, options: Options, extr
         yield f"each camera has an MQTT topic of its own, such as {first.pipeline.mqtt.topic}; --per host shares one."
     if target == SYSTEMD and (hidden := [path for unit in fleet.units for path in systemd.private_paths(unit)]):
         yield f"a unit of systemd has a /tmp of its own, in which {hidden[0]} is not; move it to another folder."
-    if target == SYSTEMD and options.python.startswith(_NOT_READ):
+    if target == SYSTEMD and options.python.startswith(_UNREADABLE):
         yield f"the user of the units cannot read {options.python}; install facepipe elsewhere and write --python."
